@@ -1,0 +1,36 @@
+/**
+ * The stable codes of everything that can go wrong through input, environment or interruption.
+ * A message says what happened, where, what was expected and what to do.
+ */
+export type FoveaErrorCode =
+  | 'usage' // an option, name or value the caller got wrong
+  | 'image' // a picture that cannot be read
+  | 'model' // a model file that cannot be read or is no classifier
+  | 'unsupported' // valid input that Fovea, or this runtime, cannot process
+  | 'runtime' // the inference runtime refused or failed
+  | 'download' // a hub file that could not be fetched
+  | 'output' // a result that could not be written
+  | 'out-of-memory' // the runtime failed to allocate even at batch size 1
+  | 'cancelled' // the caller's AbortSignal fired
+  | 'internal'; // a bug in Fovea
+
+/** An error meant for the person who called: one clear sentence, and a code that never changes. */
+export class FoveaError extends Error {
+  readonly code: FoveaErrorCode;
+
+  constructor(code: FoveaErrorCode, message: string, options?: { cause?: unknown }) {
+    super(code === 'internal' ? `internal: ${message}` : message, options);
+    this.name = 'FoveaError';
+    this.code = code;
+  }
+}
+
+/** Throws a `cancelled` error if the signal has fired. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new FoveaError('cancelled', 'the explanation was cancelled');
+}
+
+/** The message of anything thrown, without a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

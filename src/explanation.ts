@@ -1,0 +1,34 @@
+import type { Json } from './methods/method.ts';
+import type { ModelCalls } from './model/model.ts';
+import type { Preprocessing } from './model/preprocessing.ts';
+import type { Target } from './model/target.ts';
+import type { Tensor } from './tensor/tensor.ts';
+
+/** Everything needed to make a map again. The same request gives the same manifest, byte for byte. */
+export interface Manifest {
+  readonly fovea: string;
+  readonly method: string;
+  /** Every option with its value, given or default. */
+  readonly options: { readonly [key: string]: Json };
+  readonly seed: number;
+  readonly target: Target;
+  readonly model: { readonly name: string; readonly fingerprint: string; readonly output: 'logits' | 'probabilities'; readonly runtime: string };
+  readonly image: { readonly name: string; readonly sha256: string; readonly width: number; readonly height: number };
+  readonly preprocessing: Preprocessing;
+  readonly modelCalls: ModelCalls;
+  /** Mean over the pixels of the Monte-Carlo standard error of the map, where the method samples. */
+  readonly standardError?: number;
+  readonly warnings: readonly string[];
+  readonly extras: { readonly [key: string]: Json };
+}
+
+/** One method's answer for one class of one picture. */
+export interface Explanation {
+  /** Raw, signed float32 map [H, W] at the model's input resolution; never rescaled for display. */
+  readonly map: Tensor;
+  readonly target: Target;
+  readonly standardError?: Tensor;
+  readonly manifest: Manifest;
+  /** Wall-clock seconds; kept out of the manifest, which does not change between runs. */
+  readonly seconds: number;
+}

@@ -1,0 +1,3 @@
+export * from './blur.ts';
+export * from './image.ts';
+export * from './resize.ts';

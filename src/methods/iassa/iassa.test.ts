@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { type ExplainOptions, explain, explainAll } from '../../explain.ts';
+import { image } from '../../image/image.ts';
+import { createFunctionModel } from '../../model/function-model.ts';
+import type { Model, PerturbRequest } from '../../model/model.ts';
+import type { Windows } from '../../model/perturbation.ts';
+import { IMAGENET_PREPROCESSING } from '../../model/preprocessing.ts';
+import { argmax, type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { PartialMap } from '../method.ts';
+import { adjust, highestActivatedRegion } from './region.ts';
+import { createEvidence, slidingWindowsOverBorder } from './sampling.ts';
+
+const SIDE = 96;
+const AREA = SIDE * SIDE;
+type Box = readonly [top: number, left: number, bottom: number, right: number];
+const LEFT: Box = [30, 12, 50, 32];
+const RIGHT: Box = [30, 62, 50, 82];
+
+const inside = ([top, left, bottom, right]: Box, i: number) => {
+  const [y, x] = [Math.floor(i / SIDE), i % SIDE];
+  return y >= top && y < bottom && x >= left && x < right;
+};
+
+/** Probability of class k: 0.9 times the visible share of its box (class 2: the rest). */
+function boxes(): Model {
+  const share = (picture: Float32Array, box: Box) => {
+    let sum = 0;
+    for (let i = 0; i < AREA; i++) if (inside(box, i)) sum += picture[i];
+    return (0.45 * sum) / 400;
+  };
+  return createFunctionModel({
+    name: 'boxes',
+    labels: ['left', 'right', 'rest'],
+    preprocessing: { ...IMAGENET_PREPROCESSING, size: [SIDE, SIDE] },
+    output: 'probabilities',
+    classify: async (batch: Tensor) => {
+      const rows = Array.from({ length: batch.shape[0] }, (_, n) => {
+        const picture = batch.data.subarray(n * 3 * AREA, n * 3 * AREA + AREA);
+        const [a, b] = [share(picture, LEFT), share(picture, RIGHT)];
+        return [a, b, 1 - a - b];
+      });
+      return tensor([rows.length, 3], Float32Array.from(rows.flat()));
+    },
+  });
+}
+
+/** The same with feature maps: both boxes look alike, and unlike the background. */
+function withFeatures(model: Model): Model {
+  const cells = Float32Array.from({ length: 2 * 24 * 24 }, (_, i) => {
+    const cell = i % 576;
+    const pixel = (Math.floor(cell / 24) * 4 + 2) * SIDE + (cell % 24) * 4 + 2;
+    const object = inside(LEFT, pixel) || inside(RIGHT, pixel);
+    return object === i < 576 ? 1 : 0;
+  });
+  return {
+    ...model,
+    featureMaps: () => [{ name: 'features', channels: 2, height: 24, width: 24 }],
+    activations: async () => [tensor([1, 2, 24, 24], cells)],
+  };
+}
+
+const ones = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * AREA).fill(1));
+const small = { window: 24, stride: 6, iterations: 6, windowStep: 2, strideStep: 0.5 };
+const run = (model: Model, options: Record<string, unknown> = {}, extra: Partial<ExplainOptions> = {}) =>
+  explain(model, ones, { method: 'iassa', target: 0, options: { ...small, ...options }, ...extra });
+
+/** Records the windows of every call. */
+function recording(model: Model): { model: Model; calls: Int32Array[] } {
+  const calls: Int32Array[] = [];
+  const perturb = (request: PerturbRequest) => {
+    calls.push((request.perturbation as Windows).windows);
+    return model.perturb(request);
+  };
+  return { model: { ...model, perturb }, calls };
+}
+
+const meanIn = (map: Tensor, box: Box) => {
+  const values = [...map.data.keys()].filter((i) => inside(box, i)).map((i) => map.data[i]);
+  return values.reduce((a, b) => a + b, 0) / values.length;
+};
+
+describe('iassa on a pure black box', () => {
+  it('peaks on what carries the score and stays at zero where hiding changes nothing', async () => {
+    const { map, manifest } = await run(boxes());
+    expect(inside(LEFT, argmax(map.data))).toBe(true);
+    expect(map.data[AREA - 1]).toBe(0);
+    expect(meanIn(map, RIGHT)).toBeLessThan(0.2 * meanIn(map, LEFT));
+    expect(manifest.extras.attention).toEqual([]);
+  });
+
+  it('sharpens: the region above half of the range shrinks towards the object', async () => {
+    const size = async (iterations: number) => highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce((a, b) => a + b, 0);
+    const [first, last] = [await size(0), await size(8)];
+    expect(last).toBeLessThan(first);
+    expect(last).toBeGreaterThan(200);
+  });
+
+  it('spends the windows of each iteration only where the map before was high', async () => {
+    const { model, calls } = recording(boxes());
+    const maps: Tensor[] = [];
+    await run(model, { tolerance: 0 }, { onMap: (p: PartialMap) => void maps.push(p.map) });
+    expect(calls).toHaveLength(7);
+    for (let n = 1; n < calls.length; n++) {
+      const region = highestActivatedRegion(maps[n - 1], 0.3);
+      const [top, left] = [calls[n][0], calls[n][1]];
+      expect([top, left].every(Number.isInteger)).toBe(true);
+      for (let w = 0; w < calls[n].length; w += 4) {
+        const [t, l, b, r] = calls[n].subarray(w, w + 4);
+        let hit = false;
+        for (let y = t; y < b && !hit; y++) for (let x = l; x < r && !hit; x++) hit = region[y * SIDE + x] === 1;
+        expect(hit).toBe(true);
+      }
+      const { window, stride } = { window: Math.floor(24 - 2 * n), stride: Math.floor(6 - 0.5 * n) };
+      expect(calls[n].length).toBeLessThan(0.6 * slidingWindowsOverBorder(SIDE, SIDE, window, stride).length);
+    }
+  });
+
+  it('offers the map of every iteration, the last one too, and that is the answer', async () => {
+    const seen: PartialMap[] = [];
+    const { map, manifest } = await run(boxes(), { tolerance: 0 }, { onMap: (p: PartialMap) => void seen.push(p) });
+    expect(seen.map((p) => p.detail.iteration)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect([...seen[6].map.data]).toEqual([...map.data]);
+    expect(seen[6].calls).toBe(manifest.modelCalls.forward);
+    expect(new Set(seen.map((p) => p.map.data.join())).size).toBe(7); // no map is overwritten by a later one
+  });
+
+  it('stops by itself when the map settles, without any ground truth, and says why', async () => {
+    const { manifest } = await run(boxes(), { iterations: 20, tolerance: 0.02 });
+    expect(manifest.extras.stopped).toBe('converged');
+    expect((manifest.extras.iterations as unknown[]).length).toBeLessThan(21);
+    const content = await run(boxes(), { tolerance: 0 }, { onMap: (p: PartialMap) => p.detail.iteration === 2 });
+    expect(content.manifest.extras.stopped).toBe('content');
+    expect(content.manifest.extras.iterations).toHaveLength(3);
+    const shrunk = await run(boxes(), { window: 6, windowStep: 3, stride: 2, iterations: 25, tolerance: 0 });
+    expect(shrunk.manifest.extras.stopped).toBe('window');
+  });
+
+  it('keeps what earlier iterations have shown', () => {
+    const evidence = createEvidence(4, 4);
+    evidence.add(Int32Array.of(0, 0, 4, 4, 0, 0, 2, 2), [1, 3]);
+    evidence.add(Int32Array.of(0, 0, 1, 1), [8]);
+    const map = evidence.map();
+    expect([map[0], map[1], map[5], map[15]]).toEqual([4, 2, 2, 1]);
+  });
+
+  it('weighs every pixel by its own coverage: equal drops make a flat map, without lines', () => {
+    const windows = slidingWindowsOverBorder(SIDE, SIDE, 45, 8);
+    const evidence = createEvidence(SIDE, SIDE);
+    evidence.add(windows, new Float64Array(windows.length / 4).fill(0.25));
+    for (const value of evidence.map()) expect(value).toBeCloseTo(0.25, 12);
+  });
+
+  it('answers the same for every batch size and seed', async () => {
+    const base = (await run(boxes(), {}, { batchSize: 64 })).map.data;
+    for (const extra of [{ batchSize: 1 }, { batchSize: 7 }, { seed: 5 }])
+      (await run(boxes(), {}, extra)).map.data.forEach((v, i) => expect(v).toBeCloseTo(base[i], 6));
+  });
+
+  it('shares the first sweep between classes', async () => {
+    const both = await explainAll(boxes(), ones, { method: 'iassa', target: 'top:2', options: { ...small, iterations: 0 } });
+    expect(both[0].manifest.modelCalls.forward).toBe(slidingWindowsOverBorder(SIDE, SIDE, 24, 6).length / 4 + 1);
+    for (const { map, target } of both) expect(inside(target.index === 0 ? LEFT : RIGHT, argmax(map.data))).toBe(true);
+  });
+});
+
+describe('iassa with attention', () => {
+  it('lifts what looks alike to the network, by the plus sign of eq. 6', async () => {
+    const plain = await run(boxes());
+    const attended = await run(withFeatures(boxes()), { temperature: 0.1 });
+    expect(attended.manifest.extras.attention).toEqual(['features']);
+    const lift = (e: typeof plain) => meanIn(e.map, RIGHT) / meanIn(e.map, LEFT);
+    expect(lift(attended)).toBeGreaterThan(lift(plain) + 0.2);
+    expect(inside(LEFT, argmax(attended.map.data))).toBe(true);
+  });
+
+  it('computes it once a picture, not once an iteration', async () => {
+    let forwards = 0;
+    const base = withFeatures(boxes());
+    const model: Model = { ...base, activations: (names, batch) => (forwards++, base.activations?.(names, batch)) as Promise<Tensor[]> };
+    await run(model, { tolerance: 0 });
+    expect(forwards).toBe(1);
+  });
+
+  it('is off for features "none" and for beta 1', async () => {
+    const off = await run(withFeatures(boxes()), { features: 'none' });
+    expect([...off.map.data]).toEqual([...(await run(boxes())).map.data]);
+    expect((await run(withFeatures(boxes()), { beta: 1 })).manifest.extras.attention).toEqual([]);
+  });
+
+  it('takes features of another model, and disposes of it', async () => {
+    let disposed = 0;
+    const other: Model = { ...withFeatures(boxes()), dispose: async () => void disposed++ };
+    const options = { method: 'iassa', target: 0, options: { ...small, features: 'other.onnx' } };
+    const names: string[] = [];
+    const loadModel = async (name: string) => {
+      names.push(name);
+      return other;
+    };
+    const picture = image(SIDE, SIDE, new Uint8Array(3 * AREA).fill(255));
+    const { manifest } = await explain(boxes(), picture, { ...options, loadModel });
+    expect([names, disposed, manifest.extras.attention]).toEqual([['other.onnx'], 1, ['features']]);
+    await expect(explain(boxes(), picture, options)).rejects.toThrow(/iassa asks for the model "other.onnx"/);
+    await expect(explain(boxes(), ones, { ...options, loadModel })).rejects.toThrow(/needs the picture itself/);
+  });
+
+  it('names the feature maps there are when asked for another', async () => {
+    await expect(run(withFeatures(boxes()), { layers: ['nope'] })).rejects.toThrow(/"nope" is no feature map of boxes: expected some of features/);
+  });
+});
+
+describe('adjust', () => {
+  it('is beta S + (1 - beta) A S with A S stretched to the range of S', () => {
+    const sampled = tensor([1, 3], Float32Array.of(0, 1, 2));
+    const attended = tensor([1, 3], Float32Array.of(0.5, 0.5, 0.6));
+    const half = adjust(sampled, attended, 0.5).data;
+    [0, 0.5, 2].forEach((v, i) => expect(half[i]).toBeCloseTo(v, 6));
+    expect([...adjust(sampled, tensor([1, 3], new Float32Array(3).fill(9)), 0.5).data]).toEqual([0, 0.5, 1]);
+  });
+});

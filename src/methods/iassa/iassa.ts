@@ -1,0 +1,186 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import type { FeatureMap, Model } from '../../model/model.ts';
+import { preprocess } from '../../model/preprocessing.ts';
+import type { Target } from '../../model/target.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { type Attribution, defineMethod, type Json, type MethodContext } from '../method.ts';
+import { type Attention, createAttention } from './attention.ts';
+import { adjust, correlation, highestActivatedRegion } from './region.ts';
+import { createEvidence, type Geometry, iterationGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+
+const options = z.object({
+  window: z.int().min(2).default(45).describe('side W0 of the first windows, in pixels'),
+  stride: z.int().min(1).default(8).describe('step S0 between the first windows, in pixels'),
+  windowStep: z.number().min(0).default(1.5).describe('how much the window shrinks each iteration, in pixels'),
+  strideStep: z.number().min(0).default(0.2).describe('how much the stride shrinks each iteration, in pixels'),
+  iterations: z.int().min(0).max(1000).default(25).describe('most iterations after the first sweep'),
+  tolerance: z.number().min(0).max(1).default(0.005).describe('stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never'),
+  beta: z.number().min(0).max(1).default(0.5).describe("weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S"),
+  threshold: z.number().min(0).lt(1).default(0.3).describe('the next windows touch what lies above this share of the range of the map'),
+  features: z
+    .string()
+    .min(1)
+    .default('model')
+    .describe('whose features the attention compares: "model" (its own), "none" (a pure black box), or another ONNX model'),
+  layers: z
+    .array(z.string())
+    .default([])
+    .describe('feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions'),
+  temperature: z.number().gt(0).default(0.2).describe('cosine similarities are divided by this before the softmax'),
+  score: z.enum(['probability', 'logit']).default('probability').describe('which score of the class'),
+  baseline: baselineOption,
+});
+
+type Context = MethodContext<z.output<typeof options>>;
+
+/** Everything about one picture that does not change from iteration to iteration. */
+interface Setting {
+  readonly context: Context;
+  readonly baseline: Tensor;
+  readonly attention: Attention | undefined;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Feature maps by tensor name, as the `layers` option gives them. */
+function chosenLayers(model: Model, names: readonly string[]): FeatureMap[] | undefined {
+  if (names.length === 0) return undefined;
+  const maps = model.featureMaps?.() ?? [];
+  return names.map((name) => {
+    const found = maps.find((map) => map.name === name);
+    if (found) return found;
+    const there = maps.map((map) => map.name).join(', ') || 'none';
+    throw new FoveaError('usage', `iassa.layers: "${name}" is no feature map of ${model.name}: expected some of ${there}`);
+  });
+}
+
+async function attentionFor({ model, input, image, options: { features, layers, temperature, beta }, loadModel }: Context): Promise<Attention | undefined> {
+  if (features === 'none' || beta === 1) return undefined;
+  if (features === 'model') return createAttention(model, input, temperature, chosenLayers(model, layers));
+  if (!image) throw new FoveaError('usage', 'iassa.features: a second model needs the picture itself, not a preprocessed tensor');
+  const other = await loadModel(features);
+  const attention = await createAttention(other, preprocess(image, other.preprocessing), temperature, chosenLayers(other, layers));
+  if (!attention) throw new FoveaError('usage', `iassa.features: ${other.name} shows no feature maps`);
+  return attention;
+}
+
+/** Scores with each window hidden: one array a target. */
+async function scoreWindows(
+  { context, baseline }: Setting,
+  windows: Int32Array,
+  targets: readonly Target[],
+  onShare: (share: number) => void,
+): Promise<Float64Array[]> {
+  const {
+    model,
+    input,
+    options: { score },
+    batchSize,
+  } = context;
+  const { data } = await model.perturb({
+    input,
+    baseline,
+    perturbation: { kind: 'windows', windows, keep: 'outside' },
+    targets: targets.map((target) => target.index),
+    score,
+    batchSize,
+    onProgress: (done, total) => onShare(done / total),
+  });
+  return targets.map((_, t) => Float64Array.from({ length: windows.length / 4 }, (_, n) => data[n * targets.length + t]));
+}
+
+/** The first sweep, shared by all targets: the windows, and each target's score of the whole picture and of each window. */
+interface Sweep {
+  readonly windows: Int32Array;
+  readonly whole: number;
+  readonly scores: Float64Array;
+}
+
+async function firstSweep(setting: Setting, targets: readonly Target[], onShare: (share: number) => void): Promise<Sweep[]> {
+  const { context, height, width } = setting;
+  const { window, stride } = iterationGeometry(0, context.options);
+  const windows = slidingWindowsOverBorder(height, width, window, stride);
+  const nothingHidden = [0, 0, 0, 0];
+  const scores = await scoreWindows(setting, Int32Array.of(...nothingHidden, ...windows), targets, onShare);
+  return scores.map((all) => ({ windows, whole: all[0], scores: all.subarray(1) }));
+}
+
+/** The map of one target, iteration by iteration, until it no longer changes. */
+async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (share: number) => void): Promise<Attribution> {
+  const { context, attention, height, width } = setting;
+  const { options, offer } = context;
+  const evidence = createEvidence(height, width);
+  const history: { [key: string]: Json }[] = [];
+  let map = tensor([height, width]);
+  let calls = 1;
+
+  /** Takes in what an iteration's windows say; answers how much that changed the map, or null for the first. */
+  const learn = (windows: Int32Array, scores: Float64Array, geometry: Geometry): { change: number | null; content: boolean } => {
+    evidence.add(
+      windows,
+      scores.map((score) => sweep.whole - score),
+    );
+    const sampled = tensor([height, width], evidence.map());
+    const next = attention ? adjust(sampled, attention.apply(sampled), options.beta) : sampled;
+    const change = history.length > 0 ? 1 - correlation(next.data, map.data) : null;
+    map = next;
+    calls += windows.length / 4;
+    const detail = { iteration: history.length, ...geometry, windows: windows.length / 4, change };
+    history.push(detail);
+    return { change, content: offer({ target, map, calls, detail }) };
+  };
+
+  const { content } = learn(sweep.windows, sweep.scores, iterationGeometry(0, options));
+  let stopped = content ? 'content' : 'iterations';
+  for (let n = 1; stopped === 'iterations' && n <= options.iterations; n++) {
+    const geometry = iterationGeometry(n, options);
+    const region = highestActivatedRegion(map, options.threshold);
+    const windows = touching(slidingWindowsOverBorder(height, width, geometry.window, geometry.stride), region, height, width);
+    if (windows.length === 0) {
+      stopped = geometry.window < 2 ? 'window' : 'region';
+      break;
+    }
+    const [scores] = await scoreWindows(setting, windows, [target], (share) => onShare((n - 1 + share) / options.iterations));
+    const step = learn(windows, scores, geometry);
+    if (step.content) stopped = 'content';
+    else if (step.change !== null && step.change < options.tolerance) stopped = 'converged';
+  }
+  return { map, extras: { stopped, iterations: history, attention: attention ? [...attention.layers] : [] } };
+}
+
+/**
+ * IASSA: sliding windows are hidden one by one and the score noted; long-range attention over the network's own features
+ * spreads the map over look-alike regions; the next, finer windows are spent only where the map is high; and so on.
+ * `extras.iterations` lists every iteration with its window, stride, number of windows and change of the map.
+ */
+export const iassa = defineMethod({
+  name: 'iassa',
+  title: 'IASSA',
+  family: 'perturbation',
+  paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model Explanations, WACV 2020, arXiv:1912.08387',
+  needs: ['black-box'],
+  signed: true,
+  cost: '1090 for the first sweep, then a few hundred an iteration until the map settles',
+  options,
+
+  async explain(context) {
+    const {
+      model,
+      input,
+      targets,
+      options: { baseline },
+      progress,
+    } = context;
+    const [, , height, width] = input.shape;
+    const attention = await attentionFor(context);
+    const setting = { context, baseline: createBaseline(baseline, model, input), attention, height, width };
+    const sweeps = await firstSweep(setting, targets, (share) => progress(0.2 * share));
+    const attributions: Attribution[] = [];
+    for (const [t, target] of targets.entries()) {
+      attributions.push(await refine(setting, target, sweeps[t], (share) => progress(0.2 + (0.8 * (t + share)) / targets.length)));
+    }
+    return attributions;
+  },
+});

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { createRandom } from '../../tensor/random.ts';
+import { tensor } from '../../tensor/tensor.ts';
+import { correlation, highestActivatedRegion } from './region.ts';
+
+describe('highestActivatedRegion', () => {
+  it('lies above the share of the range, strictly, whatever the offset of the map', () => {
+    expect([...highestActivatedRegion(tensor([1, 4], Float32Array.of(-1, -0.25, 0, 1)), 0.5)]).toEqual([0, 0, 0, 1]);
+    expect([...highestActivatedRegion(tensor([1, 4], Float32Array.of(9, 9.75, 10.5, 11)), 0.5)]).toEqual([0, 0, 1, 1]);
+  });
+
+  it('is empty for a constant map', () => {
+    expect([...highestActivatedRegion(tensor([1, 2], Float32Array.of(5, 5)), 0.3)]).toEqual([0, 0]);
+  });
+
+  it('is a small part of a map with one bump, not the whole picture', () => {
+    const map = tensor(
+      [64, 64],
+      Float32Array.from({ length: 4096 }, (_, i) => 0.97 + 0.03 * Math.exp(-(((i % 64) - 30) ** 2 + (Math.floor(i / 64) - 20) ** 2) / 50)),
+    );
+    const share = highestActivatedRegion(map, 0.3).reduce((sum, v) => sum + v, 0) / 4096;
+    expect(share).toBeGreaterThan(0.02);
+    expect(share).toBeLessThan(0.1);
+  });
+});
+
+describe('correlation', () => {
+  it('is 1, -1, 0 or in between as it should be', () => {
+    const random = createRandom(1);
+    const a = Float32Array.from({ length: 1000 }, () => random.normal());
+    const b = Float32Array.from({ length: 1000 }, () => random.normal());
+    expect(
+      correlation(
+        a,
+        a.map((x) => 3 * x + 2),
+      ),
+    ).toBeCloseTo(1, 6);
+    expect(
+      correlation(
+        a,
+        a.map((x) => -x),
+      ),
+    ).toBeCloseTo(-1, 6);
+    expect(Math.abs(correlation(a, b))).toBeLessThan(0.1);
+    expect(correlation([1, 1], [2, 2])).toBe(1);
+    expect(correlation([1, 1], [2, 3])).toBe(0);
+  });
+});

@@ -1,0 +1,43 @@
+import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
+
+/**
+ * S' = beta S + (1 - beta) A S   (Vasu & Long 2020, eq. 6, with the plus sign that their text and code mean)
+ *
+ * Averaging over look-alikes flattens a map, so A S is first stretched to the range of S: otherwise beta would weigh
+ * two quantities of different size. A constant A S says nothing and leaves S as it is, up to its scale.
+ */
+export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor {
+  const [low, high] = range(sampled.data);
+  const [attendedLow, attendedHigh] = range(attended.data);
+  const gain = attendedHigh > attendedLow ? (high - low) / (attendedHigh - attendedLow) : 0;
+  return tensor(
+    sampled.shape,
+    sampled.data.map((s, i) => beta * s + (1 - beta) * (low + gain * (attended.data[i] - attendedLow))),
+  );
+}
+
+/** HAR(S') = S' > min + threshold · (max - min)   (eq. 8, relative to the range); 1 inside, 0 outside. */
+export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Array {
+  const [min, max] = range(map.data);
+  const level = min + threshold * (max - min);
+  return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
+}
+
+/** Pearson correlation of two maps; 1 where both are constant, 0 where one is. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const n = a.length;
+  let [sumA, sumB] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    sumA += a[i];
+    sumB += b[i];
+  }
+  const [meanA, meanB] = [sumA / n, sumB / n];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    ab += (a[i] - meanA) * (b[i] - meanB);
+    aa += (a[i] - meanA) ** 2;
+    bb += (b[i] - meanB) ** 2;
+  }
+  if (aa === 0 || bb === 0) return aa === bb ? 1 : 0;
+  return ab / Math.sqrt(aa * bb);
+}

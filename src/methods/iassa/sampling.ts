@@ -1,0 +1,80 @@
+import { windowSums } from '../internal/windows.ts';
+
+/** Side of the windows of one iteration and the step between them, in pixels. */
+export type Geometry = { readonly window: number; readonly stride: number };
+
+/** Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, whole pixels, the stride at least 1. */
+export function iterationGeometry(
+  n: number,
+  { window, stride, windowStep, strideStep }: Geometry & { readonly windowStep: number; readonly strideStep: number },
+): Geometry {
+  return { window: Math.floor(window - n * windowStep), stride: Math.max(1, Math.floor(stride - n * strideStep)) };
+}
+
+/**
+ * Square windows every `stride` pixels, starting so far outside that each pixel of the border is covered as often
+ * as one in the middle; four integers each: top, left, bottom, right, clipped to the picture. None for windows under two pixels.
+ */
+export function slidingWindowsOverBorder(height: number, width: number, window: number, stride: number): Int32Array {
+  if (window < 2) return new Int32Array();
+  const starts = (length: number) => {
+    const result: number[] = [];
+    for (let start = stride - window; start < length; start += stride) result.push(start);
+    return result;
+  };
+  const lefts = starts(width);
+  return Int32Array.from(
+    starts(height).flatMap((top) =>
+      lefts.flatMap((left) => [Math.max(0, top), Math.max(0, left), Math.min(height, top + window), Math.min(width, left + window)]),
+    ),
+  );
+}
+
+/** The windows that hold at least one pixel of `region` [height · width] (nonzero = inside). */
+export function touching(windows: Int32Array, region: Uint8Array, height: number, width: number): Int32Array {
+  // Summed-area table: how many pixels of the region lie above and to the left.
+  const stride = width + 1;
+  const table = new Int32Array((height + 1) * stride);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0, row = 0; x < width; x++) {
+      row += region[y * width + x] !== 0 ? 1 : 0;
+      table[(y + 1) * stride + x + 1] = table[y * stride + x + 1] + row;
+    }
+  }
+  const kept: number[] = [];
+  for (let n = 0; n < windows.length; n += 4) {
+    const [top, left, bottom, right] = windows.subarray(n, n + 4);
+    const inside = table[bottom * stride + right] - table[top * stride + right] - table[bottom * stride + left] + table[top * stride + left];
+    if (inside > 0) kept.push(top, left, bottom, right);
+  }
+  return Int32Array.from(kept);
+}
+
+/** What windows have shown of each pixel, over all iterations so far. */
+export interface Evidence {
+  /** Adds windows and how far each one's hiding lowered the score. */
+  add(windows: Int32Array, drops: ArrayLike<number>): void;
+  /**
+   * S[p] = sum over the windows w that cover p of drop(w) / number of them; 0 where none does.
+   *
+   * The paper's expected score given that p is kept (eq. 1) is a rising affine function of this where all pixels are
+   * covered alike; unlike it, this does not grow with the number of windows where sampling is denser.
+   */
+  map(): Float32Array;
+}
+
+/** No evidence yet, for a picture of `height` × `width`. */
+export function createEvidence(height: number, width: number): Evidence {
+  const sums = new Float64Array(height * width);
+  const counts = new Float64Array(height * width);
+  return {
+    add(windows, drops) {
+      const added = windowSums(windows, drops, height, width);
+      for (let i = 0; i < sums.length; i++) {
+        sums[i] += added.sums[i];
+        counts[i] += added.coverage[i];
+      }
+    },
+    map: () => Float32Array.from(sums, (sum, i) => (counts[i] > 0 ? sum / counts[i] : 0)),
+  };
+}

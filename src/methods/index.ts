@@ -1,0 +1,25 @@
+import { FoveaError } from '../errors.ts';
+import { iassa } from './iassa/iassa.ts';
+import type { Method } from './method.ts';
+import { occlusion } from './occlusion.ts';
+import { random } from './random.ts';
+import { rise } from './rise.ts';
+
+/** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
+const all = [iassa, rise, occlusion, random] as unknown as readonly Method[];
+
+/** The methods by name, in the order they are listed to users. */
+export const methods: ReadonlyMap<string, Method> = new Map(all.map((method) => [method.name, method]));
+
+/**
+ * A method by its name.
+ * @throws FoveaError `usage` listing the names there are.
+ */
+export function findMethod(name: string): Method {
+  const method = methods.get(name);
+  if (!method) throw new FoveaError('usage', `unknown method "${name}": expected one of ${[...methods.keys()].join(', ')}`);
+  return method;
+}
+
+export * from './method.ts';
+export { describeOptions, type OptionDescription, parseOptions } from './options.ts';

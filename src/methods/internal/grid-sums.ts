@@ -1,0 +1,43 @@
+import type { Grids } from '../../model/perturbation.ts';
+
+/**
+ * sum_n weights[n] · mask_n as [height · width], without rendering the masks one by one.
+ *
+ * A mask is rows[dy:] · G · columns[dx:]ᵀ, linear in its grid, so grids of the same shift are added first; then
+ * for each dy the sums over dx, [grid height, width], are added; only then is each dy upsampled vertically.
+ */
+export function weightedMaskSum({ grids, rows, columns, shifts }: Grids, weights: ArrayLike<number>, height: number, width: number): Float64Array {
+  const [count, gridHeight, gridWidth] = grids.shape;
+  const cells = gridHeight * gridWidth;
+  const byShift = new Map<number, Map<number, Float64Array>>();
+  for (let n = 0; n < count; n++) {
+    const ofRow = byShift.get(shifts[2 * n]) ?? new Map<number, Float64Array>();
+    const sum = ofRow.get(shifts[2 * n + 1]) ?? new Float64Array(cells);
+    for (let i = 0; i < cells; i++) sum[i] += weights[n] * grids.data[n * cells + i];
+    byShift.set(shifts[2 * n], ofRow.set(shifts[2 * n + 1], sum));
+  }
+  const result = new Float64Array(height * width);
+  for (const [dy, ofRow] of byShift) {
+    const wide = new Float64Array(gridHeight * width);
+    for (const [dx, grid] of ofRow) multiplyAdd(grid, columns.data.subarray(dx * gridWidth), wide, gridHeight, gridWidth, width);
+    for (let y = 0; y < height; y++) {
+      for (let i = 0; i < gridHeight; i++) {
+        const weight = rows.data[(y + dy) * gridHeight + i];
+        if (weight === 0) continue;
+        for (let x = 0; x < width; x++) result[y * width + x] += weight * wide[i * width + x];
+      }
+    }
+  }
+  return result;
+}
+
+/** out [h, width] += grid [h, w] · columns[0 : width] [width, w]ᵀ */
+function multiplyAdd(grid: Float64Array, columns: Float32Array, out: Float64Array, h: number, w: number, width: number): void {
+  for (let x = 0; x < width; x++) {
+    for (let j = 0; j < w; j++) {
+      const weight = columns[x * w + j];
+      if (weight === 0) continue;
+      for (let i = 0; i < h; i++) out[i * width + x] += grid[i * w + j] * weight;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { slidingWindows, windowSums } from './internal/windows.ts';
+import { defineMethod } from './method.ts';
+
+const side = z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]);
+
+/**
+ * Occlusion sensitivity: replace a sliding window by a baseline and note how far the score falls.
+ *
+ *   map[p] = mean over the windows w that cover p of ( f(x) - f(x with w replaced) )
+ *
+ * Positive where hiding lowers the score. As Captum's `Occlusion`: the last row and column of windows
+ * are moved back so that they end at the border.
+ */
+export const occlusion = defineMethod({
+  name: 'occlusion',
+  title: 'Occlusion sensitivity',
+  family: 'perturbation',
+  paper: 'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+  needs: ['black-box'],
+  signed: true,
+  cost: '1 + (1 + (H - window) / stride)²: 677 at 224×224',
+  options: z.object({
+    window: side.default(32).describe('side of the window in pixels, or [height, width]'),
+    stride: side.default(8).describe('step between windows in pixels, or [vertical, horizontal]'),
+    baseline: baselineOption,
+    score: z.enum(['probability', 'logit']).default('probability').describe('which score of the class'),
+  }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, , height, width] = input.shape;
+    const pair = (v: z.output<typeof side>) => (typeof v === 'number' ? ([v, v] as const) : v);
+    const windows = slidingWindows(height, width, pair(options.window), pair(options.stride));
+    const whole = Int32Array.of(0, 0, 0, 0); // an empty window: the whole picture, scored in the same units
+    const scores = await model.perturb({
+      input,
+      baseline: createBaseline(options.baseline, model, input),
+      perturbation: { kind: 'windows', windows: Int32Array.of(...whole, ...windows), keep: 'outside' },
+      targets: targets.map((target) => target.index),
+      score: options.score,
+      batchSize,
+      onProgress: (done, total) => progress(done / total),
+    });
+    const count = windows.length / 4;
+    return targets.map((_, t) => {
+      const score = (n: number) => scores.data[n * targets.length + t];
+      const drops = Float64Array.from({ length: count }, (_, n) => score(0) - score(n + 1));
+      const { sums, coverage } = windowSums(windows, drops, height, width);
+      return {
+        map: tensor(
+          [height, width],
+          Float32Array.from(sums, (sum, i) => (coverage[i] > 0 ? sum / coverage[i] : 0)),
+        ),
+      };
+    });
+  },
+});

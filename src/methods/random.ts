@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { tensor } from '../tensor/tensor.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * A control: independent uniform noise in [0, 1), which looks at neither picture nor model. A method whose
+ * scores do not beat this one explains nothing.
+ */
+export const random = defineMethod({
+  name: 'random',
+  title: 'Random map',
+  family: 'control',
+  paper: 'a control, as in Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292',
+  needs: [],
+  signed: false,
+  cost: '0',
+  options: z.object({}),
+
+  async explain({ input, targets, random: source }) {
+    const [, , height, width] = input.shape;
+    return targets.map((target) => {
+      const stream = source.fork(target.index);
+      return {
+        map: tensor(
+          [height, width],
+          Float32Array.from({ length: height * width }, () => stream.uniform()),
+        ),
+      };
+    });
+  },
+});

@@ -1,0 +1,27 @@
+import { FoveaError } from '../errors.ts';
+import { deletion } from './deletion.ts';
+import { f1 } from './f1.ts';
+import { insertion } from './insertion.ts';
+import { iou } from './iou.ts';
+import type { Metric } from './metric.ts';
+import { pointingGame } from './pointing-game.ts';
+
+/** Every metric there is. Adding one: a file, a line here, a test. */
+const all: readonly Metric[] = [deletion, insertion, pointingGame, iou, f1];
+
+/** The metrics by name, in the order they are listed to users. */
+export const metrics: ReadonlyMap<string, Metric> = new Map(all.map((metric) => [metric.name, metric]));
+
+/**
+ * A metric by its name.
+ * @throws FoveaError `usage` listing the names there are.
+ */
+export function findMetric(name: string): Metric {
+  const metric = metrics.get(name);
+  if (!metric) throw new FoveaError('usage', `unknown metric "${name}": expected one of ${[...metrics.keys()].join(', ')}`);
+  return metric;
+}
+
+export { pixelOrder } from './internal/ranks.ts';
+export { activatedPixels, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
+export * from './metric.ts';

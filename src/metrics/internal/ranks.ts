@@ -1,0 +1,26 @@
+import { FoveaError } from '../../errors.ts';
+import { argsortDescending } from '../../tensor/tensor.ts';
+
+/**
+ * The place of each pixel in an order: ranks[order[i]] = i.
+ * @throws FoveaError `usage` if `order` does not name each of the `count` pixels once.
+ */
+export function ranksOf(order: ArrayLike<number>, count: number): Int32Array {
+  const fail = (what: string): never => {
+    throw new FoveaError('usage', `the pixel order ${what}: expected each of 0 … ${count - 1} once`);
+  };
+  if (order.length !== count) fail(`has ${order.length} entries`);
+  const ranks = new Int32Array(count).fill(-1);
+  for (let i = 0; i < count; i++) {
+    const pixel = order[i];
+    if (!(Number.isInteger(pixel) && pixel >= 0 && pixel < count)) fail(`holds ${pixel}`);
+    if (ranks[pixel] !== -1) fail(`names pixel ${pixel} twice`);
+    ranks[pixel] = i;
+  }
+  return ranks;
+}
+
+/** Pixels by falling value, equal values by index: the order that perturbation metrics use when none is given. */
+export function pixelOrder(map: ArrayLike<number>): Uint32Array {
+  return argsortDescending(map);
+}

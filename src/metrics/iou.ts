@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { excludedWithoutObject } from './internal/mask.ts';
+import { activated, overlapOf } from './internal/threshold.ts';
+import { defineMetric } from './metric.ts';
+
+/**
+ * Intersection over union of the activated pixels A and the object's pixels B, 0 … 1, higher is better:
+ *
+ *   A = { map > min + threshold · (max - min) },  IoU = |A ∩ B| / |A ∪ B|
+ *
+ * A constant map has no activated pixel and scores 0; a mask without object gives no value.
+ * Source: Vasu & Long, IASSA, WACV 2020, section 4 (threshold 0.3).
+ */
+export const iou = defineMetric({
+  name: 'iou',
+  title: 'Intersection over union',
+  direction: 'higher',
+  range: [0, 1],
+  paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention, WACV 2020',
+  needs: ['mask'],
+  presets: { 'iassa-2020': { threshold: 0.3 } },
+  options: z.object({ threshold: z.number().min(0).max(1).default(0.3).describe("share of the map's range above which a pixel counts as activated") }),
+  measure: ({ map, mask }, { threshold }) => {
+    const { both, first, second } = overlapOf(activated(map.data, threshold), mask);
+    return excludedWithoutObject(mask) ?? { value: both / (both + first + second) };
+  },
+});

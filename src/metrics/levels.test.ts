@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { activatedPixels, imageLevel, pixelLevel } from './levels.ts';
+
+describe('activatedPixels', () => {
+  it('counts what lies above 0.3 of the range', () => {
+    expect(activatedPixels([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])).toBe(7);
+    expect(activatedPixels([-10, -9, 0])).toBe(1);
+    expect(activatedPixels([0, 1, 2, 3, 4], 0.5)).toBe(2);
+  });
+
+  it('is 0 for a constant map', () => {
+    expect(activatedPixels(new Float32Array(9).fill(0.1))).toBe(0);
+    expect(activatedPixels([])).toBe(0);
+  });
+});
+
+describe('the averages of IASSA', () => {
+  const samples = [
+    { value: 0.4, activatedPixels: 100 },
+    { value: 0.6, activatedPixels: 300 },
+    { value: null, activatedPixels: 50 },
+    { value: 0.2, activatedPixels: 0 },
+  ];
+
+  it('are the mean, without pictures that have no score', () => {
+    expect(imageLevel(samples)).toEqual({ value: expect.closeTo(0.4, 12), count: 3, excluded: 1 });
+  });
+
+  it('are the mean score an activated pixel, without constant maps', () => {
+    expect(pixelLevel(samples)).toEqual({ value: expect.closeTo((0.004 + 0.002) / 2, 12), count: 2, excluded: 2 });
+  });
+
+  it('have no value where nothing is left', () => {
+    expect(imageLevel([])).toEqual({ value: null, count: 0, excluded: 0 });
+    expect(pixelLevel([{ value: 1, activatedPixels: 0 }])).toEqual({ value: null, count: 0, excluded: 1 });
+  });
+});

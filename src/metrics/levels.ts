@@ -1,0 +1,52 @@
+import { activated } from './internal/threshold.ts';
+
+/** How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant map. */
+export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
+  return activated(map, threshold).reduce((sum, value) => sum + value, 0);
+}
+
+/** A score of one picture, null where the metric gave none, and the activated pixels of its map. */
+export interface LevelSample {
+  readonly value: number | null;
+  readonly activatedPixels: number;
+}
+
+/** An average over pictures. */
+export interface LevelAverage {
+  /** Null where no picture is left. */
+  readonly value: number | null;
+  /** Pictures averaged. */
+  readonly count: number;
+  /** Pictures left out: without a score, or (pixel level) without an activated pixel. */
+  readonly excluded: number;
+}
+
+function average(samples: readonly LevelSample[], values: readonly number[]): LevelAverage {
+  const { length } = values;
+  return { value: length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / length, count: length, excluded: samples.length - length };
+}
+
+/**
+ * Image level: the plain mean of the scores.
+ *   1/N sum_i v_i
+ * Source: Vasu & Long, IASSA, WACV 2020, Table 1.
+ */
+export function imageLevel(samples: readonly LevelSample[]): LevelAverage {
+  return average(
+    samples,
+    samples.flatMap(({ value }) => (value === null ? [] : [value])),
+  );
+}
+
+/**
+ * Pixel level: the mean of each score per activated pixel, in score units a pixel (the paper prints 10⁻⁵).
+ *   1/N sum_i v_i / a_i,  a_i = activated pixels of map i
+ * Lower is better for deletion as before, but a map that activates more pixels is flattered there.
+ * Source: Vasu & Long, IASSA, WACV 2020, Table 1.
+ */
+export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
+  return average(
+    samples,
+    samples.flatMap(({ value, activatedPixels: pixels }) => (value === null || pixels === 0 ? [] : [value / pixels])),
+  );
+}

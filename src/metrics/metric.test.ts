@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { FoveaError } from '../errors.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { regionModel } from './fixtures/region-model.ts';
+import { defineMetric, findMetric, metrics } from './index.ts';
+
+const map = tensor([2, 2], Float32Array.of(1, 2, 3, 4));
+const mask = Uint8Array.of(0, 0, 0, 1);
+
+async function failure(run: Promise<unknown>): Promise<string> {
+  const error = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(FoveaError);
+  expect((error as FoveaError).code).toBe('usage');
+  return (error as FoveaError).message;
+}
+
+describe('the table of metrics', () => {
+  it('lists each under its own name', () => {
+    expect([...metrics.keys()]).toEqual(['deletion', 'insertion', 'pointing-game', 'iou', 'f1']);
+    for (const [name, metric] of metrics) expect(metric.name).toBe(name);
+  });
+
+  it('has defaults that are the first preset, spelt out', () => {
+    for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
+  });
+
+  it('names the metrics there are for an unknown one', () => {
+    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, pointing-game, iou, f1');
+    expect(findMetric('iou').title).toBe('Intersection over union');
+  });
+});
+
+describe('presets', () => {
+  const pointing = findMetric('pointing-game');
+
+  it('are recorded with every option', async () => {
+    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { tolerance: 0 } });
+    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { tolerance: 15 } });
+  });
+
+  it('yield to options: the record is the preset that has them, or custom', async () => {
+    expect(await pointing.score({ map, mask, options: { tolerance: 15 } })).toMatchObject({ preset: 'torchray' });
+    expect(await pointing.score({ map, mask, preset: 'torchray', options: { tolerance: 2 } })).toMatchObject({ preset: 'custom', options: { tolerance: 2 } });
+  });
+
+  it('are refused when unknown, as are options', async () => {
+    expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe('pointing-game has no preset "toString": expected one of exact, torchray');
+    expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain('pointing-game has no option "tolerence"');
+    expect(await failure(pointing.score({ map, mask, options: { tolerance: -1 } }))).toContain('pointing-game.tolerance = -1: expected number from 0');
+  });
+
+  it('keep the wanted name where two have the same options', async () => {
+    const metric = defineMetric({
+      name: 'twice',
+      title: 'Twice',
+      direction: 'higher',
+      range: [0, 1],
+      paper: '',
+      needs: [],
+      presets: { a: { n: 1 }, b: { n: 1 } },
+      options: z.object({ n: z.int().default(1) }),
+      measure: (_context, { n }) => ({ value: n }),
+    });
+    expect((await metric.score({ map, preset: 'b' })).preset).toBe('b');
+    expect((await metric.score({ map })).preset).toBe('a');
+  });
+});
+
+describe('what a metric is given', () => {
+  const model = regionModel(2, 2, mask);
+  const input = tensor([1, 1, 2, 2], Float32Array.of(1, 1, 1, 1));
+  const whole = { map, model, input, target: { index: 0 } };
+
+  it('is asked for when missing', async () => {
+    expect(await failure(findMetric('iou').score({ map }))).toBe('iou: needs the mask of the object');
+    expect(await failure(findMetric('deletion').score({ map, model, input }))).toBe('deletion: needs a model, its input and the target class');
+  });
+
+  it('has to fit together', async () => {
+    expect(await failure(findMetric('iou').score({ map, mask: new Uint8Array(5) }))).toBe('iou: the mask has 5 pixels, the map 2×2 = 4');
+    expect(await failure(findMetric('f1').score({ map: tensor([4], map.data), mask }))).toBe('f1: the map is 4, expected [height, width]');
+    expect(await failure(findMetric('f1').score({ map: tensor([0, 2]), mask: new Uint8Array(0) }))).toBe('f1: the map has no pixels');
+    expect(await failure(findMetric('insertion').score({ ...whole, map: tensor([1, 4], map.data) }))).toBe('insertion: the map is 1×4, the input 2×2');
+    expect(await failure(findMetric('insertion').score({ ...whole, input: tensor([2, 2], map.data) }))).toBe(
+      'insertion: the input is 2×2, expected [1, channels, height, width]',
+    );
+    expect(await failure(findMetric('insertion').score({ ...whole, target: { index: 2 } }))).toBe('insertion: target 2 is no class of region, which has 2');
+  });
+
+  it('has to be finite', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const bad = tensor([2, 2], Float32Array.of(0, value, 1, 2));
+      expect(await failure(findMetric('pointing-game').score({ map: bad, mask }))).toBe('pointing-game: the map holds NaN or infinite values');
+    }
+  });
+
+  it('has to order every pixel once', async () => {
+    const deletion = findMetric('deletion');
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2] }))).toBe('the pixel order has 3 entries: expected each of 0 … 3 once');
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 1, 2] }))).toBe('the pixel order names pixel 1 twice: expected each of 0 … 3 once');
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2, 4] }))).toBe('the pixel order holds 4: expected each of 0 … 3 once');
+  });
+
+  it('stops every metric when the signal fires', async () => {
+    const signal = AbortSignal.abort();
+    for (const metric of metrics.values()) await expect(metric.score({ ...whole, mask, signal })).rejects.toMatchObject({ code: 'cancelled' });
+  });
+});

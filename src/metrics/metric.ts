@@ -1,0 +1,155 @@
+import type { z } from 'zod';
+import { FoveaError, throwIfCancelled } from '../errors.ts';
+import type { Json } from '../methods/method.ts';
+import { parseOptions } from '../methods/options.ts';
+import type { Model } from '../model/model.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** What a metric must be given besides the map: `model` stands for model, input and target together. */
+export type MetricNeed = 'model' | 'mask';
+
+/** What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs` say. */
+export interface MetricContext {
+  /** The raw map, [H, W]; finite, any unit: only order or relative height counts. */
+  readonly map: Tensor;
+  /** The classifier that was explained. */
+  readonly model?: Model;
+  /** The preprocessed picture, [1, C, H, W]. */
+  readonly input?: Tensor;
+  /** The class that was explained. */
+  readonly target?: { readonly index: number };
+  /** The object's pixels, [H · W] row by row: 0 is background, anything else the object. */
+  readonly mask?: Uint8Array;
+  /**
+   * The pixels (row · W + column), most salient first, where the caller has sorted them already: shared between
+   * metrics, or recorded elsewhere and replayed. By default the map's values in falling order, ties by index.
+   */
+  readonly order?: ArrayLike<number>;
+  /** Name of a published protocol; the metric's first preset by default. */
+  readonly preset?: string;
+  /** Options that differ from the preset's. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Pictures a session call; by default as many as the memory budget allows. Results do not depend on it. */
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+  /** Called with the share of the work done, 0 … 1. */
+  readonly onProgress?: (share: number) => void;
+}
+
+/** The points of a curve that a metric integrates: both of the same length, x rising. */
+export interface Curve {
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+}
+
+/** A metric's verdict on one map. */
+export interface Score {
+  /** The score, in the metric's unit; null where the picture cannot be scored and has to be left out of averages. */
+  readonly value: number | null;
+  /** Why there is no value. */
+  readonly reason?: string;
+  readonly curve?: Curve;
+  /** The protocol whose options these are, all of them; `custom` where no preset has them. */
+  readonly preset: string;
+  /** Every option with its value. */
+  readonly options: { readonly [option: string]: Json };
+}
+
+/** A metric: one object that the library, the benchmark and the docs all read. */
+export interface Metric {
+  readonly name: string;
+  readonly title: string;
+  /** Which scores are better. */
+  readonly direction: 'higher' | 'lower';
+  /** Smallest and largest possible score. */
+  readonly range: readonly [min: number, max: number];
+  /** Authors, venue, year. */
+  readonly paper: string;
+  readonly needs: readonly MetricNeed[];
+  /** Options by the name of the protocol they come from; the first is the default. */
+  readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
+  readonly options: z.ZodObject;
+  /**
+   * Scores one map.
+   * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not finite, an unknown preset
+   * or option; `cancelled` if the signal fires; whatever the model throws.
+   */
+  score(context: MetricContext): Promise<Score>;
+}
+
+/** A context in which all that a metric needs is there. */
+export type Given<Need extends MetricNeed> = MetricContext &
+  ('model' extends Need ? Required<Pick<MetricContext, 'model' | 'input' | 'target'>> : unknown) &
+  ('mask' extends Need ? Required<Pick<MetricContext, 'mask'>> : unknown);
+
+/** What the computation itself answers; preset and options are added to it. */
+export type Measurement = Pick<Score, 'value' | 'reason' | 'curve'>;
+
+/** What the author of a metric writes: a metric, and the computation in place of `score`. */
+export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed> extends Omit<Metric, 'score' | 'needs' | 'options'> {
+  readonly needs: readonly Need[];
+  readonly options: Schema;
+  /** Called with a checked context and complete options. */
+  measure(context: Given<Need>, options: z.output<Schema>): Measurement | Promise<Measurement>;
+}
+
+/** Declares a metric: wraps the computation in the checks, presets and records that are the same for all. */
+export function defineMetric<Schema extends z.ZodObject, const Need extends MetricNeed>(definition: MetricDefinition<Schema, Need>): Metric {
+  const { measure, ...metric } = definition;
+  const score = async (context: MetricContext): Promise<Score> => {
+    throwIfCancelled(context.signal);
+    const options = resolveOptions(metric, context);
+    checkContext(metric, context);
+    const measurement = await measure(context as Given<Need>, options as z.output<Schema>);
+    return { ...measurement, preset: nameOfPreset(metric, options, context.preset), options: options as Score['options'] };
+  };
+  return { ...metric, score };
+}
+
+type Declared = Omit<Metric, 'score'>;
+
+/** The options of the preset, then the caller's, then the defaults. */
+function resolveOptions(metric: Declared, { preset, options }: MetricContext): Record<string, unknown> {
+  if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
+    throw new FoveaError('usage', `${metric.name} has no preset "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`);
+  }
+  return parseOptions(metric, { ...metric.presets[preset ?? Object.keys(metric.presets)[0]], ...options });
+}
+
+/** The preset that has exactly these options, the wanted one first. */
+function nameOfPreset(metric: Declared, options: Record<string, unknown>, wanted: string | undefined): string {
+  const names = [...(wanted === undefined ? [] : [wanted]), ...Object.keys(metric.presets)];
+  const same = (name: string) => JSON.stringify(parseOptions(metric, metric.presets[name])) === JSON.stringify(options);
+  return names.find(same) ?? 'custom';
+}
+
+function fail(metric: Declared, what: string): never {
+  throw new FoveaError('usage', `${metric.name}: ${what}`);
+}
+
+function checkContext(metric: Declared, context: MetricContext): void {
+  const { map } = context;
+  if (map.shape.length !== 2) fail(metric, `the map is ${map.shape.join('×')}, expected [height, width]`);
+  if (map.data.length === 0) fail(metric, 'the map has no pixels');
+  if (map.data.some((value) => !Number.isFinite(value))) fail(metric, 'the map holds NaN or infinite values');
+  if (metric.needs.includes('model')) checkModel(metric, context);
+  if (metric.needs.includes('mask')) checkMask(metric, context);
+}
+
+function checkModel(metric: Declared, { map, model, input, target }: MetricContext): void {
+  if (!model || !input || !target) fail(metric, 'needs a model, its input and the target class');
+  const [height, width] = map.shape;
+  if (input.shape.length !== 4 || input.shape[0] !== 1) fail(metric, `the input is ${input.shape.join('×')}, expected [1, channels, height, width]`);
+  if (input.shape[2] !== height || input.shape[3] !== width) {
+    fail(metric, `the map is ${height}×${width}, the input ${input.shape[2]}×${input.shape[3]}`);
+  }
+  const classes = model.labels.length;
+  if (!(Number.isInteger(target.index) && target.index >= 0 && target.index < classes)) {
+    fail(metric, `target ${target.index} is no class of ${model.name}, which has ${classes}`);
+  }
+}
+
+function checkMask(metric: Declared, { map, mask }: MetricContext): void {
+  if (!mask) fail(metric, 'needs the mask of the object');
+  if (mask.length !== map.data.length) fail(metric, `the mask has ${mask.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`);
+}

@@ -1,0 +1,91 @@
+import { compose, type Graph, graphBuilder, modelOf, type OnnxModel, subgraph, type TensorType, withGraph, writeModel } from '../onnx/index.ts';
+import type { Runtime, Session } from '../runtime/runtime.ts';
+import { type ClassifierInput, type ClassifierOutput, isSigmoidHead } from './classifier-graph.ts';
+import type { ScoreKind } from './model.ts';
+import { STAGE_OUTPUT, type Stage, stageGraph } from './perturbation-graph.ts';
+
+/** Sessions are graphs with their own copy of the weights: the least recently used beyond these are released. */
+const MOST_SESSIONS = 4;
+
+/** A classifier as a graph: the file, and what was found in it. */
+export interface Classifier {
+  readonly model: OnnxModel;
+  readonly types: ReadonlyMap<string, TensorType>;
+  readonly input: ClassifierInput;
+  readonly output: ClassifierOutput;
+}
+
+/** What a session puts out: scores of all classes, scores of the classes fed as targets, or named tensors. */
+export type Tail = { readonly score: ScoreKind; readonly pick: boolean } | { readonly tensors: readonly string[] };
+
+/** Name of the scores [n, classes] or [n, targets] among a session's outputs. */
+export const SCORES = 'fovea/scores';
+/** Name of the int64 input that lists the classes to score. */
+export const TARGETS = 'fovea/targets';
+const RAW = 'fovea/raw';
+
+/**
+ * The graph that goes after a classifier: [n, classes] float32 as logits or probabilities, optionally of some classes only.
+ * `have` is what the tensor before it holds.
+ */
+function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: boolean, type: TensorType['type'], opset: number): Graph {
+  const b = graphBuilder({ opset, name: 'scores' });
+  const raw = b.add('Cast', [b.input(RAW, type ?? 'float32', null)], { to: 1 });
+  const flat = b.add('Flatten', [raw], { axis: 1 });
+  const turned =
+    have === want ? flat : want === 'probability' ? b.add(sigmoid ? 'Sigmoid' : 'Softmax', [flat], sigmoid ? {} : { axis: 1 }) : b.add('Log', [flat]);
+  if (pick) b.add('Gather', [turned, b.input(TARGETS, 'int64', ['targets'])], { axis: 1 }, SCORES);
+  else b.add('Identity', [turned], {}, SCORES);
+  b.output(SCORES, 'float32', null);
+  return b.finish();
+}
+
+/** Loads graphs made from one classifier, each for one purpose, as they are asked for. */
+export class ClassifierSessions {
+  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly classifier: Classifier;
+  private readonly runtime: Runtime;
+
+  constructor(classifier: Classifier, runtime: Runtime) {
+    this.classifier = classifier;
+    this.runtime = runtime;
+  }
+
+  /** The session that runs `stage`, the classifier, and `tail`; built once. */
+  async get(stage: Stage, tail: Tail): Promise<Session> {
+    const key = JSON.stringify([stage, tail]);
+    const known = this.sessions.get(key);
+    this.sessions.delete(key);
+    const session = known ?? this.runtime.createSession(writeModel(this.build(stage, tail)));
+    this.sessions.set(key, session); // the map's order is the order of use
+    if (this.sessions.size > MOST_SESSIONS) {
+      const [oldest, unused] = [...this.sessions][0];
+      this.sessions.delete(oldest);
+      await (await unused).release();
+    }
+    return session.catch((error) => {
+      this.sessions.delete(key);
+      throw error;
+    });
+  }
+
+  async dispose(): Promise<void> {
+    const sessions = [...this.sessions.values()];
+    this.sessions.clear();
+    for (const session of sessions) await (await session).release();
+  }
+
+  private build(stage: Stage, tail: Tail): OnnxModel {
+    const { model, types, input, output } = this.classifier;
+    const opset = model.graph.opset.get('') ?? 1;
+    const before = modelOf(stageGraph(stage, input, opset));
+    const body = (outputs: readonly string[]) => withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
+    if ('tensors' in tail) return compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
+    const useProbabilities = output.probabilities !== null && (tail.score === 'probability' || output.logits === null);
+    const tensor = (useProbabilities ? output.probabilities : output.logits) as string;
+    const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
+    const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';
+    const after = modelOf(scoreGraph(useProbabilities ? 'probability' : 'logit', tail.score, sigmoid, tail.pick, type, opset));
+    return compose(compose(before, body([tensor]), { [input.name]: STAGE_OUTPUT }), after, { [RAW]: tensor });
+  }
+}

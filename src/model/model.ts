@@ -1,0 +1,75 @@
+import type { Tensor } from '../tensor/tensor.ts';
+import type { Perturbation } from './perturbation.ts';
+import type { Preprocessing } from './preprocessing.ts';
+
+/** What a score is: the model's logit, or its probability after softmax (sigmoid for one-logit and multi-label heads). */
+export type ScoreKind = 'logit' | 'probability';
+
+/** Options of every call that runs the model on many pictures. */
+export interface RunOptions {
+  /** Pictures a session call; by default as many as the memory budget allows. Results do not depend on it. */
+  batchSize?: number;
+  signal?: AbortSignal;
+  /** Called after each batch with the number of pictures done so far. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export interface ClassifyOptions extends RunOptions {
+  /** `probability` by default. */
+  score?: ScoreKind;
+}
+
+export interface PerturbRequest extends RunOptions {
+  /** The preprocessed picture, [1, C, H, W]. */
+  input: Tensor;
+  perturbation: Perturbation;
+  /** What replaces masked pixels: [1, C, H, W], or [1, C, 1, 1] for a constant; both in the input's normalised units. */
+  baseline: Tensor;
+  /** Class indices to score. */
+  targets: readonly number[];
+  /** `probability` by default. */
+  score?: ScoreKind;
+}
+
+/** Forward and backward passes of the model, counted in pictures. */
+export interface ModelCalls {
+  readonly forward: number;
+  readonly backward: number;
+}
+
+/** A spatial feature map of the network: a tensor [n, channels, height, width], or tokens [n, tokens, channels]. */
+export interface FeatureMap {
+  readonly name: string;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** For token sequences: how many tokens (class, distillation, registers) come before the grid. */
+  readonly tokens?: { readonly prefix: number };
+}
+
+/** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */
+export interface Model {
+  readonly name: string;
+  /** One label a class; the class index as text where no labels are known. */
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  /** What the model itself puts out, before Fovea adds or removes a softmax. */
+  readonly output: 'logits' | 'probabilities';
+  /** sha256 of the model file, or a name the caller vouches for. */
+  readonly fingerprint: string;
+  /** Where it runs, for manifests. */
+  readonly runtime: string;
+  /** What was assumed in loading it (missing labels, missing preprocessing, …), one sentence each. */
+  readonly warnings: readonly string[];
+
+  /** Scores of a batch [n, C, H, W] -> [n, classes]. */
+  classify(batch: Tensor, options?: ClassifyOptions): Promise<Tensor>;
+  /** Scores of n perturbed copies of one picture -> [n, targets]. */
+  perturb(request: PerturbRequest): Promise<Tensor>;
+  /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
+  featureMaps?(): readonly FeatureMap[];
+  /** Named tensors of the network for a batch of pictures. ONNX models only. */
+  activations?(names: readonly string[], batch: Tensor): Promise<Tensor[]>;
+  /** Frees the sessions. */
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { createRandom } from '../tensor/random.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { checkPerturbation, countOf, type Grids, type Perturbation, renderGrid, renderMask, renderPerturbation, slicePerturbation } from './perturbation.ts';
+
+const identity = (n: number) =>
+  tensor(
+    [n, n],
+    Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
+  );
+const windows: Perturbation = { kind: 'windows', windows: Int32Array.of(0, 1, 2, 3, -5, -5, 1, 1, 3, 3, 9, 9, 2, 2, 2, 2), keep: 'outside' };
+const ranks: Perturbation = { kind: 'ranks', ranks: Int32Array.of(3, 0, 2, 1), bounds: Int32Array.of(0, 2, 2, 4, 1, 1) };
+const masks: Perturbation = { kind: 'masks', masks: tensor([2, 2, 2], Float32Array.of(0, 1, 0.5, 0.25, 1, 1, 1, 1)) };
+const grids: Grids = {
+  kind: 'grids',
+  grids: tensor([2, 2, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
+  rows: tensor([3, 2], Float32Array.of(1, 0, 0.5, 0.5, 0, 1)),
+  columns: identity(2),
+  shifts: Int32Array.of(0, 0, 1, 0),
+};
+
+describe('renderMask', () => {
+  it('hides a window, half-open and clipped to the picture', () => {
+    expect([...renderMask(windows, 0, 4, 4)]).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect([...renderMask(windows, 1, 4, 4)].filter((v) => v === 0)).toHaveLength(1);
+    expect(renderMask(windows, 2, 4, 4)[15]).toBe(0);
+    expect([...renderMask(windows, 3, 4, 4)].every((v) => v === 1)).toBe(true); // an empty window hides nothing
+  });
+
+  it('keeps only the window when told so', () => {
+    const inside: Perturbation = { ...windows, keep: 'inside' } as Perturbation;
+    expect([...renderMask(inside, 0, 4, 4)]).toEqual([...renderMask(windows, 0, 4, 4)].map((v) => 1 - v));
+  });
+
+  it('keeps the pixels whose rank lies in the half-open bounds', () => {
+    expect([...renderMask(ranks, 0, 2, 2)]).toEqual([0, 1, 0, 1]);
+    expect([...renderMask(ranks, 1, 2, 2)]).toEqual([1, 0, 1, 0]);
+    expect([...renderMask(ranks, 2, 2, 2)]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('upsamples a grid by rows · grid · columnsᵀ from its shift on', () => {
+    expect([...renderGrid(grids, 0, 2, 2)]).toEqual([1, 2, 2, 3]);
+    expect([...renderGrid(grids, 1, 2, 2)]).toEqual([6, 7, 7, 8]);
+  });
+});
+
+describe('slicePerturbation', () => {
+  it.each([windows, ranks, masks, grids])('gives the same masks as the whole ($kind)', (p) => {
+    const side = p.kind === 'windows' ? 4 : 2;
+    const part = slicePerturbation(p, 1, countOf(p));
+    expect(countOf(part)).toBe(countOf(p) - 1);
+    for (let n = 0; n < countOf(part); n++) expect([...renderMask(part, n, side, side)]).toEqual([...renderMask(p, n + 1, side, side)]);
+  });
+});
+
+describe('renderPerturbation', () => {
+  it('is mask · input + (1 - mask) · baseline, per channel', () => {
+    const input = tensor([1, 2, 2, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+    const constant = renderPerturbation(input, tensor([1, 2, 1, 1], Float32Array.of(10, 20)), masks);
+    expect(constant.shape).toEqual([2, 2, 2, 2]);
+    expect([...constant.data]).toEqual([10, 2, 6.5, 8.5, 20, 6, 13.5, 17, 1, 2, 3, 4, 5, 6, 7, 8]);
+    const random = createRandom(3);
+    const picture = tensor(
+      [1, 2, 2, 2],
+      Float32Array.from({ length: 8 }, () => random.normal()),
+    );
+    const full = renderPerturbation(input, picture, masks);
+    expect(full.data[0]).toBe(picture.data[0]);
+    expect(full.data[7]).toBeCloseTo(0.25 * 8 + 0.75 * picture.data[7], 6);
+  });
+});
+
+describe('checkPerturbation', () => {
+  it.each<[Perturbation, RegExp]>([
+    [{ kind: 'windows', windows: new Int32Array(5), keep: 'inside' }, /four integers/],
+    [masks, /masks are 2×2, the model's input is 4×4/],
+    [ranks, /4 ranks for an input of 4×4/],
+    [{ ...grids, shifts: Int32Array.of(0, 0, 2, 0) }, /shift \(0, 0\) of grid 0 leaves/],
+    [{ ...grids, columns: identity(3) }, /do not fit the grid/],
+    [{ ...grids, shifts: Int32Array.of(0, 0) }, /2 grids need 4 shift values/],
+  ])('refuses what does not fit (%#)', (p, message) => {
+    expect(() => checkPerturbation(p, 4, 4)).toThrow(message);
+  });
+});

@@ -1,0 +1,29 @@
+import sharp from 'sharp';
+import { FoveaError } from '../errors.ts';
+
+/** Interleaved 8-bit samples, rows from the top; an `Image` is one of three channels. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+  /** 1 grey, 2 grey and alpha, 3 RGB (if not given), 4 RGBA; alpha is not premultiplied. */
+  readonly channels?: 1 | 2 | 3 | 4;
+}
+
+/**
+ * The bytes of a PNG file of 8 bits a sample with exactly these pixels (lossless, no palette, no metadata, no time).
+ * The same pixels give the same bytes with the same version of sharp on the same kind of processor.
+ * @throws FoveaError `usage` if the data does not fit the size.
+ */
+export async function encodePng({ width, height, data, channels = 3 }: Pixels): Promise<Uint8Array> {
+  if (!(width > 0 && height > 0) || data.length !== width * height * channels) {
+    throw new FoveaError(
+      'usage',
+      `a PNG of ${width}×${height} with ${channels} channels needs sides above 0 and ${width * height * channels} bytes, got ${data.length}`,
+    );
+  }
+  const png = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+  if (channels < 3) png.toColourspace('b-w');
+  const bytes = await png.png({ compressionLevel: 6, adaptiveFiltering: true, palette: false }).toBuffer();
+  return new Uint8Array(bytes); // a plain array, not a Buffer
+}

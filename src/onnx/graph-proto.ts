@@ -1,0 +1,313 @@
+import { FoveaError } from '../errors.ts';
+import type { Attribute, Graph, Node, QuantizationAnnotation, ValueInfo } from './graph.ts';
+import type { Initializer, SparseInitializer } from './initializer.ts';
+import { sourceOf, withSource } from './source.ts';
+import { encodeEntry, encodeSparseTensor, encodeTensor, parseEntry, parseSparseTensor, parseTensor } from './tensor-proto.ts';
+import { encodeValueInfo, parseValueInfo } from './value-info-proto.ts';
+import {
+  appendFloats,
+  appendInts,
+  bytesField,
+  type Chunks,
+  chunksOf,
+  createWireWriter,
+  damaged,
+  type Field,
+  fieldsOf,
+  floatField,
+  intField,
+  lenientString,
+  type Message,
+  messageBytes,
+  messageField,
+  messageOfBytes,
+  rawField,
+  stringField,
+  type WireWriter,
+} from './wire.ts';
+
+type Opset = ReadonlyMap<string, number>;
+
+/** The name of an operator set as this code spells it: '' for the default one. */
+export function normalizeDomain(domain: string): string {
+  return domain === 'ai.onnx' ? '' : domain;
+}
+
+/** A GraphProto; `opset` comes from the model around it. */
+export function parseGraph(message: Message, opset: Opset): Graph {
+  const nodes: Node[] = [];
+  const inputs: ValueInfo[] = [];
+  const outputs: ValueInfo[] = [];
+  const initializers = new Map<string, Initializer>();
+  const sparseInitializers = new Map<string, SparseInitializer>();
+  const valueInfo = new Map<string, ValueInfo>();
+  const quantizationAnnotations: QuantizationAnnotation[] = [];
+  const otherFields: Uint8Array[] = [];
+  let name = '';
+  for (const field of fieldsOf(message)) {
+    switch (field.number) {
+      case 1:
+        nodes.push(parseNode(messageField(field, 'NodeProto'), opset));
+        break;
+      case 2:
+        name = stringField(field);
+        break;
+      case 5: {
+        const tensor = parseTensor(messageField(field, 'TensorProto'));
+        if (initializers.has(tensor.name)) throw new FoveaError('model', `two initializers are named "${tensor.name}"`);
+        initializers.set(tensor.name, tensor);
+        break;
+      }
+      case 11:
+        inputs.push(parseValueInfo(messageField(field, 'ValueInfoProto')));
+        break;
+      case 12:
+        outputs.push(parseValueInfo(messageField(field, 'ValueInfoProto')));
+        break;
+      case 13: {
+        const info = parseValueInfo(messageField(field, 'ValueInfoProto'));
+        valueInfo.set(info.name, info);
+        break;
+      }
+      case 14:
+        quantizationAnnotations.push(parseAnnotation(messageField(field, 'TensorAnnotation')));
+        break;
+      case 15: {
+        const sparse = parseSparseTensor(messageField(field, 'SparseTensorProto'));
+        sparseInitializers.set(sparse.values.name, sparse);
+        break;
+      }
+      default:
+        otherFields.push(rawField(field));
+    }
+  }
+  const tensors = { initializers, sparseInitializers, valueInfo, quantizationAnnotations };
+  return withSource({ name, nodes, inputs, outputs, ...tensors, opset, otherFields }, messageBytes(message));
+}
+
+/** The GraphProto of a graph: parts that are as they were read are emitted as their own bytes. */
+export function encodeGraph(graph: Graph): Chunks {
+  const source = sourceOf(graph);
+  if (source) return chunksOf(source);
+  const writer = createWireWriter();
+  for (const node of graph.nodes) writer.message(1, encodeNode(node));
+  writer.string(2, graph.name);
+  for (const tensor of graph.initializers.values()) writer.message(5, encodeTensor(tensor));
+  for (const info of graph.inputs) writer.message(11, encodeValueInfo(info));
+  for (const info of graph.outputs) writer.message(12, encodeValueInfo(info));
+  for (const info of graph.valueInfo.values()) writer.message(13, encodeValueInfo(info));
+  for (const annotation of graph.quantizationAnnotations) writer.message(14, encodeAnnotation(annotation));
+  for (const sparse of graph.sparseInitializers.values()) writer.message(15, encodeSparseTensor(sparse));
+  writer.raw(graph.otherFields);
+  return writer.finish();
+}
+
+function parseAnnotation(message: Message): QuantizationAnnotation {
+  let tensorName = '';
+  const parameters = new Map<string, string>();
+  for (const field of fieldsOf(message)) {
+    if (field.number === 1) tensorName = stringField(field);
+    else if (field.number === 2) parameters.set(...parseEntry(messageField(field, 'StringStringEntryProto')));
+  }
+  return withSource({ tensorName, parameters }, messageBytes(message));
+}
+
+function encodeAnnotation(annotation: QuantizationAnnotation): Chunks {
+  const source = sourceOf(annotation);
+  if (source) return chunksOf(source);
+  const writer = createWireWriter();
+  writer.string(1, annotation.tensorName);
+  for (const [key, value] of annotation.parameters) writer.message(2, encodeEntry(key, value));
+  return writer.finish();
+}
+
+/** A NodeProto; `opset` is what the graphs in its attributes are written in. */
+export function parseNode(message: Message, opset: Opset): Node {
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const attributes = new Map<string, Attribute>();
+  const otherFields: Uint8Array[] = [];
+  let [name, opType, domain] = ['', '', ''];
+  for (const field of fieldsOf(message)) {
+    switch (field.number) {
+      case 1:
+        inputs.push(stringField(field));
+        break;
+      case 2:
+        outputs.push(stringField(field));
+        break;
+      case 3:
+        name = stringField(field);
+        break;
+      case 4:
+        opType = stringField(field);
+        break;
+      case 5:
+        attributes.set(...parseAttribute(messageField(field, 'AttributeProto'), opset));
+        break;
+      case 7:
+        domain = normalizeDomain(stringField(field));
+        break;
+      default:
+        otherFields.push(rawField(field));
+    }
+  }
+  if (opType === '') throw damaged(message, message.start, `the node "${name}" names no operator`);
+  return withSource({ name, opType, domain, inputs, outputs, attributes, otherFields }, messageBytes(message));
+}
+
+/** The NodeProto of a node. */
+export function encodeNode(node: Node): Chunks {
+  const source = sourceOf(node);
+  if (source) return chunksOf(source);
+  const writer = createWireWriter();
+  for (const input of node.inputs) writer.string(1, input);
+  for (const output of node.outputs) writer.string(2, output);
+  if (node.name !== '') writer.string(3, node.name);
+  writer.string(4, node.opType);
+  for (const [name, attribute] of node.attributes) writer.message(5, encodeAttribute(name, attribute));
+  if (node.domain !== '') writer.string(7, node.domain);
+  writer.raw(node.otherFields);
+  return writer.finish();
+}
+
+const typeNames: Record<number, Attribute['type']> = {
+  1: 'float',
+  2: 'int',
+  3: 'string',
+  4: 'tensor',
+  5: 'graph',
+  6: 'floats',
+  7: 'ints',
+  8: 'strings',
+  9: 'tensors',
+  10: 'graphs',
+};
+
+/** The type that each value field belongs to, for files from before AttributeProto said it. */
+const typeOfField: Record<number, Attribute['type']> = {
+  2: 'float',
+  3: 'int',
+  4: 'string',
+  5: 'tensor',
+  6: 'graph',
+  7: 'floats',
+  8: 'ints',
+  9: 'strings',
+  10: 'tensors',
+  11: 'graphs',
+};
+
+const nameField = 1;
+const typeField = 20;
+const functionReferenceField = 21;
+
+function parseAttribute(message: Message, opset: Opset): [name: string, attribute: Attribute] {
+  const fields = [...fieldsOf(message)];
+  let name = '';
+  let type: Attribute['type'] | undefined;
+  for (const field of fields) {
+    if (field.number === nameField) name = stringField(field);
+    else if (field.number === typeField) type = typeNames[intField(field)] ?? 'other';
+    else if (field.number === functionReferenceField) type = 'other';
+  }
+  type ??= fields.map((field) => typeOfField[field.number]).find((found) => found !== undefined) ?? 'other';
+  const attribute = attributeValue(message, type, fields, opset);
+  return [name, withSource(attribute, messageBytes(message))];
+}
+
+function attributeValue(message: Message, type: Attribute['type'], all: readonly Field[], opset: Opset): Attribute {
+  const fields = all.filter((field) => typeOfField[field.number] === type);
+  const last = fields.at(-1);
+  switch (type) {
+    case 'float':
+      return { type, value: last ? floatField(last) : 0 };
+    case 'int':
+      return { type, value: last ? intField(last) : 0 };
+    case 'string':
+      return { type, value: last ? lenientString(bytesField(last)) : '' };
+    case 'floats':
+      return { type, value: collect(fields, (field, into) => appendFloats(field, 4, into)) };
+    case 'ints':
+      return { type, value: collect(fields, appendInts) };
+    case 'strings':
+      return { type, value: fields.map((field) => lenientString(bytesField(field))) };
+    case 'tensors':
+      return { type, value: fields.map(tensorIn) };
+    case 'graphs':
+      return { type, value: fields.map((field) => parseGraph(messageField(field, 'GraphProto'), opset)) };
+    case 'other':
+      return { type, value: messageBytes(message) };
+  }
+  if (!last) throw damaged(message, message.start, `a ${type} attribute has no value`);
+  if (type === 'tensor') return { type, value: tensorIn(last) };
+  return { type, value: parseGraph(messageField(last, 'GraphProto'), opset) };
+}
+
+function tensorIn(field: Field): Initializer {
+  return parseTensor(messageField(field, 'TensorProto'));
+}
+
+function collect(fields: readonly Field[], append: (field: Field, into: number[]) => void): number[] {
+  const values: number[] = [];
+  for (const field of fields) append(field, values);
+  return values;
+}
+
+function encodeAttribute(name: string, attribute: Attribute): Chunks {
+  const source = sourceOf(attribute);
+  // An attribute does not know its name: the bytes are right only where it still has the one it was read with.
+  if (source && attributeName(source) === name) return chunksOf(source);
+  if (attribute.type === 'other') return chunksOf(attribute.value);
+  const writer = createWireWriter();
+  writer.string(nameField, name);
+  writeValue(writer, attribute);
+  const code = Object.entries(typeNames).find(([, typeName]) => typeName === attribute.type);
+  writer.int(typeField, Number(code?.[0]));
+  return writer.finish();
+}
+
+function attributeName(bytes: Uint8Array): string {
+  const fields = [...fieldsOf(messageOfBytes(bytes, 'AttributeProto'))];
+  return (
+    fields
+      .filter((field) => field.number === nameField)
+      .map(stringField)
+      .at(-1) ?? ''
+  );
+}
+
+function writeValue(writer: WireWriter, attribute: Attribute): void {
+  switch (attribute.type) {
+    case 'float':
+      writer.float(2, attribute.value);
+      break;
+    case 'int':
+      writer.int(3, attribute.value);
+      break;
+    case 'string':
+      writer.string(4, attribute.value);
+      break;
+    case 'tensor':
+      writer.message(5, encodeTensor(attribute.value));
+      break;
+    case 'graph':
+      writer.message(6, encodeGraph(attribute.value));
+      break;
+    case 'floats':
+      for (const value of attribute.value) writer.float(7, value);
+      break;
+    case 'ints':
+      for (const value of attribute.value) writer.int(8, value);
+      break;
+    case 'strings':
+      for (const value of attribute.value) writer.string(9, value);
+      break;
+    case 'tensors':
+      for (const value of attribute.value) writer.message(10, encodeTensor(value));
+      break;
+    case 'graphs':
+      for (const value of attribute.value) writer.message(11, encodeGraph(value));
+      break;
+  }
+}

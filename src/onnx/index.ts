@@ -1,0 +1,14 @@
+/** ONNX files as data: read, edit, build, cut, compose and write models, and infer the shapes of their tensors. */
+export * from './attributes.ts';
+export * from './compose.ts';
+export * from './data-types.ts';
+export * from './external-data.ts';
+export * from './graph.ts';
+export * from './graph-builder.ts';
+export * from './initializer.ts';
+export { type LocalFunction, modelChunks, modelOf, type OnnxModel, readModel, withGraph, writeModel } from './model-proto.ts';
+export { nearestNames } from './near-names.ts';
+export { renameNode, renameTensors } from './rename.ts';
+export { type InferenceOptions, inferShapes, inferTensors } from './shape-inference/index.ts';
+export type { TensorInfo } from './shape-inference/rule.ts';
+export { type Cut, subgraph } from './subgraph.ts';

@@ -1,0 +1,239 @@
+import { FoveaError } from '../errors.ts';
+import { byteSize, type DataType } from './data-types.ts';
+import { appendBigInts, appendFloats, appendInts, bytesField, fieldsOf, lenientString, messageOfBytes } from './wire.ts';
+
+/** Where the values of a tensor are: nothing of it is decoded or copied by reading a model. */
+export type TensorData =
+  /** Little-endian elements; a slice of the file. */
+  | { readonly kind: 'raw'; readonly bytes: Uint8Array }
+  /** The typed fields (`float_data`, `int64_data`, …) of the TensorProto, tags included; slices of the file. */
+  | { readonly kind: 'fields'; readonly fields: readonly Uint8Array[] }
+  /** In another file beside the model; `attachExternalData` brings it in. */
+  | { readonly kind: 'external'; readonly location: string; readonly offset: number; readonly length: number | null };
+
+/** A constant tensor: a weight, or the value of a Constant node. */
+export interface Initializer {
+  readonly name: string;
+  readonly type: DataType;
+  readonly dims: readonly number[];
+  readonly data: TensorData;
+  /** Fields that are not interpreted, as they came from the file. */
+  readonly otherFields: readonly Uint8Array[];
+}
+
+/** A constant tensor stored as the values that are not zero and where they are. */
+export interface SparseInitializer {
+  /** The values; their name is the name of the tensor. */
+  readonly values: Initializer;
+  /** Indices and dims, as they came from the file. */
+  readonly otherFields: readonly Uint8Array[];
+}
+
+/** Decoded elements: float16 and bfloat16 as float32, bool as 0 and 1. */
+export type TensorValues =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | readonly string[];
+
+/** Number of elements. */
+export function elementCount(initializer: Initializer): number {
+  return initializer.dims.reduce((product, dim) => product * dim, 1);
+}
+
+/**
+ * Decodes a tensor. The result may be a view of the file: do not write to it.
+ * @throws FoveaError `model` if the tensor is broken, `unsupported` if its type has no JavaScript form.
+ */
+export function tensorValues(initializer: Initializer): TensorValues {
+  const values = initializer.data.kind === 'raw' ? rawValues(initializer, initializer.data.bytes) : fieldValues(initializer);
+  if (values.length !== elementCount(initializer)) {
+    const shape = `[${initializer.dims}]`;
+    throw new FoveaError('model', `the tensor "${initializer.name}" of shape ${shape} holds ${values.length} values`);
+  }
+  return values;
+}
+
+/** Decodes a tensor of numbers into plain numbers, for shapes, axes, scales and other small constants. */
+export function tensorNumbers(initializer: Initializer): number[] {
+  const values = tensorValues(initializer);
+  return Array.from(values as ArrayLike<number | bigint | string>, Number);
+}
+
+type NumericArrayConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => TensorValues;
+
+const viewTypes: Partial<Record<DataType, NumericArrayConstructor>> = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+};
+
+function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
+  const { type } = initializer;
+  const View = viewTypes[type];
+  const size = byteSize(type);
+  if (View === undefined || size === undefined) throw cannotDecode(initializer);
+  if (bytes.length % size !== 0) {
+    throw new FoveaError('model', `the tensor "${initializer.name}" holds ${bytes.length} bytes, no whole ${type} values`);
+  }
+  // Not `slice`: a Node Buffer answers it with a view of the same memory.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
+  return widen(type, new View(aligned.buffer, aligned.byteOffset, aligned.length / size));
+}
+
+function cannotDecode({ name, type }: Initializer): FoveaError {
+  return new FoveaError('unsupported', `the tensor "${name}" has the element type ${type}, which Fovea cannot decode`);
+}
+
+function widen(type: DataType, values: TensorValues): TensorValues {
+  if (type === 'float16') return Float32Array.from(values as Uint16Array, float16ToNumber);
+  if (type === 'bfloat16') return new Float32Array(Uint32Array.from(values as Uint16Array, (bits) => bits << 16).buffer);
+  return values;
+}
+
+/** The number that 16 bits of IEEE binary16 stand for. */
+export function float16ToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Values in typed fields: float_data 4, int32_data 5, string_data 6, int64_data 7, double_data 10, uint64_data 11. */
+function fieldValues(initializer: Initializer): TensorValues {
+  const { name, type, data } = initializer;
+  if (data.kind === 'external') {
+    throw new FoveaError('model', `the tensor "${name}" is in the file ${data.location}, which is not attached`);
+  }
+  const numbers: number[] = [];
+  const bigints: bigint[] = [];
+  const strings: string[] = [];
+  for (const bytes of data.kind === 'fields' ? data.fields : []) {
+    for (const field of fieldsOf(messageOfBytes(bytes, `tensor "${name}"`))) {
+      if (field.number === 4) appendFloats(field, 4, numbers);
+      else if (field.number === 10) appendFloats(field, 8, numbers);
+      else if (field.number === 6) strings.push(lenientString(bytesField(field)));
+      else if (type === 'int64' || type === 'uint64') appendBigInts(field, bigints);
+      else appendInts(field, numbers);
+    }
+  }
+  return typedValues(initializer, numbers, bigints, strings);
+}
+
+function typedValues(initializer: Initializer, numbers: number[], bigints: bigint[], strings: string[]): TensorValues {
+  switch (initializer.type) {
+    case 'float32':
+      return Float32Array.from(numbers);
+    case 'float64':
+      return Float64Array.from(numbers);
+    case 'int8':
+      return Int8Array.from(numbers);
+    case 'uint8':
+    case 'bool':
+      return Uint8Array.from(numbers);
+    case 'int16':
+      return Int16Array.from(numbers);
+    case 'uint16':
+      return Uint16Array.from(numbers);
+    case 'int32':
+      return Int32Array.from(numbers);
+    case 'uint32':
+      return Uint32Array.from(numbers);
+    case 'int64':
+      return BigInt64Array.from(bigints);
+    case 'uint64':
+      return BigUint64Array.from(bigints);
+    case 'float16':
+    case 'bfloat16':
+      return widen(initializer.type, Uint16Array.from(numbers));
+    case 'string':
+      return strings;
+    default:
+      throw cannotDecode(initializer);
+  }
+}
+
+/** Values that `initializerOf` takes. */
+export type TensorInput = number | bigint | boolean | ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean>;
+
+/** An initializer that holds `values` as elements of `type`; numbers are converted to it. */
+export function initializerOf(name: string, type: DataType, dims: readonly number[], values: TensorInput): Initializer {
+  const bytes = encodeValues(name, type, values);
+  const expected = dims.reduce((product, dim) => product * dim, byteSize(type) ?? 1);
+  if (bytes.length !== expected) {
+    const got = bytes.length / (byteSize(type) ?? 1);
+    throw new FoveaError('internal', `the constant "${name}" of shape [${dims}] got ${got} values`);
+  }
+  return { name, type, dims: [...dims], data: { kind: 'raw', bytes }, otherFields: [] };
+}
+
+type Encoder = (values: ArrayLike<number | bigint>) => ArrayBufferView;
+const toBigInt = (value: number | bigint): bigint => BigInt(value);
+
+const encoders: Partial<Record<DataType, Encoder>> = {
+  float32: (values) => Float32Array.from(values as ArrayLike<number>, Number),
+  float64: (values) => Float64Array.from(values as ArrayLike<number>, Number),
+  float16: (values) => Uint16Array.from(values as ArrayLike<number>, (value) => numberToFloat16(Number(value))),
+  bfloat16: (values) => Uint16Array.from(values as ArrayLike<number>, (value) => numberToBfloat16(Number(value))),
+  int8: (values) => Int8Array.from(values as ArrayLike<number>, Number),
+  uint8: (values) => Uint8Array.from(values as ArrayLike<number>, Number),
+  bool: (values) => Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0)),
+  int16: (values) => Int16Array.from(values as ArrayLike<number>, Number),
+  uint16: (values) => Uint16Array.from(values as ArrayLike<number>, Number),
+  int32: (values) => Int32Array.from(values as ArrayLike<number>, Number),
+  uint32: (values) => Uint32Array.from(values as ArrayLike<number>, Number),
+  int64: (values) => BigInt64Array.from(Array.from(values, toBigInt)),
+  uint64: (values) => BigUint64Array.from(Array.from(values, toBigInt)),
+};
+
+function encodeValues(name: string, type: DataType, values: TensorInput): Uint8Array {
+  const list = typeof values === 'object' ? values : [values];
+  const encode = encoders[type];
+  if (encode === undefined) throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
+  const encoded = encode(list as ArrayLike<number | bigint>);
+  return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+}
+
+/** The upper half of the float32, rounded to the nearest, ties to even. */
+function numberToBfloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7fc0;
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** The 16 bits of IEEE binary16 nearest to a number, ties to even. */
+export function numberToFloat16(value: number): number {
+  if (Number.isNaN(value)) return 0x7e00;
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
+  const magnitude = Math.abs(value);
+  if (magnitude >= 65520) return sign | 0x7c00;
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
+  // In units of the last place; a carry into the exponent gives the right bits by itself.
+  const units = roundHalfEven(magnitude * 2 ** (10 - exponent));
+  return sign | (exponent === -14 ? units : units + ((exponent + 14) << 10));
+}
+
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
+}

@@ -1,0 +1,3 @@
+export * from './npy.ts';
+export * from './random.ts';
+export * from './tensor.ts';

@@ -1,0 +1,68 @@
+import { FoveaError } from '../errors.ts';
+
+/** A dense float32 array in row-major (C) order. */
+export interface Tensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Number of elements of a shape; 1 for the empty shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/**
+ * Wraps `data` (not copied) as a tensor of `shape`; zeros if no data is given.
+ * @throws FoveaError `internal` if the length does not fit the shape.
+ */
+export function tensor(shape: readonly number[], data?: Float32Array): Tensor {
+  const values = data ?? new Float32Array(sizeOf(shape));
+  if (values.length !== sizeOf(shape)) {
+    throw new FoveaError('internal', `tensor of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
+  }
+  return { shape: [...shape], data: values };
+}
+
+/** The same values under another shape; the data is shared. */
+export function reshape(x: Tensor, shape: readonly number[]): Tensor {
+  return tensor(shape, x.data);
+}
+
+/** Entry `index` of the first axis, as a view without that axis. */
+export function slab(x: Tensor, index: number): Tensor {
+  const shape = x.shape.slice(1);
+  const size = sizeOf(shape);
+  return tensor(shape, x.data.subarray(index * size, (index + 1) * size));
+}
+
+/** Smallest and largest value; NaN values are ignored. `[Infinity, -Infinity]` for no values. */
+export function range(values: ArrayLike<number>): [min: number, max: number] {
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] < min) min = values[i];
+    if (values[i] > max) max = values[i];
+  }
+  return [min, max];
+}
+
+/** Index of the largest value; the first one where several are equal; -1 for no values. */
+export function argmax(values: ArrayLike<number>): number {
+  let best = values.length > 0 ? 0 : -1;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+/** Indices sorted by falling value; equal values keep their order, so results do not depend on the engine. */
+export function argsortDescending(values: ArrayLike<number>): Uint32Array {
+  const order = Uint32Array.from({ length: values.length }, (_, i) => i);
+  return order.sort((a, b) => values[b] - values[a] || a - b);
+}
+
+/** softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x) */
+export function softmax(logits: ArrayLike<number>): Float32Array {
+  const [, max] = range(logits);
+  const result = Float32Array.from(logits, (x) => Math.exp(x - max));
+  const sum = result.reduce((total, x) => total + x, 0);
+  return result.map((x) => x / sum);
+}

@@ -1,0 +1,5 @@
+export * from './colormap.ts';
+export * from './contour.ts';
+export * from './normalize.ts';
+export * from './overlay.ts';
+export * from './report.ts';

@@ -1,0 +1,88 @@
+import { describe, expect, test } from 'vitest';
+import { image } from '../image/image.ts';
+import { interpolate } from '../image/resize.ts';
+import { createRandom } from '../tensor/random.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { colormap } from './colormap.ts';
+import { drawOutline } from './contour.ts';
+import { overlay, projectMap } from './overlay.ts';
+
+const noise = (height: number, width: number) => {
+  const random = createRandom(5);
+  return tensor(
+    [height, width],
+    Float32Array.from({ length: height * width }, () => random.uniform()),
+  );
+};
+const grey = (width: number, height: number) => image(width, height, new Uint8Array(width * height * 3).fill(100));
+const pixel = (picture: { width: number; data: Uint8Array }, x: number, y: number) => [
+  ...picture.data.subarray(3 * (y * picture.width + x), 3 * (y * picture.width + x) + 3),
+];
+
+describe('projectMap', () => {
+  test('equals bilinear interpolation where the map covers the whole picture', () => {
+    const map = noise(7, 9);
+    const wanted = interpolate(tensor([1, 1, 7, 9], map.data), 20, 31).data;
+    const got = projectMap(map, 31, 20).data;
+    expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(1e-6);
+  });
+
+  test("a map of the picture's size is unchanged", () => {
+    const map = noise(12, 10);
+    expect(projectMap(map, 10, 12).data).toEqual(map.data);
+  });
+
+  test('a centre crop leaves the rest of the picture out', () => {
+    const shown = projectMap(tensor([2, 2], Float32Array.of(1, 1, 1, 1)), 8, 4, { left: 2, top: 0, width: 4, height: 4 });
+    for (let y = 0; y < 4; y++) {
+      for (let x = 0; x < 8; x++) expect(shown.data[8 * y + x]).toBe(x >= 2 && x < 6 ? 1 : Number.NaN);
+    }
+  });
+
+  test('a region that reaches beyond the picture is cut', () => {
+    const shown = projectMap(tensor([1, 2], Float32Array.of(0, 1)), 4, 2, { left: -4, top: -1, width: 12, height: 4 });
+    expect([...shown.data.subarray(0, 4)].every((value) => value > 0.2 && value < 0.8)).toBe(true);
+  });
+});
+
+describe('overlay', () => {
+  test("has the picture's size, leaves pixels without saliency alone and colours the peak", () => {
+    const map = tensor([1, 4], Float32Array.of(0, 0, 0, 1));
+    const result = overlay(grey(4, 1), map, { colormap: 'viridis', alpha: 1 });
+    expect([result.width, result.height]).toEqual([4, 1]);
+    expect(pixel(result, 0, 0)).toEqual([100, 100, 100]);
+    expect(pixel(result, 3, 0)).toEqual([...colormap('viridis').table.subarray(765)]);
+  });
+
+  test('a constant map leaves the picture as it is', () => {
+    expect(overlay(grey(4, 2), tensor([2, 2], new Float32Array(4).fill(0.7))).data).toEqual(grey(4, 2).data);
+  });
+
+  test('signed maps show both sides, or with a sequential colour map the evidence for the class only', () => {
+    const map = tensor([1, 3], Float32Array.of(-1, 0, 1));
+    const both = overlay(grey(3, 1), map, { signed: true, alpha: 1 });
+    expect(pixel(both, 0, 0)).toEqual([...colormap('ice-fire').table.subarray(0, 3)]);
+    expect(pixel(both, 1, 0)).toEqual([100, 100, 100]);
+    const one = overlay(grey(3, 1), map, { signed: true, alpha: 1, colormap: 'jet' });
+    expect(pixel(one, 0, 0)).toEqual([100, 100, 100]);
+    expect(pixel(one, 2, 0)).toEqual([128, 0, 0]);
+  });
+
+  test('options out of range are usage errors', () => {
+    expect(() => overlay(grey(2, 2), noise(2, 2), { alpha: 2 })).toThrow('alpha 2');
+    expect(() => overlay(grey(2, 2), noise(2, 2), { percentiles: [50, 50] })).toThrow('percentiles');
+    expect(() => overlay(grey(2, 2), tensor([1, 2, 2]))).toThrow('map [height, width]');
+  });
+});
+
+describe('drawOutline', () => {
+  test('draws around the mask, not on it', () => {
+    const mask = new Uint8Array(49);
+    mask[24] = 1;
+    const result = drawOutline(grey(7, 7), mask, { thickness: 1 });
+    expect(pixel(result, 3, 3)).toEqual([100, 100, 100]);
+    expect(pixel(result, 2, 3)).toEqual([255, 255, 255]);
+    expect(pixel(result, 1, 3)).toEqual([0, 0, 0]);
+    expect(pixel(result, 0, 3)).toEqual([100, 100, 100]);
+  });
+});

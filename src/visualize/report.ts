@@ -1,0 +1,165 @@
+import { cssGradient } from './colormap.ts';
+import { REPORT_STYLE } from './report-style.ts';
+
+/** A cell of a table: text, or a number with the digits it is shown with. */
+export type ReportValue = string | { readonly value: number; readonly text: string };
+
+/** A table with its first column as row heads. */
+export interface ReportTable {
+  readonly caption: string;
+  /** `best`: the highest or lowest number of the column is marked. */
+  readonly columns: readonly { readonly title: string; readonly best?: 'highest' | 'lowest' }[];
+  readonly rows: readonly (readonly ReportValue[])[];
+  readonly note?: string;
+}
+
+/** A picture of a gallery. */
+export interface ReportCell {
+  /** A data URI, so that the page needs no other file. */
+  readonly source: string;
+  /** What the picture shows, for readers who do not see it. */
+  readonly alt: string;
+  readonly title: string;
+  readonly detail?: string;
+  /** A verdict before the detail. */
+  readonly mark?: { readonly text: string; readonly kind: 'good' | 'bad' | 'plain' };
+  /** A ring at this place, as shares of width and height. */
+  readonly peak?: { readonly x: number; readonly y: number };
+}
+
+/** Rows of pictures; cells of one column stand below each other. */
+export interface ReportGallery {
+  readonly rows: readonly { readonly title: string; readonly detail?: string; readonly cells: readonly ReportCell[] }[];
+}
+
+/** A colour bar. */
+export interface ReportLegend {
+  readonly colormap: string;
+  readonly title: string;
+  readonly low: string;
+  readonly middle?: string;
+  readonly high: string;
+}
+
+/** A part of the page; what is given is shown in this order. */
+export interface ReportSection {
+  readonly title: string;
+  readonly text?: readonly string[];
+  readonly table?: ReportTable;
+  readonly legends?: readonly ReportLegend[];
+  readonly gallery?: ReportGallery;
+  /** Long text in blocks that open on a click. */
+  readonly details?: readonly { readonly title: string; readonly text: string }[];
+}
+
+/** A page of results. */
+export interface ReportPage {
+  readonly title: string;
+  readonly lead: string;
+  readonly facts?: readonly (readonly [name: string, value: string])[];
+  readonly sections: readonly ReportSection[];
+  readonly footer?: string;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+/** Text as HTML. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
+}
+
+const list = <Item>(items: readonly Item[] | undefined, html: (item: Item) => string): string => (items ?? []).map(html).join('');
+const optional = <Item>(item: Item | undefined, html: (item: Item) => string): string => (item === undefined ? '' : html(item));
+const textOf = (value: ReportValue): string => (typeof value === 'string' ? value : value.text);
+
+/** The number that a column's best cells have; undefined where nothing stands out. */
+function bestOf(table: ReportTable, column: number): number | undefined {
+  const { best } = table.columns[column];
+  const numbers = table.rows.flatMap((row) => (typeof row[column] === 'string' ? [] : [row[column].value]));
+  if (!best || new Set(numbers).size < 2) return undefined;
+  return best === 'highest' ? Math.max(...numbers) : Math.min(...numbers);
+}
+
+function tableHtml(table: ReportTable): string {
+  const best = table.columns.map((_, column) => bestOf(table, column));
+  const isNumber = table.columns.map((_, column) => table.rows.some((row) => typeof row[column] !== 'string'));
+  const head = table.columns.map(({ title }, i) => `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`).join('');
+  const cell = (value: ReportValue, column: number): string => {
+    if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}</th>`;
+    const isBest = typeof value !== 'string' && value.value === best[column];
+    const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
+    return `<td${classes && ` class="${classes}"`}>${escapeHtml(textOf(value))}${isBest ? ' ●' : ''}</td>`;
+  };
+  const rows = list(table.rows, (row) => `<tr>${row.map(cell).join('')}</tr>\n`);
+  const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);
+  const caption = escapeHtml(table.caption);
+  return `<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div>${note}\n`;
+}
+
+function legendHtml({ colormap, title, low, middle, high }: ReportLegend): string {
+  const ends = [low, ...(middle === undefined ? [] : [middle]), high].map((text) => `<span>${escapeHtml(text)}</span>`).join('');
+  return `<figure><figcaption>${escapeHtml(title)}</figcaption><div class="bar" style="background:${cssGradient(colormap)}"></div><div class="ends">${ends}</div></figure>\n`;
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
+
+function cellHtml({ source, alt, title, detail, mark, peak }: ReportCell): string {
+  const ring = optional(peak, ({ x, y }) => `<span class="peak" style="left:${percent(x)};top:${percent(y)}"></span>`);
+  const verdict = optional(mark, ({ text, kind }) => `<span class="mark ${kind}">${escapeHtml(text)}</span>`);
+  const small = verdict || detail ? `<small>${verdict}${escapeHtml(detail ?? '')}</small>` : '';
+  return `<figure class="cell"><div class="picture"><img src="${escapeHtml(source)}" alt="${escapeHtml(alt)}" width="224" height="224">${ring}</div><figcaption><b>${escapeHtml(title)}</b>${small}</figcaption></figure>\n`;
+}
+
+function galleryHtml({ rows }: ReportGallery): string {
+  return list(rows, ({ title, detail, cells }) => {
+    const more = optional(detail, (text) => ` <span>${escapeHtml(text)}</span>`);
+    return `<div class="row"><h3>${escapeHtml(title)}${more}</h3><div class="cells" style="--columns:${cells.length}">\n${list(cells, cellHtml)}</div></div>\n`;
+  });
+}
+
+function sectionHtml(section: ReportSection): string {
+  return [
+    `<section>\n<h2>${escapeHtml(section.title)}</h2>\n`,
+    list(section.text, (text) => `<p>${escapeHtml(text)}</p>\n`),
+    optional(section.table, tableHtml),
+    optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
+    optional(section.gallery, galleryHtml),
+    list(section.details, ({ title, text }) => `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`),
+    '</section>\n',
+  ].join('');
+}
+
+/** The retina from the front: the fovea is the spot one sees sharply with. */
+const MARK =
+  '<svg viewBox="0 0 32 32" aria-hidden="true"><g fill="none" stroke="currentColor"><circle cx="16" cy="16" r="14" stroke-width="1.5" opacity=".35"/><circle cx="16" cy="16" r="9" stroke-width="2" opacity=".65"/></g><circle cx="16" cy="16" r="4.2" fill="currentColor"/></svg>';
+
+/** A page of results as one HTML document that needs no other file and no network. */
+export function reportHtml({ title, lead, facts, sections, footer }: ReportPage): string {
+  const factList =
+    facts && facts.length > 0
+      ? `<dl class="facts">${list(facts, ([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`)}</dl>`
+      : '';
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${REPORT_STYLE}</style>
+</head>
+<body>
+<div class="page">
+<header>
+<div class="brand">${MARK}<span>Fovea</span></div>
+<h1>${escapeHtml(title)}</h1>
+<p class="lead">${escapeHtml(lead)}</p>
+${factList}
+</header>
+<main>
+${list(sections, sectionHtml)}</main>
+${optional(footer, (text) => `<footer>${escapeHtml(text)}</footer>`)}
+</div>
+</body>
+</html>
+`;
+}

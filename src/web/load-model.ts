@@ -1,0 +1,141 @@
+import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import { parsePreprocessing } from '../model/model-config.ts';
+import { EMBEDDED_MODELS, type EmbeddedModel, isEmbeddedModel, type ModelOverrides, readModelFiles, withOverrides } from '../model/model-files.ts';
+import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
+import { createRemoteModel } from '../model/remote-model.ts';
+import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
+
+/** Options of `loadModel` in browsers. */
+export interface LoadModelOptions extends ModelOverrides, WebRuntimeOptions {
+  /** What a model given as bytes is called; `model` by default. */
+  readonly name?: string;
+  /** Sent with every request, e.g. `authorization`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Share of the model file that has arrived, 0 … 1; only where the server says its size. */
+  readonly onProgress?: (share: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Written out one by one: bundlers recognise an asset only as `new URL` of a literal. */
+const EMBEDDED_URLS: Readonly<Record<EmbeddedModel, { readonly model: () => URL; readonly json: () => URL }>> = {
+  'demo-cnn': {
+    model: () => new URL('../../demo/models/demo-cnn.onnx', import.meta.url),
+    json: () => new URL('../../demo/models/demo-cnn.json', import.meta.url),
+  },
+  'demo-cnn-biased': {
+    model: () => new URL('../../demo/models/demo-cnn-biased.onnx', import.meta.url),
+    json: () => new URL('../../demo/models/demo-cnn-biased.json', import.meta.url),
+  },
+};
+
+async function request(url: URL, { headers, signal }: LoadModelOptions): Promise<Response> {
+  try {
+    return await fetch(url, { headers, signal });
+  } catch (error) {
+    throwIfCancelled(signal);
+    throw new FoveaError(
+      'download',
+      `${url} could not be fetched (${messageOf(error)}): check the address, the connection, and that ${url.host || 'its server'} allows other origins (CORS)`,
+      { cause: error },
+    );
+  }
+}
+
+async function readBody(response: Response, { onProgress, signal }: LoadModelOptions): Promise<Uint8Array> {
+  // behind a compressed transfer the length is not that of the file
+  const total = response.headers.has('content-encoding') ? Number.NaN : Number(response.headers.get('content-length') ?? Number.NaN);
+  if (!onProgress || !response.body || !(total > 0)) return new Uint8Array(await response.arrayBuffer());
+  const bytes = new Uint8Array(total);
+  const reader = response.body.getReader();
+  let at = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    throwIfCancelled(signal);
+    if (done) break;
+    if (at + value.length > total) throw new FoveaError('download', `${response.url} sends more than the ${total} bytes it announced`);
+    bytes.set(value, at);
+    at += value.length;
+    onProgress(at / total);
+  }
+  if (at < total) throw new FoveaError('download', `${response.url} broke off after ${at} of ${total} bytes`);
+  return bytes;
+}
+
+/** A file that may be missing; an HTML page in its place is what many servers send for one that is. */
+async function readOptional(url: URL, options: LoadModelOptions): Promise<Uint8Array | undefined> {
+  const response = await request(url, options);
+  const isPage = response.headers.get('content-type')?.includes('text/html') ?? false;
+  if (response.ok && !isPage) return new Uint8Array(await response.arrayBuffer());
+  await response.body?.cancel();
+  return undefined;
+}
+
+async function readRequired(url: URL, options: LoadModelOptions): Promise<Uint8Array> {
+  const response = await request(url, options);
+  if (!response.ok) throw new FoveaError('download', `${url} could not be fetched: HTTP ${response.status}`);
+  if (response.headers.get('content-type')?.includes('text/html')) throw new FoveaError('model', `${url} is a web page, not an ONNX file`);
+  try {
+    return await readBody(response, options);
+  } catch (error) {
+    throwIfCancelled(options.signal);
+    throw error instanceof FoveaError ? error : new FoveaError('download', `${url} broke off: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function sourceOfUrl(url: URL, options: LoadModelOptions): Promise<OnnxModelSource> {
+  const bytes = await readRequired(url, options);
+  const parts = url.pathname.split('/');
+  const file = decodeURIComponent(parts.at(-1) ?? '');
+  const beside = (path: string) => {
+    const target = new URL(
+      path
+        .split('/')
+        .map((part) => (part === '..' ? part : encodeURIComponent(part)))
+        .join('/'),
+      url,
+    );
+    target.search = url.search; // access tokens, revisions
+    return readOptional(target, options);
+  };
+  return readModelFiles({ name: options.name ?? file.replace(/\.onnx$/i, ''), file, bytes, isInOnnxFolder: parts.at(-2) === 'onnx', read: beside });
+}
+
+async function sourceOfEmbedded(name: EmbeddedModel, options: LoadModelOptions): Promise<OnnxModelSource> {
+  const { model, json } = EMBEDDED_URLS[name];
+  const bytes = await readRequired(model(), options);
+  return readModelFiles({
+    name,
+    file: `${name}.onnx`,
+    bytes,
+    isInOnnxFolder: false,
+    read: async (path) => (path === `${name}.json` ? readOptional(json(), options) : undefined),
+  });
+}
+
+function urlOf(source: string | URL): URL {
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  if (URL.canParse(String(source), base)) return new URL(source, base);
+  throw new FoveaError(
+    'usage',
+    `"${source}" is no model: expected ${EMBEDDED_MODELS.join(' or ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
+  );
+}
+
+/**
+ * Loads a classifier in a browser: an embedded one by its name, the address or the bytes of an `.onnx` file, or the
+ * address `…/v2/models/NAME` of a model server. Beside the address of a file, `NAME.json` or `config.json` and
+ * `preprocessor_config.json` are looked for; for bytes, give labels and preprocessing as options.
+ * @throws FoveaError `download` if it cannot be fetched, `model` if it is no image classifier, `runtime` if the device
+ * does not start.
+ */
+export async function loadModel(source: string | URL | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
+  throwIfCancelled(options.signal);
+  const given = options.preprocessing === undefined ? options : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
+  const load = async (onnx: OnnxModelSource) => createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
+  if (source instanceof Uint8Array) return load({ name: options.name ?? 'model', bytes: source });
+  if (isEmbeddedModel(source)) return load(await sourceOfEmbedded(source, given));
+  const url = urlOf(source);
+  if (/\/v2\/models\/[^/]+/.test(url.pathname) && !url.pathname.endsWith('.onnx')) return createRemoteModel(url.href, given);
+  return load(await sourceOfUrl(url, given));
+}
