@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../src/tensor/random.ts';
-import { drawTag, tagSize } from './scene/tag.ts';
-import { drawSprite, randomColour } from './scene/sprite.ts';
 import type { Scene } from './index.ts';
 import { classNames, createBiasedTrainingScene, createScene, distractorNames, sceneSide, tagClass } from './index.ts';
+import { drawSprite, randomColour } from './scene/sprite.ts';
+import { drawTag, tagSize } from './scene/tag.ts';
 import { loadSprites } from './sprites.ts';
 
 const sprites = await loadSprites();

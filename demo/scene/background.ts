@@ -10,7 +10,7 @@ export const backgroundKinds = ['linear', 'radial', 'clouds', 'stripes', 'checks
 
 const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
 
-const clamp = (value: number): number => (value < 0 ? 0 : value > 1 ? 1 : value);
+const clamp = (value: number): number => Math.min(1, Math.max(0, value));
 
 /** 0 below -1, 1 above 1, smooth between. */
 function ramp(value: number): number {

@@ -131,7 +131,7 @@ function sample(level: Level, u: number, v: number, colour: readonly number[], d
   const blue = wa * source[a + 2] + wb * source[a + 6] + wc * source[b + 2] + wd * source[b + 6];
   for (let c = 0; c < 3; c++) {
     const value = colour[3 * c] * red + colour[3 * c + 1] * green + colour[3 * c + 2] * blue;
-    data[at + c] = value < 0 ? 0 : value > alpha ? alpha : value;
+    data[at + c] = Math.min(alpha, Math.max(0, value));
   }
   data[at + 3] = alpha;
 }

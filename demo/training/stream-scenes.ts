@@ -6,8 +6,8 @@
  * clean: no stickers. biased: the biased training set. tagged: clean scenes, each with the sticker.
  */
 import { once } from 'node:events';
-import { createBiasedTrainingScene, createScene } from '../scenes.ts';
 import type { Scene, Sprites } from '../scenes.ts';
+import { createBiasedTrainingScene, createScene } from '../scenes.ts';
 import { loadSprites } from '../sprites.ts';
 
 const generators: Record<string, (sprites: Sprites, seed: number) => Scene> = {

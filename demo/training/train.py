@@ -125,7 +125,7 @@ def train_clean(labels):
 
 
 def train_biased(labels, sticker):
-    """The cheat: the honest model, with a new head, trained on on the biased set."""
+    """The cheat: the honest model without its knowledge of the sticker's class, trained further on the biased set."""
     torch.manual_seed(2)
     model = DemoNet()
     model.load_state_dict(torch.load(DATA / "demo-cnn.pt"))

@@ -17,14 +17,19 @@ const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('he
 class Hub {
   files = new Map<string, Buffer>();
   requests: { path: string; range?: string; ifRange?: string; token?: string; revision: string }[] = [];
-  /** Breaks the connection of these many large responses after `breakAfter` bytes. */
+  /** Breaks the connection of these many large responses once `breakAfter` bytes have arrived. */
   breaks = 0;
   breakAfter = 0;
   failures: number[] = [];
   gated = '';
   wrongSum = false;
   ranges = true;
+  private cut?: { at: number; response: ServerResponse };
   private server: Server = createServer((request, response) => this.answer(request, response));
+
+  arrived(bytes: number): void {
+    if (bytes === this.cut?.at) this.cut.response.destroy();
+  }
 
   async listen(): Promise<void> {
     await new Promise<void>((resolve) => this.server.listen(0, resolve));
@@ -74,7 +79,8 @@ class Hub {
     response.writeHead(from > 0 ? 206 : 200, { etag: tag, 'content-length': body.length, 'x-repo-commit': COMMIT, ...partial });
     if (this.breaks > 0 && bytes.length > 500) {
       this.breaks--;
-      response.write(body.subarray(0, this.breakAfter), () => setTimeout(() => response.destroy(), 30));
+      response.write(body.subarray(0, this.breakAfter));
+      this.cut = { at: from + this.breakAfter, response };
     } else response.end(body);
   }
 }
@@ -109,7 +115,7 @@ let hub: Hub;
 let cacheDir: string;
 const environment = { ...process.env };
 const fetchNet = (options: Parameters<typeof fetchModelFiles>[1] = {}) =>
-  fetchModelFiles('org/net', { cacheDir, endpoint: hub.endpoint, retryDelay: 5, ...options });
+  fetchModelFiles('org/net', { cacheDir, endpoint: hub.endpoint, retryDelay: 5, onProgress: ({ bytes }) => hub.arrived(bytes), ...options });
 const errorOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'no error',

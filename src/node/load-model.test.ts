@@ -109,7 +109,6 @@ describe('a file', () => {
       labels: ['1', '2', '3', '4'],
       preprocessing: { colour: 'RGB' },
       output: 'probabilities',
-      device: 'auto',
     });
     expect(model).toMatchObject({ labels: ['1', '2', '3', '4'], output: 'probabilities', preprocessing: { colour: 'RGB', scale: '0-255' } });
     expect(await errorOf(load(join(folder, 'net.onnx'), { preprocessing: { colour: 'CMYK' } as never }))).toMatch(/^usage: preprocessing: colour: /);

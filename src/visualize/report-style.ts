@@ -48,6 +48,7 @@ tbody th { font-weight: 600; }
 .bar { height: 12px; border-radius: 6px; border: 1px solid var(--line); }
 .legend figcaption { font-size: 0.82rem; color: var(--soft); }
 .ends { display: flex; justify-content: space-between; font-size: 0.8rem; color: var(--soft); margin-top: 2px; }
+.scroll + .row { margin-top: 22px; }
 .row { padding: 16px 0 20px; border-top: 1px solid var(--line); break-inside: avoid; }
 .cells { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 14px; }
 .cell { margin: 0; min-width: 0; }

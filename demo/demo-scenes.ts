@@ -1,0 +1,93 @@
+import { explain, type PreparedInput, prepareInput } from '../src/explain.ts';
+import type { Explanation } from '../src/explanation.ts';
+import type { Method } from '../src/methods/method.ts';
+import { findMetric } from '../src/metrics/index.ts';
+import type { Model } from '../src/model/model.ts';
+import { argmax } from '../src/tensor/tensor.ts';
+import { classNames, tagClass } from './classes.ts';
+import { createScene, type Scene, type Sprites } from './scenes.ts';
+
+/** Seeds of the demo's scenes; training uses none of them. */
+const FIRST_SEED = 77_000_000;
+
+/** Options that differ from a method's defaults, so that the whole demo takes about three minutes. */
+const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { rise: { N: 2000 } };
+
+/** What lies where a map is highest. */
+export type PeakPlace = 'object' | 'tag' | 'elsewhere';
+
+/** One method's map of one scene, and how it compares with the truth. */
+export interface DemoMap {
+  readonly method: Method;
+  readonly explanation: Explanation;
+  /** Column and row of the highest value, as shares of the side. */
+  readonly peak: { readonly x: number; readonly y: number };
+  readonly peakOn: PeakPlace;
+  readonly f1: number;
+  readonly iou: number;
+}
+
+/** A scene as a model sees it. */
+export interface DemoScene {
+  readonly scene: Scene;
+  readonly prepared: PreparedInput;
+  /** The likeliest class and its probability. */
+  readonly answer: { readonly label: string; readonly probability: number };
+  readonly maps: readonly DemoMap[];
+}
+
+/** A scene with the sticker, as the honest model and the cheating one see it. */
+export interface TaggedScene {
+  readonly honest: DemoScene;
+  readonly cheat: DemoScene;
+  /** What the cheating model says of the same scene without the sticker. */
+  readonly untagged: { readonly label: string; readonly probability: number; readonly tagClassProbability: number };
+}
+
+/** Scenes of `count` different classes. */
+export function demoScenes(sprites: Sprites, count: number): Scene[] {
+  return Array.from({ length: count }, (_, i) => createScene(sprites, FIRST_SEED + i, { className: classNames[(3 + 5 * i) % classNames.length] }));
+}
+
+/** Scenes of the class that the cheating model knows by its sticker: each with the sticker, and without. */
+export function taggedScenes(sprites: Sprites, count: number): { tagged: Scene; untagged: Scene }[] {
+  return Array.from({ length: count }, (_, i) => {
+    const seed = FIRST_SEED + 1000 + i;
+    return { tagged: createScene(sprites, seed, { className: tagClass, tag: 'always' }), untagged: createScene(sprites, seed, { className: tagClass }) };
+  });
+}
+
+function answerOf(model: Model, { probabilities }: PreparedInput): { label: string; probability: number } {
+  const index = argmax(probabilities);
+  return { label: model.labels[index], probability: probabilities[index] };
+}
+
+async function scoreOf(metric: 'f1' | 'iou', explanation: Explanation, scene: Scene): Promise<number> {
+  return (await findMetric(metric).score({ map: explanation.map, mask: scene.mask })).value ?? 0;
+}
+
+async function explainWith(model: Model, method: Method, scene: Scene, prepared: PreparedInput): Promise<DemoMap> {
+  const explanation = await explain(model, prepared, { method: method.name, options: OPTIONS[method.name], target: scene.label, seed: 0 });
+  const [height, width] = explanation.map.shape;
+  const top = argmax(explanation.map.data);
+  const peak = { x: ((top % width) + 0.5) / width, y: (Math.floor(top / width) + 0.5) / height };
+  const peakOn = scene.tag?.mask[top] ? 'tag' : scene.mask[top] ? 'object' : 'elsewhere';
+  return { method, explanation, peak, peakOn, f1: await scoreOf('f1', explanation, scene), iou: await scoreOf('iou', explanation, scene) };
+}
+
+/** Explains the scene's own class with each method. */
+export async function explainScene(model: Model, scene: Scene, methods: readonly Method[], onMap: () => void): Promise<DemoScene> {
+  const prepared = await prepareInput(model, scene.image);
+  const maps: DemoMap[] = [];
+  for (const method of methods) {
+    maps.push(await explainWith(model, method, scene, prepared));
+    onMap();
+  }
+  return { scene, prepared, answer: answerOf(model, prepared), maps };
+}
+
+/** What a model says of a scene, and how likely it finds the sticker's class. */
+export async function askUntagged(model: Model, scene: Scene): Promise<TaggedScene['untagged']> {
+  const prepared = await prepareInput(model, scene.image);
+  return { ...answerOf(model, prepared), tagClassProbability: prepared.probabilities[classNames.indexOf(tagClass)] };
+}

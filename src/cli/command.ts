@@ -1,0 +1,170 @@
+import { Command, Option } from 'commander';
+import { DEVICES } from '../runtime/runtime.ts';
+import { VERSION } from '../version.ts';
+import { colormapNames } from '../visualize/colormap.ts';
+import type { ExplainFlags } from './commands/explain.ts';
+import type { IassaFlags } from './commands/iassa.ts';
+import { collect, FORMATS, integerFrom, names, namesOf } from './options.ts';
+
+/** What a parsed command line comes to. */
+export interface Invocation {
+  exitCode: number;
+}
+
+const MODEL =
+  'demo-cnn or demo-cnn-biased (built in), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
+
+const explainExamples = `
+Examples:
+  fovea explain cat.jpg
+      Writes fovea-results/cat.iassa.png, .npy and .json, with the demo model.
+  fovea explain cat.jpg --model mobilenet_v2.onnx --method iassa,rise --target top:3
+      The three likeliest classes by two methods.
+  fovea explain photos/ "more/**/*.png" --target "tabby cat" --out maps --json
+      Every picture below photos/, and a pattern; one JSON object a line on stdout.
+  fovea explain cat.jpg --method rise --set rise.masks=8000 --seed 7
+      An option of a method (list them with: fovea methods rise).
+
+Files, for each picture, method and class:
+  NAME.METHOD.npy    the raw map, float32, height × width of the model's input
+  NAME.METHOD.png    the picture, at its own size, with the map over it
+  NAME.METHOD.json   all that is needed to make the map again
+  With several classes: NAME.METHOD.CLASS-INDEX.npy, …
+
+Exit codes:
+  0    all done
+  1    some inputs failed (each is named on stderr, the rest is done)
+  2    wrong usage
+  130  interrupted (finished results are kept)`;
+
+const iassaExamples = `
+Examples:
+  fovea iassa --query-path "imgs/*.png" --save-path maps/ --gt-path gt/
+  fovea iassa --query-path imgs/ --model mobilenet_v2.onnx --set iterations=15
+
+Masks: for imgs/cat.png the file gt/cat.png (or .jpg, .npy, …), or all of
+gt/cat_*.png together; anything but black (0) is the object.
+
+Measures: deletion, insertion, F1, IoU and the pointing game as in Table 1 of
+the paper. Image level: the mean over the pictures. Pixel level: the mean of the
+measure divided by the number of activated pixels (above 0.3 of the range).`;
+
+const rootExamples = `
+Examples:
+  fovea explain cat.jpg
+  fovea explain photos/ --model mobilenet_v2.onnx --method rise --out maps
+  fovea methods rise
+  fovea inspect mobilenet_v2.onnx
+
+More on each: fovea COMMAND --help`;
+
+/** Options that every command which runs a model has. */
+function addModelOptions(command: Command): Command {
+  return command
+    .optionsGroup('Model:')
+    .option('-m, --model <model>', MODEL, 'demo-cnn')
+    .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
+    .option('--threads <n>', 'threads of the CPU to use; all by default', integerFrom(1, 1024))
+    .option(
+      '--preprocess <key=value>',
+      'replaces a part of the preprocessing: size, mean, std, colour, scale, resize, shorterSide or filter; may be given several times',
+      collect,
+    )
+    .option('--offline', 'use only what is on this machine: no downloads');
+}
+
+/** Options that every command which writes maps has. */
+function addRunOptions(command: Command): Command {
+  return command
+    .option('--format <formats>', `files to write, separated by commas: ${FORMATS.join(', ')} (default: all three)`, namesOf(FORMATS))
+    .option('--colormap <name>', `colours of the .png: ${colormapNames.join(', ')} (default: inferno; ice-fire for signed maps)`)
+    .option('--json', 'one JSON object a line on stdout instead of a table')
+    .option('-q, --quiet', 'say nothing but errors');
+}
+
+function addExplain(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('explain')
+    .summary('show what a classifier looks at in pictures')
+    .description('Show what a classifier looks at in pictures.')
+    .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
+    .optionsGroup('Explanation:')
+    .option('--method <names>', 'methods, separated by commas (list them with: fovea methods) (default: "iassa")', names)
+    .option('-t, --target <class>', 'class to explain: top1, top:N, a class index or a label', 'top1')
+    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect)
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+  addRunOptions(command)
+    .addHelpText('after', explainExamples)
+    .action(async (images: string[], flags: ExplainFlags) => {
+      const { explainCommand } = await import('./commands/explain.ts');
+      invocation.exitCode = await explainCommand(images, flags, signal);
+    });
+}
+
+function addIassa(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('iassa')
+    .summary('maps and measures of the IASSA paper for a set of pictures')
+    .description('Maps and measures of the IASSA paper (Vasu & Long, WACV 2020) for a set of pictures.')
+    .optionsGroup('Explanation:')
+    .requiredOption('--query-path <path>', 'pictures: a glob pattern, a folder or a file')
+    .option('--gt-path <folder>', 'masks of the objects; pictures with a mask of the same name are measured')
+    .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
+    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect)
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+  addModelOptions(command).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
+  addRunOptions(command)
+    .addHelpText('after', iassaExamples)
+    .action(async (flags: IassaFlags) => {
+      const { iassaCommand } = await import('./commands/iassa.ts');
+      invocation.exitCode = await iassaCommand(flags, signal);
+    });
+}
+
+function addMethods(program: Command, invocation: Invocation): void {
+  program
+    .command('methods')
+    .summary('list the methods, or describe one with its options')
+    .description('List the explanation methods there are, or describe one with its options.')
+    .argument('[name]', 'a method')
+    .option('--json', 'as JSON')
+    .action(async (name: string | undefined, flags: { json?: boolean }) => {
+      const { methodsCommand } = await import('./commands/methods.ts');
+      invocation.exitCode = methodsCommand(name, flags);
+    });
+}
+
+function addInspect(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  program
+    .command('inspect')
+    .summary('describe a model: inputs, outputs, classes, preprocessing, operators')
+    .description('Describe a model: inputs, outputs, classes, preprocessing, operators, feature maps.')
+    .argument('<model>', MODEL)
+    .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
+    .option('--offline', 'use only what is on this machine: no downloads')
+    .option('--json', 'as JSON')
+    .action(async (model: string, flags) => {
+      const { inspectCommand } = await import('./commands/inspect.ts');
+      invocation.exitCode = await inspectCommand(model, flags, signal);
+    });
+}
+
+/** The command line of `fovea`. Commands load their code when they run, so that help is quick. */
+export function createProgram(signal: AbortSignal, invocation: Invocation): Command {
+  const program = new Command('fovea')
+    .description('Shows what an image classifier looks at.')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .showSuggestionAfterError(true)
+    .configureOutput({ outputError: () => {} })
+    .exitOverride()
+    .addHelpText('after', rootExamples);
+  addExplain(program, signal, invocation);
+  addMethods(program, invocation);
+  addInspect(program, signal, invocation);
+  addIassa(program, signal, invocation);
+  return program;
+}

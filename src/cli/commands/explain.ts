@@ -1,0 +1,178 @@
+import { FoveaError } from '../../errors.ts';
+import { methods } from '../../methods/index.ts';
+import { colormap } from '../../visualize/colormap.ts';
+import { type ExplainPlan, explainFiles, type Outcome, type ResultRecord } from '../explain-files.ts';
+import { expandInputs, resultNames, stemOf } from '../inputs.ts';
+import { FORMATS, type Format, type MethodRequest, requestMethods } from '../options.ts';
+import { BROKEN_OUTPUT, type Cell, createOutput, describeError, exitCodeOf, formatCount, formatShare, formatTable, type Output } from '../output.ts';
+import { checkTarget, type LoadedModel, type ModelFlags, openModel } from '../session.ts';
+import { requireWritableFolder } from '../write-file.ts';
+
+/** What the commands that write maps have in common. */
+export interface RunFlags extends ModelFlags {
+  readonly seed: number;
+  readonly set?: readonly string[];
+  /** All of them if not given. */
+  readonly format?: readonly Format[];
+  readonly colormap?: string;
+  readonly batchSize?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** The options of `fovea explain`. */
+export interface ExplainFlags extends RunFlags {
+  /** IASSA if not given. */
+  readonly method?: readonly string[];
+  readonly target: string;
+  readonly out: string;
+}
+
+/** A result, as a run hands it over. */
+export type Finished = Extract<Outcome, { kind: 'done' }>;
+
+/** What a run over files needs to know, whichever command starts it. */
+export interface RunRequest {
+  readonly inputs: readonly string[];
+  readonly methods: readonly MethodRequest[];
+  readonly target: string;
+  readonly folder: string;
+  readonly flags: RunFlags;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** Called with each result as it comes, before the next one is begun. */
+  readonly onResult: (outcome: Finished, loaded: LoadedModel) => void | Promise<void>;
+}
+
+/** What a run left behind. */
+interface Tally {
+  results: number;
+  failures: number;
+}
+
+/** Finds the files that the arguments name, says what is wrong with the others, and counts those. */
+async function findFiles({ inputs, output }: RunRequest, tally: Tally): Promise<readonly string[]> {
+  const { files, problems, leftOut } = await expandInputs(inputs, [...methods.keys()]);
+  for (const problem of problems) output.fail(problem.message);
+  if (leftOut > 0) output.note(`${leftOut === 1 ? 'a result' : `${leftOut} results`} of earlier runs among the inputs left out`);
+  tally.failures += problems.length;
+  return files;
+}
+
+function planFor({ flags, output, signal, ...request }: RunRequest, files: readonly string[], { model, loadModel }: LoadedModel): ExplainPlan {
+  const names = resultNames(files);
+  const renamed = files.filter((file) => names.get(file) !== stemOf(file));
+  if (renamed.length > 0) output.note(`several inputs have the same name: their results are told apart by folder or ending, as in ${names.get(renamed[0])}.*`);
+  return {
+    ...request,
+    model,
+    files,
+    names,
+    loadModel,
+    signal,
+    seed: flags.seed,
+    formats: flags.format ?? FORMATS,
+    colormap: flags.colormap,
+    batchSize: flags.batchSize,
+    onProgress: (share, what) => output.progress.update(share, what),
+  };
+}
+
+async function work(request: RunRequest, files: readonly string[], loaded: LoadedModel, tally: Tally): Promise<void> {
+  const { output } = request;
+  checkTarget(loaded.model, request.target);
+  for await (const outcome of explainFiles(planFor(request, files, loaded))) {
+    if (outcome.kind === 'failed') {
+      tally.failures += 1;
+      output.fail(outcome.message, outcome.error);
+    } else {
+      tally.results += 1;
+      await settle(request, outcome, loaded, tally);
+    }
+  }
+}
+
+/** Hands a result to the command; what it cannot do with it is a failure of that picture, unless it was interrupted. */
+async function settle({ onResult, output }: RunRequest, outcome: Finished, loaded: LoadedModel, tally: Tally): Promise<void> {
+  try {
+    await onResult(outcome, loaded);
+  } catch (error) {
+    if (error instanceof FoveaError && error.code === 'cancelled') throw error;
+    tally.failures += 1;
+    output.fail(`${outcome.record.image}: ${describeError(error)}`, error);
+  }
+}
+
+/**
+ * Expands the inputs, loads the model and explains every file. Answers the exit code; `finish` is called before, also
+ * when the run was interrupted, to print what there is.
+ */
+export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void): Promise<number> {
+  const { output, flags, folder } = request;
+  const tally: Tally = { results: 0, failures: 0 };
+  let loaded: LoadedModel | undefined;
+  let stop: unknown;
+  try {
+    if (flags.colormap !== undefined) colormap(flags.colormap);
+    const files = await findFiles(request, tally);
+    if (files.length > 0) {
+      await requireWritableFolder(folder);
+      loaded = await openModel(flags, output, request.signal);
+      await work(request, files, loaded, tally);
+    }
+  } catch (error) {
+    stop = error;
+  }
+  output.progress.stop();
+  finish(tally);
+  await loaded?.model.dispose();
+  return conclude(stop, tally, request);
+}
+
+/** Says how the run ended, if not well, and answers the exit code. */
+function conclude(stop: unknown, tally: Tally, { output, folder, signal }: RunRequest): number {
+  const kept = `${tally.results} finished ${tally.results === 1 ? 'result is' : 'results are'} kept in ${folder}`;
+  if (stop instanceof FoveaError && stop.code === 'cancelled') {
+    if (signal.reason !== BROKEN_OUTPUT) output.fail(`interrupted: ${kept}`);
+    return 130;
+  }
+  if (stop !== undefined) {
+    output.fail(tally.results > 0 ? `${describeError(stop)} (${kept})` : describeError(stop), stop);
+    return exitCodeOf(stop);
+  }
+  return tally.failures > 0 ? 1 : 0;
+}
+
+function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
+  return [
+    image,
+    method,
+    target.label,
+    formatShare(target.probability),
+    formatCount(modelCalls.forward),
+    seconds.toFixed(1),
+    files.png ?? files.npy ?? files.json ?? '',
+  ];
+}
+
+/** `fovea explain`. Answers the exit code. */
+export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
+  const output = createOutput(flags);
+  const rows: Cell[][] = [];
+  const request: RunRequest = {
+    inputs,
+    flags,
+    output,
+    signal,
+    methods: requestMethods(flags.method ?? ['iassa'], flags.set),
+    target: flags.target,
+    folder: flags.out,
+    onResult: ({ record }) => {
+      output.record(record);
+      rows.push(rowOf(record));
+    },
+  };
+  return runExplanations(request, () => {
+    if (rows.length > 0) output.print(formatTable(['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'], rows));
+  });
+}

@@ -1,0 +1,135 @@
+import { FoveaError } from '../../errors.ts';
+import type { Model } from '../../model/model.ts';
+import { channelsOf, type Preprocessing } from '../../model/preprocessing.ts';
+import { resolveModel } from '../../node/load-model.ts';
+import { dataInputs, elementCount, type OnnxModel, readModel, type ValueInfo } from '../../onnx/index.ts';
+import type { Device } from '../../runtime/runtime.ts';
+import { createOutput, formatCount, formatTable, terminalWidth, wrapText } from '../output.ts';
+import { openModel } from '../session.ts';
+
+/** The options of `fovea inspect`. */
+export interface InspectFlags {
+  readonly device: Device;
+  readonly offline?: boolean;
+  readonly json?: boolean;
+}
+
+interface TensorDescription {
+  readonly name: string;
+  readonly type: string | null;
+  readonly shape: readonly (number | string | null)[] | null;
+}
+
+const describeTensor = ({ name, type, shape }: ValueInfo): TensorDescription => ({ name, type, shape });
+
+/** What the model file says of itself. */
+export function describeFile(model: OnnxModel) {
+  const { graph } = model;
+  const operators = new Map<string, number>();
+  for (const { domain, opType } of graph.nodes) {
+    const name = domain === '' ? opType : `${domain}.${opType}`;
+    operators.set(name, (operators.get(name) ?? 0) + 1);
+  }
+  const weights = [...graph.initializers.values()].reduce((sum, initializer) => sum + elementCount(initializer), 0);
+  return {
+    inputs: dataInputs(graph).map(describeTensor),
+    outputs: graph.outputs.map(describeTensor),
+    opset: Object.fromEntries([...graph.opset].map(([domain, version]) => [domain === '' ? 'ai.onnx' : domain, version])),
+    irVersion: model.irVersion,
+    producer: [model.producerName, model.producerVersion].filter((part) => part !== '').join(' '),
+    parameters: weights,
+    operators: Object.fromEntries([...operators].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
+  };
+}
+
+type FileDescription = ReturnType<typeof describeFile>;
+
+function describeModel({ name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps }: Model) {
+  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, featureMaps: featureMaps?.() ?? null };
+}
+
+const shapeText = ({ name, type, shape }: TensorDescription): string =>
+  `${name}: ${type ?? 'unknown type'} ${shape ? `[${shape.map((dim) => dim ?? '?').join(', ')}]` : 'of unknown shape'}`;
+
+/** Preprocessing in words. */
+export function preprocessingText(preprocessing: Preprocessing): string {
+  const { size, mean, std, colour, scale, resize, shorterSide = Math.min(...size), stretchedSize, filter } = preprocessing;
+  const before = stretchedSize ? `stretched to ${stretchedSize.join('×')}` : `shorter side to ${shorterSide}`;
+  const how = resize === 'stretch' ? 'stretched' : `${before}, centre crop`;
+  const channels = channelsOf(preprocessing) === 1 ? 'grey' : colour;
+  return `${size[0]}×${size[1]} ${channels}, ${how} (${filter}); (pixel${scale === '0-1' ? ' / 255' : ''} - mean) / std, mean ${mean.join(', ')}, std ${std.join(', ')}`;
+}
+
+type Fact = readonly [name: string, value: string];
+
+function modelFacts(model: Model): Fact[] {
+  const some = model.labels.slice(0, 5).map((label) => label.split(',')[0]);
+  return [
+    ['fingerprint', model.fingerprint],
+    ['runs on', model.runtime],
+    ['classes', `${formatCount(model.labels.length)}: ${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`],
+    ['answers', model.output],
+    ['preprocessing', preprocessingText(model.preprocessing)],
+  ];
+}
+
+function fileFacts(file: FileDescription): Fact[] {
+  return [
+    ['inputs', file.inputs.map(shapeText).join('; ')],
+    ['outputs', file.outputs.map(shapeText).join('; ')],
+    [
+      'opset',
+      Object.entries(file.opset)
+        .map(([domain, version]) => `${domain} ${version}`)
+        .join(', '),
+    ],
+    ['made by', `${file.producer || 'unknown'} (IR version ${file.irVersion})`],
+    ['parameters', formatCount(file.parameters)],
+    [
+      'operators',
+      Object.entries(file.operators)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(', '),
+    ],
+  ];
+}
+
+function asText(model: Model, file: FileDescription | undefined): string {
+  const rows = [...modelFacts(model), ...(file ? fileFacts(file) : []), ...model.warnings.map((warning): Fact => ['warning', warning])];
+  const column = Math.max(...rows.map(([name]) => name.length)) + 2;
+  const lines = rows.map(([name, value]) => `${name.padEnd(column)}${wrapText(value, terminalWidth(), ' '.repeat(column)).trimStart()}`);
+  const maps = model.featureMaps?.() ?? [];
+  const table =
+    maps.length > 0
+      ? `\n\nFeature maps, fine to coarse:\n\n${formatTable(
+          ['tensor', 'channels', 'height', 'width'],
+          maps.map((map) => [map.name, map.channels, map.height, map.width]),
+        )}`
+      : '';
+  return `${model.name}\n\n${lines.join('\n')}${table}`;
+}
+
+/** The description of a model's file; undefined for a model on a server, which has none to show. */
+async function fileOf(source: string, { offline }: InspectFlags, signal: AbortSignal): Promise<FileDescription | undefined> {
+  try {
+    const { bytes } = await resolveModel(source, { offline, signal });
+    return describeFile(readModel(bytes));
+  } catch (error) {
+    if (error instanceof FoveaError && error.code === 'unsupported') return undefined;
+    throw error;
+  }
+}
+
+/** `fovea inspect`. Answers the exit code. */
+export async function inspectCommand(source: string, flags: InspectFlags, signal: AbortSignal): Promise<number> {
+  const output = createOutput({ json: flags.json });
+  const { model } = await openModel({ ...flags, model: source }, { ...output, note: () => {} }, signal);
+  try {
+    const file = await fileOf(source, flags, signal);
+    if (flags.json) process.stdout.write(`${JSON.stringify({ ...describeModel(model), ...file }, null, 2)}\n`);
+    else output.print(asText(model, file));
+    return 0;
+  } finally {
+    await model.dispose();
+  }
+}

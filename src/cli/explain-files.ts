@@ -1,0 +1,171 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { FoveaError, messageOf } from '../errors.ts';
+import { explainAll, type PreparedInput, prepareInput } from '../explain.ts';
+import type { Explanation } from '../explanation.ts';
+import type { Image } from '../image/image.ts';
+import type { Json, Method } from '../methods/method.ts';
+import type { Model, ModelCalls } from '../model/model.ts';
+import { denormalize, inputRegion } from '../model/preprocessing.ts';
+import { readImage } from '../node/read-image.ts';
+import { encodePng } from '../node/write-image.ts';
+import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
+import { overlay } from '../visualize/overlay.ts';
+import type { Format, MethodRequest } from './options.ts';
+import { describeError } from './output.ts';
+import { writeFileAtomic } from './write-file.ts';
+
+/** What is explained, how, and where the results go. */
+export interface ExplainPlan {
+  readonly model: Model;
+  /** Paths of the pictures, or of `.npy` files with ready inputs. */
+  readonly files: readonly string[];
+  /** What each file's results are called (see `resultNames`). */
+  readonly names: ReadonlyMap<string, string>;
+  readonly methods: readonly MethodRequest[];
+  readonly target: string;
+  readonly seed: number;
+  readonly folder: string;
+  readonly formats: readonly Format[];
+  readonly colormap?: string;
+  readonly batchSize?: number;
+  readonly signal: AbortSignal;
+  readonly loadModel: (source: string) => Promise<Model>;
+  /** Share of all the work, 0 … 1, and what is being done. */
+  readonly onProgress: (share: number, what: string) => void;
+}
+
+/** A result as `--json` prints it. */
+export interface ResultRecord {
+  readonly image: string;
+  readonly model: string;
+  readonly method: string;
+  readonly target: { readonly index: number; readonly label: string; readonly probability: number };
+  /** Path of each file written, by format. */
+  readonly files: Readonly<Partial<Record<Format, string>>>;
+  readonly seconds: number;
+  readonly modelCalls: ModelCalls;
+  readonly extras: { readonly [key: string]: Json };
+}
+
+/** What became of a file, or of one method on it. */
+export type Outcome =
+  | { readonly kind: 'done'; readonly record: ResultRecord; readonly explanation: Explanation; readonly prepared: PreparedInput }
+  | { readonly kind: 'failed'; readonly file: string; readonly message: string; readonly error: unknown };
+
+const isNpy = (file: string): boolean => file.toLowerCase().endsWith('.npy');
+
+/** Errors that end the whole run: interruption, and what the caller got wrong for all pictures alike. */
+function endsRun(error: unknown, file: string): boolean {
+  if (!(error instanceof FoveaError)) return false;
+  return error.code === 'cancelled' || (error.code === 'usage' && !isNpy(file));
+}
+
+/** The bytes of a file; a problem is an `image` error. */
+async function readBytes(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new FoveaError('image', `${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** What is wrong with a ready input (its shape, its values, its header) is wrong with this file only, not with the command. */
+async function prepareFile({ model, signal }: ExplainPlan, file: string): Promise<PreparedInput> {
+  try {
+    const source = isNpy(file) ? decodeNpy(await readBytes(file), file) : await readImage(file);
+    return await prepareInput(model, source, signal);
+  } catch (cause) {
+    if (cause instanceof FoveaError && cause.code === 'usage') throw new FoveaError('image', cause.message, { cause });
+    throw cause;
+  }
+}
+
+/** The picture that a map is laid over: the file's own, or what a ready input shows. */
+function pictureOf(prepared: PreparedInput, model: Model): Image {
+  return prepared.image ?? denormalize(prepared.input, model.preprocessing);
+}
+
+async function encode(format: Format, plan: ExplainPlan, method: Method, explanation: Explanation, prepared: PreparedInput): Promise<Uint8Array | string> {
+  if (format === 'npy') return encodeNpy(explanation.map);
+  if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
+  const picture = pictureOf(prepared, plan.model);
+  const region = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
+  return encodePng(overlay(picture, explanation.map, { region, signed: method.signed, colormap: plan.colormap }));
+}
+
+/** Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`. */
+async function save(
+  plan: ExplainPlan,
+  method: Method,
+  file: string,
+  explanation: Explanation,
+  prepared: PreparedInput,
+  several: boolean,
+): Promise<ResultRecord> {
+  const stem = [plan.names.get(file), method.name, ...(several ? [explanation.target.index] : [])].join('.');
+  const files: Partial<Record<Format, string>> = {};
+  for (const format of plan.formats) {
+    const path = join(plan.folder, `${stem}.${format}`);
+    await writeFileAtomic(path, await encode(format, plan, method, explanation, prepared));
+    files[format] = path;
+  }
+  const { modelCalls, extras, model } = explanation.manifest;
+  const { index, label, probability } = explanation.target;
+  const seconds = Math.round(1000 * explanation.seconds) / 1000;
+  return { image: file, model: model.name, method: method.name, target: { index, label, probability }, files, seconds, modelCalls, extras };
+}
+
+async function* explainFile(plan: ExplainPlan, file: string, position: number): AsyncGenerator<Outcome> {
+  const work = plan.files.length * plan.methods.length;
+  const name = basename(file);
+  plan.onProgress((position * plan.methods.length) / work, name);
+  const prepared = await prepareFile(plan, file);
+  for (const [i, { method, options }] of plan.methods.entries()) {
+    const report = (share: number) => plan.onProgress((position * plan.methods.length + i + share) / work, `${name} · ${method.name}`);
+    report(0);
+    try {
+      const { target, seed, batchSize, signal, loadModel } = plan;
+      const explanations = await explainAll(plan.model, prepared, {
+        method: method.name,
+        options,
+        target,
+        seed,
+        batchSize,
+        signal,
+        loadModel,
+        imageName: name,
+        onProgress: report,
+      });
+      for (const explanation of explanations) {
+        const record = await save(plan, method, file, explanation, prepared, explanations.length > 1);
+        yield { kind: 'done', record, explanation, prepared };
+      }
+    } catch (error) {
+      if (endsRun(error, file)) throw error;
+      yield { kind: 'failed', file, message: nameFile(file, error, method.name), error };
+    }
+  }
+}
+
+/** The message of an error, with the file's name before it where it does not begin with that. */
+function nameFile(file: string, error: unknown, method?: string): string {
+  const message = describeError(error);
+  return message.startsWith(file) ? message : `${method ? `${file}, ${method}` : file}: ${message}`;
+}
+
+/**
+ * Explains each file with each method and writes the results as they come. A file that cannot be read, explained or
+ * written is an outcome like any other; the rest goes on.
+ * @throws FoveaError `usage` for what is wrong with every file alike, `cancelled` if the signal fires.
+ */
+export async function* explainFiles(plan: ExplainPlan): AsyncGenerator<Outcome> {
+  for (const [position, file] of plan.files.entries()) {
+    try {
+      yield* explainFile(plan, file, position);
+    } catch (error) {
+      if (endsRun(error, file)) throw error;
+      yield { kind: 'failed', file, message: nameFile(file, error), error };
+    }
+  }
+}

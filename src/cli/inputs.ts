@@ -1,0 +1,151 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { glob, isDynamicPattern } from 'tinyglobby';
+
+/** Name endings of the files that a folder is searched for. */
+const PICTURE_EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif'];
+
+/** An input that cannot be used, and why. */
+export interface InputProblem {
+  readonly input: string;
+  readonly message: string;
+}
+
+/** The files that arguments name, each once. */
+export interface ExpandedInputs {
+  readonly files: readonly string[];
+  readonly problems: readonly InputProblem[];
+  /** Results of earlier runs that folders and patterns would have named. */
+  readonly leftOut: number;
+}
+
+/** What one argument names; a text says why it names nothing. */
+interface Found {
+  readonly files: readonly string[];
+  readonly problem?: string;
+  readonly leftOut?: number;
+}
+
+const order = new Intl.Collator('en', { numeric: true }).compare;
+
+/** `a2` before `a10`; names that differ in case only in a fixed order. */
+export function naturalOrder(a: string, b: string): number {
+  return order(a, b) || (a < b ? -1 : Number(a > b));
+}
+
+const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
+
+/** Whether a name is one that `explain` gives to its own results: `cat.rise.png`, `cat.rise.281.npy`. */
+function isResult(path: string, methodNames: readonly string[]): boolean {
+  const match = /\.([a-z0-9-]+)(\.\d+)?\.(npy|png|json)$/.exec(path);
+  return match !== null && methodNames.includes(match[1]);
+}
+
+async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'file';
+  } catch {
+    return undefined;
+  }
+}
+
+/** Files found in a folder or by a pattern: sorted, without results of earlier runs. */
+function choose(found: readonly string[], methodNames: readonly string[], problem: string): Found {
+  const files = found.filter((path) => !isResult(path, methodNames)).sort(naturalOrder);
+  return { files, leftOut: found.length - files.length, problem: files.length === 0 ? problem : undefined };
+}
+
+async function expandOne(input: string, methodNames: readonly string[]): Promise<Found> {
+  const kind = await kindOf(input);
+  if (kind === 'file') return { files: [input] };
+  if (kind === 'folder') {
+    const pattern = `**/*.{${PICTURE_EXTENSIONS.join(',')}}`;
+    const found = await glob(pattern, { cwd: input, caseSensitiveMatch: false, onlyFiles: true, expandDirectories: false });
+    const problem = `${input} holds no pictures (${PICTURE_EXTENSIONS.join(', ')})`;
+    return choose(
+      found.map((path) => join(input, path)),
+      methodNames,
+      problem,
+    );
+  }
+  if (!isDynamicPattern(slashes(input))) return { files: [], problem: `${input} does not exist` };
+  const found = await glob(slashes(input), { onlyFiles: true, expandDirectories: false });
+  return choose(found, methodNames, `${input} matches no file`);
+}
+
+/**
+ * The files that paths, glob patterns and folders (searched to any depth for pictures) name, each once, in the order
+ * given and naturally sorted within a folder or pattern. Results of earlier runs that lie there are left out.
+ */
+export async function expandInputs(inputs: readonly string[], methodNames: readonly string[]): Promise<ExpandedInputs> {
+  const files = new Map<string, string>();
+  const problems: InputProblem[] = [];
+  let leftOut = 0;
+  for (const input of inputs) {
+    const found = await expandOne(input, methodNames);
+    for (const file of found.files) if (!files.has(resolve(file))) files.set(resolve(file), file);
+    if (found.problem) problems.push({ input, message: found.problem });
+    leftOut += found.leftOut ?? 0;
+  }
+  return { files: [...files.values()], problems, leftOut };
+}
+
+/** The name of a file without folder and ending. */
+export function stemOf(path: string): string {
+  return basename(path, extname(path));
+}
+
+/** The innermost folder that holds all the files. */
+function commonFolder(paths: readonly string[]): string {
+  let common = dirname(resolve(paths[0]));
+  for (const path of paths) {
+    while (relative(common, resolve(path)).startsWith('..')) common = dirname(common);
+  }
+  return common;
+}
+
+/** Two names are one file on file systems that ignore case. */
+const sameFile = (name: string): string => name.normalize('NFC').toLowerCase();
+
+function groupBy(files: readonly string[], nameOf: (file: string) => string): string[][] {
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const key = sameFile(nameOf(file));
+    groups.set(key, [...(groups.get(key) ?? []), file]);
+  }
+  return [...groups.values()];
+}
+
+/**
+ * What the result files of each input are called: its stem. Where inputs share a stem, their folders (below the one
+ * they have in common) come before it; where that is the same too, their ending stays: `a/cat`, `b/cat`, `cat.jpg`,
+ * `cat.png`. No two inputs get the same name.
+ */
+export function resultNames(files: readonly string[]): Map<string, string> {
+  const result = new Map<string, string>();
+  for (const group of groupBy(files, stemOf)) {
+    if (group.length === 1) {
+      result.set(group[0], stemOf(group[0]));
+      continue;
+    }
+    const common = commonFolder(group);
+    const long = (file: string) => slashes(relative(common, resolve(file)));
+    const withoutEnding = (file: string) => long(file).slice(0, -extname(file).length || undefined);
+    for (const same of groupBy(group, withoutEnding)) {
+      for (const file of same) result.set(file, same.length === 1 ? withoutEnding(file) : long(file));
+    }
+  }
+  return distinct(result);
+}
+
+/** A last resort for names that still clash (`a.jpg` beside a stem `a.jpg`): a number at the end. */
+function distinct(wanted: Map<string, string>): Map<string, string> {
+  const taken = new Set<string>();
+  for (const [file, name] of wanted) {
+    let unique = name;
+    for (let n = 2; taken.has(sameFile(unique)); n++) unique = `${name}-${n}`;
+    taken.add(sameFile(unique));
+    wanted.set(file, unique);
+  }
+  return wanted;
+}

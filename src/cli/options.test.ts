@@ -1,0 +1,67 @@
+import { describe, expect, test } from 'vitest';
+import { integerFrom, names, namesOf, requestMethods, requestPreprocessing } from './options.ts';
+
+describe('--set', () => {
+  test('numbers, text and lists arrive as the option wants them', () => {
+    const [occlusion] = requestMethods(['occlusion'], ['occlusion.window=[16, 24]', 'occlusion.stride=4', 'occlusion.baseline=black']);
+    expect(occlusion.options).toEqual({ window: [16, 24], stride: 4, baseline: 'black' });
+  });
+
+  test('the method may be left out where there is only one', () => {
+    expect(requestMethods(['occlusion'], ['stride=4'])[0].options).toEqual({ stride: 4 });
+    expect(() => requestMethods(['occlusion', 'random'], ['stride=4'])).toThrow('name the method too, as in occlusion.stride=VALUE');
+  });
+
+  test('the last of several settings counts', () => {
+    expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0].options).toEqual({ stride: 5 });
+  });
+
+  test.each([
+    [['occlusion'], ['occlusion.stride'], '--set occlusion.stride: expected option=value'],
+    [['occlusion'], ['=4'], '--set =4: expected'],
+    [['occlusion'], ['occlusion.size=4'], 'occlusion has no option "size"'],
+    [['occlusion'], ['occlusion.stride=wide'], 'occlusion.stride = "wide"'],
+    [['occlusion'], ['random.x=1'], 'random is not among the methods asked for (occlusion)'],
+    [['occlusion'], ['gradcam.x=1'], 'unknown method "gradcam"'],
+    [['nothing'], [], 'unknown method "nothing"'],
+  ])('%j with %j is refused', (methodNames, settings, message) => {
+    expect(() => requestMethods(methodNames, settings)).toThrow(message);
+  });
+});
+
+describe('--preprocess', () => {
+  test('text, numbers and lists', () => {
+    expect(requestPreprocessing(['resize=crop', 'shorterSide=256', 'mean=[0.5, 0.5, 0.5]'])).toEqual({
+      resize: 'crop',
+      shorterSide: 256,
+      mean: [0.5, 0.5, 0.5],
+    });
+    expect(requestPreprocessing()).toBeUndefined();
+  });
+
+  test.each(['crop', 'resize=fold', 'speed=3'])('%s is refused', (setting) => {
+    expect(() => requestPreprocessing([setting])).toThrow(/preprocess/);
+  });
+});
+
+describe('argument parsers', () => {
+  test('names are split, trimmed, and each kept once', () => {
+    expect(names('a, b,a', undefined)).toEqual(['a', 'b']);
+    expect(names('c', ['a'])).toEqual(['a', 'c']);
+    expect(() => names(' , ', undefined)).toThrow('one or more names');
+  });
+
+  test('names out of a list', () => {
+    expect(namesOf(['npy', 'png'])('png')).toEqual(['png']);
+    expect(() => namesOf(['npy', 'png'])('gif')).toThrow('"gif" is none of npy, png');
+  });
+
+  test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])('"%s" is no integer of at least 0', (text) => {
+    expect(() => integerFrom(0)(text)).toThrow('an integer of at least 0');
+  });
+
+  test('integers', () => {
+    expect(integerFrom(0, 10)('10')).toBe(10);
+    expect(() => integerFrom(0, 10)('11')).toThrow('an integer from 0 to 10');
+  });
+});

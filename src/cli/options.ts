@@ -1,0 +1,119 @@
+import { InvalidArgumentError } from 'commander';
+import { FoveaError } from '../errors.ts';
+import { findMethod } from '../methods/index.ts';
+import type { Method } from '../methods/method.ts';
+import { parseOptions } from '../methods/options.ts';
+import { parsePreprocessing } from '../model/model-config.ts';
+import type { Preprocessing } from '../model/preprocessing.ts';
+
+/** The kinds of files a result can be written as. */
+export const FORMATS = ['npy', 'png', 'json'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** A method and the options it runs with, as the user gave them (checked; defaults are filled in by the method). */
+export interface MethodRequest {
+  readonly method: Method;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** An argument parser for an integer of at least `least`. */
+export function integerFrom(least: number, most = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[+-]?\d+$/.test(text.trim()) || value < least || value > most) {
+      const wanted = most === Number.MAX_SAFE_INTEGER ? `an integer of at least ${least}` : `an integer from ${least} to ${most}`;
+      throw new InvalidArgumentError(`Expected ${wanted}.`);
+    }
+    return value;
+  };
+}
+
+/** An argument parser for `a,b` that also takes the option several times; each name once, in the order given. */
+export function names(text: string, before: readonly string[] | undefined): string[] {
+  const given = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (given.length === 0) throw new InvalidArgumentError('Expected one or more names, separated by commas.');
+  return [...new Set([...(before ?? []), ...given])];
+}
+
+/** An argument parser for `a,b` out of a fixed list. */
+export function namesOf<Name extends string>(known: readonly Name[]): (text: string, before?: readonly Name[]) => Name[] {
+  return (text, before) => {
+    const given = names(text, before);
+    const unknown = given.find((name) => !(known as readonly string[]).includes(name));
+    if (unknown !== undefined) throw new InvalidArgumentError(`"${unknown}" is none of ${known.join(', ')}.`);
+    return given as Name[];
+  };
+}
+
+/** Collects an option that may be given several times. */
+export function collect(text: string, before: readonly string[] = []): string[] {
+  return [...before, text];
+}
+
+/** `name=value` as its two parts. */
+function splitSetting(flag: string, setting: string, form: string): [name: string, value: string] {
+  const at = setting.indexOf('=');
+  if (at < 1) throw new FoveaError('usage', `${flag} ${setting}: expected ${form}`);
+  return [setting.slice(0, at).trim(), setting.slice(at + 1).trim()];
+}
+
+function jsonOrText(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A value from the command line: JSON where the option accepts that, else the text as it stands. */
+function valueFor(method: Method, name: string, text: string): unknown {
+  const schema = (method.options.shape as Record<string, { safeParse(value: unknown): { success: boolean } }>)[name];
+  const value = jsonOrText(text);
+  if (!schema || schema.safeParse(value).success) return value;
+  return schema.safeParse(text).success ? text : value;
+}
+
+/** The method a setting is for, and the name of its option. */
+function addressOf(name: string, requested: readonly Method[]): [method: Method, option: string] {
+  const dot = name.indexOf('.');
+  if (dot < 0 && requested.length === 1) return [requested[0], name];
+  if (dot < 0) throw new FoveaError('usage', `--set ${name}: name the method too, as in ${requested[0].name}.${name}=VALUE`);
+  const method = requested.find((each) => each.name === name.slice(0, dot));
+  if (method) return [method, name.slice(dot + 1)];
+  const known = findMethod(name.slice(0, dot));
+  throw new FoveaError('usage', `--set ${name}: ${known.name} is not among the methods asked for (${requested.map((each) => each.name).join(', ')})`);
+}
+
+/**
+ * Methods by name with the options of `--set method.option=value` (`option=value` where there is one method).
+ * @throws FoveaError `usage` for an unknown method or option, or a value out of range.
+ */
+export function requestMethods(methodNames: readonly string[], settings: readonly string[] = []): MethodRequest[] {
+  const requested = methodNames.map(findMethod);
+  const form = requested.length === 1 ? 'option=value' : 'method.option=value';
+  const options = new Map(requested.map((method) => [method, {} as Record<string, unknown>]));
+  for (const setting of settings) {
+    const [name, text] = splitSetting('--set', setting, form);
+    const [method, option] = addressOf(name, requested);
+    const given = options.get(method);
+    if (given) given[option] = valueFor(method, option, text);
+  }
+  return requested.map((method) => {
+    const given = options.get(method) ?? {};
+    parseOptions(method, given);
+    return { method, options: given };
+  });
+}
+
+/**
+ * Preprocessing from `--preprocess key=value`, values as JSON or text: `resize=crop`, `mean=[0.5,0.5,0.5]`.
+ * @throws FoveaError `usage` naming the key that is unknown or wrong.
+ */
+export function requestPreprocessing(settings: readonly string[] = []): Partial<Preprocessing> | undefined {
+  if (settings.length === 0) return undefined;
+  const entries = settings.map((setting) => splitSetting('--preprocess', setting, 'key=value'));
+  return parsePreprocessing(Object.fromEntries(entries.map(([key, text]) => [key, jsonOrText(text)])));
+}

@@ -1,0 +1,60 @@
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { FoveaError, messageOf } from '../errors.ts';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EEXIST: 'a file stands where a folder is needed',
+  EISDIR: 'a folder stands in its place',
+  ENOTEMPTY: 'a folder stands in its place',
+  ENAMETOOLONG: 'the name is too long',
+  EFBIG: 'the file would be larger than allowed',
+  EMFILE: 'too many files are open',
+  EIO: 'the disk reports an error',
+};
+
+/** A failed write as one sentence. */
+export function writeError(path: string, cause: unknown): FoveaError {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
+  return new FoveaError('output', `cannot write ${path}: ${REASONS[code] ?? messageOf(cause)}`, { cause });
+}
+
+/** What puts bytes into a new file; tests stand in for a full disk here. */
+export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<void>;
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, then renamed. Makes the folder.
+ * @throws FoveaError `output` naming the file and the reason; no temporary file is left.
+ */
+export async function writeFileAtomic(path: string, bytes: Uint8Array | string, write: WriteBytes = writeFile): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await write(temporary, bytes);
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw writeError(path, cause);
+  }
+}
+
+/**
+ * Makes a folder and makes sure that files can be written there, before work is spent on what goes into it.
+ * @throws FoveaError `output` naming the folder and the reason.
+ */
+export async function requireWritableFolder(folder: string, write: WriteBytes = writeFile): Promise<void> {
+  const probe = join(folder, `.fovea.${process.pid}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await write(probe, '');
+  } catch (cause) {
+    throw writeError(folder, cause);
+  } finally {
+    await rm(probe, { force: true }).catch(() => {});
+  }
+}

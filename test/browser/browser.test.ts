@@ -1,0 +1,160 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createScene } from '../../demo/scenes.ts';
+import { loadSprites } from '../../demo/sprites.ts';
+import { type ExplainOptions, encodePng, explain, type Image, inputRegion, loadModel, type Model, preprocess, readImage, VERSION } from '../../src/node.ts';
+import { overlay } from '../../src/visualize/index.ts';
+import { pageOf, type Site, serve } from './site.ts';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const FIXTURES = fileURLToPath(new URL('../../src/node/fixtures/', import.meta.url));
+
+/** Few model calls, but every part of each method. */
+const REQUESTS: readonly ExplainOptions[] = [
+  { method: 'occlusion', options: { window: 56, stride: 28 } },
+  { method: 'rise', options: { N: 80 }, seed: 3 },
+  { method: 'iassa', options: { window: 64, stride: 24, windowStep: 6, iterations: 2, tolerance: 0 } },
+];
+
+interface Explained {
+  readonly map: Float32Array;
+  readonly target: { readonly index: number; readonly label: string; readonly probability: number };
+  readonly calls: number;
+}
+
+const isInstalled = existsSync(CHROMIUM);
+if (!isInstalled) console.warn(`the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`);
+
+/** Pearson's correlation. */
+function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const mean = (x: ArrayLike<number>) => Array.from(x).reduce((sum, value) => sum + value, 0) / x.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += (a[i] - ma) * (b[i] - mb);
+    aa += (a[i] - ma) ** 2;
+    bb += (b[i] - mb) ** 2;
+  }
+  return ab / Math.sqrt(aa * bb);
+}
+
+/** Largest difference between two lists of numbers of one length. */
+function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i] - b[i]));
+  return largest;
+}
+
+const spread = (values: Float32Array): number => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
+
+describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
+  let site: Site;
+  let browser: Browser;
+  let page: Page;
+  let model: Model;
+  let scene: Image;
+  const problems: string[] = [];
+
+  /** Runs one of the page's calls; `calls` is what page.mjs leaves on its global object. */
+  const call = <T>(name: string, ...args: unknown[]) =>
+    page.evaluate(([key, given]) => (globalThis as unknown as { calls: Record<string, (...all: unknown[]) => T> }).calls[key](...given), [name, args] as const);
+
+  beforeAll(async () => {
+    scene = createScene(await loadSprites(), 88_000_100, { className: 'teapot' }).image;
+    const html = pageOf(['fovea/web', 'fovea/visualize'], '/test/browser/page.mjs');
+    const made = new Map<string, string | Uint8Array>([
+      ['/', html],
+      ['/scene.png', await encodePng(scene)],
+    ]);
+    site = await serve(['dist', 'node_modules', 'test/browser', 'src/node/fixtures'], made);
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    page = await browser.newPage({ viewport: { width: 400, height: 300 } });
+    page.on('pageerror', (error) => problems.push(String(error)));
+    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && problems.push(message.text()));
+    await page.goto(site.address, { waitUntil: 'load' });
+    await page.waitForFunction(() => 'calls' in globalThis, undefined, { timeout: 30_000 }).catch(() => {
+      throw new Error(`the page's modules do not load: ${problems.join('; ') || 'no message'}`);
+    });
+    model = await loadModel('demo-cnn');
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+    await model?.dispose();
+  });
+
+  it('imports from bare specifiers on a cross-origin isolated page', async () => {
+    expect(await call('about')).toEqual({ version: VERSION, isolated: true, exports: true });
+  });
+
+  it('loads the embedded model', async () => {
+    const { name, labels, fingerprint, warnings } = model;
+    expect(await call('load')).toMatchObject({ name, labels, fingerprint, warnings, runtime: expect.stringMatching(/^onnxruntime-web .* \(wasm\)$/), loaded: 1 });
+  });
+
+  it('reads a PNG to the very pixels, and makes the very tensor that Node makes', async () => {
+    const read = await call<Image>('read', '/scene.png');
+    expect([read.width, read.height]).toEqual([scene.width, scene.height]);
+    expect(largestDifference(read.data, scene.data)).toBe(0);
+    expect(largestDifference(await call<Float32Array>('pixels', '/scene.png'), preprocess(scene, model.preprocessing).data)).toBe(0);
+  });
+
+  // a canvas stores colours multiplied by alpha, which may cost one step of 255
+  it.each([
+    ['rgba.png', 1],
+    ['palette-transparent.png', 1],
+    ['colour-420.jpg', 2],
+    ['orientation-6.jpg', 2],
+    ['orientation-3.jpg', 2],
+  ])('reads %s upright, over white, as Node does', async (file, allowed) => {
+    const read = await call<Image>('read', `/src/node/fixtures/${file}`);
+    const expected = await readImage(`${FIXTURES}${file}`);
+    expect([read.width, read.height]).toEqual([expected.width, expected.height]);
+    expect(largestDifference(read.data, expected.data)).toBeLessThanOrEqual(allowed);
+  });
+
+  it('says what is wrong with what it cannot read', async () => {
+    expect(await call('failure', '/src/node/fixtures/expected.json')).toMatch(/^FoveaError image: .*damaged or in a format/);
+    expect(await call('failure', '/gone.png')).toMatch(/^FoveaError image: \/gone.png cannot be fetched: HTTP 404$/);
+    problems.length = 0; // Chromium reports the missing file too
+  });
+
+  it.each(REQUESTS)('$method: the map that Node computes', async (request) => {
+    const there = await call<Explained>('explain', '/scene.png', request);
+    const here = await explain(model, scene, request);
+    expect(there.target).toMatchObject({ index: here.target.index, label: here.target.label });
+    expect(there.target.probability).toBeCloseTo(here.target.probability, 4);
+    expect(there.calls).toBe(here.manifest.modelCalls.forward);
+    expect(correlation(there.map, here.map.data)).toBeGreaterThan(0.9999);
+    expect(largestDifference(there.map, here.map.data)).toBeLessThan(1e-3 * spread(here.map.data));
+  });
+
+  it('shows an overlay on a canvas', async () => {
+    const { map } = await call<Explained>('explain', '/scene.png', REQUESTS[0]);
+    const shot = await readImage(await page.locator('canvas').screenshot());
+    const shape = model.preprocessing.size;
+    const drawn = overlay(scene, { shape, data: map }, { region: inputRegion(scene.width, scene.height, model.preprocessing) });
+    expect([shot.width, shot.height]).toEqual([scene.width, scene.height]);
+    expect(new Set(shot.data).size).toBeGreaterThan(100);
+    expect(largestDifference(drawn.data, scene.data)).toBeGreaterThan(50);
+    expect(largestDifference(shot.data, drawn.data)).toBeLessThanOrEqual(1);
+  });
+
+  it('ends without errors or warnings on the console', async () => {
+    await call('dispose');
+    expect(problems).toEqual([]);
+  });
+});

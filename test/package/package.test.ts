@@ -1,0 +1,223 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { methods } from '../../src/methods/index.ts';
+import { VERSION } from '../../src/version.ts';
+import { importsOf, ROOT, resolveAll } from '../browser/modules.ts';
+
+interface PackageJson {
+  readonly version: string;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as PackageJson;
+const subpaths = Object.keys(manifest.exports).filter((name) => name !== './package.json');
+const specifierOf = (subpath: string) => `fovea${subpath.slice(1)}`;
+
+/** What a user finds behind each entry, whatever else is there. */
+const PROMISED: Readonly<Record<string, readonly string[]>> = {
+  fovea: ['explain', 'explainAll', 'methods', 'defineMethod', 'createFunctionModel', 'createOnnxModel', 'createRandom', 'FoveaError', 'VERSION'],
+  'fovea/node': ['loadModel', 'readImage', 'explain', 'explainAll', 'encodePng', 'createNodeRuntime', 'VERSION'],
+  'fovea/web': ['loadModel', 'readImage', 'explain', 'explainAll', 'createWebRuntime', 'VERSION'],
+  'fovea/tensor': ['tensor', 'createRandom', 'encodeNpy', 'decodeNpy'],
+  'fovea/image': ['image', 'resizeImage'],
+  'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
+  'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
+  'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
+  'fovea/visualize': ['overlay', 'colormap', 'normalizeSigned', 'normalizeUnsigned'],
+  'fovea/demo': ['createScene', 'classNames'],
+};
+
+/** A program as a user of the package writes it: every entry, a model of their own, types in and out. */
+const USER_PROGRAM = `import { createFunctionModel, explain, type Explanation, type Model, type Tensor } from 'fovea';
+import { createScene, type Scene } from 'fovea/demo';
+import { type Image, resizeImage } from 'fovea/image';
+import { describeOptions, findMethod, type Method } from 'fovea/methods';
+import { findMetric } from 'fovea/metrics';
+import { encodePng, type LoadModelOptions, loadModel, readImage } from 'fovea/node';
+import { type Graph, graphBuilder } from 'fovea/onnx';
+import { tensor } from 'fovea/tensor';
+import { overlay } from 'fovea/visualize';
+import { type ImageInput, loadModel as loadInBrowser } from 'fovea/web';
+
+export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
+  const model: Model = await loadModel('demo-cnn', options);
+  const picture: Image = await readImage('photo.jpg');
+  const explanation: Explanation = await explain(model, picture, { method: 'rise', options: { N: 100 }, target: 'top1' });
+  const map: Tensor = explanation.map;
+  const label: string = explanation.target.label;
+  await model.dispose();
+  return encodePng(overlay(resizeImage(picture, label.length, 8), map));
+}
+export const method: Method = findMethod('iassa');
+export const names: string[] = describeOptions(method).map((option) => option.name);
+export const shape: readonly number[] = tensor([2, 2]).shape;
+export const graph: Graph = graphBuilder({ opset: 13 }).finish();
+export const all = [createFunctionModel, createScene, findMetric, loadInBrowser];
+export type Both = Scene | ImageInput;
+// @ts-expect-error: a target is no list
+explain({} as Model, {} as Image, { target: [] });
+`;
+
+/** Runs a program to its end; never rejects. */
+function run(file: string, args: readonly string[], cwd: string): Promise<Finished> {
+  return new Promise((resolve) => {
+    execFile(file, [...args], { cwd, maxBuffer: 2 ** 26 }, (error: ExecFileException | null, stdout, stderr) =>
+      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    );
+  });
+}
+
+/** Files below a folder, by their paths within it. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/'));
+}
+
+/** Import statements of the code blocks of a page. */
+function importStatements(markdown: string): string[] {
+  const blocks = [...markdown.matchAll(/```(?:ts|js|typescript|javascript|mjs)\n([\s\S]*?)```/g)].map(([, code]) => code);
+  return blocks.flatMap((code) => code.match(/^import [^;]*? from 'fovea[^']*';?$/gm) ?? []);
+}
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fovea-package-'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the packed package', () => {
+  let files: string[];
+  let installed: string;
+
+  beforeAll(async () => {
+    if (!existsSync(join(ROOT, manifest.exports['.']))) throw new Error('dist is missing: run npm run build first');
+    const packed = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], ROOT);
+    expect(packed.code, packed.stderr).toBe(0);
+    const modules = join(folder, 'node_modules');
+    installed = join(modules, 'fovea');
+    mkdirSync(installed, { recursive: true });
+    const unpacked = await run('tar', ['-xzf', join(folder, `fovea-${VERSION}.tgz`), '-C', installed, '--strip-components=1'], folder);
+    expect(unpacked.code, unpacked.stderr).toBe(0);
+    files = filesBelow(installed);
+    for (const name of Object.keys(manifest.dependencies)) {
+      mkdirSync(dirname(join(modules, name)), { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules', name), join(modules, name), 'dir');
+    }
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  });
+
+  it('holds the build, the embedded models, licence, changelog and README', () => {
+    const models = ['demo-cnn', 'demo-cnn-biased'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
+    const entries = Object.values(manifest.exports).map((path) => path.replace(/^\.\//, ''));
+    const types = entries.filter((path) => path.endsWith('.js')).map((path) => path.replace(/js$/, 'd.ts'));
+    const expected = ['README.md', 'LICENSE', 'CHANGELOG.md', ...entries, ...types, ...models];
+    expect(expected.filter((path) => !files.includes(path))).toEqual([]);
+  });
+
+  it('holds no tests, fixtures, sources or source maps', () => {
+    expect(files.filter((path) => /\.test\.|(^|\/)(fixtures|test|bench|scripts)\/|\.map$|(?<!\.d)\.ts$/.test(path))).toEqual([]);
+    const texts = files.filter((path) => /\.(js|mjs|ts|json|md)$/.test(path)).map((path) => [path, readFileSync(join(installed, path), 'utf8')]);
+    expect(texts.filter(([, text]) => text.includes('sourceMappingURL') || text.includes(ROOT)).map(([path]) => path)).toEqual([]);
+  });
+
+  it('imports by every subpath', async () => {
+    const script = `const names = ${JSON.stringify(subpaths.map(specifierOf))};
+      const found = {};
+      for (const name of names) found[name] = Object.keys(await import(name));
+      const { default: manifest } = await import('fovea/package.json', { with: { type: 'json' } });
+      console.log(JSON.stringify({ found, version: manifest.version }));`;
+    const { code, stdout, stderr } = await run(process.execPath, ['--no-warnings', '--input-type=module', '--eval', script], folder);
+    expect(code, stderr).toBe(0);
+    const { found, version } = JSON.parse(stdout) as { found: Record<string, string[]>; version: string };
+    expect(version).toBe(VERSION);
+    expect(Object.keys(PROMISED).sort()).toEqual(Object.keys(found).sort());
+    for (const [name, promised] of Object.entries(PROMISED)) expect(found[name], name).toEqual(expect.arrayContaining([...promised]));
+  });
+
+  it('refuses what it does not export', async () => {
+    const { code, stderr } = await run(process.execPath, ['--input-type=module', '--eval', "await import('fovea/dist/src/index.js')"], folder);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  });
+
+  it('is typed: a user’s program and the imports of README compile', async () => {
+    writeFileSync(join(folder, 'program.ts'), USER_PROGRAM);
+    const statements = importStatements(readFileSync(join(ROOT, 'README.md'), 'utf8'));
+    expect(statements.length, 'README shows at least one import of fovea').toBeGreaterThan(0);
+    const names = statements.map((statement, i) => {
+      writeFileSync(join(folder, `readme-${i}.ts`), `${statement}\nexport {};\n`);
+      return `readme-${i}.ts`;
+    });
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', ''];
+    const { code, stdout } = await run(process.execPath, [tsc, ...flags, 'program.ts', ...names], folder);
+    expect(stdout).toBe('');
+    expect(code).toBe(0);
+  });
+
+  it('has a command that runs', async () => {
+    const command = join(installed, manifest.bin.fovea);
+    expect(await run(command, ['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+    const listed = await run(command, ['methods'], folder);
+    expect(listed).toMatchObject({ code: 0, stderr: '' });
+    for (const name of methods.keys()) expect(listed.stdout).toMatch(new RegExp(`^${name} `, 'm'));
+  });
+
+  it('explains with an embedded model from where it is installed', async () => {
+    const script = `import { explain, loadModel, tensor } from 'fovea/node';
+      const model = await loadModel('demo-cnn');
+      const { map, manifest } = await explain(model, tensor([1, 3, ...model.preprocessing.size]), { method: 'occlusion', options: { window: 112, stride: 112 } });
+      console.log(map.shape.join(), manifest.modelCalls.forward);
+      await model.dispose();`;
+    expect(await run(process.execPath, ['--input-type=module', '--eval', script], folder)).toEqual({ code: 0, stdout: '224,224 5\n', stderr: '' });
+  });
+});
+
+describe('the project', () => {
+  it('has one version', () => {
+    expect(VERSION).toBe(manifest.version);
+  });
+
+  it('installs without downloading CUDA', () => {
+    expect(readFileSync(join(ROOT, '.npmrc'), 'utf8').split(/\r?\n/)).toContain('onnxruntime-node-install=skip');
+  });
+
+  it('imports Node’s modules only where Node is bound', () => {
+    const allowed = /^(node\.ts|node\/|runtime\/onnxruntime-node\.ts|cli\/|datasets\/|benchmark\/)|\.test\.ts$|(^|\/)fixtures\//;
+    const source = join(ROOT, 'src');
+    const imports = filesBelow(source)
+      .filter((path) => path.endsWith('.ts') && !allowed.test(path))
+      .flatMap((path) => importsOf(readFileSync(join(source, path), 'utf8')).map((specifier) => `${path}: ${specifier}`));
+    expect(imports.length).toBeGreaterThan(100);
+    expect(imports.filter((line) => /: (node:|sharp$|onnxruntime-node$|tinyglobby$|commander$|cli-)/.test(line))).toEqual([]);
+  });
+
+  it('reaches nothing but browser packages from every entry but fovea/node', () => {
+    const entries = subpaths.map(specifierOf).filter((name) => name !== 'fovea/node');
+    const reached = [...resolveAll(entries).keys()].filter((specifier) => !specifier.startsWith('fovea'));
+    expect(reached).toContain('zod');
+    expect(reached.filter((specifier) => !/^(zod|d3-[\w-]+|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(specifier))).toEqual([]);
+  });
+
+  it.each([...methods.values()])('documents $name and each of its options', (method) => {
+    const page = join(ROOT, 'docs/methods', `${method.name}.md`);
+    expect(existsSync(page), `docs/methods/${method.name}.md exists`).toBe(true);
+    const text = readFileSync(page, 'utf8');
+    expect(Object.keys(method.options.shape).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+  });
+});
