@@ -64,7 +64,7 @@ function addModelOptions(command: Command): Command {
     .optionsGroup('Model:')
     .option('-m, --model <model>', MODEL, 'demo-cnn')
     .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
-    .option('--threads <n>', 'threads of the CPU to use; all by default', integerFrom(1, 1024))
+    .option('--threads <n>', 'threads of the CPU to use (default: one a core)', integerFrom(1, 1024))
     .option(
       '--preprocess <key=value>',
       'replaces a part of the preprocessing: size, mean, std, colour, scale, resize, shorterSide or filter; may be given several times',
@@ -109,7 +109,7 @@ function addIassa(program: Command, signal: AbortSignal, invocation: Invocation)
     .summary('maps and measures of the IASSA paper for a set of pictures')
     .description('Maps and measures of the IASSA paper (Vasu & Long, WACV 2020) for a set of pictures.')
     .optionsGroup('Explanation:')
-    .requiredOption('--query-path <path>', 'pictures: a glob pattern, a folder or a file')
+    .requiredOption('--query-path <path...>', 'pictures: glob patterns, folders or files')
     .option('--gt-path <folder>', 'masks of the objects; pictures with a mask of the same name are measured')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
     .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect)

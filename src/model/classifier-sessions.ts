@@ -1,3 +1,4 @@
+import { FoveaError } from '../errors.ts';
 import { compose, type Graph, graphBuilder, modelOf, type OnnxModel, subgraph, type TensorType, withGraph, writeModel } from '../onnx/index.ts';
 import type { Runtime, Session } from '../runtime/runtime.ts';
 import { type ClassifierInput, type ClassifierOutput, isSigmoidHead } from './classifier-graph.ts';
@@ -26,14 +27,13 @@ const RAW = 'fovea/raw';
 
 /**
  * The graph that goes after a classifier: [n, classes] float32 as logits or probabilities, optionally of some classes only.
- * `have` is what the tensor before it holds.
+ * `have` is what the tensor before it holds: logits can be turned into probabilities, not the other way.
  */
 function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: boolean, type: TensorType['type'], opset: number): Graph {
   const b = graphBuilder({ opset, name: 'scores' });
   const raw = b.add('Cast', [b.input(RAW, type ?? 'float32', null)], { to: 1 });
   const flat = b.add('Flatten', [raw], { axis: 1 });
-  const turned =
-    have === want ? flat : want === 'probability' ? b.add(sigmoid ? 'Sigmoid' : 'Softmax', [flat], sigmoid ? {} : { axis: 1 }) : b.add('Log', [flat]);
+  const turned = have === want ? flat : b.add(sigmoid ? 'Sigmoid' : 'Softmax', [flat], sigmoid ? {} : { axis: 1 });
   if (pick) b.add('Gather', [turned, b.input(TARGETS, 'int64', ['targets'])], { axis: 1 }, SCORES);
   else b.add('Identity', [turned], {}, SCORES);
   b.output(SCORES, 'float32', null);
@@ -81,7 +81,10 @@ export class ClassifierSessions {
     const before = modelOf(stageGraph(stage, input, opset));
     const body = (outputs: readonly string[]) => withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
     if ('tensors' in tail) return compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
-    const useProbabilities = output.probabilities !== null && (tail.score === 'probability' || output.logits === null);
+    if (tail.score === 'logit' && output.logits === null) {
+      throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
+    }
+    const useProbabilities = output.probabilities !== null && tail.score === 'probability';
     const tensor = (useProbabilities ? output.probabilities : output.logits) as string;
     const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
     const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';

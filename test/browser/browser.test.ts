@@ -84,9 +84,11 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && problems.push(message.text()));
     await page.goto(site.address, { waitUntil: 'load' });
-    await page.waitForFunction(() => 'calls' in globalThis, undefined, { timeout: 30_000 }).catch(() => {
-      throw new Error(`the page's modules do not load: ${problems.join('; ') || 'no message'}`);
-    });
+    await page
+      .waitForFunction(() => 'calls' in globalThis, undefined, { timeout: 30_000 })
+      .catch(() => {
+        throw new Error(`the page's modules do not load: ${problems.join('; ') || 'no message'}`);
+      });
     model = await loadModel('demo-cnn');
   });
 
@@ -102,7 +104,14 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
 
   it('loads the embedded model', async () => {
     const { name, labels, fingerprint, warnings } = model;
-    expect(await call('load')).toMatchObject({ name, labels, fingerprint, warnings, runtime: expect.stringMatching(/^onnxruntime-web .* \(wasm\)$/), loaded: 1 });
+    expect(await call('load')).toMatchObject({
+      name,
+      labels,
+      fingerprint,
+      warnings,
+      runtime: expect.stringMatching(/^onnxruntime-web .* \(wasm\)$/),
+      loaded: 1,
+    });
   });
 
   it('reads a PNG to the very pixels, and makes the very tensor that Node makes', async () => {

@@ -1,7 +1,8 @@
 // @ts-check
 // The page's own code, run by Chromium from the files as they are installed.
-import { createWebRuntime, explain, fitImage, inputRegion, loadModel, preprocess, readImage, VERSION } from 'fovea/web';
+
 import { overlay } from 'fovea/visualize';
+import { createWebRuntime, explain, fitImage, inputRegion, loadModel, preprocess, readImage, VERSION } from 'fovea/web';
 
 /** @typedef {import('fovea/web').Image} Image */
 

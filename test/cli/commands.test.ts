@@ -101,7 +101,7 @@ describe('iassa', () => {
   });
 
   test('--json: the scores are part of the record, the averages come last', async () => {
-    const { stdout } = await fovea(['iassa', '--query-path', '*.png', '--save-path', 'maps/', '--gt-path', 'gt', '--json', ...quick], folder);
+    const { stdout } = await fovea(['iassa', '--query-path', 'one.png', 'two.png', '--save-path', 'maps/', '--gt-path', 'gt', '--json', ...quick], folder);
     const [one, two, summary] = records(stdout);
     const names = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'];
     expect(Object.keys(one.scores as object)).toEqual(names);

@@ -102,7 +102,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
   test.each([
     [['explain'], "missing required argument 'image'"],
     [['explian', 'good.png'], "unknown command 'explian' (Did you mean explain?)"],
-    [['iassa'], "required option '--query-path <path>' not specified"],
+    [['iassa'], "required option '--query-path <path...>' not specified"],
     [['methods', 'gradcam'], 'unknown method "gradcam"'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await fovea(args, folder);

@@ -83,7 +83,11 @@ function run(file: string, args: readonly string[], cwd: string): Promise<Finish
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll('\\', '/'));
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll('\\', '/'),
+    );
 }
 
 /** Import statements of the code blocks of a page. */
@@ -164,7 +168,7 @@ describe('the packed package', () => {
       return `readme-${i}.ts`;
     });
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', ''];
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
     const { code, stdout } = await run(process.execPath, [tsc, ...flags, 'program.ts', ...names], folder);
     expect(stdout).toBe('');
     expect(code).toBe(0);

@@ -1,3 +1,4 @@
+import { methods } from '../../methods/index.ts';
 import { activatedPixels, findMetric, imageLevel, type LevelSample, type Metric, pixelLevel } from '../../metrics/index.ts';
 import { expandInputs } from '../inputs.ts';
 import { findMasks, loadMask } from '../masks.ts';
@@ -8,7 +9,7 @@ import { type Finished, type RunFlags, type RunRequest, runExplanations } from '
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
-  readonly queryPath: string;
+  readonly queryPath: readonly string[];
   readonly savePath: string;
   readonly gtPath?: string;
   readonly target: string;
@@ -68,19 +69,19 @@ function rowOf({ record }: Finished, scores: Scores | undefined): Cell[] {
 /** `fovea iassa`, the paper's own command. Answers the exit code. */
 export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Promise<number> {
   const output = createOutput(flags);
-  const methods = requestMethods(['iassa'], flags.set);
-  const { files } = await expandInputs([flags.queryPath], ['iassa']);
+  const requested = requestMethods(['iassa'], flags.set);
+  const { files } = await expandInputs(flags.queryPath, [...methods.keys()]);
   const masks = flags.gtPath === undefined ? new Map<string, string[]>() : await findMasks(flags.gtPath, files);
   if (flags.gtPath !== undefined && files.length > masks.size)
     output.note(`${files.length - masks.size} of ${files.length} pictures have no mask in ${flags.gtPath}: they are not measured`);
   const rows: Cell[][] = [];
   const measured: Measured[] = [];
   const request: RunRequest = {
-    inputs: [flags.queryPath],
+    inputs: flags.queryPath,
     flags,
     output,
     signal,
-    methods,
+    methods: requested,
     target: flags.target,
     folder: flags.savePath,
     onResult: async (result, loaded) => {

@@ -8,7 +8,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type Json, type MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 import { adjust, correlation, highestActivatedRegion } from './region.ts';
-import { createEvidence, type Geometry, iterationGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+import { createEvidence, type Geometry, iterationGeometry, sampledMap, slidingWindowsOverBorder, touching } from './sampling.ts';
 
 const options = z.object({
   window: z.int().min(2).default(45).describe('side W0 of the first windows, in pixels'),
@@ -28,8 +28,11 @@ const options = z.object({
     .array(z.string())
     .default([])
     .describe('feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions'),
-  temperature: z.number().gt(0).default(0.2).describe('cosine similarities are divided by this before the softmax'),
-  score: z.enum(['probability', 'logit']).default('probability').describe('which score of the class'),
+  temperature: z.number().gt(0).default(0.4).describe('cosine similarities are divided by this before the softmax'),
+  score: z
+    .enum(['auto', 'logit', 'probability'])
+    .default('auto')
+    .describe('which score of the class; auto: the logit, as in the paper, or the probability where a model shows no logits'),
   baseline: baselineOption,
 });
 
@@ -66,63 +69,65 @@ async function attentionFor({ model, input, image, options: { features, layers, 
   return attention;
 }
 
-/** Scores with each window hidden: one array a target. */
+/** Scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`): one array a target. */
 async function scoreWindows(
   { context, baseline }: Setting,
   windows: Int32Array,
+  keep: 'inside' | 'outside',
   targets: readonly Target[],
   onShare: (share: number) => void,
 ): Promise<Float64Array[]> {
-  const {
-    model,
-    input,
-    options: { score },
-    batchSize,
-  } = context;
+  const { model, input, options, batchSize } = context;
   const { data } = await model.perturb({
     input,
     baseline,
-    perturbation: { kind: 'windows', windows, keep: 'outside' },
+    perturbation: { kind: 'windows', windows, keep },
     targets: targets.map((target) => target.index),
-    score,
+    score: options.score === 'auto' ? (model.hasLogits ? 'logit' : 'probability') : options.score,
     batchSize,
     onProgress: (done, total) => onShare(done / total),
   });
   return targets.map((_, t) => Float64Array.from({ length: windows.length / 4 }, (_, n) => data[n * targets.length + t]));
 }
 
-/** The first sweep, shared by all targets: the windows, and each target's score of the whole picture and of each window. */
+/** The first sweep of one target. */
 interface Sweep {
   readonly windows: Int32Array;
+  /** How far each window, shown alone, raises the score of the baseline. */
+  readonly gains: Float64Array;
+  /** Score of the whole picture. */
   readonly whole: number;
-  readonly scores: Float64Array;
+  /** How far each window, hidden, lowers that score. */
+  readonly losses: Float64Array;
 }
 
+/** Shows and hides the first windows, for all targets at once. */
 async function firstSweep(setting: Setting, targets: readonly Target[], onShare: (share: number) => void): Promise<Sweep[]> {
   const { context, height, width } = setting;
   const { window, stride } = iterationGeometry(0, context.options);
   const windows = slidingWindowsOverBorder(height, width, window, stride);
-  const nothingHidden = [0, 0, 0, 0];
-  const scores = await scoreWindows(setting, Int32Array.of(...nothingHidden, ...windows), targets, onShare);
-  return scores.map((all) => ({ windows, whole: all[0], scores: all.subarray(1) }));
+  const withEmpty = Int32Array.of(0, 0, 0, 0, ...windows); // an empty window shows nothing, or hides nothing
+  const shown = await scoreWindows(setting, withEmpty, 'inside', targets, (share) => onShare(share / 2));
+  const hidden = await scoreWindows(setting, withEmpty, 'outside', targets, (share) => onShare((1 + share) / 2));
+  return targets.map((_, t) => {
+    const [nothing, whole] = [shown[t][0], hidden[t][0]];
+    return { windows, whole, gains: shown[t].subarray(1).map((score) => score - nothing), losses: hidden[t].subarray(1).map((score) => whole - score) };
+  });
 }
 
 /** The map of one target, iteration by iteration, until it no longer changes. */
 async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (share: number) => void): Promise<Attribution> {
   const { context, attention, height, width } = setting;
   const { options, offer } = context;
-  const evidence = createEvidence(height, width);
+  const [gains, losses] = [createEvidence(height, width), createEvidence(height, width)];
   const history: { [key: string]: Json }[] = [];
   let map = tensor([height, width]);
-  let calls = 1;
+  let calls = sweep.windows.length / 4 + 2;
 
-  /** Takes in what an iteration's windows say; answers how much that changed the map, or null for the first. */
-  const learn = (windows: Int32Array, scores: Float64Array, geometry: Geometry): { change: number | null; content: boolean } => {
-    evidence.add(
-      windows,
-      scores.map((score) => sweep.whole - score),
-    );
-    const sampled = tensor([height, width], evidence.map());
+  /** Takes in how far hidden windows lower the score; answers how much that changed the map, or null for the first time. */
+  const learn = (windows: Int32Array, lost: Float64Array, geometry: Geometry): { change: number | null; content: boolean } => {
+    losses.add(windows, lost);
+    const sampled = sampledMap(gains.map(), losses.map(), height, width);
     const next = attention ? adjust(sampled, attention.apply(sampled), options.beta) : sampled;
     const change = history.length > 0 ? 1 - correlation(next.data, map.data) : null;
     map = next;
@@ -132,7 +137,8 @@ async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (
     return { change, content: offer({ target, map, calls, detail }) };
   };
 
-  const { content } = learn(sweep.windows, sweep.scores, iterationGeometry(0, options));
+  gains.add(sweep.windows, sweep.gains);
+  const { content } = learn(sweep.windows, sweep.losses, iterationGeometry(0, options));
   let stopped = content ? 'content' : 'iterations';
   for (let n = 1; stopped === 'iterations' && n <= options.iterations; n++) {
     const geometry = iterationGeometry(n, options);
@@ -142,8 +148,12 @@ async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (
       stopped = geometry.window < 2 ? 'window' : 'region';
       break;
     }
-    const [scores] = await scoreWindows(setting, windows, [target], (share) => onShare((n - 1 + share) / options.iterations));
-    const step = learn(windows, scores, geometry);
+    const [scores] = await scoreWindows(setting, windows, 'outside', [target], (share) => onShare((n - 1 + share) / options.iterations));
+    const step = learn(
+      windows,
+      scores.map((score) => sweep.whole - score),
+      geometry,
+    );
     if (step.content) stopped = 'content';
     else if (step.change !== null && step.change < options.tolerance) stopped = 'converged';
   }
@@ -151,9 +161,9 @@ async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (
 }
 
 /**
- * IASSA: sliding windows are hidden one by one and the score noted; long-range attention over the network's own features
- * spreads the map over look-alike regions; the next, finer windows are spent only where the map is high; and so on.
- * `extras.iterations` lists every iteration with its window, stride, number of windows and change of the map.
+ * IASSA: sliding windows are shown alone and hidden, and the scores noted; long-range attention over the network's own
+ * features spreads the map over look-alike regions; the next, finer windows are spent only where the map is high; and so
+ * on. `extras.iterations` lists every iteration with its window, stride, number of windows and change of the map.
  */
 export const iassa = defineMethod({
   name: 'iassa',
@@ -162,7 +172,7 @@ export const iassa = defineMethod({
   paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model Explanations, WACV 2020, arXiv:1912.08387',
   needs: ['black-box'],
   signed: true,
-  cost: '1090 for the first sweep, then a few hundred an iteration until the map settles',
+  cost: '2180 for the first sweep, then a few hundred an iteration until the map settles',
   options,
 
   async explain(context) {
@@ -176,10 +186,10 @@ export const iassa = defineMethod({
     const [, , height, width] = input.shape;
     const attention = await attentionFor(context);
     const setting = { context, baseline: createBaseline(baseline, model, input), attention, height, width };
-    const sweeps = await firstSweep(setting, targets, (share) => progress(0.2 * share));
+    const sweeps = await firstSweep(setting, targets, (share) => progress(0.4 * share));
     const attributions: Attribution[] = [];
     for (const [t, target] of targets.entries()) {
-      attributions.push(await refine(setting, target, sweeps[t], (share) => progress(0.2 + (0.8 * (t + share)) / targets.length)));
+      attributions.push(await refine(setting, target, sweeps[t], (share) => progress(0.4 + (0.6 * (t + share)) / targets.length)));
     }
     return attributions;
   },

@@ -1,3 +1,4 @@
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { windowSums } from '../internal/windows.ts';
 
 /** Side of the windows of one iteration and the step between them, in pixels. */
@@ -50,16 +51,10 @@ export function touching(windows: Int32Array, region: Uint8Array, height: number
   return Int32Array.from(kept);
 }
 
-/** What windows have shown of each pixel, over all iterations so far. */
+/** What windows do to the score, seen from the pixels they cover, over all iterations so far. */
 export interface Evidence {
-  /** Adds windows and how far each one's hiding lowered the score. */
-  add(windows: Int32Array, drops: ArrayLike<number>): void;
-  /**
-   * S[p] = sum over the windows w that cover p of drop(w) / number of them; 0 where none does.
-   *
-   * The paper's expected score given that p is kept (eq. 1) is a rising affine function of this where all pixels are
-   * covered alike; unlike it, this does not grow with the number of windows where sampling is denser.
-   */
+  add(windows: Int32Array, effects: ArrayLike<number>): void;
+  /** Mean effect of the windows that cover a pixel; 0 where none does. */
   map(): Float32Array;
 }
 
@@ -68,8 +63,8 @@ export function createEvidence(height: number, width: number): Evidence {
   const sums = new Float64Array(height * width);
   const counts = new Float64Array(height * width);
   return {
-    add(windows, drops) {
-      const added = windowSums(windows, drops, height, width);
+    add(windows, effects) {
+      const added = windowSums(windows, effects, height, width);
       for (let i = 0; i < sums.length; i++) {
         sums[i] += added.sums[i];
         counts[i] += added.coverage[i];
@@ -77,4 +72,18 @@ export function createEvidence(height: number, width: number): Evidence {
     },
     map: () => Float32Array.from(sums, (sum, i) => (counts[i] > 0 ? sum / counts[i] : 0)),
   };
+}
+
+/**
+ * S[p] = mean over windows w that cover p of ( f(w alone) - f(baseline) )  +  the same of ( f(x) - f(x without w) )
+ *
+ * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is seen in the windows shown
+ * alone that cover it, and not in the hidden windows that cover it. The two constants make 0 mean "no effect". Each mean is
+ * over a pixel's own windows, so uneven coverage leaves no trace.
+ */
+export function sampledMap(gains: Float32Array, losses: Float32Array, height: number, width: number): Tensor {
+  return tensor(
+    [height, width],
+    gains.map((gain, i) => gain + losses[i]),
+  );
 }
