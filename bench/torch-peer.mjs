@@ -55,8 +55,12 @@ function startPeer(/** @type {string} */ python, /** @type {string[]} */ args) {
 
 /** Fovea's side: the model, and a run over all masks. */
 async function ownSide(/** @type {string} */ path, /** @type {any} */ { masks, batch, threads }) {
-  const [{ createRandom, loadModel, tensor }, { riseMasks }] = await Promise.all([fromDist('src/node.js'), fromDist('src/methods/rise.js')]);
-  const model = await loadModel(path, { threads });
+  const [{ createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor }, { riseMasks }] = await Promise.all([
+    fromDist('src/node.js'),
+    fromDist('src/methods/rise.js'),
+  ]);
+  const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 }; // a smaller one splits large batches
+  const model = await createOnnxModel(source, await createNodeRuntime({ threads }));
   const input = await demoInput(model);
   const [, channels, height, width] = input.shape;
   const perturbation = riseMasks(masks, 7, 0.5, height, width, createRandom(1));

@@ -21,7 +21,7 @@ export const occlusion = defineMethod({
   paper: 'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
   needs: ['black-box'],
   signed: true,
-  cost: '1 + (1 + (H - window) / stride)²: 677 at 224×224',
+  cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',
   options: z.object({
     window: side.default(32).describe('side of the window in pixels, or [height, width]'),
     stride: side.default(8).describe('step between windows in pixels, or [vertical, horizontal]'),
