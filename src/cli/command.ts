@@ -22,7 +22,7 @@ Examples:
       The three likeliest classes by two methods.
   fovea explain photos/ "more/**/*.png" --target "tabby cat" --out maps --json
       Every picture below photos/, and a pattern; one JSON object a line on stdout.
-  fovea explain cat.jpg --method rise --set rise.masks=8000 --seed 7
+  fovea explain cat.jpg --method rise --set rise.N=8000 --seed 7
       An option of a method (list them with: fovea methods rise).
 
 Files, for each picture, method and class:

@@ -66,7 +66,6 @@ export function createFunctionModel(options: FunctionModelOptions): Model {
     labels: options.labels,
     preprocessing: options.preprocessing,
     output: options.output,
-    hasLogits: options.output === 'logits',
     fingerprint: options.fingerprint ?? options.name,
     runtime: options.runtime ?? 'function',
     warnings: options.warnings ?? [],

@@ -21,7 +21,6 @@ export function createMeter(signal?: AbortSignal): Meter {
     labels: model.labels,
     preprocessing: model.preprocessing,
     output: model.output,
-    hasLogits: model.hasLogits,
     fingerprint: model.fingerprint,
     runtime: model.runtime,
     warnings: model.warnings,

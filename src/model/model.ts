@@ -55,8 +55,6 @@ export interface Model {
   readonly preprocessing: Preprocessing;
   /** What the model itself puts out, before Fovea adds or removes a softmax. */
   readonly output: 'logits' | 'probabilities';
-  /** Whether `score: 'logit'` can be asked for. */
-  readonly hasLogits: boolean;
   /** sha256 of the model file, or a name the caller vouches for. */
   readonly fingerprint: string;
   /** Where it runs, for manifests. */

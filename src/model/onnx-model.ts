@@ -248,7 +248,6 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
     labels,
     preprocessing,
     output: output.probabilities === null ? 'logits' : 'probabilities',
-    hasLogits: output.logits !== null,
     fingerprint,
     runtime: runtime.name,
     warnings,

@@ -88,6 +88,47 @@ describe('iassa on a pure black box', () => {
     expect(manifest.extras.attention).toEqual([]);
   });
 
+  // S[p], spelt out pixel by pixel from the formula of sampledMap, over pictures made here.
+  const literal = async (score: (p: number) => number) => {
+    const model = boxes();
+    const ask = async (visible: (y: number, x: number) => boolean) => {
+      const picture = Float32Array.from({ length: 3 * AREA }, (_, i) => (visible(Math.floor((i % AREA) / SIDE), i % SIDE) ? 1 : 0));
+      return score((await model.classify(tensor([1, 3, SIDE, SIDE], picture))).data[0]);
+    };
+    const [whole, nothing] = [await ask(() => true), await ask(() => false)];
+    const sweep = async (side: number, step: number, effect: (inWindow: (y: number, x: number) => boolean) => Promise<number>) => {
+      const [sums, counts] = [new Float64Array(AREA), new Float64Array(AREA)];
+      for (let top = step - side; top < SIDE; top += step) {
+        for (let left = step - side; left < SIDE; left += step) {
+          const inWindow = (y: number, x: number) => y >= top && y < top + side && x >= left && x < left + side;
+          const value = ((await effect(inWindow)) * 24 ** 2) / side ** 2;
+          for (let i = 0; i < AREA; i++) {
+            if (!inWindow(Math.floor(i / SIDE), i % SIDE)) continue;
+            sums[i] += value;
+            counts[i]++;
+          }
+        }
+      }
+      return sums.map((sum, i) => sum / counts[i]);
+    };
+    const losses = await sweep(24, 6, async (inWindow) => whole - (await ask((y, x) => !inWindow(y, x))));
+    const gains = await sweep(34, 8, async (inWindow) => (await ask(inWindow)) - nothing);
+    return losses.map((loss, i) => loss + gains[i]);
+  };
+
+  it.each([
+    ['log-probability', (p: number) => Math.log(p + 0.001)],
+    ['probability', (p: number) => p],
+  ])('is the mean effect of a pixel’s own windows, shown and hidden, in terms of the %s', async (score, scale) => {
+    const expected = await literal(scale);
+    const { map } = await run(boxes(), { iterations: 0, score });
+    for (let i = 0; i < AREA; i++) expect(Math.abs(map.data[i] - expected[i])).toBeLessThan(1e-5);
+  });
+
+  it('refuses logits where the model has none', async () => {
+    await expect(run(boxes(), { score: 'logit' })).rejects.toMatchObject({ code: 'unsupported' });
+  });
+
   it('sharpens: the region above half of the range shrinks towards the object', async () => {
     const size = async (iterations: number) => highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce((a, b) => a + b, 0);
     const [first, last] = [await size(0), await size(8)];
@@ -101,7 +142,8 @@ describe('iassa on a pure black box', () => {
     await run(model, { tolerance: 0 }, { onMap: (p: PartialMap) => void maps.push(p.map) });
     const [shown, ...hidden] = calls;
     expect(hidden).toHaveLength(7);
-    expect([...shown]).toEqual([...hidden[0]]); // the first sweep shows and hides the same windows
+    expect([...shown].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 34, 8)]); // 1.4 times 24 and 6
+    expect([...hidden[0]].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 24, 6)]);
     for (let n = 1; n < hidden.length; n++) {
       const region = highestActivatedRegion(maps[n - 1], 0.3);
       for (let w = 0; w < hidden[n].length; w += 4) {
@@ -158,7 +200,8 @@ describe('iassa on a pure black box', () => {
 
   it('shares the first sweep between classes', async () => {
     const both = await explainAll(boxes(), ones, { method: 'iassa', target: 'top:2', options: { ...small, iterations: 0 } });
-    expect(both[0].manifest.modelCalls.forward).toBe(2 * (slidingWindowsOverBorder(SIDE, SIDE, 24, 6).length / 4 + 1));
+    const windows = [slidingWindowsOverBorder(SIDE, SIDE, 24, 6), slidingWindowsOverBorder(SIDE, SIDE, 34, 8)];
+    expect(both[0].manifest.modelCalls.forward).toBe(windows[0].length / 4 + windows[1].length / 4 + 2);
     for (const { map, target } of both) expect(inside(target.index === 0 ? LEFT : RIGHT, argmax(map.data))).toBe(true);
   });
 });

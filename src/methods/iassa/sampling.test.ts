@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
 import { windowSums } from '../internal/windows.ts';
-import { iterationGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+import { iterationGeometry, perArea, shownGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
 
 const paper = { window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 };
 
@@ -20,6 +20,19 @@ describe('iterationGeometry', () => {
 
   it('never steps by less than a pixel', () => {
     expect(iterationGeometry(1000, { ...paper, windowStep: 0 }).stride).toBe(1);
+  });
+});
+
+describe('shownGeometry', () => {
+  it('scales window and stride', () => {
+    expect(shownGeometry({ window: 45, stride: 8, shownScale: 1.4 })).toEqual({ window: 63, stride: 11 });
+    expect(shownGeometry({ window: 45, stride: 8, shownScale: 1 })).toEqual({ window: 45, stride: 8 });
+  });
+});
+
+describe('perArea', () => {
+  it('shares an effect among the pixels of its window, in units of the first window', () => {
+    expect([...perArea(Float64Array.of(8, -4), 20, 10)]).toEqual([2, -1]);
   });
 });
 

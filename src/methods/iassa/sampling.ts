@@ -12,6 +12,20 @@ export function iterationGeometry(
   return { window: Math.floor(window - n * windowStep), stride: Math.max(1, Math.floor(stride - n * strideStep)) };
 }
 
+/** Windows shown alone: larger than the hidden ones, since a network makes little of a small piece in a void. */
+export function shownGeometry({ window, stride, shownScale }: Geometry & { readonly shownScale: number }): Geometry {
+  return { window: Math.round(window * shownScale), stride: Math.round(stride * shownScale) };
+}
+
+/**
+ * effect · W0² / W²: what a window of side W does, shared among its pixels and counted in first windows of side W0, so
+ * that windows of all sizes speak of a pixel on one scale. (A clipped window counts with its whole side, as all do.)
+ */
+export function perArea(effects: Float64Array, window: number, firstWindow: number): Float64Array {
+  const share = (firstWindow / window) ** 2;
+  return effects.map((effect) => effect * share);
+}
+
 /**
  * Square windows every `stride` pixels, starting so far outside that each pixel of the border is covered as often
  * as one in the middle; four integers each: top, left, bottom, right, clipped to the picture. None for windows under two pixels.
@@ -75,7 +89,8 @@ export function createEvidence(height: number, width: number): Evidence {
 }
 
 /**
- * S[p] = mean over windows w that cover p of ( f(w alone) - f(baseline) )  +  the same of ( f(x) - f(x without w) )
+ * S[p] = mean over shown windows w that cover p of ( f(w alone) - f(baseline) ) W0² / |w|
+ *      + mean over hidden windows w that cover p of ( f(x) - f(x without w) ) W0² / |w|
  *
  * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is seen in the windows shown
  * alone that cover it, and not in the hidden windows that cover it. The two constants make 0 mean "no effect". Each mean is
