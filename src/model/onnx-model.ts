@@ -40,6 +40,31 @@ const LARGEST_BATCH = 32;
 /** The runtime's scratch space, relative to the activations. */
 const OVERHEAD = 1.5;
 
+/**
+ * The same preprocessing at the size that the graph takes. A configuration may be written for another size; the share of
+ * the picture that a crop keeps stays what it says.
+ */
+function fitToInput(
+  preprocessing: Preprocessing,
+  { height, width }: ClassifierInput,
+  { name, preprocessing: given }: OnnxModelSource,
+  warnings: string[],
+): Preprocessing {
+  const { size, shorterSide, stretchedSize } = preprocessing;
+  if (given?.size && (size[0] !== height || size[1] !== width)) {
+    warnings.push(
+      `${name}: its preprocessing is written for ${size[0]}×${size[1]}, but the graph takes ${height}×${width}: pictures are prepared for the graph`,
+    );
+  }
+  const [down, across] = given?.size ? [height / size[0], width / size[1]] : [1, 1];
+  return {
+    ...preprocessing,
+    size: [height, width],
+    ...(shorterSide === undefined ? {} : { shorterSide: Math.round(shorterSide * Math.min(down, across)) }),
+    ...(stretchedSize === undefined ? {} : { stretchedSize: [Math.round(stretchedSize[0] * down), Math.round(stretchedSize[1] * across)] }),
+  };
+}
+
 function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, warnings: string[]): Preprocessing {
   const given = source.preprocessing ?? {};
   const grey: Partial<Preprocessing> = input.channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
@@ -48,7 +73,7 @@ function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, wa
     const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
     warnings.push(`${source.name}: no preprocessing is given beside the model, so the usual one is assumed (${how})`);
   }
-  const chosen: Preprocessing = { ...defaults, ...given, size: [input.height, input.width] };
+  const chosen = fitToInput({ ...defaults, ...given }, input, source, warnings);
   if (channelsOf(chosen) !== input.channels) {
     throw new FoveaError('model', `${source.name} takes ${input.channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`);
   }
