@@ -13,7 +13,7 @@ import { findFeatureMaps } from './layers.ts';
 import { peakActivationBytes } from './memory.ts';
 import type { FeatureMap, Model, PerturbRequest, ScoreKind } from './model.ts';
 import { checkPerturbation, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
-import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage, stageOf } from './perturbation-graph.ts';
+import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
 
 /** An ONNX file and what is known about it. */
@@ -31,11 +31,11 @@ export interface OnnxModelSource {
   output?: 'logits' | 'probabilities';
   /** Warnings from reading the files beside the model. */
   warnings?: readonly string[];
-  /** Bytes of activations a batch may hold; 256 MB by default. */
+  /** Bytes of activations a batch may hold; 128 MB by default. */
   memoryBudget?: number;
 }
 
-const MEMORY_BUDGET = 256 * 2 ** 20;
+const MEMORY_BUDGET = 128 * 2 ** 20;
 const LARGEST_BATCH = 32;
 /** The runtime's scratch space, relative to the activations. */
 const OVERHEAD = 1.5;
@@ -265,7 +265,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
     }
     const feeds = perturbationFeeds(picture, baseline, part);
     feeds[TARGETS] = { type: 'int64', shape: [targets.length], data: BigInt64Array.from(targets, BigInt) };
-    return scoresOf(stageOf(part), { score, pick: true }, feeds, count);
+    return scoresOf(part.kind, { score, pick: true }, feeds, count);
   };
 
   return {
