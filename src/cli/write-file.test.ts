@@ -45,6 +45,10 @@ describe('requireWritableFolder', () => {
     expect(await readdir(join(folder, 'out/maps'))).toEqual([]);
   });
 
+  test.runIf(process.platform === 'linux')('where the system makes no folders, though the one above exists', async () => {
+    await expect(requireWritableFolder('/proc/fovea/maps')).rejects.toThrow('cannot write /proc/fovea/maps: no folder can be made there');
+  });
+
   test('a file in its place, or a full disk', async () => {
     await writeFile(join(folder, 'file.txt'), '');
     await expect(requireWritableFolder(join(folder, 'file.txt'))).rejects.toThrow('file.txt: a file stands where a folder is needed');

@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
 
@@ -9,6 +9,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
   ENOTDIR: 'a part of the path is a file, not a folder',
+  ENOENT: 'no folder can be made there',
   EEXIST: 'a file stands where a folder is needed',
   EISDIR: 'a folder stands in its place',
   ENOTEMPTY: 'a folder stands in its place',
@@ -24,6 +25,27 @@ export function writeError(path: string, cause: unknown): FoveaError {
   return new FoveaError('output', `cannot write ${path}: ${REASONS[code] ?? messageOf(cause)}`, { cause });
 }
 
+/**
+ * Makes a folder and those above it. Node's recursive `mkdir` never returns where the system answers "no such file" below
+ * a folder that exists, as under /proc.
+ */
+async function makeFolder(folder: string): Promise<void> {
+  const isFolder = (path: string) =>
+    stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await isFolder(folder))) return;
+    if (code !== 'ENOENT' || (await isFolder(dirname(folder)))) throw error;
+    await makeFolder(dirname(folder));
+    await makeFolder(folder);
+  }
+}
+
 /** What puts bytes into a new file; tests stand in for a full disk here. */
 export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<void>;
 
@@ -34,7 +56,7 @@ export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<v
 export async function writeFileAtomic(path: string, bytes: Uint8Array | string, write: WriteBytes = writeFile): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await write(temporary, bytes);
     await rename(temporary, path);
   } catch (cause) {
@@ -50,7 +72,7 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
 export async function requireWritableFolder(folder: string, write: WriteBytes = writeFile): Promise<void> {
   const probe = join(folder, `.fovea.${process.pid}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await write(probe, '');
   } catch (cause) {
     throw writeError(folder, cause);
