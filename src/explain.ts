@@ -107,6 +107,8 @@ function manifestFor(model: Model, method: Method, options: ExplainOptions, pars
 export async function explainAll(model: Model, source: ExplainInput | PreparedInput, options: ExplainOptions = {}): Promise<Explanation[]> {
   const method = findMethod(options.method ?? 'iassa');
   const parsed = parseOptions(method, options.options ?? {});
+  const seed = options.seed ?? 0;
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
   const prepared = 'probabilities' in source ? source : await prepareInput(model, source, options.signal);
   const targets = resolveTargets(model, prepared.probabilities, options.target);
   const meter = createMeter(options.signal);
@@ -125,7 +127,7 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
       image: prepared.image,
       targets,
       options: parsed,
-      random: createRandom(options.seed ?? 0).fork(method.name),
+      random: createRandom(seed).fork(method.name),
       batchSize: options.batchSize,
       progress: options.onProgress ?? (() => {}),
       offer: (partial) => options.onMap?.(partial) === true,
@@ -150,7 +152,8 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
  * @throws FoveaError as `explainAll`; `usage` if the target names more than one class.
  */
 export async function explain(model: Model, source: ExplainInput | PreparedInput, options: ExplainOptions = {}): Promise<Explanation> {
-  const explanations = await explainAll(model, source, options);
-  if (explanations.length !== 1) throw new FoveaError('usage', `target ${options.target} names ${explanations.length} classes: use explainAll`);
-  return explanations[0];
+  const prepared = 'probabilities' in source ? source : await prepareInput(model, source, options.signal);
+  const { length } = resolveTargets(model, prepared.probabilities, options.target);
+  if (length !== 1) throw new FoveaError('usage', `target ${options.target} names ${length} classes: use explainAll`);
+  return (await explainAll(model, prepared, options))[0];
 }

@@ -27,12 +27,14 @@ async function writeMask(name: string, width: number, height: number, isObject: 
 
 describe('findMasks', () => {
   test("a picture's own mask, or else all that begin with its name and are no other picture's", async () => {
-    for (const name of ['a.png', 'a_1.png', 'b_2.png', 'b_10.png', 'b_x.png', 'notes.txt']) await writeFile(at(name), '');
-    const masks = await findMasks(folder, ['in/a.jpg', 'in/b.jpg', 'in/b_x.jpg', 'in/c.jpg']);
+    for (const name of ['a.png', 'a_1.png', 'b_2.png', 'b_10.png', 'b_x.png', 'd_2_0.png', 'd_3.png', 'notes.txt']) await writeFile(at(name), '');
+    const masks = await findMasks(folder, ['in/a.jpg', 'in/b.jpg', 'in/b_x.jpg', 'in/c.jpg', 'in/d.jpg', 'in/d_2.jpg']);
     expect([...masks].map(([file, paths]) => [file, paths.map((path) => basename(path))])).toEqual([
       ['in/a.jpg', ['a.png']],
       ['in/b.jpg', ['b_2.png', 'b_10.png']],
       ['in/b_x.jpg', ['b_x.png']],
+      ['in/d.jpg', ['d_3.png']],
+      ['in/d_2.jpg', ['d_2_0.png']],
     ]);
   });
 

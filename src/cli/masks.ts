@@ -21,11 +21,13 @@ export async function findMasks(folder: string, pictures: readonly string[]): Pr
   });
   const masks = entries.filter((name) => EXTENSIONS.includes(extname(name).toLowerCase())).sort(naturalOrder);
   const stems = new Set(pictures.map(stemOf));
+  // Of pictures cat and cat_2, the mask cat_2_0 is one of cat_2: the longest name that fits.
+  const ownerOf = (mask: string) => [...stems].filter((stem) => mask.startsWith(`${stem}_`)).sort((a, b) => b.length - a.length)[0];
   const result = new Map<string, string[]>();
   for (const picture of pictures) {
     const stem = stemOf(picture);
     const own = masks.find((name) => stemOf(name) === stem);
-    const parts = masks.filter((name) => name.startsWith(`${stem}_`) && !stems.has(stemOf(name)));
+    const parts = masks.filter((name) => !stems.has(stemOf(name)) && ownerOf(name) === stem);
     const chosen = own !== undefined ? [own] : parts;
     if (chosen.length > 0)
       result.set(

@@ -87,8 +87,10 @@ describe('rise', () => {
     expect(partial.map((p) => p.calls)).toEqual(Array.from({ length: 40 }, (_, i) => 10 * (i + 1)));
     const content = await explainCorner({ N: 400, s: 4 }, { onMap: (p: PartialMap) => p.calls >= 50 });
     expect(content.manifest.modelCalls.forward).toBe(50);
+    expect(content.manifest.extras).toEqual({ masks: 50, stopped: 'content' });
+    expect((await explainCorner({ N: 40, s: 4 })).manifest.extras).toEqual({ masks: 40, stopped: 'masks' });
     const converged = await explainCorner({ N: 20000, s: 4, tolerance: 0.05 });
-    expect(converged.manifest.extras).toMatchObject({ converged: true });
+    expect(converged.manifest.extras).toMatchObject({ stopped: 'converged' });
     expect(converged.manifest.modelCalls.forward).toBeLessThan(20000);
     expect(converged.manifest.standardError).toBeLessThan(0.05);
   });

@@ -121,6 +121,7 @@ export const rise = defineMethod({
     const maps = targets.map(() => new GroupMaps(height, width));
     const groupSize = Math.ceil(N / GROUPS);
     const content = targets.map(() => false);
+    const stopped = targets.map(() => 'masks');
     for (let done = 0; done < N && !content.every(Boolean); ) {
       const count = Math.min(groupSize, N - done);
       const masks = riseMasks(count, s, p1, height, width, random);
@@ -138,14 +139,17 @@ export const rise = defineMethod({
         maps[t].add(riseMap(masks, column, p1, height, width), count);
         const error = maps[t].groups > 1 ? maps[t].relativeError() : null;
         content[t] = offer({ target, map: maps[t].map(), calls: done, detail: { masks: done, relativeError: error } });
-        if (maps[t].groups >= GROUPS_BEFORE_STOPPING && error !== null && error < tolerance) content[t] = true;
+        stopped[t] = content[t] ? 'content' : 'masks';
+        if (maps[t].groups < GROUPS_BEFORE_STOPPING || error === null || error >= tolerance) return;
+        content[t] = true;
+        stopped[t] = 'converged';
       });
     }
     return maps.map(
-      (m): Attribution => ({
+      (m, t): Attribution => ({
         map: m.map(),
         standardError: m.groups > 1 ? m.standardError() : undefined,
-        extras: { masks: m.weight, converged: m.weight < N },
+        extras: { masks: m.weight, stopped: stopped[t] },
       }),
     );
   },

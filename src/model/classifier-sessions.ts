@@ -40,9 +40,28 @@ function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: bo
   return b.finish();
 }
 
+/** Name under which a session puts out a tensor of the graph, whatever its type, as float32. */
+export const floatName = (tensor: string): string => `fovea/float32/${tensor}`;
+
+/** The graph that goes after a classifier whose inner tensors are asked for: only some types cross out of a session. */
+function tensorGraph(tensors: readonly string[], types: ReadonlyMap<string, TensorType>, opset: number): Graph {
+  const b = graphBuilder({ opset, name: 'tensors' });
+  for (const name of tensors) {
+    b.add('Cast', [b.input(`${RAW}/${name}`, types.get(name)?.type ?? 'float32', null)], { to: 1 }, floatName(name));
+    b.output(floatName(name), 'float32', null);
+  }
+  return b.finish();
+}
+
+interface Entry {
+  readonly session: Promise<Session>;
+  /** Runs under way or about to start: it is not released under them. */
+  users: number;
+}
+
 /** Loads graphs made from one classifier, each for one purpose, as they are asked for. */
 export class ClassifierSessions {
-  private readonly sessions = new Map<string, Promise<Session>>();
+  private readonly entries = new Map<string, Entry>();
   private readonly classifier: Classifier;
   private readonly runtime: Runtime;
 
@@ -51,28 +70,46 @@ export class ClassifierSessions {
     this.runtime = runtime;
   }
 
-  /** The session that runs `stage`, the classifier, and `tail`; built once. */
-  async get(stage: Stage, tail: Tail): Promise<Session> {
-    const key = JSON.stringify([stage, tail]);
-    const known = this.sessions.get(key);
-    this.sessions.delete(key);
-    const session = known ?? this.runtime.createSession(writeModel(this.build(stage, tail)));
-    this.sessions.set(key, session); // the map's order is the order of use
-    if (this.sessions.size > MOST_SESSIONS) {
-      const [oldest, unused] = [...this.sessions][0];
-      this.sessions.delete(oldest);
-      await (await unused).release();
-    }
-    return session.catch((error) => {
-      this.sessions.delete(key);
-      throw error;
-    });
+  /** Runs `stage`, the classifier, and `tail`: a session that is made at its first run, and again if it had to make room. */
+  get(stage: Stage, tail: Tail): Pick<Session, 'run'> {
+    return { run: (...args) => this.use(stage, tail, (session) => session.run(...args)) };
   }
 
   async dispose(): Promise<void> {
-    const sessions = [...this.sessions.values()];
-    this.sessions.clear();
-    for (const session of sessions) await (await session).release();
+    const entries = [...this.entries.values()];
+    this.entries.clear();
+    for (const { session } of entries) await release(session);
+  }
+
+  private async use<T>(stage: Stage, tail: Tail, task: (session: Session) => Promise<T>): Promise<T> {
+    const key = JSON.stringify([stage, tail]);
+    const entry = this.entries.get(key) ?? this.open(key, stage, tail);
+    this.entries.delete(key);
+    this.entries.set(key, entry); // the map's order is the order of use
+    entry.users++;
+    try {
+      return await task(await entry.session);
+    } finally {
+      entry.users--;
+      await this.makeRoom();
+    }
+  }
+
+  private open(key: string, stage: Stage, tail: Tail): Entry {
+    const entry = { session: this.runtime.createSession(writeModel(this.build(stage, tail))), users: 0 };
+    entry.session.catch(() => {
+      if (this.entries.get(key) === entry) this.entries.delete(key);
+    });
+    return entry;
+  }
+
+  private async makeRoom(): Promise<void> {
+    for (const [key, { session, users }] of this.entries) {
+      if (this.entries.size <= MOST_SESSIONS) return;
+      if (users > 0) continue;
+      this.entries.delete(key);
+      await release(session);
+    }
   }
 
   private build(stage: Stage, tail: Tail): OnnxModel {
@@ -80,7 +117,10 @@ export class ClassifierSessions {
     const opset = model.graph.opset.get('') ?? 1;
     const before = modelOf(stageGraph(stage, input, opset));
     const body = (outputs: readonly string[]) => withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
-    if ('tensors' in tail) return compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
+    if ('tensors' in tail) {
+      const inner = compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
+      return compose(inner, modelOf(tensorGraph(tail.tensors, types, opset)), Object.fromEntries(tail.tensors.map((name) => [`${RAW}/${name}`, name])));
+    }
     if (tail.score === 'logit' && output.logits === null) {
       throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
     }
@@ -91,4 +131,9 @@ export class ClassifierSessions {
     const after = modelOf(scoreGraph(useProbabilities ? 'probability' : 'logit', tail.score, sigmoid, tail.pick, type, opset));
     return compose(compose(before, body([tensor]), { [input.name]: STAGE_OUTPUT }), after, { [RAW]: tensor });
   }
+}
+
+/** A session that could not be made needs no release. */
+async function release(session: Promise<Session>): Promise<void> {
+  await (await session.catch(() => undefined))?.release();
 }

@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.ts';
 import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, runInBatches } from './batching.ts';
 import type { Model, ScoreKind } from './model.ts';
-import { checkPerturbation, countOf, renderPerturbation, slicePerturbation } from './perturbation.ts';
+import { checkRequest, countOf, renderPerturbation, slicePerturbation } from './perturbation.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
 /** A classifier that is just a function: an HTTP endpoint, a model of another runtime, a formula. */
@@ -76,7 +76,7 @@ export function createFunctionModel(options: FunctionModelOptions): Model {
       );
     },
     perturb: async ({ input, perturbation, baseline, targets, score = 'probability', ...run }) => {
-      checkPerturbation(perturbation, input.shape[2], input.shape[3]);
+      checkRequest({ input, baseline, perturbation, targets }, input.shape.slice(1), classes);
       return runInBatches(countOf(perturbation), targets.length, limitFor(input), run, async (from, to) => {
         const all = await scores(renderPerturbation(input, baseline, slicePerturbation(perturbation, from, to)), score, run.signal);
         return Float32Array.from(

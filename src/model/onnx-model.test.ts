@@ -195,6 +195,61 @@ describe('the scores', () => {
   });
 });
 
+describe('inner tensors', () => {
+  it('of a half-precision network come out as float32', async () => {
+    const half = (b: GraphBuilder, values: Float32Array, shape: number[]) => b.add('Cast', [b.constant(values, shape)], { to: 10 });
+    const b = graphBuilder({ opset: 13 });
+    const random = createRandom(5);
+    const weights = Float32Array.from({ length: 18 }, () => random.normal());
+    const conv = b.add('Conv', [b.input('picture', 'float16', ['n', 3, SIDE, SIDE]), half(b, weights, [6, 3, 1, 1])], {
+      kernel_shape: [1, 1],
+      strides: [2, 2],
+    });
+    const features = b.add('Relu', [conv], {}, 'features');
+    const pooled = b.add('Flatten', [b.add('GlobalAveragePool', [features])]);
+    b.output(pooled, 'float16', ['n', 6]);
+    const model = await load(b.finish());
+    expect(model.featureMaps?.().map((map) => map.name)).toContain('features');
+    const input = picture();
+    const [values] = (await model.activations?.(['features'], input)) ?? [];
+    const [side, area] = [SIDE / 2, SIDE * SIDE];
+    expect(values.shape).toEqual([1, 6, side, side]);
+    for (const [k, i] of [
+      [0, 0],
+      [3, 17],
+      [5, side ** 2 - 1],
+    ]) {
+      const pixel = 2 * Math.floor(i / side) * SIDE + 2 * (i % side); // the convolution steps by two
+      const expected = Math.max(
+        0,
+        [0, 1, 2].reduce((sum, c) => sum + weights[3 * k + c] * input.data[c * area + pixel], 0),
+      );
+      expect(values.data[k * side ** 2 + i]).toBeCloseTo(expected, 1);
+    }
+  });
+});
+
+describe('calls at the same time', () => {
+  it('all get their answers, though there are more kinds than sessions kept', async () => {
+    const model = await load(net());
+    const input = picture();
+    const ask = () => {
+      const perturbed = perturbations().map((perturbation) => () => model.perturb({ input, baseline: baselines(3)[0], perturbation, targets: [1] }));
+      const calls = [
+        ...perturbed,
+        () => model.classify(input),
+        () => model.classify(input, { score: 'logit' }),
+        async () => (await model.activations?.(['features'], input))?.[0],
+      ];
+      return calls;
+    };
+    const alone: unknown[] = [];
+    for (const call of ask()) alone.push(await call());
+    expect(alone.length).toBeGreaterThan(5);
+    for (let round = 0; round < 2; round++) expect(await Promise.all(ask().map((call) => call()))).toEqual(alone);
+  });
+});
+
 describe('what is missing', () => {
   it('is assumed and said: labels and preprocessing', async () => {
     const model = await load(net());

@@ -7,12 +7,12 @@ import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { withDynamicBatch } from './batch-dimension.ts';
 import { type BatchLimit, runInBatches } from './batching.ts';
 import { type ClassifierInput, findInput, findOutput } from './classifier-graph.ts';
-import { type Classifier, ClassifierSessions, SCORES, TARGETS, type Tail } from './classifier-sessions.ts';
+import { type Classifier, ClassifierSessions, floatName, SCORES, TARGETS, type Tail } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
 import { findFeatureMaps } from './layers.ts';
 import { peakActivationBytes } from './memory.ts';
 import type { FeatureMap, Model, PerturbRequest, ScoreKind } from './model.ts';
-import { checkPerturbation, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
+import { checkRequest, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
 import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
 
@@ -126,7 +126,7 @@ function noise(count: number, { channels, height, width }: ClassifierInput, from
   return tensor([count, channels, height, width], Float32Array.from(data.flatMap((picture) => [...picture])));
 }
 
-async function runScores(session: Session, feeds: Record<string, RuntimeTensor>): Promise<Tensor> {
+async function runScores(session: Pick<Session, 'run'>, feeds: Record<string, RuntimeTensor>): Promise<Tensor> {
   const { shape, data } = (await session.run(feeds))[SCORES];
   return { shape, data: data as Float32Array };
 }
@@ -137,7 +137,7 @@ const ALL: Tail = { score: 'probability', pick: false };
 async function batchIsDynamic(classifier: Classifier, runtime: Runtime): Promise<boolean> {
   const sessions = new ClassifierSessions(classifier, runtime);
   try {
-    const session = await sessions.get('plain', ALL);
+    const session = sessions.get('plain', ALL);
     const both = await runScores(session, batchFeeds(noise(2, classifier.input)));
     for (const i of [0, 1]) {
       const alone = await runScores(session, batchFeeds(noise(1, classifier.input, i)));
@@ -164,7 +164,7 @@ async function openBatch(classifier: Classifier, runtime: Runtime): Promise<Clas
 /** Runs one noise picture: a model that cannot run, or whose answer is no class scores, shows itself here and not later. */
 async function probe(classifier: Classifier, sessions: ClassifierSessions, name: string): Promise<{ classes: number; sumsToOne: boolean }> {
   const { input, output } = classifier;
-  const session = await sessions.get('plain', { score: output.probabilities === null ? 'logit' : 'probability', pick: false });
+  const session = sessions.get('plain', { score: output.probabilities === null ? 'logit' : 'probability', pick: false });
   const { shape, data } = await runScores(session, batchFeeds(noise(input.fixedBatch ?? 1, input)));
   if (shape[1] < 1) throw new FoveaError('model', `${name}: no image classifier: it answers no scores`);
   const row = data.subarray(0, shape[1]);
@@ -201,9 +201,18 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     preprocessing,
     warnings,
     name: source.name,
-    fingerprint: await sha256(source.bytes),
+    fingerprint: await fingerprintOf(source),
     budget: source.memoryBudget ?? MEMORY_BUDGET,
   });
+}
+
+/** sha256 of the file, or of the hashes of all its files where weights lie in others. */
+async function fingerprintOf({ bytes, externalData }: OnnxModelSource): Promise<string> {
+  const own = await sha256(bytes);
+  if (!externalData || externalData.size === 0) return own;
+  const names = [...externalData.keys()].sort();
+  const others = await Promise.all(names.map(async (name) => `${name} ${await sha256(externalData.get(name) as Uint8Array)}`));
+  return sha256(new TextEncoder().encode([own, ...others].join('\n')));
 }
 
 interface Parts {
@@ -249,7 +258,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
   let maps: readonly FeatureMap[] | undefined;
 
   const scoresOf = async (stage: Stage, tail: Tail, feeds: Record<string, RuntimeTensor>, rows: number): Promise<Float32Array> => {
-    const { shape, data } = await runScores(await sessions.get(stage, tail), feeds);
+    const { shape, data } = await runScores(sessions.get(stage, tail), feeds);
     const scores = data.subarray(0, rows * shape[1]);
     checkScores(name, scores);
     return scores;
@@ -279,7 +288,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
     classify: (batch, { score = 'probability', ...run } = {}) =>
       runInBatches(batch.shape[0], classes, limit, run, (from, to) => classifyBatch(pictures(batch, from, to), score)),
     perturb: async (request) => {
-      checkPerturbation(request.perturbation, input.height, input.width);
+      checkRequest(request, [input.channels, input.height, input.width], classes);
       return runInBatches(countOf(request.perturbation), request.targets.length, limit, request, (from, to) =>
         perturbBatch(request, slicePerturbation(request.perturbation, from, to)),
       );
@@ -289,9 +298,12 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
       return maps;
     },
     activations: async (tensors, batch) => {
-      const session = await sessions.get('plain', { tensors });
+      const session = sessions.get('plain', { tensors });
       const outputs = await session.run(batchFeeds(batch));
-      return tensors.map((tensorName) => tensor(outputs[tensorName].shape, outputs[tensorName].data as Float32Array));
+      return tensors.map((tensorName) => {
+        const { shape, data } = outputs[floatName(tensorName)];
+        return tensor(shape, data as Float32Array);
+      });
     },
     dispose: () => sessions.dispose(),
   };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { checkPerturbation, countOf, type Grids, type Perturbation, renderGrid, renderMask, renderPerturbation, slicePerturbation } from './perturbation.ts';
+import { checkRequest, countOf, type Grids, type Perturbation, renderGrid, renderMask, renderPerturbation, slicePerturbation } from './perturbation.ts';
 
 const identity = (n: number) =>
   tensor(
@@ -70,7 +70,9 @@ describe('renderPerturbation', () => {
   });
 });
 
-describe('checkPerturbation', () => {
+describe('checkRequest', () => {
+  const request = { input: tensor([1, 3, 4, 4]), baseline: tensor([1, 3, 1, 1]), perturbation: windows, targets: [0, 9] };
+
   it.each<[Perturbation, RegExp]>([
     [{ kind: 'windows', windows: new Int32Array(5), keep: 'inside' }, /four integers/],
     [masks, /masks are 2×2, the model's input is 4×4/],
@@ -79,6 +81,17 @@ describe('checkPerturbation', () => {
     [{ ...grids, columns: identity(3) }, /do not fit the grid/],
     [{ ...grids, shifts: Int32Array.of(0, 0) }, /2 grids need 4 shift values/],
   ])('refuses what does not fit (%#)', (p, message) => {
-    expect(() => checkPerturbation(p, 4, 4)).toThrow(message);
+    expect(() => checkRequest({ ...request, perturbation: p }, [3, 4, 4], 10)).toThrow(message);
+  });
+
+  it.each([
+    [{ targets: [10] }, 'target 10 is no class: expected an index from 0 to 9'],
+    [{ targets: [0, -1] }, 'target -1 is no class'],
+    [{ targets: [1.5] }, 'target 1.5 is no class'],
+    [{ input: tensor([1, 3, 1, 1]) }, 'the input is 1×3×1×1, expected 1×3×4×4'],
+    [{ baseline: tensor([1, 3, 2, 2]) }, 'the baseline is 1×3×2×2, expected 1×3×4×4 or 1×3×1×1'],
+  ])('refuses %j', (part, message) => {
+    expect(() => checkRequest(request, [3, 4, 4], 10)).not.toThrow();
+    expect(() => checkRequest({ ...request, ...part }, [3, 4, 4], 10)).toThrow(message);
   });
 });

@@ -147,11 +147,30 @@ export function renderPerturbation(input: Tensor, baseline: Tensor, p: Perturbat
   return tensor([count, channels, height, width], result);
 }
 
-/** Checks that a perturbation fits an input of `height` × `width`. */
-export function checkPerturbation(p: Perturbation, height: number, width: number): void {
+interface Request {
+  readonly input: Tensor;
+  readonly baseline: Tensor;
+  readonly perturbation: Perturbation;
+  readonly targets: readonly number[];
+}
+
+/** Checks that the parts of a request fit an input [channels, height, width], each other, and the number of classes. */
+export function checkRequest({ input, baseline, perturbation, targets }: Request, picture: readonly number[], classes: number): void {
   const fail = (what: string) => {
     throw new FoveaError('usage', `perturb: ${what}`);
   };
+  const [channels, height, width] = picture;
+  const is = ({ shape }: Tensor, ...expected: number[]) => shape.length === 4 && expected.every((size, axis) => shape[axis] === size);
+  if (!is(input, 1, channels, height, width)) fail(`the input is ${input.shape.join('×')}, expected 1×${picture.join('×')}`);
+  if (!is(baseline, 1, channels, height, width) && !is(baseline, 1, channels, 1, 1)) {
+    fail(`the baseline is ${baseline.shape.join('×')}, expected 1×${picture.join('×')} or 1×${channels}×1×1`);
+  }
+  const wrong = targets.find((target) => !(Number.isInteger(target) && target >= 0 && target < classes));
+  if (wrong !== undefined) fail(`target ${wrong} is no class: expected an index from 0 to ${classes - 1}`);
+  checkPerturbation(perturbation, height, width, fail);
+}
+
+function checkPerturbation(p: Perturbation, height: number, width: number, fail: (what: string) => void): void {
   if (p.kind === 'windows' && p.windows.length % 4 !== 0) fail('windows need four integers each: top, left, bottom, right');
   if (p.kind === 'masks' && (p.masks.shape[1] !== height || p.masks.shape[2] !== width)) {
     fail(`masks are ${p.masks.shape.slice(1).join('×')}, the model's input is ${height}×${width}`);

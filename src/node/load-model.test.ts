@@ -126,6 +126,8 @@ describe('a file', () => {
     });
     const model = await load(join(folder, 'a/net.onnx'));
     expect([...(await model.classify(tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), { score: 'logit' })).data]).toEqual([1, 1, 1, 3]);
+    await put({ 'b/net.onnx': network('net.data'), 'b/net.data': weights.map((byte) => byte ^ 1) });
+    expect((await load(join(folder, 'b/net.onnx'))).fingerprint).not.toBe(model.fingerprint); // other weights, another model
     expect(await errorOf(load(join(folder, 'a/evil.onnx')))).toMatch(/^model: evil: .*outside its folder \(\.\.\/net\.data\)/);
     expect(await errorOf(load(join(folder, 'a/gone.onnx')))).toMatch(/^model: gone: its weights are in the file gone.data, which is missing/);
   });

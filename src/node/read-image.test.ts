@@ -145,7 +145,9 @@ describe('readImage refuses', () => {
     const path = join(folder, 'bomb.png');
     await writeFile(path, bytes);
     const before = process.memoryUsage().rss;
-    expect(await messageOfReading(path)).toBe(`${path} is 30000×30000 = 900000000 pixels, above the limit of 100000000 (raise maxPixels to read it)`);
+    expect(await messageOfReading(path)).toBe(
+      `${path} is 30000×30000 = 900000000 pixels, above the limit of 100000000 (make it smaller, or raise maxPixels of readImage)`,
+    );
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
   });
 

@@ -98,7 +98,7 @@ async function inspect(source: string | Uint8Array, { maxPixels = 100e6, ...opti
     .catch((cause: unknown) => refuseDamaged(name, format, cause));
   const { width, height } = metadata.autoOrient;
   if (width * height > maxPixels) {
-    refuse(name, `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (raise maxPixels to read it)`);
+    refuse(name, `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`);
   }
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
     refuse(name, `holds ${metadata.depth} samples; pictures of 8 or 16 bits a sample can be read`);

@@ -35,6 +35,11 @@ function hash32(text: string): number {
 
 /** xoshiro128** (Blackman & Vigna 2018) seeded through splitmix32. */
 export function createRandom(seed: number): Random {
+  return createStream(seed, seed);
+}
+
+/** Forks start from `base`; that of a fork is mixed, or the names of forks of forks would commute and cancel. */
+function createStream(seed: number, base: number): Random {
   const next = splitmix32(seed);
   let [a, b, c, d] = [next(), next(), next(), next()];
 
@@ -55,6 +60,9 @@ export function createRandom(seed: number): Random {
     uniform,
     integer: (below) => Math.floor(uniform() * below),
     normal: () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-    fork: (key) => createRandom((seed ^ Math.imul(hash32(String(key)), 0x9e3779b1)) >>> 0),
+    fork: (key) => {
+      const child = (base ^ Math.imul(hash32(String(key)), 0x9e3779b1)) >>> 0;
+      return createStream(child, splitmix32(child)());
+    },
   };
 }

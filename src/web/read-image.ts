@@ -91,7 +91,7 @@ export async function readImage(source: ImageInput, options: ReadImageOptions = 
     const { width, height } = decoded;
     if (!(width > 0 && height > 0)) refuse(name, 'has no pixels');
     if (width * height > maxPixels)
-      refuse(name, `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (raise maxPixels to read it)`);
+      refuse(name, `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`);
     return flatten(pixelsOf(decoded, name), background);
   } finally {
     if (decoded !== given) (decoded as ImageBitmap).close();

@@ -256,11 +256,13 @@ describe('iassa with attention', () => {
 });
 
 describe('adjust', () => {
-  it('is beta S + (1 - beta) A S with A S stretched to the range of S', () => {
+  it('is beta S + (1 - beta) A S with A S stretched to the range of S, about its mean', () => {
     const sampled = tensor([1, 3], Float32Array.of(0, 1, 2));
-    const attended = tensor([1, 3], Float32Array.of(0.5, 0.5, 0.6));
+    const attended = tensor([1, 3], Float32Array.of(0.5, 0.5, 0.8));
     const half = adjust(sampled, attended, 0.5).data;
-    [0, 0.5, 2].forEach((v, i) => expect(half[i]).toBeCloseTo(v, 6));
-    expect([...adjust(sampled, tensor([1, 3], new Float32Array(3).fill(9)), 0.5).data]).toEqual([0, 0.5, 1]);
+    // A S stretched 20/3 times about 0.6 -> 1: 1/3, 1/3, 7/3
+    [1 / 6, 2 / 3, 13 / 6].forEach((v, i) => expect(half[i]).toBeCloseTo(v, 6));
+    expect(half.reduce((a, b) => a + b, 0)).toBeCloseTo(3, 5); // no evidence is made
+    expect([...adjust(sampled, tensor([1, 3], new Float32Array(3).fill(9)), 0.5).data]).toEqual([0.5, 1, 1.5]);
   });
 });

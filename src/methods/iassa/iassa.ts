@@ -2,20 +2,31 @@ import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
 import { baselineOption, createBaseline } from '../../model/baseline.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
-import { preprocess } from '../../model/preprocessing.ts';
+import { inputRegion, preprocess } from '../../model/preprocessing.ts';
 import type { Target } from '../../model/target.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type Json, type MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 import { adjust, correlation, highestActivatedRegion } from './region.ts';
-import { createEvidence, type Geometry, iterationGeometry, perArea, sampledMap, shownGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+import {
+  createEvidence,
+  type Geometry,
+  iterationGeometry,
+  perArea,
+  type Schedule,
+  sampledMap,
+  scheduleFor,
+  shownGeometry,
+  slidingWindowsOverBorder,
+  touching,
+} from './sampling.ts';
 
 const options = z.object({
-  window: z.int().min(2).default(45).describe('side W0 of the first windows, in pixels'),
-  stride: z.int().min(1).default(8).describe('step S0 between the first windows, in pixels'),
+  window: z.int().min(2).optional().describe('side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side'),
+  stride: z.int().min(1).optional().describe('step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion'),
   shownScale: z.number().min(1).default(1.4).describe('side and stride of the windows shown alone, as a multiple of those of the hidden ones'),
-  windowStep: z.number().min(0).default(1.5).describe('how much the window shrinks each iteration, in pixels'),
-  strideStep: z.number().min(0).default(0.2).describe('how much the stride shrinks each iteration, in pixels'),
+  windowStep: z.number().min(0).optional().describe('how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion'),
+  strideStep: z.number().min(0).optional().describe('how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion'),
   iterations: z.int().min(0).max(1000).default(25).describe('most iterations after the first sweep'),
   tolerance: z.number().min(0).max(1).default(0.005).describe('stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never'),
   beta: z.number().min(0).max(1).default(0.5).describe("weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S"),
@@ -28,7 +39,7 @@ const options = z.object({
   layers: z
     .array(z.string())
     .default([])
-    .describe('feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions'),
+    .describe('feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions of at most 28 x 28'),
   temperature: z.number().gt(0).default(0.15).describe('cosine similarities are divided by this before the softmax'),
   score: z
     .enum(['log-probability', 'probability', 'logit'])
@@ -44,6 +55,7 @@ interface Setting {
   readonly context: Context;
   readonly baseline: Tensor;
   readonly attention: Attention | undefined;
+  readonly schedule: Schedule;
   readonly height: number;
   readonly width: number;
 }
@@ -65,6 +77,10 @@ async function attentionFor({ model, input, image, options: { features, layers, 
   if (features === 'model') return createAttention(model, input, temperature, chosenLayers(model, layers));
   if (!image) throw new FoveaError('usage', 'iassa.features: a second model needs the picture itself, not a preprocessed tensor');
   const other = await loadModel(features);
+  const [seen, compared] = [model, other].map(({ preprocessing }) => inputRegion(image.width, image.height, preprocessing));
+  if ((['left', 'top', 'width', 'height'] as const).some((side) => Math.abs(seen[side] - compared[side]) > 1)) {
+    throw new FoveaError('usage', `iassa.features: ${other.name} sees another part of the picture than ${model.name}: give it the same crop`);
+  }
   const attention = await createAttention(other, preprocess(image, other.preprocessing), temperature, chosenLayers(other, layers));
   if (!attention) throw new FoveaError('usage', `iassa.features: ${other.name} shows no feature maps`);
   return attention;
@@ -108,10 +124,10 @@ interface Sweep {
 
 /** Shows and hides the first windows, for all targets at once. */
 async function firstSweep(setting: Setting, targets: readonly Target[], onShare: (share: number) => void): Promise<Sweep[]> {
-  const { context, height, width } = setting;
+  const { context, schedule, height, width } = setting;
   const sweep = ({ window, stride }: Geometry) => slidingWindowsOverBorder(height, width, window, stride);
   const withEmpty = (windows: Int32Array) => Int32Array.of(0, 0, 0, 0, ...windows); // an empty window shows nothing, or hides nothing
-  const [shown, hidden] = [sweep(shownGeometry(context.options)), sweep(iterationGeometry(0, context.options))];
+  const [shown, hidden] = [sweep(shownGeometry(schedule, context.options.shownScale)), sweep(schedule)];
   const scoresShown = await scoreWindows(setting, withEmpty(shown), 'inside', targets, (share) => onShare(share / 2));
   const scoresHidden = await scoreWindows(setting, withEmpty(hidden), 'outside', targets, (share) => onShare((1 + share) / 2));
   return targets.map((_, t) => {
@@ -128,7 +144,7 @@ async function firstSweep(setting: Setting, targets: readonly Target[], onShare:
 
 /** The map of one target, iteration by iteration, until it no longer changes. */
 async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (share: number) => void): Promise<Attribution> {
-  const { context, attention, height, width } = setting;
+  const { context, attention, schedule, height, width } = setting;
   const { options, offer } = context;
   const [gains, losses] = [createEvidence(height, width), createEvidence(height, width)];
   const history: { [key: string]: Json }[] = [];
@@ -137,7 +153,7 @@ async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (
 
   /** Takes in how far hidden windows lower the score; answers how much that changed the map, or null for the first time. */
   const learn = (windows: Int32Array, lost: Float64Array, geometry: Geometry): { change: number | null; content: boolean } => {
-    losses.add(windows, perArea(lost, geometry.window, options.window));
+    losses.add(windows, perArea(lost, geometry.window, schedule.window));
     const sampled = sampledMap(gains.map(), losses.map(), height, width);
     const next = attention ? adjust(sampled, attention.apply(sampled), options.beta) : sampled;
     const change = history.length > 0 ? 1 - correlation(next.data, map.data) : null;
@@ -148,11 +164,11 @@ async function refine(setting: Setting, target: Target, sweep: Sweep, onShare: (
     return { change, content: offer({ target, map, calls, detail }) };
   };
 
-  gains.add(sweep.shown, perArea(sweep.gains, shownGeometry(options).window, options.window));
-  const { content } = learn(sweep.hidden, sweep.losses, iterationGeometry(0, options));
+  gains.add(sweep.shown, perArea(sweep.gains, shownGeometry(schedule, options.shownScale).window, schedule.window));
+  const { content } = learn(sweep.hidden, sweep.losses, iterationGeometry(0, schedule));
   let stopped = content ? 'content' : 'iterations';
   for (let n = 1; stopped === 'iterations' && n <= options.iterations; n++) {
-    const geometry = iterationGeometry(n, options);
+    const geometry = iterationGeometry(n, schedule);
     const region = highestActivatedRegion(map, options.threshold);
     const windows = touching(slidingWindowsOverBorder(height, width, geometry.window, geometry.stride), region, height, width);
     if (windows.length === 0) {
@@ -196,7 +212,8 @@ export const iassa = defineMethod({
     } = context;
     const [, , height, width] = input.shape;
     const attention = await attentionFor(context);
-    const setting = { context, baseline: createBaseline(baseline, model, input), attention, height, width };
+    const schedule = scheduleFor(context.options, height, width);
+    const setting = { context, baseline: createBaseline(baseline, model, input), attention, schedule, height, width };
     const sweeps = await firstSweep(setting, targets, (share) => progress(0.4 * share));
     const attributions: Attribution[] = [];
     for (const [t, target] of targets.entries()) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
 import { windowSums } from '../internal/windows.ts';
-import { iterationGeometry, perArea, shownGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+import { iterationGeometry, perArea, scheduleFor, shownGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
 
 const paper = { window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 };
 
@@ -23,10 +23,17 @@ describe('iterationGeometry', () => {
   });
 });
 
+describe('scheduleFor', () => {
+  it("is the paper's at 224 pixels and in proportion elsewhere, but for what is given", () => {
+    expect(scheduleFor({}, 224, 300)).toEqual(paper);
+    expect(scheduleFor({ stride: 3 }, 64, 28)).toEqual({ window: 6, stride: 3, windowStep: 1.5 / 8, strideStep: 0.2 / 8 });
+  });
+});
+
 describe('shownGeometry', () => {
   it('scales window and stride', () => {
-    expect(shownGeometry({ window: 45, stride: 8, shownScale: 1.4 })).toEqual({ window: 63, stride: 11 });
-    expect(shownGeometry({ window: 45, stride: 8, shownScale: 1 })).toEqual({ window: 45, stride: 8 });
+    expect(shownGeometry({ window: 45, stride: 8 }, 1.4)).toEqual({ window: 63, stride: 11 });
+    expect(shownGeometry({ window: 45, stride: 8 }, 1)).toEqual({ window: 45, stride: 8 });
   });
 });
 

@@ -4,17 +4,34 @@ import { windowSums } from '../internal/windows.ts';
 /** Side of the windows of one iteration and the step between them, in pixels. */
 export type Geometry = { readonly window: number; readonly stride: number };
 
+/** How windows start and shrink, in pixels. */
+export interface Schedule extends Geometry {
+  readonly windowStep: number;
+  readonly strideStep: number;
+}
+
+/** The paper's (section 4), for inputs of 224 pixels. */
+const PAPER = { side: 224, window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 } as const;
+
+/** What is given of a schedule, and for the rest the paper's in proportion to the shorter side of the input. */
+export function scheduleFor(given: { readonly [K in keyof Schedule]?: number | undefined }, height: number, width: number): Schedule {
+  const scale = Math.min(height, width) / PAPER.side;
+  return {
+    window: given.window ?? Math.max(2, Math.round(scale * PAPER.window)),
+    stride: given.stride ?? Math.max(1, Math.round(scale * PAPER.stride)),
+    windowStep: given.windowStep ?? scale * PAPER.windowStep,
+    strideStep: given.strideStep ?? scale * PAPER.strideStep,
+  };
+}
+
 /** Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, whole pixels, the stride at least 1. */
-export function iterationGeometry(
-  n: number,
-  { window, stride, windowStep, strideStep }: Geometry & { readonly windowStep: number; readonly strideStep: number },
-): Geometry {
+export function iterationGeometry(n: number, { window, stride, windowStep, strideStep }: Schedule): Geometry {
   return { window: Math.floor(window - n * windowStep), stride: Math.max(1, Math.floor(stride - n * strideStep)) };
 }
 
 /** Windows shown alone: larger than the hidden ones, since a network makes little of a small piece in a void. */
-export function shownGeometry({ window, stride, shownScale }: Geometry & { readonly shownScale: number }): Geometry {
-  return { window: Math.round(window * shownScale), stride: Math.round(stride * shownScale) };
+export function shownGeometry({ window, stride }: Geometry, scale: number): Geometry {
+  return { window: Math.round(window * scale), stride: Math.round(stride * scale) };
 }
 
 /**
