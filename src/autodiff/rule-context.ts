@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import { type DataType, elementCount, type Graph, type Node, type TensorInfo, tensorNumbers } from '../onnx/index.ts';
+import { type DataType, elementCount, type Graph, inferNode, type Node, type TensorInfo, tensorNumbers } from '../onnx/index.ts';
 import type { Ops } from './ops.ts';
 import { operatorKey, type RuleContext, type RuleEntry } from './rule.ts';
 
@@ -47,8 +47,9 @@ export function createRuleContext({ graph, known, ops, node, opset, requests, ne
       if ((present[index] ?? '') !== '') return widened(present[index]);
       const outputs = Array.from({ length: Math.max(index + 1, present.length) }, (_, i) => present[i] ?? '');
       outputs[index] = ops.fresh(`${node.outputs[0]}_${index}`);
-      requests.set(node, { ...node, outputs });
-      known.set(outputs[index], { type: 'float32', shape: null, value: null });
+      const asked = { ...node, outputs };
+      requests.set(node, asked);
+      known.set(outputs[index], inferNode(known, graph, asked)[index] ?? { type: null, shape: null, value: null });
       return outputs[index];
     },
     shape(index) {

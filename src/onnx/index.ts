@@ -6,6 +6,7 @@ export * from './external-data.ts';
 export * from './graph.ts';
 export * from './graph-builder.ts';
 export * from './initializer.ts';
+export { type FunctionBody, readFunction, referencedAttribute } from './local-function.ts';
 export { type LocalFunction, modelChunks, modelOf, type OnnxModel, readModel, withGraph, writeModel } from './model-proto.ts';
 export { nearestNames } from './near-names.ts';
 export { renameNode, renameTensors } from './rename.ts';

@@ -5,9 +5,10 @@ import { resizeMatrices } from './resize-matrix.ts';
 
 const identity: GradientRule = (_, [dy]) => [dy];
 
-/** y = x, without the random zeros of training. */
+/** y = x, without the random zeros of training; with a ratio of 0 there are none. */
 const dropout: GradientRule = (at, [dy]) => {
-  if (at.has(2) && at.numbers(2)?.[0] !== 0) at.refuse('inference mode: export the model with eval()');
+  const drops = at.has(2) && at.numbers(2)?.[0] !== 0 && at.numbers(1)?.[0] !== 0;
+  if (drops) at.refuse('inference mode: export the model with eval()');
   return [dy];
 };
 
