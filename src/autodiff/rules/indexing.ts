@@ -1,6 +1,6 @@
 import { intAttribute, intsAttribute, isStatic, stringAttribute } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
+import { type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 import { axisOf, sizeAt } from './movement.ts';
 
@@ -176,7 +176,8 @@ export const indexing: RuleTable = {
   Gather: rule(gather, { stop: [1] }),
   GatherElements: rule(gatherElements, { stop: [1] }),
   GatherND: rule(gatherND, { stop: [1] }),
-  ...forEach('Scatter ScatterElements', rule(scatterElements, { stop: [1] })),
+  ScatterElements: rule(scatterElements, { stop: [1] }),
+  Scatter: refused('it was replaced by ScatterElements in opset 11; export the model at a later opset'),
   ScatterND: rule(scatterND, { stop: [1] }),
   OneHot: zero('indices have no gradient'),
   NonZero: zero('it gives indices'),

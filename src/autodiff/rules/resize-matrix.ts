@@ -65,8 +65,7 @@ function weightsAt(x: number, from: number, scale: number, mode: Mode): [index: 
   const weights: [number, number][] = [];
   for (let i = Math.ceil(x - support); i <= Math.floor(x + support); i++) {
     const outside = i < 0 || i >= from;
-    // An antialiased resize leaves out what is outside; the others repeat the border.
-    if (outside && (mode.excludeOutside || mode.antialias)) continue;
+    if (outside && mode.excludeOutside) continue;
     weights.push([clamp(i), kernel(x - i)]);
   }
   const total = weights.reduce((sum, [, weight]) => sum + weight, 0);
@@ -89,7 +88,7 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
   const [from, to] = [at.shape(0), at.ops.shape(node.outputs[0])];
   const old = node.opType === 'Upsample' || opset < 11;
   const mode: Mode = {
-    kind: stringAttribute(node, 'mode', 'nearest').replace('bi', ''),
+    kind: stringAttribute(node, 'mode', 'nearest').replace('bilinear', 'linear'),
     coordinates: old ? 'asymmetric' : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel'),
     nearest: old ? 'floor' : stringAttribute(node, 'nearest_mode', 'round_prefer_floor'),
     cubic: floatAttribute(node, 'cubic_coeff_a', -0.75),
