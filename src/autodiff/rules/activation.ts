@@ -129,12 +129,14 @@ const softsign = elementwise((at, ops) => {
 /** f' = 1 - y² */
 const tanh = elementwise((at, ops) => complement(ops, ops.mul(at.output(0), at.output(0))));
 
-/** y = x Φ(x): f' = Φ(x) + x φ(x) */
+/** y = x Φ(x), u = x / √2: f' = Φ(x) + x φ(x) = (1 + erf(u)) / 2 + u exp(-u²) / √π */
 function geluDerivative(ops: Ops, x: string): string {
-  const erf = ops.op('Erf', [ops.scale(x, Math.SQRT1_2)]);
-  const cumulative = ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
-  const density = ops.op('Exp', [ops.mul(ops.scale(x, -0.5), x)]);
-  return ops.add(cumulative, ops.mul(ops.scale(x, 1 / Math.sqrt(2 * Math.PI)), density));
+  const u = ops.scale(x, Math.SQRT1_2);
+  const erf = ops.op('Erf', [u]);
+  const isFloat = ops.info(x).type === 'float32';
+  const cumulative = isFloat ? ops.op('HardSigmoid', [erf], { alpha: 0.5, beta: 0.5 }) : ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
+  const bell = ops.op('Exp', [ops.mul(ops.scale(x, -0.5), x)]);
+  return ops.add(cumulative, ops.mul(ops.scale(u, 1 / Math.sqrt(Math.PI)), bell));
 }
 
 /** y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 · 0.044715 x²) / 2 */

@@ -64,16 +64,19 @@ function byInsertedZeros(ops: Ops, dy: string, w: string, channels: Channels, wi
   return byConvolution(ops, spread, w, channels, window);
 }
 
+/**
+ * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU runtime, which transposed
+ * convolutions leave: the sums and gates of the residual blocks that follow stay in it then.
+ */
+function blocked(ops: Ops, x: string): string {
+  return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
+}
+
 /** Kernel 1: the convolution at the small size, then zeros between. */
 function pointwise(ops: Ops, dy: string, w: string, channels: Channels, { input, output, strides, kernel }: Window): string {
   const dx = ops.op('Conv', [dy, reversedWeights(ops, w, channels, kernel)], { kernel_shape: kernel, group: channels.group });
-  return insertZeros(
-    ops,
-    dx,
-    channels.inputs,
-    strides,
-    input.map((size, i) => size - ((output[i] - 1) * strides[i] + 1)),
-  );
+  const extra = input.map((size, i) => size - ((output[i] - 1) * strides[i] + 1));
+  return blocked(ops, insertZeros(ops, dx, channels.inputs, strides, extra));
 }
 
 /**
@@ -115,12 +118,13 @@ function byTransposed(ops: Ops, dy: string, w: string, { group }: Channels, wind
     pads: [...begin, ...end],
     output_padding: extra.some((count) => count > 0) ? extra : undefined,
   });
-  return padSpatial(
+  const cropped = padSpatial(
     ops,
     dx,
     kernel.map(() => 0),
     input.map((size, i) => Math.min(0, size - reached[i])),
   );
+  return blocked(ops, cropped);
 }
 
 /** dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel and stride. */

@@ -7,11 +7,30 @@ function positions(sizes: readonly number[]): number[][] {
   return sizes.reduce<number[][]>((list, size) => list.flatMap((start) => Array.from({ length: size }, (_, i) => [...start, i])), [[]]);
 }
 
-/** Elements o * stride + offset of a padded tensor, for each window o. */
-function offsetSlice(at: RuleContext, padded: string, offset: readonly number[], { strides, output }: Window): string {
-  const axes = offset.map((_, i) => i + 2);
-  const ends = offset.map((start, i) => start + (output[i] - 1) * strides[i] + 1);
-  return at.ops.slice(padded, axes, offset, ends, strides);
+/** Reads elements o * stride + offset of a padded tensor, for each window o. */
+function offsetReader(at: RuleContext, padded: string, { strides, output, kernel, dilations }: Window): (offset: readonly number[]) => string {
+  const { ops } = at;
+  const [, channels, ...sizes] = ops.shape(padded);
+  const axes = strides.map((_, i) => i + 2);
+  const s = strides[0];
+  if (typeof channels !== 'number' || strides.length !== 2 || s === 1 || strides[1] !== s) {
+    const ends = (offset: readonly number[]): number[] => offset.map((start, i) => start + (output[i] - 1) * strides[i] + 1);
+    return (offset) => ops.slice(padded, axes, offset, ends(offset), strides);
+  }
+  // Taking every s-th element is slow; as channels of a smaller tensor the phases are cut out whole.
+  const length = kernel.map((size, i) => Math.floor(((size - 1) * dilations[i]) / s) + output[i]);
+  const whole = padSpatial(
+    ops,
+    padded,
+    [0, 0],
+    length.map((size, i) => size * s - Number(sizes[i])),
+  );
+  const phases = ops.op('SpaceToDepth', [whole], { blocksize: s });
+  return (offset) => {
+    const phase = (offset[0] % s) * s + (offset[1] % s);
+    const starts = [phase * channels, ...offset.map((position) => Math.floor(position / s))];
+    return ops.slice(phases, [1, ...axes], starts, [starts[0] + channels, ...output.map((size, i) => starts[i + 1] + size)]);
+  };
 }
 
 /**
@@ -81,10 +100,11 @@ const maxPool: GradientRule = (at, [dy]) => {
   const padded = padSpatial(ops, at.input(0), window.begin, overhang(window), lowest);
   const offsets = positions(window.kernel).map((position) => position.map((i, axis) => i * window.dilations[axis]));
   const zero = ops.scalar(0, dy);
+  const read = offsetReader(at, padded, window);
   let rest = dy;
   const pieces = offsets.map((offset, i) => {
     if (i === offsets.length - 1) return { offset, piece: rest };
-    const below = ops.op('Less', [offsetSlice(at, padded, offset, window), y]);
+    const below = ops.op('Less', [read(offset), y]);
     const next = ops.op('Where', [below, rest, zero]);
     const piece = ops.sub(rest, next);
     rest = next;
@@ -154,17 +174,25 @@ const averagePool: GradientRule = (at, [dy]) => {
   ];
 };
 
+/** Maps of at most this many pixels are spread by a convolution. */
+const smallMap = 64;
+
 /** y = Σ x / (H W): dx = dy / (H W) everywhere. */
 const globalAveragePool: GradientRule = (at, [dy]) => {
-  const sizes = at.shape(0).slice(2);
-  if (isStatic(sizes)) {
-    const count = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
-    const share = at.ops.scale(dy, 1 / count);
-    return [at.ops.expandLike(share, at.node.inputs[0])];
+  const { ops } = at;
+  const [, channels, ...sizes] = at.shape(0);
+  if (!isStatic(sizes)) {
+    const axes = sizes.map((_, i) => i + 2);
+    const ones = ops.expandLike(ops.scalar(1, dy), at.node.inputs[0]);
+    return [ops.div(ops.expandLike(dy, at.node.inputs[0]), ops.reduceSum(ones, axes))];
   }
-  const axes = sizes.map((_, i) => i + 2);
-  const ones = at.ops.expandLike(at.ops.scalar(1, dy), at.node.inputs[0]);
-  return [at.ops.div(at.ops.expandLike(dy, at.node.inputs[0]), at.ops.reduceSum(ones, axes))];
+  const count = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
+  const float = ops.info(dy).type === 'float32';
+  if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap) return [ops.expandLike(ops.scale(dy, 1 / count), at.node.inputs[0])];
+  // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in the layout of convolutions.
+  const weights = ops.op('Expand', [ops.scalar(1 / count, dy), ops.ints([channels, 1, ...(sizes as readonly number[])])]);
+  const pads = [...sizes, ...sizes].map((size) => Number(size) - 1);
+  return [ops.op('Conv', [dy, weights], { kernel_shape: sizes as readonly number[], group: channels, pads })];
 };
 
 /** y = max over H and W: the first maximum gets dy, as in PyTorch. */
