@@ -33,13 +33,17 @@ export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, o
   };
   const dependent = new Set(wrt);
   for (const node of sorted) {
-    if (!sources(node).some((name) => dependent.has(name))) continue;
-    for (const name of node.outputs) if (name !== '' && carries(name)) dependent.add(name);
+    const found = sources(node).filter((name) => dependent.has(name));
+    if (found.length === 0) continue;
+    const entry = lookup(node);
+    // What moves quantised elements passes on what reached them.
+    const rounded = (entry?.kind === 'rule' && entry.straightThrough) || found.some((name) => !carries(name));
+    for (const name of node.outputs) if (name !== '' && (rounded || carries(name))) dependent.add(name);
   }
   const tensors = new Set([of]);
   const nodes: Node[] = [];
   for (const node of sorted.toReversed()) {
-    const inputs = sources(node).filter((name) => dependent.has(name) && carries(name));
+    const inputs = sources(node).filter((name) => dependent.has(name));
     if (inputs.length === 0 || !node.outputs.some((name) => tensors.has(name))) continue;
     requireRule(node, lookup(node));
     nodes.push(node);

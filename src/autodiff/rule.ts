@@ -43,6 +43,8 @@ export type RuleEntry =
       readonly stop: readonly number[];
       /** Whether the rule takes gradients of other outputs than the first. */
       readonly allOutputs: boolean;
+      /** Whether gradients flow through outputs that are integers, as if they were not rounded. */
+      readonly straightThrough: boolean;
     }
   | { readonly kind: 'zero'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string };
@@ -51,8 +53,15 @@ export type RuleEntry =
 export type RuleTable = Readonly<Record<string, RuleEntry>>;
 
 /** An operator with a gradient; `stop` lists the inputs that never get one. */
-export function rule(gradient: GradientRule, options: { readonly stop?: readonly number[]; readonly allOutputs?: boolean } = {}): RuleEntry {
-  return { kind: 'rule', rule: gradient, stop: options.stop ?? [], allOutputs: options.allOutputs ?? false };
+export function rule(
+  gradient: GradientRule,
+  {
+    stop = [],
+    allOutputs = false,
+    straightThrough = false,
+  }: { readonly stop?: readonly number[]; readonly allOutputs?: boolean; readonly straightThrough?: boolean } = {},
+): RuleEntry {
+  return { kind: 'rule', rule: gradient, stop, allOutputs, straightThrough };
 }
 
 /** An operator whose gradient is zero wherever it exists. */

@@ -140,6 +140,9 @@ export const elementwise: RuleTable = {
   ...forEach('Floor Ceil Round Sign', zero(flat)),
   ...forEach('Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf', zero('it gives truth values')),
   ...forEach('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
-  ...forEach('QuantizeLinear com.microsoft:QuantizeLinear DequantizeLinear com.microsoft:DequantizeLinear', rule(straightThrough, { stop: [1, 2] })),
+  ...forEach(
+    'QuantizeLinear com.microsoft:QuantizeLinear DequantizeLinear com.microsoft:DequantizeLinear',
+    rule(straightThrough, { stop: [1, 2], straightThrough: true }),
+  ),
   ...forEach('DynamicQuantizeLinear com.microsoft:QLinearAdd com.microsoft:QLinearMul', refused(integers)),
 };
