@@ -59,7 +59,8 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
     if (nestedGraphs(node).length > 0) throw new FoveaError('unsupported', `the local function ${call.domain}:${call.opType} has control flow in it`);
     return {
       ...node,
-      name: `${prefix}/${node.name}`,
+      // A model may not have two nodes of one name, and functions often leave theirs without.
+      name: fresh(`${prefix}/${node.name || node.opType}`),
       inputs: node.inputs.map(nameOf),
       outputs: node.outputs.map(nameOf),
       attributes: resolved(node, call, body),
