@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 const HELP = `node scripts/check-autodiff.mjs [--opset N] [--size N] [NETWORK[:OPSET[:SIZE]]...]
 Needs a build (npm run build) and a Python with PyTorch, torchvision and onnx; another than /usr/bin/python3 can be named in PYTHON.`;
 
-const DEFAULT = `resnet50:13 resnet101:11 vgg19:12 densenet201:11 mobilenet_v2:10 mobilenet_v3_large:14 efficientnet_b0:13 efficientnet_v2_s:16
+const DEFAULT = `resnet50:13 resnet101:11 vgg19:12:224 densenet201:11 mobilenet_v2:10 mobilenet_v3_large:14 efficientnet_b0:13 efficientnet_v2_s:16
   convnext_tiny:14 regnet_y_400mf:12 googlenet:11 squeezenet1_1:9 shufflenet_v2_x1_0:11 mnasnet1_0:11 inception_v3:13:299 alexnet:12:224
   swin_t:14:224 vit_b_16:14:224 maxvit_t:16:224`;
 

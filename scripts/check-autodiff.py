@@ -4,7 +4,8 @@
 
 Writes model.onnx, reference.json and little-endian float32 files: the input, the cotangent of the scores, and for the
 input and a few inner tensors the float64 gradient of PyTorch's autograd. `noise` is the relative error of PyTorch's own
-float32 gradient of the input.
+float32 gradient of the input. A ReLU within rounding distance of 0 opens or shuts by chance, and deep networks have some
+on most pictures; so of a dozen pictures those two are taken that PyTorch's float32 and float64 agree on best.
 """
 
 import copy
@@ -57,14 +58,19 @@ def gradients(net, x, cotangent):
 def main(name, opset, size, folder):
     folder = Path(folder)
     net = settled(network(name))
-    x = torch.randn(2, 3, size, size)
-    cotangent = torch.randn(2, 1000)
+    double = copy.deepcopy(net).double()
+    count = 12 if size <= 128 else 4
+    x, cotangent = torch.randn(count, 3, size, size), torch.randn(count, 1000)
+    singles, exacts = [torch.cat([gradients(m, a[None], c[None])[1] for a, c in zip(x.type(t), cotangent.type(t))]) for m, t in ((net, torch.float32), (double, torch.float64))]
+    differences = (singles.double() - exacts).flatten(1).norm(dim=1) / exacts.flatten(1).norm(dim=1)
+    best = differences.argsort()[:2]
+    x, cotangent = x[best], cotangent[best]
     torch.onnx.export(
         net, x, folder / "model.onnx", opset_version=opset, input_names=["input"], output_names=["scores"],
         dynamic_axes={"input": {0: "batch"}, "scores": {0: "batch"}},
     )
     _, single, _ = gradients(net, x, cotangent)
-    scores, exact, inner = gradients(copy.deepcopy(net).double(), x.double(), cotangent.double())
+    scores, exact, inner = gradients(double, x.double(), cotangent.double())
     picked = [inner[int(i * (len(inner) - 1) / 9)] for i in range(10)]
     tensors = {"input": x, "cotangent": cotangent, "scores": scores, "input_grad": exact}
     for i, tensor in enumerate(picked):

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import {
   type DataType,
+  dataInputs,
   type Graph,
   inferTensors,
   isFloat,
@@ -89,7 +90,8 @@ export function gradientGraph(graph: Graph, { of, wrt, outputs = [], rules = {},
   const whole: Graph = {
     ...graph,
     nodes: [...graph.nodes.map((node) => requests.get(node) ?? node), ...emitted.nodes, ...named],
-    inputs: [...graph.inputs, cotangent],
+    // Initializers that are listed as inputs too would be no constants, which the runtime cannot fold.
+    inputs: [...dataInputs(graph), cotangent],
     outputs: [...outputs, ...gradients.values()].map(describe),
     initializers: new Map([...graph.initializers, ...emitted.initializers]),
     opset: emitted.opset,
