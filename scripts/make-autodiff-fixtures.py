@@ -70,8 +70,9 @@ def encode(value):
     return {"type": "float32", "shape": list(value.shape), "data": text(value), "differentiable": True}
 
 
-def case(family, op, opsets, inputs, function, attributes=None, outputs=1, batch=True, smooth=True, name=None, domain=""):
-    """`function` takes the tensors of the inputs; `smooth=False` leaves finite differences out (ties, rounding)."""
+def case(family, op, opsets, inputs, function, attributes=None, outputs=1, batch=True, smooth=True, name=None, domain="", latest=True):
+    """`function` takes the tensors of the inputs; `smooth=False` leaves finite differences out (ties, rounding); what is
+    written as at opset 13 or later holds at 22 too unless `latest` is False."""
     def leaf(value):
         if value is None:
             return None
@@ -81,6 +82,8 @@ def case(family, op, opsets, inputs, function, attributes=None, outputs=1, batch
     y = function(*leaves)
     cotangent = torch.rand(y.shape, generator=generator).sub(0.5).float().double()
     y.backward(cotangent)
+    if domain == "" and 13 <= max(opsets) < 22 and latest:
+        opsets = [*opsets, 22]
     families.setdefault(family, []).append(
         {
             "op": op,
@@ -351,7 +354,7 @@ for axis, shape in ((-1, (5,)), (1, (3, 5)), (2, (5,))):
 case("normalization", "LayerNormalization", [17], [x(2, 3, 5), w(5)], lambda v, g: F.layer_norm(v, (5,), g, None, 1e-5), name="without bias")
 case("normalization", "InstanceNormalization", [9], [x(2, 3, 4, 5), w(3), w(3)], lambda v, g, b: F.instance_norm(v, None, None, g, b, eps=1e-5))
 case("normalization", "GroupNormalization", [21], [x(2, 6, 4, 5), w(6), w(6)], lambda v, g, b: F.group_norm(v, 3, g, b, 1e-5), {"num_groups": 3})
-case("normalization", "GroupNormalization", [18], [x(2, 6, 4, 5), w(3), w(3)], lambda v, g, b: F.group_norm(v, 3, g.repeat_interleave(2), b.repeat_interleave(2), 1e-5), {"num_groups": 3}, name="a scale for each group")
+case("normalization", "GroupNormalization", [18], [x(2, 6, 4, 5), w(3), w(3)], lambda v, g, b: F.group_norm(v, 3, g.repeat_interleave(2), b.repeat_interleave(2), 1e-5), {"num_groups": 3}, latest=False, name="a scale for each group")
 for size in (3, 5):
     case("normalization", "LRN", [9, 13], [x(2, 7, 3, 3)], lambda v, n=size: F.local_response_norm(v, n, 0.2, 0.75, 2.0), {"size": size, **floats(alpha=0.2, beta=0.75, bias=2.0)}, name=f"size {size}")
 for p in (1, 2):
@@ -483,6 +486,11 @@ def attend(q, k, v, n, scale=None, bias=0):
 
 case("fused", "Attention", [13], [x(2, 4, 6), w(6, 24), w(24)], lambda v, k, b: attend(*(v @ k + b).split(8, -1), 2), {"num_heads": 2}, domain=M)
 case("fused", "MultiHeadAttention", [13], [x(2, 3, 8), x(2, 4, 8), x(2, 4, 8)], lambda q, k, v: attend(q, k, v, 2), {"num_heads": 2}, domain=M)
+
+case("fused", "SkipSimplifiedLayerNormalization", [13], [x(2, 3, 8), x(2, 3, 8), w(8)], lambda a, s, g: (a + s) * ((a + s).pow(2).mean(-1, keepdim=True) + 1e-5).rsqrt() * g, floats(epsilon=1e-5), domain=M)
+case("fused", "TransposeMatMul", [13], [x(2, 4, 3), x(2, 4, 5)], lambda a, b: a.transpose(1, 2) @ b, {"transA": 1}, domain=M)
+case("fused", "Attention", [23], [x(2, 2, 3, 4), x(2, 2, 5, 4), x(2, 2, 5, 4)], lambda q, k, v: (q @ k.transpose(2, 3) / 2).softmax(-1) @ v, name="[N, heads, L, size]")
+case("fused", "Attention", [23], [x(2, 3, 8), x(2, 5, 8), x(2, 5, 8)], lambda q, k, v: attend(q, k, v, 2), {"q_num_heads": 2, "kv_num_heads": 2}, name="[N, L, heads * size]")
 
 FOLDER.mkdir(parents=True, exist_ok=True)
 for family, cases in families.items():
