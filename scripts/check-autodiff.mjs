@@ -116,7 +116,7 @@ for (const item of positionals.length > 0 ? positionals : DEFAULT.split(/\s+/)) 
     const limit = Math.max(1e-4, 2 * noise);
     const bad = !(input < limit && inner < limit);
     failed ||= bad;
-    console.log(`| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |${bad ? ' **wrong**' : ''}`);
+    console.log(`| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |${bad ? ' **over**' : ''}`);
   } catch (error) {
     failed = true;
     const message = String(/** @type {any} */ (error).stderr ?? /** @type {any} */ (error).message)

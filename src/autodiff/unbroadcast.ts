@@ -20,7 +20,9 @@ function axisOf(own: Dim, gradient: Dim): Axis {
 export function unbroadcast(ops: Ops, gradient: string, tensor: string, value: () => string): string {
   const own = ops.info(tensor).shape;
   const got = ops.info(gradient).shape;
-  if (own === null || got === null || own.length > got.length) return gradient;
+  // Where a rank is not known, a gradient of another size than its tensor ends the run instead of going unnoticed.
+  if (own === null || got === null) return ops.op('Reshape', [gradient, ops.op('Shape', [value()])]);
+  if (own.length > got.length) return gradient;
   const lead = got.length - own.length;
   const kinds = own.map((dim, axis) => axisOf(dim, got[axis + lead]));
   const leading = Array.from({ length: lead }, (_, axis) => axis);

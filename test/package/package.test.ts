@@ -32,6 +32,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
   'fovea/web': ['loadModel', 'readImage', 'explain', 'explainAll', 'createWebRuntime', 'VERSION'],
   'fovea/tensor': ['tensor', 'createRandom', 'encodeNpy', 'decodeNpy'],
   'fovea/image': ['image', 'resizeImage'],
+  'fovea/autodiff': ['gradientModel', 'gradientGraph', 'gradientRules', 'prepareGraph', 'rule', 'refused'],
   'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
   'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
   'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
