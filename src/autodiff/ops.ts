@@ -88,9 +88,6 @@ const largestShared = 64;
 /** The slope of a step. */
 const steep = 2 ** 100;
 
-/** Ends a slice at the end of the axis, whichever size that has. */
-export const END = 2 ** 31 - 1;
-
 /** An emitter over a graph; `known` is what inference knows of the graph's tensors, and grows. */
 export function createOps(graph: Graph, known: Map<string, TensorInfo>): Ops & { emitted(): Emission; fresh(wish: string): string } {
   const fresh = freshNames(namesOf(graph));
