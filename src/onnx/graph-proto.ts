@@ -202,7 +202,8 @@ const nameField = 1;
 const typeField = 20;
 const functionReferenceField = 21;
 
-function parseAttribute(message: Message, opset: Opset): [name: string, attribute: Attribute] {
+/** An AttributeProto: its name and value. */
+export function parseAttribute(message: Message, opset: Opset): [name: string, attribute: Attribute] {
   const fields = [...fieldsOf(message)];
   let name = '';
   let type: Attribute['type'] | undefined;

@@ -140,7 +140,7 @@ export function isInitializer(graph: Graph, name: string): boolean {
 }
 
 /** The opset version that a node is written in; 1 where its domain is not imported. */
-export function opsetOf(graph: Graph, node: Pick<Node, 'domain'>): number {
+export function opsetOf(graph: Pick<Graph, 'opset'>, node: Pick<Node, 'domain'>): number {
   return graph.opset.get(node.domain) ?? 1;
 }
 

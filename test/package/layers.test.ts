@@ -10,8 +10,9 @@ import { ROOT } from '../browser/modules.ts';
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
   tensor: ['../image/image.ts', '../onnx/index.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts', '../visualize/index.ts'],
   image: ['../onnx/index.ts', '../model/model.ts', '../methods/index.ts', '../visualize/index.ts', '../cli/command.ts'],
-  onnx: ['../image/image.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts'],
-  runtime: ['../model/model.ts', '../methods/index.ts', '../metrics/index.ts', '../node/hub.ts'],
+  onnx: ['../image/image.ts', '../autodiff/index.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts'],
+  autodiff: ['../image/image.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts'],
+  runtime: ['../autodiff/index.ts', '../model/model.ts', '../methods/index.ts', '../metrics/index.ts', '../node/hub.ts'],
   model: ['../methods/index.ts', '../metrics/index.ts', '../visualize/index.ts', '../node/hub.ts'],
   methods: ['../onnx/index.ts', '../runtime/runtime.ts', '../metrics/index.ts', '../cli/command.ts', '../node/hub.ts'],
   metrics: ['../onnx/index.ts', '../runtime/runtime.ts', '../visualize/index.ts', '../cli/command.ts'],
@@ -22,6 +23,7 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
 const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
   image: ['../tensor/index.ts'],
   onnx: ['../tensor/index.ts'],
+  autodiff: ['../onnx/index.ts', '../tensor/index.ts'],
   runtime: ['../onnx/index.ts', '../tensor/index.ts'],
   model: ['../image/image.ts', '../onnx/index.ts', '../runtime/runtime.ts', '../tensor/index.ts'],
   methods: ['../image/image.ts', '../model/model.ts', '../tensor/index.ts'],

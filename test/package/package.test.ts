@@ -32,6 +32,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
   'fovea/web': ['loadModel', 'readImage', 'explain', 'explainAll', 'createWebRuntime', 'VERSION'],
   'fovea/tensor': ['tensor', 'createRandom', 'encodeNpy', 'decodeNpy'],
   'fovea/image': ['image', 'resizeImage'],
+  'fovea/autodiff': ['gradientModel', 'gradientGraph', 'gradientRules', 'prepareGraph', 'rule', 'refused'],
   'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
   'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
   'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
@@ -41,6 +42,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
 
 /** A program as a user of the package writes it: every entry, a model of their own, types in and out. */
 const USER_PROGRAM = `import { createFunctionModel, explain, type Explanation, type Model, type Tensor } from 'fovea';
+import { type GradientModel, gradientModel } from 'fovea/autodiff';
 import { createScene, type Scene } from 'fovea/demo';
 import { type Image, resizeImage } from 'fovea/image';
 import { describeOptions, findMethod, type Method } from 'fovea/methods';
@@ -64,8 +66,8 @@ export const method: Method = findMethod('iassa');
 export const names: string[] = describeOptions(method).map((option) => option.name);
 export const shape: readonly number[] = tensor([2, 2]).shape;
 export const graph: Graph = graphBuilder({ opset: 13 }).finish();
-export const all = [createFunctionModel, createScene, findMetric, loadInBrowser];
-export type Both = Scene | ImageInput;
+export const all = [createFunctionModel, gradientModel, createScene, findMetric, loadInBrowser];
+export type Both = Scene | ImageInput | GradientModel;
 // @ts-expect-error: a target is no list
 explain({} as Model, {} as Image, { target: [] });
 `;

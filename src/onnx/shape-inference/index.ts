@@ -33,6 +33,9 @@ export interface InferenceOptions {
 
 type Known = Map<string, TensorInfo>;
 
+/** Every operator that inference knows, as `OpType` or `domain:OpType`; what an operator of a graph is called there. */
+export const inferredOperators: readonly string[] = [...Object.keys(rules), 'If'];
+
 /**
  * The type and shape of every tensor of a graph, as far as they can be told without running it. Symbolic dimensions
  * pass through (`batch`, `64*batch`); an input's dimension without a name is called after the input and its axis
@@ -66,7 +69,8 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
   }
 }
 
-function inferNode(known: Known, graph: Graph, node: Node): readonly TensorInfo[] {
+/** What the outputs of a node are, given what is known of its inputs: for graphs that grow while they are looked at. */
+export function inferNode(known: Known, graph: Pick<Graph, 'opset'>, node: Node): readonly TensorInfo[] {
   if (node.opType === 'If' && node.domain === '') return inferIf(known, node);
   const rule = rules[node.domain === '' ? node.opType : `${node.domain}:${node.opType}`];
   if (rule === undefined) return [];

@@ -1,0 +1,137 @@
+// @ts-check
+/**
+ * What gradients cost: forward and backward pass over the forward pass alone, and over PyTorch's forward and backward
+ * pass of the same network, both to the input. Every figure is a ratio to a measurement beside it.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { count, fromDist, machine, ratioText, spread, table, time } from './harness.mjs';
+
+const HELP = `node bench/autodiff.mjs [NETWORK…] [options]
+  NETWORK…          names of torchvision [resnet50 mobilenet_v2 vit_b_16]
+  --batch N         pictures a batch     [8]
+  --threads N       threads of each      [1]
+  --repetitions N   of each              [5]
+A Python other than /usr/bin/python3 can be named in PYTHON.`;
+
+const SCRIPT = fileURLToPath(new URL('./autodiff-peer.py', import.meta.url));
+const PYTHON = process.env.PYTHON ?? '/usr/bin/python3';
+
+/** PyTorch's side, which answers a line for every line. */
+function startPeer(/** @type {string[]} */ args) {
+  const child = spawn(PYTHON, [SCRIPT, 'serve', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error('PyTorch ended early: its message is above');
+    return JSON.parse(value);
+  };
+  return {
+    answer,
+    async run() {
+      child.stdin.write('\n');
+      return answer();
+    },
+    end: () => child.kill(),
+  };
+}
+
+async function measure(
+  /** @type {string} */ network,
+  /** @type {{ batch: number, threads: number, repetitions: number }} */ setting,
+  /** @type {string} */ folder,
+) {
+  const [{ readModel, modelChunks, writeModel }, { gradientModel }, { createNodeRuntime }] = await Promise.all([
+    fromDist('src/onnx/index.js'),
+    fromDist('src/autodiff/index.js'),
+    fromDist('src/runtime/onnxruntime-node.js'),
+  ]);
+  const path = join(folder, `${network}.onnx`);
+  execFileSync(PYTHON, [SCRIPT, 'export', network, path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const bytes = new Uint8Array(readFileSync(path));
+  rmSync(path);
+  const started = performance.now();
+  const gradient = gradientModel(readModel(bytes), { of: 'logits', wrt: ['input'] });
+  modelChunks(gradient.model);
+  const emitted = performance.now() - started;
+  const runtime = await createNodeRuntime({ threads: setting.threads });
+  const [forward, backward] = [await runtime.createSession(bytes), await runtime.createSession(writeModel(gradient.model))];
+  const { batch } = setting;
+  const input = { type: 'float32', shape: [batch, 3, 224, 224], data: Float32Array.from({ length: batch * 3 * 224 * 224 }, (_, i) => Math.sin(i)) };
+  const cotangent = { type: 'float32', shape: [batch, 1000], data: new Float32Array(batch * 1000).map((_, i) => Number(i % 1000 === 0)) };
+  const peer = startPeer([network, String(setting.threads), String(batch)]);
+  const version = (await peer.answer()).torch;
+  const tasks = {
+    forward: () => time(() => forward.run({ input })),
+    gradient: () => time(() => backward.run({ input, [gradient.cotangent]: cotangent })),
+    torch: () => peer.run(),
+  };
+  /** @type {Record<string, import('./harness.mjs').Seconds>[]} */
+  const rounds = [];
+  try {
+    for (let i = 0; i <= setting.repetitions; i++) {
+      const round = { forward: await tasks.forward(), gradient: await tasks.gradient(), torch: await tasks.torch() };
+      if (i > 0) rounds.push(round); // the first one warms up
+    }
+  } finally {
+    peer.end();
+    await forward.release();
+    await backward.release();
+  }
+  const ratio = (/** @type {string} */ over, /** @type {string} */ under) => ratioText(spread(rounds.map((round) => round[over].cpu / round[under].cpu)));
+  const milliseconds = (/** @type {string} */ name) => (1000 * spread(rounds.map((round) => round[name].cpu)).median).toFixed(0);
+  return {
+    version,
+    runtime: runtime.name,
+    cells: [
+      network,
+      milliseconds('forward'),
+      milliseconds('gradient'),
+      milliseconds('torch'),
+      ratio('gradient', 'forward'),
+      ratio('torch', 'gradient'),
+      emitted.toFixed(0),
+    ],
+  };
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      batch: { type: 'string', default: '8' },
+      threads: { type: 'string', default: '1' },
+      repetitions: { type: 'string', default: '5' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  try {
+    execFileSync(PYTHON, ['-c', 'import torch, torchvision, onnx'], { stdio: 'ignore' });
+  } catch {
+    return console.log('Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).');
+  }
+  const setting = { batch: count('batch', values.batch), threads: count('threads', values.threads), repetitions: count('repetitions', values.repetitions) };
+  const folder = mkdtempSync(join(tmpdir(), 'fovea-autodiff-'));
+  try {
+    const results = [];
+    for (const network of positionals.length > 0 ? positionals : ['resnet50', 'mobilenet_v2', 'vit_b_16']) {
+      results.push(await measure(network, setting, folder));
+      process.stderr.write(`${results[results.length - 1].cells.join('  ')}\n`);
+    }
+    machine(`${results[0].runtime} and PyTorch ${results[0].version}, ${setting.threads} thread(s) each, batch ${setting.batch}, CPU milliseconds`);
+    table(
+      ['network', 'forward', 'gradient', 'PyTorch', 'gradient over forward', 'PyTorch over gradient', 'emitted in ms'],
+      results.map(({ cells }) => cells),
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+await main();

@@ -1,0 +1,76 @@
+import { FoveaError } from '../errors.ts';
+import { type Graph, isFloat, type Node, nodeInputs, type TensorInfo, topologicalSort } from '../onnx/index.ts';
+import { operatorKey, type RuleEntry } from './rule.ts';
+
+/** The entry of the table that holds for a node. */
+export type RuleLookup = (node: Node) => RuleEntry | undefined;
+
+/** What lies between the tensors to differentiate by and the one to differentiate. */
+export interface Path {
+  /** In topological order. */
+  readonly nodes: readonly Node[];
+  /** The tensors that a gradient flows to. */
+  readonly tensors: ReadonlySet<string>;
+}
+
+/** The positions of the inputs that can get a gradient. */
+export function differentiableInputs(node: Node, entry: RuleEntry): readonly number[] {
+  const stop = entry.kind === 'rule' ? entry.stop : [];
+  return node.inputs.flatMap((name, index) => (name === '' || stop.includes(index) ? [] : [index]));
+}
+
+/**
+ * Marks the nodes through which `of` depends on a tensor of `wrt`: forward along what can be differentiated, then back.
+ * @throws FoveaError `unsupported` if one of them is refused, `model` if a tensor of `wrt` has no part in `of`.
+ */
+export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, of: string, wrt: readonly string[], lookup: RuleLookup): Path {
+  const sorted = topologicalSort(graph.nodes);
+  const carries = (name: string): boolean => isFloat(known.get(name)?.type ?? 'float32');
+  const sources = (node: Node): readonly string[] => {
+    const entry = lookup(node);
+    if (entry?.kind === 'zero') return [];
+    return entry?.kind === 'rule' ? differentiableInputs(node, entry).map((index) => node.inputs[index]) : nodeInputs(node);
+  };
+  const dependent = new Set(wrt);
+  for (const node of sorted) {
+    const found = sources(node).filter((name) => dependent.has(name));
+    if (found.length === 0) continue;
+    const entry = lookup(node);
+    // What moves quantised elements passes on what reached them.
+    const rounded = (entry?.kind === 'rule' && entry.straightThrough) || found.some((name) => !carries(name));
+    for (const name of node.outputs) if (name !== '' && (rounded || carries(name))) dependent.add(name);
+  }
+  const tensors = new Set([of]);
+  const nodes: Node[] = [];
+  for (const node of sorted.toReversed()) {
+    const inputs = sources(node).filter((name) => dependent.has(name));
+    if (inputs.length === 0 || !node.outputs.some((name) => tensors.has(name))) continue;
+    requireRule(node, lookup(node));
+    nodes.push(node);
+    for (const name of inputs) tensors.add(name);
+  }
+  for (const name of wrt) if (!tensors.has(name)) throw noPath(sorted, of, name, lookup);
+  return { nodes: nodes.reverse(), tensors };
+}
+
+function requireRule(node: Node, entry: RuleEntry | undefined): void {
+  if (entry?.kind === 'rule') return;
+  const reason = entry?.reason ?? 'Fovea has no gradient rule for this operator';
+  throw new FoveaError('unsupported', `the model cannot be differentiated at the ${operatorKey(node)} node "${node.name}": ${reason}`);
+}
+
+/** Says why nothing flows: no dependence at all, or only through operators whose gradient is zero. */
+function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLookup): FoveaError {
+  const reached = new Set([wrt]);
+  const flat: Node[] = [];
+  for (const node of sorted) {
+    if (!nodeInputs(node).some((name) => reached.has(name))) continue;
+    for (const name of node.outputs) reached.add(name);
+    if (lookup(node)?.kind === 'zero') flat.push(node);
+  }
+  if (!reached.has(of) || flat.length === 0) return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
+  const [first] = flat;
+  const entry = lookup(first);
+  const reason = entry?.kind === 'zero' ? `: ${entry.reason}` : '';
+  return new FoveaError('model', `no gradient of "${of}" reaches "${wrt}", for example because of the ${operatorKey(first)} node "${first.name}"${reason}`);
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { runModel } from '../onnx/fixtures/run.ts';
+import { readBytes } from '../onnx/fixtures/shared-models.ts';
+import { readModel } from '../onnx/index.ts';
+import { floatsOf, relativeError } from './fixtures/cases.ts';
+import { gradientModel } from './gradient-model.ts';
+
+/** What scripts/make-autodiff-networks.py recorded. */
+interface Reference {
+  readonly opset: number;
+  readonly shape: readonly number[];
+  readonly scores: string;
+  readonly gradient: string;
+}
+
+const folder = new URL('./fixtures/networks/', import.meta.url);
+const names = readdirSync(folder).flatMap((file) => (file.endsWith('.onnx') ? [file.replace('.onnx', '')] : []));
+
+describe('gradients of tiny networks against float64 autograd', () => {
+  it.each(names)('%s', async (name) => {
+    const reference: Reference = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'));
+    const model = readModel(readBytes(new URL(`${name}.onnx`, folder).pathname));
+    const count = reference.shape.reduce((product, size) => product * size, 1);
+    const input = new Tensor(
+      'float32',
+      Float32Array.from({ length: count }, (_, i) => Math.sin(0.7 * i + Math.sin(0.01 * i))),
+      reference.shape,
+    );
+    const dy = new Tensor(
+      'float32',
+      Float32Array.from({ length: 10 }, (_, i) => Math.cos(i)),
+      [2, 5],
+    );
+    const { model: backward, cotangent, gradients } = gradientModel(model, { of: 'scores', wrt: ['input'], outputs: ['scores'] });
+    // A mask or a class token needs the size of the batch; nothing of the backward pass does.
+    const shapes = backward.graph.nodes.filter(({ name: node, opType }) => node.startsWith('grad/') && opType === 'Shape');
+    expect(shapes).toEqual([]);
+    const results = await runModel(backward, { input, [cotangent]: dy });
+    expect(relativeError(results.scores.data as Float32Array, floatsOf(reference.scores))).toBeLessThan(1e-4);
+    expect(relativeError(results[gradients.get('input') ?? ''].data as Float32Array, floatsOf(reference.gradient))).toBeLessThan(1e-4);
+  });
+});

@@ -1,0 +1,133 @@
+import { Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { randomTensor, runModel } from '../../onnx/fixtures/run.ts';
+import { type GraphBuilder, graphBuilder, modelOf, type OnnxModel, readModel, writeModel } from '../../onnx/index.ts';
+import { relativeError } from '../fixtures/cases.ts';
+import { gradientModel } from '../gradient-model.ts';
+import { prepareGraph } from './index.ts';
+
+type Build = (b: GraphBuilder, x: string) => string;
+
+/** A model of x [batch, 3, 8] built by a few nodes. */
+function modelBy(build: Build, opset = 14): OnnxModel {
+  const b = graphBuilder({ opset });
+  b.output(build(b, b.input('x', 'float32', ['batch', 3, 8])), 'float32');
+  return modelOf(b.finish());
+}
+
+const typesIn = (model: OnnxModel, keep: string[] = []): string[] => prepareGraph(model, { keep }).nodes.map(({ opType }) => opType);
+
+/** Runs a model as it is and prepared. */
+async function both(model: OnnxModel): Promise<[Float32Array, Float32Array]> {
+  const name = model.graph.outputs[0].name;
+  const feeds = { x: randomTensor([2, 3, 8]) };
+  const prepared = { ...model, graph: prepareGraph(model), functions: [] };
+  return [(await runModel(model, feeds))[name].data as Float32Array, (await runModel(prepared, feeds))[name].data as Float32Array];
+}
+
+const layerNormalization =
+  (scale: boolean): Build =>
+  (b, x) => {
+    const mean = b.add('ReduceMean', [x], { axes: [-1] });
+    const centred = b.add('Sub', [x, mean]);
+    const variance = b.add('ReduceMean', [b.add('Pow', [centred, b.constant(2)])], { axes: [-1] });
+    const y = b.add('Div', [centred, b.add('Sqrt', [b.add('Add', [variance, b.constant(1e-5)])])], {}, 'normalized');
+    if (!scale) return y;
+    const gamma = b.constant(Float32Array.from({ length: 8 }, (_, i) => 1 + i / 8));
+    return b.add('Add', [b.add('Mul', [y, gamma]), b.constant(new Float32Array(8).fill(0.5))], {}, 'y');
+  };
+
+const gelu =
+  (order: number): Build =>
+  (b, x) => {
+    const one = b.add('Add', [b.add('Erf', [b.add('Div', [x, b.constant(Math.SQRT2)])]), b.constant(1)]);
+    const half = b.constant(0.5);
+    if (order === 0) return b.add('Mul', [b.add('Mul', [x, one]), half], {}, 'y');
+    if (order === 1) return b.add('Mul', [b.add('Mul', [x, half]), one], {}, 'y');
+    return b.add('Mul', [x, b.add('Mul', [one, half])], {}, 'y');
+  };
+
+describe('rebuilding what exporters take apart', () => {
+  it.each([true, false])('finds LayerNormalization, with a scale: %s', async (scale) => {
+    const model = modelBy(layerNormalization(scale));
+    expect(typesIn(model)).toEqual(['LayerNormalization']);
+    const [plain, prepared] = await both(model);
+    expect(relativeError(prepared, plain)).toBeLessThan(1e-6);
+  });
+
+  it('leaves it where a tensor inside of it is asked for', () => {
+    expect(typesIn(modelBy(layerNormalization(true)), ['normalized'])).toEqual(['LayerNormalization', 'Mul', 'Add']);
+  });
+
+  it.each([0, 1, 2])('finds Gelu, order of factors %i', async (order) => {
+    const model = modelBy(gelu(order));
+    expect(typesIn(model)).toEqual(['Gelu']);
+    const [plain, prepared] = await both(model);
+    expect(relativeError(prepared, plain)).toBeLessThan(1e-6);
+  });
+});
+
+describe('folding shapes', () => {
+  it('leaves one open size in the target of a Reshape, and no arithmetic', async () => {
+    const model = modelBy((b, x) => {
+      const size = b.add('Gather', [b.add('Shape', [x]), b.constant([0n], [], 'int64')]);
+      const target = b.add('Concat', [b.add('Unsqueeze', [size, b.constant([0n], [1], 'int64')]), b.constant([24n], [1], 'int64')], { axis: 0 });
+      return b.add('Reshape', [x, target], {}, 'y');
+    });
+    expect(typesIn(model)).toEqual(['Reshape']);
+    const [plain, prepared] = await both(model);
+    expect(prepared).toEqual(plain);
+  });
+});
+
+describe('local functions', () => {
+  const text = new TextEncoder();
+  const field = (number: number, bytes: Uint8Array | number[] | string): number[] => {
+    const payload = typeof bytes === 'string' ? [...text.encode(bytes)] : [...bytes];
+    return [(number << 3) | 2, payload.length, ...payload];
+  };
+  const varint = (number: number, value: number): number[] => [number << 3, value];
+
+  /** acme:Scaled(x; slope) = LeakyRelu(x; alpha = slope) + x */
+  const body = [
+    ...field(1, 'Scaled'),
+    ...field(4, 'a'),
+    ...field(5, 'b'),
+    ...field(6, 'slope'),
+    ...field(7, [
+      ...field(1, 'a'),
+      ...field(2, 't'),
+      ...field(4, 'LeakyRelu'),
+      ...field(5, [...field(1, 'alpha'), 0xa0, 1, 1, 0xaa, 1, 5, ...text.encode('slope')]),
+    ]),
+    ...field(7, [...field(1, 't'), ...field(1, 'a'), ...field(2, 'b'), ...field(4, 'Add')]),
+    ...field(9, [...field(1, ''), ...varint(2, 14)]),
+    ...field(10, 'acme'),
+  ];
+
+  function withFunction(): OnnxModel {
+    const b = graphBuilder({ opset: { '': 14, acme: 1 } });
+    const x = b.input('x', 'float32', ['batch', 3, 8]);
+    const first = b.add('Scaled', [x], { slope: { type: 'float', value: 0.25 } }, 'first', { domain: 'acme' });
+    b.output(b.add('Scaled', [first], { slope: { type: 'float', value: 0.5 } }, 'y', { domain: 'acme' }), 'float32');
+    return { ...modelOf(b.finish()), functions: [{ domain: 'acme', name: 'Scaled', bytes: Uint8Array.from(body) }] };
+  }
+
+  it('are written out where they are called, with the attributes of the call', async () => {
+    const model = readModel(writeModel(withFunction()));
+    const nodes = prepareGraph(model).nodes;
+    expect(nodes.map(({ opType }) => opType)).toEqual(['LeakyRelu', 'Add', 'LeakyRelu', 'Add']);
+    expect(nodes[0].attributes.get('alpha')).toMatchObject({ type: 'float', value: 0.25 });
+    const [plain, prepared] = await both(model);
+    expect(relativeError(prepared, plain)).toBeLessThan(1e-6);
+  });
+
+  it('are differentiated', async () => {
+    const { model, cotangent, gradients } = gradientModel(withFunction(), { of: 'y', wrt: ['x'] });
+    expect(model.functions).toEqual([]);
+    const x = new Tensor('float32', new Float32Array(24).fill(-1), [1, 3, 8]);
+    const dy = new Tensor('float32', new Float32Array(24).fill(1), [1, 3, 8]);
+    const results = await runModel(model, { x, [cotangent]: dy });
+    expect(results[gradients.get('x') ?? ''].data[0]).toBeCloseTo(1.25 * 1.5, 6);
+  });
+});

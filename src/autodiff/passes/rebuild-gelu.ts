@@ -1,0 +1,54 @@
+import type { Graph, Node } from '../../onnx/index.ts';
+import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
+import { prune } from './prune.ts';
+
+const near = (value: number | undefined, wanted: number): boolean => value !== undefined && Math.abs(value - wanted) < 1e-3;
+
+/** The x of erf(x / √2). */
+function argument(erf: Node, view: GraphView): string | undefined {
+  const div = view.producer(erf.inputs[0], 'Div');
+  if (div && near(view.number(div.inputs[1]), Math.SQRT2)) return div.inputs[0];
+  const mul = view.producer(erf.inputs[0], 'Mul');
+  const factor = mul?.inputs.find((input) => near(view.number(input), Math.SQRT1_2));
+  return mul && factor !== undefined ? otherInput(mul, factor) : undefined;
+}
+
+/** Whether a tensor is x / 2. */
+function isHalf(tensor: string, x: string, view: GraphView): boolean {
+  const mul = view.producer(tensor, 'Mul');
+  if (mul?.inputs.includes(x)) return near(view.number(otherInput(mul, x)), 0.5);
+  const div = view.producer(tensor, 'Div');
+  return div?.inputs[0] === x && near(view.number(div.inputs[1]), 2);
+}
+
+/** The last node of x · (1 + erf(x / √2)) / 2, in any order of the three factors. */
+function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
+  const add = view.onlyReader(erf.outputs[0], 'Add');
+  if (!add || !near(view.number(otherInput(add, erf.outputs[0])), 1)) return undefined;
+  const first = view.onlyReader(add.outputs[0], 'Mul');
+  if (!first) return undefined;
+  const factor = otherInput(first, add.outputs[0]);
+  if (isHalf(factor, x, view)) return first;
+  const second = view.onlyReader(first.outputs[0], 'Mul');
+  const rest = second && otherInput(second, first.outputs[0]);
+  if (rest === undefined) return undefined;
+  const complete = (factor === x && near(view.number(rest), 0.5)) || (rest === x && near(view.number(factor), 0.5));
+  return complete ? second : undefined;
+}
+
+/** The graph with `x · (1 + erf(x / √2)) / 2` written as the one operator it is. */
+export function rebuildGelu(graph: Graph, keep: ReadonlySet<string>): Graph {
+  if (!graph.nodes.some((node) => node.opType === 'Erf')) return graph;
+  const view = viewOf(graph, keep);
+  const domain = (graph.opset.get('') ?? 1) >= 20 ? '' : 'com.microsoft';
+  const replaced = new Map<Node, Node>();
+  for (const node of graph.nodes) {
+    const x = node.opType === 'Erf' ? argument(node, view) : undefined;
+    const last = x === undefined ? undefined : lastNode(node, x, view);
+    if (x !== undefined && last) replaced.set(last, nodeOf('Gelu', [x], last.outputs, {}, domain));
+  }
+  if (replaced.size === 0) return graph;
+  const opset = new Map(graph.opset);
+  if (!opset.has(domain)) opset.set(domain, 1);
+  return prune({ ...graph, opset, nodes: graph.nodes.map((node) => replaced.get(node) ?? node) });
+}

@@ -1,0 +1,70 @@
+import { FoveaError } from '../errors.ts';
+import { type DataType, elementCount, type Graph, inferNode, type Node, type TensorInfo, tensorNumbers } from '../onnx/index.ts';
+import type { Ops } from './ops.ts';
+import { operatorKey, type RuleContext, type RuleEntry } from './rule.ts';
+
+/** Nodes of the forward pass that were asked for more outputs, as they are to be. */
+export type OutputRequests = Map<Node, Node>;
+
+/** The element type of a tensor's gradient: float32 unless the tensor is float64. */
+export function gradientType(type: DataType | null): DataType {
+  return type === 'float64' ? 'float64' : 'float32';
+}
+
+/** Constants of more elements than this are not read. */
+const largestRead = 65536;
+
+interface Parts {
+  readonly graph: Graph;
+  readonly known: Map<string, TensorInfo>;
+  readonly ops: Ops & { fresh(wish: string): string };
+  readonly node: Node;
+  readonly opset: number;
+  readonly requests: OutputRequests;
+  /** The tensors that a gradient flows to. */
+  readonly needed: ReadonlySet<string>;
+  readonly entry: RuleEntry;
+}
+
+/** What a rule may ask about its node. */
+export function createRuleContext({ graph, known, ops, node, opset, requests, needed, entry }: Parts): RuleContext {
+  const stop = entry.kind === 'rule' ? entry.stop : [];
+  /** Gradients of half-precision models are computed in float32. */
+  const widened = (name: string): string => {
+    const { type } = ops.info(name);
+    return type === 'float16' || type === 'bfloat16' ? ops.cast(name, 'float32') : name;
+  };
+  const name = `the ${operatorKey(node)} node "${node.name}"`;
+  return {
+    node,
+    opset,
+    ops,
+    needs: (index) => !stop.includes(index) && needed.has(node.inputs[index] ?? ''),
+    has: (index) => (node.inputs[index] ?? '') !== '',
+    input: (index) => widened(node.inputs[index]),
+    output(index) {
+      const present = (requests.get(node) ?? node).outputs;
+      if ((present[index] ?? '') !== '') return widened(present[index]);
+      const outputs = Array.from({ length: Math.max(index + 1, present.length) }, (_, i) => present[i] ?? '');
+      outputs[index] = ops.fresh(`${node.outputs[0]}_${index}`);
+      const asked = { ...node, outputs };
+      requests.set(node, asked);
+      known.set(outputs[index], inferNode(known, graph, asked)[index] ?? { type: null, shape: null, value: null });
+      return outputs[index];
+    },
+    shape(index) {
+      const { shape } = ops.info(node.inputs[index]);
+      if (shape === null) throw new FoveaError('unsupported', `the gradient of ${name} needs the shape of "${node.inputs[index]}", which is not known`);
+      return shape;
+    },
+    numbers(index) {
+      const { value } = ops.info(node.inputs[index] ?? '');
+      if (value?.every((element) => typeof element === 'number')) return value as readonly number[];
+      const initializer = graph.initializers.get(node.inputs[index] ?? '');
+      return initializer && elementCount(initializer) <= largestRead ? tensorNumbers(initializer) : null;
+    },
+    refuse(reason) {
+      throw new FoveaError('unsupported', `the gradient of ${name} needs ${reason}`);
+    },
+  };
+}

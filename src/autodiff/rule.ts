@@ -1,0 +1,85 @@
+import type { Node, Shape } from '../onnx/index.ts';
+import type { Ops } from './ops.ts';
+
+/** One node of the forward pass, as its gradient rule sees it. */
+export interface RuleContext {
+  readonly node: Node;
+  /** Version of the operator set that the node is from. */
+  readonly opset: number;
+  /** Emits nodes. */
+  readonly ops: Ops;
+  /** Whether a gradient of input `index` is wanted. */
+  needs(index: number): boolean;
+  /** Whether the node is given input `index`. */
+  has(index: number): boolean;
+  /** The tensor at input `index`, in float32 where the model has half precision. */
+  input(index: number): string;
+  /** The tensor at output `index`, likewise; the node is made to compute it where it is left out. */
+  output(index: number): string;
+  /** The shape of input `index`; an error if its rank is not known. */
+  shape(index: number): Shape;
+  /** The elements of input `index` where it is a constant or known without running the graph; otherwise null. */
+  numbers(index: number): readonly number[] | null;
+  /**
+   * Ends the differentiation: `reason` completes "the gradient of Conv needs …".
+   * @throws FoveaError `unsupported`, naming the node.
+   */
+  refuse(reason: string): never;
+}
+
+/**
+ * The gradient of one operator. `dy` holds the gradient of each output, '' where none arrives; the result, that of each
+ * input, '' or nothing where there is none. A result may still have the broadcast shape of the output: the walk sums it
+ * to the shape of its input. All gradients of half-precision tensors are float32.
+ */
+export type GradientRule = (at: RuleContext, dy: readonly string[]) => readonly string[];
+
+/** What is known of the gradient of an operator. */
+export type RuleEntry =
+  | {
+      readonly kind: 'rule';
+      readonly rule: GradientRule;
+      /** Inputs that never get a gradient: shapes, axes, indices, running statistics. */
+      readonly stop: readonly number[];
+      /** Whether the rule takes gradients of other outputs than the first. */
+      readonly allOutputs: boolean;
+      /** Whether gradients flow through outputs that are integers, as if they were not rounded. */
+      readonly straightThrough: boolean;
+    }
+  | { readonly kind: 'zero'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Entries by operator type, `domain:OpType` outside the default domain. */
+export type RuleTable = Readonly<Record<string, RuleEntry>>;
+
+/** An operator with a gradient; `stop` lists the inputs that never get one. */
+export function rule(
+  gradient: GradientRule,
+  {
+    stop = [],
+    allOutputs = false,
+    straightThrough = false,
+  }: { readonly stop?: readonly number[]; readonly allOutputs?: boolean; readonly straightThrough?: boolean } = {},
+): RuleEntry {
+  return { kind: 'rule', rule: gradient, stop, allOutputs, straightThrough };
+}
+
+/** An operator whose gradient is zero wherever it exists. */
+export function zero(reason: string): RuleEntry {
+  return { kind: 'zero', reason };
+}
+
+/** An operator through which Fovea cannot differentiate. */
+export function refused(reason: string): RuleEntry {
+  return { kind: 'refused', reason };
+}
+
+/** The same entry for several operators. */
+export function forEach(names: string, entry: RuleEntry): RuleTable {
+  return Object.fromEntries(names.split(/\s+/).map((name) => [name, entry]));
+}
+
+/** The name under which a table holds an operator. */
+export function operatorKey({ domain, opType }: Pick<Node, 'domain' | 'opType'>): string {
+  return domain === '' ? opType : `${domain}:${opType}`;
+}

@@ -1,0 +1,185 @@
+import { intAttribute, intsAttribute, isStatic, stringAttribute } from '../../onnx/index.ts';
+import type { Ops } from '../ops.ts';
+import { type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
+import { gradientType } from '../rule-context.ts';
+import { axisOf, sizeAt } from './movement.ts';
+
+/** One axis of a Slice: its elements are first, first + step, … */
+interface Range {
+  readonly axis: number;
+  readonly first: number;
+  readonly count: number;
+  readonly step: number;
+}
+
+/** The ranges of a Slice along the axes that it cuts. */
+function rangesOf(at: RuleContext): Range[] {
+  const { node } = at;
+  const shape = at.shape(0);
+  const byInput = at.has(1);
+  const list = (index: number, name: string): readonly number[] | null => (byInput ? at.numbers(index) : intsAttribute(node, name, null));
+  const [starts, ends] = [list(1, 'starts'), list(2, 'ends')];
+  if (starts === null || ends === null) at.refuse('a range that is known without running the model');
+  const axes = (byInput ? (at.has(3) ? at.numbers(3) : null) : intsAttribute(node, 'axes', null)) ?? starts?.map((_, i) => i) ?? [];
+  const steps = at.has(4) ? at.numbers(4) : null;
+  return axes.flatMap((given, i) => {
+    const axis = given < 0 ? given + shape.length : given;
+    const [start, end, step] = [starts?.[i] ?? 0, ends?.[i] ?? 0, steps?.[i] ?? 1];
+    if (start === 0 && step === 1 && (shape[axis] === at.ops.shape(node.outputs[0])[axis] || end >= 2 ** 31 - 1)) return [];
+    return [{ axis, ...rangeWithin(sizeAt(at, 0, axis), start, end, step), step }];
+  });
+}
+
+function rangeWithin(size: number, start: number, end: number, step: number): { first: number; count: number } {
+  const position = (index: number): number => (index < 0 ? index + size : index);
+  const clamp = (index: number, low: number, high: number): number => Math.min(Math.max(index, low), high);
+  const first = step > 0 ? clamp(position(start), 0, size) : clamp(position(start), 0, size - 1);
+  const last = step > 0 ? clamp(position(end), 0, size) : clamp(end < -size ? -1 : position(end), -1, size - 1);
+  return { first, count: Math.max(0, Math.ceil((last - first) / step)) };
+}
+
+/** Zeros between the elements of an axis: [a, b] becomes [a, 0, 0, b, 0, 0] for a step of 3. */
+function spread(ops: Ops, x: string, axis: number, step: number): string {
+  const shape = ops.shape(x);
+  const wide = ops.unsqueeze(x, [axis + 1]);
+  const none = ops.shape(wide).map(() => 0);
+  const padded = ops.pad(
+    wide,
+    none,
+    none.map((_, i) => (i === axis + 1 ? step - 1 : 0)),
+  );
+  const target = shape.map((dim, i) => (i === axis ? Number(dim) * step : typeof dim === 'number' ? dim : i < axis ? 0 : -1));
+  return ops.reshape(padded, target);
+}
+
+/** y = some of x along axes: dx is dy where they are, 0 elsewhere. */
+const slice: GradientRule = (at, [dy]) => {
+  const { ops } = at;
+  const ranges = rangesOf(at);
+  const before = at.shape(0).map(() => 0);
+  const after = [...before];
+  let piece = dy;
+  for (const { axis, first, count, step } of ranges) {
+    const size = sizeAt(at, 0, axis);
+    if (count === 0) return [ops.zerosLike(at.input(0))];
+    const stride = Math.abs(step);
+    if (step < 0) piece = ops.flip(piece, axis);
+    if (stride > 1) piece = spread(ops, piece, axis, stride);
+    before[axis] = step < 0 ? first + (count - 1) * step : first;
+    // Behind the last element `spread` has put stride - 1 zeros, which may be more than there is room for.
+    after[axis] = size - before[axis] - count * stride;
+    if (after[axis] < 0) {
+      piece = ops.slice(piece, [axis], [0], [size - before[axis]]);
+      after[axis] = 0;
+    }
+  }
+  return [ops.pad(piece, before, after)];
+};
+
+/** The axes of dy that stand for the axes of the indices, moved to the end and made one. */
+function indicesLast(ops: Ops, dy: string, axis: number, count: number): string {
+  const rank = ops.shape(dy).length;
+  const moved = Array.from({ length: count }, (_, i) => axis + i);
+  const rest = Array.from({ length: rank }, (_, i) => i).filter((i) => !moved.includes(i));
+  const ordered = ops.transpose(dy, [...rest, ...moved]);
+  if (count === 1) return ordered;
+  const shape = ops.shape(ordered);
+  const sizes = shape.slice(rest.length);
+  if (!isStatic(sizes)) return count === 0 ? ops.unsqueeze(ordered, [rank]) : ordered;
+  const product = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
+  return ops.reshape(ordered, [...shape.slice(0, rest.length).map((dim, i) => (typeof dim === 'number' ? dim : i === 0 ? 0 : -1)), product]);
+}
+
+/** y = x[…, i, …]: dx = Σ over the places of y of dy, at the element that each was taken from. */
+const gather: GradientRule = (at, [dy]) => {
+  const { ops, node } = at;
+  const axis = axisOf(at, 0);
+  const size = sizeAt(at, 0, axis);
+  const [shape, indices] = [at.shape(0), at.shape(1)];
+  const known = at.numbers(1)?.map((index) => (index < 0 ? index + size : index));
+  const placed = known && consecutive(known);
+  if (placed) {
+    const piece = indices.length === 0 ? ops.unsqueeze(dy, [axis]) : dy;
+    if (ops.shape(piece).length === shape.length) {
+      const pads = (count: number): number[] => shape.map((_, i) => (i === axis ? count : 0));
+      return [ops.pad(piece, pads(known[0]), pads(size - known[0] - known.length))];
+    }
+  }
+  const rank = shape.length;
+  const rows = indicesLast(ops, dy, axis, indices.length);
+  const type = gradientType(ops.info(dy).type);
+  const flat = ops.reshape(node.inputs[1], [-1]);
+  const wrapped = known ? ops.ints(known) : ops.op('Where', [ops.op('Less', [flat, ops.ints([0])]), ops.add(flat, ops.ints([size])), flat]);
+  const hot = ops.cast(
+    ops.op('Equal', [
+      ops.unsqueeze(wrapped, [1]),
+      ops.constant(
+        Array.from({ length: size }, (_, i) => i),
+        [1, size],
+        'int64',
+      ),
+    ]),
+    type,
+  );
+  const summed = ops.op('MatMul', [rows, hot]);
+  const order = Array.from({ length: rank }, (_, i) => (i < axis ? i : i === axis ? rank - 1 : i - 1));
+  return [ops.transpose(summed, order)];
+};
+
+function consecutive(indices: readonly number[]): boolean {
+  return indices.length > 0 && indices.every((index, i) => index === indices[0] + i);
+}
+
+/** y[…] = x at an index of its own along an axis: each dy is added where it was taken from. */
+const gatherElements: GradientRule = (at, [dy]) => {
+  const { ops, node } = at;
+  if (ops.opset < 16) at.refuse('opset 16 or later');
+  const zeros = ops.zerosLike(at.input(0));
+  return [ops.op('ScatterElements', [zeros, node.inputs[1], dy], { axis: intAttribute(node, 'axis', 0), reduction: 'add' })];
+};
+
+/** y = x at positions: each dy is added where it was taken from. */
+const gatherND: GradientRule = (at, [dy]) => {
+  const { ops, node } = at;
+  if (ops.opset < 16) at.refuse('opset 16 or later');
+  if (intAttribute(node, 'batch_dims', 0) !== 0) at.refuse('batch_dims=0');
+  return [ops.op('ScatterND', [ops.zerosLike(at.input(0)), node.inputs[1], dy], { reduction: 'add' })];
+};
+
+/** y = x with elements replaced by updates: dx = dy but for those, which the updates get. */
+const scatterElements: GradientRule = (at, [dy]) => {
+  const { ops, node } = at;
+  const reduction = stringAttribute(node, 'reduction', 'none');
+  if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
+  if (ops.opset < 11) at.refuse('opset 11 or later');
+  const axis = intAttribute(node, 'axis', 0);
+  const indices = node.inputs[1];
+  const du = ops.op('GatherElements', [dy, indices], { axis });
+  const dx = reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterElements', [dy, indices, ops.scale(du, 0)], { axis });
+  return [dx, '', at.needs(2) ? du : ''];
+};
+
+const scatterND: GradientRule = (at, [dy]) => {
+  const { ops, node } = at;
+  const reduction = stringAttribute(node, 'reduction', 'none');
+  if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
+  if (ops.opset < 11) at.refuse('opset 11 or later');
+  const indices = node.inputs[1];
+  const du = ops.op('GatherND', [dy, indices]);
+  const dx = reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterND', [dy, indices, ops.scale(du, 0)]);
+  return [dx, '', at.needs(2) ? du : ''];
+};
+
+/** Gradients of the operators that pick or place elements by index. */
+export const indexing: RuleTable = {
+  Slice: rule(slice, { stop: [1, 2, 3, 4] }),
+  Gather: rule(gather, { stop: [1] }),
+  GatherElements: rule(gatherElements, { stop: [1] }),
+  GatherND: rule(gatherND, { stop: [1] }),
+  ScatterElements: rule(scatterElements, { stop: [1] }),
+  Scatter: refused('it was replaced by ScatterElements in opset 11; export the model at a later opset'),
+  ScatterND: rule(scatterND, { stop: [1] }),
+  OneHot: zero('indices have no gradient'),
+  NonZero: zero('it gives indices'),
+  Compress: refused('which elements it keeps is known only when the model runs'),
+};

@@ -1,0 +1,239 @@
+import { type Dim, intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
+import type { Ops } from '../ops.ts';
+import { forEach, type GradientRule, type RuleContext, type RuleTable, rule } from '../rule.ts';
+import { resizeMatrices } from './resize-matrix.ts';
+
+const identity: GradientRule = (_, [dy]) => [dy];
+
+/** y = x, without the random zeros of training; with a ratio of 0 there are none. */
+const dropout: GradientRule = (at, [dy]) => {
+  const drops = at.has(2) && at.numbers(2)?.[0] !== 0 && at.numbers(1)?.[0] !== 0;
+  if (drops) at.refuse('inference mode: export the model with eval()');
+  return [dy];
+};
+
+/** y = x with its axes permuted: dx has them permuted back. */
+const transpose: GradientRule = (at, [dy]) => {
+  const rank = at.shape(0).length;
+  const perm = intsAttribute(
+    at.node,
+    'perm',
+    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
+  );
+  return [
+    at.ops.transpose(
+      dy,
+      perm.map((_, axis) => perm.indexOf(axis)),
+    ),
+  ];
+};
+
+/** y = x in another shape */
+const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, at.node.inputs[0])];
+
+/** y = x repeated along each axis: dx sums over the repetitions. */
+const tile: GradientRule = (at, [dy]) => {
+  const { ops } = at;
+  const repeats = at.numbers(1);
+  const shape = at.shape(0);
+  if (repeats === null) at.refuse('repeats that are known without running the model');
+  const split: Dim[] = [];
+  const summed: number[] = [];
+  for (const [axis, dim] of shape.entries()) {
+    const count = repeats?.[axis] ?? 1;
+    if (count !== 1) {
+      summed.push(split.length);
+      split.push(count);
+    }
+    split.push(dim);
+  }
+  if (summed.length === 0) return [dy];
+  if (split.filter((dim) => typeof dim !== 'number').length > 1) at.refuse('all but one of the sizes of its input to be known');
+  return [ops.reduceSum(ops.reshape(dy, split), summed, false)];
+};
+
+/** An axis counted from the front. */
+export function axisOf(at: RuleContext, otherwise: number): number {
+  const axis = intAttribute(at.node, 'axis', otherwise);
+  return axis < 0 ? axis + at.shape(0).length : axis;
+}
+
+/** A size that must be known. */
+export function sizeAt(at: RuleContext, index: number, axis: number): number {
+  const dim = at.shape(index)[axis];
+  if (typeof dim !== 'number') at.refuse(`the size of axis ${axis} of "${at.node.inputs[index]}" to be known`);
+  return dim as number;
+}
+
+/** y = the x_i behind each other: each dx_i is its part of dy. */
+const concat: GradientRule = (at, [dy]) => {
+  const axis = axisOf(at, 1);
+  const lastNeeded = at.node.inputs.reduce((last, _, i) => (at.needs(i) ? i : last), -1);
+  let start = 0;
+  return at.node.inputs.map((_, i) => {
+    if (i > lastNeeded) return '';
+    const from = start;
+    start += sizeAt(at, i, axis);
+    return at.needs(i) ? at.ops.slice(dy, [axis], [from], [start]) : '';
+  });
+};
+
+/** The y_i are parts of x: dx is the dy_i behind each other. */
+const split: GradientRule = (at, dy) => {
+  const axis = axisOf(at, 0);
+  const parts = at.node.outputs.map((name, i) => {
+    if (dy[i] !== '') return dy[i];
+    const like = at.ops.info(name === '' ? at.output(i) : name).shape;
+    const size = like?.[axis];
+    if (like === null || typeof size !== 'number') at.refuse('the sizes of its parts to be known');
+    const reference = dy.find((gradient) => gradient !== '') as string;
+    return zerosOf(at.ops, reference, axis, size as number);
+  });
+  return [at.ops.concat(parts, axis)];
+};
+
+/** Zeros of the shape of a tensor but for one axis. */
+function zerosOf(ops: Ops, reference: string, axis: number, size: number): string {
+  const one = ops.slice(reference, [axis], [0], [1]);
+  const before = ops.shape(reference).map(() => 0);
+  return ops.pad(
+    ops.scale(one, 0),
+    before,
+    before.map((_, i) => (i === axis ? size - 1 : 0)),
+  );
+}
+
+/** The padding in front of and behind each axis. */
+function padsOf(at: RuleContext): { before: number[]; after: number[] } {
+  const rank = at.shape(0).length;
+  const pads = at.has(1) ? at.numbers(1) : intsAttribute(at.node, 'pads', null);
+  const axes = at.has(3) ? at.numbers(3) : at.shape(0).map((_, axis) => axis);
+  if (pads === null || axes === null) at.refuse('padding that is known without running the model');
+  const before = new Array<number>(rank).fill(0);
+  const after = new Array<number>(rank).fill(0);
+  for (const [i, axis] of (axes ?? []).entries()) {
+    const position = axis < 0 ? axis + rank : axis;
+    before[position] = pads?.[i] ?? 0;
+    after[position] = pads?.[i + (axes?.length ?? 0)] ?? 0;
+  }
+  return { before, after };
+}
+
+/** The gradient of copies around one axis, folded onto the elements that they are copies of. */
+function foldAxis(at: RuleContext, mode: string, dy: string, axis: number, before: number, after: number): string {
+  const { ops } = at;
+  const size = sizeAt(at, 0, axis);
+  const part = (start: number, count: number): string => ops.slice(dy, [axis], [start], [start + count]);
+  const placed = (piece: string, start: number, count: number): string => {
+    const pads = (value: number): number[] => ops.shape(piece).map((_, i) => (i === axis ? value : 0));
+    return ops.pad(piece, pads(start), pads(size - start - count));
+  };
+  const core = placed(
+    part(Math.max(0, before), Math.min(size, size + before, size + after)),
+    Math.max(0, -before),
+    size + Math.min(0, before) + Math.min(0, after),
+  );
+  const sides = [
+    { count: before, piece: (): string => part(0, before), start: { reflect: 1, edge: 0, wrap: size - before }[mode] },
+    { count: after, piece: (): string => part(before + size, after), start: { reflect: size - 1 - after, edge: size - 1, wrap: 0 }[mode] },
+  ];
+  return sides.reduce((sum, { count, piece, start }) => {
+    if (count <= 0 || start === undefined) return sum;
+    if (mode === 'edge') return ops.add(sum, placed(ops.reduceSum(piece(), [axis]), start, 1));
+    return ops.add(sum, placed(mode === 'reflect' ? ops.flip(piece(), axis) : piece(), start, count));
+  }, core);
+}
+
+/** y = x with elements around it; those that are copies of elements of x add to their gradient. */
+const pad: GradientRule = (at, [dy]) => {
+  const { ops } = at;
+  const { before, after } = padsOf(at);
+  const mode = stringAttribute(at.node, 'mode', 'constant');
+  const axes = before.flatMap((count, axis) => (count !== 0 || after[axis] !== 0 ? [axis] : []));
+  if (mode !== 'constant') return [axes.reduce((rest, axis) => foldAxis(at, mode, rest, axis, before[axis], after[axis]), dy)];
+  const cut = axes.filter((axis) => before[axis] > 0 || after[axis] > 0);
+  const inner =
+    cut.length === 0
+      ? dy
+      : ops.slice(
+          dy,
+          cut,
+          cut.map((axis) => Math.max(0, before[axis])),
+          cut.map((axis) => (after[axis] > 0 ? -after[axis] : 2 ** 31 - 1)),
+        );
+  const back = (counts: readonly number[]): number[] => counts.map((count) => Math.max(0, -count));
+  return [ops.pad(inner, back(before), back(after))];
+};
+
+/** y = R x along each resized axis, R a matrix of constants: dx = Rᵀ dy */
+const resize: GradientRule = (at, [dy]) => {
+  const { ops } = at;
+  const rank = at.shape(0).length;
+  let dx = dy;
+  for (const { axis, rows, columns, values } of resizeMatrices(at)) {
+    const matrix = ops.constant(values, [rows, columns], ops.info(dy).type ?? 'float32');
+    if (axis === rank - 1) dx = ops.op('MatMul', [dx, matrix]);
+    else if (axis === rank - 2) dx = ops.op('MatMul', [ops.transpose(matrix, [1, 0]), dx]);
+    else {
+      const order = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
+      dx = ops.transpose(ops.op('MatMul', [ops.transpose(dx, order), matrix]), order);
+    }
+  }
+  return [dx];
+};
+
+/** y has blocks of channels as blocks of pixels. */
+const depthToSpace: GradientRule = (at, [dy]) => {
+  const { ops } = at;
+  const s = intAttribute(at.node, 'blocksize', 1);
+  if (stringAttribute(at.node, 'mode', 'DCR') === 'DCR') return [ops.op('SpaceToDepth', [dy], { blocksize: s })];
+  const [, channels, height, width] = at.shape(0);
+  if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number') at.refuse('the sizes of its input');
+  // [N, C, H, s, W, s] -> [N, C, s, s, H, W]
+  const blocks = ops.reshape(dy, [0, Number(channels) / (s * s), height, s, width, s]);
+  return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), at.node.inputs[0])];
+};
+
+/** y has blocks of pixels as blocks of channels. */
+const spaceToDepth: GradientRule = (at, [dy]) => [at.ops.op('DepthToSpace', [dy], { blocksize: intAttribute(at.node, 'blocksize', 1) })];
+
+/** y = the upper or lower triangle of x: the same of dy. */
+const trilu: GradientRule = (at, [dy]) => [at.ops.op('Trilu', [dy, ...at.node.inputs.slice(1)], { upper: intAttribute(at.node, 'upper', 1) })];
+
+/** y = x in reverse order within each sequence: the same of dy. */
+const reverseSequence: GradientRule = (at, [dy]) => [
+  at.ops.op('ReverseSequence', [dy, at.node.inputs[1]], {
+    batch_axis: intAttribute(at.node, 'batch_axis', 1),
+    time_axis: intAttribute(at.node, 'time_axis', 0),
+  }),
+];
+
+/** y = running sums of x: running sums of dy from the other end. */
+const cumSum: GradientRule = (at, [dy]) => [
+  at.ops.op('CumSum', [dy, at.node.inputs[1]], {
+    exclusive: intAttribute(at.node, 'exclusive', 0),
+    reverse: 1 - intAttribute(at.node, 'reverse', 0),
+  }),
+];
+
+/** Gradients of the operators that move elements without changing them. */
+export const movement: RuleTable = {
+  Identity: rule(identity),
+  Dropout: rule(dropout, { stop: [1, 2] }),
+  Transpose: rule(transpose),
+  ...forEach('Reshape Squeeze Unsqueeze', rule(reshape, { stop: [1] })),
+  Flatten: rule(reshape),
+  // The walk sums what was broadcast.
+  Expand: rule(identity, { stop: [1] }),
+  Tile: rule(tile, { stop: [1] }),
+  Concat: rule(concat),
+  Split: rule(split, { stop: [1], allOutputs: true }),
+  Pad: rule(pad, { stop: [1, 2, 3] }),
+  Resize: rule(resize, { stop: [1, 2, 3] }),
+  Upsample: rule(resize, { stop: [1] }),
+  DepthToSpace: rule(depthToSpace),
+  SpaceToDepth: rule(spaceToDepth),
+  Trilu: rule(trilu, { stop: [1] }),
+  ReverseSequence: rule(reverseSequence, { stop: [1] }),
+  CumSum: rule(cumSum, { stop: [1] }),
+};

@@ -1,0 +1,118 @@
+import { floatAttribute, floatsAttribute, intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
+import type { RuleContext } from '../rule.ts';
+
+/** Resizing along one axis as a matrix [size of the output, size of the input]. */
+export interface ResizeMatrix {
+  readonly axis: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: readonly number[];
+}
+
+/** How positions and weights are computed. */
+interface Mode {
+  readonly kind: string;
+  readonly coordinates: string;
+  readonly nearest: string;
+  readonly cubic: number;
+  readonly excludeOutside: boolean;
+  readonly antialias: boolean;
+}
+
+/** Where output position i lies in the input. */
+function position(i: number, from: number, to: number, scale: number, coordinates: string): number {
+  switch (coordinates) {
+    case 'half_pixel':
+      return (i + 0.5) / scale - 0.5;
+    case 'half_pixel_symmetric':
+      return (from / 2) * (1 - to / (from * scale)) + (i + 0.5) / scale - 0.5;
+    case 'pytorch_half_pixel':
+      return to > 1 ? (i + 0.5) / scale - 0.5 : 0;
+    case 'align_corners':
+      return to > 1 ? (i * (from - 1)) / (to - 1) : 0;
+    default:
+      return i / scale;
+  }
+}
+
+function nearestIndex(x: number, rounding: string): number {
+  switch (rounding) {
+    case 'round_prefer_ceil':
+      return Math.floor(x + 0.5);
+    case 'floor':
+      return Math.floor(x);
+    case 'ceil':
+      return Math.ceil(x);
+    default:
+      return Math.ceil(x - 0.5);
+  }
+}
+
+/** Keys' cubic. */
+function cubic(distance: number, a: number): number {
+  const d = Math.abs(distance);
+  if (d <= 1) return (a + 2) * d ** 3 - (a + 3) * d ** 2 + 1;
+  return d < 2 ? a * d ** 3 - 5 * a * d ** 2 + 8 * a * d - 4 * a : 0;
+}
+
+/** The inputs that an output at x is made of, with their weights, which add up to 1. */
+function weightsAt(x: number, from: number, scale: number, mode: Mode): [index: number, weight: number][] {
+  const clamp = (index: number): number => Math.min(Math.max(index, 0), from - 1);
+  if (mode.kind === 'nearest') return [[clamp(nearestIndex(x, mode.nearest)), 1]];
+  const stretch = mode.antialias && scale < 1 ? scale : 1;
+  const support = (mode.kind === 'cubic' ? 2 : 1) / stretch;
+  const kernel = (d: number): number => (mode.kind === 'cubic' ? cubic(d * stretch, mode.cubic) : Math.max(0, 1 - Math.abs(d * stretch)));
+  const weights: [number, number][] = [];
+  for (let i = Math.ceil(x - support); i <= Math.floor(x + support); i++) {
+    const outside = i < 0 || i >= from;
+    if (outside && mode.excludeOutside) continue;
+    weights.push([clamp(i), kernel(x - i)]);
+  }
+  const total = weights.reduce((sum, [, weight]) => sum + weight, 0);
+  return weights.map(([index, weight]) => [index, weight / total]);
+}
+
+function matrix(axis: number, from: number, to: number, scale: number, mode: Mode): ResizeMatrix {
+  const values = new Array<number>(from * to).fill(0);
+  for (let i = 0; i < to; i++) {
+    const x = position(i, from, to, scale, mode.coordinates);
+    const inner = mode.kind === 'linear' && !mode.antialias ? Math.min(Math.max(x, 0), from - 1) : x;
+    for (const [index, weight] of weightsAt(inner, from, scale, mode)) values[i * from + index] += weight;
+  }
+  return { axis, rows: to, columns: from, values };
+}
+
+/** The matrices of a Resize or Upsample node, one for each axis that it changes. */
+export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
+  const { node, opset } = at;
+  const [from, to] = [at.shape(0), at.ops.shape(node.outputs[0])];
+  const old = node.opType === 'Upsample' || opset < 11;
+  const mode: Mode = {
+    kind: stringAttribute(node, 'mode', 'nearest').replace('bilinear', 'linear'),
+    coordinates: old ? 'asymmetric' : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel'),
+    nearest: old ? 'floor' : stringAttribute(node, 'nearest_mode', 'round_prefer_floor'),
+    cubic: floatAttribute(node, 'cubic_coeff_a', -0.75),
+    excludeOutside: intAttribute(node, 'exclude_outside', 0) === 1,
+    antialias: intAttribute(node, 'antialias', 0) === 1,
+  };
+  if (mode.coordinates === 'tf_crop_and_resize') at.refuse('a coordinate_transformation_mode other than tf_crop_and_resize');
+  const scales = scalesOf(at, old);
+  const axes = intsAttribute(
+    node,
+    'axes',
+    from.map((_, axis) => axis),
+  ).map((axis) => (axis < 0 ? axis + from.length : axis));
+  return axes.flatMap((axis, i) => {
+    const [size, target] = [from[axis], to[axis]];
+    const scale = scales?.[i];
+    if (size === target || scale === 1) return [];
+    if (typeof size !== 'number' || typeof target !== 'number') return at.refuse('the sizes of its input and output');
+    return [matrix(axis, size, target, scale ?? target / size, mode)];
+  });
+}
+
+function scalesOf(at: RuleContext, old: boolean): readonly number[] | undefined {
+  if (at.node.opType === 'Upsample' && !at.has(1)) return floatsAttribute(at.node, 'scales');
+  const scales = at.has(old ? 1 : 2) ? at.numbers(old ? 1 : 2) : null;
+  return scales && scales.length > 0 ? scales : undefined;
+}

@@ -1,0 +1,103 @@
+import type { Dim, Shape } from '../../onnx/index.ts';
+import { intsAttribute, readWindow } from '../../onnx/index.ts';
+import type { Ops } from '../ops.ts';
+import type { RuleContext } from '../rule.ts';
+
+/** A convolution or pooling window over sizes that are known; one entry a spatial axis. */
+export interface Window {
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  /** Padding in front and behind, `auto_pad` worked out. */
+  readonly begin: readonly number[];
+  readonly end: readonly number[];
+  /** Sizes of the input and of the output. */
+  readonly input: readonly number[];
+  readonly output: readonly number[];
+  readonly ceilMode: boolean;
+}
+
+/** The window of a Conv or pooling node whose spatial sizes must be known. */
+export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
+  const x = spatial(at, at.shape(0), 'input');
+  const y = spatial(at, at.ops.shape(at.node.outputs[0]), 'output');
+  const attributes = readWindow(at.node, kernel.length);
+  const { strides, dilations, autoPad } = attributes;
+  const same = autoPad === 'SAME_UPPER' || autoPad === 'SAME_LOWER';
+  const valid = autoPad === 'VALID';
+  const begin: number[] = [];
+  const end: number[] = [];
+  for (const [axis, size] of kernel.entries()) {
+    const total = Math.max(0, (y[axis] - 1) * strides[axis] + (size - 1) * dilations[axis] + 1 - x[axis]);
+    const [small, large] = [Math.floor(total / 2), Math.ceil(total / 2)];
+    begin.push(valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? small : large) : attributes.padsBegin[axis]);
+    end.push(valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? large : small) : attributes.padsEnd[axis]);
+  }
+  return { kernel, strides, dilations, begin, end, input: x, output: y, ceilMode: attributes.ceilMode };
+}
+
+/** The spatial sizes of [N, C, …], which must be known. */
+export function spatial(at: RuleContext, shape: Shape, which: string): readonly number[] {
+  const sizes = shape.slice(2);
+  if (!sizes.every((size) => typeof size === 'number')) at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
+  return sizes as readonly number[];
+}
+
+/** The kernel of a node: its attribute, or the shape of its weights. */
+export function kernelOf(at: RuleContext): readonly number[] {
+  const kernel = intsAttribute(at.node, 'kernel_shape') ?? at.shape(1).slice(2);
+  if (!kernel.every((size: Dim) => typeof size === 'number')) at.refuse('the shape of its weights');
+  return kernel as readonly number[];
+}
+
+/** Crops (where negative) or zero-pads the spatial axes of [N, C, …]. */
+export function padSpatial(ops: Ops, x: string, before: readonly number[], after: readonly number[], value = 0): string {
+  const axes = before.map((_, i) => i + 2);
+  const starts = before.map((count) => Math.max(0, -count));
+  const crop = after.map((count) => Math.max(0, -count));
+  const isCropped = [...starts, ...crop].some((count) => count > 0);
+  const sizes = ops.shape(x).slice(2);
+  const ends = crop.map((count, i) => (typeof sizes[i] === 'number' ? sizes[i] - count : count > 0 ? -count : 2 ** 31 - 1));
+  const cropped = isCropped ? ops.slice(x, axes, starts, ends) : x;
+  const pads = (counts: readonly number[]): number[] => [0, 0, ...counts.map((count) => Math.max(0, count))];
+  return ops.pad(cropped, pads(before), pads(after), value);
+}
+
+/**
+ * Puts tensors back that were taken with a stride: element i of piece r along `axis` goes to i * pieces.length + r.
+ */
+export function interleave(ops: Ops, pieces: readonly string[], axis: number): string {
+  if (pieces.length === 1) return pieces[0];
+  const shape = ops.shape(pieces[0]);
+  const stacked = ops.concat(
+    pieces.map((piece) => ops.unsqueeze(piece, [axis + 1])),
+    axis + 1,
+  );
+  const size = shape[axis] as number;
+  return ops.reshape(stacked, openAll(shape, axis, size * pieces.length));
+}
+
+/** A shape with one dimension replaced, and with -1 or 0 for those that are not known. */
+function openAll(shape: Shape, axis: number, size: number): Shape {
+  return shape.map((dim, i) => (i === axis ? size : typeof dim === 'number' ? dim : i < axis ? 0 : -1));
+}
+
+/** Zeros between the elements of the spatial axes of [N, C, …], `extra` of them behind: size (n - 1) * stride + 1 + extra. */
+export function insertZeros(ops: Ops, x: string, channels: number, strides: readonly number[], extra: readonly number[]): string {
+  if (strides.every((stride) => stride === 1) && extra.every((count) => count === 0)) return x;
+  const ones = ops.constant(new Array<number>(channels).fill(1), [channels, 1, ...strides.map(() => 1)], 'float32');
+  // A transposed convolution takes fewer elements behind than its stride; the rest is padding.
+  const inside = extra.map((count, i) => Math.min(count, strides[i] - 1));
+  const spread = ops.op('ConvTranspose', [x, ones], {
+    strides,
+    group: channels,
+    kernel_shape: strides.map(() => 1),
+    output_padding: inside.some((count) => count > 0) ? inside : undefined,
+  });
+  return padSpatial(
+    ops,
+    spread,
+    strides.map(() => 0),
+    extra.map((count, i) => count - inside[i]),
+  );
+}
