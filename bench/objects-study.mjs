@@ -3,7 +3,7 @@
  * Scores variants of methods (a method, its options, a seed) on a folder of labelled pictures with object masks, for
  * choosing between them: pointing game, IoU, F1, insertion, deletion, model calls, seconds.
  *
- *   npx tsc -p tsconfig.build.json
+ *   npm run build
  *   node bench/objects-study.mjs --variant '{"name":"rise4000","method":"rise","options":{"N":4000}}' --variant iassa
  *
  * The map explains the labelled class, whatever the model says. Every score is appended to the results file as it
@@ -35,7 +35,7 @@ const fromDist = async (/** @type {string} */ path) => {
   try {
     return await import(new URL(`../dist/src/${path}`, import.meta.url).href);
   } catch (error) {
-    if (!existsSync(join(here, '../dist/src', path))) usage(`dist/src/${path} is missing: build first with npx tsc -p tsconfig.build.json`);
+    if (!existsSync(join(here, '../dist/src', path))) usage(`dist/src/${path} is missing: build first with npm run build`);
     throw error;
   }
 };

@@ -162,10 +162,17 @@ async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGalle
   return { rows: await Promise.all(rows) };
 }
 
-const LEGENDS: readonly ReportLegend[] = [
-  { colormap: DEFAULT_COLORMAP, title: 'maps without a sign', low: 'matters least', high: 'matters most' },
-  { colormap: DEFAULT_SIGNED_COLORMAP, title: 'signed maps (occlusion)', low: 'against the class', middle: '0', high: 'for the class' },
-];
+function legends(methods: readonly Method[]): ReportLegend[] {
+  const titled = (what: string, signed: boolean) =>
+    `${what} (${methods
+      .filter((m) => m.signed === signed)
+      .map((m) => m.name)
+      .join(', ')})`;
+  return [
+    { colormap: DEFAULT_COLORMAP, title: titled('maps without a sign', false), low: 'matters least', high: 'matters most' },
+    { colormap: DEFAULT_SIGNED_COLORMAP, title: titled('signed maps', true), low: 'against the class', middle: '0', high: 'for the class' },
+  ];
+}
 
 async function sceneSection(results: DemoResults): Promise<ReportSection> {
   return {
@@ -173,7 +180,7 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
     text: [
       'Where the colour is strong, the score of the class hangs on the pixel; where nothing matters, the plain picture shows. The ring marks the highest pixel: a hit if it lies on the object.',
     ],
-    legends: LEGENDS,
+    legends: legends(results.methods),
     gallery: await sceneGallery(results.scenes),
   };
 }

@@ -17,6 +17,7 @@ interface JsonSchema {
   const?: unknown;
   anyOf?: JsonSchema[];
   items?: JsonSchema;
+  prefixItems?: JsonSchema[];
   minimum?: number;
   maximum?: number;
   exclusiveMinimum?: number;
@@ -29,6 +30,7 @@ function typeInWords(schema: JsonSchema): string {
   if (schema.anyOf) return schema.anyOf.map(typeInWords).join(' | ');
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
+  if (schema.prefixItems) return `[${schema.prefixItems.map(typeInWords).join(', ')}]`;
   if (schema.type === 'array') return `list of ${typeInWords(schema.items ?? {})}`;
   const limit = 2 ** 53 - 1;
   const low =

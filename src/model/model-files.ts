@@ -95,7 +95,7 @@ export interface ModelOverrides {
   readonly preprocessing?: OnnxModelSource['preprocessing'];
   /** What the scores are, where detection is wrong. */
   readonly output?: 'logits' | 'probabilities';
-  /** Bytes of activations a batch may hold; 256 MB by default. */
+  /** Bytes of activations a batch may hold; 128 MB by default. */
   readonly memoryBudget?: number;
 }
 

@@ -214,6 +214,16 @@ describe('what is missing', () => {
     const model = await load(net({ size: 'side' }), { preprocessing: { size: [20, 16] } });
     expect(model.preprocessing.size).toEqual([20, 16]);
   });
+
+  it('written for another size than the graph takes keeps the share of the picture it crops, and says so', async () => {
+    const labels = ['a', 'b', 'c', 'd'];
+    const model = await load(net(), { labels, preprocessing: { size: [2 * SIDE, 2 * SIDE], resize: 'crop', shorterSide: 2 * SIDE + 8 } });
+    expect([model.preprocessing.size, model.preprocessing.shorterSide]).toEqual([[SIDE, SIDE], SIDE + 4]);
+    expect(model.warnings).toHaveLength(1);
+    expect(model.warnings[0]).toMatch(/written for 24×24, but the graph takes 12×12/);
+    const deit = await load(net(), { labels, preprocessing: { size: [SIDE, SIDE], resize: 'crop', stretchedSize: [SIDE + 2, SIDE + 3] } });
+    expect([deit.preprocessing.stretchedSize, deit.warnings]).toEqual([[SIDE + 2, SIDE + 3], []]);
+  });
 });
 
 describe('what is no classifier', () => {

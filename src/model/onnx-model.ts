@@ -13,7 +13,7 @@ import { findFeatureMaps } from './layers.ts';
 import { peakActivationBytes } from './memory.ts';
 import type { FeatureMap, Model, PerturbRequest, ScoreKind } from './model.ts';
 import { checkPerturbation, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
-import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage, stageOf } from './perturbation-graph.ts';
+import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
 
 /** An ONNX file and what is known about it. */
@@ -31,14 +31,39 @@ export interface OnnxModelSource {
   output?: 'logits' | 'probabilities';
   /** Warnings from reading the files beside the model. */
   warnings?: readonly string[];
-  /** Bytes of activations a batch may hold; 256 MB by default. */
+  /** Bytes of activations a batch may hold; 128 MB by default. */
   memoryBudget?: number;
 }
 
-const MEMORY_BUDGET = 256 * 2 ** 20;
+const MEMORY_BUDGET = 128 * 2 ** 20;
 const LARGEST_BATCH = 32;
 /** The runtime's scratch space, relative to the activations. */
 const OVERHEAD = 1.5;
+
+/**
+ * The same preprocessing at the size that the graph takes. A configuration may be written for another size; the share of
+ * the picture that a crop keeps stays what it says.
+ */
+function fitToInput(
+  preprocessing: Preprocessing,
+  { height, width }: ClassifierInput,
+  { name, preprocessing: given }: OnnxModelSource,
+  warnings: string[],
+): Preprocessing {
+  const { size, shorterSide, stretchedSize } = preprocessing;
+  if (given?.size && (size[0] !== height || size[1] !== width)) {
+    warnings.push(
+      `${name}: its preprocessing is written for ${size[0]}×${size[1]}, but the graph takes ${height}×${width}: pictures are prepared for the graph`,
+    );
+  }
+  const [down, across] = given?.size ? [height / size[0], width / size[1]] : [1, 1];
+  return {
+    ...preprocessing,
+    size: [height, width],
+    ...(shorterSide === undefined ? {} : { shorterSide: Math.round(shorterSide * Math.min(down, across)) }),
+    ...(stretchedSize === undefined ? {} : { stretchedSize: [Math.round(stretchedSize[0] * down), Math.round(stretchedSize[1] * across)] }),
+  };
+}
 
 function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, warnings: string[]): Preprocessing {
   const given = source.preprocessing ?? {};
@@ -48,7 +73,7 @@ function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, wa
     const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
     warnings.push(`${source.name}: no preprocessing is given beside the model, so the usual one is assumed (${how})`);
   }
-  const chosen: Preprocessing = { ...defaults, ...given, size: [input.height, input.width] };
+  const chosen = fitToInput({ ...defaults, ...given }, input, source, warnings);
   if (channelsOf(chosen) !== input.channels) {
     throw new FoveaError('model', `${source.name} takes ${input.channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`);
   }
@@ -240,7 +265,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
     }
     const feeds = perturbationFeeds(picture, baseline, part);
     feeds[TARGETS] = { type: 'int64', shape: [targets.length], data: BigInt64Array.from(targets, BigInt) };
-    return scoresOf(stageOf(part), { score, pick: true }, feeds, count);
+    return scoresOf(part.kind, { score, pick: true }, feeds, count);
   };
 
   return {

@@ -5,7 +5,7 @@ import type { ClassifierInput } from './classifier-graph.ts';
 import type { Perturbation } from './perturbation.ts';
 
 /** What a stage computes before the model: nothing but layout and type (`plain`), or a family of perturbed pictures. */
-export type Stage = 'plain' | 'windows-inside' | 'windows-outside' | 'grids' | 'ranks' | 'masks';
+export type Stage = 'plain' | Perturbation['kind'];
 
 /** Opset from which the operators of the stages (Where and integer Less) exist. */
 export const OLDEST_STAGE_OPSET = 9;
@@ -26,11 +26,6 @@ const names = {
   bounds: 'fovea/bounds',
   masks: 'fovea/masks',
 } as const;
-
-/** The stage that renders a perturbation. */
-export function stageOf(p: Perturbation): Stage {
-  return p.kind === 'windows' ? `windows-${p.keep}` : p.kind;
-}
 
 /** Column `index` of an integer tensor [n, k] as [n, 1, 1, 1]. */
 function column(b: GraphBuilder, table: string, index: number, shape: readonly number[] = [-1, 1, 1, 1]): string {
@@ -75,21 +70,18 @@ function gridMask(b: GraphBuilder, height: number, width: number): string {
   return b.add('Reshape', [mask, b.constant([-1, 1, height, width], [4], 'int64')]);
 }
 
-/** mask · input + (1 - mask) · baseline: exact where the mask is 0 or 1. */
+/** baseline + mask · (input - baseline): the difference is one picture, so that only two passes go over all of them. */
 function blend(b: GraphBuilder, mask: string, input: string, baseline: string): string {
-  const hidden = b.add('Sub', [b.constant([1], [1]), mask]);
-  return b.add('Add', [b.add('Mul', [mask, input]), b.add('Mul', [hidden, baseline])]);
+  return b.add('Add', [b.add('Mul', [mask, b.add('Sub', [input, baseline])]), baseline]);
 }
 
 function perturbed(b: GraphBuilder, stage: Stage, { channels, height, width }: ClassifierInput): string {
   if (stage === 'plain') return b.input(names.batch, 'float32', ['n', channels, height, width]);
-  const input = b.input(names.input, 'float32', [1, channels, height, width]);
+  const input = b.input(names.input, 'float32', [1, channels, null, null]);
   const baseline = b.input(names.baseline, 'float32', [1, channels, null, null]);
   switch (stage) {
-    case 'windows-inside':
+    case 'windows':
       return b.add('Where', [windowRegion(b, height, width), input, baseline]);
-    case 'windows-outside':
-      return b.add('Where', [windowRegion(b, height, width), baseline, input]);
     case 'ranks':
       return b.add('Where', [rankRegion(b, height, width), input, baseline]);
     case 'grids':
@@ -127,7 +119,9 @@ export function batchFeeds(batch: Tensor): Record<string, RuntimeTensor> {
 
 /** The feeds of a perturbing stage: the picture, the baseline, and the few numbers of the perturbation. */
 export function perturbationFeeds(input: Tensor, baseline: Tensor, p: Perturbation): Record<string, RuntimeTensor> {
-  const feeds: Record<string, RuntimeTensor> = { [names.input]: float32(input), [names.baseline]: float32(baseline) };
+  // To hide the window is to show the baseline through it: the picture and the baseline change places, not the graph.
+  const [shown, around] = p.kind === 'windows' && p.keep === 'outside' ? [baseline, input] : [input, baseline];
+  const feeds: Record<string, RuntimeTensor> = { [names.input]: float32(shown), [names.baseline]: float32(around) };
   switch (p.kind) {
     case 'windows':
       feeds[names.windows] = int32([p.windows.length / 4, 4], p.windows);

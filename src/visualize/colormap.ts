@@ -35,7 +35,7 @@ function iceFire(t: number): string {
   return t >= 0.5 ? `rgb(${r}, ${g}, ${b})` : `rgb(${b}, ${g}, ${r})`;
 }
 
-const definitions = {
+const definitions: Record<ColormapName, Definition> = {
   inferno: { diverging: false, colour: interpolateInferno },
   viridis: { diverging: false, colour: interpolateViridis },
   magma: { diverging: false, colour: interpolateMagma },
@@ -47,10 +47,10 @@ const definitions = {
   'ice-fire': { diverging: true, colour: iceFire },
   'blue-red': { diverging: true, colour: (t: number) => interpolateRdBu(bright(1 - t)) },
   'purple-orange': { diverging: true, colour: (t: number) => interpolatePuOr(bright(1 - t)) },
-} satisfies Record<string, Definition>;
+};
 
 /** The name of a colour map. */
-export type ColormapName = keyof typeof definitions;
+export type ColormapName = 'inferno' | 'viridis' | 'magma' | 'plasma' | 'cividis' | 'turbo' | 'jet' | 'grey' | 'ice-fire' | 'blue-red' | 'purple-orange';
 
 /** A colour map as 256 colours. */
 export interface Colormap {
