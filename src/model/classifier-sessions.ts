@@ -16,8 +16,11 @@ export interface Classifier {
   readonly output: ClassifierOutput;
 }
 
-/** What a session puts out: scores of all classes, scores of the classes fed as targets, or named tensors. */
-export type Tail = { readonly score: ScoreKind; readonly pick: boolean } | { readonly tensors: readonly string[] };
+/** What a session puts out: scores of all classes, or of the classes fed as targets. */
+export interface Tail {
+  readonly score: ScoreKind;
+  readonly pick: boolean;
+}
 
 /** Name of the scores [n, classes] or [n, targets] among a session's outputs. */
 export const SCORES = 'fovea/scores';
@@ -40,6 +43,36 @@ function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: bo
   return b.finish();
 }
 
+/**
+ * The tensor that scores are computed from, and what it holds.
+ * @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
+ */
+export function scoreSource({ output }: Classifier, score: ScoreKind): { readonly tensor: string; readonly have: ScoreKind } {
+  if (score === 'logit' && output.logits === null) {
+    throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
+  }
+  if (output.probabilities !== null && score === 'probability') return { tensor: output.probabilities, have: 'probability' };
+  return { tensor: output.logits as string, have: 'logit' };
+}
+
+/** Puts the scores after a graph that ends in the tensor of `scoreSource`. */
+export function scoreTail(classifier: Classifier, score: ScoreKind, pick: boolean, body: OnnxModel): OnnxModel {
+  const { model, types, output } = classifier;
+  const { tensor, have } = scoreSource(classifier, score);
+  const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
+  const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';
+  const after = scoreGraph(have, score, sigmoid, pick, type, model.graph.opset.get('') ?? 1);
+  return compose(body, modelOf(after), { [RAW]: tensor }, { main: 'first' });
+}
+
+function buildClassifier(classifier: Classifier, stage: Stage, tail: Tail): OnnxModel {
+  const { model, types, input } = classifier;
+  const before = modelOf(stageGraph(stage, input, model.graph.opset.get('') ?? 1));
+  const { tensor } = scoreSource(classifier, tail.score);
+  const body = withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs: [tensor] }, types));
+  return scoreTail(classifier, tail.score, tail.pick, compose(before, body, { [input.name]: STAGE_OUTPUT }));
+}
+
 /** Loads graphs made from one classifier, each for one purpose, as they are asked for. */
 export class ClassifierSessions {
   private readonly sessions = new Map<string, Promise<Session>>();
@@ -52,11 +85,15 @@ export class ClassifierSessions {
   }
 
   /** The session that runs `stage`, the classifier, and `tail`; built once. */
-  async get(stage: Stage, tail: Tail): Promise<Session> {
-    const key = JSON.stringify([stage, tail]);
+  get(stage: Stage, tail: Tail): Promise<Session> {
+    return this.open(JSON.stringify([stage, tail]), () => buildClassifier(this.classifier, stage, tail));
+  }
+
+  /** The session of the graph that `build` makes, built once for each key. */
+  async open(key: string, build: () => OnnxModel): Promise<Session> {
     const known = this.sessions.get(key);
+    const session = known ?? this.runtime.createSession(writeModel(build()));
     this.sessions.delete(key);
-    const session = known ?? this.runtime.createSession(writeModel(this.build(stage, tail)));
     this.sessions.set(key, session); // the map's order is the order of use
     if (this.sessions.size > MOST_SESSIONS) {
       const [oldest, unused] = [...this.sessions][0];
@@ -73,22 +110,5 @@ export class ClassifierSessions {
     const sessions = [...this.sessions.values()];
     this.sessions.clear();
     for (const session of sessions) await (await session).release();
-  }
-
-  private build(stage: Stage, tail: Tail): OnnxModel {
-    const { model, types, input, output } = this.classifier;
-    const opset = model.graph.opset.get('') ?? 1;
-    const before = modelOf(stageGraph(stage, input, opset));
-    const body = (outputs: readonly string[]) => withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
-    if ('tensors' in tail) return compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
-    if (tail.score === 'logit' && output.logits === null) {
-      throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
-    }
-    const useProbabilities = output.probabilities !== null && tail.score === 'probability';
-    const tensor = (useProbabilities ? output.probabilities : output.logits) as string;
-    const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
-    const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';
-    const after = modelOf(scoreGraph(useProbabilities ? 'probability' : 'logit', tail.score, sigmoid, tail.pick, type, opset));
-    return compose(compose(before, body([tensor]), { [input.name]: STAGE_OUTPUT }), after, { [RAW]: tensor });
   }
 }
