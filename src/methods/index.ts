@@ -1,12 +1,18 @@
 import { FoveaError } from '../errors.ts';
+import { gradCam } from './grad-cam.ts';
+import { gradCamPlusPlus } from './grad-cam-plus-plus.ts';
+import { gradient } from './gradient.ts';
+import { hiresCam } from './hires-cam.ts';
 import { iassa } from './iassa/iassa.ts';
+import { layerCam } from './layer-cam.ts';
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { random } from './random.ts';
 import { rise } from './rise.ts';
+import { xgradCam } from './xgrad-cam.ts';
 
 /** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
-const all = [iassa, rise, occlusion, random] as unknown as readonly Method[];
+const all = [iassa, rise, occlusion, gradCam, gradCamPlusPlus, xgradCam, hiresCam, layerCam, gradient, random] as unknown as readonly Method[];
 
 /** The methods by name, in the order they are listed to users. */
 export const methods: ReadonlyMap<string, Method> = new Map(all.map((method) => [method.name, method]));

@@ -43,7 +43,7 @@ export interface GradientRequest extends RunOptions {
   batch: Tensor;
   /** The tensor of the network that `batch` holds: only what comes after it is run. */
   at?: string;
-  /** Names of tensors to differentiate by; `INPUT` is `batch` itself. None for the scores alone. */
+  /** Tensors to differentiate by, by their names or those of their nodes; `INPUT` is `batch` itself. None for the scores alone. */
   wrt: readonly string[];
   /** The class of each row, or one class for all. */
   targets: readonly number[];
@@ -51,6 +51,11 @@ export interface GradientRequest extends RunOptions {
   score?: ScoreKind;
   /** `plain` by default. */
   rules?: BackwardRules;
+}
+
+export interface ActivationOptions extends RunOptions {
+  /** The tensor of the network that the batch holds, where it is no pictures. */
+  at?: string;
 }
 
 /** Scores and their gradients; the first axis of all is that of the batch. */
@@ -100,8 +105,8 @@ export interface Model {
   perturb(request: PerturbRequest): Promise<Tensor>;
   /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
   featureMaps?(): readonly FeatureMap[];
-  /** Named tensors of the network for a batch of pictures. ONNX models only. */
-  activations?(names: readonly string[], batch: Tensor, options?: RunOptions): Promise<Tensor[]>;
+  /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
+  activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
   /**
    * Gradients of class scores by the pictures or by tensors of the network. ONNX models only.
    * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.

@@ -84,6 +84,12 @@ function checkRequest({ classifier }: Context, { batch, targets }: GradientReque
 export function networkParts(context: Context): Required<Pick<Model, 'activations' | 'gradients'>> {
   const { classifier, sessions, name } = context;
   const built = new Map<string, Built>();
+  const tensors = new Set(classifier.model.graph.nodes.flatMap((node) => node.outputs));
+  /** A node's name stands for its first output. */
+  const resolve = (wanted: string): string => {
+    if (wanted === INPUT || tensors.has(wanted)) return wanted;
+    return classifier.model.graph.nodes.find((node) => node.name === wanted)?.outputs[0] ?? wanted;
+  };
 
   const open = async (part: Part): Promise<{ session: Session; part: Built }> => {
     const key = JSON.stringify(part);
@@ -119,13 +125,16 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
   };
 
   return {
-    activations: async (names, batch, options = {}) => {
-      const part: Part = { at: null, score: null, read: names, wrt: [], rules: 'plain' };
+    activations: async (names, batch, { at, ...options } = {}) => {
+      const read = names.map(resolve);
+      const part: Part = { at: at === undefined ? null : resolve(at), score: null, read, wrt: [], rules: 'plain' };
       const output = await run(part, batch, [], options);
-      return names.map((tensorName) => output(built.get(JSON.stringify(part))?.values.get(tensorName) as string));
+      return read.map((tensorName) => output(built.get(JSON.stringify(part))?.values.get(tensorName) as string));
     },
     gradients: async (request): Promise<Gradients> => {
-      const { batch, at = null, wrt, score = 'logit', rules = 'plain', ...options } = request;
+      const { batch, score = 'logit', rules = 'plain', ...options } = request;
+      const wrt = request.wrt.map(resolve);
+      const at = request.at === undefined ? null : resolve(request.at);
       const targets = checkRequest(context, request);
       const part: Part = { at, score, read: wrt.filter((tensorName) => tensorName !== INPUT), wrt, rules };
       const output = await run(part, batch, targets, options);
