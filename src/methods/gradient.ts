@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption, reduceChannels, reduceOption, repeat } from './internal/gradients.ts';
+import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /**
@@ -16,18 +15,7 @@ export const gradient = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object({ output: outputOption, reduce: reduceOption }),
+  options: z.object(pixelOptions),
 
-  async explain({ model, input, targets, options, batchSize }) {
-    const [, , height, width] = input.shape;
-    const classes = targets.map((target) => target.index);
-    const { gradients } = await gradientsOf(model, {
-      batch: repeat(input, classes.length),
-      wrt: ['input'],
-      targets: classes,
-      score: options.output,
-      batchSize,
-    });
-    return targets.map((_, t) => ({ map: reduceChannels(slab(gradients[0], t).data, height, width, options.reduce) }));
-  },
+  explain: (context) => explainPixels(context),
 });

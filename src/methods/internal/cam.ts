@@ -56,16 +56,23 @@ export const positive = (x: Tensor): Tensor =>
   );
 
 /**
- * The attribution of the maps of one or several layers: clipped if asked for, upsampled bilinearly (half-pixel centres).
+ * The attribution of the maps of one or several layers: clipped if asked for, upsampled with half-pixel centres.
  * Several layers differ in scale: each is divided by its largest magnitude, then the mean is taken.
  */
-export function fromLayers(layers: readonly LayerMap[], relu: boolean, height: number, width: number, extras: Attribution['extras'] = {}): Attribution {
+export function fromLayers(
+  layers: readonly LayerMap[],
+  relu: boolean,
+  height: number,
+  width: number,
+  extras: Attribution['extras'] = {},
+  mode: 'bilinear' | 'bicubic' = 'bilinear',
+): Attribution {
   const total = new Float64Array(height * width);
   for (const { map } of layers) {
     const clipped = relu ? positive(map) : map;
     const [min, max] = range(clipped.data);
     const scale = layers.length === 1 ? 1 : 1 / (layers.length * Math.max(Math.abs(min), Math.abs(max), Number.MIN_VALUE));
-    const up = interpolate(clipped, height, width, { mode: 'bilinear' });
+    const up = interpolate(clipped, height, width, { mode });
     for (let i = 0; i < total.length; i++) total[i] += scale * up.data[i];
   }
   const map = tensor([height, width], Float32Array.from(total));

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import type { GradientRequest, Gradients, Model } from '../../model/model.ts';
-import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { type BackwardRules, type GradientRequest, type Gradients, INPUT, type Model } from '../../model/model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Attribution, MethodContext } from '../method.ts';
 
 /** Which score of the class a white-box method explains. */
 export const outputOption = z
@@ -49,4 +50,32 @@ export function reduceChannels(values: ArrayLike<number>, height: number, width:
     map[i] = reduce === 'l2' ? Math.sqrt(result) : result;
   }
   return tensor([height, width], map);
+}
+
+/** Options that the methods share whose map is one backward pass. */
+export const pixelOptions = { output: outputOption, reduce: reduceOption };
+
+/** The values of `pixelOptions`. */
+export interface PixelOptions {
+  readonly output: 'logit' | 'probability';
+  readonly reduce: Reduce;
+}
+
+/**
+ * One forward and one backward pass a class, the gradient reduced to a map. `rules` modifies the backward pass;
+ * `timesInput` multiplies the gradient by the picture in the model's normalised units.
+ */
+export async function explainPixels(
+  { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
+  { rules, timesInput = false }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
+): Promise<Attribution[]> {
+  const [, , height, width] = input.shape;
+  const classes = targets.map((target) => target.index);
+  const batch = repeat(input, classes.length);
+  const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score: options.output, rules, batchSize });
+  progress(1);
+  return targets.map((_, t) => {
+    const { data } = slab(gradients[0], t);
+    return { map: reduceChannels(timesInput ? data.map((g, i) => g * input.data[i]) : data, height, width, options.reduce) };
+  });
 }

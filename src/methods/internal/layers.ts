@@ -93,3 +93,9 @@ export function channelsFirst(values: Tensor, index: number, layout: LayerLayout
   for (let i = 0; i < area; i++) for (let c = 0; c < channels; c++) result[c * area + i] = row[from + i * channels + c];
   return tensor([channels, height, width], result);
 }
+
+/** Where channel `c` of cell `cell` stands in one picture's values. */
+export function offsetOf(layout: LayerLayout, c: number, cell: number): number {
+  if (layout.kind === 'channels-first') return c * layout.height * layout.width + cell;
+  return ((layout.kind === 'tokens' ? layout.prefix : 0) + cell) * layout.channels + c;
+}
