@@ -74,6 +74,14 @@ export async function prepareInput(model: Model, source: ExplainInput, signal?: 
   return { input, image: picture, sha256: await sha256(bytes), width, height, probabilities: data };
 }
 
+/** A method that looks inside needs a model that shows its inside. */
+function checkNeeds(method: Method, model: Model): void {
+  const lacking = method.needs.find((need) => (need === 'gradients' && !model.gradients) || (need === 'features' && !model.featureMaps));
+  if (!lacking) return;
+  const reason = `${method.name} needs ${lacking === 'gradients' ? 'gradients' : 'feature maps'}, which ${model.name} (${model.runtime}) does not give`;
+  throw new FoveaError('unsupported', `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`);
+}
+
 function checkMap(method: Method, attribution: Attribution, input: Tensor): void {
   const [height, width] = attribution.map.shape;
   if (height !== input.shape[2] || width !== input.shape[3]) {
@@ -109,6 +117,7 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
   const parsed = parseOptions(method, options.options ?? {});
   const seed = options.seed ?? 0;
   if (!Number.isSafeInteger(seed) || seed < 0) throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
+  checkNeeds(method, model);
   const prepared = 'probabilities' in source ? source : await prepareInput(model, source, options.signal);
   const targets = resolveTargets(model, prepared.probabilities, options.target);
   const meter = createMeter(options.signal);
@@ -137,10 +146,10 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
     const shared = manifestFor(model, method, options, parsed, prepared);
     return attributions.map((attribution, i) => {
       checkMap(method, attribution, prepared.input);
-      const { map, standardError, extras } = attribution;
+      const { map, standardError, layers, extras } = attribution;
       const error = standardError && { standardError: meanOf(standardError) };
       const manifest = { ...shared, target: targets[i], modelCalls: meter.calls(), ...error, extras: extras ?? {} };
-      return { map, target: targets[i], standardError, manifest, seconds };
+      return { map, target: targets[i], standardError, layers, manifest, seconds };
     });
   } finally {
     await Promise.all(loaded.map((other) => other.dispose()));

@@ -1,4 +1,4 @@
-import type { Json } from './methods/method.ts';
+import type { Json, LayerMap } from './methods/method.ts';
 import type { ModelCalls } from './model/model.ts';
 import type { Preprocessing } from './model/preprocessing.ts';
 import type { Target } from './model/target.ts';
@@ -28,6 +28,8 @@ export interface Explanation {
   readonly map: Tensor;
   readonly target: Target;
   readonly standardError?: Tensor;
+  /** The maps of the network's layers that `map` was made from, at their own resolution, where the method looks at layers. */
+  readonly layers?: readonly LayerMap[];
   readonly manifest: Manifest;
   /** Wall-clock seconds; kept out of the manifest, which does not change between runs. */
   readonly seconds: number;

@@ -41,8 +41,8 @@ export interface ResultRecord {
   readonly model: string;
   readonly method: string;
   readonly target: { readonly index: number; readonly label: string; readonly probability: number };
-  /** Path of each file written, by format. */
-  readonly files: Readonly<Partial<Record<Format, string>>>;
+  /** Path of each file written, by format; `layer` (`layer1`, …) for maps of layers. */
+  readonly files: Readonly<Partial<Record<Format | 'layer', string>>> & { readonly [layer: `layer${number}`]: string };
   readonly seconds: number;
   readonly modelCalls: ModelCalls;
   readonly extras: { readonly [key: string]: Json };
@@ -94,7 +94,7 @@ async function encode(format: Format, plan: ExplainPlan, method: Method, explana
   return encodePng(overlay(picture, explanation.map, { region, signed: method.signed, colormap: plan.colormap }));
 }
 
-/** Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`. */
+/** Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, and `NAME.METHOD[.CLASS].layer.npy` where the map comes from a layer. */
 async function save(
   plan: ExplainPlan,
   method: Method,
@@ -104,11 +104,18 @@ async function save(
   several: boolean,
 ): Promise<ResultRecord> {
   const stem = [plan.names.get(file), method.name, ...(several ? [explanation.target.index] : [])].join('.');
-  const files: Partial<Record<Format, string>> = {};
+  const files: Partial<Record<Format | 'layer', string>> & { [layer: `layer${number}`]: string } = {};
   for (const format of plan.formats) {
     const path = join(plan.folder, `${stem}.${format}`);
     await writeFileAtomic(path, await encode(format, plan, method, explanation, prepared));
     files[format] = path;
+  }
+  const { layers = [] } = explanation;
+  for (const [i, { map }] of plan.formats.includes('npy') ? layers.entries() : []) {
+    const kind = layers.length === 1 ? 'layer' : (`layer${i + 1}` as const);
+    const path = join(plan.folder, `${stem}.${kind}.npy`);
+    await writeFileAtomic(path, encodeNpy(map));
+    files[kind] = path;
   }
   const { modelCalls, extras, model } = explanation.manifest;
   const { index, label, probability } = explanation.target;

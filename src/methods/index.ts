@@ -1,12 +1,51 @@
 import { FoveaError } from '../errors.ts';
+import { ablationCam } from './ablation-cam.ts';
+import { deconvnet } from './deconvnet.ts';
+import { eigenCam } from './eigen-cam.ts';
+import { expectedGradients } from './expected-gradients.ts';
+import { gradCam } from './grad-cam.ts';
+import { gradCamPlusPlus } from './grad-cam-plus-plus.ts';
+import { gradient } from './gradient.ts';
+import { gradientXInput } from './gradient-x-input.ts';
+import { guidedBackprop } from './guided-backprop.ts';
+import { hiresCam } from './hires-cam.ts';
 import { iassa } from './iassa/iassa.ts';
+import { iia } from './iia.ts';
+import { integratedGradients } from './integrated-gradients.ts';
+import { layerCam } from './layer-cam.ts';
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { random } from './random.ts';
+import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
+import { scoreCam } from './score-cam.ts';
+import { smoothgrad } from './smoothgrad.ts';
+import { xgradCam } from './xgrad-cam.ts';
 
 /** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
-const all = [iassa, rise, occlusion, random] as unknown as readonly Method[];
+const all = [
+  iassa,
+  iia,
+  rise,
+  occlusion,
+  gradCam,
+  gradCamPlusPlus,
+  xgradCam,
+  hiresCam,
+  layerCam,
+  eigenCam,
+  scoreCam,
+  ablationCam,
+  reciproCam,
+  gradient,
+  gradientXInput,
+  integratedGradients,
+  expectedGradients,
+  smoothgrad,
+  guidedBackprop,
+  deconvnet,
+  random,
+] as unknown as readonly Method[];
 
 /** The methods by name, in the order they are listed to users. */
 export const methods: ReadonlyMap<string, Method> = new Map(all.map((method) => [method.name, method]));

@@ -39,11 +39,19 @@ export interface MethodContext<Options> {
   loadModel(source: string): Promise<Model>;
 }
 
+/** The map of one layer of the network, at its own resolution [h, w] and before any clipping. */
+export interface LayerMap {
+  readonly layer: string;
+  readonly map: Tensor;
+}
+
 /** What a method answers for one target: a raw signed map [H, W] at the input's resolution, and what it has to say. */
 export interface Attribution {
   readonly map: Tensor;
   /** Monte-Carlo standard error of the map, pixel by pixel, where the method samples. */
   readonly standardError?: Tensor;
+  /** The maps that `map` was upsampled from, where the method looks at layers. */
+  readonly layers?: readonly LayerMap[];
   readonly extras?: { readonly [key: string]: Json };
 }
 

@@ -16,8 +16,11 @@ export interface Classifier {
   readonly output: ClassifierOutput;
 }
 
-/** What a session puts out: scores of all classes, scores of the classes fed as targets, or named tensors. */
-export type Tail = { readonly score: ScoreKind; readonly pick: boolean } | { readonly tensors: readonly string[] };
+/** What a session puts out: scores of all classes, or of the classes fed as targets. */
+export interface Tail {
+  readonly score: ScoreKind;
+  readonly pick: boolean;
+}
 
 /** Name of the scores [n, classes] or [n, targets] among a session's outputs. */
 export const SCORES = 'fovea/scores';
@@ -40,17 +43,34 @@ function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: bo
   return b.finish();
 }
 
-/** Name under which a session puts out a tensor of the graph, whatever its type, as float32. */
-export const floatName = (tensor: string): string => `fovea/float32/${tensor}`;
-
-/** The graph that goes after a classifier whose inner tensors are asked for: only some types cross out of a session. */
-function tensorGraph(tensors: readonly string[], types: ReadonlyMap<string, TensorType>, opset: number): Graph {
-  const b = graphBuilder({ opset, name: 'tensors' });
-  for (const name of tensors) {
-    b.add('Cast', [b.input(`${RAW}/${name}`, types.get(name)?.type ?? 'float32', null)], { to: 1 }, floatName(name));
-    b.output(floatName(name), 'float32', null);
+/**
+ * The tensor that scores are computed from, and what it holds.
+ * @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
+ */
+export function scoreSource({ output }: Classifier, score: ScoreKind): { readonly tensor: string; readonly have: ScoreKind } {
+  if (score === 'logit' && output.logits === null) {
+    throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
   }
-  return b.finish();
+  if (output.probabilities !== null && score === 'probability') return { tensor: output.probabilities, have: 'probability' };
+  return { tensor: output.logits as string, have: 'logit' };
+}
+
+/** Puts the scores after a graph that ends in the tensor of `scoreSource`. */
+export function scoreTail(classifier: Classifier, score: ScoreKind, pick: boolean, body: OnnxModel): OnnxModel {
+  const { model, types, output } = classifier;
+  const { tensor, have } = scoreSource(classifier, score);
+  const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
+  const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';
+  const after = scoreGraph(have, score, sigmoid, pick, type, model.graph.opset.get('') ?? 1);
+  return compose(body, modelOf(after), { [RAW]: tensor }, { main: 'first' });
+}
+
+function buildClassifier(classifier: Classifier, stage: Stage, tail: Tail): OnnxModel {
+  const { model, types, input } = classifier;
+  const before = modelOf(stageGraph(stage, input, model.graph.opset.get('') ?? 1));
+  const { tensor } = scoreSource(classifier, tail.score);
+  const body = withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs: [tensor] }, types));
+  return scoreTail(classifier, tail.score, tail.pick, compose(before, body, { [input.name]: STAGE_OUTPUT }));
 }
 
 interface Entry {
@@ -72,18 +92,13 @@ export class ClassifierSessions {
 
   /** Runs `stage`, the classifier, and `tail`: a session that is made at its first run, and again if it had to make room. */
   get(stage: Stage, tail: Tail): Pick<Session, 'run'> {
-    return { run: (...args) => this.use(stage, tail, (session) => session.run(...args)) };
+    const build = () => buildClassifier(this.classifier, stage, tail);
+    return { run: (...args) => this.use(JSON.stringify([stage, tail]), build, (session) => session.run(...args)) };
   }
 
-  async dispose(): Promise<void> {
-    const entries = [...this.entries.values()];
-    this.entries.clear();
-    for (const { session } of entries) await release(session);
-  }
-
-  private async use<T>(stage: Stage, tail: Tail, task: (session: Session) => Promise<T>): Promise<T> {
-    const key = JSON.stringify([stage, tail]);
-    const entry = this.entries.get(key) ?? this.open(key, stage, tail);
+  /** Runs `task` with the session of the graph that `build` makes: built once for each key, and again if it had to make room. */
+  async use<T>(key: string, build: () => OnnxModel, task: (session: Session) => Promise<T>): Promise<T> {
+    const entry = this.entries.get(key) ?? this.open(key, build);
     this.entries.delete(key);
     this.entries.set(key, entry); // the map's order is the order of use
     entry.users++;
@@ -95,8 +110,14 @@ export class ClassifierSessions {
     }
   }
 
-  private open(key: string, stage: Stage, tail: Tail): Entry {
-    const entry = { session: this.runtime.createSession(writeModel(this.build(stage, tail))), users: 0 };
+  async dispose(): Promise<void> {
+    const entries = [...this.entries.values()];
+    this.entries.clear();
+    for (const { session } of entries) await release(session);
+  }
+
+  private open(key: string, build: () => OnnxModel): Entry {
+    const entry = { session: this.runtime.createSession(writeModel(build())), users: 0 };
     entry.session.catch(() => {
       if (this.entries.get(key) === entry) this.entries.delete(key);
     });
@@ -110,26 +131,6 @@ export class ClassifierSessions {
       this.entries.delete(key);
       await release(session);
     }
-  }
-
-  private build(stage: Stage, tail: Tail): OnnxModel {
-    const { model, types, input, output } = this.classifier;
-    const opset = model.graph.opset.get('') ?? 1;
-    const before = modelOf(stageGraph(stage, input, opset));
-    const body = (outputs: readonly string[]) => withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
-    if ('tensors' in tail) {
-      const inner = compose(before, body(tail.tensors), { [input.name]: STAGE_OUTPUT });
-      return compose(inner, modelOf(tensorGraph(tail.tensors, types, opset)), Object.fromEntries(tail.tensors.map((name) => [`${RAW}/${name}`, name])));
-    }
-    if (tail.score === 'logit' && output.logits === null) {
-      throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
-    }
-    const useProbabilities = output.probabilities !== null && tail.score === 'probability';
-    const tensor = (useProbabilities ? output.probabilities : output.logits) as string;
-    const sigmoid = output.classes === 1 || isSigmoidHead(model.graph, output);
-    const type = types.get(tensor)?.type ?? model.graph.outputs.find((info) => info.name === tensor)?.type ?? 'float32';
-    const after = modelOf(scoreGraph(useProbabilities ? 'probability' : 'logit', tail.score, sigmoid, tail.pick, type, opset));
-    return compose(compose(before, body([tensor]), { [input.name]: STAGE_OUTPUT }), after, { [RAW]: tensor });
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Graph, producersOf, type TensorType } from '../onnx/index.ts';
+import { type Graph, producersOf, type TensorType, topologicalSort } from '../onnx/index.ts';
 import type { ClassifierInput } from './classifier-graph.ts';
 import type { FeatureMap } from './model.ts';
 
@@ -25,12 +25,44 @@ function dependsOn(graph: Graph, input: string): Set<string> {
   return reached;
 }
 
+/** Operators that multiply by learned weights. */
+const WEIGHTED = new Set([
+  'Conv',
+  'ConvTranspose',
+  'Gemm',
+  'MatMul',
+  'Einsum',
+  'ConvInteger',
+  'MatMulInteger',
+  'QLinearConv',
+  'QLinearMatMul',
+  'FusedConv',
+  'FusedGemm',
+]);
+
+/** Tensors with weights after them; maps without are the class scores of each cell, where the classifier is a convolution. */
+function beforeWeights(graph: Graph): Set<string> {
+  const reached = new Set<string>();
+  for (const node of topologicalSort(graph.nodes).toReversed()) {
+    if (!WEIGHTED.has(node.opType) && !node.outputs.some((name) => reached.has(name))) continue;
+    for (const name of node.inputs) reached.add(name);
+  }
+  return reached;
+}
+
 /**
  * The feature maps of a network: of all tensors [n, channels, height, width] between the picture and the scores, the
- * last one at each resolution, fine to coarse; then the last token sequence of a transformer on its patch grid.
+ * last one at each resolution, fine to coarse; then the last token sequence of a transformer on its patch grid. Maps of
+ * class scores, which no weights follow, are left out unless there are no others.
  */
 export function findFeatureMaps(graph: Graph, types: ReadonlyMap<string, TensorType>, input: ClassifierInput): FeatureMap[] {
   const reached = dependsOn(graph, input.name);
+  const followed = beforeWeights(graph);
+  const maps = mapsAmong(graph, types, input, new Set([...reached].filter((name) => followed.has(name))));
+  return maps.length > 0 ? maps : mapsAmong(graph, types, input, reached);
+}
+
+function mapsAmong(graph: Graph, types: ReadonlyMap<string, TensorType>, input: ClassifierInput, reached: ReadonlySet<string>): FeatureMap[] {
   const producers = producersOf(graph);
   const byResolution = new Map<string, FeatureMap>();
   let tokens: FeatureMap | undefined;

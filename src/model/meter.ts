@@ -12,6 +12,7 @@ export interface Meter {
 /** A meter at zero. */
 export function createMeter(signal?: AbortSignal): Meter {
   let forward = 0;
+  let backward = 0;
   const count = (pictures: number) => {
     throwIfCancelled(signal);
     forward += pictures;
@@ -34,12 +35,19 @@ export function createMeter(signal?: AbortSignal): Meter {
     },
     ...(model.featureMaps && { featureMaps: () => model.featureMaps?.() ?? [] }),
     ...(model.activations && {
-      activations: (names, batch) => {
+      activations: (names, batch, options) => {
         count(batch.shape[0]);
-        return model.activations?.(names, batch) as Promise<never>;
+        return model.activations?.(names, batch, { signal, ...options }) as Promise<never>;
+      },
+    }),
+    ...(model.gradients && {
+      gradients: (request) => {
+        count(request.batch.shape[0]);
+        if (request.wrt.length > 0) backward += request.batch.shape[0];
+        return model.gradients?.({ signal, ...request }) as Promise<never>;
       },
     }),
     dispose: () => model.dispose(),
   });
-  return { wrap, calls: () => ({ forward, backward: 0 }) };
+  return { wrap, calls: () => ({ forward, backward }) };
 }

@@ -31,6 +31,43 @@ export interface PerturbRequest extends RunOptions {
   score?: ScoreKind;
 }
 
+/** How ReLUs pass a gradient back: as the chain rule has it, or as guided backpropagation and DeconvNet do. */
+export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet';
+
+/** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
+export const INPUT = 'input';
+
+/** What to differentiate, and where. */
+export interface GradientRequest extends RunOptions {
+  /** Preprocessed pictures [n, C, H, W], or values [n, …] of the tensor `at`. */
+  batch: Tensor;
+  /** The tensor of the network that `batch` holds: only what comes after it is run. */
+  at?: string;
+  /** Tensors to differentiate by, by their names or those of their nodes; `INPUT` is `batch` itself. None for the scores alone. */
+  wrt: readonly string[];
+  /** The class of each row, or one class for all. */
+  targets: readonly number[];
+  /** `logit` by default. */
+  score?: ScoreKind;
+  /** `plain` by default. */
+  rules?: BackwardRules;
+}
+
+export interface ActivationOptions extends RunOptions {
+  /** The tensor of the network that the batch holds, where it is no pictures. */
+  at?: string;
+}
+
+/** Scores and their gradients; the first axis of all is that of the batch. */
+export interface Gradients {
+  /** Score of each row's class, [n]. */
+  readonly scores: Tensor;
+  /** The gradient by each tensor of `wrt`, in its shape. */
+  readonly gradients: readonly Tensor[];
+  /** The tensors of `wrt` themselves. */
+  readonly values: readonly Tensor[];
+}
+
 /** Forward and backward passes of the model, counted in pictures. */
 export interface ModelCalls {
   readonly forward: number;
@@ -68,8 +105,13 @@ export interface Model {
   perturb(request: PerturbRequest): Promise<Tensor>;
   /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
   featureMaps?(): readonly FeatureMap[];
-  /** Named tensors of the network for a batch of pictures. ONNX models only. */
-  activations?(names: readonly string[], batch: Tensor): Promise<Tensor[]>;
+  /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
+  activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
+  /**
+   * Gradients of class scores by the pictures or by tensors of the network. ONNX models only.
+   * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.
+   */
+  gradients?(request: GradientRequest): Promise<Gradients>;
   /** Frees the sessions. */
   dispose(): Promise<void>;
 }

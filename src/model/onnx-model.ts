@@ -5,13 +5,14 @@ import { sha256 } from '../sha256.ts';
 import { createRandom } from '../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { withDynamicBatch } from './batch-dimension.ts';
-import { type BatchLimit, runInBatches } from './batching.ts';
+import { type BatchLimit, padBatch, rowsOf, runInBatches } from './batching.ts';
 import { type ClassifierInput, findInput, findOutput } from './classifier-graph.ts';
-import { type Classifier, ClassifierSessions, floatName, SCORES, TARGETS, type Tail } from './classifier-sessions.ts';
+import { type Classifier, ClassifierSessions, SCORES, TARGETS, type Tail } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
 import { findFeatureMaps } from './layers.ts';
 import { peakActivationBytes } from './memory.ts';
 import type { FeatureMap, Model, PerturbRequest, ScoreKind } from './model.ts';
+import { networkParts } from './network-parts.ts';
 import { checkRequest, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
 import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
@@ -234,22 +235,6 @@ function batchLimit({ model, types, input }: Classifier, budget: number): BatchL
   return { size: Math.max(1, Math.min(LARGEST_BATCH, Math.floor(budget / bytes))) };
 }
 
-/** Fills a batch up to the size a model insists on, by repeating its last picture. */
-function padBatch(batch: Tensor, size: number | null): Tensor {
-  const [count, ...rest] = batch.shape;
-  if (size === null || count >= size) return batch;
-  const picture = sizeOf(rest);
-  const padded = new Float32Array(size * picture);
-  padded.set(batch.data);
-  for (let i = count; i < size; i++) padded.set(batch.data.subarray((count - 1) * picture), i * picture);
-  return tensor([size, ...rest], padded);
-}
-
-const pictures = ({ shape, data }: Tensor, from: number, to: number): Tensor => {
-  const size = sizeOf(shape.slice(1));
-  return tensor([to - from, ...shape.slice(1)], data.subarray(from * size, to * size));
-};
-
 function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warnings, name, fingerprint, budget }: Parts): Model {
   const { model, types, input, output } = classifier;
   const limit = batchLimit(classifier, budget);
@@ -286,7 +271,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
     runtime: runtime.name,
     warnings,
     classify: (batch, { score = 'probability', ...run } = {}) =>
-      runInBatches(batch.shape[0], classes, limit, run, (from, to) => classifyBatch(pictures(batch, from, to), score)),
+      runInBatches(batch.shape[0], classes, limit, run, (from, to) => classifyBatch(rowsOf(batch, from, to), score)),
     perturb: async (request) => {
       checkRequest(request, [input.channels, input.height, input.width], classes);
       return runInBatches(countOf(request.perturbation), request.targets.length, limit, request, (from, to) =>
@@ -297,14 +282,7 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
       maps ??= findFeatureMaps(model.graph, types, input);
       return maps;
     },
-    activations: async (tensors, batch) => {
-      const session = sessions.get('plain', { tensors });
-      const outputs = await session.run(batchFeeds(batch));
-      return tensors.map((tensorName) => {
-        const { shape, data } = outputs[floatName(tensorName)];
-        return tensor(shape, data as Float32Array);
-      });
-    },
+    ...networkParts({ classifier, sessions, name, limit, budget }),
     dispose: () => sessions.dispose(),
   };
 }

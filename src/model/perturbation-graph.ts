@@ -13,8 +13,11 @@ export const OLDEST_STAGE_OPSET = 9;
 /** Name of the tensor that a stage hands to the model. */
 export const STAGE_OUTPUT = 'fovea/picture';
 
+/** Name of the input that takes a batch of pictures, in the plain stage. */
+export const BATCH = 'fovea/batch';
+
 const names = {
-  batch: 'fovea/batch',
+  batch: BATCH,
   input: 'fovea/input',
   baseline: 'fovea/baseline',
   windows: 'fovea/windows',

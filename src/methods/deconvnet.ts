@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { explainPixels, pixelOptions } from './internal/gradients.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * DeconvNet: at each ReLU the gradient itself is rectified, and the gate of the forward pass left out.
+ *
+ *   dx = max(dy, 0)
+ */
+export const deconvnet = defineMethod({
+  name: 'deconvnet',
+  title: 'DeconvNet',
+  family: 'gradient',
+  paper: 'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+  needs: ['gradients'],
+  signed: true,
+  cost: '1 forward and 1 backward',
+  options: z.object(pixelOptions),
+
+  explain: (context) => explainPixels(context, { rules: 'deconvnet' }),
+});

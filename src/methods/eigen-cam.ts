@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { camOptions, fromLayers } from './internal/cam.ts';
+import { readLayers } from './internal/head.ts';
+import { chooseLayers } from './internal/layers.ts';
+import { defineMethod } from './method.ts';
+
+const MOST_ITERATIONS = 5000;
+const TOLERANCE = 1e-12;
+
+/** M (Mᵀ u) for the matrix M [cells, channels] that activations [channels, cells] hold transposed. */
+function apply(m: Float64Array, channels: number, cells: number, u: Float64Array): Float64Array {
+  const result = new Float64Array(cells);
+  for (let c = 0; c < channels; c++) {
+    let dot = 0;
+    for (let i = 0; i < cells; i++) dot += m[c * cells + i] * u[i];
+    for (let i = 0; i < cells; i++) result[i] += dot * m[c * cells + i];
+  }
+  return result;
+}
+
+/**
+ * M v₁ = σ₁ u₁ for the first singular vectors of M [cells, channels], by power iteration on M Mᵀ. The sign is the one
+ * that agrees with the mean activation.
+ */
+export function firstComponent(activations: Tensor, centre: boolean): Tensor {
+  const [channels, height, width] = activations.shape;
+  const cells = height * width;
+  const m = Float64Array.from(activations.data);
+  const means = new Float64Array(cells);
+  for (let c = 0; c < channels; c++) {
+    const mean = centre ? m.subarray(c * cells, (c + 1) * cells).reduce((sum, x) => sum + x, 0) / cells : 0;
+    for (let i = 0; i < cells; i++) {
+      m[c * cells + i] -= mean;
+      means[i] += activations.data[c * cells + i];
+    }
+  }
+  let u = Float64Array.from({ length: cells }, (_, i) => 1 + Math.sin(i + 1) / 2);
+  let norm = 0;
+  for (let k = 0; k < MOST_ITERATIONS; k++) {
+    const next = apply(m, channels, cells, u);
+    norm = Math.hypot(...next);
+    if (norm === 0) return tensor([height, width]);
+    const change = next.reduce((most, x, i) => Math.max(most, Math.abs(x / norm - u[i])), 0);
+    u = next.map((x) => x / norm);
+    if (change < TOLERANCE) break;
+  }
+  const middle = means.reduce((sum, x) => sum + x, 0) / cells;
+  const agreement = u.reduce((sum, x, i) => sum + x * (centre ? means[i] - middle : means[i]), 0);
+  const scale = Math.sqrt(norm) * (agreement < 0 ? -1 : 1);
+  return tensor(
+    [height, width],
+    Float32Array.from(u, (x) => scale * x),
+  );
+}
+
+/**
+ * Eigen-CAM: the first principal component of the feature map; the same for every class.
+ *
+ *   A = U Σ Vᵀ with a row for each cell and a column for each channel,   map = A v₁
+ */
+export const eigenCam = defineMethod({
+  name: 'eigen-cam',
+  title: 'Eigen-CAM',
+  family: 'gradient',
+  paper: 'Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, arXiv:2008.00299',
+  needs: ['features'],
+  signed: true,
+  cost: '1',
+  options: z.object({
+    layer: camOptions.layer,
+    relu: camOptions.relu,
+    centre: z.boolean().default(false).describe('whether the mean of each channel is taken off first, as pytorch-grad-cam does and the paper does not'),
+  }),
+
+  async explain({ model, input, targets, options, progress }) {
+    const [, , height, width] = input.shape;
+    const layers = await readLayers(model, chooseLayers(model, options.layer), input);
+    const maps = layers.map(({ name, activations }) => ({ layer: name, map: firstComponent(activations, options.centre) }));
+    progress(1);
+    return targets.map(() => fromLayers(maps, options.relu, height, width));
+  },
+});

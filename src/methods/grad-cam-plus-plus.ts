@@ -1,0 +1,39 @@
+import { z } from 'zod';
+import { camOptions, explainCam, weightedSum } from './internal/cam.ts';
+import { defineMethod } from './method.ts';
+
+/** Keeps the share of a cell finite. */
+const EPSILON = 1e-6;
+
+/**
+ * Grad-CAM++: a cell's positive gradient counts by the share that makes several objects of the class weigh alike. With
+ * g = dS / dA for the exponential of the score, whose positive factor falls out of the map up to scale:
+ *
+ *   α_cij = g² / (2 g² + sum_kl A_ckl · g³),   w_c = sum_ij α_cij max(g, 0),   map = sum_c w_c A_c
+ */
+export const gradCamPlusPlus = defineMethod({
+  name: 'grad-cam-plus-plus',
+  title: 'Grad-CAM++',
+  family: 'gradient',
+  paper: 'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, arXiv:1710.11063',
+  needs: ['gradients', 'features'],
+  signed: true,
+  cost: '1 forward and 1 backward',
+  options: z.object(camOptions),
+
+  explain: (context) =>
+    explainCam(context, (a, g) => {
+      const [channels, height, width] = a.shape;
+      const area = height * width;
+      const weights = new Float64Array(channels);
+      for (let c = 0; c < channels; c++) {
+        const gradients = g.data.subarray(c * area, (c + 1) * area);
+        const sum = a.data.subarray(c * area, (c + 1) * area).reduce((total, x) => total + x, 0);
+        for (const gradient of gradients) {
+          const share = gradient ** 2 / (2 * gradient ** 2 + sum * gradient ** 3 + EPSILON);
+          weights[c] += share * Math.max(gradient, 0);
+        }
+      }
+      return weightedSum(a, weights);
+    }),
+});

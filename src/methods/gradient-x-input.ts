@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { explainPixels, pixelOptions } from './internal/gradients.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * The gradient times the picture in the model's normalised units: what each pixel adds to the score of a linear model.
+ *
+ *   map[p] = reduce over channels of x[p] · dS / dx[p]
+ */
+export const gradientXInput = defineMethod({
+  name: 'gradient-x-input',
+  title: 'Gradient × input',
+  family: 'gradient',
+  paper: 'Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating Activation Differences, 2016, arXiv:1605.01713',
+  needs: ['gradients'],
+  signed: true,
+  cost: '1 forward and 1 backward',
+  options: z.object(pixelOptions),
+
+  explain: (context) => explainPixels(context, { timesInput: true }),
+});

@@ -1,0 +1,21 @@
+import { z } from 'zod';
+import { explainPixels, pixelOptions } from './internal/gradients.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * Guided backpropagation: at each ReLU y = max(x, 0) only what is positive goes on.
+ *
+ *   dx = max(dy, 0) [y > 0]
+ */
+export const guidedBackprop = defineMethod({
+  name: 'guided-backprop',
+  title: 'Guided backpropagation',
+  family: 'gradient',
+  paper: 'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, arXiv:1412.6806',
+  needs: ['gradients'],
+  signed: true,
+  cost: '1 forward and 1 backward',
+  options: z.object(pixelOptions),
+
+  explain: (context) => explainPixels(context, { rules: 'guided-backprop' }),
+});

@@ -1,0 +1,3 @@
+import { describeCamReference } from './fixtures/reference.ts';
+
+describeCamReference('hires-cam', 'HiResCAM');

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
+import { quadrature, quadratureOption } from './internal/quadrature.ts';
+import { type Attribution, defineMethod } from './method.ts';
+
+/**
+ * Integrated gradients: the gradient along the straight line from a baseline b to the picture x, times the way.
+ *
+ *   a = (x - b) ⊙ ∫₀¹ dS/dx (b + α (x - b)) dα,   sum a = S(x) - S(b)
+ *
+ * What the sum over the nodes of the integral misses of that completeness is reported.
+ */
+export const integratedGradients = defineMethod({
+  name: 'integrated-gradients',
+  title: 'Integrated gradients',
+  family: 'gradient',
+  paper: 'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv:1703.01365',
+  needs: ['gradients'],
+  signed: true,
+  cost: 'steps forward and backward, and 2 forward: 52 and 50',
+  options: z.object({
+    steps: z.int().min(1).max(10_000).default(50).describe('points on the path'),
+    quadrature: quadratureOption,
+    baseline: baselineOption
+      .unwrap()
+      .default('black')
+      .describe('where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
+    output: outputOption,
+    reduce: reduceOption,
+  }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, , height, width] = input.shape;
+    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
+    const way = input.data.map((x, i) => x - start[i]);
+    const { nodes, weights } = quadrature(options.quadrature, options.steps);
+    const attributions: Attribution[] = [];
+    for (const [t, target] of targets.entries()) {
+      const integral = new Float64Array(way.length);
+      await gradientSeries({
+        model,
+        input,
+        target: target.index,
+        score: options.output,
+        batchSize,
+        count: options.steps,
+        render: (k, picture) => picture.forEach((_, i) => (picture[i] = start[i] + nodes[k] * way[i])),
+        take: (k, gradient) => gradient.forEach((g, i) => (integral[i] += weights[k] * g)),
+        onProgress: (done) => progress((t + done / options.steps) / targets.length),
+      });
+      const ends = tensor([2, ...input.shape.slice(1)]);
+      ends.data.set(input.data);
+      ends.data.set(start, input.data.length);
+      const [atInput, atBaseline] = await scoresOf(model, ends, target.index, options.output, batchSize);
+      const attribution = integral.map((g, i) => g * way[i]);
+      const sum = attribution.reduce((all, a) => all + a, 0);
+      attributions.push({
+        map: reduceChannels(attribution, height, width, options.reduce),
+        extras: { score: atInput, baselineScore: atBaseline, sum, completenessDelta: sum - (atInput - atBaseline) },
+      });
+    }
+    return attributions;
+  },
+});

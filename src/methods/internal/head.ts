@@ -1,0 +1,63 @@
+import { FoveaError } from '../../errors.ts';
+import type { Model, ScoreKind } from '../../model/model.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { gradientsOf } from './gradients.ts';
+import { channelsFirst, type LayerLayout, layoutOf, withLayers } from './layers.ts';
+
+/** Bytes of altered feature maps that are in memory at once. */
+const GROUP_BYTES = 32 * 2 ** 20;
+
+/** The values of one layer for one picture. */
+export interface LayerValues {
+  readonly name: string;
+  /** As the network has them, [1, …]. */
+  readonly values: Tensor;
+  readonly layout: LayerLayout;
+  /** As channels [C, h, w]. */
+  readonly activations: Tensor;
+}
+
+/** Runs the network once and reads layers. */
+export async function readLayers(model: Model, names: readonly string[], input: Tensor): Promise<LayerValues[]> {
+  const { activations } = model;
+  if (!activations) throw new FoveaError('unsupported', `${model.name} does not show its feature maps`);
+  const read = await withLayers(model, names, () => activations(names, input));
+  return names.map((name, l) => {
+    const layout = layoutOf(model, name, read[l], input);
+    return { name, values: read[l], layout, activations: channelsFirst(read[l], 0, layout) };
+  });
+}
+
+/** Which altered feature maps to score. */
+export interface HeadRun {
+  readonly model: Model;
+  readonly layer: LayerValues;
+  readonly target: number;
+  readonly score: ScoreKind;
+  readonly batchSize?: number;
+  readonly count: number;
+  /** Changes copy `k` of the layer's values. */
+  readonly alter: (k: number, values: Float32Array) => void;
+  readonly onProgress?: (done: number) => void;
+}
+
+/** The score of one class for `count` altered copies of a feature map, through what comes after it in the network. */
+export async function headScores({ model, layer, target, score, batchSize, count, alter, onProgress }: HeadRun): Promise<Float64Array> {
+  const { values, name } = layer;
+  const size = values.data.length;
+  const group = Math.max(1, Math.floor(GROUP_BYTES / (4 * size)));
+  const scores = new Float64Array(count);
+  for (let from = 0; from < count; from += group) {
+    const rows = Math.min(group, count - from);
+    const batch = tensor([rows, ...values.shape.slice(1)]);
+    for (let k = 0; k < rows; k++) {
+      const row = batch.data.subarray(k * size, (k + 1) * size);
+      row.set(values.data);
+      alter(from + k, row);
+    }
+    const answer = await gradientsOf(model, { batch, at: name, wrt: [], targets: [target], score, batchSize });
+    scores.set(answer.scores.data, from);
+    onProgress?.(from + rows);
+  }
+  return scores;
+}

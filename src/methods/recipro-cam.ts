@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { tensor } from '../tensor/tensor.ts';
+import { camOptions, fromLayers } from './internal/cam.ts';
+import { headScores, readLayers } from './internal/head.ts';
+import { chooseLayers, offsetOf } from './internal/layers.ts';
+import { type Attribution, defineMethod, type LayerMap } from './method.ts';
+
+/** Weights of a cell and its neighbours. */
+const KERNEL = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16);
+
+/**
+ * Recipro-CAM: the score of the class when the head sees one cell of the feature map only, and its neighbours faintly.
+ *
+ *   map[p] = S(head(A ⊙ K_p)),  K_p a 3 × 3 kernel around p (1/4 in the middle, 1/8 beside, 1/16 at the corners)
+ */
+export const reciproCam = defineMethod({
+  name: 'recipro-cam',
+  title: 'Recipro-CAM',
+  family: 'gradient',
+  paper: 'Byun & Lee, Recipro-CAM: Fast gradient-free visual explanations for convolutional neural networks, 2022, arXiv:2209.14074',
+  needs: ['features', 'gradients'],
+  signed: true,
+  cost: '1, and the cells of the layer through the head only: 50 for a 7×7 map',
+  options: z.object({
+    ...camOptions,
+    blur: z.boolean().default(true).describe('whether the neighbours of a cell are seen faintly; false: the cell alone'),
+  }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, , height, width] = input.shape;
+    const layers = await readLayers(model, chooseLayers(model, options.layer), input);
+    const attributions: Attribution[] = [];
+    for (const [t, { index }] of targets.entries()) {
+      const maps: LayerMap[] = [];
+      for (const [l, layer] of layers.entries()) {
+        const [channels, h, w] = layer.activations.shape;
+        const scores = await headScores({
+          model,
+          layer,
+          target: index,
+          score: options.output,
+          batchSize,
+          count: h * w,
+          alter: (p, values) => {
+            for (let cell = 0; cell < h * w; cell++) {
+              const weight = seen(cell, p, w, options.blur);
+              for (let c = 0; c < channels; c++) values[offsetOf(layer.layout, c, cell)] *= weight;
+            }
+          },
+          onProgress: (done) => progress((t + (l + done / (h * w)) / layers.length) / targets.length),
+        });
+        maps.push({ layer: layer.name, map: tensor([h, w], Float32Array.from(scores)) });
+      }
+      attributions.push(fromLayers(maps, options.relu, height, width));
+    }
+    return attributions;
+  },
+});
+
+/** How much of a cell is seen when cell `p` is looked at. */
+function seen(cell: number, p: number, width: number, blur: boolean): number {
+  if (!blur) return cell === p ? 1 : 0;
+  const down = Math.floor(cell / width) - Math.floor(p / width);
+  const across = (cell % width) - (p % width);
+  return Math.abs(down) <= 1 && Math.abs(across) <= 1 ? KERNEL[(down + 1) * 3 + across + 1] : 0;
+}

@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../model/baseline.ts';
+import type { Grids } from '../model/perturbation.ts';
+import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
+import { camOptions, fromLayers, weightedSum } from './internal/cam.ts';
+import { readLayers } from './internal/head.ts';
+import { chooseLayers } from './internal/layers.ts';
+import { upsamplingMatrix } from './internal/upsampling.ts';
+import { type Attribution, defineMethod, type LayerMap } from './method.ts';
+
+/** rows · grid · columnsᵀ */
+function upsample(grid: Float32Array, rows: Tensor, columns: Tensor): Float32Array {
+  const [[height, h], [width, w]] = [rows.shape, columns.shape];
+  const wide = new Float32Array(h * width);
+  for (let i = 0; i < h; i++) for (let x = 0; x < width; x++) for (let j = 0; j < w; j++) wide[i * width + x] += grid[i * w + j] * columns.data[x * w + j];
+  const result = new Float32Array(height * width);
+  for (let y = 0; y < height; y++) {
+    for (let i = 0; i < h; i++) {
+      const weight = rows.data[y * h + i];
+      if (weight !== 0) for (let x = 0; x < width; x++) result[y * width + x] += weight * wide[i * width + x];
+    }
+  }
+  return result;
+}
+
+/**
+ * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to its largest value
+ * scaled to 0 … 1. The rows of an upsampling matrix add up to 1, so the small grid can be scaled instead.
+ */
+export function channelMasks(activations: Tensor, height: number, width: number): Grids {
+  const [channels, h, w] = activations.shape;
+  const [rows, columns] = [upsamplingMatrix('align-corners', h, height), upsamplingMatrix('align-corners', w, width)];
+  const grids = new Float32Array(activations.data.length);
+  for (let c = 0; c < channels; c++) {
+    const grid = activations.data.subarray(c * h * w, (c + 1) * h * w);
+    const [min, max] = range(upsample(grid, rows, columns));
+    if (max > min) grid.forEach((value, i) => (grids[c * h * w + i] = (value - min) / (max - min)));
+  }
+  return { kind: 'grids', grids: tensor([channels, h, w], grids), rows, columns, shifts: new Int32Array(2 * channels) };
+}
+
+/**
+ * Score-CAM: each channel is laid over the picture as a mask; the scores of the masked pictures weigh the channels.
+ *
+ *   w = softmax over channels of S(x ⊙ M_c),   map = sum_c w_c A_c
+ *
+ * The paper subtracts the score of the baseline, which the softmax does not see.
+ */
+export const scoreCam = defineMethod({
+  name: 'score-cam',
+  title: 'Score-CAM',
+  family: 'gradient',
+  paper: 'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, arXiv:1910.01279',
+  needs: ['features'],
+  signed: true,
+  cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
+  options: z.object({ ...camOptions, baseline: baselineOption }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, , height, width] = input.shape;
+    const layers = await readLayers(model, chooseLayers(model, options.layer), input);
+    const maps: LayerMap[][] = targets.map(() => []);
+    for (const [l, { name, activations }] of layers.entries()) {
+      const scores = await model.perturb({
+        input,
+        baseline: createBaseline(options.baseline, model, input),
+        perturbation: channelMasks(activations, height, width),
+        targets: targets.map((target) => target.index),
+        score: options.output,
+        batchSize,
+        onProgress: (done, total) => progress((l + done / total) / layers.length),
+      });
+      targets.forEach((_, t) => {
+        const column = Float32Array.from({ length: activations.shape[0] }, (__, c) => scores.data[c * targets.length + t]);
+        maps[t].push({ layer: name, map: weightedSum(activations, softmax(column)) });
+      });
+    }
+    return maps.map((each): Attribution => fromLayers(each, options.relu, height, width));
+  },
+});

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { type GradientSeries, gradientSeries } from './internal/path.ts';
+import { type Attribution, defineMethod } from './method.ts';
+
+/** Running sums over noisy gradients. */
+interface NoisyGradients {
+  /** 1 / N · sum_k g_k, [C, H, W]. */
+  readonly mean: Float64Array;
+  /** 1 / N · sum_k g_k². */
+  readonly meanSquare: Float64Array;
+  /** Standard error of the mean of the channel sums, [H, W]. */
+  readonly standardError: Tensor;
+}
+
+/** What `noisyGradients` needs to know. */
+export interface NoisyRequest extends Omit<GradientSeries, 'render' | 'take'> {
+  /** Writes the noise of sample `k`, to be added to the picture. */
+  readonly noise: (k: number, values: Float32Array) => void;
+}
+
+/** Mean, mean square and error of the gradients at N noisy copies x + n_k of a picture. */
+export async function noisyGradients({ noise, ...request }: NoisyRequest): Promise<NoisyGradients> {
+  const { input, count } = request;
+  const [, , height, width] = input.shape;
+  const area = height * width;
+  const [mean, meanSquare] = [new Float64Array(input.data.length), new Float64Array(input.data.length)];
+  const [sums, squares] = [new Float64Array(area), new Float64Array(area)];
+  await gradientSeries({
+    ...request,
+    render: (k, picture) => {
+      noise(k, picture);
+      picture.forEach((value, i) => (picture[i] = value + input.data[i]));
+    },
+    take: (_, gradient) => {
+      gradient.forEach((g, i) => {
+        mean[i] += g / count;
+        meanSquare[i] += (g * g) / count;
+      });
+      reduceChannels(gradient, height, width, 'sum').data.forEach((value, i) => {
+        sums[i] += value;
+        squares[i] += value * value;
+      });
+    },
+  });
+  const error = sums.map((sum, i) => Math.sqrt(Math.max(0, squares[i] - (sum * sum) / count) / (count * Math.max(1, count - 1))));
+  return { mean, meanSquare, standardError: tensor([height, width], Float32Array.from(error)) };
+}
+
+/**
+ * SmoothGrad: gradients at noisy copies of the picture, n_k normal with a standard deviation of `noise` times the range of
+ * the input.
+ *
+ *   mean:     1 / N · sum_k g(x + n_k)
+ *   squared:  1 / N · sum_k g(x + n_k)²
+ *   variance: mean of squares - square of the mean   (VarGrad)
+ */
+export const smoothgrad = defineMethod({
+  name: 'smoothgrad',
+  title: 'SmoothGrad',
+  family: 'gradient',
+  paper:
+    'Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, arXiv:1706.03825; squared: Hooker et al., NeurIPS 2019; VarGrad: Adebayo et al., 2018',
+  needs: ['gradients'],
+  signed: true,
+  cost: 'samples forward and backward: 25',
+  options: z.object({
+    samples: z.int().min(2).max(100_000).default(25).describe('noisy copies of the picture'),
+    noise: z.number().gt(0).max(10).default(0.15).describe('standard deviation of the noise, as a share of the range of the input'),
+    kind: z.enum(['mean', 'squared', 'variance']).default('mean').describe('the mean of the gradients, of their squares, or their variance (VarGrad)'),
+    output: outputOption,
+    reduce: reduceOption,
+  }),
+
+  async explain({ model, input, targets, options, random, batchSize, progress }) {
+    const { samples, kind } = options;
+    const [, , height, width] = input.shape;
+    const [min, max] = range(input.data);
+    const sigma = options.noise * (max - min);
+    const attributions: Attribution[] = [];
+    for (const [t, target] of targets.entries()) {
+      const { mean, meanSquare, standardError } = await noisyGradients({
+        model,
+        input,
+        target: target.index,
+        score: options.output,
+        batchSize,
+        count: samples,
+        noise: (k, values) => {
+          const stream = random.fork(k);
+          values.forEach((_, i) => (values[i] = sigma * stream.normal()));
+        },
+        onProgress: (done) => progress((t + done / samples) / targets.length),
+      });
+      const values = kind === 'mean' ? mean : kind === 'squared' ? meanSquare : meanSquare.map((square, i) => Math.max(0, square - mean[i] ** 2));
+      const signedSum = kind === 'mean' && options.reduce === 'sum';
+      attributions.push({ map: reduceChannels(values, height, width, options.reduce), ...(signedSum && { standardError }), extras: { sigma } });
+    }
+    return attributions;
+  },
+});

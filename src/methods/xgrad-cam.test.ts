@@ -1,0 +1,3 @@
+import { describeCamReference } from './fixtures/reference.ts';
+
+describeCamReference('xgrad-cam', 'XGradCAM');

@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import { camOptions, channelSums, explainCam, weightedSum } from './internal/cam.ts';
+import { defineMethod } from './method.ts';
+
+/** Keeps the weight of a channel without activation finite. */
+const EPSILON = 1e-7;
+
+/**
+ * XGrad-CAM: as Grad-CAM, but the gradient is averaged with the activations as weights, so that the map adds up to the
+ * score where the head is nearly linear.
+ *
+ *   w_c = sum_ij A_cij dS / dA_cij / sum_ij A_cij,   map = sum_c w_c A_c
+ */
+export const xgradCam = defineMethod({
+  name: 'xgrad-cam',
+  title: 'XGrad-CAM',
+  family: 'gradient',
+  paper: 'Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, arXiv:2008.02312',
+  needs: ['gradients', 'features'],
+  signed: true,
+  cost: '1 forward and 1 backward',
+  options: z.object(camOptions),
+
+  explain: (context) =>
+    explainCam(context, (a, g) => {
+      const products = channelSums(a, g, (activation, gradient) => activation * gradient);
+      const sums = channelSums(a, g, (activation) => activation);
+      return weightedSum(
+        a,
+        products.map((product, c) => product / (sums[c] + EPSILON)),
+      );
+    }),
+});
