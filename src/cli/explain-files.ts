@@ -87,7 +87,7 @@ function pictureOf(prepared: PreparedInput, model: Model): Image {
 }
 
 async function encode(format: Format, plan: ExplainPlan, method: Method, explanation: Explanation, prepared: PreparedInput): Promise<Uint8Array | string> {
-  if (format === 'npy') return encodeNpy(explanation.map);
+  if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
   if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
   const picture = pictureOf(prepared, plan.model);
   const region = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
