@@ -1,4 +1,4 @@
-import { type Graph, inferTensors, type Node, producersOf, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
+import { type Graph, inferTensors, type Node, nodeInputs, producersOf, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
 import type { ClassifierInput } from './classifier-graph.ts';
 import type { FeatureMap } from './model.ts';
 
@@ -51,7 +51,7 @@ const isProduct = ({ opType, inputs }: Node, dependent: ReadonlySet<string>): bo
 
 function readersOf(nodes: readonly Node[]): Map<string, Node[]> {
   const readers = new Map<string, Node[]>();
-  for (const node of nodes) for (const name of node.inputs) readers.set(name, [...(readers.get(name) ?? []), node]);
+  for (const node of nodes) for (const name of nodeInputs(node)) readers.set(name, [...(readers.get(name) ?? []), node]);
   return readers;
 }
 
@@ -60,7 +60,7 @@ function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: str
   const dependent = new Set([input]);
   const mixed = new Set<string>();
   for (const node of nodes) {
-    const from = node.inputs.filter((name) => dependent.has(name));
+    const from = nodeInputs(node).filter((name) => dependent.has(name));
     if (from.length === 0) continue;
     for (const output of node.outputs) dependent.add(output);
     const carried = !WEIGHTED.has(node.opType) && from.some((name) => mixed.has(name));
@@ -86,7 +86,7 @@ function beforeWeights({ nodes }: Flow): Set<string> {
   const reached = new Set<string>();
   for (const node of nodes.toReversed()) {
     if (!WEIGHTED.has(node.opType) && !node.outputs.some((name) => reached.has(name))) continue;
-    for (const name of node.inputs) reached.add(name);
+    for (const name of nodeInputs(node)) reached.add(name);
   }
   return reached;
 }
@@ -114,7 +114,7 @@ function heardByOutputs(flow: Flow, graph: Graph): Set<string> {
   for (const node of flow.nodes.toReversed()) {
     if (!node.outputs.some((name) => reached.has(name))) continue;
     const patches = node.outputs.some((name) => heard.has(name)) || isProduct(node, flow.dependent);
-    for (const name of node.inputs) {
+    for (const name of nodeInputs(node)) {
       reached.add(name);
       if (patches && !picksClassToken(flow, node)) heard.add(name);
     }
