@@ -3,7 +3,7 @@ import { FoveaError } from '../errors.ts';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { rowsOf } from '../model/batching.ts';
 import { INPUT, type Model } from '../model/model.ts';
-import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { camOptions, fromLayers } from './internal/cam.ts';
 import { gradientsOf } from './internal/gradients.ts';
 import { chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
@@ -17,28 +17,30 @@ const GROUP_BYTES = 96 * 2 ** 20;
 const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
 
 /** r + α (u - r) for each α and each row of `values`: [rows · points, …]; r is the least value of each channel over its cells. */
-function layerPath(values: Tensor, alphas: readonly number[]): Tensor {
-  const [rows, channels, height, width] = values.shape;
+function layerPath({ shape, data }: Tensor, least: Float32Array, alphas: readonly number[]): Tensor {
+  const [rows, channels, height, width] = shape;
   const cells = height * width;
-  const size = channels * cells;
-  const result = tensor([rows * alphas.length, channels, height, width]);
-  const least = leastOf(values);
+  const result = new Float32Array(alphas.length * data.length);
+  let to = 0;
   for (let row = 0; row < rows; row++) {
-    alphas.forEach((alpha, k) => {
-      const to = (row * alphas.length + k) * size;
-      for (let i = 0; i < size; i++) {
-        const r = least[row * channels + Math.floor(i / cells)];
-        result.data[to + i] = r + alpha * (values.data[row * size + i] - r);
+    for (const alpha of alphas) {
+      for (let channel = row * channels; channel < (row + 1) * channels; channel++) {
+        const r = least[channel];
+        for (let i = channel * cells; i < (channel + 1) * cells; i++) result[to++] = r + alpha * (data[i] - r);
       }
-    });
+    }
   }
-  return result;
+  return tensor([rows * alphas.length, channels, height, width], result);
 }
 
 /** The least value of each channel over its cells, [rows · channels]. */
 function leastOf({ shape, data }: Tensor): Float32Array {
   const cells = shape[2] * shape[3];
-  return Float32Array.from({ length: shape[0] * shape[1] }, (_, c) => data.subarray(c * cells, (c + 1) * cells).reduce((min, x) => Math.min(min, x)));
+  const least = new Float32Array(data.length / cells).fill(Number.POSITIVE_INFINITY);
+  for (let i = 0, channel = 0; channel < least.length; channel++) {
+    for (let end = i + cells; i < end; i++) if (data[i] < least[channel]) least[channel] = data[i];
+  }
+  return least;
 }
 
 async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<Tensor> {
@@ -65,28 +67,30 @@ interface LastIntegral {
 
 /** Adds the last integral of `values` [n, C, h, w], over its channels, to `map` [h · w]. */
 async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, values: Tensor, map: Float64Array): Promise<void> {
-  const [count, channels, height, width] = values.shape;
-  const cells = height * width;
-  const size = channels * cells;
+  const [count, ...shape] = values.shape;
   const perRow = alphas?.length ?? 1;
-  const group = Math.max(1, Math.floor(GROUP_BYTES / (8 * size * perRow)));
+  const group = Math.max(1, Math.floor(GROUP_BYTES / (8 * sizeOf(shape) * perRow)));
   for (let from = 0; from < count; from += group) {
     const some = rowsOf(values, from, Math.min(count, from + group));
-    const path = alphas ? layerPath(some, alphas) : some;
-    const least = alphas && leastOf(some);
+    const least = leastOf(some);
+    const path = alphas ? layerPath(some, least, alphas) : some;
     const { gradients } = await gradientsOf(model, { batch: path, at: layer, wrt: [INPUT], targets: [target], score, batchSize });
-    const gradient = gradients[0].data;
-    for (let row = 0; row < path.shape[0]; row++) {
-      const source = Math.floor(row / perRow);
-      for (let c = 0; c < channels; c++) {
-        const r = least ? least[source * channels + c] : 0;
-        for (let i = 0; i < cells; i++) {
-          const at = row * size + c * cells + i;
-          const way = least ? some.data[source * size + c * cells + i] - r : 1;
-          map[i] += way * path.data[at] * gradient[at];
-        }
-      }
+    for (let row = 0; row < some.shape[0]; row++) {
+      const u = slab(some, row).data;
+      const r = least.subarray(row * shape[0], (row + 1) * shape[0]);
+      for (let k = row * perRow; k < (row + 1) * perRow; k++) addProduct(map, slab(path, k).data, slab(gradients[0], k).data, alphas && { u, r });
     }
+  }
+}
+
+/** map += sum over channels of (u - r) ⊙ v ⊙ gradient; without the way u - r, of v ⊙ gradient. */
+function addProduct(map: Float64Array, v: Float32Array, gradient: Float32Array, way: { u: Float32Array; r: Float32Array } | null): void {
+  const cells = map.length;
+  const [u, least] = way ? [way.u, way.r] : [v, v];
+  for (let channel = 0, at = 0; at < v.length; channel++) {
+    const r = least[channel];
+    if (way) for (let i = 0; i < cells; i++, at++) map[i] += (u[at] - r) * v[at] * gradient[at];
+    else for (let i = 0; i < cells; i++, at++) map[i] += v[at] * gradient[at];
   }
 }
 
@@ -142,10 +146,15 @@ export const iia = defineMethod({
     const betas = points(paths !== 'activations', steps);
     const alphas = paths === 'image' ? null : points(true, steps);
     const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
-    const pictures = tensor([betas.length, ...input.shape.slice(1)]);
-    betas.forEach((beta, k) => {
-      for (let i = 0; i < input.data.length; i++) pictures.data[k * input.data.length + i] = start[i] + beta * (input.data[i] - start[i]);
-    });
+    const {
+      data,
+      shape: [, ...pixels],
+    } = input;
+    const pictures = tensor([betas.length, ...pixels]);
+    for (const [k, beta] of betas.entries()) {
+      const picture = slab(pictures, k).data;
+      for (let i = 0; i < data.length; i++) picture[i] = start[i] + beta * (data[i] - start[i]);
+    }
     const first = await activationsOf(model, names[0], pictures, input);
     const integrals = targets.map((target) => ({ model, layer, target: target.index, score: options.output, batchSize, alphas }));
     const maps: Float64Array[] = targets.map(() => new Float64Array());
@@ -163,7 +172,7 @@ export const iia = defineMethod({
     if (names.length === 1) await add(first);
     for (let k = 0; names.length === 2 && k < betas.length; k++) {
       const own = rowsOf(first, k, k + 1);
-      await add(await activationsOf(model, layer, alphas ? layerPath(own, alphas) : own, input, names[0]));
+      await add(await activationsOf(model, layer, alphas ? layerPath(own, leastOf(own), alphas) : own, input, names[0]));
     }
     return maps.map((map): Attribution => {
       const mean = tensor(

@@ -42,6 +42,10 @@ class Rows {
     }
     this.shape = output.shape.slice(1);
     const size = sizeOf(this.shape);
+    if (rows === this.total && padded === rows) {
+      this.data = output.data as Float32Array; // one batch is the whole
+      return;
+    }
     this.data ??= new Float32Array(this.total * size);
     this.data.set((output.data as Float32Array).subarray(0, rows * size), from * size);
   }
