@@ -1,5 +1,6 @@
 import { FoveaError } from '../errors.ts';
 import { ablationCam } from './ablation-cam.ts';
+import { centre } from './centre.ts';
 import { deconvnet } from './deconvnet.ts';
 import { eigenCam } from './eigen-cam.ts';
 import { expectedGradients } from './expected-gradients.ts';
@@ -45,6 +46,7 @@ const all = [
   guidedBackprop,
   deconvnet,
   random,
+  centre,
 ] as unknown as readonly Method[];
 
 /** The methods by name, in the order they are listed to users. */
