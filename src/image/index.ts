@@ -1,3 +1,4 @@
 export * from './blur.ts';
 export * from './image.ts';
+export * from './mask.ts';
 export * from './resize.ts';
