@@ -120,7 +120,7 @@ describe('iia', () => {
   });
 
   test.each([
-    ['nowhere.txt', undefined, /--pics nowhere.txt cannot be read/],
+    ['nowhere.txt', undefined, /nowhere.txt, the list of pictures, cannot be read: it does not exist/],
     ['pics.txt', '\n', /--pics pics.txt is empty: expected lines of FILE CLASS/],
     ['pics.txt', 'one.png 32\n', /target 32 is out of range: demo-cnn has 32 classes, 0 to 31/],
   ])('%s with %j is wrong usage', async (name, text, message) => {
