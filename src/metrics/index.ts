@@ -1,13 +1,33 @@
 import { FoveaError } from '../errors.ts';
+import { averagePrecision } from './average-precision.ts';
+import { complexity } from './complexity.ts';
 import { deletion } from './deletion.ts';
 import { f1 } from './f1.ts';
 import { insertion } from './insertion.ts';
 import { iou } from './iou.ts';
+import { meanIou } from './mean-iou.ts';
 import type { Metric } from './metric.ts';
+import { pixelAccuracy } from './pixel-accuracy.ts';
 import { pointingGame } from './pointing-game.ts';
+import { relevanceMass } from './relevance-mass.ts';
+import { relevanceRank } from './relevance-rank.ts';
+import { sparseness } from './sparseness.ts';
 
 /** Every metric there is. Adding one: a file, a line here, a test. */
-const all: readonly Metric[] = [deletion, insertion, pointingGame, iou, f1];
+const all: readonly Metric[] = [
+  deletion,
+  insertion,
+  pointingGame,
+  iou,
+  f1,
+  pixelAccuracy,
+  meanIou,
+  averagePrecision,
+  relevanceMass,
+  relevanceRank,
+  sparseness,
+  complexity,
+];
 
 /** The metrics by name, in the order they are listed to users. */
 export const metrics: ReadonlyMap<string, Metric> = new Map(all.map((metric) => [metric.name, metric]));
@@ -23,5 +43,5 @@ export function findMetric(name: string): Metric {
 }
 
 export { pixelOrder } from './internal/ranks.ts';
-export { activatedPixels, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
+export { activatedPixels, dataSetLevel, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
 export * from './metric.ts';

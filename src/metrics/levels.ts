@@ -1,4 +1,5 @@
 import { activated } from './internal/threshold.ts';
+import type { Score } from './metric.ts';
 
 /** How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant map. */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
@@ -49,4 +50,27 @@ export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
     samples,
     samples.flatMap(({ value, activatedPixels: pixels }) => (value === null || pixels === 0 ? [] : [value / pixels])),
   );
+}
+
+type Ratio = NonNullable<Score['ratios']>[number];
+
+/** The mean of the ratios, without those of denominator 0. */
+export function meanRatio(ratios: readonly Ratio[]): number {
+  const there = ratios.filter(([, denominator]) => denominator > 0);
+  return there.reduce((sum, [numerator, denominator]) => sum + numerator / denominator, 0) / there.length;
+}
+
+/**
+ * Data-set level, for metrics whose scores carry `ratios` (pixel accuracy, mean IoU): numerators and denominators are
+ * summed over the pictures, then divided, then averaged. Large objects weigh more than in the plain mean.
+ *   1/K sum_k (sum_i n_ik / sum_i d_ik)
+ * Source: the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
+ */
+export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAverage {
+  const rows = scores.flatMap(({ ratios }) => (ratios ? [ratios] : []));
+  const sums = rows[0]?.map((_, k): Ratio => {
+    const total = (part: 0 | 1) => rows.reduce((sum, ratios) => sum + ratios[k][part], 0);
+    return [total(0), total(1)];
+  });
+  return { value: sums ? meanRatio(sums) : null, count: rows.length, excluded: scores.length - rows.length };
 }

@@ -20,7 +20,20 @@ async function failure(run: Promise<unknown>): Promise<string> {
 
 describe('the table of metrics', () => {
   it('lists each under its own name', () => {
-    expect([...metrics.keys()]).toEqual(['deletion', 'insertion', 'pointing-game', 'iou', 'f1']);
+    expect([...metrics.keys()]).toEqual([
+      'deletion',
+      'insertion',
+      'pointing-game',
+      'iou',
+      'f1',
+      'pixel-accuracy',
+      'mean-iou',
+      'average-precision',
+      'relevance-mass',
+      'relevance-rank',
+      'sparseness',
+      'complexity',
+    ]);
     for (const [name, metric] of metrics) expect(metric.name).toBe(name);
   });
 
@@ -29,7 +42,7 @@ describe('the table of metrics', () => {
   });
 
   it('names the metrics there are for an unknown one', () => {
-    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, pointing-game, iou, f1');
+    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, pointing-game, iou, f1, ');
     expect(findMetric('iou').title).toBe('Intersection over union');
   });
 });
@@ -38,8 +51,8 @@ describe('presets', () => {
   const pointing = findMetric('pointing-game');
 
   it('are recorded with every option', async () => {
-    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { tolerance: 0 } });
-    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { tolerance: 15 } });
+    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { form: 'hit', tolerance: 0 } });
+    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { form: 'hit', tolerance: 15 } });
   });
 
   it('yield to options: the record is the preset that has them, or custom', async () => {
@@ -48,7 +61,9 @@ describe('presets', () => {
   });
 
   it('are refused when unknown, as are options', async () => {
-    expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe('pointing-game has no preset "toString": expected one of exact, torchray');
+    expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe(
+      'pointing-game has no preset "toString": expected one of exact, torchray, energy',
+    );
     expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain('pointing-game has no option "tolerence"');
     expect(await failure(pointing.score({ map, mask, options: { tolerance: -1 } }))).toContain('pointing-game.tolerance = -1: expected number from 0');
   });
