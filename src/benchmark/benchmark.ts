@@ -1,6 +1,6 @@
 import type { Dataset } from '../datasets/dataset.ts';
 import type { Json, Method } from '../methods/method.ts';
-import type { Curve, Metric } from '../metrics/metric.ts';
+import type { Curve, Metric, Score } from '../metrics/metric.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
 
@@ -75,6 +75,8 @@ export interface ScoreRecord {
   readonly modelCalls: ModelCalls;
   readonly seconds: number;
   readonly curve?: Curve;
+  /** For metrics that are summed up over the data set before they are divided. */
+  readonly ratios?: Score['ratios'];
 }
 
 /** A line of the file of scores. */

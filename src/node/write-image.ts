@@ -1,5 +1,6 @@
 import sharp from 'sharp';
 import { FoveaError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 
 /** Interleaved 8-bit samples, rows from the top; an `Image` is one of three channels. */
 export interface Pixels {
@@ -26,4 +27,12 @@ export async function encodePng({ width, height, data, channels = 3 }: Pixels): 
   if (channels < 3) png.toColourspace('b-w');
   const bytes = await png.png({ compressionLevel: 6, adaptiveFiltering: true, palette: false }).toBuffer();
   return new Uint8Array(bytes); // a plain array, not a Buffer
+}
+
+/** Bytes of a picture as a lossless WebP file at quality 100, a measure of how much information it holds. */
+export async function losslessWebpSize({ width, height, data }: Image): Promise<number> {
+  const { info } = await sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false })
+    .webp({ lossless: true, quality: 100 })
+    .toBuffer({ resolveWithObject: true });
+  return info.size;
 }
