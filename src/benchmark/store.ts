@@ -25,6 +25,7 @@ async function appendLine(path: string, line: string): Promise<void> {
 export interface ScoreStore {
   has(item: string, method: string, metric?: string): boolean;
   map(item: string, method: string): MapRecord | undefined;
+  score(item: string, method: string, metric: string): ScoreRecord | undefined;
   /**
    * Adds a line.
    * @throws FoveaError `output` if it cannot be written; what was there before stays whole.
@@ -75,6 +76,7 @@ export async function openStore(folder: string, part?: string, append: AppendLin
   return {
     has: (item, method, metric) => records.has(keyOf(item, method, metric)),
     map: (item, method) => records.get(keyOf(item, method)) as MapRecord | undefined,
+    score: (item, method, metric) => records.get(keyOf(item, method, metric)) as ScoreRecord | undefined,
     append: async (record) => {
       await append(path, `${JSON.stringify(record)}\n`).catch((cause: unknown) => {
         throw cause instanceof FoveaError ? cause : writeError(path, cause);
