@@ -84,7 +84,10 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   const curves = summary.curves.filter((curve) => curve.metric === metric.key);
   if (curves.length === 0) return [];
   const ordered = [...curves].sort((a, b) => (cellOf(summary, a.method, metric.key)?.rank ?? 0) - (cellOf(summary, b.method, metric.key)?.rank ?? 0));
-  const series = ordered.map(({ method, x, y }) => ({ name: method, x, y, isControl: isControl(method) }));
+  // A method has the same colour in all charts.
+  const names = methodOrder(summary).map(({ method }) => method);
+  const styles = seriesStyles(names.map(isControl));
+  const series = ordered.map(({ method, x, y }) => ({ name: method, x, y, style: styles[names.indexOf(method)] }));
   const score = (method: string) => {
     const value = cellOf(summary, method, metric.key)?.value;
     return value == null ? '' : ` ${formatScore(value)}`;
@@ -94,7 +97,7 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
     {
       title: `${metric.key} ${arrow(metric.direction)}`,
       svg: lineChartSvg({ alt, xTitle: 'share of pixels changed', yTitle: 'mean score of the class', series }),
-      legend: seriesStyles(series).map((style, i) => ({ ...style, text: `${ordered[i].method}${score(ordered[i].method)}` })),
+      legend: series.map(({ name, style }) => ({ ...style, text: `${name}${score(name)}` })),
     },
   ];
 }

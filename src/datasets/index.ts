@@ -1,13 +1,16 @@
 import { FoveaError } from '../errors.ts';
 import { parseOptions } from '../methods/options.ts';
+import { coco } from './coco.ts';
 import type { Dataset, DatasetReader } from './dataset.ts';
 import { demoScenes } from './demo-scenes.ts';
 import { imageFolder } from './image-folder.ts';
+import { imagenetSegmentation } from './imagenet-segmentation.ts';
 import { objects } from './objects.ts';
 import { picsList } from './pics-list.ts';
+import { voc } from './voc.ts';
 
 /** Every kind of data set there is. Adding one: a file, a line here, a test, a part of docs/datasets.md. */
-const all = [imageFolder, picsList, objects, demoScenes] as unknown as readonly DatasetReader[];
+const all = [imageFolder, picsList, objects, coco, voc, imagenetSegmentation, demoScenes] as unknown as readonly DatasetReader[];
 
 /** The kinds of data sets by name, in the order they are listed to users. */
 export const datasetReaders: ReadonlyMap<string, DatasetReader> = new Map(all.map((reader) => [reader.name, reader]));

@@ -8,8 +8,7 @@ export interface ChartSeries {
   readonly name: string;
   readonly x: readonly number[];
   readonly y: readonly number[];
-  /** Drawn thin, grey and dashed: something to compare with. */
-  readonly isControl?: boolean;
+  readonly style: SeriesStyle;
 }
 
 /** A line chart. */
@@ -28,14 +27,14 @@ export interface SeriesStyle {
   readonly dash: string;
 }
 
-const SIZE = { width: 460, height: 300, left: 46, right: 12, top: 14, bottom: 42 };
+const SIZE = { width: 460, height: 300, left: 46, right: 20, top: 14, bottom: 42 };
 const DASHES = ['', '6 3', '2 3'];
 const CONTROL_DASHES = ['5 4', '1.5 3.5'];
 
-/** The styles of series, in their order: ten colours, then the same dashed; controls in grey. */
-export function seriesStyles(series: readonly Pick<ChartSeries, 'isControl'>[]): SeriesStyle[] {
+/** Styles that tell series apart, in their order: ten colours, then the same dashed; controls, to compare with, in grey. */
+export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
   let [shown, controls] = [0, 0];
-  return series.map(({ isControl }) => {
+  return isControls.map((isControl) => {
     if (isControl) return { colour: '#8a8590', dash: CONTROL_DASHES[controls++ % CONTROL_DASHES.length] };
     const style = { colour: schemeTableau10[shown % 10], dash: DASHES[Math.floor(shown / 10) % DASHES.length] };
     shown += 1;
@@ -65,15 +64,14 @@ export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string
   const ticks = x
     .ticks(5)
     .map((value) => `<text x="${number(x(value))}" y="${height - bottom + 17}" text-anchor="middle">${x.tickFormat(5, '~%')(value)}</text>`);
-  const styles = seriesStyles(series);
-  const lines = series.map((each, i) => {
+  const lines = series.map((each) => {
     const d =
       line<number>(
         (_, k) => x(each.x[k]),
         (value) => y(value),
       ).digits(2)([...each.y]) ?? '';
-    const dash = styles[i].dash && ` stroke-dasharray="${styles[i].dash}"`;
-    return `<path d="${d}" fill="none" stroke="${styles[i].colour}" stroke-width="${each.isControl ? 1.6 : 2}"${dash} stroke-linejoin="round"><title>${escapeHtml(each.name)}</title></path>`;
+    const dash = each.style.dash && ` stroke-dasharray="${each.style.dash}"`;
+    return `<path d="${d}" fill="none" stroke="${each.style.colour}" stroke-width="2"${dash} stroke-linejoin="round"><title>${escapeHtml(each.name)}</title></path>`;
   });
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(alt)}" font-size="12" fill="currentColor">${grid.join('')}${ticks.join('')}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(xTitle)}</text><text transform="translate(11 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yTitle)}</text>${lines.reverse().join('')}</svg>`;
 }
