@@ -1,14 +1,24 @@
 import { FoveaError } from '../errors.ts';
+import { averageDrop } from './average-drop.ts';
+import { averageDropInDeletion } from './average-drop-in-deletion.ts';
 import { averagePrecision } from './average-precision.ts';
+import { completeness } from './completeness.ts';
 import { complexity } from './complexity.ts';
 import { deletion } from './deletion.ts';
 import { f1 } from './f1.ts';
+import { increaseInConfidence } from './increase-in-confidence.ts';
+import { infidelity } from './infidelity.ts';
 import { insertion } from './insertion.ts';
 import { iou } from './iou.ts';
+import { maxSensitivity } from './max-sensitivity.ts';
 import { meanIou } from './mean-iou.ts';
 import type { Metric } from './metric.ts';
+import { muFidelity } from './mu-fidelity.ts';
+import { negativePerturbation } from './negative-perturbation.ts';
 import { pixelAccuracy } from './pixel-accuracy.ts';
 import { pointingGame } from './pointing-game.ts';
+import { positivePerturbation } from './positive-perturbation.ts';
+import { randomLogit } from './random-logit.ts';
 import { relevanceMass } from './relevance-mass.ts';
 import { relevanceRank } from './relevance-rank.ts';
 import { sparseness } from './sparseness.ts';
@@ -17,6 +27,14 @@ import { sparseness } from './sparseness.ts';
 const all: readonly Metric[] = [
   deletion,
   insertion,
+  positivePerturbation,
+  negativePerturbation,
+  averageDrop,
+  increaseInConfidence,
+  averageDropInDeletion,
+  infidelity,
+  muFidelity,
+  maxSensitivity,
   pointingGame,
   iou,
   f1,
@@ -25,6 +43,8 @@ const all: readonly Metric[] = [
   averagePrecision,
   relevanceMass,
   relevanceRank,
+  randomLogit,
+  completeness,
   sparseness,
   complexity,
 ];
