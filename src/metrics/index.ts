@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { aic } from './aic.ts';
 import { averageDrop } from './average-drop.ts';
 import { averageDropInDeletion } from './average-drop-in-deletion.ts';
 import { averagePrecision } from './average-precision.ts';
@@ -21,6 +22,8 @@ import { positivePerturbation } from './positive-perturbation.ts';
 import { randomLogit } from './random-logit.ts';
 import { relevanceMass } from './relevance-mass.ts';
 import { relevanceRank } from './relevance-rank.ts';
+import { road } from './road.ts';
+import { sic } from './sic.ts';
 import { sparseness } from './sparseness.ts';
 
 /** Every metric there is. Adding one: a file, a line here, a test. */
@@ -32,6 +35,9 @@ const all: readonly Metric[] = [
   averageDrop,
   increaseInConfidence,
   averageDropInDeletion,
+  road,
+  sic,
+  aic,
   infidelity,
   muFidelity,
   maxSensitivity,
@@ -63,5 +69,5 @@ export function findMetric(name: string): Metric {
 }
 
 export { pixelOrder } from './internal/ranks.ts';
-export { activatedPixels, dataSetLevel, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
+export { activatedPixels, curveLevel, dataSetLevel, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
 export * from './metric.ts';

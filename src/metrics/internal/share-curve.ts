@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { baselineOption, createBaseline } from '../../model/baseline.ts';
-import { argmax, slab } from '../../tensor/tensor.ts';
 import type { Given, Measurement } from '../metric.ts';
+import { classScores } from './class-scores.ts';
 import { areaUnder } from './perturbation-curve.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
 
@@ -39,9 +39,6 @@ export async function measureShares(context: Given<'model'>, options: z.output<t
     signal,
     onProgress: (done, total) => onProgress?.(done / total),
   });
-  const y = TENTHS.map((_, i) => {
-    const row = slab(scores, i).data;
-    return accuracy ? Number(argmax(row) === target.index) : row[0];
-  });
+  const y = classScores(scores, accuracy ? target.index : 0, accuracy);
   return { value: 0.9 * areaUnder(y), curve: { x: TENTHS, y } };
 }
