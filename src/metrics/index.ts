@@ -14,6 +14,7 @@ import { iou } from './iou.ts';
 import { maxSensitivity } from './max-sensitivity.ts';
 import { meanIou } from './mean-iou.ts';
 import type { Metric } from './metric.ts';
+import { modelRandomization } from './model-randomization.ts';
 import { muFidelity } from './mu-fidelity.ts';
 import { negativePerturbation } from './negative-perturbation.ts';
 import { pixelAccuracy } from './pixel-accuracy.ts';
@@ -49,6 +50,7 @@ const all: readonly Metric[] = [
   averagePrecision,
   relevanceMass,
   relevanceRank,
+  modelRandomization,
   randomLogit,
   completeness,
   sparseness,

@@ -42,6 +42,7 @@ describe('the table of metrics', () => {
       'average-precision',
       'relevance-mass',
       'relevance-rank',
+      'model-randomization',
       'random-logit',
       'completeness',
       'sparseness',

@@ -1,77 +1,77 @@
-/** The eight neighbours of a pixel, as (dy, dx, weight): 1/6 for those that share a side, 1/12 for the corners. */
-const NEIGHBOURS = [-1, 0, 1].flatMap((dy) =>
-  [-1, 0, 1].flatMap((dx): [number, number, number][] => (dy === 0 && dx === 0 ? [] : [[dy, dx, dy === 0 || dx === 0 ? 1 / 6 : 1 / 12]])),
-);
-
 /** Conjugate gradients stop when the residual has shrunk to this share of the right-hand side. */
-const TOLERANCE = 1e-5;
+const TOLERANCE = 1e-4;
 
-/** The equations of the missing pixels: neighbours among themselves (index, -1 for none) and the diagonal. */
-interface System {
-  readonly missing: Int32Array;
-  /** [n · 8], the position among the missing pixels of each neighbour; -1 where it is known or beyond the border. */
-  readonly links: Int32Array;
-  /** Sum of the weights of the neighbours inside the picture, [n]. */
-  readonly diagonal: Float64Array;
+/** A plane with a frame of zeros one pixel wide around it, so that every pixel has eight neighbours: [(height+2) · (width+2)]. */
+type Framed = Float64Array;
+
+/** The weighted sum of the neighbours of cell `p` in rows of `s`: 1/6 for those that share a side, 1/12 for the corners. */
+const around = (v: Framed, p: number, s: number): number =>
+  (v[p - 1] + v[p + 1] + v[p - s] + v[p + s]) / 6 + (v[p - s - 1] + v[p - s + 1] + v[p + s - 1] + v[p + s + 1]) / 12;
+
+/** Puts the frame around a plane; where `known` is 0 the value is 0. */
+function framed(value: (pixel: number) => number, known: Uint8Array, width: number): Framed {
+  const result = new Float64Array((width + 2) * (known.length / width + 2));
+  for (let i = 0; i < known.length; i++) if (known[i]) result[frameIndex(i, width)] = value(i);
+  return result;
 }
 
-function systemOf(known: Uint8Array, height: number, width: number): System {
-  const missing = Int32Array.from(known.keys()).filter((pixel) => !known[pixel]);
-  const place = new Int32Array(known.length).fill(-1);
-  missing.forEach((pixel, k) => (place[pixel] = k));
-  const links = new Int32Array(8 * missing.length).fill(-1);
-  const diagonal = new Float64Array(missing.length);
-  missing.forEach((pixel, k) => {
-    const [y, x] = [Math.floor(pixel / width), pixel % width];
-    NEIGHBOURS.forEach(([dy, dx, weight], j) => {
-      if (y + dy < 0 || y + dy >= height || x + dx < 0 || x + dx >= width) return;
-      diagonal[k] += weight;
-      links[8 * k + j] = place[pixel + dy * width + dx];
-    });
-  });
-  return { missing, links, diagonal };
-}
+const frameIndex = (pixel: number, width: number): number => (Math.floor(pixel / width) + 1) * (width + 2) + (pixel % width) + 1;
 
-/** out_k = d_k v_k - sum_j w_j v_j over the missing neighbours: a symmetric, positive definite matrix. */
-function multiply({ links, diagonal }: System, v: Float64Array, out: Float64Array): void {
-  for (let k = 0; k < v.length; k++) {
-    let sum = diagonal[k] * v[k];
-    for (let j = 0; j < 8; j++) {
-      const link = links[8 * k + j];
-      if (link >= 0) sum -= NEIGHBOURS[j][2] * v[link];
-    }
-    out[k] = sum;
+/**
+ * Solves d_p x_p - around(x, p) = right_p for the cells by conjugate gradients, preconditioned by the diagonal (Hestenes &
+ * Stiefel 1952), starting from x. The vectors are planes that are 0 outside the cells.
+ */
+function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x: Framed): void {
+  const [residual, direction, product] = [new Float64Array(x.length), new Float64Array(x.length), new Float64Array(x.length)];
+  let [energy, size, limit] = [0, 0, 0];
+  for (const p of cells) {
+    residual[p] = right[p] - diagonal[p] * x[p] + around(x, p, s);
+    direction[p] = residual[p] / diagonal[p];
+    energy += residual[p] * direction[p];
+    size += residual[p] ** 2;
+    limit += right[p] ** 2;
   }
-}
-
-const dot = (a: Float64Array, b: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-};
-
-/** Solves the system by conjugate gradients, preconditioned by its diagonal (Hestenes & Stiefel 1952). */
-function solve(system: System, right: Float64Array): Float64Array {
-  const n = right.length;
-  const [x, product] = [new Float64Array(n), new Float64Array(n)];
-  const residual = right.slice();
-  const scaled = residual.map((r, k) => r / system.diagonal[k]);
-  const direction = scaled.slice();
-  let energy = dot(residual, scaled);
-  const enough = TOLERANCE ** 2 * dot(right, right);
-  for (let step = 0; step < n && dot(residual, residual) > enough; step++) {
-    multiply(system, direction, product);
-    const length = energy / dot(direction, product);
-    for (let k = 0; k < n; k++) {
-      x[k] += length * direction[k];
-      residual[k] -= length * product[k];
-      scaled[k] = residual[k] / system.diagonal[k];
+  for (let step = 0; step < cells.length && size > TOLERANCE ** 2 * limit; step++) {
+    let curvature = 0;
+    for (const p of cells) {
+      product[p] = diagonal[p] * direction[p] - around(direction, p, s);
+      curvature += direction[p] * product[p];
     }
-    const next = dot(residual, scaled);
-    for (let k = 0; k < n; k++) direction[k] = scaled[k] + (next / energy) * direction[k];
+    const length = energy / curvature;
+    let next = 0;
+    size = 0;
+    for (const p of cells) {
+      x[p] += length * direction[p];
+      residual[p] -= length * product[p];
+      next += residual[p] ** 2 / diagonal[p];
+      size += residual[p] ** 2;
+    }
+    for (const p of cells) direction[p] = residual[p] / diagonal[p] + (next / energy) * direction[p];
     energy = next;
   }
-  return x;
+}
+
+/**
+ * A first guess of the pixels that are not known: the mean of what is known in the smallest block of 2ⁿ × 2ⁿ around each.
+ * Large holes start near their answer, where conjugate gradients alone would carry values in pixel by pixel.
+ */
+function guess(plane: Float32Array, known: Uint8Array, height: number, width: number): Float32Array {
+  if (known.every((value) => value !== 0)) return plane;
+  const [h, w] = [Math.ceil(height / 2), Math.ceil(width / 2)];
+  const [sums, counts] = [new Float32Array(h * w), new Float32Array(h * w)];
+  const block = (i: number) => (Math.floor(i / width) >> 1) * w + ((i % width) >> 1);
+  for (let i = 0; i < plane.length; i++) {
+    if (!known[i]) continue;
+    sums[block(i)] += plane[i];
+    counts[block(i)]++;
+  }
+  const coarse = guess(
+    sums.map((sum, k) => (counts[k] > 0 ? sum / counts[k] : 0)),
+    Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
+    h,
+    w,
+  );
+  return plane.map((value, i) => (known[i] ? value : coarse[block(i)]));
 }
 
 /**
@@ -84,33 +84,23 @@ function solve(system: System, right: Float64Array): Float64Array {
  * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022, section 4.2.
  */
 export function imputeLinearly(planes: Float32Array, known: Uint8Array, height: number, width: number): Float32Array {
-  const system = systemOf(known, height, width);
-  const { missing } = system;
+  const s = width + 2;
+  const missing = Int32Array.from(known.keys()).filter((pixel) => !known[pixel]);
+  const unknown = known.map((value) => 1 - value);
+  const cells = missing.map((pixel) => frameIndex(pixel, width));
+  const inside = framed(() => 1, new Uint8Array(known.length).fill(1), width);
+  const diagonal = new Float64Array(inside.length);
+  for (const p of cells) diagonal[p] = around(inside, p, s);
   const result = planes.slice();
-  const area = height * width;
-  for (let from = 0; from < planes.length; from += area) {
-    const plane = planes.subarray(from, from + area);
-    // Solved around the mean of the known pixels, where the answer is nearest to 0.
-    const mean = meanOfKnown(plane, known);
-    const right = Float64Array.from(missing, (pixel, k) => {
-      const [y, x] = [Math.floor(pixel / width), pixel % width];
-      let sum = 0;
-      NEIGHBOURS.forEach(([dy, dx, weight], j) => {
-        const inside = y + dy >= 0 && y + dy < height && x + dx >= 0 && x + dx < width;
-        if (inside && system.links[8 * k + j] < 0) sum += weight * (plane[pixel + dy * width + dx] - mean);
-      });
-      return sum;
-    });
-    solve(system, right).forEach((value, k) => (result[from + missing[k]] = value + mean));
+  for (let from = 0; from < planes.length; from += known.length) {
+    const plane = planes.subarray(from, from + known.length);
+    const given = framed((i) => plane[i], known, width);
+    const right = new Float64Array(given.length);
+    for (const p of cells) right[p] = around(given, p, s);
+    const start = guess(plane, known, height, width);
+    const x = framed((i) => start[i], unknown, width);
+    solve(cells, s, diagonal, right, x);
+    missing.forEach((pixel, k) => (result[from + pixel] = x[cells[k]]));
   }
   return result;
-}
-
-function meanOfKnown(plane: Float32Array, known: Uint8Array): number {
-  let [sum, count] = [0, 0];
-  for (let i = 0; i < plane.length; i++) {
-    sum += known[i] * plane[i];
-    count += known[i];
-  }
-  return sum / count;
 }
