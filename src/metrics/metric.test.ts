@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
@@ -53,6 +54,15 @@ describe('the table of metrics', () => {
 
   it('has defaults that are the first preset, spelt out', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
+  });
+
+  it('is documented: every metric with its direction and presets', () => {
+    const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
+    for (const { name, direction, presets, title } of metrics.values()) {
+      const line = lines.find((each) => each.startsWith(`| \`${name}\` |`)) ?? '';
+      expect(line, title).toContain(direction === 'higher' ? '| ↑ |' : '| ↓ |');
+      if (!line.includes('as `')) for (const preset of Object.keys(presets)) expect(line, name).toContain(`\`${preset}\``);
+    }
   });
 
   it('names the metrics there are for an unknown one', () => {
