@@ -95,7 +95,7 @@ export async function measureInformation(
   if (least >= most) return { value: null, reason: 'the picture of the random pixels alone scores no less than the whole' };
   const sorted = map.data.slice().sort();
   const pictures: Image[] = [];
-  const information: number[] = [];
+  const sizes: Promise<number>[] = [];
   for (const share of options.shares) {
     throwIfCancelled(signal);
     const limit = quantile(sorted, 1 - share);
@@ -104,9 +104,10 @@ export async function measureInformation(
       known.map((value, i) => (value || map.data[i] >= limit ? 1 : 0)),
     );
     pictures.push(picture);
-    information.push(clip(((await losslessSize(picture)) - small) / (large - small)));
+    sizes.push(losslessSize(picture)); // packed while the next picture is made
     onProgress?.(pictures.length / (options.shares.length + 1));
   }
+  const information = (await Promise.all(sizes)).map((size) => clip((size - small) / (large - small)));
   let highest = 0;
   const points = (await score(pictures)).map((value, k) => {
     const relative = clip((value - least) / (most - least));
