@@ -1,5 +1,6 @@
+import { FoveaError } from '../errors.ts';
 import { activated } from './internal/threshold.ts';
-import type { Score } from './metric.ts';
+import type { Curve, Score } from './metric.ts';
 
 /** How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant map. */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
@@ -73,4 +74,35 @@ export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAve
     return [total(0), total(1)];
   });
   return { value: sums ? meanRatio(sums) : null, count: rows.length, excluded: scores.length - rows.length };
+}
+
+/** A curve that stands for many, and the area under it. */
+export interface CurveAverage extends LevelAverage {
+  readonly curve: Curve | null;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median (or mean) of the curves
+ * point by point, and the area under that by trapezoids. The published SIC and AIC are medians.
+ * @throws FoveaError `usage` if the curves have different x.
+ * Source: Kapishnikov et al., XRAI, ICCV 2019, and PAIR's `saliency` library.
+ */
+export function curveLevel(scores: readonly Pick<Score, 'value' | 'curve'>[], by: 'median' | 'mean' = 'median'): CurveAverage {
+  const curves = scores.flatMap(({ value, curve }) => (value === null || !curve ? [] : [curve]));
+  const excluded = scores.length - curves.length;
+  if (curves.length === 0) return { value: null, count: 0, excluded, curve: null };
+  const { x } = curves[0];
+  if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
+    throw new FoveaError('usage', 'curves of different points cannot be averaged: score all pictures with the same options and size');
+  }
+  const middle = (values: readonly number[]) => (by === 'median' ? median(values) : values.reduce((sum, value) => sum + value, 0) / values.length);
+  const y = x.map((_, i) => middle(curves.map((curve) => curve.y[i])));
+  const value = y.slice(1).reduce((sum, at, i) => sum + ((at + y[i]) / 2) * (x[i + 1] - x[i]), 0);
+  return { value, count: curves.length, excluded, curve: { x, y } };
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
@@ -23,6 +24,17 @@ describe('the table of metrics', () => {
     expect([...metrics.keys()]).toEqual([
       'deletion',
       'insertion',
+      'positive-perturbation',
+      'negative-perturbation',
+      'average-drop',
+      'increase-in-confidence',
+      'average-drop-in-deletion',
+      'road',
+      'sic',
+      'aic',
+      'infidelity',
+      'mu-fidelity',
+      'max-sensitivity',
       'pointing-game',
       'iou',
       'f1',
@@ -31,6 +43,9 @@ describe('the table of metrics', () => {
       'average-precision',
       'relevance-mass',
       'relevance-rank',
+      'model-randomization',
+      'random-logit',
+      'completeness',
       'sparseness',
       'complexity',
     ]);
@@ -41,8 +56,17 @@ describe('the table of metrics', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
+  it('is documented: every metric with its direction and presets', () => {
+    const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
+    for (const { name, direction, presets, title } of metrics.values()) {
+      const line = lines.find((each) => each.startsWith(`| \`${name}\` |`)) ?? '';
+      expect(line, title).toContain(direction === 'higher' ? '| ↑ |' : '| ↓ |');
+      if (!line.includes('as `')) for (const preset of Object.keys(presets)) expect(line, name).toContain(`\`${preset}\``);
+    }
+  });
+
   it('names the metrics there are for an unknown one', () => {
-    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, pointing-game, iou, f1, ');
+    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, ');
     expect(findMetric('iou').title).toBe('Intersection over union');
   });
 });

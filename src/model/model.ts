@@ -1,3 +1,4 @@
+import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Perturbation } from './perturbation.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -125,6 +126,10 @@ export interface Model {
    * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.
    */
   gradients?(request: GradientRequest): Promise<Gradients>;
+  /** The layers that hold learned weights, from the input to the scores. ONNX models only. */
+  weightLayers?(): readonly string[];
+  /** A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes of it. ONNX models only. */
+  randomized?(layers: readonly string[], random: Random): Promise<Model>;
   /** Frees the sessions. */
   dispose(): Promise<void>;
 }
