@@ -4,7 +4,7 @@ import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
 import { type ReportChart, type ReportGallery, type ReportSection, type ReportTable, type ReportValue, reportHtml } from '../visualize/report.ts';
 import type { Problem } from './run.ts';
 import { mean, ranksOf } from './statistics.ts';
-import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
+import type { Summary, SummaryCell, SummaryLevel, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
 const plural = (count: number, thing: string): string => `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
@@ -80,6 +80,12 @@ function pixelTable(summary: Summary): ReportTable {
   };
 }
 
+const X_TITLES: Readonly<Record<SummaryLevel, string>> = {
+  mean: 'share of pixels changed',
+  'data-set': 'share of pixels changed',
+  'median-curve': 'share of the information shown',
+};
+
 function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   const curves = summary.curves.filter((curve) => curve.metric === metric.key);
   if (curves.length === 0) return [];
@@ -96,7 +102,7 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   return [
     {
       title: `${metric.key} ${arrow(metric.direction)}`,
-      svg: lineChartSvg({ alt, xTitle: 'share of pixels changed', yTitle: 'mean score of the class', series }),
+      svg: lineChartSvg({ alt, xTitle: X_TITLES[metric.level], yTitle: 'score of the class', series }),
       legend: series.map(({ name, style }) => ({ ...style, text: `${name}${score(name)}` })),
     },
   ];
@@ -127,6 +133,12 @@ export function targetText(target: string): string {
     : 'the class that the data set gives the picture, whether the model recognises it or not; of several classes that count as it, the one the model finds likeliest';
 }
 
+const LEVELS: Readonly<Record<SummaryLevel, string>> = {
+  mean: 'mean over the pictures',
+  'data-set': 'counts are summed over the data set before they are divided',
+  'median-curve': 'area under the median of the curves',
+};
+
 function protocolSection({ settings, metrics }: Summary): ReportSection {
   const json = (value: unknown) => JSON.stringify(value, null, 2);
   return {
@@ -134,9 +146,9 @@ function protocolSection({ settings, metrics }: Summary): ReportSection {
     text: ['All methods see the same pictures, classes and seeds. Every score follows from what stands here.'],
     list: [`Class explained: ${targetText(settings.target)}.`, ...settings.dataset.protocol, `Seed of all randomness: ${settings.seed}.`],
     details: [
-      ...metrics.map(({ key, title, preset, options, paper, direction, overDataSet }) => ({
+      ...metrics.map(({ key, title, preset, options, paper, direction, level }) => ({
         title: `${key}: ${title}, protocol ${preset}`,
-        text: `${direction} is better${overDataSet ? '; summed over the data set before it is divided' : '; mean over the pictures'}\n${paper}\n\n${json(options)}`,
+        text: `${direction} is better; ${LEVELS[level]}\n${paper}\n\n${json(options)}`,
       })),
       ...Object.entries(settings.methods).map(([name, options]) => ({
         title: `${name}: ${findMethod(name).title}`,
@@ -182,7 +194,9 @@ export function benchmarkReport(summary: Summary, gallery: ReportGallery): strin
   const charts = metrics.flatMap((metric) => curveChart(summary, metric));
   const sections: ReportSection[] = [
     { title: 'Scores', table: scoreTable(summary) },
-    ...(charts.length > 0 ? [{ title: 'Curves', text: ['Mean over the pictures; the number is the area under the curve.'], charts }] : []),
+    ...(charts.length > 0
+      ? [{ title: 'Curves', text: ['Mean over the pictures (median for sic and aic); the number is the score of the table.'], charts }]
+      : []),
     { title: 'Cost', table: costTable(summary) },
     ...(gallery.rows.length > 0
       ? [

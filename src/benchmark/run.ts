@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import { explainAll, type PreparedInput, prepareInput } from '../explain.ts';
-import { activatedPixels, type MetricContext, pixelOrder } from '../metrics/index.ts';
+import { activatedPixels, type ExplainChanges, type MetricContext, pixelOrder } from '../metrics/index.ts';
 import { createMeter } from '../model/meter.ts';
 import { fitMask } from '../model/preprocessing.ts';
 import { resolveTargets, type Target } from '../model/target.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import type { Benchmark, BenchmarkMethod, BenchmarkMetric, BenchmarkRecord, MapRecord, ScoreRecord } from './benchmark.ts';
 import { type CachedExplanation, cacheKey, readCached, writeCached } from './cache.ts';
 import { createWorkMeter, type WorkMeter } from './progress.ts';
@@ -40,7 +41,7 @@ interface Run {
   readonly store: ScoreStore;
   readonly events: RunEvents;
   readonly work: WorkMeter;
-  /** Methods that the model cannot run. */
+  /** Methods that the model cannot run, and metrics that it cannot answer. */
   readonly dropped: Set<string>;
   readonly problems: Problem[];
 }
@@ -167,7 +168,9 @@ async function scoreMap(
     const none = { value: null, reason: 'the picture has no mask', preset: preset ?? Object.keys(metric.presets)[0], options: {} };
     return { ...base, ...none, modelCalls: meter.calls(), seconds: 0 };
   }
-  const { curve, ...score } = await metric.score({ ...context, model: meter.wrap(model), preset, options });
+  const metered = meter.wrap(model);
+  const explain = context.explain && ((changes: ExplainChanges) => context.explain?.({ model: metered, ...changes }) as Promise<Tensor>);
+  const { curve, ...score } = await metric.score({ ...context, model: metered, explain, preset, options });
   const points = curve && { curve: { x: short(curve.x), y: short(curve.y) } };
   return { ...base, ...score, ...points, modelCalls: meter.calls(), seconds: seconds(started) };
 }
@@ -179,7 +182,7 @@ async function add(run: Run, record: BenchmarkRecord): Promise<void> {
 
 /** One method on one sample: the map, and all its scores. */
 async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, what: string): Promise<void> {
-  const { store, benchmark, events, work } = run;
+  const { store, benchmark, events, work, dropped } = run;
   const { name } = each.method;
   const item = prepared.sample.id;
   const started = performance.now();
@@ -189,7 +192,8 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
     work.finish(mapKind(name), seconds(started));
   }
   const context = contextOf(run, each, prepared, explanation);
-  for (const metric of benchmark.metrics.filter(({ key: metricKey }) => !store.has(item, name, metricKey))) {
+  const isLeft = ({ key: metricKey }: BenchmarkMetric) => !store.has(item, name, metricKey) && !dropped.has(metricKey);
+  for (const metric of benchmark.metrics.filter(isLeft)) {
     events.onProgress?.(work.share(), `${what} · ${name} · ${metric.key}`);
     try {
       const record = await scoreMap(run, metric, name, item, context);
@@ -198,13 +202,21 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
     } catch (error) {
       if (endsRun(error)) throw error;
       work.finish(scoreKind(name, metric.key));
-      report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${messageOf(error)}` }, error);
+      if ((error as FoveaError).code === 'unsupported') dropMetric(run, metric.key, error);
+      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${messageOf(error)}` }, error);
     }
   }
 }
 
-const isDone = ({ benchmark, store }: Run, item: string, method: string): boolean =>
-  store.has(item, method) && benchmark.metrics.every(({ key }) => store.has(item, method, key));
+/** A metric that this model cannot answer is not tried again. */
+function dropMetric(run: Run, key: string, error: unknown): void {
+  run.dropped.add(key);
+  for (const { method } of run.benchmark.methods) run.work.drop(scoreKind(method.name, key), Number.POSITIVE_INFINITY);
+  report(run, { kind: 'not-run', message: messageOf(error) }, error);
+}
+
+const isDone = ({ benchmark, store, dropped }: Run, item: string, method: string): boolean =>
+  store.has(item, method) && benchmark.metrics.every(({ key }) => store.has(item, method, key) || dropped.has(key));
 
 /** All methods on one sample. A method that the model cannot run is not tried again. */
 async function runSample(run: Run, prepared: Prepared, what: string): Promise<void> {

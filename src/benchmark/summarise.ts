@@ -1,4 +1,4 @@
-import { dataSetLevel, imageLevel, pixelLevel } from '../metrics/index.ts';
+import { curveLevel, dataSetLevel, pixelLevel } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { createRandom } from '../tensor/random.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
@@ -11,7 +11,7 @@ import type { ScoreStore } from './store.ts';
 export interface SummaryCell {
   readonly method: string;
   readonly metric: string;
-  /** The mean, or for metrics of the whole data set the ratio of sums; null where no picture has a score. */
+  /** By the metric's level; null where no picture has a score. */
   readonly value: number | null;
   /** 95% bootstrap interval. */
   readonly interval: readonly [low: number, high: number] | null;
@@ -48,8 +48,7 @@ export interface SummaryMetric {
   readonly paper: string;
   readonly preset: string;
   readonly options: unknown;
-  /** Whether values are ratios of sums over the data set. */
-  readonly overDataSet: boolean;
+  readonly level: SummaryLevel;
 }
 
 /** All that a run comes to. */
@@ -65,25 +64,53 @@ export interface Summary {
 
 type Cells = Omit<SummaryCell, 'rank'>;
 
-/** Whether the protocol sums over the data set before it divides. */
-const isOverDataSet = (scores: readonly ScoreRecord[]): boolean => scores.some(({ ratios }) => ratios !== undefined);
+/** How the scores of pictures become one: their mean, sums over the data set divided at the end, or the area under the median curve. */
+export type SummaryLevel = 'mean' | 'data-set' | 'median-curve';
 
-function cellOf(method: string, metric: string, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
-  const samples = scores.map(({ item, value }) => ({ value, activatedPixels: maps.get(item)?.activatedPixels ?? 0 }));
+/** As the metric's protocol has it: information curves (those that need a codec) by their median. */
+function levelOf({ metric }: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryLevel {
+  if (metric.needs.includes('codec')) return 'median-curve';
+  return scores.some(({ ratios }) => ratios !== undefined) ? 'data-set' : 'mean';
+}
+
+/** At most about fifty points of a curve: enough for an interval. */
+function thinned(score: ScoreRecord): ScoreRecord {
+  const { curve } = score;
+  const step = Math.ceil((curve?.x.length ?? 0) / 50);
+  const some = (values: readonly number[]) => values.filter((_, i) => i % step === 0 || i === values.length - 1);
+  return curve && step > 1 ? { ...score, curve: { x: some(curve.x), y: some(curve.y) } } : score;
+}
+
+/** The score of a set of pictures that all have one. */
+function scoreOf(level: SummaryLevel, scores: readonly ScoreRecord[]): number | null {
+  if (scores.length === 0) return null;
+  if (level === 'data-set') return dataSetLevel(scores).value;
+  return level === 'median-curve' ? curveLevel(scores).value : mean(scores.map(({ value }) => value as number));
+}
+
+function intervalOf(level: SummaryLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
+  if (scores.length === 0) return null;
+  if (level === 'mean') return meanInterval(scores.map(({ value }) => value as number));
+  const thin = scores.map(thinned);
+  const statistic = (drawn: readonly number[]) =>
+    scoreOf(
+      level,
+      drawn.map((i) => thin[i]),
+    ) ?? Number.NaN;
+  return bootstrapInterval(scores.length, statistic, createRandom(0).fork('bootstrap'));
+}
+
+function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
   const scored = scores.filter((score) => score.value !== null);
-  const values = scored.map(({ value }) => value as number);
-  const level = isOverDataSet(scores) ? dataSetLevel(scores) : imageLevel(samples);
-  const interval = isOverDataSet(scores)
-    ? bootstrapInterval(scored.length, (drawn) => dataSetLevel(drawn.map((i) => scored[i])).value ?? Number.NaN, createRandom(0).fork('bootstrap'))
-    : meanInterval(values);
+  const level = levelOf(metric, scores);
   return {
     method,
-    metric,
-    value: level.value,
-    interval: values.length > 0 ? interval : null,
-    count: values.length,
-    excluded: scores.length - values.length,
-    pixelLevel: pixelLevel(samples).value,
+    metric: metric.key,
+    value: scoreOf(level, scored),
+    interval: intervalOf(level, scored),
+    count: scored.length,
+    excluded: scores.length - scored.length,
+    pixelLevel: pixelLevel(scores.map(({ item, value }) => ({ value, activatedPixels: maps.get(item)?.activatedPixels ?? 0 }))).value,
   };
 }
 
@@ -109,13 +136,12 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
   };
 }
 
-/** The mean of curves over the same points; curves over other points than the first are left out. */
-function curveOf(method: string, metric: string, scores: readonly ScoreRecord[]): SummaryCurve[] {
-  const curves = scores.flatMap(({ curve }) => (curve ? [curve] : []));
-  if (curves.length === 0) return [];
-  const { x } = curves[0];
-  const same = curves.filter((curve) => curve.x.length === x.length);
-  return [{ method, metric, x, y: x.map((_, i) => mean(same.map(({ y }) => y[i]))) }];
+/** The mean curve, or the median where the protocol has that; none where pictures have curves over different points. */
+function curveOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryCurve[] {
+  const scored = scores.filter(({ curve, value }) => curve && value !== null);
+  const isSame = scored.every(({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x));
+  const { curve } = isSame ? curveLevel(scored, levelOf(metric, scores) === 'median-curve' ? 'median' : 'mean') : { curve: null };
+  return curve ? [{ method, metric: metric.key, x: curve.x, y: curve.y }] : [];
 }
 
 /** Groups records by method, and by metric where they have one. */
@@ -144,24 +170,21 @@ export function summarise(benchmark: Benchmark, store: ScoreStore, problems: rea
   );
   const names = methods.map(({ method }) => method.name).filter((name) => maps.has(name));
   const scoresOf = (method: string, metric: string) => scores.get(JSON.stringify([method, metric])) ?? [];
-  const pairs = metrics.flatMap(({ key }) => names.map((name) => [name, key] as const));
+  const pairs = metrics.flatMap((metric) => names.map((name) => [name, metric] as const));
   const byItem = new Map(names.map((name) => [name, new Map(maps.get(name)?.map((map) => [map.item, map]))]));
-  const cells = pairs.map(([method, metric]) => cellOf(method, metric, scoresOf(method, metric), byItem.get(method) ?? new Map()));
+  const cells = pairs.map(([method, metric]) => cellOf(method, metric, scoresOf(method, metric.key), byItem.get(method) ?? new Map()));
   const settings = settingsOf(benchmark);
   return {
     settings,
     pictures: new Set([...maps.values()].flat().map(({ item }) => item)).size,
     problems,
-    metrics: metrics.map(({ key, metric }) => ({
-      key,
-      title: metric.title,
-      direction: metric.direction,
-      paper: metric.paper,
-      ...settings.metrics[key],
-      overDataSet: names.some((name) => isOverDataSet(scoresOf(name, key))),
-    })),
+    metrics: metrics.map((each) => {
+      const { title, direction, paper } = each.metric;
+      const scoresOfAll = names.flatMap((name) => scoresOf(name, each.key));
+      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level: levelOf(each, scoresOfAll) };
+    }),
     table: ranked(cells, metrics),
     cost: names.map((name) => costOf(name, maps.get(name) ?? [])),
-    curves: pairs.flatMap(([method, metric]) => curveOf(method, metric, scoresOf(method, metric))),
+    curves: pairs.flatMap(([method, metric]) => curveOf(method, metric, scoresOf(method, metric.key))),
   };
 }

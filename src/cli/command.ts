@@ -6,6 +6,7 @@ import type { EvaluateFlags } from './commands/evaluate.ts';
 import type { ExplainFlags } from './commands/explain.ts';
 import type { IassaFlags } from './commands/iassa.ts';
 import type { IiaFlags } from './commands/iia.ts';
+import type { SegmentationFlags } from './commands/segmentation.ts';
 import { collect, FORMATS, integerFrom, names, namesOf } from './options.ts';
 
 /** What a parsed command line comes to. */
@@ -85,6 +86,16 @@ Exit codes:
   1    some pictures or methods failed (each is named on stderr, the rest is done)
   2    wrong usage
   130  interrupted (what is done is kept)`;
+
+const segmentationExamples = `
+Examples:
+  fovea segmentation --dataset voc:VOC2012/ --model resnet101.onnx --methods iia,grad-cam
+  fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model resnet101.onnx
+
+Protocol: the object is every annotated pixel of the picture, VOC's void rim included;
+the predicted class is explained; a pixel counts as object above the mean of its map.
+Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the published
+tables have it (the mean over the rows of the picture). Files as in fovea evaluate.`;
 
 const rootExamples = `
 Examples:
@@ -230,6 +241,23 @@ function addEvaluate(program: Command, signal: AbortSignal, invocation: Invocati
     });
 }
 
+function addSegmentation(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('segmentation')
+    .summary('score maps as segmentations, as in the IIA paper')
+    .description('Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).')
+    .optionsGroup('Benchmark:')
+    .requiredOption('--dataset <kind:path>', 'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)')
+    .option('--images <folder>', 'where the pictures of coco are, if not beside the instances file')
+    .addOption(new Option('-t, --target <policy>', 'class to explain (default: predicted)').choices(['ground-truth', 'predicted']));
+  addReportOptions(addModelOptions(addBenchmarkOptions(command)))
+    .addHelpText('after', segmentationExamples)
+    .action(async (flags: SegmentationFlags) => {
+      const { segmentationCommand } = await import('./commands/segmentation.ts');
+      invocation.exitCode = await segmentationCommand(flags, signal);
+    });
+}
+
 function addMethods(program: Command, invocation: Invocation): void {
   program
     .command('methods')
@@ -276,5 +304,6 @@ export function createProgram(signal: AbortSignal, invocation: Invocation): Comm
   addIassa(program, signal, invocation);
   addIia(program, signal, invocation);
   addEvaluate(program, signal, invocation);
+  addSegmentation(program, signal, invocation);
   return program;
 }
