@@ -69,7 +69,7 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
     const text = (part: unknown) => JSON.stringify(part);
     throw new FoveaError(
       'usage',
-      `the scores in ${folder} were made with another ${what}: ${text(earlier.get(what))}, now ${text(value)}; take another folder, or the same settings`,
+      `the scores in ${folder} were made with other settings: ${what} was ${text(earlier.get(what))}, now ${text(value)}; take another folder, or the same settings`,
     );
   }
   return { ...now, methods: { ...before.methods, ...now.methods }, metrics: { ...before.metrics, ...now.metrics } };

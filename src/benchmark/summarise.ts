@@ -159,15 +159,12 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): M
 /** Puts the scores of a benchmark's samples, methods and metrics together; what else the store holds is left out. */
 export function summarise(benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Summary {
   const { dataset, methods, metrics } = benchmark;
-  const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
-  const maps = groupBy(
-    store.maps().filter(({ item }) => items.has(item)),
-    ({ method }) => method,
-  );
-  const scores = groupBy(
-    store.scores().filter(({ item }) => items.has(item)),
-    ({ method, metric }) => JSON.stringify([method, metric]),
-  );
+  // In the order of the data set, whatever the order of the run: sums of floats depend on it.
+  const place = new Map(Array.from({ length: dataset.length }, (_, i) => [dataset.idOf(i), i] as const));
+  const ordered = <Item extends { readonly item: string }>(records: readonly Item[]): Item[] =>
+    records.filter(({ item }) => place.has(item)).sort((a, b) => (place.get(a.item) ?? 0) - (place.get(b.item) ?? 0));
+  const maps = groupBy(ordered(store.maps()), ({ method }) => method);
+  const scores = groupBy(ordered(store.scores()), ({ method, metric }) => JSON.stringify([method, metric]));
   const names = methods.map(({ method }) => method.name).filter((name) => maps.has(name));
   const scoresOf = (method: string, metric: string) => scores.get(JSON.stringify([method, metric])) ?? [];
   const pairs = metrics.flatMap((metric) => names.map((name) => [name, metric] as const));

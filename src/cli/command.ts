@@ -65,9 +65,9 @@ and .layer.npy, the map of the layer.`;
 
 const evaluateExamples = `
 Examples:
-  fovea evaluate --dataset objects:data/ --model mobilenet_v2.onnx --methods iia,grad-cam
-  fovea evaluate --dataset coco:coco/ --model resnet50.onnx --metrics f1,iou --limit 500
-  fovea evaluate --dataset demo-scenes --limit 20 --methods rise,occlusion --out scenes
+  fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
+  fovea evaluate --dataset coco:coco/ --model m.onnx --metrics f1,iou --limit 500
+  fovea evaluate --dataset demo-scenes --limit 20 --methods rise --out scenes
   fovea evaluate … --out DIR --resume
       Goes on where a stopped run with the same settings was.
 
@@ -89,8 +89,8 @@ Exit codes:
 
 const segmentationExamples = `
 Examples:
-  fovea segmentation --dataset voc:VOC2012/ --model resnet101.onnx --methods iia,grad-cam
-  fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model resnet101.onnx
+  fovea segmentation --dataset voc:VOC2012/ --model m.onnx --methods iia,grad-cam
+  fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
 
 Protocol: the object is every annotated pixel of the picture, VOC's void rim included;
 the predicted class is explained; a pixel counts as object above the mean of its map.

@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { File, type Dataset as Hdf5Dataset, Reference, ready } from 'h5wasm/node';
+import { open } from 'node:fs/promises';
+import { File, type Group, type Dataset as Hdf5Dataset, Reference, ready } from 'h5wasm/node';
 import { z } from 'zod';
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
@@ -45,17 +45,29 @@ function maskOf({ shape, data }: ReturnType<typeof arrayOf>): Mask {
 
 const textOf = ({ data }: ReturnType<typeof arrayOf>): string => String.fromCharCode(...Array.from(data));
 
-async function openFile(path: string): Promise<File> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile()) throw new FoveaError('usage', `${path} does not exist, or is no file: expected gtsegs_ijcv.mat`);
-  await ready;
+const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
+
+/** Whether a file is HDF5: its signature stands at the start, or behind a header of 512 bytes as in MATLAB's files. */
+async function isHdf5(path: string): Promise<boolean> {
+  const file = await open(path).catch((cause: unknown) => {
+    throw new FoveaError('usage', `${path} cannot be read: expected gtsegs_ijcv.mat (${messageOf(cause)})`, { cause });
+  });
   try {
-    const file = new File(path, 'r');
-    if (file.get('/value/img') !== null) return file;
-    file.close();
-  } catch (cause) {
-    throw new FoveaError('usage', `${path} cannot be read as MATLAB v7.3 (HDF5): ${messageOf(cause)}`, { cause });
+    const { buffer } = await file.read(Buffer.alloc(520), 0, 520, 0);
+    return [0, 512].some((at) => buffer.subarray(at, at + SIGNATURE.length).equals(SIGNATURE));
+  } catch {
+    return false; // a folder
+  } finally {
+    await file.close();
   }
+}
+
+async function openFile(path: string): Promise<File> {
+  if (!(await isHdf5(path))) throw new FoveaError('usage', `${path} is no MATLAB v7.3 file (HDF5): expected gtsegs_ijcv.mat of ImageNet-Segmentation`);
+  await ready;
+  const file = new File(path, 'r');
+  if (file.keys().includes('value') && (file.get('value') as Group).keys().includes('img')) return file;
+  file.close();
   throw new FoveaError('usage', `${path} has no /value/img: expected gtsegs_ijcv.mat of ImageNet-Segmentation`);
 }
 
@@ -82,7 +94,7 @@ export const imagenetSegmentation = defineReader({
     const file = await openFile(path);
     const references = (name: string) => readItem(path, 0, () => referencesOf(file, `/value/${name}`));
     const [images, masks] = [references('img'), references('gt')];
-    const names = file.get('/value/id') === null ? [] : references('id');
+    const names = (file.get('value') as Group).keys().includes('id') ? references('id') : [];
     const count = Math.min(images.length, masks.length);
     const ids = Array.from({ length: count }, (_, i) => {
       const name = names[i] && readItem(path, i, () => textOf(arrayOf(file, names[i])));

@@ -21,12 +21,15 @@ describe('help', () => {
     expect(await fovea(['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
 
-  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['methods']], [['inspect']]])('%j --help', async (command: string[]) => {
-    const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
-  });
+  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['evaluate']], [['segmentation']], [['methods']], [['inspect']]])(
+    '%j --help',
+    async (command: string[]) => {
+      const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
+    },
+  );
 
   test('no command at all: the help, on stderr', async () => {
     const { code, stdout, stderr } = await fovea([], folder);
