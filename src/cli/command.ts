@@ -248,8 +248,7 @@ function addSegmentation(program: Command, signal: AbortSignal, invocation: Invo
     .description('Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).')
     .optionsGroup('Benchmark:')
     .requiredOption('--dataset <kind:path>', 'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)')
-    .option('--images <folder>', 'where the pictures of coco are, if not beside the instances file')
-    .addOption(new Option('-t, --target <policy>', 'class to explain (default: predicted)').choices(['ground-truth', 'predicted']));
+    .option('--images <folder>', 'where the pictures of coco are, if not beside the instances file');
   addReportOptions(addModelOptions(addBenchmarkOptions(command)))
     .addHelpText('after', segmentationExamples)
     .action(async (flags: SegmentationFlags) => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -96,6 +96,17 @@ describe('the table of classes', () => {
     expect(Object.keys(COCO_TO_IMAGENET)).toHaveLength(80);
     expect(VOC_CLASSES.filter((name) => vocToImagenet(name).length === 0)).toEqual(['person']);
     expect(vocToImagenet('sofa')).toEqual([831]);
+  });
+
+  it('is the one that the documentation shows', async () => {
+    const page = await readFile(new URL('../../docs/datasets.md', import.meta.url), 'utf8');
+    for (const [category, classes] of Object.entries(COCO_TO_IMAGENET)) {
+      const [, row] = new RegExp(`^\\| ${category} \\| (\\d.*) \\|$`, 'm').exec(page) ?? [];
+      const shown = [...(row ?? '').matchAll(/(\d+)(?:–(\d+))?/g)].flatMap(([, from, to = from]) =>
+        Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => Number(from) + i),
+      );
+      expect([category, shown]).toEqual([category, [...classes]]);
+    }
   });
 });
 

@@ -2,7 +2,7 @@ import { FoveaError } from '../../errors.ts';
 import { type EvaluateFlags, evaluateCommand } from './evaluate.ts';
 
 /** The options of `fovea segmentation`. */
-export interface SegmentationFlags extends Omit<EvaluateFlags, 'data' | 'pics' | 'metrics'> {
+export interface SegmentationFlags extends Omit<EvaluateFlags, 'data' | 'pics' | 'metrics' | 'target'> {
   readonly dataset: string;
 }
 
@@ -21,5 +21,5 @@ export async function segmentationCommand(flags: SegmentationFlags, signal: Abor
   const [, name, path] = /^([^:]*):?(.*)$/s.exec(flags.dataset) ?? [];
   const dataset = DATASETS[name];
   if (!dataset || path === '') throw new FoveaError('usage', `--dataset ${flags.dataset}: expected voc:PATH, coco:PATH or imagenet:FILE`);
-  return evaluateCommand({ ...flags, dataset: `${dataset.kind}:${path}`, data: dataset.data, metrics: METRICS, target: flags.target ?? 'predicted' }, signal);
+  return evaluateCommand({ ...flags, dataset: `${dataset.kind}:${path}`, data: dataset.data, metrics: METRICS, target: 'predicted' }, signal);
 }
