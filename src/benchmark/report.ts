@@ -39,8 +39,18 @@ function scoreValue(cell: SummaryCell | undefined, pictures: number): ReportValu
 
 const methodName = (method: string): ReportValue => (isControl(method) ? `${method} (control)` : method);
 
-function scoreTable(summary: Summary): ReportTable {
-  const { metrics, pictures } = summary;
+/** Metrics a table: as many as a page is wide. */
+const COLUMNS = 5;
+
+/** Some of the metrics at a time, so that no table is wider than a printed page. */
+function inTables(summary: Summary, table: (metrics: readonly SummaryMetric[], isLast: boolean) => ReportTable): ReportTable[] {
+  const { metrics } = summary;
+  const starts = Array.from({ length: Math.ceil(metrics.length / COLUMNS) }, (_, i) => i * COLUMNS);
+  return starts.map((from) => table(metrics.slice(from, from + COLUMNS), from + COLUMNS >= metrics.length));
+}
+
+function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast: boolean): ReportTable {
+  const { pictures } = summary;
   return {
     caption: `${plural(pictures, 'picture')}; below each score: 95% bootstrap interval and rank`,
     columns: [
@@ -56,27 +66,31 @@ function scoreTable(summary: Summary): ReportTable {
       ...metrics.map(({ key }) => scoreValue(cellOf(summary, method, key), pictures)),
       Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–',
     ]),
-    note: '↑ higher is better, ↓ lower is better; ● best of its column. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.',
+    note: !isLast
+      ? undefined
+      : '↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over all metrics. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.',
   };
 }
 
 /** IASSA's pixel level: scores per activated pixel. */
-function pixelTable(summary: Summary): ReportTable {
+function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast: boolean): ReportTable {
   const value = (pixel: number | null | undefined): ReportValue => (pixel == null ? '–' : { value: pixel, text: (1e5 * pixel).toFixed(2) });
   const ranks = (metric: SummaryMetric) => {
     const cells = methodOrder(summary).map(({ method }) => cellOf(summary, method, metric.key)?.pixelLevel ?? null);
     return ranksOf(cells, metric.direction);
   };
-  const byMetric = new Map(summary.metrics.map((metric) => [metric.key, ranks(metric)]));
+  const byMetric = new Map(metrics.map((metric) => [metric.key, ranks(metric)]));
   const withRank = (cell: ReportValue, rank: number | null | undefined): ReportValue => (typeof cell === 'string' ? cell : { ...cell, detail: `#${rank}` });
   return {
     caption: 'Mean score per activated pixel (above 0.3 of the range of the map), ×10⁻⁵',
-    columns: [{ title: 'method' }, ...summary.metrics.map(({ key, direction }) => ({ title: `${key} ${arrow(direction)}` }))],
+    columns: [{ title: 'method' }, ...metrics.map(({ key, direction }) => ({ title: `${key} ${arrow(direction)}` }))],
     rows: methodOrder(summary).map(({ method }, i) => [
       methodName(method),
-      ...summary.metrics.map(({ key }) => withRank(value(cellOf(summary, method, key)?.pixelLevel), byMetric.get(key)?.[i])),
+      ...metrics.map(({ key }) => withRank(value(cellOf(summary, method, key)?.pixelLevel), byMetric.get(key)?.[i])),
     ]),
-    note: 'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps that light up few pixels; for metrics where lower is better it flatters maps that light up many.',
+    note: !isLast
+      ? undefined
+      : 'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps that light up few pixels; for metrics where lower is better it flatters maps that light up many.',
   };
 }
 
@@ -193,7 +207,7 @@ export function benchmarkReport(summary: Summary, gallery: ReportGallery): strin
   const { settings, metrics, pictures } = summary;
   const charts = metrics.flatMap((metric) => curveChart(summary, metric));
   const sections: ReportSection[] = [
-    { title: 'Scores', table: scoreTable(summary) },
+    { title: 'Scores', tables: inTables(summary, (some, isLast) => scoreTable(summary, some, isLast)) },
     ...(charts.length > 0
       ? [{ title: 'Curves', text: ['Mean over the pictures (median for sic and aic); the number is the score of the table.'], charts }]
       : []),
@@ -207,7 +221,7 @@ export function benchmarkReport(summary: Summary, gallery: ReportGallery): strin
           },
         ]
       : []),
-    { title: 'Pixel level', table: pixelTable(summary) },
+    { title: 'Pixel level', tables: inTables(summary, (some, isLast) => pixelTable(summary, some, isLast)) },
     ...problemSection(summary),
     protocolSection(summary),
   ];

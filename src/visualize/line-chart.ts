@@ -27,7 +27,7 @@ export interface SeriesStyle {
   readonly dash: string;
 }
 
-const SIZE = { width: 460, height: 300, left: 46, right: 20, top: 14, bottom: 42 };
+const SIZE = { width: 460, height: 300, left: 56, right: 20, top: 14, bottom: 42 };
 const DASHES = ['', '6 3', '2 3'];
 const CONTROL_DASHES = ['5 4', '1.5 3.5'];
 

@@ -91,6 +91,8 @@ footer { margin-top: 56px; padding-top: 16px; border-top: 1px solid var(--line);
   .row { break-inside: auto; }
   .cell { break-inside: avoid; }
   .scroll { overflow: visible; }
+  th, td { padding: 5px 7px; white-space: normal; }
+  td small { font-size: 7pt; white-space: nowrap; }
   .bar, .picture, .peak { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   section { break-inside: auto; }
   h2, h3 { break-after: avoid; }

@@ -55,6 +55,7 @@ export interface ReportSection {
   readonly text?: readonly string[];
   readonly list?: readonly string[];
   readonly table?: ReportTable;
+  readonly tables?: readonly ReportTable[];
   readonly charts?: readonly ReportChart[];
   readonly legends?: readonly ReportLegend[];
   readonly gallery?: ReportGallery;
@@ -140,6 +141,7 @@ function sectionHtml(section: ReportSection): string {
     list(section.text, (text) => `<p>${escapeHtml(text)}</p>\n`),
     optional(section.list, (items) => `<ul>${list(items, (text) => `<li>${escapeHtml(text)}</li>`)}</ul>\n`),
     optional(section.table, tableHtml),
+    list(section.tables, tableHtml),
     optional(section.charts, (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`),
     optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
     optional(section.gallery, galleryHtml),
