@@ -48,8 +48,8 @@ function bestScale(a: Float64Array, b: Float64Array): number {
  * gradients: then the sum is Iᵀ map for the perturbation I = (x - b) on S. β = 1, or with `scale` the one that fits
  * best, so that the map's unit does not count;
  * no factor below 0, which would make a map perfect that says the opposite. `samples` + 1 model calls.
- * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, definition 2.1, with square
- * removal (section 2.3) and optimal scaling (section 5).
+ * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; the squares are their
+ * square removal, the factor their optimal scaling.
  */
 export const infidelity = defineMetric({
   name: 'infidelity',

@@ -121,7 +121,7 @@ function imputePlane(plane: Float32Array, known: Uint8Array, height: number, wid
  *
  * At least one pixel has to be known. The equations hold to `tolerance` of the known neighbours' size: at 1e-3 the ROAD score
  * of a photograph moved by 1e-4 from that at 1e-6, for less than half the time.
- * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022, section 4.2.
+ * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022.
  */
 export function imputeLinearly(planes: Float32Array, known: Uint8Array, height: number, width: number, tolerance = 1e-3): Float32Array {
   const result = new Float32Array(planes.length);
