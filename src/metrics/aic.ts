@@ -8,7 +8,7 @@ import { defineMetric } from './metric.ts';
  *
  * No value for a picture whose class is not the model's first, or is still first for its random pixels alone. Presets and
  * needs as sic. 2 + number of shares model calls.
- * Source: Kapishnikov et al., XRAI, ICCV 2019, section 4, after PAIR's `saliency` library.
+ * Source: Kapishnikov et al., XRAI, ICCV 2019, after PAIR's `saliency` library.
  */
 export const aic = defineMetric({
   name: 'aic',

@@ -9,7 +9,7 @@ import { defineMetric } from './metric.ts';
  *
  * With baseline zero (all published code) the product is that of the normalised input; `black` is the product of the
  * picture itself. A class of probability 0 gives no value. Two model calls.
- * Source: Chattopadhay et al., Grad-CAM++, WACV 2018, section 5.1.
+ * Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
  */
 export const averageDrop = defineMetric({
   name: 'average-drop',

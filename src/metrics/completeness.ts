@@ -10,7 +10,7 @@ import { defineMetric } from './metric.ts';
  *   error = |sum_i map_i - (f(x) - f(b))| / |f(x) - f(b)|
  *
  * With `relative: false` the difference itself, in the unit of the score. No value where f(x) = f(b). Two model calls.
- * Source: Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, proposition 1.
+ * Source: Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017.
  */
 export const completeness = defineMetric({
   name: 'completeness',

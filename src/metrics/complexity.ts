@@ -8,7 +8,7 @@ import { defineMetric } from './metric.ts';
  *   complexity = - sum_i p_i ln p_i,  p_i = |map_i| / sum_j |map_j|
  *
  * A map of zeros gives no value.
- * Source: Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020, definition 4.
+ * Source: Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020.
  */
 export const complexity = defineMetric({
   name: 'complexity',

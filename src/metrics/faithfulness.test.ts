@@ -134,7 +134,7 @@ describe('completeness', () => {
 });
 
 describe('μFidelity', () => {
-  const options = { score: 'probability', grid: 5 };
+  const options = { grid: 5 };
   const score = async (map: Tensor, more = {}) => (await muFidelity.score({ ...context, map, options, ...more })).value as number;
 
   it('is 1 for the contributions of a linear model in any rising scale, -1 for their opposite', async () => {
@@ -142,6 +142,13 @@ describe('μFidelity', () => {
     expect(await score(mapOf(region.map((value) => 40 * value)))).toBeCloseTo(1, 9);
     expect(await score(mapOf(Array.from(region, (value) => -value)))).toBeCloseTo(-1, 9);
     for (const seed of [1, 2, 3]) expect(Math.abs(await score(randomMap(seed)))).toBeLessThan(0.7);
+  });
+
+  it('is about 0 for a map of ones, unless sets of many cells are let cost more', async () => {
+    const ones = mapOf(new Float32Array(H * W).fill(1));
+    const divisible = { grid: 2, subset: 0.25 }; // 30 pixels a cell: every set of one cell weighs the same
+    expect(await score(ones, { options: divisible })).toBe(0);
+    expect(await score(ones, { preset: 'xplique', options: { score: 'probability', grid: 5 } })).toBeGreaterThan(0.3);
   });
 
   it('is 0 for a map of zeros, and depends on the seed, not on the batch size', async () => {
@@ -168,6 +175,7 @@ describe('infidelity', () => {
     const zero = mapOf(new Float32Array(H * W));
     const [scaled, plain] = [await score(zero, {}), await score(zero, { scale: false })];
     expect(scaled).toBe(plain);
+    expect(await score(mapOf(Array.from(region, (value) => -value)), {})).toBe(plain); // the opposite is no forecast
     for (const seed of [1, 2]) expect(await score(randomMap(seed), {})).toBeLessThanOrEqual(plain);
     // One square as large as the picture's shorter side, W: it hides the region whole, or all but its top rows.
     const whole = await score(zero, { side: 1, scale: false });

@@ -8,7 +8,7 @@ import { defineMetric } from './metric.ts';
  *   1 if p(s x + (1 - s) baseline) > p(x), else 0
  *
  * Baselines as in average drop. A class of probability 0 gives no value. Two model calls.
- * Source: Chattopadhay et al., Grad-CAM++, WACV 2018, section 5.1.
+ * Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
  */
 export const increaseInConfidence = defineMetric({
   name: 'increase-in-confidence',

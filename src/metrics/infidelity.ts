@@ -32,10 +32,10 @@ function sumOver(values: Float64Array, width: number, [top, left, bottom, right]
   return sum;
 }
 
-/** The factor that brings `a` nearest to `b`: argmin_β sum (β a - b)² = sum a b / sum a²; 0 where a is 0. */
+/** The factor from 0 that brings `a` nearest to `b`: argmin_β sum (β a - b)² = max(0, sum a b / sum a²); 0 where a is 0. */
 function bestScale(a: Float64Array, b: Float64Array): number {
   const aa = a.reduce((sum, x) => sum + x * x, 0);
-  return aa > 0 ? a.reduce((sum, x, i) => sum + x * b[i], 0) / aa : 0;
+  return aa > 0 ? Math.max(0, a.reduce((sum, x, i) => sum + x * b[i], 0) / aa) : 0;
 }
 
 /**
@@ -46,9 +46,10 @@ function bestScale(a: Float64Array, b: Float64Array): number {
  *
  * φ is the map where it holds contributions (`map: 'contributions'`), or map · sum_c (x - b) where it holds weights such as
  * gradients: then the sum is Iᵀ map for the perturbation I = (x - b) on S. β = 1, or with `scale` the one that fits
- * best, so that the map's unit does not count. `samples` + 1 model calls.
- * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, definition 2.1, with square
- * removal (section 2.3) and optimal scaling (section 5).
+ * best, so that the map's unit does not count;
+ * no factor below 0, which would make a map perfect that says the opposite. `samples` + 1 model calls.
+ * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; the squares are their
+ * square removal, the factor their optimal scaling.
  */
 export const infidelity = defineMetric({
   name: 'infidelity',

@@ -13,7 +13,7 @@ const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, val
  *   max_δ ‖map(x + δ) - map(x)‖ / ‖map(x)‖,  Frobenius norms
  *
  * The method is run `samples` times. A map of zeros gives no value.
- * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019, definition 3.1; radius, number of
+ * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; radius, number of
  * draws and the division by ‖map(x)‖ as in captum.
  */
 export const maxSensitivity = defineMetric({

@@ -19,7 +19,7 @@ function cascade(layers: number, steps: number | null): number[] {
  * The weights of a layer are drawn from its own values without replacement, so that the scale of every layer stays. The
  * curve is the similarity over the share of layers randomised. The method is run once a step; a map that is the same
  * everywhere is like no other (0 by rank correlation). Needs a model whose weights are known (ONNX).
- * Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, section 4.1.
+ * Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018.
  */
 export const modelRandomization = defineMetric({
   name: 'model-randomization',

@@ -16,12 +16,21 @@ function cellSums({ shape: [height, width], data }: Tensor, grid: number): Float
   return sums;
 }
 
-/** Random grids of 1 (shown) and 0 (hidden, with probability `subset`), [samples, grid, grid]. */
-function drawGrids(samples: number, grid: number, subset: number, random: Random): Tensor {
-  return tensor(
-    [samples, grid, grid],
-    Float32Array.from({ length: samples * grid * grid }, () => (random.uniform() < subset ? 0 : 1)),
-  );
+/** Random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]: a share of the cells, or each with that probability. */
+function drawGrids(samples: number, grid: number, subset: number, sets: 'fixed' | 'independent', random: Random): Tensor {
+  const cells = grid * grid;
+  const grids = tensor([samples, grid, grid], new Float32Array(samples * cells).fill(1));
+  for (let k = 0; k < samples; k++) {
+    // Selection sampling: cell c of a set of fixed size is hidden with probability (cells still to hide) / (cells left).
+    let left = Math.max(1, Math.floor(subset * cells));
+    for (let c = 0; c < cells; c++) {
+      const hidden = random.uniform() < (sets === 'fixed' ? left / (cells - c) : subset);
+      if (!hidden) continue;
+      grids.data[k * cells + c] = 0;
+      left--;
+    }
+  }
+  return grids;
 }
 
 /**
@@ -30,9 +39,10 @@ function drawGrids(samples: number, grid: number, subset: number, random: Random
  *
  *   spearman_S( sum_{i in S} map_i,  f(x) - f(x with S replaced by the baseline) )
  *
- * A cell of the grid is hidden with probability `subset`, as in xplique (the paper draws sets of one size, and Pearson's
- * correlation). 0 where sums or scores do not vary. `samples` model calls.
- * Source: Bhatt, Weller & Moura, IJCAI 2020, definition 3; defaults of xplique.
+ * S is a share of the cells of a grid, as in the paper (which takes Pearson's correlation). Preset `xplique` hides each
+ * cell with that probability by itself: sets of many cells then weigh more and cost more whatever the map says, so that
+ * even a random map is well above 0. 0 where sums or scores do not vary. `samples` model calls.
+ * Source: Bhatt, Weller & Moura, IJCAI 2020, definition 3; numbers of samples and cells as in xplique.
  */
 export const muFidelity = defineMetric({
   name: 'mu-fidelity',
@@ -42,19 +52,20 @@ export const muFidelity = defineMetric({
   paper: 'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
   needs: ['model'],
   presets: {
-    xplique: { samples: 200, grid: 9, subset: 0.2, baseline: 'zero', score: 'logit' },
-    probability: { samples: 200, grid: 9, subset: 0.2, baseline: 'zero', score: 'probability' },
+    'fixed-size': { samples: 200, grid: 9, subset: 0.2, sets: 'fixed', baseline: 'zero', score: 'probability' },
+    xplique: { samples: 200, grid: 9, subset: 0.2, sets: 'independent', baseline: 'zero', score: 'logit' },
   },
   options: z.object({
     samples: z.int().min(2).default(200).describe('sets of cells'),
     grid: z.int().min(1).default(9).describe('cells along each side'),
-    subset: z.number().gt(0).lt(1).default(0.2).describe('probability that a cell is hidden'),
+    subset: z.number().gt(0).lt(1).default(0.2).describe('share of the cells that is hidden'),
+    sets: z.enum(['fixed', 'independent']).default('fixed').describe('hide exactly that share of the cells, or each with that probability'),
     baseline: baselineOption,
-    score: z.enum(['logit', 'probability']).default('logit').describe('the score whose drop is compared'),
+    score: z.enum(['probability', 'logit']).default('probability').describe('the score whose drop is compared'),
   }),
-  measure: async ({ model, input, map, target, random, batchSize, signal, onProgress }, { samples, grid, subset, baseline, score }) => {
+  measure: async ({ model, input, map, target, random, batchSize, signal, onProgress }, { samples, grid, subset, sets, baseline, score }) => {
     const [height, width] = map.shape;
-    const grids = drawGrids(samples, grid, subset, random);
+    const grids = drawGrids(samples, grid, subset, sets, random);
     const { data } = await model.perturb({
       input,
       perturbation: {

@@ -30,7 +30,7 @@ function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
  * A mask without object, and with `energy` a map without positive values, gives no value. A void pixel is no hit, and
  * carries no energy.
  * Source: Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016; tolerance as in
- * TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM, CVPRW 2020, section 4.3.
+ * TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM, CVPRW 2020.
  */
 export const pointingGame = defineMetric({
   name: 'pointing-game',

@@ -42,7 +42,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     ['average-drop', 'iia-2023'],
     ['road', 'pytorch-grad-cam'],
     ['sic', 'iia-2023'],
-    ['mu-fidelity', 'xplique'],
+    ['mu-fidelity', 'fixed-size'],
   ])('%s prefers Grad-CAM to noise', async (name, preset) => {
     const options = name === 'road' ? { shares: [0.2] } : name === 'mu-fidelity' ? { samples: 50 } : {};
     const [map, other] = [await score(name, { preset, options }), await score(name, { preset, options, map: noise })];

@@ -9,7 +9,7 @@ import { defineMetric } from './metric.ts';
  *   mass = sum_{i in B} R_i / sum_i R_i,  R = max(map, 0), |map| or map²
  *
  * A map without relevance or a mask without object gives no value; void pixels are not counted.
- * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022, equation 1.
+ * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
  */
 export const relevanceMass = defineMetric({
   name: 'relevance-mass',

@@ -10,7 +10,7 @@ import { defineMetric } from './metric.ts';
  *   rank = |{top K pixels of the map} ∩ B| / K,  K = |B|
  *
  * Equal values rank by index. A mask without object gives no value; void pixels are not ranked.
- * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022, equation 2.
+ * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
  */
 export const relevanceRank = defineMetric({
   name: 'relevance-rank',

