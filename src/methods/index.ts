@@ -1,8 +1,11 @@
 import { FoveaError } from '../errors.ts';
 import { ablationCam } from './ablation-cam.ts';
+import { attentionGradient } from './attention-gradient.ts';
+import { attentionRollout } from './attention-rollout.ts';
 import { deconvnet } from './deconvnet.ts';
 import { eigenCam } from './eigen-cam.ts';
 import { expectedGradients } from './expected-gradients.ts';
+import { gae } from './gae.ts';
 import { gradCam } from './grad-cam.ts';
 import { gradCamPlusPlus } from './grad-cam-plus-plus.ts';
 import { gradient } from './gradient.ts';
@@ -10,7 +13,7 @@ import { gradientXInput } from './gradient-x-input.ts';
 import { guidedBackprop } from './guided-backprop.ts';
 import { hiresCam } from './hires-cam.ts';
 import { iassa } from './iassa/iassa.ts';
-import { iia } from './iia.ts';
+import { iia } from './iia/iia.ts';
 import { integratedGradients } from './integrated-gradients.ts';
 import { layerCam } from './layer-cam.ts';
 import type { Method } from './method.ts';
@@ -44,6 +47,9 @@ const all = [
   smoothgrad,
   guidedBackprop,
   deconvnet,
+  attentionRollout,
+  attentionGradient,
+  gae,
   random,
 ] as unknown as readonly Method[];
 

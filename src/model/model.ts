@@ -51,11 +51,18 @@ export interface GradientRequest extends RunOptions {
   score?: ScoreKind;
   /** `plain` by default. */
   rules?: BackwardRules;
+  /** Tensors of the network that are given values [n, …] instead of those it computes; a gradient may be taken by them too. */
+  replace?: Replacements;
 }
+
+/** Values [n, …] of tensors of the network, by the names of the tensors. */
+export type Replacements = Readonly<Record<string, Tensor>>;
 
 export interface ActivationOptions extends RunOptions {
   /** The tensor of the network that the batch holds, where it is no pictures. */
   at?: string;
+  /** As in `GradientRequest`. */
+  replace?: Replacements;
 }
 
 /** Scores and their gradients; the first axis of all is that of the batch. */
@@ -84,6 +91,19 @@ export interface FeatureMap {
   readonly tokens?: { readonly prefix: number };
 }
 
+/**
+ * The attention of one block after its softmax: a tensor [n, heads, queries, keys], or [n, windows, heads, queries, keys]
+ * where tokens attend within windows only.
+ */
+export interface AttentionMap {
+  readonly name: string;
+  readonly heads: number;
+  /** 1 where all tokens attend to all. */
+  readonly windows: number;
+  readonly queries: number;
+  readonly keys: number;
+}
+
 /** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */
 export interface Model {
   readonly name: string;
@@ -105,6 +125,8 @@ export interface Model {
   perturb(request: PerturbRequest): Promise<Tensor>;
   /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
   featureMaps?(): readonly FeatureMap[];
+  /** The attention maps of a transformer, block by block; none for other networks. ONNX models only. */
+  attentionMaps?(): readonly AttentionMap[];
   /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
   activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
   /**

@@ -61,6 +61,12 @@ function tokenGrid(length: number, input: Tensor): { prefix: number; height: num
   return undefined;
 }
 
+/** The grid that a sequence of tokens holds, and how many others come before it: as the network's own tokens have it, or by their number. */
+export function gridOf(model: Model, length: number, input: Tensor): { prefix: number; height: number; width: number } | undefined {
+  const known = model.featureMaps?.().find((map) => map.tokens && map.height * map.width + map.tokens.prefix === length);
+  return known ? { prefix: known.tokens?.prefix ?? 0, height: known.height, width: known.width } : tokenGrid(length, input);
+}
+
 /**
  * How the values [n, …] of a layer hold the picture.
  * @throws FoveaError `usage` for a tensor that is no feature map, listing those that are.
@@ -71,8 +77,7 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
   if (shape.length === 3 && fits(b, c, input)) return { kind: 'channels-first', channels: a, height: b, width: c };
   if (shape.length === 3 && fits(a, b, input)) return { kind: 'channels-last', channels: c, height: a, width: b };
   if (shape.length === 2) {
-    const known = model.featureMaps?.().find((map) => map.tokens && map.height * map.width + map.tokens.prefix === a);
-    const grid = known ? { prefix: known.tokens?.prefix ?? 0, height: known.height, width: known.width } : tokenGrid(a, input);
+    const grid = gridOf(model, a, input);
     if (grid) return { kind: 'tokens', channels: b, ...grid };
   }
   throw new FoveaError(
