@@ -3,7 +3,9 @@ import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
 import { deconvnet } from './deconvnet.ts';
+import { deepLift } from './deep-lift.ts';
 import { eigenCam } from './eigen-cam.ts';
+import { excitationBackprop } from './excitation-backprop.ts';
 import { expectedGradients } from './expected-gradients.ts';
 import { gae } from './gae.ts';
 import { gradCam } from './grad-cam.ts';
@@ -16,6 +18,8 @@ import { iassa } from './iassa/iassa.ts';
 import { iia } from './iia/iia.ts';
 import { integratedGradients } from './integrated-gradients.ts';
 import { layerCam } from './layer-cam.ts';
+import { liftCam } from './lift-cam.ts';
+import { lrp } from './lrp.ts';
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { random } from './random.ts';
@@ -23,6 +27,7 @@ import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
+import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
 
 /** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
@@ -39,6 +44,7 @@ const all = [
   eigenCam,
   scoreCam,
   ablationCam,
+  liftCam,
   reciproCam,
   gradient,
   gradientXInput,
@@ -47,9 +53,13 @@ const all = [
   smoothgrad,
   guidedBackprop,
   deconvnet,
+  deepLift,
+  lrp,
+  excitationBackprop,
   attentionRollout,
   attentionGradient,
   gae,
+  tAttr,
   random,
 ] as unknown as readonly Method[];
 

@@ -1,7 +1,7 @@
-import { gradientModel, prepareGraph } from '../autodiff/index.ts';
+import { prepareGraph } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import { compose, type Graph, graphBuilder, inferShapes, modelOf, type OnnxModel, subgraph, type TensorType, withGraph } from '../onnx/index.ts';
-import { backwardRules } from './backward-rules.ts';
+import { differentiate } from './backward-rules.ts';
 import { type Classifier, SCORES, scoreSource, scoreTail } from './classifier-sessions.ts';
 import { type BackwardRules, INPUT, type ScoreKind } from './model.ts';
 import { BATCH, STAGE_OUTPUT, stageGraph } from './perturbation-graph.ts';
@@ -28,6 +28,8 @@ export interface BuiltPart {
   readonly input: string;
   /** Takes the weights [n, classes] with which the scores are summed before they are differentiated. */
   readonly cotangent: string | null;
+  /** Takes what the input is compared with, [1, …], where the rules want it. */
+  readonly reference: string | null;
   /** The input, in float32, and the rank of each tensor of `replaced`. */
   readonly replaced: ReadonlyMap<string, { readonly input: string; readonly rank: number | undefined }>;
   /** The output of each tensor of `read`. */
@@ -112,11 +114,12 @@ export function buildPart(classifier: Classifier, part: Part): BuiltPart {
   const { body, input, replaced } = fedBody(classifier, part, outputs, opset);
   const { model: read, values } = readOut(body, classifier, part.read);
   const whole = part.score === null ? read : scoreTail(classifier, part.score, false, read);
-  if (part.wrt.length === 0) return { model: whole, input, replaced, cotangent: null, values, gradients: new Map() };
+  if (part.wrt.length === 0) return { model: whole, input, replaced, cotangent: null, reference: null, values, gradients: new Map() };
   const wrt = part.wrt.map((name) => (name === INPUT ? input : (replaced.get(name)?.input ?? name)));
-  const gradient = gradientModel(whole, { of: SCORES, wrt, outputs: [SCORES, ...values.values()], rules: backwardRules(part.rules) });
+  const outputNames = [SCORES, ...values.values()];
+  const gradient = differentiate(whole, { of: SCORES, wrt, outputs: outputNames, rules: part.rules, input });
   const gradients = new Map(part.wrt.map((name, i) => [name, gradient.gradients.get(wrt[i]) as string]));
-  return { model: gradient.model, input, replaced, cotangent: gradient.cotangent, values, gradients };
+  return { model: gradient.model, input, replaced, cotangent: gradient.cotangent, reference: gradient.reference, values, gradients };
 }
 
 /** The same error with the model's name before it, and what still works where a gradient is refused. */

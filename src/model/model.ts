@@ -1,3 +1,4 @@
+import type { LrpOptions } from '../autodiff/index.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Perturbation } from './perturbation.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -31,8 +32,15 @@ export interface PerturbRequest extends RunOptions {
   score?: ScoreKind;
 }
 
-/** How ReLUs pass a gradient back: as the chain rule has it, or as guided backpropagation and DeconvNet do. */
-export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet';
+/** Layer-wise relevance propagation: which rule the layers get, and their parameters. */
+export type RelevanceRules = { readonly kind: 'lrp' } & LrpOptions;
+
+/**
+ * What goes back through the network: gradients as the chain rule has them; with ReLUs as guided backpropagation and
+ * DeconvNet have them; relevance, by LRP or as transformer attribution propagates it; or the multipliers of DeepLIFT.
+ * What comes out as a gradient is then relevance, or a multiplier.
+ */
+export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet' | 'transformer-attribution' | 'deep-lift' | RelevanceRules;
 
 /** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
 export const INPUT = 'input';
@@ -51,6 +59,8 @@ export interface GradientRequest extends RunOptions {
   score?: ScoreKind;
   /** `plain` by default. */
   rules?: BackwardRules;
+  /** For DeepLIFT: what `batch` is compared with, one row [1, …]. */
+  reference?: Tensor;
   /** Tensors of the network that are given values [n, …] instead of those it computes; a gradient may be taken by them too. */
   replace?: Replacements;
 }

@@ -87,6 +87,7 @@ interface Batches {
   readonly targets: readonly number[];
   readonly options: RunOptions;
   readonly replace: Replacements;
+  readonly reference?: Tensor;
   /** Outputs whose first axis is that of the batch and the next one in one. */
   readonly merged: ReadonlySet<string>;
   /** Filled, by the names of the outputs. */
@@ -103,7 +104,7 @@ function feedOf({ shape, data }: Tensor, rank: number | undefined): RuntimeTenso
 }
 
 async function runBatches({ input, output }: Classifier, session: Session, ready: Built, batches: Batches): Promise<void> {
-  const { batch, targets, options, replace, merged, outputs } = batches;
+  const { batch, targets, options, replace, reference, merged, outputs } = batches;
   const [total] = batch.shape;
   const { limit } = ready;
   const crossing = Object.values(replace).reduce((sum, values) => sum + rowBytes(values), rowBytes(batch));
@@ -115,6 +116,7 @@ async function runBatches({ input, output }: Classifier, session: Session, ready
       const { input: fedInput = '', rank } = ready.replaced.get(name) ?? {};
       feeds[fedInput] = feedOf(padBatch(rowsOf(values, from, to), input.fixedBatch), rank);
     }
+    if (ready.reference !== null && reference) feeds[ready.reference] = { type: 'float32', shape: reference.shape, data: reference.data };
     if (ready.cotangent !== null) feeds[ready.cotangent] = oneHot(targets.slice(from, to), fed.shape[0], output.classes ?? 0);
     for (const [name, value] of Object.entries(await session.run(feeds))) {
       if (!outputs.has(name)) outputs.set(name, new Rows(total));
@@ -139,6 +141,14 @@ function nameResolver({ model: { graph } }: Classifier): (wanted: string) => str
     if (wanted === INPUT || tensors.has(wanted)) return wanted;
     return graph.nodes.find((node) => node.name === wanted)?.outputs[0] ?? wanted;
   };
+}
+
+/** A reference has one row, of the batch's own shape. */
+function checkReference({ rules, batch, reference }: GradientRequest): void {
+  if (rules !== 'deep-lift') return;
+  const wanted = [1, ...batch.shape.slice(1)];
+  if (reference?.shape.join() === wanted.join()) return;
+  throw new FoveaError('usage', `deep-lift compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`);
 }
 
 function checkReplacements(replace: Replacements, rows: number): void {
@@ -168,7 +178,7 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
   /** Runs a part on a batch; answers what was built and its outputs by name. */
   const run = async (
     part: Part,
-    { batch, targets, options, replace }: Pick<Batches, 'batch' | 'targets' | 'options' | 'replace'>,
+    { batch, targets, options, replace, reference }: Omit<Batches, 'merged' | 'outputs'>,
   ): Promise<{ ready: Built; output: (name: string) => Tensor }> => {
     checkReplacements(replace, batch.shape[0]);
     const key = JSON.stringify(part);
@@ -179,7 +189,7 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
       (session) => {
         const ready = built.get(key) as Built;
         const merged = new Set([...ready.values, ...ready.gradients].flatMap(([tensorName, output]) => (isMerged(tensorName) ? [output] : [])));
-        return runBatches(classifier, session, ready, { batch, targets, options, replace, merged, outputs });
+        return runBatches(classifier, session, ready, { batch, targets, options, replace, reference, merged, outputs });
       },
     );
     return { ready: built.get(key) as Built, output: (outputName) => outputs.get(outputName)?.tensor() as Tensor };
@@ -196,14 +206,15 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
       return read.map((tensorName) => output(ready.values.get(tensorName) as string));
     },
     gradients: async (request): Promise<Gradients> => {
-      const { batch, score = 'logit', rules = 'plain', replace: given = {}, ...options } = request;
+      const { batch, score = 'logit', rules = 'plain', replace: given = {}, reference, ...options } = request;
       const wrt = request.wrt.map(resolve);
       const replace = resolveAll(given);
       const at = request.at === undefined ? null : resolve(request.at);
       const targets = checkRequest(context, request);
+      checkReference(request);
       const read = wrt.filter((tensorName) => tensorName !== INPUT && !(tensorName in replace));
       const part: Part = { at, replaced: Object.keys(replace), score, read, wrt, rules };
-      const { ready, output } = await run(part, { batch, targets, options, replace });
+      const { ready, output } = await run(part, { batch, targets, options, replace, reference });
       const { shape, data } = output(SCORES);
       checkScores(name, data);
       return {
