@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.ts';
 import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
+import { blurIg } from './blur-ig.ts';
 import { deconvnet } from './deconvnet.ts';
 import { deepLift } from './deep-lift.ts';
 import { eigenCam } from './eigen-cam.ts';
@@ -13,6 +14,7 @@ import { gradCamPlusPlus } from './grad-cam-plus-plus.ts';
 import { gradient } from './gradient.ts';
 import { gradientXInput } from './gradient-x-input.ts';
 import { guidedBackprop } from './guided-backprop.ts';
+import { guidedIg } from './guided-ig.ts';
 import { hiresCam } from './hires-cam.ts';
 import { iassa } from './iassa/iassa.ts';
 import { iia } from './iia/iia.ts';
@@ -29,6 +31,7 @@ import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
 import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
+import { xrai } from './xrai.ts';
 
 /** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
 const all = [
@@ -50,6 +53,9 @@ const all = [
   gradientXInput,
   integratedGradients,
   expectedGradients,
+  guidedIg,
+  blurIg,
+  xrai,
   smoothgrad,
   guidedBackprop,
   deconvnet,

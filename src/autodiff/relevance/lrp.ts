@@ -1,4 +1,4 @@
-import { type Graph, type Node, producersOf, topologicalSort } from '../../onnx/index.ts';
+import { type Graph, intAttribute, type Node, producersOf, topologicalSort } from '../../onnx/index.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { forEach, type GradientRule, operatorKey, type RuleContext, type RuleEntry, type RuleTable, rule } from '../rule.ts';
@@ -30,22 +30,37 @@ type Propagate = (ops: Ops, layer: LinearLayer, r: string, options: LrpOptions, 
 /** R_x = x ⊙ (R / (z + ε sign z)) wᵀ */
 const epsilon: Propagate = (ops, { x, w, backward }, r, options, at) => ops.mul(x, backward(share(ops, r, at.output(0), options.epsilon), w));
 
-/** w + γ max(±w, 0) with the sign: +1 favours what raises the output. */
-const favoured = (ops: Ops, w: string, gamma: number, part: typeof positivePart): string => ops.add(w, ops.scale(part(ops, w), gamma));
+/** The inputs and weights of one sign, and of the other, whose products are of that sign. */
+function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
+  const other = part === positivePart ? negativePart : positivePart;
+  return { px: positivePart(ops, x), nx: negativePart(ops, x), same: part(ops, w), opposite: other(ops, w) };
+}
 
-/** As epsilon with w + γ w⁺ for positive inputs and w + γ w⁻ for negative ones, b + γ b⁺: what raises the output counts more. */
-const gamma: Propagate = (ops, { x, w, b, forward, backward }, r, options) => {
-  const [up, down] = [positivePart, negativePart].map((part) => favoured(ops, w, options.gamma, part));
-  const [px, nx] = [positivePart(ops, x), negativePart(ops, x)];
-  const bias = b === '' ? '' : favoured(ops, b, options.gamma, positivePart);
-  const s = share(ops, r, ops.add(forward(px, up, bias), forward(nx, down)), tiny);
-  return ops.add(ops.mul(px, backward(s, up)), ops.mul(nx, backward(s, down)));
+/**
+ * As epsilon, with products of the output's own sign, and a bias of that sign, counted 1 + γ times: they add up to no less
+ * than the output, so that divisors are never small.
+ */
+const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
+  const { w, b, forward, backward } = layer;
+  const favoured = (value: string, own: string): string => ops.add(value, ops.scale(own, more));
+  const signs = [
+    { part: positivePart, chosen: ops.above(at.output(0)) },
+    { part: negativePart, chosen: ops.below(at.output(0)) },
+  ];
+  const results = signs.map(({ part, chosen }) => {
+    const { px, nx, same, opposite } = bySign(ops, layer, part);
+    const [ofPositive, ofNegative] = [favoured(w, same), favoured(w, opposite)];
+    const z = ops.add(forward(px, ofPositive, b === '' ? '' : favoured(b, part(ops, b))), forward(nx, ofNegative));
+    const s = ops.mul(chosen, share(ops, r, z, tiny));
+    return ops.add(ops.mul(px, backward(s, ofPositive)), ops.mul(nx, backward(s, ofNegative)));
+  });
+  return ops.add(results[0], results[1]);
 };
 
 /** The relevance along products of one sign: x⁺ w± + x⁻ w∓, over their sum. */
-function alongSign(ops: Ops, { x, w, b, forward, backward }: LinearLayer, r: string, part: typeof positivePart): string {
-  const other = part === positivePart ? negativePart : positivePart;
-  const [px, nx, same, opposite] = [positivePart(ops, x), negativePart(ops, x), part(ops, w), other(ops, w)];
+function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positivePart): string {
+  const { b, forward, backward } = layer;
+  const { px, nx, same, opposite } = bySign(ops, layer, part);
   const z = ops.add(forward(px, same, b === '' ? '' : part(ops, b)), forward(nx, opposite));
   const s = share(ops, r, z, tiny);
   return ops.add(ops.mul(px, backward(s, same)), ops.mul(nx, backward(s, opposite)));
@@ -89,6 +104,26 @@ const pass: GradientRule = (at, [r]) => at.node.inputs.map((_, i) => (i === 0 ? 
 /** A linear operator without weights: R_x = x ⊙ Jᵀ (R / z) */
 const proportional: GradientRule = (at, [r]) => [at.ops.mul(at.input(0), gradientAt(at, 0, share(at.ops, r, at.output(0), tiny), {}))];
 
+/** y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al. 2022). */
+const layerNormalization: GradientRule = (at, [r]) => {
+  const { ops } = at;
+  const rank = at.shape(0).length;
+  const axis = intAttribute(at.node, 'axis', -1);
+  const from = axis < 0 ? axis + rank : axis;
+  const axes = Array.from({ length: rank - from }, (_, i) => from + i);
+  const g = ops.mul(ops.mul(share(ops, r, at.output(0), tiny), at.input(1)), at.output(2));
+  return [ops.mul(at.input(0), ops.sub(g, ops.reduce('ReduceMean', g, axes)))];
+};
+
+/** z = x ± a constant, which keeps its part. */
+const besideConstant = (index: number): GradientRule => {
+  return (at, [r]) => {
+    const part = at.ops.mul(at.input(index), share(at.ops, r, at.output(0), tiny));
+    if (index === 0) return [part];
+    return ['', at.node.opType === 'Sub' ? at.ops.op('Neg', [part]) : part];
+  };
+};
+
 /** z = a ± b: each in proportion to its part. */
 const sum: GradientRule = (at, [r]) => {
   const s = share(at.ops, r, at.output(0), tiny);
@@ -98,15 +133,19 @@ const sum: GradientRule = (at, [r]) => {
   });
 };
 
-/** Operators that work element by element, and normalisations: relevance goes through them unchanged. */
-const passing = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
+/** Operators that work element by element, and some normalisations: relevance goes through them unchanged. */
+const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
   Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
-  BatchNormalization LayerNormalization RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
+  RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
   LpNormalization MeanVarianceNormalization`;
 
+/** Relevance that a node hands on unchanged to its first input. */
+export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
+
 const shared: RuleTable = {
-  ...forEach(passing, rule(pass, { stop: [1, 2, 3, 4] })),
-  ...forEach('AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional, { stop: [1, 2, 3] })),
+  ...forEach(elementByElement, passing),
+  ...forEach('BatchNormalization AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional, { stop: [1, 2, 3, 4] })),
+  LayerNormalization: rule(layerNormalization, { stop: [1, 2] }),
 };
 
 const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
@@ -114,7 +153,7 @@ const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
 
 /**
  * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options` says, sums and means
- * in proportion to their parts; activations and normalisations pass relevance on; maxima hand it to the winner. Of a
+ * in proportion to their parts, of which constants keep theirs; activations pass relevance on; maxima hand it to the winner. Of a
  * product of two signals both get half, but a gate or attention gets nothing (Ali et al. 2022).
  */
 export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
@@ -138,6 +177,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const binary = (node: Node): RuleEntry => {
     const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
     if (node.opType === 'MatMul' && signals.length === 1) return linear(options.dense, signals[0] === 0 ? 1 : 0);
+    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub')) return rule(besideConstant(signals[0]), { stop: [1 - signals[0]] });
     if (signals.length === 1) return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
     if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum);
     if (node.opType === 'Div') return rule(pass, { stop: [1] });

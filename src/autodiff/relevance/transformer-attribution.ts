@@ -3,7 +3,7 @@ import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleEntry, rule } from '../rule.ts';
 import { gradientAt, linearLayer, negativePart, positivePart, varyingTensors } from './linear.ts';
-import { lrpRules } from './lrp.ts';
+import { lrpRules, passing } from './lrp.ts';
 
 /** r / z, and 0 where z is 0. */
 function quotient(ops: Ops, r: string, z: string): string {
@@ -70,6 +70,8 @@ export function transformerAttributionRules(graph: Graph): RuleLookup {
     if ((key === 'Gemm' || key === 'MatMul') && moving.length === 1) return linear(moving[0] === 0 ? 1 : 0);
     if ((key === 'MatMul' || key === 'Einsum') && moving.length === 2) return rule(product);
     if (key === 'Add' && moving.length === 2) return rule(sum);
+    if (key === 'Add') return rule((_, [r]) => (moving[0] === 0 ? [r] : ['', r]), { stop: [1 - moving[0]] });
+    if (key === 'LayerNormalization') return passing;
     return others(node);
   };
 }
