@@ -3,7 +3,7 @@ export { type GradientGraph, type GradientOptions, gradientGraph } from './gradi
 export { type GradientModel, gradientModel } from './gradient-model.ts';
 export type { RuleLookup } from './mark-path.ts';
 export type { Ops } from './ops.ts';
-export { foldBatchNormalization } from './passes/fold-batch-normalization.ts';
+export { batchNormalizationConstants, foldBatchNormalization } from './passes/fold-batch-normalization.ts';
 export { type PrepareOptions, prepareGraph } from './passes/index.ts';
 export { deepLiftRules, type ReferencedGraph, withReference } from './relevance/deep-lift.ts';
 export { type LrpOptions, type LrpRule, lrpRules } from './relevance/lrp.ts';

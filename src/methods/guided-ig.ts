@@ -70,9 +70,7 @@ class GuidedPath {
       const rest = x.reduce((sum, value, i) => sum + Math.abs(value - end[i]), 0);
       if (isClose(wanted, rest)) gamma = 0;
       else {
-        gone.forEach((alpha, i) => {
-          if (alpha === high || x[i] === most[i]) magnitude[i] = Number.POSITIVE_INFINITY;
-        });
+        for (let i = 0; i < x.length; i++) if (x[i] === most[i]) magnitude[i] = Number.POSITIVE_INFINITY;
         gamma = this.moveSmallest(magnitude, most, rest - wanted, fraction);
       }
       for (let i = 0; i < x.length; i++) this.attribution[i] += (x[i] - before[i]) * gradient[i];

@@ -8,6 +8,7 @@ import { deepLift } from './deep-lift.ts';
 import { eigenCam } from './eigen-cam.ts';
 import { excitationBackprop } from './excitation-backprop.ts';
 import { expectedGradients } from './expected-gradients.ts';
+import { fullgrad } from './fullgrad.ts';
 import { gae } from './gae.ts';
 import { gradCam } from './grad-cam.ts';
 import { gradCamPlusPlus } from './grad-cam-plus-plus.ts';
@@ -59,6 +60,7 @@ const all = [
   smoothgrad,
   guidedBackprop,
   deconvnet,
+  fullgrad,
   deepLift,
   lrp,
   excitationBackprop,

@@ -35,6 +35,7 @@ export function createMeter(signal?: AbortSignal): Meter {
     },
     ...(model.featureMaps && { featureMaps: () => model.featureMaps?.() ?? [] }),
     ...(model.attentionMaps && { attentionMaps: () => model.attentionMaps?.() ?? [] }),
+    ...(model.biases && { biases: () => model.biases?.() ?? [] }),
     ...(model.activations && {
       activations: (names, batch, options) => {
         count(batch.shape[0]);

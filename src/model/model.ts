@@ -114,6 +114,13 @@ export interface AttentionMap {
   readonly keys: number;
 }
 
+/** What a layer adds to every cell of its output: one number a channel. */
+export interface LayerBias {
+  /** The tensor it is part of. */
+  readonly name: string;
+  readonly bias: Float32Array;
+}
+
 /** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */
 export interface Model {
   readonly name: string;
@@ -137,6 +144,8 @@ export interface Model {
   featureMaps?(): readonly FeatureMap[];
   /** The attention maps of a transformer, block by block; none for other networks. ONNX models only. */
   attentionMaps?(): readonly AttentionMap[];
+  /** The biases that layers add to maps and tokens, in order. ONNX models only. */
+  biases?(): readonly LayerBias[];
   /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
   activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
   /**

@@ -4,6 +4,7 @@ import type { RuntimeTensor, Session } from '../runtime/runtime.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { attentionGraph, type FoundAttention, findAttentionMaps } from './attention.ts';
 import { type BatchLimit, forEachBatch, padBatch, rowsOf } from './batching.ts';
+import { findBiases } from './biases.ts';
 import { type BuiltPart, buildPart, explainRefusal, type Part } from './classifier-parts.ts';
 import { type Classifier, type ClassifierSessions, SCORES } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
@@ -158,7 +159,7 @@ function checkReplacements(replace: Replacements, rows: number): void {
 }
 
 /** The calls of a `Model` that look into its network: tensors of it, and gradients by them. */
-export function networkParts(context: Context): Required<Pick<Model, 'activations' | 'gradients' | 'attentionMaps'>> {
+export function networkParts(context: Context): Required<Pick<Model, 'activations' | 'gradients' | 'attentionMaps' | 'biases'>> {
   const { classifier, sessions, name } = context;
   const built = new Map<string, Built>();
   const resolve = nameResolver(classifier);
@@ -197,6 +198,7 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
   const resolveAll = (replace: Replacements): Replacements => Object.fromEntries(Object.entries(replace).map(([key, values]) => [resolve(key), values]));
 
   return {
+    biases: () => findBiases(classifier.model.graph),
     attentionMaps: () => attention().map(({ merged, ...map }) => map),
     activations: async (names, batch, { at, replace: given = {}, ...options } = {}) => {
       const read = names.map(resolve);
