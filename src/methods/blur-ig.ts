@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /** Pictures that are in memory at once. */
@@ -67,7 +67,7 @@ export const blurIg = defineMethod({
       progress((from + group) / steps);
     }
     return totals.map((total) => ({
-      map: reduceChannels(total, height, width, options.reduce),
+      ...pixelAttribution(total, input, options.reduce),
       extras: { sum: total.reduce((sum, value) => sum + value, 0) },
     }));
   },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, pixelOptions, reduceChannels, repeat } from './internal/gradients.ts';
+import { gradientsOf, pixelAttribution, pixelOptions, repeat } from './internal/gradients.ts';
 import { fullBaseline, scoresOf } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
@@ -28,7 +28,6 @@ export const deepLift = defineMethod({
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
     const reference = fullBaseline(createBaseline(options.baseline, model, input), input);
     const classes = targets.map((target) => target.index);
     const score = options.output;
@@ -41,7 +40,7 @@ export const deepLift = defineMethod({
         const [baselineScore] = await scoresOf(model, reference, target.index, score, batchSize);
         const sum = contributions.reduce((all, value) => all + value, 0);
         const extras = { score: scores.data[t], baselineScore, sum, completenessDelta: sum - (scores.data[t] - baselineScore) };
-        return { map: reduceChannels(contributions, height, width, options.reduce), extras };
+        return { ...pixelAttribution(contributions, input, options.reduce), extras };
       }),
     );
   },

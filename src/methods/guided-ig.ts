@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
 import { fullBaseline } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
@@ -125,7 +125,6 @@ export const guidedIg = defineMethod({
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const { steps, fraction, maxDistance, output: score } = options;
-    const [, , height, width] = input.shape;
     const start = Float64Array.from(fullBaseline(createBaseline(options.baseline, model, input), input).data);
     const end = Float64Array.from(input.data);
     const paths = targets.map(() => new GuidedPath(start, end));
@@ -138,7 +137,7 @@ export const guidedIg = defineMethod({
       progress((step + 1) / steps);
     }
     return paths.map(({ attribution }) => ({
-      map: reduceChannels(attribution, height, width, options.reduce),
+      ...pixelAttribution(attribution, input, options.reduce),
       extras: { sum: attribution.reduce((sum, value) => sum + value, 0) },
     }));
   },

@@ -3,7 +3,7 @@ import type { Model, RelevanceRules } from '../model/model.ts';
 import { INPUT } from '../model/model.ts';
 import { normalizeColour } from '../model/preprocessing.ts';
 import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, reduceChannels, reduceOption, repeat } from './internal/gradients.ts';
+import { gradientsOf, pixelAttribution, reduceOption, repeat } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /** Rules of the first convolution, of the others and of dense layers. */
@@ -65,14 +65,13 @@ export const lrp = defineMethod({
   }),
 
   async explain({ model, input, targets, options: { reduce, ...parameters }, batchSize, progress }) {
-    const [, , height, width] = input.shape;
     const classes = targets.map((target) => target.index);
     const rules = rulesFor(model, parameters);
     const { gradients, scores } = await gradientsOf(model, { batch: repeat(input, classes.length), wrt: [INPUT], targets: classes, rules, batchSize });
     progress(1);
     return targets.map((_, t) => {
       const relevance = slab(gradients[0], t).data.map((r) => r * scores.data[t]);
-      return { map: reduceChannels(relevance, height, width, reduce), extras: { score: scores.data[t] } };
+      return { ...pixelAttribution(relevance, input, reduce), extras: { score: scores.data[t] } };
     });
   },
 });
