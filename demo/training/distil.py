@@ -1,7 +1,7 @@
-"""Trains demo-vit: a transformer learns little from few pictures, so demo-cnn, which is a teacher that looks near, helps it.
+"""Trains demo-vit with demo-cnn as its teacher: a transformer learns little from few pictures by itself.
 
-The tokens of two blocks are to tell what the two last feature maps of demo-cnn hold at their cells, and the class
-token is to give demo-cnn's answer. Nothing of this is left in the network that is written.
+Patches are embedded by the first convolutions of demo-cnn, which stay as they are. The class token is to give demo-cnn's
+answer as well as the label, and the tokens of one block are to tell what demo-cnn's last feature map holds at their cells.
 """
 
 import math
@@ -18,10 +18,10 @@ from network import to_input
 from vit import GRID, WIDTH, DemoVit
 
 BATCH = 64
-# After these blocks (from 0) the tokens imitate the teacher's map of 14 cells a side, and its map of 7.
-TAPS = (2, 4)
-WARM_UP = 300
-PEAK_RATE, LEAST_RATE = 1.5e-3, 1e-5
+# After this block (from 0) the tokens imitate the teacher's last map.
+TAP = 3
+WARM_UP = 80
+PEAK_RATE, LEAST_RATE = 1e-3, 1e-5
 
 
 class Teacher(nn.Module):
@@ -35,7 +35,7 @@ class Teacher(nn.Module):
         (self.head,) = [[weights[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Gemm"]
 
     def forward(self, x):
-        """The two last maps with 14 and 7 cells a side, and the logits."""
+        """The maps of 14 and of 7 cells a side, and the logits."""
         maps = {}
         for weight, bias in self.convolutions:
             stride = 1 if weight.shape[0] == weight.shape[1] else 2
@@ -53,28 +53,30 @@ def standardised(features):
 
 
 class Student(nn.Module):
-    """The transformer with the two linear layers that read the teacher's maps off its tokens."""
+    """The transformer with the linear layer that reads the teacher's last map off its tokens."""
 
-    def __init__(self, channels):
+    def __init__(self, teacher):
         super().__init__()
         self.vit = DemoVit()
-        self.readers = nn.ModuleList([nn.Linear(WIDTH, count) for count in channels])
+        for conv, (weight, bias) in zip(self.vit.stem.convolutions, teacher.convolutions):
+            conv.weight.data.copy_(weight)
+            conv.bias.data.copy_(bias)
+        self.vit.stem.requires_grad_(False)
+        self.reader = nn.Linear(WIDTH, teacher.head[0].shape[1])
 
 
 def losses(student, teacher, x, labels, keep):
-    """Sum of the losses on labels, on the teacher's answer and on its maps; and the logits."""
+    """Sum of the losses on labels, on the teacher's answer and on its last map; and the logits."""
     with torch.no_grad():
-        fine, coarse, answer = teacher(x)
-        wanted = [standardised(fine), standardised(coarse)]
+        features, last, answer = teacher(x)
+        wanted = standardised(last)
         if keep is not None:
-            wanted = [target.gather(1, keep.unsqueeze(2).expand(-1, -1, target.shape[2])) for target in wanted]
-    tokens, tapped = student.vit.tokens(x, keep, TAPS)
+            wanted = wanted.gather(1, keep.unsqueeze(2).expand(-1, -1, wanted.shape[2]))
+    tokens, tapped = student.vit.tokens(features, keep, TAP)
     logits = student.vit.classify(tokens)
     loss = F.cross_entropy(logits, labels, label_smoothing=0.05)
     loss = loss + F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
-    for reader, tap, target in zip(student.readers, tapped, wanted):
-        loss = loss + F.smooth_l1_loss(reader(tap), target)
-    return loss, logits
+    return loss + F.smooth_l1_loss(student.reader(tapped), wanted), logits
 
 
 def rate_at(step, steps):
@@ -87,22 +89,23 @@ def rate_at(step, steps):
 
 def optimizer_of(student):
     """AdamW, with weight decay on matrices alone."""
-    matrices = [p for name, p in student.named_parameters() if p.ndim > 1 and "positions" not in name and "token" not in name]
+    learned = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in learned if p.ndim > 1 and "positions" not in name and "token" not in name]
     chosen = {id(p) for p in matrices}
-    others = [p for p in student.parameters() if id(p) not in chosen]
+    others = [p for _, p in learned if id(p) not in chosen]
     return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0}], lr=PEAK_RATE)
 
 
 def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
-    """`steps` steps, the last `whole` of them with all patches, before that with a random third of them.
+    """`steps` steps, the last `whole` of them with all patches, before that with a random half of them.
 
-    The state is kept in the file `checkpoint` every 100 steps, and taken up again from there.
+    The state is kept in the file `checkpoint` every 20 steps, and taken up again from there.
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     shuffle = np.random.default_rng(seed)
     teacher = Teacher(teacher_path)
-    student = Student(channels=(96, 160))
+    student = Student(teacher)
     optimizer = optimizer_of(student)
     started, order, recent, right, first = time.time(), np.empty(0, np.int64), [], 0, 0
     if checkpoint.exists():
@@ -120,7 +123,7 @@ def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
         x = augment(to_input(pictures), generator)
         keep = None
         if step < steps - whole:
-            keep = torch.rand(BATCH, GRID * GRID, generator=generator).argsort(1)[:, : GRID * GRID // 3]
+            keep = torch.rand(BATCH, GRID * GRID, generator=generator).argsort(1)[:, : GRID * GRID // 2]
         for group in optimizer.param_groups:
             group["lr"] = rate_at(step, steps)
         loss, logits = losses(student, teacher, x, torch.from_numpy(labels), keep)
@@ -130,9 +133,9 @@ def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
         optimizer.step()
         recent.append(loss.item())
         right += (logits.argmax(1).numpy() == labels).sum()
-        if (step + 1) % 50 == 0:
-            print(f"demo-vit {step + 1}/{steps}: loss {np.mean(recent):.3f}, accuracy {right / (50 * BATCH):.3f}, {time.time() - started:.0f} s", flush=True)
+        if (step + 1) % 20 == 0:
+            print(f"demo-vit {step + 1}/{steps}: loss {np.mean(recent):.3f}, accuracy {right / (20 * BATCH):.3f}, {time.time() - started:.0f} s", flush=True)
             recent, right = [], 0
-        if (step + 1) % 100 == 0:
+        if (step + 1) % 20 == 0:
             torch.save({"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint)
     return student.vit

@@ -3,7 +3,7 @@ import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleContext, type RuleEntry, rule } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
-import { gradientAt, varyingTensors } from './linear.ts';
+import { applied, gradientAt, varyingTensors } from './linear.ts';
 
 /** A graph that also computes what its tensors are for a reference input. */
 export interface ReferencedGraph {
@@ -43,8 +43,11 @@ interface Pair {
 
 type PairRule = (pair: Pair, m: string) => readonly string[];
 
-/** Below this difference of the inputs the derivative is used: exact for straight pieces, or as near as smooth curves need. */
-const smallest = { straight: 1e-10, smooth: 1e-4 };
+/**
+ * Below this difference of the inputs the derivative is used, since the ratio would be of rounding errors; that of smooth
+ * functions is taken half way, where it differs from the ratio by the square of this times the third derivative / 24.
+ */
+const smallest = { straight: 1e-10, smooth: 1e-2 };
 
 /** Δy / Δx, or the given derivative times m where Δx is next to 0; times m. */
 function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: string, threshold: number): string {
@@ -53,13 +56,20 @@ function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: strin
   return ops.op('Where', [isSmall, derivative, ops.mul(m, ratio)]);
 }
 
-/** y = f(x) element by element, the rescale rule: m_x = m Δy / Δx */
-const elementwise =
-  (threshold: number): PairRule =>
-  ({ at, ops, input, output }, m) => {
-    const dx = ops.sub(at.input(0), input(0));
-    return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), gradientAt(at, 0, m, {}), threshold)];
-  };
+/** y = f(x) element by element with f of straight pieces, the rescale rule: m_x = m Δy / Δx */
+const straightPieces: PairRule = ({ at, ops, input, output }, m) => {
+  const dx = ops.sub(at.input(0), input(0));
+  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), gradientAt(at, 0, m, {}), smallest.straight)];
+};
+
+/** The same for a smooth f. */
+const smoothCurve: PairRule = ({ at, ops, input, output, mean }, m) => {
+  const dx = ops.sub(at.input(0), input(0));
+  const middle = mean(0);
+  const others = at.node.inputs.slice(1).map((_, i) => at.input(i + 1));
+  const derivative = gradientAt(at, 0, m, { 0: middle }, applied(at, [middle, ...others]));
+  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), derivative, smallest.smooth)];
+};
 
 /** y = a b: Δy = ā Δb + b̄ Δa with means over input and reference, which shares what both changed alike. */
 const product: PairRule = ({ at, mean }, m) => [0, 1].map((i) => (at.needs(i) ? gradientAt(at, i, m, { [1 - i]: mean(1 - i) }) : ''));
@@ -86,7 +96,8 @@ const softmax: PairRule = ({ at, ops, input }, m) => {
   const meanR = ops.mul(ops.add(ops.div(one, s), ops.div(one, s0)), half);
   const bySum = ops.div(ops.reduceSum(ops.mul(m, meanE), axes), ops.mul(s, s0));
   const me = ops.sub(ops.mul(m, meanR), bySum);
-  return [rescaled(ops, me, ops.sub(x, x0), ops.sub(e, e0), ops.mul(me, e), smallest.smooth)];
+  const middle = ops.op('Sqrt', [ops.mul(e, e0)]);
+  return [rescaled(ops, me, ops.sub(x, x0), ops.sub(e, e0), ops.mul(me, middle), smallest.smooth)];
 };
 
 /** y = c r γ + β, c = x - mean(x), r = (mean(c²) + ε)^(-1/2): Δr = -(r r')² / (r + r') Δmean(c²), Δc² = 2 c̄ Δc */
@@ -147,8 +158,8 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
   };
   return (node) => {
     const key = operatorKey(node);
-    if (straight.has(key)) return paired(elementwise(smallest.straight), { stop: [1, 2] });
-    if (smooth.has(key)) return paired(elementwise(smallest.smooth), { stop: [1, 2] });
+    if (straight.has(key)) return paired(straightPieces, { stop: [1, 2] });
+    if (smooth.has(key)) return paired(smoothCurve, { stop: [1, 2] });
     if (key === 'MaxPool') return paired(maxPool);
     if (key === 'Softmax') return paired(softmax);
     if (key === 'LayerNormalization') return paired(layerNormalization, { stop: [1, 2] });
