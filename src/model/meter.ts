@@ -34,6 +34,8 @@ export function createMeter(signal?: AbortSignal): Meter {
       return model.perturb({ signal, ...request });
     },
     ...(model.featureMaps && { featureMaps: () => model.featureMaps?.() ?? [] }),
+    ...(model.attentionMaps && { attentionMaps: () => model.attentionMaps?.() ?? [] }),
+    ...(model.biases && { biases: () => model.biases?.() ?? [] }),
     ...(model.activations && {
       activations: (names, batch, options) => {
         count(batch.shape[0]);

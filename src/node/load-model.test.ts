@@ -183,7 +183,7 @@ describe('a name', () => {
   });
 
   it('of nothing lists what there is', async () => {
-    expect(await errorOf(load('demo-cmm'))).toMatch(/^model: there is no model "demo-cmm": expected demo-cnn or demo-cnn-biased, an .onnx file, /);
+    expect(await errorOf(load('demo-cmm'))).toMatch(/^model: there is no model "demo-cmm": expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /);
     expect(await errorOf(load(''))).toMatch(/^model: there is no model ""/);
   });
 

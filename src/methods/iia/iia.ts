@@ -1,14 +1,16 @@
 import { z } from 'zod';
-import { FoveaError } from '../errors.ts';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
-import { rowsOf } from '../model/batching.ts';
-import { INPUT, type Model } from '../model/model.ts';
-import { sizeOf, slab, type Tensor, tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers } from './internal/cam.ts';
-import { gradientsOf } from './internal/gradients.ts';
-import { chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
-import { fullBaseline } from './internal/path.ts';
-import { type Attribution, defineMethod } from './method.ts';
+import { FoveaError } from '../../errors.ts';
+import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import { rowsOf } from '../../model/batching.ts';
+import { INPUT, type Model } from '../../model/model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { attentionOf } from '../internal/attention.ts';
+import { camOptions, fromLayers } from '../internal/cam.ts';
+import { gradientsOf } from '../internal/gradients.ts';
+import { chooseLayers, layoutOf, withLayers } from '../internal/layers.ts';
+import { fullBaseline } from '../internal/path.ts';
+import { type Attribution, defineMethod } from '../method.ts';
+import { explainAttention } from './attention-path.ts';
 
 /** Bytes of feature maps, with their gradients, that are in memory at once. */
 const GROUP_BYTES = 96 * 2 ** 20;
@@ -133,6 +135,10 @@ export const iia = defineMethod({
       .default(2)
       .describe('2: paths of the picture and the last layer; 3: of an earlier layer too'),
     steps: z.int().min(1).max(1000).default(10).describe('points on each path'),
+    blocks: z
+      .enum(['last', 'all'])
+      .default('last')
+      .describe('transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together'),
     paths: z.enum(['both', 'image', 'activations']).default('both').describe('which paths are taken; one of them alone is an ablation of the paper'),
     baseline: baselineOption,
     ...camOptions,
@@ -141,11 +147,20 @@ export const iia = defineMethod({
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;
     const { steps, paths } = options;
+    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
+    const attention = options.layer === 'last' ? attentionOf(model, input) : '';
+    if (typeof attention !== 'string') {
+      const { levels, blocks, output: score } = options;
+      const context = { model, attention, input, start, steps, levels, blocks, paths, score, batchSize, progress };
+      return explainAttention(
+        context,
+        targets.map((target) => target.index),
+      );
+    }
     const names = layersOf(model, options.layer, options.levels);
     const layer = names[names.length - 1];
     const betas = points(paths !== 'activations', steps);
     const alphas = paths === 'image' ? null : points(true, steps);
-    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
     const {
       data,
       shape: [, ...pixels],
