@@ -123,6 +123,53 @@ function byCells(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels,
   );
 }
 
+/**
+ * Each of the s × s phases of dx by a convolution with the weights that reach it and no others, then the phases are
+ * put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j dy[q + j] w[k].
+ */
+function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel, strides, begin, input, output }: Window): string {
+  const [s] = strides;
+  const count = input.map((size) => Math.ceil(size / s));
+  const along = (axis: number, r: number): { taps: readonly number[]; pads: readonly [number, number] } => {
+    const taps = Array.from({ length: kernel[axis] }, (_, k) => k).filter((k) => (r + begin[axis] - k) % s === 0);
+    const first = (r + begin[axis] - taps[taps.length - 1]) / s;
+    return { taps, pads: [-first, count[axis] - 1 + taps.length + first - output[axis]] };
+  };
+  const residues = Array.from({ length: s }, (_, r) => r);
+  const phases = residues.flatMap((ry) =>
+    residues.map((rx) => {
+      const [rows, columns] = [along(0, ry), along(1, rx)];
+      const taken = ops.op('Gather', [ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 }), ops.ints(columns.taps)], { axis: 3 });
+      const shape = [rows.taps.length, columns.taps.length];
+      const [before, after] = [0, 1].map((side) => [rows.pads[side], columns.pads[side]]);
+      const cropped = padSpatial(
+        ops,
+        dy,
+        before.map((length) => Math.min(0, length)),
+        after.map((length) => Math.min(0, length)),
+      );
+      const pads = [...before, ...after].map((length) => Math.max(0, length));
+      return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], { kernel_shape: shape, group: channels.group, pads });
+    }),
+  );
+  // Depth to space with the channels behind, where they move as a whole.
+  const c = channels.inputs;
+  const batch = ops.shape(dy)[0];
+  const [rows, columns] = count;
+  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [batch, rows, columns, s, s * c]);
+  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [batch, rows * s, columns * s, c]);
+  const dx = ops.transpose(whole, [0, 3, 1, 2]);
+  return blocked(
+    ops,
+    padSpatial(
+      ops,
+      dx,
+      [0, 0],
+      input.map((size, i) => size - count[i] * s),
+    ),
+  );
+}
+
 /** The transposed convolution of ONNX, for what no other form is better at. */
 function byTransposed(ops: Ops, dy: string, w: string, { group }: Channels, window: Window): string {
   const { kernel, strides, dilations, begin, end, input, output } = window;
@@ -161,6 +208,8 @@ function inputGradient(at: RuleContext, dy: string): string {
   const square = kernel.length === 2 && strides[0] === strides[1];
   const large = kernel.every((size) => size >= 5) || kernel.every((size, i) => size <= strides[i]);
   if (channels.group === 1 && square && large && all(dilations, 1)) return byCells(ops, dy, w, channels, window);
+  const wide = channels.inputs / channels.group >= 16 && kernel.every((size, i) => size >= strides[i]);
+  if (square && wide && all(dilations, 1)) return byPhases(ops, dy, w, channels, window);
   return byTransposed(ops, dy, w, channels, window);
 }
 
