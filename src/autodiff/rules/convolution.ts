@@ -152,12 +152,12 @@ function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel,
       return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], { kernel_shape: shape, group: channels.group, pads });
     }),
   );
-  // Depth to space with the channels behind, where they move as a whole.
+  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would hide from the runtime
+  // that it is that of the gates to come, and it would leave the blocked layout.
   const c = channels.inputs;
-  const batch = ops.shape(dy)[0];
   const [rows, columns] = count;
-  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [batch, rows, columns, s, s * c]);
-  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [batch, rows * s, columns * s, c]);
+  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [0, rows, columns, s, s * c]);
+  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [0, rows * s, columns * s, c]);
   const dx = ops.transpose(whole, [0, 3, 1, 2]);
   return blocked(
     ops,
