@@ -84,8 +84,8 @@ describe('lrp', () => {
   });
 
   it('with epsilon alone is gradient times input on a ReLU network, batch normalisation or not', async () => {
-    for (const model of [await convNet('linear'), await smallNetwork('mobilenet-v2')]) {
-      const input = model.name === 'mobilenet-v2' ? noisePictures(1, 32) : picture;
+    for (const model of [await convNet('linear'), await smallNetwork('densenet'), await smallNetwork('shufflenet')]) {
+      const input = model.name === 'conv-linear' ? picture : noisePictures(1, 32);
       const [{ map: relevance }, { map: product }] = await Promise.all([
         explain(model, input, { method: 'lrp', target: 1, options: { composite: 'epsilon', epsilon: 1e-12 } }),
         explain(model, input, { method: 'gradient-x-input', target: 1 }),
