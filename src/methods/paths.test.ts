@@ -43,7 +43,7 @@ describe('blur-ig', () => {
     expect(manifest.modelCalls).toEqual({ forward: steps, backward: steps });
   });
 });
-describePixelReference('blur-ig', 'blur_ig', () => ({ steps: 50 }), 3e-3, 1, ['mobilenet_v2'], 2);
+describePixelReference('blur-ig', 'blur_ig', () => ({ steps: 50 }), 3e-3, 1, ['mobilenet_v2'], 1);
 
 /** Guided IG with arrays as the paper's algorithm has it; slow. */
 async function literalGuidedIg(model: Model, start: number[], end: number[], steps: number, fraction: number, band: number): Promise<number[]> {
@@ -144,7 +144,7 @@ describe('xrai', () => {
   });
 });
 describe.skipIf(!haveReference('xrai'))('xrai as PAIR recorded it (needs ../shared)', () => {
-  const cases = recordedCases('xrai').filter((each) => 'map_full' in each.arrays);
+  const cases = recordedCases('xrai').filter((each) => 'map_full' in each.arrays).slice(0, 1);
   it.each(cases.map((each) => [each.case, each] as const))(
     '%s',
     async (_, each) => {
