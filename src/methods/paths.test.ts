@@ -144,7 +144,9 @@ describe('xrai', () => {
   });
 });
 describe.skipIf(!haveReference('xrai'))('xrai as PAIR recorded it (needs ../shared)', () => {
-  const cases = recordedCases('xrai').filter((each) => 'map_full' in each.arrays).slice(0, 1);
+  const cases = recordedCases('xrai')
+    .filter((each) => 'map_full' in each.arrays)
+    .slice(0, 1);
   it.each(cases.map((each) => [each.case, each] as const))(
     '%s',
     async (_, each) => {
