@@ -18,7 +18,7 @@ const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 };
 
 /** What a method answers by reading the network on from a layer: not where the network goes on past it, as in a transformer. */
-const FROM_A_LAYER = new Set(['score-cam', 'ablation-cam', 'recipro-cam', 'lift-cam']);
+const FROM_A_LAYER = new Set(['ablation-cam', 'recipro-cam', 'lift-cam']);
 
 const random = createRandom(6);
 const input = tensor(
