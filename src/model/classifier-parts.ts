@@ -125,6 +125,6 @@ export function buildPart(classifier: Classifier, part: Part): BuiltPart {
 /** The same error with the model's name before it, and what still works where a gradient is refused. */
 export function explainRefusal(error: unknown, name: string): unknown {
   if (!(error instanceof FoveaError) || error.code === 'internal') return error;
-  const advice = error.code === 'unsupported' && error.message.includes('differentiated') ? '; methods that need no gradients still work' : '';
+  const advice = error.code === 'unsupported' && /differentiated|gradient/.test(error.message) ? '; methods that need no gradients still work' : '';
   return new FoveaError(error.code, `${name}: ${error.message}${advice}`, { cause: error });
 }

@@ -49,6 +49,14 @@ export function createMeter(signal?: AbortSignal): Meter {
         return model.gradients?.({ signal, ...request }) as Promise<never>;
       },
     }),
+    ...(model.pathIntegral && {
+      pathIntegral: (request) => {
+        const passes = request.batch.shape[0] * request.points.length;
+        count(passes);
+        backward += passes;
+        return model.pathIntegral?.({ signal, ...request }) as Promise<never>;
+      },
+    }),
     dispose: () => model.dispose(),
   });
   return { wrap, calls: () => ({ forward, backward }) };

@@ -68,6 +68,21 @@ export interface GradientRequest extends RunOptions {
 /** Values [n, …] of tensors of the network, by the names of the tensors. */
 export type Replacements = Readonly<Record<string, Tensor>>;
 
+/** Paths through the pictures or the values of a tensor, and the class whose score is integrated along them. */
+export interface PathIntegralRequest extends RunOptions {
+  /** Where the paths end: pictures [n, C, H, W], or values u [n, …] of the tensor `at`. */
+  batch: Tensor;
+  /** Where they start, r, in the same shape. */
+  reference: Tensor;
+  /** The tensor of the network that the paths lead through: only what comes after it is run. */
+  at?: string;
+  /** The points α of each path. */
+  points: readonly number[];
+  target: number;
+  /** `logit` by default. */
+  score?: ScoreKind;
+}
+
 export interface ActivationOptions extends RunOptions {
   /** The tensor of the network that the batch holds, where it is no pictures. */
   at?: string;
@@ -166,6 +181,14 @@ export interface Model {
    * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.
    */
   gradients?(request: GradientRequest): Promise<Gradients>;
+  /**
+   * Integrated products of values and gradients along straight paths, [n, …]:
+   *
+   *   1 / K · sum_k v_k ⊙ dS/dv (v_k),   v_k = r + α_k (u - r)
+   *
+   * ONNX models only; errors as `gradients`.
+   */
+  pathIntegral?(request: PathIntegralRequest): Promise<Tensor>;
   /** Frees the sessions. */
   dispose(): Promise<void>;
 }

@@ -1,30 +1,19 @@
 import { FoveaError } from '../errors.ts';
-import { inferShapes, type OnnxModel } from '../onnx/index.ts';
+import type { OnnxModel } from '../onnx/index.ts';
 import type { RuntimeTensor, Session } from '../runtime/runtime.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { attentionGraph, type FoundAttention, findAttentionMaps } from './attention.ts';
 import { type BatchLimit, forEachBatch, padBatch, rowsOf } from './batching.ts';
 import { findBiases } from './biases.ts';
 import { type BuiltPart, buildPart, explainRefusal, type Part } from './classifier-parts.ts';
-import { type Classifier, type ClassifierSessions, SCORES } from './classifier-sessions.ts';
+import { type Classifier, SCORES } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
-import { peakActivationBytes } from './memory.ts';
 import { type GradientRequest, type Gradients, INPUT, type Model, type Replacements, type RunOptions } from './model.ts';
-
-interface Context {
-  readonly classifier: Classifier;
-  readonly sessions: ClassifierSessions;
-  readonly name: string;
-  /** Of the forward pass. */
-  readonly limit: BatchLimit;
-  readonly budget: number;
-}
+import { limitOf, oneHot, type PartContext } from './part-batches.ts';
+import { pathIntegral } from './path-integral.ts';
 
 type Built = Omit<BuiltPart, 'model'> & { readonly limit: BatchLimit };
 
-/** A backward pass holds all that the forward pass computed: it may take this many times the budget. */
-const BACKWARD_BUDGET = 4;
-const LARGEST_BATCH = 32;
 /** Inputs and outputs that cross into and out of a session, in bytes a call. */
 const CROSSING_BYTES = 64 * 2 ** 20;
 
@@ -45,6 +34,10 @@ class Rows {
     }
     this.shape = merged ? [output.shape[0] / padded, ...output.shape.slice(1)] : output.shape.slice(1);
     const size = sizeOf(this.shape);
+    if (rows === this.total && padded === rows) {
+      this.data = output.data as Float32Array; // one batch is the whole
+      return;
+    }
     this.data ??= new Float32Array(this.total * size);
     this.data.set((output.data as Float32Array).subarray(0, rows * size), from * size);
   }
@@ -54,24 +47,7 @@ class Rows {
   }
 }
 
-function limitOf({ classifier, limit, budget }: Context, { model }: BuiltPart, part: Part): BatchLimit {
-  if (classifier.input.fixedBatch !== null) return { size: classifier.input.fixedBatch };
-  if (part.at === null && part.wrt.length === 0) return limit;
-  const bytes = peakActivationBytes(model.graph, inferShapes(model.graph)) + 1;
-  const most = part.at === null ? LARGEST_BATCH : 4 * LARGEST_BATCH;
-  return { size: Math.max(1, Math.min(most, Math.floor(((part.wrt.length > 0 ? BACKWARD_BUDGET : 1) * budget) / bytes))) };
-}
-
-/** The weights with which the scores [n, classes] are summed: 1 at each row's class. */
-function oneHot(targets: readonly number[], rows: number, classes: number): RuntimeTensor {
-  const data = new Float32Array(rows * classes);
-  targets.forEach((target, row) => {
-    data[row * classes + target] = 1;
-  });
-  return { type: 'float32', shape: [rows, classes], data };
-}
-
-function checkRequest({ classifier }: Context, { batch, targets }: GradientRequest): number[] {
+function checkRequest({ classifier }: PartContext, { batch, targets }: GradientRequest): number[] {
   const classes = classifier.output.classes ?? 0;
   const [rows] = batch.shape;
   if (targets.length !== 1 && targets.length !== rows) {
@@ -159,7 +135,7 @@ function checkReplacements(replace: Replacements, rows: number): void {
 }
 
 /** The calls of a `Model` that look into its network: tensors of it, and gradients by them. */
-export function networkParts(context: Context): Required<Pick<Model, 'activations' | 'gradients' | 'attentionMaps' | 'biases'>> {
+export function networkParts(context: PartContext): Required<Pick<Model, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'>> {
   const { classifier, sessions, name } = context;
   const built = new Map<string, Built>();
   const resolve = nameResolver(classifier);
@@ -198,6 +174,7 @@ export function networkParts(context: Context): Required<Pick<Model, 'activation
   const resolveAll = (replace: Replacements): Replacements => Object.fromEntries(Object.entries(replace).map(([key, values]) => [resolve(key), values]));
 
   return {
+    pathIntegral: pathIntegral(context, resolve),
     biases: () => findBiases(classifier.model.graph),
     attentionMaps: () => attention().map(({ merged, ...map }) => map),
     activations: async (names, batch, { at, replace: given = {}, ...options } = {}) => {
