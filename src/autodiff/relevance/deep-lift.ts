@@ -81,23 +81,33 @@ const quotient: PairRule = ({ at, ops, input, mean }, m) => {
   return [ops.mul(over, mean(1)), at.needs(1) ? ops.op('Neg', [ops.mul(over, mean(0))]) : ''];
 };
 
-/** y = e / Σ e with e = exp(x - c), c the larger of both maxima: a product of e and 1 / Σ e. */
+/** The logarithmic mean (a - b) / (log a - log b) of a and b, given by their logarithms. */
+function logarithmicMean(ops: Ops, logA: string, logB: string): string {
+  const difference = ops.sub(logA, logB);
+  const isSmall = ops.op('Less', [ops.op('Abs', [difference]), ops.scalar(smallest.smooth, difference)]);
+  const ratio = ops.div(ops.sub(ops.op('Exp', [logA]), ops.op('Exp', [logB])), ops.op('Where', [isSmall, ops.scalar(1, difference), difference]));
+  return ops.op('Where', [isSmall, ops.op('Exp', [ops.scale(ops.add(logA, logB), 0.5)]), ratio]);
+}
+
+/**
+ * y = exp(z), z = x - L, L = log Σ exp(x). With M the logarithmic mean: Δy = M(y, y') Δz and
+ * ΔL = Σ M(exp(x), exp(x')) Δx / M(exp(L), exp(L')), where all may be divided by exp((L + L') / 2).
+ */
 const softmax: PairRule = ({ at, ops, input }, m) => {
   const rank = at.shape(0).length;
   const given = intAttribute(at.node, 'axis', at.opset < 13 ? 1 : -1);
   const from = given < 0 ? given + rank : given;
   const axes = at.opset < 13 ? Array.from({ length: rank - from }, (_, i) => from + i) : [from];
   const [x, x0] = [at.input(0), input(0)];
-  const c = ops.op('Max', [ops.reduce('ReduceMax', x, axes), ops.reduce('ReduceMax', x0, axes)]);
-  const [e, e0] = [x, x0].map((value) => ops.op('Exp', [ops.sub(value, c)]));
-  const [s, s0] = [e, e0].map((value) => ops.reduceSum(value, axes));
-  const [half, one] = [ops.scalar(0.5, x), ops.scalar(1, x)];
-  const meanE = ops.mul(ops.add(e, e0), half);
-  const meanR = ops.mul(ops.add(ops.div(one, s), ops.div(one, s0)), half);
-  const bySum = ops.div(ops.reduceSum(ops.mul(m, meanE), axes), ops.mul(s, s0));
-  const me = ops.sub(ops.mul(m, meanR), bySum);
-  const middle = ops.op('Sqrt', [ops.mul(e, e0)]);
-  return [rescaled(ops, me, ops.sub(x, x0), ops.sub(e, e0), ops.mul(me, middle), smallest.smooth)];
+  const [l, l0] = [x, x0].map((value) => {
+    const most = ops.reduce('ReduceMax', value, axes);
+    return ops.add(most, ops.op('Log', [ops.reduceSum(ops.op('Exp', [ops.sub(value, most)]), axes)]));
+  });
+  const middle = ops.scale(ops.add(l, l0), 0.5);
+  const mz = ops.mul(m, logarithmicMean(ops, ops.sub(x, l), ops.sub(x0, l0)));
+  const parts = logarithmicMean(ops, ops.sub(x, middle), ops.sub(x0, middle));
+  const whole = logarithmicMean(ops, ops.sub(l, middle), ops.sub(l0, middle));
+  return [ops.sub(mz, ops.mul(ops.div(parts, whole), ops.reduceSum(mz, axes)))];
 };
 
 /** y = c r γ + β, c = x - mean(x), r = (mean(c²) + ε)^(-1/2): Δr = -(r r')² / (r + r') Δmean(c²), Δc² = 2 c̄ Δc */

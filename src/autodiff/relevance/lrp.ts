@@ -23,7 +23,7 @@ export interface LrpOptions {
 }
 
 /** Divisors that only have to be kept from being zero. */
-const tiny = 1e-6;
+const tiny = 1e-9;
 
 type Propagate = (ops: Ops, layer: LinearLayer, r: string, options: LrpOptions, at: RuleContext) => string;
 

@@ -107,7 +107,7 @@ export const iia = defineMethod({
   paper: 'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
   needs: ['gradients', 'features'],
   signed: true,
-  cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; with three levels n + n² + n³ and n³',
+  cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; transformers (n + 1)² of the whole: 121; with three levels a power more',
   options: z.object({
     levels: z
       .union([z.literal(2), z.literal(3)])
