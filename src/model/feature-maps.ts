@@ -125,6 +125,12 @@ function heardByOutputs(flow: Flow, graph: Graph): { readonly reached: ReadonlyS
   return { reached, heard };
 }
 
+/** Whether the patches that a tensor holds have a say in the outputs, or its class token only. */
+export function patchesAreHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string): (tensor: string) => boolean {
+  const { heard } = heardByOutputs(flowOf(graph, types, input), graph);
+  return (tensor) => heard.has(tensor);
+}
+
 /** Tensors that all of the picture's way to the outputs leads through: the stream of a transformer, and no step within a block. */
 function bottlenecks({ nodes, dependent, readers }: Flow, input: string, reached: ReadonlySet<string>): Set<string> {
   const position = new Map(nodes.map((node, i) => [node, i]));

@@ -140,6 +140,8 @@ export interface AttentionMap {
   readonly windows: number;
   readonly queries: number;
   readonly keys: number;
+  /** Whether the scores listen to what the patches read, or to the class token only, as after the last block of most ViTs. */
+  readonly readsPatches: boolean;
 }
 
 /** What a layer adds to every cell of its output: one number a channel. */

@@ -10,7 +10,7 @@ import { gridOf } from './layers.ts';
 export interface Attention {
   readonly maps: readonly AttentionMap[];
   readonly tokens: number;
-  /** Tokens before those of the grid: the class token first, then distillation and registers; 0 where scores come from the mean token. */
+  /** Tokens before those of the grid: the class token first, then distillation and registers. */
   readonly prefix: number;
   readonly height: number;
   readonly width: number;
@@ -76,10 +76,15 @@ export function meanOverHeads(tensors: readonly Tensor[], f: (...values: number[
 /** max(a b, 0) */
 export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
 
-/** The weights with which rows of a matrix of tokens are read: the class token, or all alike where there is none. */
-function readingRow({ tokens, prefix }: Attention): Float64Array {
-  const row = new Float64Array(tokens).fill(prefix > 0 ? 0 : 1 / tokens);
-  if (prefix > 0) row[0] = 1;
+/** Whether the scores come from the class token, and not from the mean of the patches. */
+const answersFromClassToken = ({ maps, prefix }: Attention): boolean => prefix > 0 && !maps[maps.length - 1].readsPatches;
+
+/** The weights with which rows of a matrix of tokens are read: the class token, or all patches alike where scores come from their mean. */
+function readingRow(attention: Attention): Float64Array {
+  const { tokens, prefix, height, width } = attention;
+  const row = new Float64Array(tokens);
+  if (answersFromClassToken(attention)) row[0] = 1;
+  else row.fill(1 / (height * width), prefix, prefix + height * width);
   return row;
 }
 
@@ -101,7 +106,7 @@ export function rolloutRow(attention: Attention, matrices: readonly Float64Array
   }, readingRow(attention));
 }
 
-/** The row of the class token of one matrix [tokens · tokens], or the mean of all rows. */
+/** The row of the class token of one matrix [tokens · tokens], or the mean of the patches' rows. */
 export function readRow(attention: Attention, matrix: Float64Array): Float64Array {
   const { tokens } = attention;
   const weights = readingRow(attention);
@@ -109,7 +114,11 @@ export function readRow(attention: Attention, matrix: Float64Array): Float64Arra
 }
 
 /** A row of tokens as a map: what falls on the grid, upsampled with half-pixel centres. */
-export function fromTokens({ prefix, height, width, maps }: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}): Attribution {
+export function fromTokens(attention: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}): Attribution {
+  const { prefix, height, width, maps } = attention;
   const map = tensor([height, width], Float32Array.from(row.subarray(prefix, prefix + height * width)));
-  return fromLayers([{ layer: maps[maps.length - 1].name, map }], false, input.shape[2], input.shape[3], { classToken: prefix > 0, ...extras });
+  return fromLayers([{ layer: maps[maps.length - 1].name, map }], false, input.shape[2], input.shape[3], {
+    classToken: answersFromClassToken(attention),
+    ...extras,
+  });
 }
