@@ -18,6 +18,7 @@ import { occlusion } from './occlusion.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
+import { sag } from './sag/sag.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
 import { xgradCam } from './xgrad-cam.ts';
@@ -28,6 +29,7 @@ const all = [
   iia,
   rise,
   occlusion,
+  sag,
   gradCam,
   gradCamPlusPlus,
   xgradCam,
