@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baselineOption } from '../../model/baseline.ts';
+import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
 import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { weightedMaskSum } from '../internal/grid-sums.ts';
@@ -182,12 +183,18 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   return { map: unionMap(roots, whole, layout, height, width), extras: { sag, evaluations: scorer.evaluated() } };
 }
 
-/** What a scorer needs not ask again: every set whose probability a graph tells. */
-export function knownSets(sag: Sag): Map<PatchSet, number> {
+/**
+ * What if other patches were shown? A scorer for the picture of a graph that knows every set whose probability the graph
+ * tells; any other set is one model call.
+ */
+export function sagScorer(model: Model, input: Tensor, sag: Sag, options: Pick<RunOptions, 'batchSize' | 'signal'> = {}): PatchScorer {
   const known = new Map<PatchSet, number>([[allPatches(sag.grid[0] * sag.grid[1]), sag.probability]]);
   for (const { patches, probability } of [...sag.explanations, ...sag.nodes]) known.set(patchSetOf(patches), probability);
-  return known;
+  return createPatchScorer(model, input, { ...layoutOf(sag), target: sag.target.index, known, ...options });
 }
+
+/** How a graph cuts its picture into patches. */
+export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({ grid, patches, baseline: baselineOption.parse(baseline) });
 
 /** Structured attention graphs: which sets of patches suffice, each on its own, and what is lost with each patch. */
 export const sag = defineMethod({
