@@ -64,3 +64,8 @@ export function findMethod(name: string): Method {
 
 export * from './method.ts';
 export { describeOptions, type OptionDescription, parseOptions } from './options.ts';
+export { createPatchScorer, type PatchLayout, type PatchScorer, type PatchScorerOptions, type PatchShape } from './sag/patch-scorer.ts';
+export { sagScorer } from './sag/sag.ts';
+export { formulaOf, parseSag, type Sag, type SagEdge, type SagNode, sagSchema } from './sag/schema.ts';
+export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
+export { sagThumbnails } from './sag/thumbnails.ts';

@@ -3,3 +3,5 @@ export * from './contour.ts';
 export * from './normalize.ts';
 export * from './overlay.ts';
 export * from './report.ts';
+export * from './sag-dot.ts';
+export * from './sag-picture.ts';
