@@ -28,6 +28,8 @@ export interface Explanation {
   readonly map: Tensor;
   readonly target: Target;
   readonly standardError?: Tensor;
+  /** The attribution of each channel of the input, [C, H, W], where the method was asked for it (`reduce: 'none'`). */
+  readonly channels?: Tensor;
   /** The maps of the network's layers that `map` was made from, at their own resolution, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
   readonly manifest: Manifest;

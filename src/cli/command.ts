@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import { colormapNames } from '../visualize/colormap.ts';
 import type { ExplainFlags } from './commands/explain.ts';
 import type { IassaFlags } from './commands/iassa.ts';
+import type { IiaFlags } from './commands/iia.ts';
 import { collect, FORMATS, integerFrom, names, namesOf } from './options.ts';
 
 /** What a parsed command line comes to. */
@@ -48,6 +49,17 @@ gt/cat_*.png together; anything but black (0) is the object.
 Measures: deletion, insertion, F1, IoU and the pointing game as in Table 1 of
 the paper. Image level: the mean over the pictures. Pixel level: the mean of the
 measure divided by the number of activated pixels (above 0.3 of the range).`;
+
+const iiaExamples = `
+Examples:
+  fovea iia --pics data/pics.txt --model resnet101.onnx --out qualitative_results/
+  fovea iia --pics pics.txt --model demo-cnn --target top1 --set levels=3
+
+The list has a picture and the index of its class on each line:
+  ILSVRC2012_val_00040418.JPEG 401
+
+Files: NAME.iia.INDEX-LABEL.png, .npy and .json, as in cat.iia.281-tabby.png,
+and .layer.npy, the map of the layer.`;
 
 const rootExamples = `
 Examples:
@@ -124,6 +136,27 @@ function addIassa(program: Command, signal: AbortSignal, invocation: Invocation)
     });
 }
 
+function addIia(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('iia')
+    .summary('maps of the IIA paper for a list of pictures and classes')
+    .description('Maps of the IIA paper (Barkan et al., ICCV 2023) for a list of pictures and classes.')
+    .optionsGroup('Explanation:')
+    .requiredOption('--pics <file>', 'list of pictures: FILE CLASS on each line, the class an index')
+    .option('--images <folder>', 'where the files of the list are (default: beside the list)')
+    .option('-t, --target <class>', 'class to explain instead of that of the list: top1, a class index or a label')
+    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect)
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+  addRunOptions(command)
+    .addHelpText('after', iiaExamples)
+    .action(async (flags: IiaFlags) => {
+      const { iiaCommand } = await import('./commands/iia.ts');
+      invocation.exitCode = await iiaCommand(flags, signal);
+    });
+}
+
 function addMethods(program: Command, invocation: Invocation): void {
   program
     .command('methods')
@@ -140,8 +173,10 @@ function addMethods(program: Command, invocation: Invocation): void {
 function addInspect(program: Command, signal: AbortSignal, invocation: Invocation): void {
   program
     .command('inspect')
-    .summary('describe a model: inputs, outputs, classes, preprocessing, operators')
-    .description('Describe a model: inputs, outputs, classes, preprocessing, operators, feature maps.')
+    .summary('describe a model: classes, preprocessing, gradients, feature maps')
+    .description(
+      'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be differentiated (it is run forward and backward once); feature maps.',
+    )
     .argument('<model>', MODEL)
     .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
     .option('--offline', 'use only what is on this machine: no downloads')
@@ -166,5 +201,6 @@ export function createProgram(signal: AbortSignal, invocation: Invocation): Comm
   addMethods(program, invocation);
   addInspect(program, signal, invocation);
   addIassa(program, signal, invocation);
+  addIia(program, signal, invocation);
   return program;
 }

@@ -7,6 +7,7 @@ import type { Image } from '../image/image.ts';
 import type { Json, Method } from '../methods/method.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import { denormalize, inputRegion } from '../model/preprocessing.ts';
+import type { Target } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
 import { encodePng } from '../node/write-image.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
@@ -15,15 +16,22 @@ import type { Format, MethodRequest } from './options.ts';
 import { describeError } from './output.ts';
 import { writeFileAtomic } from './write-file.ts';
 
+/** A picture to explain. */
+export interface ExplainItem {
+  /** Path of the picture, or of an `.npy` file with a ready input. */
+  readonly file: string;
+  readonly target: string;
+}
+
 /** What is explained, how, and where the results go. */
 export interface ExplainPlan {
   readonly model: Model;
-  /** Paths of the pictures, or of `.npy` files with ready inputs. */
-  readonly files: readonly string[];
+  readonly items: readonly ExplainItem[];
   /** What each file's results are called (see `resultNames`). */
   readonly names: ReadonlyMap<string, string>;
+  /** Whether the names of results always end in the class, with its label: `NAME.METHOD.INDEX-LABEL`. */
+  readonly classNames?: boolean;
   readonly methods: readonly MethodRequest[];
-  readonly target: string;
   readonly seed: number;
   readonly folder: string;
   readonly formats: readonly Format[];
@@ -87,11 +95,23 @@ function pictureOf(prepared: PreparedInput, model: Model): Image {
 }
 
 async function encode(format: Format, plan: ExplainPlan, method: Method, explanation: Explanation, prepared: PreparedInput): Promise<Uint8Array | string> {
-  if (format === 'npy') return encodeNpy(explanation.map);
+  if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
   if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
   const picture = pictureOf(prepared, plan.model);
   const region = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
   return encodePng(overlay(picture, explanation.map, { region, signed: method.signed, colormap: plan.colormap }));
+}
+
+/** A label as part of a file's name: the first of its synonyms, in lower case and dashes. */
+function slug(label: string): string {
+  const words = label.split(',')[0].normalize('NFKD').toLowerCase();
+  return words.replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+}
+
+/** What is between the method and the ending in the names of a result. */
+function classSuffix({ classNames }: ExplainPlan, { index, label }: Target, several: boolean): string[] {
+  if (classNames) return [[index, slug(label)].filter((part) => part !== '').join('-')];
+  return several ? [String(index)] : [];
 }
 
 /** Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, and `NAME.METHOD[.CLASS].layer.npy` where the map comes from a layer. */
@@ -103,7 +123,7 @@ async function save(
   prepared: PreparedInput,
   several: boolean,
 ): Promise<ResultRecord> {
-  const stem = [plan.names.get(file), method.name, ...(several ? [explanation.target.index] : [])].join('.');
+  const stem = [plan.names.get(file), method.name, ...classSuffix(plan, explanation.target, several)].join('.');
   const files: Partial<Record<Format | 'layer', string>> & { [layer: `layer${number}`]: string } = {};
   for (const format of plan.formats) {
     const path = join(plan.folder, `${stem}.${format}`);
@@ -123,8 +143,8 @@ async function save(
   return { image: file, model: model.name, method: method.name, target: { index, label, probability }, files, seconds, modelCalls, extras };
 }
 
-async function* explainFile(plan: ExplainPlan, file: string, position: number): AsyncGenerator<Outcome> {
-  const work = plan.files.length * plan.methods.length;
+async function* explainFile(plan: ExplainPlan, { file, target }: ExplainItem, position: number): AsyncGenerator<Outcome> {
+  const work = plan.items.length * plan.methods.length;
   const name = basename(file);
   plan.onProgress((position * plan.methods.length) / work, name);
   const prepared = await prepareFile(plan, file);
@@ -132,7 +152,7 @@ async function* explainFile(plan: ExplainPlan, file: string, position: number): 
     const report = (share: number) => plan.onProgress((position * plan.methods.length + i + share) / work, `${name} · ${method.name}`);
     report(0);
     try {
-      const { target, seed, batchSize, signal, loadModel } = plan;
+      const { seed, batchSize, signal, loadModel } = plan;
       const explanations = await explainAll(plan.model, prepared, {
         method: method.name,
         options,
@@ -167,12 +187,12 @@ function nameFile(file: string, error: unknown, method?: string): string {
  * @throws FoveaError `usage` for what is wrong with every file alike, `cancelled` if the signal fires.
  */
 export async function* explainFiles(plan: ExplainPlan): AsyncGenerator<Outcome> {
-  for (const [position, file] of plan.files.entries()) {
+  for (const [position, item] of plan.items.entries()) {
     try {
-      yield* explainFile(plan, file, position);
+      yield* explainFile(plan, item, position);
     } catch (error) {
-      if (endsRun(error, file)) throw error;
-      yield { kind: 'failed', file, message: nameFile(file, error), error };
+      if (endsRun(error, item.file)) throw error;
+      yield { kind: 'failed', file: item.file, message: nameFile(item.file, error), error };
     }
   }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { offsetOf } from '../model/model.ts';
 import { camOptions, fromLayers, weightedSum } from './internal/cam.ts';
 import { headScores, readLayers } from './internal/head.ts';
-import { chooseLayers, offsetOf } from './internal/layers.ts';
+import { chooseLayers } from './internal/layers.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
 
 /**

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createBaseline } from '../model/baseline.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { outputOption, pixelAttribution, reduceChannels, reduceOption } from './internal/gradients.ts';
 import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
@@ -82,8 +82,8 @@ export const expectedGradients = defineMethod({
       const sum = mean.reduce((all, a) => all + a, 0);
       const error = sums.map((s, i) => Math.sqrt(Math.max(0, squares[i] - (s * s) / samples) / (samples * (samples - 1))));
       attributions.push({
-        map: reduceChannels(mean, height, width, options.reduce),
-        ...(options.reduce === 'sum' && { standardError: tensor([height, width], Float32Array.from(error)) }),
+        ...pixelAttribution(mean, input, options.reduce),
+        ...((options.reduce === 'sum' || options.reduce === 'none') && { standardError: tensor([height, width], Float32Array.from(error)) }),
         extras: { score, referenceScore, sum, completenessDelta: sum - (score - referenceScore) },
       });
     }

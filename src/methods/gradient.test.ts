@@ -23,6 +23,10 @@ it('of a linear model is its weights, for several classes at once and each reduc
   const reduced = async (reduce: string) => (await explain(model, picture, { method: 'gradient', target: 1, options: { reduce } })).map.data;
   (await reduced('abs-max')).forEach((value, i) => expect(value).toBeCloseTo(Math.max(...weightsAt(i, 1).map(Math.abs)), 5));
   (await reduced('l2')).forEach((value, i) => expect(value).toBeCloseTo(Math.hypot(...weightsAt(i, 1)), 5));
+  const { map, channels } = await explain(model, picture, { method: 'gradient', target: 1, options: { reduce: 'none' } });
+  expect(channels?.shape).toEqual([3, HEIGHT, WIDTH]);
+  channels?.data.forEach((value, i) => expect(value).toBeCloseTo(linearWeights.data[i * CLASSES + 1], 5));
+  expect([...map.data]).toEqual([...(await reduced('sum'))]);
 });
 
 it('of the probability is p_t (w_t - sum_k p_k w_k) on a linear model', async () => {

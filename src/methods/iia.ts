@@ -43,7 +43,7 @@ function leastOf({ shape, data }: Tensor): Float32Array {
 
 async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<Tensor> {
   const [values] = await withLayers(model, [layer], () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]));
-  if (layoutOf(model, layer, values, input).kind !== 'channels-first') {
+  if (layoutOf(model, layer, values, input).layout !== 'channels-first') {
     throw new FoveaError(
       'unsupported',
       `iia works on feature maps [n, channels, height, width] of convolutional networks, but "${layer}" of ${model.name} is [${values.shape}]`,
@@ -100,7 +100,7 @@ function layersOf(model: Model, option: string | string[], levels: 2 | 3): strin
       `iia.layer names ${named.length} layers: expected ${levels - 1} for levels ${levels}${levels === 3 ? ', the earlier one first' : ''}`,
     );
   }
-  const spatial = (model.featureMaps?.() ?? []).filter((map) => !map.tokens);
+  const spatial = (model.featureMaps?.() ?? []).filter((map) => map.layout === 'channels-first');
   const [last] = chooseLayers(model, named);
   const before = spatial.filter((map) => map.name !== last).at(-1);
   if (!before) throw new FoveaError('unsupported', `${model.name} has no second feature map for three levels: name both layers with the option layer`);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
 import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
 import { quadrature, quadratureOption } from './internal/quadrature.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -33,7 +33,6 @@ export const integratedGradients = defineMethod({
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
     const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
     const way = input.data.map((x, i) => x - start[i]);
     const { nodes, weights } = quadrature(options.quadrature, options.steps);
@@ -58,7 +57,7 @@ export const integratedGradients = defineMethod({
       const attribution = integral.map((g, i) => g * way[i]);
       const sum = attribution.reduce((all, a) => all + a, 0);
       attributions.push({
-        map: reduceChannels(attribution, height, width, options.reduce),
+        ...pixelAttribution(attribution, input, options.reduce),
         extras: { score: atInput, baselineScore: atBaseline, sum, completenessDelta: sum - (atInput - atBaseline) },
       });
     }

@@ -52,6 +52,8 @@ export interface Attribution {
   readonly map: Tensor;
   /** Monte-Carlo standard error of the map, pixel by pixel, where the method samples. */
   readonly standardError?: Tensor;
+  /** The attribution of each channel, [C, H, W], where it is asked for (`reduce: 'none'`); `map` is their sum. */
+  readonly channels?: Tensor;
   /** The maps that `map` was upsampled from, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
   readonly extras?: { readonly [key: string]: Json };

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { offsetOf } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { camOptions, fromLayers } from './internal/cam.ts';
 import { headScores, readLayers } from './internal/head.ts';
-import { chooseLayers, offsetOf } from './internal/layers.ts';
+import { chooseLayers } from './internal/layers.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
 
 /** Weights of a cell and its neighbours. */

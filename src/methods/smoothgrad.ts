@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { outputOption, reduceChannels, reduceOption } from './internal/gradients.ts';
+import { outputOption, pixelAttribution, reduceChannels, reduceOption } from './internal/gradients.ts';
 import { type GradientSeries, gradientSeries } from './internal/path.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
@@ -75,7 +75,6 @@ export const smoothgrad = defineMethod({
 
   async explain({ model, input, targets, options, random, batchSize, progress }) {
     const { samples, kind } = options;
-    const [, , height, width] = input.shape;
     const [min, max] = range(input.data);
     const sigma = options.noise * (max - min);
     const attributions: Attribution[] = [];
@@ -94,8 +93,8 @@ export const smoothgrad = defineMethod({
         onProgress: (done) => progress((t + done / samples) / targets.length),
       });
       const values = kind === 'mean' ? mean : kind === 'squared' ? meanSquare : meanSquare.map((square, i) => Math.max(0, square - mean[i] ** 2));
-      const signedSum = kind === 'mean' && options.reduce === 'sum';
-      attributions.push({ map: reduceChannels(values, height, width, options.reduce), ...(signedSum && { standardError }), extras: { sigma } });
+      const signedSum = kind === 'mean' && (options.reduce === 'sum' || options.reduce === 'none');
+      attributions.push({ ...pixelAttribution(values, input, options.reduce), ...(signedSum && { standardError }), extras: { sigma } });
     }
     return attributions;
   },

@@ -49,7 +49,10 @@ function scoreGraph(have: ScoreKind, want: ScoreKind, sigmoid: boolean, pick: bo
  */
 export function scoreSource({ output }: Classifier, score: ScoreKind): { readonly tensor: string; readonly have: ScoreKind } {
   if (score === 'logit' && output.logits === null) {
-    throw new FoveaError('unsupported', 'the model ends in probabilities, and its logits are not to be found: ask for probabilities');
+    throw new FoveaError(
+      'unsupported',
+      'the model ends in probabilities, and its logits are not to be found: ask for probabilities (option output=probability)',
+    );
   }
   if (output.probabilities !== null && score === 'probability') return { tensor: output.probabilities, have: 'probability' };
   return { tensor: output.logits as string, have: 'logit' };

@@ -74,14 +74,27 @@ export interface ModelCalls {
   readonly backward: number;
 }
 
-/** A spatial feature map of the network: a tensor [n, channels, height, width], or tokens [n, tokens, channels]. */
-export interface FeatureMap {
-  readonly name: string;
+/**
+ * How a tensor holds the cells of the picture: [n, channels, height, width], [n, height, width, channels], or tokens
+ * [n, prefix + height · width, channels].
+ */
+export interface MapLayout {
+  readonly layout: 'channels-first' | 'channels-last' | 'tokens';
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** For token sequences: how many tokens (class, distillation, registers) come before the grid. */
-  readonly tokens?: { readonly prefix: number };
+  /** How many tokens (class, distillation, registers) come before the grid. */
+  readonly prefix: number;
+}
+
+/** A tensor of the network that is a spatial feature map. */
+export interface FeatureMap extends MapLayout {
+  readonly name: string;
+}
+
+/** Where channel `c` of cell `cell` stands in one picture's values. */
+export function offsetOf({ layout, prefix, channels, height, width }: MapLayout, c: number, cell: number): number {
+  return layout === 'channels-first' ? c * height * width + cell : (prefix + cell) * channels + c;
 }
 
 /** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */

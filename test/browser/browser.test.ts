@@ -25,6 +25,10 @@ const REQUESTS: readonly ExplainOptions[] = [
   { method: 'occlusion', options: { window: 56, stride: 28 } },
   { method: 'rise', options: { N: 80 }, seed: 3 },
   { method: 'iassa', options: { window: 64, stride: 24, windowStep: 6, iterations: 2, tolerance: 0 } },
+  { method: 'grad-cam' },
+  { method: 'iia', options: { steps: 5 } },
+  { method: 'integrated-gradients', options: { steps: 5 } },
+  { method: 'guided-backprop' },
 ];
 
 interface Explained {

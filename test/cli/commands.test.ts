@@ -1,8 +1,10 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
 import { encodePng } from '../../src/node/write-image.ts';
+import { decodeNpy } from '../../src/tensor/npy.ts';
 import { VERSION } from '../../src/version.ts';
 import { folderOfScenes, fovea, ONE_LINE, records } from './cli.ts';
 
@@ -19,7 +21,7 @@ describe('help', () => {
     expect(await fovea(['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
 
-  test.each([[[]], [['explain']], [['iassa']], [['methods']], [['inspect']]])('%j --help', async (command: string[]) => {
+  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['methods']], [['inspect']]])('%j --help', async (command: string[]) => {
     const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
@@ -62,7 +64,7 @@ describe('inspect', () => {
   test('says what the model is', async () => {
     const { code, stdout, stderr } = await fovea(['inspect', 'demo-cnn'], folder);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const text of ['fingerprint', '224', '32: airplane', 'opset', 'Conv', 'Feature maps']) expect(stdout).toContain(text);
+    for (const text of ['fingerprint', '224', '32: airplane', 'opset', 'Conv', 'Feature maps', 'gradients      yes']) expect(stdout).toContain(text);
   });
 
   test('--json', async () => {
@@ -74,6 +76,59 @@ describe('inspect', () => {
       operators: { Conv: expect.any(Number) },
       opset: { 'ai.onnx': expect.any(Number) },
     });
+  });
+});
+
+describe('iia', () => {
+  const list = async (text: string) => writeFile(at('pics.txt'), text);
+
+  test('maps for the class of each line, named after it', async () => {
+    await mkdir(at('pictures'));
+    for (const name of ['one', 'two']) await copyFile(at(`${name}.png`), at('pictures', `${name}.png`));
+    await list('# pictures and classes\none.png 3\r\n\ntwo.png\t0\none.png 0\n');
+    const { code, stdout, stderr } = await fovea(['iia', '--pics', 'pics.txt', '--images', 'pictures', '--out', 'iia', '--json', '--set', 'steps=2'], folder);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const done = records(stdout) as unknown as { image: string; target: { index: number }; files: Record<string, string>; modelCalls: object }[];
+    expect(done.map(({ image, target }) => [image, target.index])).toEqual([
+      [join('pictures', 'one.png'), 3],
+      [join('pictures', 'two.png'), 0],
+      [join('pictures', 'one.png'), 0],
+    ]);
+    expect(done.map(({ files }) => files.png)).toEqual(
+      ['one.iia.3-bicycle.png', 'two.iia.0-airplane.png', 'one.iia.0-airplane.png'].map((name) => join('iia', name)),
+    );
+    expect(done[0].modelCalls).toEqual({ forward: 6, backward: 4 });
+    for (const path of Object.values(done[0].files)) expect(existsSync(at(path))).toBe(true);
+    expect(decodeNpy(await readFile(at(done[0].files.layer)), 'layer').shape).toEqual([7, 7]);
+    const again = await fovea(['explain', 'iia', '--method', 'random'], folder);
+    expect(again.stderr).toContain('holds no pictures'); // results are no inputs
+  });
+
+  test('one target for all, beside the list', async () => {
+    await list('one.png 3\ntwo.png 0\n');
+    const { stdout } = await fovea(['iia', '--pics', 'pics.txt', '-t', '5', '--json', '--format', 'npy', '--set', 'steps=1'], folder);
+    expect(records(stdout).map(({ target }) => (target as { index: number }).index)).toEqual([5, 5]);
+  });
+
+  test('lines that are wrong are named, the rest is done', async () => {
+    await list('one.png 3\ntwo.png cat\nthree.png 1\n');
+    const { code, stdout, stderr } = await fovea(['iia', '--pics', 'pics.txt', '--json', '--set', 'steps=1'], folder);
+    expect(code).toBe(1);
+    expect(stderr).toContain('pics.txt, line 2: expected FILE CLASS, the class an index, not "two.png cat"');
+    expect(stderr).toContain('three.png does not exist');
+    expect(records(stdout)).toHaveLength(1);
+  });
+
+  test.each([
+    ['nowhere.txt', undefined, /--pics nowhere.txt cannot be read/],
+    ['pics.txt', '\n', /--pics pics.txt is empty: expected lines of FILE CLASS/],
+    ['pics.txt', 'one.png 32\n', /target 32 is out of range: demo-cnn has 32 classes, 0 to 31/],
+  ])('%s with %j is wrong usage', async (name, text, message) => {
+    if (text !== undefined) await list(text);
+    const { code, stderr } = await fovea(['iia', '--pics', name], folder);
+    expect(stderr).toMatch(ONE_LINE);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
   });
 });
 

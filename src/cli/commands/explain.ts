@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
 import { colormap } from '../../visualize/colormap.ts';
-import { type ExplainPlan, explainFiles, type Outcome, type ResultRecord } from '../explain-files.ts';
+import { type ExplainItem, type ExplainPlan, explainFiles, type Outcome, type ResultRecord } from '../explain-files.ts';
 import { expandInputs, resultNames, stemOf } from '../inputs.ts';
 import { FORMATS, type Format, type MethodRequest, requestMethods } from '../options.ts';
 import { BROKEN_OUTPUT, type Cell, createOutput, describeError, exitCodeOf, formatCount, formatShare, formatTable, type Output } from '../output.ts';
@@ -31,11 +31,26 @@ export interface ExplainFlags extends RunFlags {
 /** A result, as a run hands it over. */
 export type Finished = Extract<Outcome, { kind: 'done' }>;
 
+/** What a run is over; what is wrong with the rest; how many results of earlier runs were left out. */
+export interface FoundItems {
+  readonly items: readonly ExplainItem[];
+  readonly problems: readonly string[];
+  readonly leftOut: number;
+}
+
+/** The files that arguments name, all with one target. */
+export async function itemsOf(inputs: readonly string[], target: string): Promise<FoundItems> {
+  const { files, problems, leftOut } = await expandInputs(inputs, [...methods.keys()]);
+  return { items: files.map((file) => ({ file, target })), problems: problems.map(({ message }) => message), leftOut };
+}
+
 /** What a run over files needs to know, whichever command starts it. */
 export interface RunRequest {
-  readonly inputs: readonly string[];
+  /** Finds what is to be explained. */
+  readonly items: () => Promise<FoundItems>;
   readonly methods: readonly MethodRequest[];
-  readonly target: string;
+  /** Whether the names of results always end in the class. */
+  readonly classNames?: boolean;
   readonly folder: string;
   readonly flags: RunFlags;
   readonly output: Output;
@@ -50,23 +65,24 @@ interface Tally {
   failures: number;
 }
 
-/** Finds the files that the arguments name, says what is wrong with the others, and counts those. */
-async function findFiles({ inputs, output }: RunRequest, tally: Tally): Promise<readonly string[]> {
-  const { files, problems, leftOut } = await expandInputs(inputs, [...methods.keys()]);
-  for (const problem of problems) output.fail(problem.message);
+/** Finds what is to be explained, says what is wrong with the rest, and counts that. */
+async function findItems({ items: find, output }: RunRequest, tally: Tally): Promise<readonly ExplainItem[]> {
+  const { items, problems, leftOut } = await find();
+  for (const problem of problems) output.fail(problem);
   if (leftOut > 0) output.note(`${leftOut === 1 ? 'a result' : `${leftOut} results`} of earlier runs among the inputs left out`);
   tally.failures += problems.length;
-  return files;
+  return items;
 }
 
-function planFor({ flags, output, signal, ...request }: RunRequest, files: readonly string[], { model, loadModel }: LoadedModel): ExplainPlan {
+function planFor({ flags, output, signal, ...request }: RunRequest, items: readonly ExplainItem[], { model, loadModel }: LoadedModel): ExplainPlan {
+  const files = [...new Set(items.map(({ file }) => file))];
   const names = resultNames(files);
   const renamed = files.filter((file) => names.get(file) !== stemOf(file));
   if (renamed.length > 0) output.note(`several inputs have the same name: their results are told apart by folder or ending, as in ${names.get(renamed[0])}.*`);
   return {
     ...request,
     model,
-    files,
+    items,
     names,
     loadModel,
     signal,
@@ -78,10 +94,10 @@ function planFor({ flags, output, signal, ...request }: RunRequest, files: reado
   };
 }
 
-async function work(request: RunRequest, files: readonly string[], loaded: LoadedModel, tally: Tally): Promise<void> {
+async function work(request: RunRequest, items: readonly ExplainItem[], loaded: LoadedModel, tally: Tally): Promise<void> {
   const { output } = request;
-  checkTarget(loaded.model, request.target);
-  for await (const outcome of explainFiles(planFor(request, files, loaded))) {
+  for (const target of new Set(items.map((item) => item.target))) checkTarget(loaded.model, target);
+  for await (const outcome of explainFiles(planFor(request, items, loaded))) {
     if (outcome.kind === 'failed') {
       tally.failures += 1;
       output.fail(outcome.message, outcome.error);
@@ -114,11 +130,11 @@ export async function runExplanations(request: RunRequest, finish: (tally: Tally
   let stop: unknown;
   try {
     if (flags.colormap !== undefined) colormap(flags.colormap);
-    const files = await findFiles(request, tally);
-    if (files.length > 0) {
+    const items = await findItems(request, tally);
+    if (items.length > 0) {
       await requireWritableFolder(folder);
       loaded = await openModel(flags, output, request.signal);
-      await work(request, files, loaded, tally);
+      await work(request, items, loaded, tally);
     }
   } catch (error) {
     stop = error;
@@ -143,7 +159,11 @@ function conclude(stop: unknown, tally: Tally, { output, folder, signal }: RunRe
   return tally.failures > 0 ? 1 : 0;
 }
 
-function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
+/** The columns of the table of results. */
+export const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
+
+/** A result as a row of the table. */
+export function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
   return [
     image,
     method,
@@ -160,12 +180,11 @@ export async function explainCommand(inputs: readonly string[], flags: ExplainFl
   const output = createOutput(flags);
   const rows: Cell[][] = [];
   const request: RunRequest = {
-    inputs,
+    items: () => itemsOf(inputs, flags.target),
     flags,
     output,
     signal,
     methods: requestMethods(flags.method ?? ['iassa'], flags.set),
-    target: flags.target,
     folder: flags.out,
     onResult: ({ record }) => {
       output.record(record);
@@ -173,6 +192,6 @@ export async function explainCommand(inputs: readonly string[], flags: ExplainFl
     },
   };
   return runExplanations(request, () => {
-    if (rows.length > 0) output.print(formatTable(['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'], rows));
+    if (rows.length > 0) output.print(formatTable(RESULT_COLUMNS, rows));
   });
 }

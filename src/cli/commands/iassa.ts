@@ -5,7 +5,7 @@ import { findMasks, loadMask } from '../masks.ts';
 import { requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { type Finished, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
+import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
@@ -77,12 +77,11 @@ export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Prom
   const rows: Cell[][] = [];
   const measured: Measured[] = [];
   const request: RunRequest = {
-    inputs: flags.queryPath,
+    items: () => itemsOf(flags.queryPath, flags.target),
     flags,
     output,
     signal,
     methods: requested,
-    target: flags.target,
     folder: flags.savePath,
     onResult: async (result, loaded) => {
       const paths = masks.get(result.record.image);

@@ -1,9 +1,10 @@
 import { FoveaError } from '../../errors.ts';
-import type { Model } from '../../model/model.ts';
+import { type FeatureMap, INPUT, type Model } from '../../model/model.ts';
 import { channelsOf, type Preprocessing } from '../../model/preprocessing.ts';
 import { resolveModel } from '../../node/load-model.ts';
 import { dataInputs, elementCount, type OnnxModel, readModel, type ValueInfo } from '../../onnx/index.ts';
 import type { Device } from '../../runtime/runtime.ts';
+import { tensor } from '../../tensor/tensor.ts';
 import { createOutput, formatCount, formatTable, terminalWidth, wrapText } from '../output.ts';
 import { openModel } from '../session.ts';
 
@@ -44,8 +45,26 @@ export function describeFile(model: OnnxModel) {
 
 type FileDescription = ReturnType<typeof describeFile>;
 
-function describeModel({ name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps }: Model) {
-  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, featureMaps: featureMaps?.() ?? null };
+/** Whether gradients of the scores reach the picture; if not, why. */
+type Differentiability = { readonly differentiable: true } | { readonly differentiable: false; readonly reason: string };
+
+/** Runs the model forward and backward on an empty picture: what comes back is known to work. */
+async function differentiability(model: Model, signal: AbortSignal): Promise<Differentiability> {
+  if (!model.gradients) return { differentiable: false, reason: `${model.runtime} gives scores only` };
+  const { preprocessing, output } = model;
+  const batch = tensor([1, channelsOf(preprocessing), ...preprocessing.size]);
+  try {
+    await model.gradients({ batch, wrt: [INPUT], targets: [0], score: output === 'logits' ? 'logit' : 'probability', signal });
+    return { differentiable: true };
+  } catch (error) {
+    if (!(error instanceof FoveaError) || error.code === 'cancelled' || error.code === 'internal') throw error;
+    return { differentiable: false, reason: error.message };
+  }
+}
+
+function describeModel({ name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps }: Model, gradients: Differentiability) {
+  const maps = featureMaps?.() ?? null;
+  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, ...gradients, featureMaps: maps };
 }
 
 const shapeText = ({ name, type, shape }: TensorDescription): string =>
@@ -62,7 +81,7 @@ export function preprocessingText(preprocessing: Preprocessing): string {
 
 type Fact = readonly [name: string, value: string];
 
-function modelFacts(model: Model): Fact[] {
+function modelFacts(model: Model, gradients: Differentiability): Fact[] {
   const some = model.labels.slice(0, 5).map((label) => label.split(',')[0]);
   return [
     ['fingerprint', model.fingerprint],
@@ -70,6 +89,7 @@ function modelFacts(model: Model): Fact[] {
     ['classes', `${formatCount(model.labels.length)}: ${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`],
     ['answers', model.output],
     ['preprocessing', preprocessingText(model.preprocessing)],
+    ['gradients', gradients.differentiable ? 'yes' : `no: ${gradients.reason}`],
   ];
 }
 
@@ -94,16 +114,22 @@ function fileFacts(file: FileDescription): Fact[] {
   ];
 }
 
-function asText(model: Model, file: FileDescription | undefined): string {
-  const rows = [...modelFacts(model), ...(file ? fileFacts(file) : []), ...model.warnings.map((warning): Fact => ['warning', warning])];
+/** What the cells of a feature map are. */
+function layoutText({ layout, prefix }: FeatureMap): string {
+  if (layout !== 'tokens') return layout.replace('-', ' ');
+  return prefix === 0 ? 'tokens' : `tokens after ${prefix} other${prefix === 1 ? '' : 's'}`;
+}
+
+function asText(model: Model, gradients: Differentiability, file: FileDescription | undefined): string {
+  const rows = [...modelFacts(model, gradients), ...(file ? fileFacts(file) : []), ...model.warnings.map((warning): Fact => ['warning', warning])];
   const column = Math.max(...rows.map(([name]) => name.length)) + 2;
   const lines = rows.map(([name, value]) => `${name.padEnd(column)}${wrapText(value, terminalWidth(), ' '.repeat(column)).trimStart()}`);
   const maps = model.featureMaps?.() ?? [];
   const table =
     maps.length > 0
       ? `\n\nFeature maps, fine to coarse:\n\n${formatTable(
-          ['tensor', 'channels', 'height', 'width'],
-          maps.map((map) => [map.name, map.channels, map.height, map.width]),
+          ['tensor', 'channels', 'height', 'width', 'layout'],
+          maps.map((map) => [map.name, map.channels, map.height, map.width, layoutText(map)]),
         )}`
       : '';
   return `${model.name}\n\n${lines.join('\n')}${table}`;
@@ -126,8 +152,9 @@ export async function inspectCommand(source: string, flags: InspectFlags, signal
   const { model } = await openModel({ ...flags, model: source }, { ...output, note: () => {} }, signal);
   try {
     const file = await fileOf(source, flags, signal);
-    if (flags.json) process.stdout.write(`${JSON.stringify({ ...describeModel(model), ...file }, null, 2)}\n`);
-    else output.print(asText(model, file));
+    const gradients = await differentiability(model, signal);
+    if (flags.json) process.stdout.write(`${JSON.stringify({ ...describeModel(model, gradients), ...file }, null, 2)}\n`);
+    else output.print(asText(model, gradients, file));
     return 0;
   } finally {
     await model.dispose();

@@ -5,7 +5,14 @@ import { range, softmax, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { attentionLevels, cellMeans, createAttention } from './attention.ts';
 
 const random = createRandom(2);
-const level = (name: string, channels: number, height: number, width: number): FeatureMap => ({ name, channels, height, width });
+const level = (name: string, channels: number, height: number, width: number): FeatureMap => ({
+  name,
+  layout: 'channels-first',
+  channels,
+  height,
+  width,
+  prefix: 0,
+});
 const levels = [level('fine', 3, 6, 6), level('coarse', 5, 3, 3)];
 const activations = new Map(
   levels.map(({ name, channels, height, width }) => [
@@ -78,7 +85,7 @@ describe('createAttention', () => {
     const grid = activations.get('coarse') as Tensor;
     const sequence = new Float32Array(11 * 5).fill(9); // two prefix tokens
     for (let cell = 0; cell < 9; cell++) for (let c = 0; c < 5; c++) sequence[(2 + cell) * 5 + c] = grid.data[c * 9 + cell];
-    const tokens: FeatureMap = { ...level('tokens', 5, 3, 3), tokens: { prefix: 2 } };
+    const tokens: FeatureMap = { ...level('tokens', 5, 3, 3), layout: 'tokens', prefix: 2 };
     const map = tensor(
       [3, 3],
       Float32Array.from({ length: 9 }, () => random.uniform()),

@@ -1,5 +1,5 @@
 import { interpolate } from '../../image/resize.ts';
-import type { FeatureMap, Model } from '../../model/model.ts';
+import { type FeatureMap, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** Finest grid on which pixels attend to pixels. Finer ones cost seconds and gain nothing (docs/methods/iassa.md). */
@@ -23,11 +23,12 @@ export function attentionLevels(maps: readonly FeatureMap[]): FeatureMap[] {
 }
 
 /** Feature vectors of the cells, [cells, channels] row by row, each of length 1 (or 0). */
-function unitFeatures(activation: Tensor, { channels, height, width, tokens }: FeatureMap): Float32Array {
+function unitFeatures(activation: Tensor, map: FeatureMap): Float32Array {
+  const { channels, height, width } = map;
   const cells = height * width;
   const result = new Float32Array(cells * channels);
   for (let cell = 0; cell < cells; cell++) {
-    const at = tokens ? (c: number) => activation.data[(tokens.prefix + cell) * channels + c] : (c: number) => activation.data[c * cells + cell];
+    const at = (c: number) => activation.data[offsetOf(map, c, cell)];
     let norm = 0;
     for (let c = 0; c < channels; c++) norm += at(c) ** 2;
     const scale = norm > 0 ? 1 / Math.sqrt(norm) : 0;

@@ -54,7 +54,7 @@ function withFeatures(model: Model): Model {
   });
   return {
     ...model,
-    featureMaps: () => [{ name: 'features', channels: 2, height: 24, width: 24 }],
+    featureMaps: () => [{ name: 'features', layout: 'channels-first', channels: 2, height: 24, width: 24, prefix: 0 }],
     activations: async () => [tensor([1, 2, 24, 24], cells)],
   };
 }

@@ -12,11 +12,13 @@ export const outputOption = z
 
 /** How the channels of a pixel become one number. */
 export const reduceOption = z
-  .enum(['sum', 'abs-max', 'l2'])
+  .enum(['sum', 'abs-max', 'l2', 'none'])
   .default('sum')
-  .describe('how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm');
+  .describe(
+    'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
+  );
 
-/** `sum`, `abs-max` or `l2`. */
+/** `sum`, `abs-max`, `l2` or `none`. */
 export type Reduce = z.output<typeof reduceOption>;
 
 /** The gradients of a model whose method has stated that it needs them. */
@@ -37,7 +39,7 @@ export function repeat(x: Tensor, count: number, shape: readonly number[] = x.sh
  * A map [H, W] of attributions [C, H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ). Sums are taken in double
  * precision.
  */
-export function reduceChannels(values: ArrayLike<number>, height: number, width: number, reduce: Reduce): Tensor {
+export function reduceChannels(values: ArrayLike<number>, height: number, width: number, reduce: Exclude<Reduce, 'none'>): Tensor {
   const area = height * width;
   const map = new Float32Array(area);
   for (let i = 0; i < area; i++) {
@@ -50,6 +52,14 @@ export function reduceChannels(values: ArrayLike<number>, height: number, width:
     map[i] = reduce === 'l2' ? Math.sqrt(result) : result;
   }
   return tensor([height, width], map);
+}
+
+/** The attribution of values [C, H, W]: their map, and with `none` the values themselves beside the map of their sums. */
+export function pixelAttribution(values: ArrayLike<number>, input: Tensor, reduce: Reduce): Pick<Attribution, 'map' | 'channels'> {
+  const [, ...shape] = input.shape;
+  const [, height, width] = shape;
+  if (reduce !== 'none') return { map: reduceChannels(values, height, width, reduce) };
+  return { map: reduceChannels(values, height, width, 'sum'), channels: tensor(shape, Float32Array.from(values)) };
 }
 
 /** Options that the methods share whose map is one backward pass. */
@@ -69,13 +79,12 @@ export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
   { rules, timesInput = false }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
 ): Promise<Attribution[]> {
-  const [, , height, width] = input.shape;
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);
   const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score: options.output, rules, batchSize });
   progress(1);
   return targets.map((_, t) => {
     const { data } = slab(gradients[0], t);
-    return { map: reduceChannels(timesInput ? data.map((g, i) => g * input.data[i]) : data, height, width, options.reduce) };
+    return pixelAttribution(timesInput ? data.map((g, i) => g * input.data[i]) : data, input, options.reduce);
   });
 }

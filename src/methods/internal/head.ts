@@ -1,8 +1,8 @@
 import { FoveaError } from '../../errors.ts';
-import type { Model, ScoreKind } from '../../model/model.ts';
+import type { MapLayout, Model, ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { gradientsOf } from './gradients.ts';
-import { channelsFirst, type LayerLayout, layoutOf, withLayers } from './layers.ts';
+import { channelsFirst, layoutOf, withLayers } from './layers.ts';
 
 /** Bytes of altered feature maps that are in memory at once. */
 const GROUP_BYTES = 32 * 2 ** 20;
@@ -12,7 +12,7 @@ export interface LayerValues {
   readonly name: string;
   /** As the network has them, [1, …]. */
   readonly values: Tensor;
-  readonly layout: LayerLayout;
+  readonly layout: MapLayout;
   /** As channels [C, h, w]. */
   readonly activations: Tensor;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import type { FeatureMap, Model } from '../../model/model.ts';
+import { hasAspect } from '../../model/feature-maps.ts';
+import { type FeatureMap, type MapLayout, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** Which feature maps a method looks at. */
@@ -9,12 +10,8 @@ export const layerOption = z
   .default('last')
   .describe('tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself');
 
-/** How a layer's values [n, …] hold a picture: channels first or last, or tokens after `prefix` others. */
-export type LayerLayout =
-  | { readonly kind: 'channels-first' | 'channels-last'; readonly channels: number; readonly height: number; readonly width: number }
-  | { readonly kind: 'tokens'; readonly prefix: number; readonly channels: number; readonly height: number; readonly width: number };
-
-const describe = ({ name, channels, height, width, tokens }: FeatureMap): string => `${name} (${tokens ? 'tokens, ' : ''}${channels}×${height}×${width})`;
+const describe = ({ name, layout, channels, height, width }: FeatureMap): string =>
+  `${name} (${layout === 'tokens' ? 'tokens, ' : ''}${channels}×${height}×${width})`;
 
 /** The feature maps that a user can choose from, in words. */
 function candidates(model: Model): string {
@@ -45,8 +42,7 @@ export async function withLayers<T>(model: Model, names: readonly string[], run:
   }
 }
 
-const fits = (height: number, width: number, input: Tensor): boolean =>
-  height > 1 && width > 1 && Math.abs(height * input.shape[3] - width * input.shape[2]) <= Math.max(input.shape[2], input.shape[3]);
+const pictureOf = ({ shape: [, , height, width] }: Tensor) => ({ height, width });
 
 /** Most tokens before the grid: class, distillation, registers. */
 const MOST_PREFIX = 8;
@@ -56,7 +52,7 @@ function tokenGrid(length: number, input: Tensor): { prefix: number; height: num
   for (let prefix = 0; prefix <= Math.min(MOST_PREFIX, length - 4); prefix++) {
     const height = Math.round(Math.sqrt(((length - prefix) * input.shape[2]) / input.shape[3]));
     const width = (length - prefix) / height;
-    if (Number.isInteger(width) && fits(height, width, input)) return { prefix, height, width };
+    if (Number.isInteger(width) && hasAspect(height, width, pictureOf(input))) return { prefix, height, width };
   }
   return undefined;
 }
@@ -65,15 +61,17 @@ function tokenGrid(length: number, input: Tensor): { prefix: number; height: num
  * How the values [n, …] of a layer hold the picture.
  * @throws FoveaError `usage` for a tensor that is no feature map, listing those that are.
  */
-export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): LayerLayout {
+export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
   const shape = values.shape.slice(1);
   const [a, b, c] = shape;
-  if (shape.length === 3 && fits(b, c, input)) return { kind: 'channels-first', channels: a, height: b, width: c };
-  if (shape.length === 3 && fits(a, b, input)) return { kind: 'channels-last', channels: c, height: a, width: b };
+  const maps = model.featureMaps?.() ?? [];
+  const found = maps.find((map) => map.name === name);
+  if (found) return found;
+  if (shape.length === 3 && hasAspect(b, c, pictureOf(input))) return { layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 };
+  if (shape.length === 3 && hasAspect(a, b, pictureOf(input))) return { layout: 'channels-last', channels: c, height: a, width: b, prefix: 0 };
   if (shape.length === 2) {
-    const known = model.featureMaps?.().find((map) => map.tokens && map.height * map.width + map.tokens.prefix === a);
-    const grid = known ? { prefix: known.tokens?.prefix ?? 0, height: known.height, width: known.width } : tokenGrid(a, input);
-    if (grid) return { kind: 'tokens', channels: b, ...grid };
+    const grid = maps.find(({ layout, height, width, prefix }) => layout === 'tokens' && height * width + prefix === a) ?? tokenGrid(a, input);
+    if (grid) return { layout: 'tokens', channels: b, height: grid.height, width: grid.width, prefix: grid.prefix };
   }
   throw new FoveaError(
     'usage',
@@ -82,20 +80,13 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
 }
 
 /** Row `index` of a layer's values as [channels, height, width]; tokens before the grid are left out. */
-export function channelsFirst(values: Tensor, index: number, layout: LayerLayout): Tensor {
+export function channelsFirst(values: Tensor, index: number, layout: MapLayout): Tensor {
   const { channels, height, width } = layout;
   const area = height * width;
   const size = values.data.length / values.shape[0];
   const row = values.data.subarray(index * size, (index + 1) * size);
-  if (layout.kind === 'channels-first') return tensor([channels, height, width], row);
-  const from = layout.kind === 'tokens' ? layout.prefix * channels : 0;
+  if (layout.layout === 'channels-first') return tensor([channels, height, width], row);
   const result = new Float32Array(channels * area);
-  for (let i = 0; i < area; i++) for (let c = 0; c < channels; c++) result[c * area + i] = row[from + i * channels + c];
+  for (let c = 0; c < channels; c++) for (let i = 0; i < area; i++) result[c * area + i] = row[offsetOf(layout, c, i)];
   return tensor([channels, height, width], result);
-}
-
-/** Where channel `c` of cell `cell` stands in one picture's values. */
-export function offsetOf(layout: LayerLayout, c: number, cell: number): number {
-  if (layout.kind === 'channels-first') return c * layout.height * layout.width + cell;
-  return ((layout.kind === 'tokens' ? layout.prefix : 0) + cell) * layout.channels + c;
 }

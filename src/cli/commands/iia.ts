@@ -1,0 +1,51 @@
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FoveaError, messageOf } from '../../errors.ts';
+import { requestMethods } from '../options.ts';
+import { type Cell, createOutput, formatTable } from '../output.ts';
+import { parsePicsList } from '../pics-list.ts';
+import { type FoundItems, RESULT_COLUMNS, type RunFlags, type RunRequest, rowOf, runExplanations } from './explain.ts';
+
+/** The options of `fovea iia`. */
+export interface IiaFlags extends RunFlags {
+  readonly pics: string;
+  /** The folder of the list if not given. */
+  readonly images?: string;
+  /** The class of each line if not given. */
+  readonly target?: string;
+  readonly out: string;
+}
+
+async function listed({ pics, images, target }: IiaFlags): Promise<FoundItems> {
+  let text: string;
+  try {
+    text = await readFile(pics, 'utf8');
+  } catch (cause) {
+    throw new FoveaError('usage', `--pics ${pics} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  const { items, problems } = parsePicsList(text, pics, images ?? dirname(pics), target);
+  if (items.length === 0 && problems.length === 0) throw new FoveaError('usage', `--pics ${pics} is empty: expected lines of FILE CLASS`);
+  return { items, problems, leftOut: 0 };
+}
+
+/** `fovea iia`, the command of the paper's repository. Answers the exit code. */
+export async function iiaCommand(flags: IiaFlags, signal: AbortSignal): Promise<number> {
+  const output = createOutput(flags);
+  const rows: Cell[][] = [];
+  const request: RunRequest = {
+    items: () => listed(flags),
+    flags,
+    output,
+    signal,
+    methods: requestMethods(['iia'], flags.set),
+    classNames: true,
+    folder: flags.out,
+    onResult: ({ record }) => {
+      output.record(record);
+      rows.push(rowOf(record));
+    },
+  };
+  return runExplanations(request, () => {
+    if (rows.length > 0) output.print(formatTable(RESULT_COLUMNS, rows));
+  });
+}

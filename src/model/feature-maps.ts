@@ -1,0 +1,188 @@
+import { type Graph, inferTensors, type Node, nodeInputs, producersOf, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
+import type { ClassifierInput } from './classifier-graph.ts';
+import type { FeatureMap } from './model.ts';
+
+/** Numbers of class, distillation and register tokens that stand before the patches in known architectures. */
+const TOKEN_PREFIXES = [0, 1, 2, 4, 5, 8, 9];
+/** How often a transformer halves its patch grid at most. */
+const HALVINGS = 4;
+
+/** Operators that multiply by learned weights. */
+const WEIGHTED = new Set([
+  'Conv',
+  'ConvTranspose',
+  'Gemm',
+  'MatMul',
+  'Einsum',
+  'ConvInteger',
+  'MatMulInteger',
+  'QLinearConv',
+  'QLinearMatMul',
+  'FusedConv',
+  'FusedGemm',
+  'FusedMatMul',
+  'Attention',
+]);
+/** Those of them that also multiply tokens by tokens. */
+const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
+const RESIDUALS = new Set(['Add', 'SkipLayerNormalization', 'SkipSimplifiedLayerNormalization']);
+const POOLS = new Set(['ReduceMean', 'ReduceSum', 'ReduceMax', 'GlobalAveragePool', 'GlobalMaxPool']);
+
+/** Whether a map has the picture's aspect ratio, to a cell; tells channel-last tensors from maps. */
+export function hasAspect(height: number, width: number, picture: { readonly height: number; readonly width: number }): boolean {
+  return height > 1 && width > 1 && Math.abs(height * picture.width - width * picture.height) <= Math.max(picture.width, picture.height);
+}
+
+/** What is known of each tensor of a network. */
+interface Flow {
+  readonly nodes: readonly Node[];
+  readonly known: ReadonlyMap<string, TensorInfo>;
+  readonly types: ReadonlyMap<string, TensorType>;
+  readonly readers: ReadonlyMap<string, readonly Node[]>;
+  /** Tensors that hang on the picture: constants have none in them. */
+  readonly dependent: ReadonlySet<string>;
+  /** Attention, its queries, keys and values, and what is computed with them before learned weights are met. */
+  readonly mixed: ReadonlySet<string>;
+}
+
+/** Whether a node multiplies tokens by tokens, as attention does. */
+const isProduct = ({ opType, inputs }: Node, dependent: ReadonlySet<string>): boolean =>
+  opType === 'Attention' || (PRODUCTS.has(opType) && inputs.filter((name) => dependent.has(name)).length > 1);
+
+function readersOf(nodes: readonly Node[]): Map<string, Node[]> {
+  const readers = new Map<string, Node[]>();
+  for (const node of nodes) for (const name of nodeInputs(node)) readers.set(name, [...(readers.get(name) ?? []), node]);
+  return readers;
+}
+
+function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string): Flow {
+  const nodes = topologicalSort(graph.nodes);
+  const dependent = new Set([input]);
+  const mixed = new Set<string>();
+  for (const node of nodes) {
+    const from = nodeInputs(node).filter((name) => dependent.has(name));
+    if (from.length === 0) continue;
+    for (const output of node.outputs) dependent.add(output);
+    const carried = !WEIGHTED.has(node.opType) && from.some((name) => mixed.has(name));
+    if (isProduct(node, dependent) || carried) for (const output of node.outputs) mixed.add(output);
+  }
+  const readers = readersOf(nodes);
+  for (const node of nodes.toReversed()) {
+    const intoProducts = (name: string): boolean => {
+      const all = (readers.get(name) ?? []).filter(({ opType }) => opType !== 'Shape');
+      return (
+        all.length > 0 && all.every((reader) => (WEIGHTED.has(reader.opType) ? isProduct(reader, dependent) : reader.outputs.every((out) => mixed.has(out))))
+      );
+    };
+    for (const output of node.outputs) if (intoProducts(output)) mixed.add(output);
+  }
+  return { nodes, known: inferTensors(graph), types, readers, dependent, mixed };
+}
+
+const shapeOf = ({ types }: Flow, name: string): TensorType['shape'] | undefined => types.get(name)?.shape;
+
+/** Tensors with weights after them; maps without are the class scores of each cell, where the classifier is a convolution. */
+function beforeWeights({ nodes }: Flow): Set<string> {
+  const reached = new Set<string>();
+  for (const node of nodes.toReversed()) {
+    if (!WEIGHTED.has(node.opType) && !node.outputs.some((name) => reached.has(name))) continue;
+    for (const name of nodeInputs(node)) reached.add(name);
+  }
+  return reached;
+}
+
+/** Whether a node takes nothing but tokens that stand before the patches: `x[:, 0]`. */
+function picksClassToken(flow: Flow, node: Node): boolean {
+  const shape = shapeOf(flow, node.inputs[0]);
+  const length = shape?.[1];
+  if (shape?.length !== 3 || typeof length !== 'number') return false;
+  const most = Math.max(...TOKEN_PREFIXES);
+  const numbers = (index: number): readonly number[] => flow.known.get(node.inputs[index] ?? '')?.value?.map(Number) ?? [];
+  if (node.opType === 'Gather') {
+    const axis = node.attributes.get('axis');
+    const indices = numbers(1);
+    return axis?.type === 'int' && Number(axis.value) === 1 && indices.length > 0 && indices.every((index) => index >= 0 && index < most && index < length - 1);
+  }
+  if (node.opType !== 'Slice' || node.inputs.length < 4) return false;
+  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && numbers(2)[0] > 0 && numbers(2)[0] <= most;
+}
+
+/** Tensors whose patches have a say in the outputs: after the last attention of a transformer only the class token has. */
+function heardByOutputs(flow: Flow, graph: Graph): Set<string> {
+  const reached = new Set(graph.outputs.map(({ name }) => name));
+  const heard = new Set(reached);
+  for (const node of flow.nodes.toReversed()) {
+    if (!node.outputs.some((name) => reached.has(name))) continue;
+    const patches = node.outputs.some((name) => heard.has(name)) || isProduct(node, flow.dependent);
+    for (const name of nodeInputs(node)) {
+      reached.add(name);
+      if (patches && !picksClassToken(flow, node)) heard.add(name);
+    }
+  }
+  return heard;
+}
+
+/** Whether a channel-last tensor is the stream of a transformer, and not a step within a block: it is summed up, projected or pooled. */
+function isStream(flow: Flow, name: string, producer: Node | undefined): boolean {
+  const { readers, dependent } = flow;
+  const residual = producer && RESIDUALS.has(producer.opType) && producer.inputs.filter((each) => dependent.has(each)).length > 1;
+  if (residual) return true;
+  const channels = shapeOf(flow, name)?.at(-1);
+  return (readers.get(name) ?? []).some((node) => {
+    if (POOLS.has(node.opType)) return shapeOf(flow, node.outputs[0])?.at(-1) === channels;
+    return WEIGHTED.has(node.opType) && !node.inputs.some((each) => each !== name && dependent.has(each));
+  });
+}
+
+/** The grids that a sequence of tokens or a channel-last map can have: those of maps before it, and those halved. */
+function gridsAfter(maps: Iterable<FeatureMap>): (readonly [number, number])[] {
+  return [...maps].flatMap(({ height, width }) =>
+    Array.from({ length: HALVINGS + 1 }, (_, k) => [Math.ceil(height / 2 ** k), Math.ceil(width / 2 ** k)] as const).filter(([h, w]) => h > 1 && w > 1),
+  );
+}
+
+/** A tensor as a map of the picture, if it can be one; `before` are the maps that were found before it. */
+function asMap(flow: Flow, name: string, producer: Node, input: ClassifierInput, before: Iterable<FeatureMap>): FeatureMap | undefined {
+  const { type, shape } = flow.types.get(name) ?? { type: null, shape: null };
+  if (!shape || (type !== 'float32' && type !== 'float16') || shape[0] !== shapeOf(flow, input.name)?.[0] || flow.mixed.has(name)) return undefined;
+  const rest = shape.slice(1);
+  if (!rest.every((dim) => typeof dim === 'number')) return undefined;
+  const [a, b, c] = rest as number[];
+  if (rest.length === 3 && hasAspect(b, c, input)) {
+    return b * c < input.height * input.width ? { name, layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 } : undefined;
+  }
+  if (rest.length < 2 || rest.length > 3 || !isStream(flow, name, producer)) return undefined;
+  for (const [height, width] of gridsAfter(before)) {
+    if (rest.length === 3 && a === height && b === width) return { name, layout: 'channels-last', channels: c, height, width, prefix: 0 };
+    const prefix = a - height * width;
+    if (rest.length === 2 && TOKEN_PREFIXES.includes(prefix)) return { name, layout: 'tokens', channels: b, height, width, prefix };
+  }
+  return undefined;
+}
+
+function mapsAmong(graph: Graph, flow: Flow, input: ClassifierInput, eligible: (name: string) => boolean): FeatureMap[] {
+  const producers = producersOf(graph);
+  const byResolution = new Map<string, FeatureMap>();
+  for (const node of flow.nodes) {
+    for (const name of node.outputs) {
+      const map = producers.has(name) && node.opType !== 'Pad' && eligible(name) ? asMap(flow, name, node, input, byResolution.values()) : undefined;
+      if (map) byResolution.set(`${map.height}x${map.width}`, map);
+    }
+  }
+  return [...byResolution.values()].sort((x, y) => y.height * y.width - x.height * x.width);
+}
+
+/**
+ * The feature maps of a network, fine to coarse: at each resolution the last tensor that holds the picture's cells and
+ * that the scores listen to. Maps [n, channels, height, width] of convolutions, [n, height, width, channels] and token
+ * sequences [n, tokens, channels] of transformers. Maps of class scores, which no weights follow, are left out unless
+ * there are no others; so are the patches after the last attention of a transformer that answers from its class token.
+ */
+export function findFeatureMaps(graph: Graph, types: ReadonlyMap<string, TensorType>, input: ClassifierInput): FeatureMap[] {
+  const flow = flowOf(graph, types, input.name);
+  const followed = beforeWeights(flow);
+  const heard = heardByOutputs(flow, graph);
+  const eligible = (name: string) => flow.dependent.has(name) && heard.has(name);
+  const maps = mapsAmong(graph, flow, input, (name) => eligible(name) && followed.has(name));
+  return maps.length > 0 ? maps : mapsAmong(graph, flow, input, eligible);
+}
