@@ -5,6 +5,7 @@ import { colormapNames } from '../visualize/colormap.ts';
 import type { ExplainFlags } from './commands/explain.ts';
 import type { IassaFlags } from './commands/iassa.ts';
 import type { IiaFlags } from './commands/iia.ts';
+import type { SagFlags } from './commands/sag.ts';
 import { collect, FORMATS, integerFrom, names, namesOf } from './options.ts';
 
 /** What a parsed command line comes to. */
@@ -60,6 +61,21 @@ The list has a picture and the index of its class on each line:
 
 Files: NAME.iia.INDEX-LABEL.png, .npy and .json, as in cat.iia.281-tabby.png,
 and .layer.npy, the map of the layer.`;
+
+const sagExamples = `
+Examples:
+  fovea sag cat.jpg
+      Writes fovea-results/cat.sag.svg and .graph.png, a picture of the graph.
+  fovea sag photos/ --model mobilenet_v2.onnx --out graphs
+      A folder, with statistics; may be stopped and started again.
+  fovea sag cat.jpg --set grid=10 --set patches=hard --set ranking=i-gos
+
+Files, for each picture:
+  NAME.sag.svg, NAME.sag.graph.png   the graph with what its nodes show
+  NAME.sag.dot                       the whole graph for Graphviz
+  NAME.sag.json                      the whole graph (extras.sag), and all that is needed to make it again
+  NAME.sag.npy, NAME.sag.png         the map: the patches of the roots, by confidence
+For all: sag-statistics.json`;
 
 const rootExamples = `
 Examples:
@@ -157,6 +173,33 @@ function addIia(program: Command, signal: AbortSignal, invocation: Invocation): 
     });
 }
 
+function addSag(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('sag')
+    .summary('structured attention graphs: which parts of a picture suffice')
+    .description(
+      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which suffices for the class, and what is lost with each patch.',
+    )
+    .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
+    .optionsGroup('Explanation:')
+    .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
+    .option('--set <option=value>', 'an option of sag (list them with: fovea methods sag); may be given several times', collect)
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+  addModelOptions(command)
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where results go; pictures that it has results of are left out', 'fovea-results')
+    .option('--again', 'does pictures again that the folder has results of')
+    .option('--colormap <name>', `colours of the map: ${colormapNames.join(', ')} (default: inferno)`)
+    .option('--json', 'one JSON object a line on stdout instead of a table')
+    .option('-q, --quiet', 'say nothing but errors')
+    .addHelpText('after', sagExamples)
+    .action(async (images: string[], flags: SagFlags) => {
+      const { sagCommand } = await import('./commands/sag.ts');
+      invocation.exitCode = await sagCommand(images, flags, signal);
+    });
+}
+
 function addMethods(program: Command, invocation: Invocation): void {
   program
     .command('methods')
@@ -201,6 +244,7 @@ export function createProgram(signal: AbortSignal, invocation: Invocation): Comm
   addMethods(program, invocation);
   addInspect(program, signal, invocation);
   addIassa(program, signal, invocation);
+  addSag(program, signal, invocation);
   addIia(program, signal, invocation);
   return program;
 }
