@@ -15,6 +15,7 @@ import { integratedGradients } from './integrated-gradients.ts';
 import { layerCam } from './layer-cam.ts';
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
+import { oise } from './oise/oise.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
@@ -29,6 +30,7 @@ const all = [
   iia,
   rise,
   occlusion,
+  oise,
   sag,
   gradCam,
   gradCamPlusPlus,
