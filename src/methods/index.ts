@@ -9,10 +9,13 @@ import { gradient } from './gradient.ts';
 import { gradientXInput } from './gradient-x-input.ts';
 import { guidedBackprop } from './guided-backprop.ts';
 import { hiresCam } from './hires-cam.ts';
+import { iGos } from './i-gos.ts';
 import { iassa } from './iassa/iassa.ts';
 import { iia } from './iia.ts';
 import { integratedGradients } from './integrated-gradients.ts';
+import { kernelShap } from './kernel-shap.ts';
 import { layerCam } from './layer-cam.ts';
+import { lime } from './lime.ts';
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { oise } from './oise/oise.ts';
@@ -31,6 +34,8 @@ const all = [
   rise,
   occlusion,
   oise,
+  lime,
+  kernelShap,
   sag,
   gradCam,
   gradCamPlusPlus,
@@ -45,6 +50,7 @@ const all = [
   gradientXInput,
   integratedGradients,
   expectedGradients,
+  iGos,
   smoothgrad,
   guidedBackprop,
   deconvnet,
