@@ -14,7 +14,7 @@ const options = z.object({
   iterations: z.int().min(1).max(1000).default(15).describe('most steps of descent'),
   steps: z.int().min(1).max(1000).default(20).describe('points of the integrated gradient'),
   l1: z.number().min(0).default(1).describe('weight of the share that is hidden'),
-  tv: z.number().min(0).default(20).describe('weight of the total variation of the mask'),
+  tv: z.number().min(0).default(4).describe('weight of the total variation of the mask; the authors’ code has 20'),
   noise: z.number().min(0).default(0.2).describe('standard deviation of the noise on the pictures of the integrated gradient, in normalised units'),
   baseline: baselineOption
     .unwrap()
