@@ -1,4 +1,5 @@
 export * from './colormap.ts';
+export * from './contact-sheet.ts';
 export * from './contour.ts';
 export * from './normalize.ts';
 export * from './overlay.ts';
