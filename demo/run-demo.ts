@@ -26,7 +26,7 @@ function readSettings(): Settings {
   };
   try {
     const { values } = parseArgs({
-      options: { scenes: { type: 'string', default: '12' }, tagged: { type: 'string', default: '3' }, out: { type: 'string', default: 'demo-results' } },
+      options: { scenes: { type: 'string', default: '8' }, tagged: { type: 'string', default: '2' }, out: { type: 'string', default: 'demo-results' } },
     });
     return { scenes: count(values.scenes), tagged: count(values.tagged), out: values.out };
   } catch (error) {
@@ -53,14 +53,14 @@ async function run(settings: Settings, honest: Model, cheat: Model): Promise<Dem
   const started = performance.now();
   const sprites = await loadSprites();
   const methods = [...registry.values()];
-  const tick = createTicker(settings.scenes * methods.length + settings.tagged * (methods.length + 1));
+  const tick = createTicker(settings.scenes * methods.length + settings.tagged * 2 * methods.length);
   const scenes: DemoScene[] = [];
   for (const scene of demoScenes(sprites, settings.scenes)) scenes.push(await explainScene(honest, scene, methods, () => tick(scene.className)));
   const tagged: TaggedScene[] = [];
   for (const pair of taggedScenes(sprites, settings.tagged)) {
     const report = () => tick(`${pair.tagged.className} with the sticker`);
     tagged.push({
-      honest: await explainScene(honest, pair.tagged, methods.slice(0, 1), report),
+      honest: await explainScene(honest, pair.tagged, methods, report),
       cheat: await explainScene(cheat, pair.tagged, methods, report),
       untagged: await askUntagged(cheat, pair.untagged),
     });

@@ -2,7 +2,7 @@ import { FoveaError, throwIfCancelled } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Image } from './image/image.ts';
 import { findMethod } from './methods/index.ts';
-import type { Attribution, Json, Method, PartialMap } from './methods/method.ts';
+import type { Attribution, Json, Method, Need, PartialMap } from './methods/method.ts';
 import { parseOptions } from './methods/options.ts';
 import { createMeter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
@@ -76,9 +76,16 @@ export async function prepareInput(model: Model, source: ExplainInput, signal?: 
 
 /** A method that looks inside needs a model that shows its inside. */
 function checkNeeds(method: Method, model: Model): void {
-  const lacking = method.needs.find((need) => (need === 'gradients' && !model.gradients) || (need === 'features' && !model.featureMaps));
+  const given: Record<Need, unknown> = {
+    'black-box': true,
+    gradients: model.gradients,
+    features: model.featureMaps,
+    attention: model.attentionMaps,
+  };
+  const lacking = method.needs.find((need) => !given[need]);
   if (!lacking) return;
-  const reason = `${method.name} needs ${lacking === 'gradients' ? 'gradients' : 'feature maps'}, which ${model.name} (${model.runtime}) does not give`;
+  const words: Record<Need, string> = { 'black-box': 'scores', gradients: 'gradients', features: 'feature maps', attention: 'attention maps' };
+  const reason = `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not give`;
   throw new FoveaError('unsupported', `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`);
 }
 

@@ -15,7 +15,7 @@ export interface Invocation {
 }
 
 const MODEL =
-  'demo-cnn or demo-cnn-biased (built in; they know 32 kinds of toy objects), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
+  'demo-cnn, demo-cnn-biased or demo-vit (built in; they know 32 kinds of toy objects), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
 
 const explainExamples = `
 Examples:

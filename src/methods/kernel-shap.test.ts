@@ -92,6 +92,15 @@ describe('kernel-shap', () => {
     expect(values[1]).toBeCloseTo((right - none + both - left) / 2, 5);
   });
 
+  it.each(['slic', 'quickshift', 'felzenszwalb'])('divides the picture by %s', async (segmentation) => {
+    const { manifest } = await run({}, { segmentation, segments: 6, N: 20 });
+    expect(manifest.extras.segments).toBeGreaterThan(0);
+    expect((manifest.extras.values as number[]).reduce((sum, value) => sum + value, 0)).toBeCloseTo(
+      (manifest.extras.whole as number) - (manifest.extras.empty as number),
+      9,
+    );
+  });
+
   it('is the same for the same seed and any batch size', async () => {
     const base = (await run({}, { N: 40 })).map.data;
     for (const batchSize of [1, 7]) (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) => expect(value).toBeCloseTo(base[i], 4));

@@ -50,7 +50,7 @@ tbody th { font-weight: 600; }
 .ends { display: flex; justify-content: space-between; font-size: 0.8rem; color: var(--soft); margin-top: 2px; }
 .scroll + .row { margin-top: 22px; }
 .row { padding: 16px 0 20px; border-top: 1px solid var(--line); break-inside: avoid; }
-.cells { display: grid; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 14px; }
+.cells { display: grid; grid-template-columns: repeat(min(7, var(--columns)), minmax(0, 1fr)); gap: 14px; }
 .cell { margin: 0; min-width: 0; }
 .picture { position: relative; border-radius: 8px; overflow: hidden; background: var(--plain-ground); }
 .picture img { display: block; width: 100%; height: auto; aspect-ratio: 1; }
@@ -77,7 +77,9 @@ footer { margin-top: 56px; padding-top: 16px; border-top: 1px solid var(--line);
   :root { --ground: #fff; --panel: #fff; --ink: #000; --soft: #444; --line: #bbb; --accent: #7a2408; --good: #14532d; --good-ground: #fff; --bad: #7a1f10; --bad-ground: #fff; --plain-ground: #fff; }
   body { font-size: 10.5pt; }
   .page { max-width: none; padding: 0; }
-  .cells { grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); gap: 8px; }
+  .cells { grid-template-columns: repeat(min(7, var(--columns)), minmax(0, 1fr)); gap: 8px; }
+  .row { break-inside: auto; }
+  .cell { break-inside: avoid; }
   .scroll { overflow: visible; }
   .bar, .picture, .peak { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   section { break-inside: auto; }

@@ -128,7 +128,7 @@ describe('the packed package', () => {
   });
 
   it('holds the build, the embedded models, licence, changelog and README', () => {
-    const models = ['demo-cnn', 'demo-cnn-biased'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
+    const models = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
     const entries = Object.values(manifest.exports).map((path) => path.replace(/^\.\//, ''));
     const types = entries.filter((path) => path.endsWith('.js')).map((path) => path.replace(/js$/, 'd.ts'));
     const expected = ['README.md', 'LICENSE', 'CHANGELOG.md', ...entries, ...types, ...models];

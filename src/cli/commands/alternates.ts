@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { type Alternates, alternates, createInpainter, FILLERS, type Filler, pictureFiller } from '../../alternates/index.ts';
 import { FoveaError, messageOf } from '../../errors.ts';
@@ -84,7 +84,7 @@ async function vary({ record, explanation, prepared }: Finished, { model }: Load
   const files = { sheet: `${stem}.alternates.png`, list: `${stem}.alternates.json` };
   const variations = found.variations.map(({ share, filler, probability, stays }) => ({ share, filler, probability, stays }));
   await writeFileAtomic(files.list, `${JSON.stringify({ box: found.box, accuracy: found.accuracy, variations }, null, 2)}\n`);
-  await writeFileAtomic(files.sheet, await svgToPng(await contactSheet(record.image, found)));
+  await writeFileAtomic(files.sheet, await svgToPng(await contactSheet(basename(record.image), found)));
   return { files, accuracy: found.accuracy };
 }
 

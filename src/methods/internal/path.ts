@@ -9,10 +9,9 @@ const GROUP = 16;
 export function fullBaseline(baseline: Tensor, input: Tensor): Tensor {
   if (baseline.data.length === input.data.length) return baseline;
   const area = input.shape[2] * input.shape[3];
-  return tensor(
-    input.shape,
-    Float32Array.from(input.data, (_, i) => baseline.data[Math.floor(i / area)]),
-  );
+  const full = tensor(input.shape);
+  for (let c = 0; c < baseline.data.length; c++) full.data.fill(baseline.data[c], c * area, (c + 1) * area);
+  return full;
 }
 
 /** Which gradients to take. */

@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
 import { type BaselineName, baselineOption, createBaseline } from '../../model/baseline.ts';
 import type { Model } from '../../model/model.ts';
 import { denormalize } from '../../model/preprocessing.ts';
+import { felzenszwalb } from '../../segmentation/felzenszwalb.ts';
 import { quickshift } from '../../segmentation/quickshift.ts';
 import { renumber } from '../../segmentation/renumber.ts';
 import type { Segmentation } from '../../segmentation/segmentation.ts';
@@ -11,8 +13,8 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input. */
 export const segmentationOption = z
-  .union([z.enum(['quickshift', 'slic']), z.array(z.array(z.int()))])
-  .describe('how the picture is divided: quickshift as in LIME, slic, or labels of your own, [height][width] at the size of the model’s input');
+  .union([z.enum(['quickshift', 'slic', 'felzenszwalb']), z.array(z.array(z.int()))])
+  .describe('how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input');
 
 /** What hidden superpixels become. */
 export const hiddenOption = z
@@ -21,11 +23,24 @@ export const hiddenOption = z
 
 export const segmentsOption = z.int().min(2).max(5000).default(50).describe('slic: about how many superpixels');
 
+/** Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels. */
+const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
+
+/** A picture as planes [3, H, W], 0 … 1. */
+function colourPlanes({ width, height, data }: Image): Tensor {
+  const area = width * height;
+  return tensor(
+    [3, height, width],
+    Float32Array.from({ length: 3 * area }, (_, i) => data[3 * (i % area) + Math.floor(i / area)] / 255),
+  );
+}
+
 /** The superpixels of a model's input. */
 export function superpixels(how: z.output<typeof segmentationOption>, segments: number, model: Model, input: Tensor): Segmentation {
   const [, , height, width] = input.shape;
   if (typeof how === 'string') {
     const picture = denormalize(input, model.preprocessing);
+    if (how === 'felzenszwalb') return felzenszwalb(colourPlanes(picture), FELZENSZWALB);
     return how === 'slic' ? slic(picture, { segments }) : quickshift(picture);
   }
   if (how.length !== height || how.some((row) => row.length !== width)) {

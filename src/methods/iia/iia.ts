@@ -1,44 +1,44 @@
 import { z } from 'zod';
-import { FoveaError } from '../errors.ts';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
-import { rowsOf } from '../model/batching.ts';
-import { INPUT, type Model } from '../model/model.ts';
-import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers } from './internal/cam.ts';
-import { gradientsOf } from './internal/gradients.ts';
-import { chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
-import { fullBaseline } from './internal/path.ts';
-import { type Attribution, defineMethod } from './method.ts';
-
-/** Bytes of feature maps, with their gradients, that are in memory at once. */
-const GROUP_BYTES = 96 * 2 ** 20;
+import { FoveaError } from '../../errors.ts';
+import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import { rowsOf } from '../../model/batching.ts';
+import type { Model } from '../../model/model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { attentionOf } from '../internal/attention.ts';
+import { camOptions, fromLayers } from '../internal/cam.ts';
+import { chooseLayers, layoutOf, withLayers } from '../internal/layers.ts';
+import { fullBaseline } from '../internal/path.ts';
+import { type Attribution, defineMethod } from '../method.ts';
+import { explainAttention } from './attention-path.ts';
 
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
 const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
 
 /** r + α (u - r) for each α and each row of `values`: [rows · points, …]; r is the least value of each channel over its cells. */
-function layerPath(values: Tensor, alphas: readonly number[]): Tensor {
-  const [rows, channels, height, width] = values.shape;
+function layerPath({ shape, data }: Tensor, least: Float32Array, alphas: readonly number[]): Tensor {
+  const [rows, channels, height, width] = shape;
   const cells = height * width;
-  const size = channels * cells;
-  const result = tensor([rows * alphas.length, channels, height, width]);
-  const least = leastOf(values);
+  const result = new Float32Array(alphas.length * data.length);
+  let to = 0;
   for (let row = 0; row < rows; row++) {
-    alphas.forEach((alpha, k) => {
-      const to = (row * alphas.length + k) * size;
-      for (let i = 0; i < size; i++) {
-        const r = least[row * channels + Math.floor(i / cells)];
-        result.data[to + i] = r + alpha * (values.data[row * size + i] - r);
+    for (const alpha of alphas) {
+      for (let channel = row * channels; channel < (row + 1) * channels; channel++) {
+        const r = least[channel];
+        for (let i = channel * cells; i < (channel + 1) * cells; i++) result[to++] = r + alpha * (data[i] - r);
       }
-    });
+    }
   }
-  return result;
+  return tensor([rows * alphas.length, channels, height, width], result);
 }
 
 /** The least value of each channel over its cells, [rows · channels]. */
 function leastOf({ shape, data }: Tensor): Float32Array {
   const cells = shape[2] * shape[3];
-  return Float32Array.from({ length: shape[0] * shape[1] }, (_, c) => data.subarray(c * cells, (c + 1) * cells).reduce((min, x) => Math.min(min, x)));
+  const least = new Float32Array(data.length / cells).fill(Number.POSITIVE_INFINITY);
+  for (let i = 0, channel = 0; channel < least.length; channel++) {
+    for (let end = i + cells; i < end; i++) if (data[i] < least[channel]) least[channel] = data[i];
+  }
+  return least;
 }
 
 async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<Tensor> {
@@ -52,7 +52,7 @@ async function activationsOf(model: Model, layer: string, batch: Tensor, input: 
   return values;
 }
 
-/** The last integral for some rows of the layer: sum over rows u and points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
+/** The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
 interface LastIntegral {
   readonly model: Model;
   readonly layer: string;
@@ -65,28 +65,13 @@ interface LastIntegral {
 
 /** Adds the last integral of `values` [n, C, h, w], over its channels, to `map` [h · w]. */
 async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, values: Tensor, map: Float64Array): Promise<void> {
-  const [count, channels, height, width] = values.shape;
-  const cells = height * width;
-  const size = channels * cells;
-  const perRow = alphas?.length ?? 1;
-  const group = Math.max(1, Math.floor(GROUP_BYTES / (8 * size * perRow)));
-  for (let from = 0; from < count; from += group) {
-    const some = rowsOf(values, from, Math.min(count, from + group));
-    const path = alphas ? layerPath(some, alphas) : some;
-    const least = alphas && leastOf(some);
-    const { gradients } = await gradientsOf(model, { batch: path, at: layer, wrt: [INPUT], targets: [target], score, batchSize });
-    const gradient = gradients[0].data;
-    for (let row = 0; row < path.shape[0]; row++) {
-      const source = Math.floor(row / perRow);
-      for (let c = 0; c < channels; c++) {
-        const r = least ? least[source * channels + c] : 0;
-        for (let i = 0; i < cells; i++) {
-          const at = row * size + c * cells + i;
-          const way = least ? some.data[source * size + c * cells + i] - r : 1;
-          map[i] += way * path.data[at] * gradient[at];
-        }
-      }
-    }
+  const least = leastOf(values);
+  const request = { batch: values, reference: layerPath(values, least, [0]), points: alphas ?? [1], at: layer, target, score, batchSize };
+  const integral = await model.pathIntegral?.(request);
+  if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
+  const cells = map.length;
+  for (let channel = 0, at = 0; channel < least.length; channel++) {
+    for (let i = 0; i < cells; i++, at++) map[i] += (alphas ? values.data[at] - least[channel] : 1) * integral.data[at];
   }
 }
 
@@ -129,6 +114,10 @@ export const iia = defineMethod({
       .default(2)
       .describe('2: paths of the picture and the last layer; 3: of an earlier layer too'),
     steps: z.int().min(1).max(1000).default(10).describe('points on each path'),
+    blocks: z
+      .enum(['last', 'all'])
+      .default('last')
+      .describe('transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together'),
     paths: z.enum(['both', 'image', 'activations']).default('both').describe('which paths are taken; one of them alone is an ablation of the paper'),
     baseline: baselineOption,
     ...camOptions,
@@ -137,15 +126,29 @@ export const iia = defineMethod({
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;
     const { steps, paths } = options;
+    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
+    const attention = options.layer === 'last' ? attentionOf(model, input) : '';
+    if (typeof attention !== 'string') {
+      const { levels, blocks, output: score } = options;
+      const context = { model, attention, input, start, steps, levels, blocks, paths, score, batchSize, progress };
+      return explainAttention(
+        context,
+        targets.map((target) => target.index),
+      );
+    }
     const names = layersOf(model, options.layer, options.levels);
     const layer = names[names.length - 1];
     const betas = points(paths !== 'activations', steps);
     const alphas = paths === 'image' ? null : points(true, steps);
-    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
-    const pictures = tensor([betas.length, ...input.shape.slice(1)]);
-    betas.forEach((beta, k) => {
-      for (let i = 0; i < input.data.length; i++) pictures.data[k * input.data.length + i] = start[i] + beta * (input.data[i] - start[i]);
-    });
+    const {
+      data,
+      shape: [, ...pixels],
+    } = input;
+    const pictures = tensor([betas.length, ...pixels]);
+    for (const [k, beta] of betas.entries()) {
+      const picture = slab(pictures, k).data;
+      for (let i = 0; i < data.length; i++) picture[i] = start[i] + beta * (data[i] - start[i]);
+    }
     const first = await activationsOf(model, names[0], pictures, input);
     const integrals = targets.map((target) => ({ model, layer, target: target.index, score: options.output, batchSize, alphas }));
     const maps: Float64Array[] = targets.map(() => new Float64Array());
@@ -157,13 +160,13 @@ export const iia = defineMethod({
         if (maps[t].length === 0) maps[t] = new Float64Array(sizeOf(shape));
         await addIntegral(integral, values, maps[t]);
       }
-      summed += values.shape[0] * (alphas?.length ?? 1);
-      progress(summed / (betas.length * (alphas?.length ?? 1) ** names.length));
+      summed += values.shape[0];
+      progress(summed / (betas.length * (alphas?.length ?? 1) ** (names.length - 1)));
     };
     if (names.length === 1) await add(first);
     for (let k = 0; names.length === 2 && k < betas.length; k++) {
       const own = rowsOf(first, k, k + 1);
-      await add(await activationsOf(model, layer, alphas ? layerPath(own, alphas) : own, input, names[0]));
+      await add(await activationsOf(model, layer, alphas ? layerPath(own, leastOf(own), alphas) : own, input, names[0]));
     }
     return maps.map((map): Attribution => {
       const mean = tensor(
