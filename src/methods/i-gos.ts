@@ -24,8 +24,11 @@ const options = z.object({
 
 type Options = z.output<typeof options>;
 
-/** Lengths of step that are tried side by side: how far the cell with the largest slope moves. */
-const STEPS = Array.from({ length: 12 }, (_, i) => 2 ** (1 - i));
+/**
+ * Lengths of step that are tried side by side: how far the cell with the largest slope would move. The longest hide
+ * all cells with a thirty-second of its slope: where the score is saturated, only hiding much at once lowers it.
+ */
+const STEPS = Array.from({ length: 14 }, (_, i) => 2 ** (5 - i));
 /** Armijo's share of the decrease that the slope promises. */
 const ARMIJO = 1e-4;
 /** Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was set. */
@@ -183,7 +186,7 @@ export const iGos = defineMethod({
   paper: 'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
   needs: ['gradients'],
   signed: false,
-  cost: 'at most iterations · (steps + 24) + 1 forward and iterations · steps backward: 661 and 300',
+  cost: 'at most iterations · (steps + 28) + 1 forward and iterations · steps backward: 721 and 300',
   options,
 
   async explain(context) {
