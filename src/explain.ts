@@ -7,7 +7,7 @@ import { parseOptions } from './methods/options.ts';
 import { createMeter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
 import { channelsOf, preprocess } from './model/preprocessing.ts';
-import { resolveTargets, type TargetSpec } from './model/target.ts';
+import { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
 import { sha256 } from './sha256.ts';
 import { createRandom } from './tensor/random.ts';
 import { reshape, type Tensor } from './tensor/tensor.ts';
@@ -137,17 +137,37 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
   };
   const started = performance.now();
   try {
-    const attributions = await method.explain({
+    const context = {
       model: meter.wrap(model),
       input: prepared.input,
       image: prepared.image,
+      batchSize: options.batchSize,
+      loadModel,
+    };
+    const attribute = async (name: string, target: Target): Promise<Attribution> => {
+      const other = findMethod(name);
+      if (other === method) throw new FoveaError('usage', `${method.name} cannot build on its own map: name another method`);
+      checkNeeds(other, model);
+      const random = createRandom(seed).fork(other.name);
+      const [answer] = await other.explain({
+        ...context,
+        targets: [target],
+        options: parseOptions(other, {}),
+        random,
+        progress() {},
+        offer: () => false,
+        attribute,
+      });
+      return answer;
+    };
+    const attributions = await method.explain({
+      ...context,
       targets,
       options: parsed,
       random: createRandom(seed).fork(method.name),
-      batchSize: options.batchSize,
       progress: options.onProgress ?? (() => {}),
       offer: (partial) => options.onMap?.(partial) === true,
-      loadModel,
+      attribute,
     });
     const seconds = (performance.now() - started) / 1000;
     const shared = manifestFor(model, method, options, parsed, prepared);

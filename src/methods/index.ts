@@ -17,17 +17,23 @@ import { gradientXInput } from './gradient-x-input.ts';
 import { guidedBackprop } from './guided-backprop.ts';
 import { guidedIg } from './guided-ig.ts';
 import { hiresCam } from './hires-cam.ts';
+import { iGos } from './i-gos.ts';
 import { iassa } from './iassa/iassa.ts';
 import { iia } from './iia/iia.ts';
 import { integratedGradients } from './integrated-gradients.ts';
+import { kernelShap } from './kernel-shap.ts';
 import { layerCam } from './layer-cam.ts';
 import { liftCam } from './lift-cam.ts';
+import { lime } from './lime.ts';
 import { lrp } from './lrp.ts';
+
 import type { Method } from './method.ts';
 import { occlusion } from './occlusion.ts';
+import { oise } from './oise/oise.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
+import { sag } from './sag/sag.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
 import { tAttr } from './t-attr.ts';
@@ -40,6 +46,10 @@ const all = [
   iia,
   rise,
   occlusion,
+  oise,
+  lime,
+  kernelShap,
+  sag,
   gradCam,
   gradCamPlusPlus,
   xgradCam,
@@ -54,6 +64,7 @@ const all = [
   gradientXInput,
   integratedGradients,
   expectedGradients,
+  iGos,
   guidedIg,
   blurIg,
   xrai,
@@ -86,3 +97,8 @@ export function findMethod(name: string): Method {
 
 export * from './method.ts';
 export { describeOptions, type OptionDescription, parseOptions } from './options.ts';
+export { createPatchScorer, type PatchLayout, type PatchScorer, type PatchScorerOptions, type PatchShape } from './sag/patch-scorer.ts';
+export { sagScorer } from './sag/sag.ts';
+export { formulaOf, parseSag, type Sag, type SagEdge, type SagNode, sagSchema } from './sag/schema.ts';
+export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
+export { sagThumbnails } from './sag/thumbnails.ts';

@@ -57,6 +57,8 @@ export interface RunRequest {
   readonly signal: AbortSignal;
   /** Called with each result as it comes, before the next one is begun. */
   readonly onResult: (outcome: Finished, loaded: LoadedModel) => void | Promise<void>;
+  /** Whether an earlier run finished a picture, whose results are called `name`: it is left out then. */
+  readonly isDone?: (file: string, name: string, loaded: LoadedModel) => Promise<boolean>;
 }
 
 /** What a run left behind. */
@@ -94,10 +96,21 @@ function planFor({ flags, output, signal, ...request }: RunRequest, items: reado
   };
 }
 
+/** The items that no earlier run finished. */
+async function openItems({ isDone, output, folder }: RunRequest, { items, names }: ExplainPlan, loaded: LoadedModel): Promise<readonly ExplainItem[]> {
+  if (!isDone) return items;
+  const open: ExplainItem[] = [];
+  for (const item of items) if (!(await isDone(item.file, names.get(item.file) ?? '', loaded))) open.push(item);
+  if (open.length < items.length) output.note(`${items.length - open.length} of ${items.length} pictures are done already in ${folder}`);
+  return open;
+}
+
 async function work(request: RunRequest, items: readonly ExplainItem[], loaded: LoadedModel, tally: Tally): Promise<void> {
   const { output } = request;
   for (const target of new Set(items.map((item) => item.target))) checkTarget(loaded.model, target);
-  for await (const outcome of explainFiles(planFor(request, items, loaded))) {
+  const plan = planFor(request, items, loaded);
+  const open = await openItems(request, plan, loaded);
+  for await (const outcome of explainFiles({ ...plan, items: open })) {
     if (outcome.kind === 'failed') {
       tally.failures += 1;
       output.fail(outcome.message, outcome.error);
@@ -123,7 +136,7 @@ async function settle({ onResult, output }: RunRequest, outcome: Finished, loade
  * Expands the inputs, loads the model and explains every file. Answers the exit code; `finish` is called before, also
  * when the run was interrupted, to print what there is.
  */
-export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void): Promise<number> {
+export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void | Promise<void>): Promise<number> {
   const { output, flags, folder } = request;
   const tally: Tally = { results: 0, failures: 0 };
   let loaded: LoadedModel | undefined;
@@ -140,7 +153,11 @@ export async function runExplanations(request: RunRequest, finish: (tally: Tally
     stop = error;
   }
   output.progress.stop();
-  finish(tally);
+  try {
+    await finish(tally);
+  } catch (error) {
+    stop ??= error;
+  }
   await loaded?.model.dispose();
   return conclude(stop, tally, request);
 }
