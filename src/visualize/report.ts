@@ -48,6 +48,8 @@ export interface ReportSection {
   readonly table?: ReportTable;
   readonly legends?: readonly ReportLegend[];
   readonly gallery?: ReportGallery;
+  /** A drawing, as an address of an SVG or picture. */
+  readonly drawing?: { readonly source: string; readonly alt: string };
   /** Long text in blocks that open on a click. */
   readonly details?: readonly { readonly title: string; readonly text: string }[];
 }
@@ -124,6 +126,7 @@ function sectionHtml(section: ReportSection): string {
     optional(section.table, tableHtml),
     optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
     optional(section.gallery, galleryHtml),
+    optional(section.drawing, ({ source, alt }) => `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`),
     list(section.details, ({ title, text }) => `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`),
     '</section>\n',
   ].join('');
