@@ -178,6 +178,13 @@ describe('sag', () => {
     await expect(run({ ranking: 'nothing' })).rejects.toThrow(/unknown method "nothing"/);
   });
 
+  it('says so where the class needs no patch at all', async () => {
+    const options = { grid: GRID, patches: 'hard' };
+    await expect(explain(patchy, white, { method: 'sag', target: 1, options })).rejects.toThrow(
+      /^sag: with every patch hidden "no" keeps 100.00% of its 20.00%/,
+    );
+  });
+
   it('does not depend on the batch size', async () => {
     const one = (await run({}, { batchSize: 1 })).manifest.extras;
     expect((await run({}, { batchSize: 7 })).manifest.extras).toEqual(one);

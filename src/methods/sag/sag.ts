@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
 import { baselineOption } from '../../model/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
@@ -156,6 +157,13 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const layout: PatchLayout = { grid: pair(options.grid), patches: options.patches, baseline: options.baseline };
   const scorer = createPatchScorer(model, input, { ...layout, target: target.index, batchSize });
   const whole = await wholeProbability(scorer);
+  const [hidden] = await scorer.score([0n]);
+  if (hidden >= options.threshold * whole) {
+    throw new FoveaError(
+      'unsupported',
+      `sag: with every patch hidden "${target.label}" keeps ${(100 * hidden).toFixed(2)}% of its ${(100 * whole).toFixed(2)}%, so no patch is needed for it: choose a class that the picture shows, or another baseline`,
+    );
+  }
   const ranking = await rankPatches(context, target, scorer);
   const onRound = (size: number) => context.progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
   const { found, diverse } = await search(scorer, ranking, options, options.threshold * whole, onRound);
