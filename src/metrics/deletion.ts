@@ -1,4 +1,4 @@
-import { curveOptions, measureCurve, riseProtocol } from './internal/perturbation-curve.ts';
+import { curveOptions, curvePresets, measureCurve } from './internal/perturbation-curve.ts';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -11,6 +11,7 @@ import { defineMetric } from './metric.ts';
  * The last step counts as a whole one even where fewer pixels are left, as in the authors' code. Hidden pixels are
  * zeros of the normalised input, the mean colour for models trained with the data set's mean. Costs n model calls: 225
  * at 224² with the default step of 224 pixels.
+ * Presets `xplique` (10 steps, zeros, the logit) and `torch-cam` (20 steps, zeros) are those libraries' defaults.
  * Source: Petsiuk, Das & Saenko, RISE, BMVC 2018, and its evaluation code.
  */
 export const deletion = defineMetric({
@@ -20,7 +21,7 @@ export const deletion = defineMetric({
   range: [0, 1],
   paper: 'Petsiuk, Das & Saenko, RISE, BMVC 2018',
   needs: ['model'],
-  presets: { 'rise-2018': riseProtocol('zero') },
+  presets: curvePresets('zero'),
   options: curveOptions('zero'),
   measure: (context, options) => measureCurve(context, options, 'hide'),
 });

@@ -1,4 +1,4 @@
-import { curveOptions, measureCurve, riseProtocol } from './internal/perturbation-curve.ts';
+import { curveOptions, curvePresets, measureCurve } from './internal/perturbation-curve.ts';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -11,6 +11,7 @@ import { defineMetric } from './metric.ts';
  * The last step counts as a whole one even where fewer pixels are left, as in the authors' code. The blur is theirs:
  * 11×11 kernel of sigma 5 on the normalised input, zeros beyond the border. Costs n model calls: 225 at 224² with the
  * default step of 224 pixels.
+ * Presets `xplique` (10 steps, zeros, the logit) and `torch-cam` (20 steps, zeros) are those libraries' defaults.
  * Source: Petsiuk, Das & Saenko, RISE, BMVC 2018, and its evaluation code.
  */
 export const insertion = defineMetric({
@@ -20,7 +21,7 @@ export const insertion = defineMetric({
   range: [0, 1],
   paper: 'Petsiuk, Das & Saenko, RISE, BMVC 2018',
   needs: ['model'],
-  presets: { 'rise-2018': riseProtocol('rise-blur') },
+  presets: curvePresets('rise-blur'),
   options: curveOptions('rise-blur'),
   measure: (context, options) => measureCurve(context, options, 'show'),
 });

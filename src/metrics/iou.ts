@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { excludedWithoutObject } from './internal/mask.ts';
-import { activated, overlapOf } from './internal/threshold.ts';
+import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
+import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -19,9 +19,9 @@ export const iou = defineMetric({
   paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention, WACV 2020',
   needs: ['mask'],
   presets: { 'iassa-2020': { threshold: 0.3 } },
-  options: z.object({ threshold: z.number().min(0).max(1).default(0.3).describe("share of the map's range above which a pixel counts as activated") }),
-  measure: ({ map, mask }, { threshold }) => {
-    const { both, first, second } = overlapOf(activated(map.data, threshold), mask);
-    return excludedWithoutObject(mask) ?? { value: both / (both + first + second) };
+  options: z.object({ threshold: thresholdOption.default(0.3) }),
+  measure: (context, { threshold }) => {
+    const { both, first, second } = overlapOf(activated(context.map.data, threshold), regionsOf(context));
+    return excludedWithoutObject(context) ?? { value: both / (both + first + second) };
   },
 });

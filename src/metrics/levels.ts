@@ -1,4 +1,6 @@
+import { FoveaError } from '../errors.ts';
 import { activated } from './internal/threshold.ts';
+import type { Curve, Score } from './metric.ts';
 
 /** How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant map. */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
@@ -49,4 +51,58 @@ export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
     samples,
     samples.flatMap(({ value, activatedPixels: pixels }) => (value === null || pixels === 0 ? [] : [value / pixels])),
   );
+}
+
+type Ratio = NonNullable<Score['ratios']>[number];
+
+/** The mean of the ratios, without those of denominator 0. */
+export function meanRatio(ratios: readonly Ratio[]): number {
+  const there = ratios.filter(([, denominator]) => denominator > 0);
+  return there.reduce((sum, [numerator, denominator]) => sum + numerator / denominator, 0) / there.length;
+}
+
+/**
+ * Data-set level, for metrics whose scores carry `ratios` (pixel accuracy, mean IoU): numerators and denominators are
+ * summed over the pictures, then divided, then averaged. Large objects weigh more than in the plain mean.
+ *   1/K sum_k (sum_i n_ik / sum_i d_ik)
+ * Source: the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
+ */
+export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAverage {
+  const rows = scores.flatMap(({ ratios }) => (ratios ? [ratios] : []));
+  const sums = rows[0]?.map((_, k): Ratio => {
+    const total = (part: 0 | 1) => rows.reduce((sum, ratios) => sum + ratios[k][part], 0);
+    return [total(0), total(1)];
+  });
+  return { value: sums ? meanRatio(sums) : null, count: rows.length, excluded: scores.length - rows.length };
+}
+
+/** A curve that stands for many, and the area under it. */
+export interface CurveAverage extends LevelAverage {
+  readonly curve: Curve | null;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median (or mean) of the curves
+ * point by point, and the area under that by trapezoids. The published SIC and AIC are medians.
+ * @throws FoveaError `usage` if the curves have different x.
+ * Source: Kapishnikov et al., XRAI, ICCV 2019, and PAIR's `saliency` library.
+ */
+export function curveLevel(scores: readonly Pick<Score, 'value' | 'curve'>[], by: 'median' | 'mean' = 'median'): CurveAverage {
+  const curves = scores.flatMap(({ value, curve }) => (value === null || !curve ? [] : [curve]));
+  const excluded = scores.length - curves.length;
+  if (curves.length === 0) return { value: null, count: 0, excluded, curve: null };
+  const { x } = curves[0];
+  if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
+    throw new FoveaError('usage', 'curves of different points cannot be averaged: score all pictures with the same options and size');
+  }
+  const middle = (values: readonly number[]) => (by === 'median' ? median(values) : values.reduce((sum, value) => sum + value, 0) / values.length);
+  const y = x.map((_, i) => middle(curves.map((curve) => curve.y[i])));
+  const value = y.slice(1).reduce((sum, at, i) => sum + ((at + y[i]) / 2) * (x[i + 1] - x[i]), 0);
+  return { value, count: curves.length, excluded, curve: { x, y } };
 }

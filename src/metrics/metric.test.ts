@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
@@ -20,7 +21,34 @@ async function failure(run: Promise<unknown>): Promise<string> {
 
 describe('the table of metrics', () => {
   it('lists each under its own name', () => {
-    expect([...metrics.keys()]).toEqual(['deletion', 'insertion', 'pointing-game', 'iou', 'f1']);
+    expect([...metrics.keys()]).toEqual([
+      'deletion',
+      'insertion',
+      'positive-perturbation',
+      'negative-perturbation',
+      'average-drop',
+      'increase-in-confidence',
+      'average-drop-in-deletion',
+      'road',
+      'sic',
+      'aic',
+      'infidelity',
+      'mu-fidelity',
+      'max-sensitivity',
+      'pointing-game',
+      'iou',
+      'f1',
+      'pixel-accuracy',
+      'mean-iou',
+      'average-precision',
+      'relevance-mass',
+      'relevance-rank',
+      'model-randomization',
+      'random-logit',
+      'completeness',
+      'sparseness',
+      'complexity',
+    ]);
     for (const [name, metric] of metrics) expect(metric.name).toBe(name);
   });
 
@@ -28,8 +56,17 @@ describe('the table of metrics', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
+  it('is documented: every metric with its direction and presets', () => {
+    const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
+    for (const { name, direction, presets, title } of metrics.values()) {
+      const line = lines.find((each) => each.startsWith(`| \`${name}\` |`)) ?? '';
+      expect(line, title).toContain(direction === 'higher' ? '| ↑ |' : '| ↓ |');
+      if (!line.includes('as `')) for (const preset of Object.keys(presets)) expect(line, name).toContain(`\`${preset}\``);
+    }
+  });
+
   it('names the metrics there are for an unknown one', () => {
-    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, pointing-game, iou, f1');
+    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, ');
     expect(findMetric('iou').title).toBe('Intersection over union');
   });
 });
@@ -38,8 +75,8 @@ describe('presets', () => {
   const pointing = findMetric('pointing-game');
 
   it('are recorded with every option', async () => {
-    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { tolerance: 0 } });
-    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { tolerance: 15 } });
+    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { form: 'hit', tolerance: 0 } });
+    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { form: 'hit', tolerance: 15 } });
   });
 
   it('yield to options: the record is the preset that has them, or custom', async () => {
@@ -48,7 +85,9 @@ describe('presets', () => {
   });
 
   it('are refused when unknown, as are options', async () => {
-    expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe('pointing-game has no preset "toString": expected one of exact, torchray');
+    expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe(
+      'pointing-game has no preset "toString": expected one of exact, torchray, energy',
+    );
     expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain('pointing-game has no option "tolerence"');
     expect(await failure(pointing.score({ map, mask, options: { tolerance: -1 } }))).toContain('pointing-game.tolerance = -1: expected number from 0');
   });

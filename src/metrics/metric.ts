@@ -1,12 +1,27 @@
 import type { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
+import type { Image } from '../image/image.ts';
 import type { Json } from '../methods/method.ts';
 import { parseOptions } from '../methods/options.ts';
 import type { Model } from '../model/model.ts';
+import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** What a metric must be given besides the map: `model` stands for model, input and target together. */
-export type MetricNeed = 'model' | 'mask';
+/**
+ * What a metric must be given besides the map: `model` stands for model, input and target together, `explain` for a way to
+ * run the method again, `codec` for `losslessSize`.
+ */
+export type MetricNeed = 'model' | 'mask' | 'explain' | 'codec';
+
+/** What is other than in the explanation being scored; the rest (method, options, seed) stays. */
+export interface ExplainChanges {
+  /** Another picture, [1, C, H, W]. */
+  readonly input?: Tensor;
+  /** Another class. */
+  readonly target?: { readonly index: number };
+  /** Another model with the same input and classes. */
+  readonly model?: Model;
+}
 
 /** What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs` say. */
 export interface MetricContext {
@@ -20,6 +35,14 @@ export interface MetricContext {
   readonly target?: { readonly index: number };
   /** The object's pixels, [H · W] row by row: 0 is background, anything else the object. */
   readonly mask?: Uint8Array;
+  /** Pixels that are neither object nor background (VOC's 255), [H · W]: anything but 0 is left out of the count. */
+  readonly void?: Uint8Array;
+  /** Explains again with the same method, options and seed; answers the raw map, [H, W]. */
+  readonly explain?: (changes: ExplainChanges) => Promise<Tensor>;
+  /** Bytes of a picture as a lossless WebP file: how much information it holds. */
+  readonly losslessSize?: (picture: Image) => Promise<number>;
+  /** Seeds what a metric draws; 0 by default. The same for all methods that are compared. */
+  readonly seed?: number;
   /**
    * The pixels (row · W + column), most salient first, where the caller has sorted them already: shared between
    * metrics, or recorded elsewhere and replayed. By default the map's values in falling order, ties by index.
@@ -49,6 +72,11 @@ export interface Score {
   /** Why there is no value. */
   readonly reason?: string;
   readonly curve?: Curve;
+  /**
+   * Where the protocol accumulates over a data set: numerators and denominators whose ratios `value` is the mean of.
+   * `dataSetLevel` sums each over the pictures before it divides.
+   */
+  readonly ratios?: readonly (readonly [numerator: number, denominator: number])[];
   /** The protocol whose options these are, all of them; `custom` where no preset has them. */
   readonly preset: string;
   /** Every option with its value. */
@@ -80,10 +108,15 @@ export interface Metric {
 /** A context in which all that a metric needs is there. */
 export type Given<Need extends MetricNeed> = MetricContext &
   ('model' extends Need ? Required<Pick<MetricContext, 'model' | 'input' | 'target'>> : unknown) &
-  ('mask' extends Need ? Required<Pick<MetricContext, 'mask'>> : unknown);
+  ('mask' extends Need ? Required<Pick<MetricContext, 'mask'>> : unknown) &
+  ('explain' extends Need ? Required<Pick<MetricContext, 'explain'>> : unknown) &
+  ('codec' extends Need ? Required<Pick<MetricContext, 'losslessSize'>> : unknown) & {
+    /** A stream of its own for each metric, from the caller's seed. */
+    readonly random: Random;
+  };
 
 /** What the computation itself answers; preset and options are added to it. */
-export type Measurement = Pick<Score, 'value' | 'reason' | 'curve'>;
+export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
 
 /** What the author of a metric writes: a metric, and the computation in place of `score`. */
 export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed> extends Omit<Metric, 'score' | 'needs' | 'options'> {
@@ -100,7 +133,8 @@ export function defineMetric<Schema extends z.ZodObject, const Need extends Metr
     throwIfCancelled(context.signal);
     const options = resolveOptions(metric, context);
     checkContext(metric, context);
-    const measurement = await measure(context as Given<Need>, options as z.output<Schema>);
+    const random = createRandom(context.seed ?? 0).fork(metric.name);
+    const measurement = await measure({ ...context, random } as Given<Need>, options as z.output<Schema>);
     return { ...measurement, preset: nameOfPreset(metric, options, context.preset), options: options as Score['options'] };
   };
   return { ...metric, score };
@@ -134,6 +168,8 @@ function checkContext(metric: Declared, context: MetricContext): void {
   if (map.data.some((value) => !Number.isFinite(value))) fail(metric, 'the map holds NaN or infinite values');
   if (metric.needs.includes('model')) checkModel(metric, context);
   if (metric.needs.includes('mask')) checkMask(metric, context);
+  if (metric.needs.includes('explain') && !context.explain) fail(metric, 'runs the method again and needs `explain` to do so');
+  if (metric.needs.includes('codec') && !context.losslessSize) fail(metric, 'needs `losslessSize`, the size of a picture as a lossless file');
 }
 
 function checkModel(metric: Declared, { map, model, input, target }: MetricContext): void {
@@ -149,7 +185,12 @@ function checkModel(metric: Declared, { map, model, input, target }: MetricConte
   }
 }
 
-function checkMask(metric: Declared, { map, mask }: MetricContext): void {
+function checkMask(metric: Declared, context: MetricContext): void {
+  const { map, mask } = context;
   if (!mask) fail(metric, 'needs the mask of the object');
-  if (mask.length !== map.data.length) fail(metric, `the mask has ${mask.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`);
+  const fits = (name: string, pixels: Uint8Array) => {
+    if (pixels.length !== map.data.length) fail(metric, `the ${name} has ${pixels.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`);
+  };
+  fits('mask', mask);
+  if (context.void) fits('void mask', context.void);
 }

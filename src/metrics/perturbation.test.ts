@@ -6,7 +6,7 @@ import { tensor } from '../tensor/tensor.ts';
 import { deletion } from './deletion.ts';
 import { rectangle, regionModel } from './fixtures/region-model.ts';
 import { insertion } from './insertion.ts';
-import { areaUnder } from './internal/perturbation-curve.ts';
+import { areaUnder, changedPixels } from './internal/perturbation-curve.ts';
 import { pixelOrder, ranksOf } from './internal/ranks.ts';
 
 const [H, W] = [12, 10];
@@ -35,6 +35,21 @@ describe('areaUnder', () => {
     expect(areaUnder([0, 1])).toBe(0.5);
     expect(areaUnder([4, 2, 1, 0])).toBeCloseTo((3 + 1.5 + 0.5) / 3, 12);
     expect(areaUnder([0.7])).toBe(0.7);
+  });
+});
+
+describe('the pixels changed', () => {
+  it('grow by the step, the last one cut short', () => {
+    expect(changedPixels(10, 4)).toEqual([0, 4, 8, 10]);
+    expect(changedPixels(8, 4)).toEqual([0, 4, 8]);
+    expect(changedPixels(50176, 224)).toHaveLength(225);
+  });
+
+  it('are whole shares, rounded down', () => {
+    expect(changedPixels(50176, 0.1)).toEqual([0, 5017, 10035, 15052, 20070, 25088, 30105, 35123, 40140, 45158, 50176]);
+    expect(changedPixels(30, 0.1)).toEqual([0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30]);
+    expect(changedPixels(100, 0.05)).toHaveLength(21);
+    expect(changedPixels(10, 0.3)).toEqual([0, 3, 6, 9, 10]);
   });
 });
 
@@ -118,6 +133,24 @@ describe('deletion', () => {
     const mean = await deletion.score({ model, input, target, map: perfect, options: { step: 5, baseline: 'mean' } });
     expect(mean.value).toBeCloseTo(1, 6); // a picture of one colour does not change
     expect(mean.preset).toBe('custom');
+  });
+});
+
+describe('the presets of other libraries', () => {
+  it('take 10 and 20 steps from and to zeros', async () => {
+    const area = (n: number) => {
+      // The region is gone after R of H·W pixels: a falling line sampled n times.
+      const y = Array.from({ length: n + 1 }, (_, i) => Math.max(0, 1 - Math.floor((i * H * W) / n) / R));
+      return areaUnder(y);
+    };
+    const score = { model, input, target, map: perfect };
+    const torchCam = await deletion.score({ ...score, preset: 'torch-cam' });
+    expect(torchCam.value).toBeCloseTo(area(20), 6);
+    expect(torchCam).toMatchObject({ preset: 'torch-cam', options: { step: 0.05, baseline: 'zero', score: 'probability' } });
+    expect((await insertion.score({ ...score, preset: 'torch-cam' })).value).toBeCloseTo(1 - area(20), 6);
+    const xplique = await deletion.score({ ...score, preset: 'xplique', options: { score: 'probability' } });
+    expect(xplique.value).toBeCloseTo(area(10), 6);
+    await expect(insertion.score({ ...score, preset: 'xplique' })).rejects.toThrow('its logits are unknown');
   });
 });
 

@@ -1,21 +1,22 @@
 import { z } from 'zod';
 import { argmax, type Tensor } from '../tensor/tensor.ts';
-import { excludedWithoutObject } from './internal/mask.ts';
+import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
+import { massOnObject } from './internal/relevance.ts';
 import { defineMetric } from './metric.ts';
 
 /**
  * Whether the object has a pixel at the map's highest point, or nearer to it than `tolerance` pixels:
  * (y - y*)² + (x - x*)² < tolerance², strictly.
  */
-function hits(map: Tensor, mask: Uint8Array, tolerance: number): boolean {
+function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
   const [height, width] = map.shape;
   const point = argmax(map.data);
-  if (mask[point]) return true;
+  if (regions[point] === 1) return true;
   const [py, px] = [Math.floor(point / width), point % width];
   const reach = Math.ceil(tolerance);
   for (let y = Math.max(0, py - reach); y <= Math.min(height - 1, py + reach); y++) {
     for (let x = Math.max(0, px - reach); x <= Math.min(width - 1, px + reach); x++) {
-      if (mask[y * width + x] && (y - py) ** 2 + (x - px) ** 2 < tolerance ** 2) return true;
+      if (regions[y * width + x] === 1 && (y - py) ** 2 + (x - px) ** 2 < tolerance ** 2) return true;
     }
   }
   return false;
@@ -25,9 +26,11 @@ function hits(map: Tensor, mask: Uint8Array, tolerance: number): boolean {
  * Pointing game: 1 if the map's highest pixel lies on the object, else 0; the average over pictures is the share of
  * hits. Of several highest pixels the first one, row by row, counts, so a constant map points at the top left corner.
  * With `tolerance` t (pixels of the map) an object nearer than t is a hit too; preset `torchray` has 15.
- * A mask without object gives no value.
+ * Preset `energy` is the energy-based pointing game: the share of the map's positive part that lies on the object, 0 … 1.
+ * A mask without object, and with `energy` a map without positive values, gives no value. A void pixel is no hit, and
+ * carries no energy.
  * Source: Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016; tolerance as in
- * TorchRay (Fong, Patrick & Vedaldi, ICCV 2019).
+ * TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM, CVPRW 2020.
  */
 export const pointingGame = defineMetric({
   name: 'pointing-game',
@@ -36,13 +39,21 @@ export const pointingGame = defineMetric({
   range: [0, 1],
   paper: 'Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016',
   needs: ['mask'],
-  presets: { exact: { tolerance: 0 }, torchray: { tolerance: 15 } },
+  presets: { exact: { form: 'hit', tolerance: 0 }, torchray: { form: 'hit', tolerance: 15 }, energy: { form: 'energy', tolerance: 0 } },
   options: z.object({
+    form: z.enum(['hit', 'energy']).default('hit').describe('whether the highest pixel hits the object, or the share of positive values on it'),
     tolerance: z
       .number()
       .min(0)
       .default(0)
       .describe('an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it'),
   }),
-  measure: ({ map, mask }, { tolerance }) => excludedWithoutObject(mask) ?? { value: hits(map, mask, tolerance) ? 1 : 0 },
+  measure: (context, { form, tolerance }) => {
+    const regions = regionsOf(context);
+    const excluded = excludedWithoutObject(context);
+    if (excluded) return excluded;
+    if (form === 'hit') return { value: hits(context.map, regions, tolerance) ? 1 : 0 };
+    const value = massOnObject(context.map.data, regions, 'positive');
+    return value === null ? { value, reason: 'the map has no positive values' } : { value };
+  },
 });

@@ -57,6 +57,8 @@ export function createMeter(signal?: AbortSignal): Meter {
         return model.pathIntegral?.({ signal, ...request }) as Promise<never>;
       },
     }),
+    ...(model.weightLayers && { weightLayers: () => model.weightLayers?.() ?? [] }),
+    ...(model.randomized && { randomized: async (layers, random) => wrap((await model.randomized?.(layers, random)) as Model) }),
     dispose: () => model.dispose(),
   });
   return { wrap, calls: () => ({ forward, backward }) };

@@ -1,4 +1,5 @@
 import type { LrpOptions } from '../autodiff/index.ts';
+import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Perturbation } from './perturbation.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -191,6 +192,10 @@ export interface Model {
    * ONNX models only; errors as `gradients`.
    */
   pathIntegral?(request: PathIntegralRequest): Promise<Tensor>;
+  /** The layers that hold learned weights, from the input to the scores. ONNX models only. */
+  weightLayers?(): readonly string[];
+  /** A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes of it. ONNX models only. */
+  randomized?(layers: readonly string[], random: Random): Promise<Model>;
   /** Frees the sessions. */
   dispose(): Promise<void>;
 }

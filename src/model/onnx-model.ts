@@ -16,6 +16,7 @@ import { networkParts } from './network-parts.ts';
 import { checkRequest, countOf, type Perturbation, renderPerturbation, slicePerturbation } from './perturbation.ts';
 import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
+import { weightLayersOf, withRandomWeights } from './random-weights.ts';
 
 /** An ONNX file and what is known about it. */
 export interface OnnxModelSource {
@@ -283,6 +284,13 @@ function onnxModel({ classifier, sessions, runtime, labels, preprocessing, warni
       return maps;
     },
     ...networkParts({ classifier, sessions, name, limit, budget }),
+    weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
+    randomized: async (layers, random) => {
+      const copy = { ...classifier, model: withGraph(model, withRandomWeights(model.graph, layers, random)) };
+      const draw = random.fork('fingerprint').integer(2 ** 32);
+      const known = { runtime, labels, preprocessing, warnings, budget, name: `${name}, ${layers.length} layers randomised` };
+      return onnxModel({ ...known, classifier: copy, sessions: new ClassifierSessions(copy, runtime), fingerprint: `${fingerprint} randomised ${draw}` });
+    },
     dispose: () => sessions.dispose(),
   };
 }

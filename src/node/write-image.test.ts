@@ -1,8 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { image } from '../image/image.ts';
+import { createRandom } from '../tensor/random.ts';
 import { readImage } from './read-image.ts';
-import { encodePng } from './write-image.ts';
+import { encodePng, losslessWebpSize } from './write-image.ts';
 
 const noise = (length: number) => Uint8Array.from({ length }, (_, i) => (i * i * 31 + i * 7) >> 3);
 
@@ -43,5 +44,20 @@ describe('encodePng', () => {
   it('refuses data that does not fit the size', async () => {
     await expect(encodePng({ width: 2, height: 2, data: new Uint8Array(12), channels: 4 })).rejects.toThrow(/needs sides above 0 and 16 bytes, got 12/);
     await expect(encodePng({ width: 0, height: 2, data: new Uint8Array(0) })).rejects.toThrow(/sides above 0/);
+  });
+});
+
+describe('losslessWebpSize', () => {
+  it('grows with what there is to see', async () => {
+    const flat = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(9) };
+    const random = createRandom(1);
+    const noise = { ...flat, data: flat.data.map(() => random.integer(256)) };
+    const [least, most] = [await losslessWebpSize(flat), await losslessWebpSize(noise)];
+    expect(least).toBeLessThan(100);
+    expect(most).toBeGreaterThan(64 * 64 * 3); // noise does not shrink
+  });
+
+  it('refuses data that does not fit', async () => {
+    await expect(losslessWebpSize({ width: 2, height: 2, data: new Uint8Array(5) })).rejects.toThrow('needs sides above 0 and 12 bytes, got 5');
   });
 });

@@ -27,3 +27,16 @@ export async function encodePng({ width, height, data, channels = 3 }: Pixels): 
   const bytes = await png.png({ compressionLevel: 6, adaptiveFiltering: true, palette: false }).toBuffer();
   return new Uint8Array(bytes); // a plain array, not a Buffer
 }
+
+/**
+ * Bytes of a picture as a lossless WebP file (quality 100, effort 4): how much information it holds. For the metrics sic and
+ * aic; other versions of libwebp may answer a few bytes more or less.
+ * @throws FoveaError `usage` if the data does not fit the size.
+ */
+export async function losslessWebpSize({ width, height, data }: Pixels): Promise<number> {
+  if (!(width > 0 && height > 0) || data.length !== width * height * 3) {
+    throw new FoveaError('usage', `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} bytes, got ${data.length}`);
+  }
+  const webp = sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
+  return (await webp.webp({ lossless: true, quality: 100, effort: 4 }).toBuffer()).length;
+}

@@ -1,6 +1,13 @@
-import type { Measurement } from '../metric.ts';
+import type { Measurement, MetricContext } from '../metric.ts';
+
+type Masks = Pick<MetricContext, 'mask' | 'void'>;
+
+/** The pixels that count, [H · W]: 1 the object, 0 the background, 2 void (neither). */
+export function regionsOf({ mask, void: left }: Masks): Uint8Array {
+  return (mask as Uint8Array).map((value, i) => (left?.[i] ? 2 : value ? 1 : 0));
+}
 
 /** The answer of every metric that compares with an object for a picture without one; undefined where there is one. */
-export function excludedWithoutObject(mask: Uint8Array): Measurement | undefined {
-  return mask.some((value) => value !== 0) ? undefined : { value: null, reason: 'the mask has no object pixel' };
+export function excludedWithoutObject(masks: Masks): Measurement | undefined {
+  return regionsOf(masks).includes(1) ? undefined : { value: null, reason: 'the mask has no object pixel' };
 }

@@ -6,10 +6,14 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
 
+const stepOption = z
+  .union([z.int().min(1), z.number().gt(0).lt(1)])
+  .describe('pixels a step, or below 1 the share of all pixels; the last step takes what is left');
+
 /** The options of deletion and insertion; `baseline` stands for pixels that are not (or not yet) shown. */
 export function curveOptions(baseline: 'zero' | 'rise-blur') {
   return z.object({
-    step: z.int().min(1).default(224).describe('pixels a step; the last step takes what is left'),
+    step: stepOption.default(224),
     baseline: z
       .enum([...baselineOption.unwrap().options, 'rise-blur'])
       .default(baseline)
@@ -23,8 +27,20 @@ export function curveOptions(baseline: 'zero' | 'rise-blur') {
 /** Complete options of deletion and insertion. */
 export type CurveOptions = z.output<ReturnType<typeof curveOptions>>;
 
-/** Preset `rise-2018`, spelt out. */
-export const riseProtocol = (baseline: 'zero' | 'rise-blur') => ({ step: 224, baseline, score: 'probability' }) as const;
+/** The published protocols, spelt out; they differ in what hidden pixels are in insertion for RISE only. */
+export const curvePresets = (baseline: 'zero' | 'rise-blur') =>
+  ({
+    'rise-2018': { step: 224, baseline, score: 'probability' },
+    xplique: { step: 0.1, baseline: 'zero', score: 'logit' },
+    'torch-cam': { step: 0.05, baseline: 'zero', score: 'probability' },
+  }) as const;
+
+/** How many pixels each picture has changed: 0, step, 2 step, … all of them; shares are rounded down. */
+export function changedPixels(pixels: number, step: number): number[] {
+  const count = step < 1 ? Math.ceil(1 / step - 1e-9) : Math.ceil(pixels / step);
+  // 1e-6: a share such as 0.1 · 3 · 10 pixels is 3, not 2.999…
+  return Array.from({ length: count + 1 }, (_, i) => Math.min(pixels, step < 1 ? Math.floor(i * step * pixels + 1e-6) : i * step));
+}
 
 /**
  * The area under scores at equal distances on [0, 1], by trapezoids:
@@ -48,7 +64,7 @@ function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor)
 async function scoresAlong(context: Given<'model'>, options: CurveOptions, change: 'hide' | 'show'): Promise<Curve> {
   const { model, input, map, target, batchSize, signal, onProgress } = context;
   const pixels = map.data.length;
-  const counts = Array.from({ length: Math.ceil(pixels / options.step) + 1 }, (_, i) => Math.min(i * options.step, pixels));
+  const counts = changedPixels(pixels, options.step);
   const bounds = Int32Array.from(counts.flatMap((count) => (change === 'hide' ? [count, pixels] : [0, count])));
   const scores = await model.perturb({
     input,

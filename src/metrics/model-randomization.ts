@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { similarityOf, similarityOptions } from './internal/similarity.ts';
+import { defineMetric } from './metric.ts';
+
+/** How many layers are randomised at each step: every number up to all of them, or `steps` evenly spread ones. */
+function cascade(layers: number, steps: number | null): number[] {
+  const count = Math.min(steps ?? layers, layers);
+  return Array.from({ length: count }, (_, k) => Math.round(((k + 1) * layers) / count));
+}
+
+/**
+ * Model randomisation: how alike the map stays while the model's layers lose what they learned, one after the other from
+ * the scores down to the input (cascading). A map that does not change looks at the picture and not at the model: lower is
+ * better, -1 … 1.
+ *
+ *   mean_k similarity(map, map_k),  map_k = the map of the model with its topmost k layers drawn anew
+ *
+ * The weights of a layer are drawn from its own values without replacement, so that the scale of every layer stays. The
+ * curve is the similarity over the share of layers randomised. The method is run once a step; a map that is the same
+ * everywhere is like no other (0 by rank correlation). Needs a model whose weights are known (ONNX).
+ * Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018.
+ */
+export const modelRandomization = defineMetric({
+  name: 'model-randomization',
+  title: 'Model randomisation',
+  direction: 'lower',
+  range: [-1, 1],
+  paper: 'Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018',
+  needs: ['model', 'explain'],
+  presets: {
+    'adebayo-2018': { steps: null, similarity: 'spearman', absolute: false },
+    'adebayo-2018-absolute': { steps: null, similarity: 'spearman', absolute: true },
+    'adebayo-2018-ssim': { steps: null, similarity: 'ssim', absolute: false },
+    'ten-steps': { steps: 10, similarity: 'spearman', absolute: false },
+  },
+  options: z.object({
+    steps: z.int().min(1).nullable().default(null).describe('steps from the top to all layers; null: one a layer'),
+    ...similarityOptions,
+  }),
+  measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {
+    const layers = model.weightLayers?.() ?? [];
+    if (!model.randomized || layers.length === 0) {
+      throw new FoveaError('unsupported', `model-randomization: the weights of ${model.name} (${model.runtime}) are not known: use an ONNX model`);
+    }
+    const counts = cascade(layers.length, steps);
+    const y: number[] = [];
+    for (const count of counts) {
+      throwIfCancelled(signal);
+      const randomized = await model.randomized(layers.slice(-count), random);
+      try {
+        y.push(similarityOf(map, await explain({ model: randomized }), how));
+      } finally {
+        await randomized.dispose();
+      }
+      onProgress?.(y.length / counts.length);
+    }
+    return { value: y.reduce((sum, value) => sum + value, 0) / y.length, curve: { x: counts.map((count) => count / layers.length), y } };
+  },
+});
