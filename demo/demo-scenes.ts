@@ -12,7 +12,13 @@ import { createScene, type Scene, type Sprites } from './scenes.ts';
 const FIRST_SEED = 77_000_000;
 
 /** Options that differ from a method's defaults, so that the whole demo takes a few minutes. */
-const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { rise: { N: 2000 }, oise: { N: 2000 } };
+const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  rise: { N: 2000 },
+  oise: { N: 2000 },
+  sag: { restarts: 0, successors: 8, maxSize: 8 },
+  'blur-ig': { steps: 20 },
+  'guided-ig': { steps: 50 },
+};
 
 /** What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing game. */
 export type PeakPlace = 'object' | 'tag' | 'elsewhere';

@@ -25,7 +25,7 @@ function readSettings(): Settings {
   };
   try {
     const { values } = parseArgs({
-      options: { scenes: { type: 'string', default: '4' }, tagged: { type: 'string', default: '1' }, out: { type: 'string', default: 'demo-results' } },
+      options: { scenes: { type: 'string', default: '3' }, tagged: { type: 'string', default: '1' }, out: { type: 'string', default: 'demo-results' } },
     });
     return { scenes: count(values.scenes), tagged: count(values.tagged), out: values.out };
   } catch (error) {
