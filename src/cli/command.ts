@@ -99,6 +99,13 @@ Examples:
 
 More on each: fovea COMMAND --help`;
 
+/** Options that every command which runs methods has. */
+function addSamplingOptions(command: Command): Command {
+  return command
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+}
+
 /** Options that every command which runs a model has. */
 function addModelOptions(command: Command): Command {
   return command
@@ -132,10 +139,8 @@ function addExplain(program: Command, signal: AbortSignal, invocation: Invocatio
     .optionsGroup('Explanation:')
     .option('--method <names>', 'methods, separated by commas (list them with: fovea methods) (default: "iassa")', names)
     .option('-t, --target <class>', 'class to explain: top1, top:N, a class index or a label', 'top1')
-    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', explainExamples)
     .action(async (images: string[], flags: ExplainFlags) => {
@@ -153,10 +158,8 @@ function addIassa(program: Command, signal: AbortSignal, invocation: Invocation)
     .requiredOption('--query-path <path...>', 'pictures: glob patterns, folders or files')
     .option('--gt-path <folder>', 'masks of the objects; pictures with a mask of the same name are measured')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
-    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
+    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iassaExamples)
     .action(async (flags: IassaFlags) => {
@@ -174,10 +177,8 @@ function addIia(program: Command, signal: AbortSignal, invocation: Invocation): 
     .requiredOption('--pics <file>', 'list of pictures: FILE CLASS on each line, the class an index')
     .option('--images <folder>', 'where the files of the list are (default: beside the list)')
     .option('-t, --target <class>', 'class to explain instead of that of the list: top1, a class index or a label')
-    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iiaExamples)
     .action(async (flags: IiaFlags) => {
@@ -196,10 +197,8 @@ function addSag(program: Command, signal: AbortSignal, invocation: Invocation): 
     .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
     .optionsGroup('Explanation:')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
-    .option('--set <option=value>', 'an option of sag (list them with: fovea methods sag); may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command)
+    .option('--set <option=value>', 'an option of sag (list them with: fovea methods sag); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command))
     .optionsGroup('Output:')
     .option('-o, --out <folder>', 'where results go; pictures that it has results of are left out', 'fovea-results')
     .option('--again', 'does pictures again that the folder has results of')
@@ -229,10 +228,8 @@ function addAlternates(program: Command, signal: AbortSignal, invocation: Invoca
     .option('--candidates <n>', 'variations for each share', integerFrom(1, 10_000), 24)
     .option('--threshold <share>', 'what lies above this share of the range of the map is salient', shareOf, 0.5)
     .option('--pictures <path...>', 'pictures of your own to fill the region with, besides blurs, textures, colours and other parts of the picture')
-    .option('--inpaint <model.onnx>', 'an inpainting model instead: picture [1, 3, H, W] and hole [1, 1, H, W], or both as four channels, to the picture')
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command)
+    .option('--inpaint <model.onnx>', 'an inpainting model instead: picture [1, 3, H, W] and hole [1, 1, H, W], or both as four channels, to the picture');
+  addModelOptions(addSamplingOptions(command))
     .optionsGroup('Output:')
     .option('-o, --out <folder>', 'where results go', 'fovea-results')
     .option('--json', 'one JSON object a line on stdout instead of a table')

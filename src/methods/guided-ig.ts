@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
-import { fullBaseline } from './internal/path.ts';
+import { gradientsOf, pixelAttribution, pixelOptions } from './internal/gradients.ts';
+import { fullBaseline, pathBaselineOption } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
 /** How near two distances are taken to be the same. */
@@ -115,12 +115,8 @@ export const guidedIg = defineMethod({
       .max(1)
       .default(0.02)
       .describe('how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free'),
-    baseline: baselineOption
-      .unwrap()
-      .default('black')
-      .describe('where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
-    output: outputOption,
-    reduce: reduceOption,
+    baseline: pathBaselineOption,
+    ...pixelOptions,
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {

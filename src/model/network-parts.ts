@@ -1,15 +1,14 @@
 import { FoveaError } from '../errors.ts';
-import type { OnnxModel } from '../onnx/index.ts';
 import type { RuntimeTensor, Session } from '../runtime/runtime.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { attentionGraph, type FoundAttention, findAttentionMaps } from './attention.ts';
 import { type BatchLimit, forEachBatch, padBatch, rowsOf } from './batching.ts';
 import { findBiases } from './biases.ts';
-import { type BuiltPart, buildPart, explainRefusal, type Part } from './classifier-parts.ts';
+import { type BuiltPart, buildPart, type Part } from './classifier-parts.ts';
 import { type Classifier, SCORES } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
 import { type GradientRequest, type Gradients, INPUT, type Model, type Replacements, type RunOptions } from './model.ts';
-import { limitOf, oneHot, type PartContext } from './part-batches.ts';
+import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './part-batches.ts';
 import { pathIntegral } from './path-integral.ts';
 
 type Built = Omit<BuiltPart, 'model'> & { readonly limit: BatchLimit };
@@ -47,15 +46,12 @@ class Rows {
   }
 }
 
-function checkRequest({ classifier }: PartContext, { batch, targets }: GradientRequest): number[] {
-  const classes = classifier.output.classes ?? 0;
+function checkRequest(context: PartContext, { batch, targets }: GradientRequest): number[] {
   const [rows] = batch.shape;
   if (targets.length !== 1 && targets.length !== rows) {
     throw new FoveaError('usage', `${targets.length} targets for ${rows} rows: expected one class for all, or one a row`);
   }
-  for (const target of targets) {
-    if (!(Number.isInteger(target) && target >= 0 && target < classes)) throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
-  }
+  for (const target of targets) checkTarget(context, target);
   return targets.length === rows ? [...targets] : Array.from({ length: rows }, () => targets[0]);
 }
 
@@ -137,20 +133,10 @@ function checkReplacements(replace: Replacements, rows: number): void {
 /** The calls of a `Model` that look into its network: tensors of it, and gradients by them. */
 export function networkParts(context: PartContext): Required<Pick<Model, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'>> {
   const { classifier, sessions, name } = context;
-  const built = new Map<string, Built>();
+  const parts = new BuiltParts<Built>(name);
   const resolve = nameResolver(classifier);
   const attention = attentionFinder(classifier);
   const isMerged = (tensorName: string): boolean => attention().some((map) => map.merged && map.name === tensorName);
-
-  const build = (key: string, part: Part): OnnxModel => {
-    try {
-      const { model, ...rest } = buildPart(classifier, part);
-      if (!built.has(key)) built.set(key, { ...rest, limit: limitOf(context, { model, ...rest }, part) });
-      return model;
-    } catch (error) {
-      throw explainRefusal(error, name);
-    }
-  };
 
   /** Runs a part on a batch; answers what was built and its outputs by name. */
   const run = async (
@@ -162,14 +148,18 @@ export function networkParts(context: PartContext): Required<Pick<Model, 'activa
     const outputs = new Map<string, Rows>();
     await sessions.use(
       key,
-      () => build(key, part),
+      () =>
+        parts.build(key, () => {
+          const built = buildPart(classifier, part);
+          return { ...built, limit: limitOf(context, built, part) };
+        }),
       (session) => {
-        const ready = built.get(key) as Built;
+        const ready = parts.get(key);
         const merged = new Set([...ready.values, ...ready.gradients].flatMap(([tensorName, output]) => (isMerged(tensorName) ? [output] : [])));
         return runBatches(classifier, session, ready, { batch, targets, options, replace, reference, merged, outputs });
       },
     );
-    return { ready: built.get(key) as Built, output: (outputName) => outputs.get(outputName)?.tensor() as Tensor };
+    return { ready: parts.get(key), output: (outputName) => outputs.get(outputName)?.tensor() as Tensor };
   };
   const resolveAll = (replace: Replacements): Replacements => Object.fromEntries(Object.entries(replace).map(([key, values]) => [resolve(key), values]));
 

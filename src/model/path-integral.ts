@@ -3,11 +3,11 @@ import { compose, graphBuilder, modelOf, type OnnxModel } from '../onnx/index.ts
 import type { RuntimeTensor, Session } from '../runtime/runtime.ts';
 import { sizeOf, slab, tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, forEachBatch } from './batching.ts';
-import { buildPart, explainRefusal, type Part } from './classifier-parts.ts';
+import { buildPart, type Part } from './classifier-parts.ts';
 import { SCORES } from './classifier-sessions.ts';
 import { checkScores } from './function-model.ts';
 import { INPUT, type Model, type PathIntegralRequest } from './model.ts';
-import { limitOf, oneHot, type PartContext } from './part-batches.ts';
+import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './part-batches.ts';
 
 const names = {
   end: 'fovea/path/end',
@@ -58,13 +58,12 @@ function buildPath(context: PartContext, part: Part, shape: readonly number[]): 
   return { model: summed, cotangent: cotangent as string, limit: limitOf(context, { model }, part) };
 }
 
-function checkRequest({ classifier }: PartContext, { batch, reference, points, target }: PathIntegralRequest): void {
+function checkRequest(context: PartContext, { batch, reference, points, target }: PathIntegralRequest): void {
   if (reference.shape.join() !== batch.shape.join()) {
     throw new FoveaError('usage', `the path starts at [${reference.shape}] and ends at [${batch.shape}]: expected one shape`);
   }
   if (points.length === 0) throw new FoveaError('usage', 'a path without points: expected at least one');
-  const classes = classifier.output.classes ?? 0;
-  if (!(Number.isInteger(target) && target >= 0 && target < classes)) throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
+  checkTarget(context, target);
 }
 
 /** Values and their number, padded with zeros to what a model insists on: points of no weight. */
@@ -77,7 +76,7 @@ function padded(values: readonly number[], size: number | null): Float32Array {
 /** `Model.pathIntegral`: the path, its products and their sum are made in the graph, so that only its ends cross into it. */
 export function pathIntegral(context: PartContext, resolve: (name: string) => string): Required<Model>['pathIntegral'] {
   const { classifier, sessions, name } = context;
-  const built = new Map<string, Built>();
+  const parts = new BuiltParts<Built>(name);
   const { fixedBatch } = classifier.input;
   const float = (data: Float32Array, shape: readonly number[]): RuntimeTensor => ({ type: 'float32', shape: [...shape], data });
 
@@ -87,18 +86,9 @@ export function pathIntegral(context: PartContext, resolve: (name: string) => st
     const [rows, ...shape] = batch.shape;
     const part: Part = { at: request.at === undefined ? null : resolve(request.at), replaced: [], score, read: [], wrt: [INPUT], rules: 'plain' };
     const key = JSON.stringify(['path', part, shape]);
-    const build = (): OnnxModel => {
-      try {
-        const { model, ...rest } = buildPath(context, part, shape);
-        if (!built.has(key)) built.set(key, rest);
-        return model;
-      } catch (error) {
-        throw explainRefusal(error, name);
-      }
-    };
     const result = tensor(batch.shape);
     const integrate = async (session: Session, row: number): Promise<void> => {
-      const { cotangent, limit } = built.get(key) as Built;
+      const { cotangent, limit } = parts.get(key);
       const ends = { [names.end]: float(slab(batch, row).data, [1, ...shape]), [names.start]: float(slab(reference, row).data, [1, ...shape]) };
       const sum = slab(result, row).data;
       await forEachBatch(points.length, limit, { ...options, onProgress: undefined }, async (from, to) => {
@@ -120,6 +110,7 @@ export function pathIntegral(context: PartContext, resolve: (name: string) => st
       });
       options.onProgress?.(row + 1, rows);
     };
+    const build = () => parts.build(key, () => buildPath(context, part, shape));
     await sessions.use(key, build, async (session) => {
       for (let row = 0; row < rows; row++) await integrate(session, row);
     });

@@ -176,11 +176,9 @@ function conclude(stop: unknown, tally: Tally, { output, folder, signal }: RunRe
   return tally.failures > 0 ? 1 : 0;
 }
 
-/** The columns of the table of results. */
-export const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
+const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
 
-/** A result as a row of the table. */
-export function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
+function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
   return [
     image,
     method,
@@ -192,23 +190,21 @@ export function rowOf({ image, method, target, files, modelCalls, seconds }: Res
   ];
 }
 
-/** `fovea explain`. Answers the exit code. */
-export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
-  const output = createOutput(flags);
+/** A run that lists its results and does nothing else with them. Answers the exit code. */
+export async function listExplanations(request: Omit<RunRequest, 'output' | 'onResult'>): Promise<number> {
+  const output = createOutput(request.flags);
   const rows: Cell[][] = [];
-  const request: RunRequest = {
-    items: () => itemsOf(inputs, flags.target),
-    flags,
-    output,
-    signal,
-    methods: requestMethods(flags.method ?? ['iassa'], flags.set),
-    folder: flags.out,
-    onResult: ({ record }) => {
-      output.record(record);
-      rows.push(rowOf(record));
-    },
+  const onResult = ({ record }: Finished) => {
+    output.record(record);
+    rows.push(rowOf(record));
   };
-  return runExplanations(request, () => {
+  return runExplanations({ ...request, output, onResult }, () => {
     if (rows.length > 0) output.print(formatTable(RESULT_COLUMNS, rows));
   });
+}
+
+/** `fovea explain`. Answers the exit code. */
+export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
+  const methods = requestMethods(flags.method ?? ['iassa'], flags.set);
+  return listExplanations({ items: () => itemsOf(inputs, flags.target), flags, signal, methods, folder: flags.out });
 }

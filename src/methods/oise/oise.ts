@@ -3,6 +3,7 @@ import { baselineOption, createBaseline } from '../../model/baseline.ts';
 import type { Target } from '../../model/target.ts';
 import type { Random } from '../../tensor/random.ts';
 import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { upsampleGrid } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
 import { type Chain, startChain, stepChain, totalVariation } from './chain.ts';
@@ -35,23 +36,6 @@ function meanUpsampling(matrix: Tensor, length: number): Float64Array {
     for (let i = 0; i < length * s; i++) mean[i] += matrix.data[shift * s + i] / shifts;
   }
   return mean;
-}
-
-/** rows · cells · columnsᵀ, [height · width] */
-function upsample(cells: Float64Array, rows: Float64Array, columns: Float64Array, s: number): Float64Array {
-  const [height, width] = [rows.length / s, columns.length / s];
-  const wide = new Float64Array(s * width);
-  for (let i = 0; i < s; i++) {
-    for (let x = 0; x < width; x++) for (let j = 0; j < s; j++) wide[i * width + x] += cells[i * s + j] * columns[x * s + j];
-  }
-  const map = new Float64Array(height * width);
-  for (let y = 0; y < height; y++) {
-    for (let i = 0; i < s; i++) {
-      const weight = rows[y * s + i];
-      for (let x = 0; weight !== 0 && x < width; x++) map[y * width + x] += weight * wide[i * width + x];
-    }
-  }
-  return map;
 }
 
 /** The authors' two ways to turn counts into a map: what lies above (a share of) the mean, over the largest. */
@@ -95,7 +79,7 @@ function summarize(runs: readonly Run[], steps: number, rows: Float64Array, colu
   const mean = new Float64Array(shape[0] * shape[1]);
   const squares = new Float64Array(mean.length);
   runs.forEach(({ seen }, k) => {
-    const map = upsample(seen, rows, columns, s);
+    const map = upsampleGrid(seen, rows, columns, [s, s]);
     for (let i = 0; i < map.length; i++) {
       const value = map[i] / steps;
       const delta = value - mean[i];
