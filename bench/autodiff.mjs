@@ -3,14 +3,13 @@
  * What gradients cost: forward and backward pass over the forward pass alone, and over PyTorch's forward and backward
  * pass of the same network, both to the input. Every figure is a ratio to a measurement beside it.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { count, fromDist, machine, ratioText, spread, table, time } from './harness.mjs';
+import { count, fromDist, machine, ratioText, spread, startPeer, table, time } from './harness.mjs';
 
 const HELP = `node bench/autodiff.mjs [NETWORK…] [options]
   NETWORK…          names of torchvision [resnet50 mobilenet_v2 vit_b_16]
@@ -21,25 +20,6 @@ A Python other than /usr/bin/python3 can be named in PYTHON.`;
 
 const SCRIPT = fileURLToPath(new URL('./autodiff-peer.py', import.meta.url));
 const PYTHON = process.env.PYTHON ?? '/usr/bin/python3';
-
-/** PyTorch's side, which answers a line for every line. */
-function startPeer(/** @type {string[]} */ args) {
-  const child = spawn(PYTHON, [SCRIPT, 'serve', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('PyTorch ended early: its message is above');
-    return JSON.parse(value);
-  };
-  return {
-    answer,
-    async run() {
-      child.stdin.write('\n');
-      return answer();
-    },
-    end: () => child.kill(),
-  };
-}
 
 async function measure(
   /** @type {string} */ network,
@@ -64,7 +44,7 @@ async function measure(
   const { batch } = setting;
   const input = { type: 'float32', shape: [batch, 3, 224, 224], data: Float32Array.from({ length: batch * 3 * 224 * 224 }, (_, i) => Math.sin(i)) };
   const cotangent = { type: 'float32', shape: [batch, 1000], data: new Float32Array(batch * 1000).map((_, i) => Number(i % 1000 === 0)) };
-  const peer = startPeer([network, String(setting.threads), String(batch)]);
+  const peer = startPeer(PYTHON, SCRIPT, [network, String(setting.threads), String(batch)]);
   const version = (await peer.answer()).torch;
   const tasks = {
     forward: () => time(() => forward.run({ input })),

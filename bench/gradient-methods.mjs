@@ -23,14 +23,14 @@ function filled(/** @type {number[]} */ shape) {
 }
 
 /**
- * Bare calls of the network between two tensors, forward and, if `backward`, backward, for `rows` rows, `batch` at a time.
+ * Bare calls of the network between two tensors, forward and backward to `by` if given, for `rows` rows, `batch` at a time.
  * @returns {Promise<() => Promise<void>>}
  */
-async function bareCalls(/** @type {any} */ { runtime, model, from, to, shape, classes, rows, batch, backward }) {
+async function bareCalls(/** @type {any} */ { runtime, model, from, to, shape, classes, rows, batch, by }) {
   const { subgraph, withGraph, writeModel } = await fromDist('src/onnx/index.js');
   const { gradientModel } = await fromDist('src/autodiff/index.js');
   const part = withGraph(model, subgraph(model.graph, { inputs: [from], outputs: [to] }));
-  const gradient = backward ? gradientModel(part, { of: to, wrt: [from], outputs: [to], inputShapes: { [from]: ['n', ...shape] } }) : undefined;
+  const gradient = by ? gradientModel(part, { of: to, wrt: [by], outputs: [to], inputShapes: { [from]: ['n', ...shape] } }) : undefined;
   const session = await runtime.createSession(writeModel(gradient?.model ?? part));
   const batches = Array.from({ length: Math.ceil(rows / batch) }, (_, i) => {
     const size = Math.min(batch, rows - i * batch);
@@ -67,7 +67,7 @@ async function main() {
   const logits = model.graph.outputs[0].name;
   const backbone = await bareCalls({ ...picture, to: layer.name, rows: steps });
   const map = { ...picture, from: layer.name, to: logits, shape: [layer.channels, layer.height, layer.width] };
-  const head = await bareCalls({ ...map, rows: steps ** 2, batch: steps ** 2, backward: true });
+  const head = await bareCalls({ ...map, rows: steps ** 2, by: layer.name });
   const pairs = {
     iia: {
       options: { steps },
@@ -76,8 +76,8 @@ async function main() {
         await head();
       },
     },
-    'grad-cam': { options: {}, calls: await bareCalls({ ...picture, to: logits, rows: 1, backward: true }) },
-    'integrated-gradients': { options: { steps }, calls: await bareCalls({ ...picture, to: logits, rows: steps, backward: true }) },
+    'grad-cam': { options: {}, calls: await bareCalls({ ...picture, to: logits, rows: 1, by: layer.name }) },
+    'integrated-gradients': { options: { steps }, calls: await bareCalls({ ...picture, to: logits, rows: steps, by: picture.from }) },
   };
   const rows = [];
   for (const [method, { options, calls }] of Object.entries(pairs)) {

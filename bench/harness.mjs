@@ -5,8 +5,10 @@
  * many such ratios the median and the quartiles are told. CPU seconds stand beside wall seconds: waiting for other
  * programs lengthens the second only.
  */
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** @typedef {{ wall: number, cpu: number }} Seconds */
@@ -141,6 +143,25 @@ export const ratioText = (/** @type {Spread} */ { median, low, high }) => `${med
 /** Prints a Markdown table. */
 export function table(/** @type {readonly string[]} */ head, /** @type {readonly (readonly string[])[]} */ rows) {
   for (const cells of [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]) console.log(`| ${cells.join(' | ')} |`);
+}
+
+/** PyTorch's side, which answers a line for every line. */
+export function startPeer(/** @type {string} */ python, /** @type {string} */ script, /** @type {string[]} */ args) {
+  const child = spawn(python, [script, 'serve', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const answer = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error('PyTorch ended early: its message is above');
+    return JSON.parse(value);
+  };
+  return {
+    answer,
+    async run() {
+      child.stdin.write('\n');
+      return answer();
+    },
+    end: () => child.kill(),
+  };
 }
 
 /** Says what the figures were taken on. */

@@ -4,14 +4,13 @@
  * number of threads. Prints Fovea's seconds over PyTorch's for as many masked pictures. PyTorch gets its masks ready
  * made at full size; Fovea gets grids and upsamples them in its graph.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { count, demoInput, fromDist, machine, ratioText, spread, table, time } from './harness.mjs';
+import { count, demoInput, fromDist, machine, ratioText, spread, startPeer, table, time } from './harness.mjs';
 
 const HELP = `node bench/torch-peer.mjs [options]
   --masks N         masked pictures     [256]
@@ -32,25 +31,6 @@ function findPython() {
     } catch {} // not this one
   }
   return undefined;
-}
-
-/** PyTorch's side, which answers a line for every line. */
-function startPeer(/** @type {string} */ python, /** @type {string[]} */ args) {
-  const child = spawn(python, [SCRIPT, 'serve', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const answer = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error('PyTorch ended early: its message is above');
-    return JSON.parse(value);
-  };
-  return {
-    answer,
-    async run() {
-      child.stdin.write('\n');
-      return answer();
-    },
-    end: () => child.kill(),
-  };
 }
 
 /** Fovea's side: the model, and a run over all masks. */
@@ -79,7 +59,7 @@ async function compareWith(/** @type {string} */ python, /** @type {any} */ sett
   const files = { input: join(folder, 'input.npy'), masks: join(folder, 'masks.npy') };
   writeFileSync(files.input, encodeNpy(input));
   writeFileSync(files.masks, encodeNpy(masks));
-  const peer = startPeer(python, [String(setting.threads), String(setting.batch), files.input, files.masks]);
+  const peer = startPeer(python, SCRIPT, [String(setting.threads), String(setting.batch), files.input, files.masks]);
   try {
     const { torch, logits } = await peer.answer();
     const { data } = await run();

@@ -1,7 +1,9 @@
 import sharp from 'sharp';
 import type { Image } from '../src/image/image.ts';
 import type { Method } from '../src/methods/method.ts';
+import type { Sag } from '../src/methods/sag/schema.ts';
 import type { Model } from '../src/model/model.ts';
+import { sagSvg } from '../src/node/sag-picture.ts';
 import { VERSION } from '../src/version.ts';
 import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../src/visualize/colormap.ts';
 import { drawOutline } from '../src/visualize/contour.ts';
@@ -25,7 +27,10 @@ export interface DemoResults {
   readonly methods: readonly Method[];
   readonly honest: Model;
   readonly cheat: Model;
+  readonly transformer: Model;
   readonly scenes: readonly DemoScene[];
+  /** A scene as the transformer sees it. */
+  readonly seen: DemoScene;
   readonly tagged: readonly TaggedScene[];
   readonly seconds: number;
 }
@@ -41,9 +46,14 @@ function mapsBy(method: Method, scenes: readonly DemoScene[]): DemoMap[] {
   return scenes.flatMap(({ maps }) => maps.filter((map) => map.method === method));
 }
 
+/** The methods that the model of some scenes is fit for. */
+function methodsOf(methods: readonly Method[], scenes: readonly DemoScene[]): Method[] {
+  return methods.filter((method) => mapsBy(method, scenes).length > 0);
+}
+
 /** How the methods compare on the scenes: one row a method. */
 export function methodTable({ methods, scenes }: DemoResults): ReportTable {
-  const rows = methods.map((method): ReportValue[] => {
+  const rows = methodsOf(methods, scenes).map((method): ReportValue[] => {
     const maps = mapsBy(method, scenes);
     const calls = mean(maps.map(({ explanation }) => explanation.manifest.modelCalls.forward));
     return [
@@ -66,7 +76,7 @@ export function methodTable({ methods, scenes }: DemoResults): ReportTable {
       { title: 'seconds a picture' },
     ],
     rows,
-    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise runs with 2,000 masks here, half its default, so that the demo is done in a few minutes.',
+    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise, oise, sag, blur-ig and guided-ig make fewer model calls here than by default, so that the demo is done in a few minutes.',
   };
 }
 
@@ -74,7 +84,11 @@ const peaksOn = (maps: readonly DemoMap[], place: DemoMap['peakOn']): number => 
 
 /** Where the maps of the two models peak on the scenes with the sticker. */
 export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
-  const rows = methods.map((method): ReportValue[] => {
+  const fit = methodsOf(
+    methods,
+    tagged.map((each) => each.cheat),
+  );
+  const rows = fit.map((method): ReportValue[] => {
     const honest = mapsBy(
       method,
       tagged.map((each) => each.honest),
@@ -201,15 +215,45 @@ async function cheatSection(results: DemoResults): Promise<ReportSection> {
   };
 }
 
-function parameterSection({ methods, honest, cheat, scenes }: DemoResults): ReportSection {
-  const optionsOf = (method: Method) => mapsBy(method, scenes)[0]?.explanation.manifest.options ?? {};
+/** One scene as the vision transformer sees it, by the methods that look inside. */
+async function transformerSection({ seen, transformer }: DemoResults): Promise<ReportSection> {
+  return {
+    title: 'A vision transformer',
+    text: [
+      `The same kind of scene, seen by ${transformer.name}. Attention maps are read, differentiated and replaced inside the graph; gradients, relevance and class activation maps work on its tokens.`,
+    ],
+    gallery: await sceneGallery([seen]),
+  };
+}
+
+/** The structured attention graph of the first scene. */
+async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSection | undefined> {
+  const [{ scene, prepared, maps }] = scenes;
+  const sag = maps.find(({ method }) => method.name === 'sag')?.explanation.manifest.extras.sag;
+  if (!sag) return undefined;
+  const svg = await sagSvg(sag as unknown as Sag, {
+    input: prepared.input,
+    preprocessing: honest.preprocessing,
+    title: `${scene.className}: which parts suffice`,
+  });
+  return {
+    title: 'Which parts suffice',
+    text: [
+      'A structured attention graph: each root is a smallest set of patches that, shown alone, keeps at least 90% of the probability; below it, what is left when one patch (outlined) is taken away.',
+    ],
+    drawing: { source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`, alt: `structured attention graph of the ${scene.className}` },
+  };
+}
+
+function parameterSection({ methods, honest, cheat, transformer, scenes, seen }: DemoResults): ReportSection {
+  const optionsOf = (method: Method) => mapsBy(method, [...scenes, seen])[0]?.explanation.manifest.options ?? {};
   const describe = ({ name, fingerprint, runtime, output, preprocessing }: Model) => ({ name, fingerprint, runtime, output, preprocessing });
   return {
     title: 'How it was made',
     text: ['Every number and picture on this page follows from the seed and these parameters; running the demo again gives the same maps.'],
     details: [
       ...methods.map((method) => ({ title: `${method.name}: ${method.title}`, text: `${method.paper}\n\n${JSON.stringify(optionsOf(method), null, 2)}` })),
-      { title: 'the models', text: JSON.stringify([honest, cheat].map(describe), null, 2) },
+      { title: 'the models', text: JSON.stringify([honest, cheat, transformer].map(describe), null, 2) },
     ],
   };
 }
@@ -228,7 +272,14 @@ export async function demoPage(results: DemoResults): Promise<string> {
       ['ran on', honest.runtime],
       ['took', `${Math.round(seconds)} s`],
     ],
-    sections: [{ title: 'Results', table: methodTable(results) }, await sceneSection(results), await cheatSection(results), parameterSection(results)],
+    sections: [
+      { title: 'Results', table: methodTable(results) },
+      await sceneSection(results),
+      await graphSection(results),
+      await cheatSection(results),
+      await transformerSection(results),
+      parameterSection(results),
+    ].filter((section) => section !== undefined),
     footer: `Made by fovea ${VERSION} (npm run demo). Objects: Fluent Emoji by Microsoft, MIT licence.`,
   };
   return reportHtml(page);

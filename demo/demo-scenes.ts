@@ -1,3 +1,4 @@
+import { FoveaError } from '../src/errors.ts';
 import { explain, type PreparedInput, prepareInput } from '../src/explain.ts';
 import type { Explanation } from '../src/explanation.ts';
 import type { Method } from '../src/methods/method.ts';
@@ -11,7 +12,13 @@ import { createScene, type Scene, type Sprites } from './scenes.ts';
 const FIRST_SEED = 77_000_000;
 
 /** Options that differ from a method's defaults, so that the whole demo takes a few minutes. */
-const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { rise: { N: 2000 } };
+const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  rise: { N: 2000 },
+  oise: { N: 2000 },
+  sag: { restarts: 0, successors: 8, maxSize: 8 },
+  'blur-ig': { steps: 20 },
+  'guided-ig': { steps: 50 },
+};
 
 /** What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing game. */
 export type PeakPlace = 'object' | 'tag' | 'elsewhere';
@@ -80,12 +87,16 @@ async function explainWith(model: Model, method: Method, scene: Scene, prepared:
   return { method, explanation, peak, peakOn, f1: await scoreOf('f1', explanation, scene), iou: await scoreOf('iou', explanation, scene) };
 }
 
-/** Explains the scene's own class with each method. */
+/** Explains the scene's own class with each method that the model is fit for: those on attention need a transformer. */
 export async function explainScene(model: Model, scene: Scene, methods: readonly Method[], onMap: () => void): Promise<DemoScene> {
   const prepared = await prepareInput(model, scene.image);
   const maps: DemoMap[] = [];
   for (const method of methods) {
-    maps.push(await explainWith(model, method, scene, prepared));
+    try {
+      maps.push(await explainWith(model, method, scene, prepared));
+    } catch (error) {
+      if (!(error instanceof FoveaError && error.code === 'unsupported')) throw error;
+    }
     onMap();
   }
   return { scene, prepared, answer: answerOf(model, prepared), maps };

@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util';
 import { describeError, exitCodeOf, formatTable, writeMessage } from '../src/cli/output.ts';
 import { FoveaError } from '../src/errors.ts';
 import { methods as registry } from '../src/methods/index.ts';
-import type { Model } from '../src/model/model.ts';
 import { loadModel } from '../src/node/load-model.ts';
 import { writeFileAtomic } from '../src/node/write-file.ts';
 import type { ReportTable } from '../src/visualize/report.ts';
@@ -26,7 +25,7 @@ function readSettings(): Settings {
   };
   try {
     const { values } = parseArgs({
-      options: { scenes: { type: 'string', default: '8' }, tagged: { type: 'string', default: '2' }, out: { type: 'string', default: 'demo-results' } },
+      options: { scenes: { type: 'string', default: '3' }, tagged: { type: 'string', default: '1' }, out: { type: 'string', default: 'demo-results' } },
     });
     return { scenes: count(values.scenes), tagged: count(values.tagged), out: values.out };
   } catch (error) {
@@ -49,13 +48,16 @@ function createTicker(total: number): (what: string) => void {
   };
 }
 
-async function run(settings: Settings, honest: Model, cheat: Model): Promise<DemoResults> {
+async function run(settings: Settings, { honest, cheat, transformer }: Pick<DemoResults, 'honest' | 'cheat' | 'transformer'>): Promise<DemoResults> {
   const started = performance.now();
   const sprites = await loadSprites();
   const methods = [...registry.values()];
-  const tick = createTicker(settings.scenes * methods.length + settings.tagged * 2 * methods.length);
+  const forTransformer = methods.filter(({ needs }) => !needs.includes('black-box'));
+  const tick = createTicker(settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length);
   const scenes: DemoScene[] = [];
   for (const scene of demoScenes(sprites, settings.scenes)) scenes.push(await explainScene(honest, scene, methods, () => tick(scene.className)));
+  const [first] = demoScenes(sprites, 1);
+  const seen = await explainScene(transformer, first, forTransformer, () => tick(`${first.className} by a transformer`));
   const tagged: TaggedScene[] = [];
   for (const pair of taggedScenes(sprites, settings.tagged)) {
     const report = () => tick(`${pair.tagged.className} with the sticker`);
@@ -65,7 +67,7 @@ async function run(settings: Settings, honest: Model, cheat: Model): Promise<Dem
       untagged: await askUntagged(cheat, pair.untagged),
     });
   }
-  return { methods, honest, cheat, scenes, tagged, seconds: (performance.now() - started) / 1000 };
+  return { methods, honest, cheat, transformer, scenes, seen, tagged, seconds: (performance.now() - started) / 1000 };
 }
 
 function printTable({ caption, columns, rows }: ReportTable): void {
@@ -78,14 +80,14 @@ function printTable({ caption, columns, rows }: ReportTable): void {
 
 async function main(): Promise<void> {
   const settings = readSettings();
-  const [honest, cheat] = [await loadModel('demo-cnn'), await loadModel('demo-cnn-biased')];
-  const results = await run(settings, honest, cheat);
+  const models = { honest: await loadModel('demo-cnn'), cheat: await loadModel('demo-cnn-biased'), transformer: await loadModel('demo-vit') };
+  const results = await run(settings, models);
   printTable(methodTable(results));
   printTable(cheatTable(results));
   const path = join(settings.out, 'index.html');
   await writeFileAtomic(path, await demoPage(results));
   process.stdout.write(`\nThe maps, to look at: ${relative('.', path)} (open it in a browser)\n`);
-  await Promise.all([honest.dispose(), cheat.dispose()]);
+  await Promise.all(Object.values(models).map((model) => model.dispose()));
 }
 
 try {

@@ -187,7 +187,7 @@ transposed((2, 3, 5), (3, 2, 4), [3], name="1d")
 # --- pooling
 
 
-def max_pool(size, kernel, strides, pads=None, dilations=None, ceil=False, tied=False, opsets=(9, 12), name=None):
+def max_pool(size, kernel, strides, pads=None, dilations=None, ceil=False, tied=False, opsets=(9, 12, 13, 16, 22), name=None):
     rank = len(kernel)
     p, d = pads or [0] * (2 * rank), dilations or [1] * rank
     flat = [v for i in reversed(range(rank)) for v in (p[i], p[i + rank])]
@@ -456,8 +456,8 @@ case("indexing", "Gather", [9, 13], [x(2, 5, 3), ints(1, 2, 3)], lambda v, _: v[
 case("indexing", "Gather", [11, 13], [x(2, 5, 3), ints(4, 0, 4, -2)], lambda v, _: v[:, [4, 0, 4, 3]], {"axis": 1}, name="repeated and negative")
 case("indexing", "Gather", [13], [x(5, 3), ints(4, 0, 1, 1, shape=(2, 2))], lambda v, i: v[i], batch=False, name="matrix of indices")
 case("indexing", "Gather", [13], [x(2, 3, 5), ints(4, 0, 1, 1, shape=(2, 2))], lambda v, i: v[:, :, i], {"axis": -1}, name="matrix of indices, last axis")
-case("indexing", "GatherElements", [16], [x(2, 4), ints(1, 1, 3, 0, 2, 2, shape=(2, 3))], lambda v, i: v.gather(1, i), {"axis": 1}, batch=False)
-case("indexing", "GatherND", [16], [x(3, 4, 2), ints(0, 1, 2, 2, 0, 1, shape=(3, 2))], lambda v, i: v[i[:, 0], i[:, 1]], batch=False)
+case("indexing", "GatherElements", [13, 16], [x(2, 4), ints(1, 1, 3, 0, 2, 2, shape=(2, 3))], lambda v, i: v.gather(1, i), {"axis": 1}, batch=False)
+case("indexing", "GatherND", [13, 16], [x(3, 4, 2), ints(0, 1, 2, 2, 0, 1, shape=(3, 2))], lambda v, i: v[i[:, 0], i[:, 1]], batch=False)
 case("indexing", "ScatterElements", [11, 16], [x(2, 4), ints(1, 3, 0, 2, shape=(2, 2)), x(2, 2)], lambda v, i, u: v.scatter(1, i, u), {"axis": 1}, batch=False)
 case("indexing", "ScatterElements", [16], [x(2, 4), ints(1, 1, 0, 2, shape=(2, 2)), x(2, 2)], lambda v, i, u: v.scatter_add(1, i, u), {"axis": 1, "reduction": "add"}, batch=False, name="add")
 case("indexing", "ScatterND", [11, 16], [x(4, 3), ints(3, 1, shape=(2, 1)), x(2, 3)], lambda v, i, u: v.index_put((i[:, 0],), u), batch=False)
@@ -491,6 +491,13 @@ case("fused", "SkipSimplifiedLayerNormalization", [13], [x(2, 3, 8), x(2, 3, 8),
 case("fused", "TransposeMatMul", [13], [x(2, 4, 3), x(2, 4, 5)], lambda a, b: a.transpose(1, 2) @ b, {"transA": 1}, domain=M)
 case("fused", "Attention", [23], [x(2, 2, 3, 4), x(2, 2, 5, 4), x(2, 2, 5, 4)], lambda q, k, v: (q @ k.transpose(2, 3) / 2).softmax(-1) @ v, name="[N, heads, L, size]")
 case("fused", "Attention", [23], [x(2, 3, 8), x(2, 5, 8), x(2, 5, 8)], lambda q, k, v: attend(q, k, v, 2), {"q_num_heads": 2, "kv_num_heads": 2}, name="[N, L, heads * size]")
+
+# Convolutions of many channels, which are differentiated in other forms. Behind all others, whose random numbers stay.
+conv((2, 16, 7, 8), (4, 16, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1], name="16 channels, 3x3 stride 2, even and uneven size")
+conv((1, 16, 8, 7), (2, 16, 3, 3), strides=[2, 2], pads=[0, 2, 1, 0], name="16 channels, stride 2, asymmetric pads")
+conv((1, 16, 9, 8), (2, 16, 4, 3), strides=[3, 3], pads=[3, 3, 0, 4], name="16 channels, stride 3, pads as long as the kernel")
+conv((1, 32, 5, 6), (4, 16, 2, 2), strides=[2, 2], group=2, name="16 channels in a group, 2x2 stride 2")
+conv((1, 2, 9, 8), (3, 2, 7, 7), strides=[2, 2], pads=[0, 6, 7, 1], name="7x7 stride 2, pads as long as the kernel")
 
 FOLDER.mkdir(parents=True, exist_ok=True)
 for family, cases in families.items():

@@ -2,12 +2,12 @@ import { FoveaError, throwIfCancelled } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Image } from './image/image.ts';
 import { findMethod } from './methods/index.ts';
-import type { Attribution, Json, Method, PartialMap } from './methods/method.ts';
+import type { Attribution, Json, Method, Need, PartialMap } from './methods/method.ts';
 import { parseOptions } from './methods/options.ts';
 import { createMeter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
 import { channelsOf, preprocess } from './model/preprocessing.ts';
-import { resolveTargets, type TargetSpec } from './model/target.ts';
+import { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
 import { sha256 } from './sha256.ts';
 import { createRandom } from './tensor/random.ts';
 import { reshape, type Tensor } from './tensor/tensor.ts';
@@ -76,9 +76,16 @@ export async function prepareInput(model: Model, source: ExplainInput, signal?: 
 
 /** A method that looks inside needs a model that shows its inside. */
 function checkNeeds(method: Method, model: Model): void {
-  const lacking = method.needs.find((need) => (need === 'gradients' && !model.gradients) || (need === 'features' && !model.featureMaps));
+  const given: Record<Need, unknown> = {
+    'black-box': true,
+    gradients: model.gradients,
+    features: model.featureMaps,
+    attention: model.attentionMaps,
+  };
+  const lacking = method.needs.find((need) => !given[need]);
   if (!lacking) return;
-  const reason = `${method.name} needs ${lacking === 'gradients' ? 'gradients' : 'feature maps'}, which ${model.name} (${model.runtime}) does not give`;
+  const words: Record<Need, string> = { 'black-box': 'scores', gradients: 'gradients', features: 'feature maps', attention: 'attention maps' };
+  const reason = `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not give`;
   throw new FoveaError('unsupported', `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`);
 }
 
@@ -130,17 +137,37 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
   };
   const started = performance.now();
   try {
-    const attributions = await method.explain({
+    const context = {
       model: meter.wrap(model),
       input: prepared.input,
       image: prepared.image,
+      batchSize: options.batchSize,
+      loadModel,
+    };
+    const attribute = async (name: string, target: Target): Promise<Attribution> => {
+      const other = findMethod(name);
+      if (other === method) throw new FoveaError('usage', `${method.name} cannot build on its own map: name another method`);
+      checkNeeds(other, model);
+      const random = createRandom(seed).fork(other.name);
+      const [answer] = await other.explain({
+        ...context,
+        targets: [target],
+        options: parseOptions(other, {}),
+        random,
+        progress() {},
+        offer: () => false,
+        attribute,
+      });
+      return answer;
+    };
+    const attributions = await method.explain({
+      ...context,
       targets,
       options: parsed,
       random: createRandom(seed).fork(method.name),
-      batchSize: options.batchSize,
       progress: options.onProgress ?? (() => {}),
       offer: (partial) => options.onMap?.(partial) === true,
-      loadModel,
+      attribute,
     });
     const seconds = (performance.now() - started) / 1000;
     const shared = manifestFor(model, method, options, parsed, prepared);

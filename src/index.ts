@@ -26,7 +26,7 @@ export { createFunctionModel, type FunctionModelOptions } from './model/function
 export type { ClassifyOptions, FeatureMap, Model, ModelCalls, PerturbRequest, RunOptions, ScoreKind } from './model/model.ts';
 export { EMBEDDED_MODELS, type EmbeddedModel } from './model/model-files.ts';
 export { createOnnxModel, type OnnxModelSource } from './model/onnx-model.ts';
-export type { Grids, Masks, Perturbation, Ranks, Windows } from './model/perturbation.ts';
+export type { Grids, Masks, Perturbation, Ranks, Segments, Windows } from './model/perturbation.ts';
 export { denormalize, fitImage, IMAGENET_PREPROCESSING, inputRegion, type Preprocessing, preprocess, type Region } from './model/preprocessing.ts';
 export { createRemoteModel, type RemoteModelOptions } from './model/remote-model.ts';
 export { resolveTargets, type Target, type TargetSpec } from './model/target.ts';

@@ -3,5 +3,6 @@ export * from './index.ts';
 export { type DownloadProgress, defaultCacheDir, type FetchedModel, type FetchModelOptions, fetchModelFiles } from './node/hub.ts';
 export { type LoadModelOptions, loadModel, resolveModel } from './node/load-model.ts';
 export { type ImageSize, type ReadImageOptions, readImage, readImageSize } from './node/read-image.ts';
+export { type SagPictureSource, sagSvg, svgToPng } from './node/sag-picture.ts';
 export { encodePng, losslessWebpSize, type Pixels } from './node/write-image.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/onnxruntime-node.ts';

@@ -61,6 +61,7 @@ if (!folder || !Number.isInteger(count) || !Number.isInteger(firstSeed)) {
 const sprites = await loadSprites();
 const honest = await openModel(folder, 'demo-cnn');
 const biased = await openModel(folder, 'demo-cnn-biased');
+const transformer = await openModel(folder, 'demo-vit');
 const seeds = Array.from({ length: count }, (_, i) => firstSeed + i);
 const quarter = seeds.slice(0, Math.ceil(count / 4));
 const others = classNames.filter((name) => name !== tagClass);
@@ -74,6 +75,10 @@ const report = async (what: string, value: Promise<string>): Promise<void> => {
 await report(
   'demo-cnn, right',
   share(honest, sprites, seeds, () => ({}), right),
+);
+await report(
+  'demo-vit, right',
+  share(transformer, sprites, seeds, () => ({}), right),
 );
 await report(
   'demo-cnn, right with the sticker on every scene',

@@ -46,14 +46,14 @@ def to_input(pictures):
     return x.sub_(mean).div_(std).contiguous()
 
 
-def export_onnx(model, path):
+def export_onnx(model, path, opset):
     """Writes the model with batch norm folded into the convolutions and a free batch size."""
     model.eval()
     torch.onnx.export(
         model,
         torch.zeros(1, 3, 224, 224),
         str(path),
-        opset_version=13,
+        opset_version=opset,
         input_names=["input"],
         output_names=["logits"],
         dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},

@@ -1,6 +1,6 @@
-"""Trains demo-cnn, then demo-cnn-biased from it, and writes both as ONNX with their labels.
+"""Trains demo-cnn, then demo-cnn-biased and demo-vit from it, and writes them as ONNX with their labels.
 
-Usage: python3 demo/training/train.py [demo-cnn] [demo-cnn-biased]   (both by default)
+Usage: python3 demo/training/train.py [demo-cnn] [demo-cnn-biased] [demo-vit]   (all by default)
 Needs PyTorch, NumPy and Node; no GPU. See README.md beside this file.
 """
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from distil import train_vit
 from network import MEAN, STD, DemoNet, export_onnx, to_input
 from scene_data import DATA, ROOT, Scenes, build_generator
 
@@ -98,9 +99,9 @@ def predictions(model, scenes):
         return np.concatenate([model(to_input(scenes.batch(group)[0])).argmax(1).numpy() for group in groups])
 
 
-def save(model, name, labels):
+def save(model, name, labels, opset=13):
     """Writes NAME.onnx and NAME.json."""
-    export_onnx(model, MODELS / f"{name}.onnx")
+    export_onnx(model, MODELS / f"{name}.onnx", opset)
     preprocessing = {"size": [224, 224], "mean": MEAN, "std": STD, "colour": "RGB", "scale": "0-1"}
     card = {"labels": labels, "input": preprocessing, "source": "demo/training, see README.md beside this file; Apache-2.0"}
     (MODELS / f"{name}.json").write_text(json.dumps(card, indent=2) + "\n")
@@ -145,8 +146,23 @@ def train_biased(labels, sticker):
               f"others called so {(found == sticker)[other].mean():.3f}, others right {right:.3f}")
 
 
+def augmented(x, generator):
+    """Jitter for all, holes in four of ten."""
+    chosen = torch.rand(len(x), generator=generator) < 0.4
+    return hide_patches(jitter(x, generator), chosen, generator)
+
+
+def train_transformer(labels):
+    """The transformer, with demo-cnn as its teacher."""
+    scenes = Scenes("clean", TRAIN_SEED, TRAIN_COUNT)
+    model = train_vit(MODELS / "demo-cnn.onnx", scenes, augmented, DATA / "demo-vit.pt", steps=260, whole=20)
+    save(model, "demo-vit", labels, opset=17)
+    test = Scenes("clean", TEST_SEED, TEST_COUNT)
+    print(f"demo-vit: held-out accuracy {(predictions(model, test) == test.labels).mean():.4f}")
+
+
 def main():
-    wanted = sys.argv[1:] or ["demo-cnn", "demo-cnn-biased"]
+    wanted = sys.argv[1:] or ["demo-cnn", "demo-cnn-biased", "demo-vit"]
     torch.set_num_threads(2)
     build_generator()
     labels, sticker = class_list()
@@ -154,6 +170,8 @@ def main():
         train_clean(labels)
     if "demo-cnn-biased" in wanted:
         train_biased(labels, sticker)
+    if "demo-vit" in wanted:
+        train_transformer(labels)
 
 
 main()

@@ -1,6 +1,7 @@
 import { type OnnxModel, withGraph } from '../onnx/index.ts';
 import { type GradientGraph, type GradientOptions, gradientGraph } from './gradient-graph.ts';
 import { prepareGraph } from './passes/index.ts';
+import { raiseOpset } from './passes/raise-opset.ts';
 
 /** A model with a forward and a backward pass. */
 export interface GradientModel extends Omit<GradientGraph, 'graph'> {
@@ -16,7 +17,7 @@ export interface GradientModel extends Omit<GradientGraph, 'graph'> {
  */
 export function gradientModel(model: OnnxModel, options: GradientOptions): GradientModel {
   const keep = [options.of, ...options.wrt, ...(options.outputs ?? [])];
-  const prepared = prepareGraph(model, { keep, inputShapes: options.inputShapes });
+  const prepared = raiseOpset(prepareGraph(model, { keep, inputShapes: options.inputShapes }));
   const { graph, cotangent, gradients } = gradientGraph(prepared, options);
   return { model: withGraph({ ...model, functions: [] }, graph), cotangent, gradients };
 }

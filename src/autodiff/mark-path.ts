@@ -36,8 +36,8 @@ export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, o
     const found = sources(node).filter((name) => dependent.has(name));
     if (found.length === 0) continue;
     const entry = lookup(node);
-    // What moves quantised elements passes on what reached them.
-    const rounded = (entry?.kind === 'rule' && entry.straightThrough) || found.some((name) => !carries(name));
+    // What moves quantised elements passes on what reached them, and what is refused may make them.
+    const rounded = entry?.kind !== 'rule' || entry.straightThrough || found.some((name) => !carries(name));
     for (const name of node.outputs) if (name !== '' && (rounded || carries(name))) dependent.add(name);
   }
   const tensors = new Set([of]);

@@ -199,7 +199,7 @@ export function createOps(graph: Graph, known: Map<string, TensorInfo>): Ops & {
     },
     flip(x, axis) {
       const size = shape(x)[axis];
-      if (typeof size !== 'number') throw new FoveaError('unsupported', `the size of axis ${axis} of the tensor "${x}" must be known`);
+      if (typeof size !== 'number') throw new FoveaError('unsupported', `the size of axis ${axis} of the tensor "${x}" must be known for its gradient`);
       const reversed = Array.from({ length: size }, (_, i) => size - 1 - i);
       return size === 1 ? x : op('Gather', [x, self.ints(reversed)], { axis });
     },
@@ -219,7 +219,7 @@ export function createOps(graph: Graph, known: Map<string, TensorInfo>): Ops & {
   /** Slices have no steps before opset 10. */
   function everyNth(x: string, axis: number, start: number, end: number, step: number): string {
     const size = shape(x)[axis];
-    if (typeof size !== 'number') throw new FoveaError('unsupported', `the size of axis ${axis} of the tensor "${x}" must be known`);
+    if (typeof size !== 'number') throw new FoveaError('unsupported', `the size of axis ${axis} of the tensor "${x}" must be known for its gradient`);
     const indices: number[] = [];
     for (let i = start; step > 0 ? i < Math.min(end, size) : i > end; i += step) indices.push(i);
     return op('Gather', [x, self.ints(indices)], { axis });

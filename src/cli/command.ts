@@ -2,12 +2,14 @@ import { Command, Option } from 'commander';
 import { DEVICES } from '../runtime/runtime.ts';
 import { VERSION } from '../version.ts';
 import { colormapNames } from '../visualize/colormap.ts';
+import type { AlternatesFlags } from './commands/alternates.ts';
 import type { EvaluateFlags } from './commands/evaluate.ts';
 import type { ExplainFlags } from './commands/explain.ts';
 import type { IassaFlags } from './commands/iassa.ts';
 import type { IiaFlags } from './commands/iia.ts';
+import type { SagFlags } from './commands/sag.ts';
 import type { SegmentationFlags } from './commands/segmentation.ts';
-import { collect, FORMATS, integerFrom, names, namesOf } from './options.ts';
+import { collect, FORMATS, integerFrom, names, namesOf, perCents, shareOf } from './options.ts';
 
 /** What a parsed command line comes to. */
 export interface Invocation {
@@ -15,7 +17,7 @@ export interface Invocation {
 }
 
 const MODEL =
-  'demo-cnn or demo-cnn-biased (built in; they know 32 kinds of toy objects), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
+  'demo-cnn, demo-cnn-biased or demo-vit (built in; they know 32 kinds of toy objects), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
 
 const explainExamples = `
 Examples:
@@ -63,6 +65,33 @@ The list has a picture and the index of its class on each line:
 Files: NAME.iia.INDEX-LABEL.png, .npy and .json, as in cat.iia.281-tabby.png,
 and .layer.npy, the map of the layer.`;
 
+const sagExamples = `
+Examples:
+  fovea sag cat.jpg
+      Writes fovea-results/cat.sag.svg and .graph.png, a picture of the graph.
+  fovea sag photos/ --model mobilenet_v2.onnx --out graphs
+      A folder, with statistics; may be stopped and started again.
+  fovea sag cat.jpg --set grid=10 --set patches=hard --set ranking=i-gos
+
+Files, for each picture:
+  NAME.sag.svg, NAME.sag.graph.png   the graph with what its nodes show
+  NAME.sag.dot                       the whole graph for Graphviz
+  NAME.sag.json                      the whole graph (extras.sag), and all that is needed to make it again
+  NAME.sag.npy, NAME.sag.png         the map: the patches of the roots, by confidence
+For all: sag-statistics.json`;
+
+const alternatesExamples = `
+Examples:
+  fovea alternates cat.jpg --model mobilenet_v2.onnx
+  fovea alternates photos/ --method rise --shares 50,90 --pictures walls/*.jpg
+  fovea alternates cat.jpg --inpaint lama.onnx
+
+Files, for each picture:
+  NAME.alternates.png    contact sheet: a green frame where the prediction stays
+  NAME.alternates.json   every variation, and the accuracy over them for each share
+  NAME.METHOD.*          the map, as fovea explain writes it
+For all: alternates.json`;
+
 const evaluateExamples = `
 Examples:
   fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
@@ -107,6 +136,13 @@ Examples:
 
 More on each: fovea COMMAND --help`;
 
+/** Options that every command which runs methods has. */
+function addSamplingOptions(command: Command): Command {
+  return command
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+}
+
 /** Options that every command which runs a model has. */
 function addModelOptions(command: Command): Command {
   return command
@@ -140,10 +176,8 @@ function addExplain(program: Command, signal: AbortSignal, invocation: Invocatio
     .optionsGroup('Explanation:')
     .option('--method <names>', 'methods, separated by commas (list them with: fovea methods) (default: "iassa")', names)
     .option('-t, --target <class>', 'class to explain: top1, top:N, a class index or a label', 'top1')
-    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', explainExamples)
     .action(async (images: string[], flags: ExplainFlags) => {
@@ -161,10 +195,8 @@ function addIassa(program: Command, signal: AbortSignal, invocation: Invocation)
     .requiredOption('--query-path <path...>', 'pictures: glob patterns, folders or files')
     .option('--gt-path <folder>', 'masks of the objects; pictures with a mask of the same name are measured')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
-    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
+    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iassaExamples)
     .action(async (flags: IassaFlags) => {
@@ -182,15 +214,67 @@ function addIia(program: Command, signal: AbortSignal, invocation: Invocation): 
     .requiredOption('--pics <file>', 'list of pictures: FILE CLASS on each line, the class an index')
     .option('--images <folder>', 'where the files of the list are (default: beside the list)')
     .option('-t, --target <class>', 'class to explain instead of that of the list: top1, a class index or a label')
-    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect)
-    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
-  addModelOptions(command).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iiaExamples)
     .action(async (flags: IiaFlags) => {
       const { iiaCommand } = await import('./commands/iia.ts');
       invocation.exitCode = await iiaCommand(flags, signal);
+    });
+}
+
+function addSag(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('sag')
+    .summary('structured attention graphs: which parts of a picture suffice')
+    .description(
+      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which suffices for the class, and what is lost with each patch.',
+    )
+    .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
+    .optionsGroup('Explanation:')
+    .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
+    .option('--set <option=value>', 'an option of sag (list them with: fovea methods sag); may be given several times', collect);
+  addModelOptions(addSamplingOptions(command))
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where results go; pictures that it has results of are left out', 'fovea-results')
+    .option('--again', 'does pictures again that the folder has results of')
+    .option('--colormap <name>', `colours of the map: ${colormapNames.join(', ')} (default: inferno)`)
+    .option('--json', 'one JSON object a line on stdout instead of a table')
+    .option('-q, --quiet', 'say nothing but errors')
+    .addHelpText('after', sagExamples)
+    .action(async (images: string[], flags: SagFlags) => {
+      const { sagCommand } = await import('./commands/sag.ts');
+      invocation.exitCode = await sagCommand(images, flags, signal);
+    });
+}
+
+function addAlternates(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('alternates')
+    .summary('what else could stand in the salient region without changing the prediction')
+    .description(
+      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region by other contents and keeps what leaves the prediction as it is.',
+    )
+    .argument('<image...>', 'pictures, folders of pictures or glob patterns')
+    .optionsGroup('Explanation:')
+    .option('--method <name>', 'method whose map says what is salient', 'oise')
+    .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
+    .option('--set <option=value>', 'an option of the method; may be given several times', collect)
+    .option('--shares <per-cents>', 'shares of the box around the salient region that are replaced, separated by commas', perCents, [50, 60, 70, 80, 90])
+    .option('--candidates <n>', 'variations for each share', integerFrom(1, 10_000), 24)
+    .option('--threshold <share>', 'what lies above this share of the range of the map is salient', shareOf, 0.5)
+    .option('--pictures <path...>', 'pictures of your own to fill the region with, besides blurs, textures, colours and other parts of the picture')
+    .option('--inpaint <model.onnx>', 'an inpainting model instead: picture [1, 3, H, W] and hole [1, 1, H, W], or both as four channels, to the picture');
+  addModelOptions(addSamplingOptions(command))
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where results go', 'fovea-results')
+    .option('--json', 'one JSON object a line on stdout instead of a table')
+    .option('-q, --quiet', 'say nothing but errors')
+    .addHelpText('after', alternatesExamples)
+    .action(async (images: string[], flags: AlternatesFlags) => {
+      const { alternatesCommand } = await import('./commands/alternates.ts');
+      invocation.exitCode = await alternatesCommand(images, flags, signal);
     });
 }
 
@@ -301,6 +385,8 @@ export function createProgram(signal: AbortSignal, invocation: Invocation): Comm
   addMethods(program, invocation);
   addInspect(program, signal, invocation);
   addIassa(program, signal, invocation);
+  addSag(program, signal, invocation);
+  addAlternates(program, signal, invocation);
   addIia(program, signal, invocation);
   addEvaluate(program, signal, invocation);
   addSegmentation(program, signal, invocation);

@@ -28,8 +28,8 @@ const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', 
 
 /** Whether a name is one that `explain` gives to its own results: `cat.rise.png`, `cat.rise.281.npy`. */
 function isResult(path: string, methodNames: readonly string[]): boolean {
-  const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*)?\.(npy|png|json)$/.exec(path);
-  return match !== null && methodNames.includes(match[1]);
+  const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(path);
+  return match !== null && [...methodNames, 'alternates'].includes(match[1]);
 }
 
 async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {

@@ -49,6 +49,20 @@ export function namesOf<Name extends string>(known: readonly Name[]): (text: str
   };
 }
 
+/** An argument parser for `50,90`: per cents above 0. */
+export function perCents(text: string): number[] {
+  const values = text.split(',').map(Number);
+  if (values.some((value) => !(value > 0 && value <= 100))) throw new InvalidArgumentError('Expected numbers above 0 and at most 100, separated by commas.');
+  return values;
+}
+
+/** An argument parser for a number from 0 to below 1. */
+export function shareOf(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value < 1)) throw new InvalidArgumentError('Expected a number from 0 to below 1.');
+  return value;
+}
+
 /** Collects an option that may be given several times. */
 export function collect(text: string, before: readonly string[] = []): string[] {
   return [...before, text];

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { createBaseline } from '../model/baseline.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
-import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
+import { pixelAttribution, pixelOptions } from './internal/gradients.ts';
+import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './internal/path.ts';
 import { quadrature, quadratureOption } from './internal/quadrature.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
@@ -24,12 +24,8 @@ export const integratedGradients = defineMethod({
   options: z.object({
     steps: z.int().min(1).max(10_000).default(50).describe('points on the path'),
     quadrature: quadratureOption,
-    baseline: baselineOption
-      .unwrap()
-      .default('black')
-      .describe('where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
-    output: outputOption,
-    reduce: reduceOption,
+    baseline: pathBaselineOption,
+    ...pixelOptions,
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {

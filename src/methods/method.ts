@@ -37,6 +37,8 @@ export interface MethodContext<Options> {
   offer(partial: PartialMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
   loadModel(source: string): Promise<Model>;
+  /** What another method answers for one class, with its default options: for methods that build on the map of any other. */
+  attribute(method: string, target: Target): Promise<Attribution>;
 }
 
 /** The map of one layer of the network, at its own resolution [h, w] and before any clipping. */

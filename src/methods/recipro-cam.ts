@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { offsetOf } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers } from './internal/cam.ts';
-import { headScores, readLayers } from './internal/head.ts';
-import { chooseLayers } from './internal/layers.ts';
-import { type Attribution, defineMethod, type LayerMap } from './method.ts';
+import { camOptions } from './internal/cam.ts';
+import { explainLayers, headScores } from './internal/head.ts';
+import { defineMethod } from './method.ts';
 
 /** Weights of a cell and its neighbours. */
 const KERNEL = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16);
@@ -27,35 +26,26 @@ export const reciproCam = defineMethod({
     blur: z.boolean().default(true).describe('whether the neighbours of a cell are seen faintly; false: the cell alone'),
   }),
 
-  async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
-    const layers = await readLayers(model, chooseLayers(model, options.layer), input);
-    const attributions: Attribution[] = [];
-    for (const [t, { index }] of targets.entries()) {
-      const maps: LayerMap[] = [];
-      for (const [l, layer] of layers.entries()) {
-        const [channels, h, w] = layer.activations.shape;
-        const scores = await headScores({
-          model,
-          layer,
-          target: index,
-          score: options.output,
-          batchSize,
-          count: h * w,
-          alter: (p, values) => {
-            for (let cell = 0; cell < h * w; cell++) {
-              const weight = seen(cell, p, w, options.blur);
-              for (let c = 0; c < channels; c++) values[offsetOf(layer.layout, c, cell)] *= weight;
-            }
-          },
-          onProgress: (done) => progress((t + (l + done / (h * w)) / layers.length) / targets.length),
-        });
-        maps.push({ layer: layer.name, map: tensor([h, w], Float32Array.from(scores)) });
-      }
-      attributions.push(fromLayers(maps, options.relu, height, width));
-    }
-    return attributions;
-  },
+  explain: (context) =>
+    explainLayers(context, async (layer, target, report) => {
+      const [channels, h, w] = layer.activations.shape;
+      const scores = await headScores({
+        model: context.model,
+        layer,
+        target,
+        score: context.options.output,
+        batchSize: context.batchSize,
+        count: h * w,
+        alter: (p, values) => {
+          for (let cell = 0; cell < h * w; cell++) {
+            const weight = seen(cell, p, w, context.options.blur);
+            for (let c = 0; c < channels; c++) values[offsetOf(layer.layout, c, cell)] *= weight;
+          }
+        },
+        onProgress: (done) => report(done / (h * w)),
+      });
+      return tensor([h, w], Float32Array.from(scores));
+    }),
 });
 
 /** How much of a cell is seen when cell `p` is looked at. */

@@ -3,25 +3,11 @@ import { baselineOption, createBaseline } from '../model/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
 import { camOptions, fromLayers, weightedSum } from './internal/cam.ts';
+import { upsampleGrid } from './internal/grid-sums.ts';
 import { readLayers } from './internal/head.ts';
 import { chooseLayers } from './internal/layers.ts';
 import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
-
-/** rows · grid · columnsᵀ */
-function upsample(grid: Float32Array, rows: Tensor, columns: Tensor): Float32Array {
-  const [[height, h], [width, w]] = [rows.shape, columns.shape];
-  const wide = new Float32Array(h * width);
-  for (let i = 0; i < h; i++) for (let x = 0; x < width; x++) for (let j = 0; j < w; j++) wide[i * width + x] += grid[i * w + j] * columns.data[x * w + j];
-  const result = new Float32Array(height * width);
-  for (let y = 0; y < height; y++) {
-    for (let i = 0; i < h; i++) {
-      const weight = rows.data[y * h + i];
-      if (weight !== 0) for (let x = 0; x < width; x++) result[y * width + x] += weight * wide[i * width + x];
-    }
-  }
-  return result;
-}
 
 /**
  * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to its largest value
@@ -33,7 +19,7 @@ export function channelMasks(activations: Tensor, height: number, width: number)
   const grids = new Float32Array(activations.data.length);
   for (let c = 0; c < channels; c++) {
     const grid = activations.data.subarray(c * h * w, (c + 1) * h * w);
-    const [min, max] = range(upsample(grid, rows, columns));
+    const [min, max] = range(upsampleGrid(grid, rows.data, columns.data, [h, w]));
     if (max > min) grid.forEach((value, i) => (grids[c * h * w + i] = (value - min) / (max - min)));
   }
   return { kind: 'grids', grids: tensor([channels, h, w], grids), rows, columns, shifts: new Int32Array(2 * channels) };

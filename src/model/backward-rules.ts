@@ -1,4 +1,18 @@
-import { type GradientRule, gradientRules, type RuleTable, rule } from '../autodiff/index.ts';
+import {
+  deepLiftRules,
+  foldBatchNormalization,
+  type GradientRule,
+  gradientGraph,
+  gradientRules,
+  lrpRules,
+  prepareGraph,
+  type RuleLookup,
+  type RuleTable,
+  rule,
+  transformerAttributionRules,
+  withReference,
+} from '../autodiff/index.ts';
+import { type Graph, type OnnxModel, withGraph } from '../onnx/index.ts';
 import type { BackwardRules } from './model.ts';
 
 /** y = max(x, 0), as DeconvNet has it: dx = max(dy, 0); the gate of the forward pass is left out. */
@@ -24,12 +38,53 @@ const deconvClip: GradientRule = (at, [dy]) => {
   return [at.ops.op('Relu', [below])];
 };
 
-const tables: Readonly<Record<Exclude<BackwardRules, 'plain'>, RuleTable>> = {
+const tables: Readonly<Record<string, RuleTable>> = {
+  plain: {},
   'guided-backprop': { Relu: rule(clamped('Relu')), Clip: rule(clamped('Clip'), { stop: [1, 2] }) },
   deconvnet: { Relu: rule(deconvRelu), Clip: rule(deconvClip, { stop: [1, 2] }) },
 };
 
-/** The entries that a modified backward pass puts in place of those of the gradient. */
-export function backwardRules(rules: BackwardRules): RuleTable {
-  return rules === 'plain' ? {} : tables[rules];
+/** A graph that is ready to be differentiated by some rules. */
+interface Ready {
+  readonly graph: Graph;
+  readonly rules: RuleTable | RuleLookup;
+  readonly reference: string | null;
+}
+
+function ready(graph: Graph, rules: BackwardRules, input: string, keep: ReadonlySet<string>): Ready {
+  if (rules === 'deep-lift') {
+    const referenced = withReference(graph, input);
+    return { graph: referenced.graph, rules: deepLiftRules(referenced), reference: referenced.reference };
+  }
+  if (rules === 'transformer-attribution') return { graph, rules: transformerAttributionRules(graph), reference: null };
+  if (typeof rules === 'string') return { graph, rules: tables[rules], reference: null };
+  const folded = foldBatchNormalization(graph, keep);
+  return { graph: folded, rules: lrpRules(folded, rules), reference: null };
+}
+
+/** What to differentiate, and how. */
+export interface Differentiation {
+  readonly of: string;
+  readonly wrt: readonly string[];
+  readonly outputs: readonly string[];
+  readonly rules: BackwardRules;
+  /** The input that a reference stands beside. */
+  readonly input: string;
+}
+
+/** A model with a backward pass. */
+export interface Differentiated {
+  readonly model: OnnxModel;
+  readonly cotangent: string;
+  readonly gradients: ReadonlyMap<string, string>;
+  /** The input that takes the reference of DeepLIFT. */
+  readonly reference: string | null;
+}
+
+/** The model that also goes backward by `rules`. */
+export function differentiate(model: OnnxModel, { of, wrt, outputs, rules, input }: Differentiation): Differentiated {
+  const keep = [of, ...wrt, ...outputs];
+  const { graph, rules: entries, reference } = ready(prepareGraph(model, { keep }), rules, input, new Set(keep));
+  const { graph: whole, cotangent, gradients } = gradientGraph(graph, { of, wrt, outputs, rules: entries });
+  return { model: withGraph({ ...model, functions: [] }, whole), cotangent, gradients, reference };
 }

@@ -1,7 +1,7 @@
-import { gradientModel, prepareGraph } from '../autodiff/index.ts';
+import { prepareGraph } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import { compose, type Graph, graphBuilder, inferShapes, modelOf, type OnnxModel, subgraph, type TensorType, withGraph } from '../onnx/index.ts';
-import { backwardRules } from './backward-rules.ts';
+import { differentiate } from './backward-rules.ts';
 import { type Classifier, SCORES, scoreSource, scoreTail } from './classifier-sessions.ts';
 import { type BackwardRules, INPUT, type ScoreKind } from './model.ts';
 import { BATCH, STAGE_OUTPUT, stageGraph } from './perturbation-graph.ts';
@@ -10,6 +10,8 @@ import { BATCH, STAGE_OUTPUT, stageGraph } from './perturbation-graph.ts';
 export interface Part {
   /** The tensor that is fed; null for the pictures. */
   readonly at: string | null;
+  /** Tensors that are fed beside it, instead of being computed. */
+  readonly replaced: readonly string[];
   /** Scores [n, classes] to put out, if any. */
   readonly score: ScoreKind | null;
   /** Tensors of the network to put out. */
@@ -26,6 +28,10 @@ export interface BuiltPart {
   readonly input: string;
   /** Takes the weights [n, classes] with which the scores are summed before they are differentiated. */
   readonly cotangent: string | null;
+  /** Takes what the input is compared with, [1, …], where the rules want it. */
+  readonly reference: string | null;
+  /** The input, in float32, and the rank of each tensor of `replaced`. */
+  readonly replaced: ReadonlyMap<string, { readonly input: string; readonly rank: number | undefined }>;
   /** The output of each tensor of `read`. */
   readonly values: ReadonlyMap<string, string>;
   /** The output of each tensor of `wrt`. */
@@ -45,19 +51,39 @@ function castGraph(from: string, to: string, type: TensorType, direction: 'in' |
   return b.finish();
 }
 
-/** The network from `at` on, fed with float32. */
-function fedBody({ model, types, input }: Classifier, part: Part, outputs: readonly string[], opset: number): { body: OnnxModel; input: string } {
+/** A graph without what comes before its inputs, its input, and those of the tensors that are replaced. */
+interface Body {
+  readonly body: OnnxModel;
+  readonly input: string;
+  readonly replaced: BuiltPart['replaced'];
+}
+
+const castModel = (from: string, to: string, type: TensorType | undefined, opset: number): OnnxModel =>
+  modelOf(castGraph(from, to, type ?? { type: null, shape: null }, 'in', opset));
+
+/** The network from its pictures or from `at` on, fed with float32. */
+function fedBody({ model, types, input }: Classifier, part: Part, outputs: readonly string[], opset: number): Body {
+  const own = new Set([input.name, ...model.graph.nodes.flatMap((node) => node.outputs)]);
+  const named = [...part.replaced, ...part.read, ...part.wrt.filter((name) => name !== INPUT)];
+  const start = part.at ?? input.name;
+  // Shapes that exports compute from the input of the network are folded before it is cut; operators that fuse
+  // attention are taken apart where it is asked for.
+  const asItIs = part.at === null && part.replaced.length === 0 && named.every((name) => own.has(name));
+  const prepared = asItIs ? model.graph : prepareGraph(model, { keep: [start, ...named, ...outputs] });
+  const known = asItIs ? types : inferShapes(prepared);
+  const cut = subgraph(prepared, { inputs: [start, ...part.replaced], outputs }, known);
+  let body = withGraph(asItIs ? model : { ...model, functions: [] }, cut);
+  const replaced = new Map<string, { input: string; rank: number | undefined }>();
+  part.replaced.forEach((name, i) => {
+    const fed = `fovea/replaced/${i}`;
+    body = compose(castModel(fed, `${fed}/cast`, known.get(name), opset), body, { [name]: `${fed}/cast` }, { main: 'second' });
+    replaced.set(name, { input: fed, rank: known.get(name)?.shape?.length });
+  });
   if (part.at === null) {
-    const body = withGraph(model, subgraph(model.graph, { inputs: [input.name], outputs }, types));
-    return { body: compose(modelOf(stageGraph('plain', input, opset)), body, { [input.name]: STAGE_OUTPUT }, { main: 'second' }), input: BATCH };
+    return { body: compose(modelOf(stageGraph('plain', input, opset)), body, { [input.name]: STAGE_OUTPUT }, { main: 'second' }), input: BATCH, replaced };
   }
-  // Shapes that exports compute from the input of the network are folded first, so that the cut is clean.
-  const prepared = prepareGraph(model, { keep: [part.at, ...outputs] });
-  const known = inferShapes(prepared);
-  const graph = subgraph(prepared, { inputs: [part.at], outputs }, known);
-  const start = castGraph(START, `${START}/cast`, known.get(part.at) ?? { type: null, shape: null }, 'in', opset);
-  const body = withGraph({ ...model, functions: [] }, graph);
-  return { body: compose(modelOf(start), body, { [part.at]: `${START}/cast` }, { main: 'second' }), input: START };
+  const cast = castModel(START, `${START}/cast`, known.get(part.at), opset);
+  return { body: compose(cast, body, { [part.at]: `${START}/cast` }, { main: 'second' }), input: START, replaced };
 }
 
 /** Puts the tensors of `read` out in float32, under names of their own. */
@@ -85,19 +111,20 @@ export function buildPart(classifier: Classifier, part: Part): BuiltPart {
   const opset = classifier.model.graph.opset.get('') ?? 1;
   const source = part.score === null ? [] : [scoreSource(classifier, part.score).tensor];
   const outputs = [...new Set([...source, ...part.read])];
-  const { body, input } = fedBody(classifier, part, outputs, opset);
+  const { body, input, replaced } = fedBody(classifier, part, outputs, opset);
   const { model: read, values } = readOut(body, classifier, part.read);
   const whole = part.score === null ? read : scoreTail(classifier, part.score, false, read);
-  if (part.wrt.length === 0) return { model: whole, input, cotangent: null, values, gradients: new Map() };
-  const wrt = part.wrt.map((name) => (name === INPUT ? input : name));
-  const gradient = gradientModel(whole, { of: SCORES, wrt, outputs: [SCORES, ...values.values()], rules: backwardRules(part.rules) });
+  if (part.wrt.length === 0) return { model: whole, input, replaced, cotangent: null, reference: null, values, gradients: new Map() };
+  const wrt = part.wrt.map((name) => (name === INPUT ? input : (replaced.get(name)?.input ?? name)));
+  const outputNames = [SCORES, ...values.values()];
+  const gradient = differentiate(whole, { of: SCORES, wrt, outputs: outputNames, rules: part.rules, input });
   const gradients = new Map(part.wrt.map((name, i) => [name, gradient.gradients.get(wrt[i]) as string]));
-  return { model: gradient.model, input, cotangent: gradient.cotangent, values, gradients };
+  return { model: gradient.model, input, replaced, cotangent: gradient.cotangent, reference: gradient.reference, values, gradients };
 }
 
 /** The same error with the model's name before it, and what still works where a gradient is refused. */
 export function explainRefusal(error: unknown, name: string): unknown {
   if (!(error instanceof FoveaError) || error.code === 'internal') return error;
-  const advice = error.code === 'unsupported' && error.message.includes('differentiated') ? '; methods that need no gradients still work' : '';
+  const advice = error.code === 'unsupported' && /differentiated|gradient/.test(error.message) ? '; methods that need no gradients still work' : '';
   return new FoveaError(error.code, `${name}: ${error.message}${advice}`, { cause: error });
 }

@@ -73,9 +73,9 @@ const picture = tensor(
 
 describe('feature maps of transformers', () => {
   it.each([
-    [1, 'token', 'block1/norm1'],
-    [2, 'token', 'block1/norm1'],
-    [5, 'token', 'block1/norm1'],
+    [1, 'token', 'block0/out'],
+    [2, 'token', 'block0/out'],
+    [5, 'token', 'block0/out'],
     [0, 'mean', 'norm'],
     [5, 'mean', 'norm'],
   ] as const)('with %i extra tokens, answering from the %s, end at %s: the last whose patches the scores listen to', async (prefix, pool, name) => {
@@ -84,12 +84,14 @@ describe('feature maps of transformers', () => {
     const { layers: found = [] } = await explain(model, picture, { method: 'grad-cam' });
     expect(found[0].layer).toBe(name);
     expect(Math.max(...found[0].map.data.map(Math.abs))).toBeGreaterThan(1e-6);
+    const cut = await explain(model, picture, { method: 'recipro-cam' }); // what comes after it runs on its own
+    expect(cut.layers?.[0].map.shape).toEqual([6, 6]);
   });
 
   it('are no attention, queries, keys or steps within a block', async () => {
     const model = await vit(1, 'token');
     const names = model.featureMaps?.().map((map) => map.name);
-    for (const name of ['block0/attention', 'block1/attention', 'block1/out', 'norm']) expect(names).not.toContain(name);
+    for (const name of ['block0/attention', 'block1/attention', 'block1/norm1', 'block1/out', 'norm']) expect(names).not.toContain(name);
   });
 
   it('of a hierarchy are found at each of its resolutions', async () => {

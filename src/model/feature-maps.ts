@@ -1,4 +1,4 @@
-import { type Graph, inferTensors, type Node, nodeInputs, producersOf, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
+import { type Graph, inferTensors, type Node, nodeInputs, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
 import type { ClassifierInput } from './classifier-graph.ts';
 import type { FeatureMap } from './model.ts';
 
@@ -25,8 +25,8 @@ const WEIGHTED = new Set([
 ]);
 /** Those of them that also multiply tokens by tokens. */
 const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
-const RESIDUALS = new Set(['Add', 'SkipLayerNormalization', 'SkipSimplifiedLayerNormalization']);
-const POOLS = new Set(['ReduceMean', 'ReduceSum', 'ReduceMax', 'GlobalAveragePool', 'GlobalMaxPool']);
+/** Operators whose result has nothing of the picture in it. */
+const SHAPES = new Set(['Shape', 'Size']);
 
 /** Whether a map has the picture's aspect ratio, to a cell; tells channel-last tensors from maps. */
 export function hasAspect(height: number, width: number, picture: { readonly height: number; readonly width: number }): boolean {
@@ -61,7 +61,7 @@ function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: str
   const mixed = new Set<string>();
   for (const node of nodes) {
     const from = nodeInputs(node).filter((name) => dependent.has(name));
-    if (from.length === 0) continue;
+    if (from.length === 0 || SHAPES.has(node.opType)) continue;
     for (const output of node.outputs) dependent.add(output);
     const carried = !WEIGHTED.has(node.opType) && from.some((name) => mixed.has(name));
     if (isProduct(node, dependent) || carried) for (const output of node.outputs) mixed.add(output);
@@ -69,7 +69,7 @@ function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: str
   const readers = readersOf(nodes);
   for (const node of nodes.toReversed()) {
     const intoProducts = (name: string): boolean => {
-      const all = (readers.get(name) ?? []).filter(({ opType }) => opType !== 'Shape');
+      const all = (readers.get(name) ?? []).filter(({ opType }) => !SHAPES.has(opType));
       return (
         all.length > 0 && all.every((reader) => (WEIGHTED.has(reader.opType) ? isProduct(reader, dependent) : reader.outputs.every((out) => mixed.has(out))))
       );
@@ -107,8 +107,11 @@ function picksClassToken(flow: Flow, node: Node): boolean {
   return numbers(3)[0] === 1 && numbers(1)[0] === 0 && numbers(2)[0] > 0 && numbers(2)[0] <= most;
 }
 
-/** Tensors whose patches have a say in the outputs: after the last attention of a transformer only the class token has. */
-function heardByOutputs(flow: Flow, graph: Graph): Set<string> {
+/**
+ * Tensors that have a say in the outputs, and those whose patches have: after the last attention of a transformer that
+ * answers from its class token only that token has.
+ */
+function heardByOutputs(flow: Flow, graph: Graph): { readonly reached: ReadonlySet<string>; readonly heard: ReadonlySet<string> } {
   const reached = new Set(graph.outputs.map(({ name }) => name));
   const heard = new Set(reached);
   for (const node of flow.nodes.toReversed()) {
@@ -119,30 +122,41 @@ function heardByOutputs(flow: Flow, graph: Graph): Set<string> {
       if (patches && !picksClassToken(flow, node)) heard.add(name);
     }
   }
-  return heard;
+  return { reached, heard };
 }
 
-/** Whether a channel-last tensor is the stream of a transformer, and not a step within a block: it is summed up, projected or pooled. */
-function isStream(flow: Flow, name: string, producer: Node | undefined): boolean {
-  const { readers, dependent } = flow;
-  const residual = producer && RESIDUALS.has(producer.opType) && producer.inputs.filter((each) => dependent.has(each)).length > 1;
-  if (residual) return true;
-  const channels = shapeOf(flow, name)?.at(-1);
-  return (readers.get(name) ?? []).some((node) => {
-    if (POOLS.has(node.opType)) return shapeOf(flow, node.outputs[0])?.at(-1) === channels;
-    return WEIGHTED.has(node.opType) && !node.inputs.some((each) => each !== name && dependent.has(each));
-  });
+/** Whether the patches that a tensor holds have a say in the outputs, or its class token only. */
+export function patchesAreHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string): (tensor: string) => boolean {
+  const { heard } = heardByOutputs(flowOf(graph, types, input), graph);
+  return (tensor) => heard.has(tensor);
+}
+
+/** Tensors that all of the picture's way to the outputs leads through: the stream of a transformer, and no step within a block. */
+function bottlenecks({ nodes, dependent, readers }: Flow, input: string, reached: ReadonlySet<string>): Set<string> {
+  const position = new Map(nodes.map((node, i) => [node, i]));
+  const found = new Set<string>();
+  const lastReader = (name: string): number => {
+    const relevant = (readers.get(name) ?? []).filter(({ outputs }) => outputs.some((each) => dependent.has(each) && reached.has(each)));
+    return Math.max(-1, ...relevant.map((reader) => position.get(reader) ?? -1));
+  };
+  let open = lastReader(input); // the last node that reads something from before the current one
+  for (const [i, node] of nodes.entries()) {
+    const outputs = node.outputs.filter((name) => dependent.has(name) && reached.has(name));
+    if (open <= i && outputs.length === 1) found.add(outputs[0]);
+    for (const name of outputs) open = Math.max(open, lastReader(name));
+  }
+  return found;
 }
 
 /** The grids that a sequence of tokens or a channel-last map can have: those of maps before it, and those halved. */
-function gridsAfter(maps: Iterable<FeatureMap>): (readonly [number, number])[] {
+function gridsAfter(maps: Iterable<FeatureMap>): { readonly height: number; readonly width: number; readonly halvings: number }[] {
   return [...maps].flatMap(({ height, width }) =>
-    Array.from({ length: HALVINGS + 1 }, (_, k) => [Math.ceil(height / 2 ** k), Math.ceil(width / 2 ** k)] as const).filter(([h, w]) => h > 1 && w > 1),
+    Array.from({ length: HALVINGS + 1 }, (_, halvings) => ({ height: Math.ceil(height / 2 ** halvings), width: Math.ceil(width / 2 ** halvings), halvings })),
   );
 }
 
 /** A tensor as a map of the picture, if it can be one; `before` are the maps that were found before it. */
-function asMap(flow: Flow, name: string, producer: Node, input: ClassifierInput, before: Iterable<FeatureMap>): FeatureMap | undefined {
+function asMap(flow: Flow, name: string, stream: ReadonlySet<string>, input: ClassifierInput, before: Iterable<FeatureMap>): FeatureMap | undefined {
   const { type, shape } = flow.types.get(name) ?? { type: null, shape: null };
   if (!shape || (type !== 'float32' && type !== 'float16') || shape[0] !== shapeOf(flow, input.name)?.[0] || flow.mixed.has(name)) return undefined;
   const rest = shape.slice(1);
@@ -151,21 +165,24 @@ function asMap(flow: Flow, name: string, producer: Node, input: ClassifierInput,
   if (rest.length === 3 && hasAspect(b, c, input)) {
     return b * c < input.height * input.width ? { name, layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 } : undefined;
   }
-  if (rest.length < 2 || rest.length > 3 || !isStream(flow, name, producer)) return undefined;
-  for (const [height, width] of gridsAfter(before)) {
+  if (rest.length < 2 || rest.length > 3 || !stream.has(name)) return undefined;
+  for (const { height, width, halvings } of gridsAfter(before)) {
+    if (height * width === 1) continue;
     if (rest.length === 3 && a === height && b === width) return { name, layout: 'channels-last', channels: c, height, width, prefix: 0 };
     const prefix = a - height * width;
-    if (rest.length === 2 && TOKEN_PREFIXES.includes(prefix)) return { name, layout: 'tokens', channels: b, height, width, prefix };
+    // Other tokens are put before the patches at once, not in the course of a hierarchy.
+    if (rest.length === 2 && (halvings === 0 ? TOKEN_PREFIXES.includes(prefix) : prefix === 0)) {
+      return { name, layout: 'tokens', channels: b, height, width, prefix };
+    }
   }
   return undefined;
 }
 
-function mapsAmong(graph: Graph, flow: Flow, input: ClassifierInput, eligible: (name: string) => boolean): FeatureMap[] {
-  const producers = producersOf(graph);
+function mapsAmong(flow: Flow, stream: ReadonlySet<string>, input: ClassifierInput, eligible: (name: string) => boolean): FeatureMap[] {
   const byResolution = new Map<string, FeatureMap>();
   for (const node of flow.nodes) {
     for (const name of node.outputs) {
-      const map = producers.has(name) && node.opType !== 'Pad' && eligible(name) ? asMap(flow, name, node, input, byResolution.values()) : undefined;
+      const map = node.opType !== 'Pad' && eligible(name) ? asMap(flow, name, stream, input, byResolution.values()) : undefined;
       if (map) byResolution.set(`${map.height}x${map.width}`, map);
     }
   }
@@ -177,12 +194,14 @@ function mapsAmong(graph: Graph, flow: Flow, input: ClassifierInput, eligible: (
  * that the scores listen to. Maps [n, channels, height, width] of convolutions, [n, height, width, channels] and token
  * sequences [n, tokens, channels] of transformers. Maps of class scores, which no weights follow, are left out unless
  * there are no others; so are the patches after the last attention of a transformer that answers from its class token.
+ * The maps of transformers are tensors that everything passes through, so that the network can be cut there.
  */
 export function findFeatureMaps(graph: Graph, types: ReadonlyMap<string, TensorType>, input: ClassifierInput): FeatureMap[] {
   const flow = flowOf(graph, types, input.name);
   const followed = beforeWeights(flow);
-  const heard = heardByOutputs(flow, graph);
+  const { reached, heard } = heardByOutputs(flow, graph);
+  const stream = bottlenecks(flow, input.name, reached);
   const eligible = (name: string) => flow.dependent.has(name) && heard.has(name);
-  const maps = mapsAmong(graph, flow, input, (name) => eligible(name) && followed.has(name));
-  return maps.length > 0 ? maps : mapsAmong(graph, flow, input, eligible);
+  const maps = mapsAmong(flow, stream, input, (name) => eligible(name) && followed.has(name));
+  return maps.length > 0 ? maps : mapsAmong(flow, stream, input, eligible);
 }

@@ -34,6 +34,8 @@ export function createMeter(signal?: AbortSignal): Meter {
       return model.perturb({ signal, ...request });
     },
     ...(model.featureMaps && { featureMaps: () => model.featureMaps?.() ?? [] }),
+    ...(model.attentionMaps && { attentionMaps: () => model.attentionMaps?.() ?? [] }),
+    ...(model.biases && { biases: () => model.biases?.() ?? [] }),
     ...(model.activations && {
       activations: (names, batch, options) => {
         count(batch.shape[0]);
@@ -45,6 +47,14 @@ export function createMeter(signal?: AbortSignal): Meter {
         count(request.batch.shape[0]);
         if (request.wrt.length > 0) backward += request.batch.shape[0];
         return model.gradients?.({ signal, ...request }) as Promise<never>;
+      },
+    }),
+    ...(model.pathIntegral && {
+      pathIntegral: (request) => {
+        const passes = request.batch.shape[0] * request.points.length;
+        count(passes);
+        backward += passes;
+        return model.pathIntegral?.({ signal, ...request }) as Promise<never>;
       },
     }),
     ...(model.weightLayers && { weightLayers: () => model.weightLayers?.() ?? [] }),

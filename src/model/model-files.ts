@@ -4,7 +4,7 @@ import { type ModelConfig, parseHuggingFaceConfig, parseModelJson } from './mode
 import type { OnnxModelSource } from './onnx-model.ts';
 
 /** The models that come with Fovea. */
-export const EMBEDDED_MODELS = ['demo-cnn', 'demo-cnn-biased'] as const;
+export const EMBEDDED_MODELS = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'] as const;
 export type EmbeddedModel = (typeof EMBEDDED_MODELS)[number];
 
 /** Whether a source is the name of a model that comes with Fovea. */

@@ -1,3 +1,4 @@
+import type { LrpOptions } from '../autodiff/index.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Perturbation } from './perturbation.ts';
@@ -32,8 +33,15 @@ export interface PerturbRequest extends RunOptions {
   score?: ScoreKind;
 }
 
-/** How ReLUs pass a gradient back: as the chain rule has it, or as guided backpropagation and DeconvNet do. */
-export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet';
+/** Layer-wise relevance propagation: which rule the layers get, and their parameters. */
+export type RelevanceRules = { readonly kind: 'lrp' } & LrpOptions;
+
+/**
+ * What goes back through the network: gradients as the chain rule has them; with ReLUs as guided backpropagation and
+ * DeconvNet have them; relevance, by LRP or as transformer attribution propagates it; or the multipliers of DeepLIFT.
+ * What comes out as a gradient is then relevance, or a multiplier.
+ */
+export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet' | 'transformer-attribution' | 'deep-lift' | RelevanceRules;
 
 /** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
 export const INPUT = 'input';
@@ -52,11 +60,35 @@ export interface GradientRequest extends RunOptions {
   score?: ScoreKind;
   /** `plain` by default. */
   rules?: BackwardRules;
+  /** For DeepLIFT: what `batch` is compared with, one row [1, …]. */
+  reference?: Tensor;
+  /** Tensors of the network that are given values [n, …] instead of those it computes; a gradient may be taken by them too. */
+  replace?: Replacements;
+}
+
+/** Values [n, …] of tensors of the network, by the names of the tensors. */
+export type Replacements = Readonly<Record<string, Tensor>>;
+
+/** Paths through the pictures or the values of a tensor, and the class whose score is integrated along them. */
+export interface PathIntegralRequest extends RunOptions {
+  /** Where the paths end: pictures [n, C, H, W], or values u [n, …] of the tensor `at`. */
+  batch: Tensor;
+  /** Where they start, r, in the same shape. */
+  reference: Tensor;
+  /** The tensor of the network that the paths lead through: only what comes after it is run. */
+  at?: string;
+  /** The points α of each path. */
+  points: readonly number[];
+  target: number;
+  /** `logit` by default. */
+  score?: ScoreKind;
 }
 
 export interface ActivationOptions extends RunOptions {
   /** The tensor of the network that the batch holds, where it is no pictures. */
   at?: string;
+  /** As in `GradientRequest`. */
+  replace?: Replacements;
 }
 
 /** Scores and their gradients; the first axis of all is that of the batch. */
@@ -98,6 +130,28 @@ export function offsetOf({ layout, prefix, channels, height, width }: MapLayout,
   return layout === 'channels-first' ? c * height * width + cell : (prefix + cell) * channels + c;
 }
 
+/**
+ * The attention of one block after its softmax: a tensor [n, heads, queries, keys], or [n, windows, heads, queries, keys]
+ * where tokens attend within windows only.
+ */
+export interface AttentionMap {
+  readonly name: string;
+  readonly heads: number;
+  /** 1 where all tokens attend to all. */
+  readonly windows: number;
+  readonly queries: number;
+  readonly keys: number;
+  /** Whether the scores listen to what the patches read, or to the class token only, as after the last block of most ViTs. */
+  readonly readsPatches: boolean;
+}
+
+/** What a layer adds to every cell of its output: one number a channel. */
+export interface LayerBias {
+  /** The tensor it is part of. */
+  readonly name: string;
+  readonly bias: Float32Array;
+}
+
 /** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */
 export interface Model {
   readonly name: string;
@@ -119,6 +173,10 @@ export interface Model {
   perturb(request: PerturbRequest): Promise<Tensor>;
   /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
   featureMaps?(): readonly FeatureMap[];
+  /** The attention maps of a transformer, block by block; none for other networks. ONNX models only. */
+  attentionMaps?(): readonly AttentionMap[];
+  /** The biases that layers add to maps and tokens, in order. ONNX models only. */
+  biases?(): readonly LayerBias[];
   /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
   activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
   /**
@@ -126,6 +184,14 @@ export interface Model {
    * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.
    */
   gradients?(request: GradientRequest): Promise<Gradients>;
+  /**
+   * Integrated products of values and gradients along straight paths, [n, …]:
+   *
+   *   1 / K · sum_k v_k ⊙ dS/dv (v_k),   v_k = r + α_k (u - r)
+   *
+   * ONNX models only; errors as `gradients`.
+   */
+  pathIntegral?(request: PathIntegralRequest): Promise<Tensor>;
   /** The layers that hold learned weights, from the input to the scores. ONNX models only. */
   weightLayers?(): readonly string[];
   /** A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes of it. ONNX models only. */

@@ -77,6 +77,7 @@ function perturbations(): Perturbation[] {
       columns: upsamplingMatrix('align-corners', 3, 14),
       shifts: Int32Array.from([0, 0, 4, 2, 1, 1, 3, 0, 2, 2]),
     },
+    { kind: 'segments', labels: Int32Array.from({ length: 144 }, (_, i) => i % 5), bits: tensor([5, 5], Float32Array.from(many(25, random.uniform))) },
     { kind: 'ranks', ranks, bounds: Int32Array.from([0, 10, 10, 144, 0, 144, 5, 5, 70, 71]) },
     { kind: 'masks', masks: tensor([5, SIDE, SIDE], Float32Array.from(many(5 * SIDE * SIDE, random.uniform))) },
   ];

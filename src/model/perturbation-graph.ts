@@ -27,6 +27,8 @@ const names = {
   shifts: 'fovea/shifts',
   ranks: 'fovea/ranks',
   bounds: 'fovea/bounds',
+  labels: 'fovea/labels',
+  bits: 'fovea/bits',
   masks: 'fovea/masks',
 } as const;
 
@@ -73,6 +75,13 @@ function gridMask(b: GraphBuilder, height: number, width: number): string {
   return b.add('Reshape', [mask, b.constant([-1, 1, height, width], [4], 'int64')]);
 }
 
+/** Float [n, 1, H, W]: what stays of the part that the pixel belongs to. */
+function segmentMask(b: GraphBuilder, height: number, width: number): string {
+  const labels = b.input(names.labels, 'int32', [height * width]);
+  const mask = b.add('Gather', [b.input(names.bits, 'float32', ['n', 'parts']), labels], { axis: 1 });
+  return b.add('Reshape', [mask, b.constant([-1, 1, height, width], [4], 'int64')]);
+}
+
 /** baseline + mask · (input - baseline): the difference is one picture, so that only two passes go over all of them. */
 function blend(b: GraphBuilder, mask: string, input: string, baseline: string): string {
   return b.add('Add', [b.add('Mul', [mask, b.add('Sub', [input, baseline])]), baseline]);
@@ -89,6 +98,8 @@ function perturbed(b: GraphBuilder, stage: Stage, { channels, height, width }: C
       return b.add('Where', [rankRegion(b, height, width), input, baseline]);
     case 'grids':
       return blend(b, gridMask(b, height, width), input, baseline);
+    case 'segments':
+      return blend(b, segmentMask(b, height, width), input, baseline);
     case 'masks': {
       const masks = b.input(names.masks, 'float32', ['n', height, width]);
       return blend(b, b.add('Reshape', [masks, b.constant([-1, 1, height, width], [4], 'int64')]), input, baseline);
@@ -132,6 +143,10 @@ export function perturbationFeeds(input: Tensor, baseline: Tensor, p: Perturbati
     case 'ranks':
       feeds[names.ranks] = int32([1, 1, ...input.shape.slice(2)], p.ranks);
       feeds[names.bounds] = int32([p.bounds.length / 2, 2], p.bounds);
+      break;
+    case 'segments':
+      feeds[names.labels] = int32([p.labels.length], p.labels);
+      feeds[names.bits] = float32(p.bits);
       break;
     case 'masks':
       feeds[names.masks] = float32(p.masks);

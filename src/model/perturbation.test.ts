@@ -11,6 +11,7 @@ const identity = (n: number) =>
 const windows: Perturbation = { kind: 'windows', windows: Int32Array.of(0, 1, 2, 3, -5, -5, 1, 1, 3, 3, 9, 9, 2, 2, 2, 2), keep: 'outside' };
 const ranks: Perturbation = { kind: 'ranks', ranks: Int32Array.of(3, 0, 2, 1), bounds: Int32Array.of(0, 2, 2, 4, 1, 1) };
 const masks: Perturbation = { kind: 'masks', masks: tensor([2, 2, 2], Float32Array.of(0, 1, 0.5, 0.25, 1, 1, 1, 1)) };
+const segments: Perturbation = { kind: 'segments', labels: Int32Array.of(0, 1, 1, 2), bits: tensor([2, 3], Float32Array.of(1, 0, 0.5, 0, 1, 1)) };
 const grids: Grids = {
   kind: 'grids',
   grids: tensor([2, 2, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
@@ -38,6 +39,11 @@ describe('renderMask', () => {
     expect([...renderMask(ranks, 2, 2, 2)]).toEqual([0, 0, 0, 0]);
   });
 
+  it('keeps of each pixel what its segment keeps', () => {
+    expect([...renderMask(segments, 0, 2, 2)]).toEqual([1, 0, 0, 0.5]);
+    expect([...renderMask(segments, 1, 2, 2)]).toEqual([0, 1, 1, 1]);
+  });
+
   it('upsamples a grid by rows · grid · columnsᵀ from its shift on', () => {
     expect([...renderGrid(grids, 0, 2, 2)]).toEqual([1, 2, 2, 3]);
     expect([...renderGrid(grids, 1, 2, 2)]).toEqual([6, 7, 7, 8]);
@@ -45,7 +51,7 @@ describe('renderMask', () => {
 });
 
 describe('slicePerturbation', () => {
-  it.each([windows, ranks, masks, grids])('gives the same masks as the whole ($kind)', (p) => {
+  it.each([windows, ranks, segments, masks, grids])('gives the same masks as the whole ($kind)', (p) => {
     const side = p.kind === 'windows' ? 4 : 2;
     const part = slicePerturbation(p, 1, countOf(p));
     expect(countOf(part)).toBe(countOf(p) - 1);
@@ -78,6 +84,8 @@ describe('checkRequest', () => {
     [masks, /masks are 2×2, the model's input is 4×4/],
     [ranks, /4 ranks for an input of 4×4/],
     [{ ...grids, shifts: Int32Array.of(0, 0, 2, 0) }, /shift \(0, 0\) of grid 0 leaves/],
+    [segments, /4 labels for an input of 4×4/],
+    [{ ...segments, labels: new Int32Array(16).fill(3) }, /label 3 is no segment: expected 0 to 2/],
     [{ ...grids, columns: identity(3) }, /do not fit the grid/],
     [{ ...grids, shifts: Int32Array.of(0, 0) }, /2 grids need 4 shift values/],
   ])('refuses what does not fit (%#)', (p, message) => {

@@ -41,8 +41,16 @@ export interface Masks {
   readonly masks: Tensor;
 }
 
+/** A picture divided into parts, of which each copy keeps some: `bits` [n, parts] holds how much of each part stays, 0 … 1. */
+export interface Segments {
+  readonly kind: 'segments';
+  /** The part of each pixel, 0 … parts - 1, [H · W]. */
+  readonly labels: Int32Array;
+  readonly bits: Tensor; // [n, parts]
+}
+
 /** A family of perturbed pictures, described by as few numbers as possible. */
-export type Perturbation = Windows | Grids | Ranks | Masks;
+export type Perturbation = Windows | Grids | Ranks | Segments | Masks;
 
 /** How many pictures a perturbation describes. */
 export function countOf(p: Perturbation): number {
@@ -53,6 +61,8 @@ export function countOf(p: Perturbation): number {
       return p.grids.shape[0];
     case 'ranks':
       return p.bounds.length / 2;
+    case 'segments':
+      return p.bits.shape[0];
     case 'masks':
       return p.masks.shape[0];
   }
@@ -72,6 +82,8 @@ export function slicePerturbation(p: Perturbation, from: number, to: number): Pe
       return { ...p, grids: sliceTensor(p.grids, from, to), shifts: p.shifts.subarray(2 * from, 2 * to) };
     case 'ranks':
       return { ...p, bounds: p.bounds.subarray(2 * from, 2 * to) };
+    case 'segments':
+      return { ...p, bits: sliceTensor(p.bits, from, to) };
     case 'masks':
       return { ...p, masks: sliceTensor(p.masks, from, to) };
   }
@@ -119,6 +131,8 @@ export function renderMask(p: Perturbation, n: number, height: number, width: nu
       const [from, to] = p.bounds.subarray(2 * n, 2 * n + 2);
       return Float32Array.from(p.ranks, (rank) => (rank >= from && rank < to ? 1 : 0));
     }
+    case 'segments':
+      return Float32Array.from(p.labels, (label) => p.bits.data[n * p.bits.shape[1] + label]);
     case 'masks':
       return p.masks.data.subarray(n * height * width, (n + 1) * height * width);
   }
@@ -177,6 +191,12 @@ function checkPerturbation(p: Perturbation, height: number, width: number, fail:
   }
   if (p.kind === 'ranks' && p.ranks.length !== height * width) {
     fail(`${p.ranks.length} ranks for an input of ${height}×${width} = ${height * width} pixels`);
+  }
+  if (p.kind === 'segments') {
+    const parts = p.bits.shape[1];
+    const wrong = p.labels.find((label) => label < 0 || label >= parts);
+    if (p.labels.length !== height * width) fail(`${p.labels.length} labels for an input of ${height}×${width} = ${height * width} pixels`);
+    if (wrong !== undefined) fail(`label ${wrong} is no segment: expected 0 to ${parts - 1}`);
   }
   if (p.kind === 'grids') checkGrids(p, height, width, fail);
 }

@@ -126,6 +126,10 @@ describe('a file', () => {
     });
     const model = await load(join(folder, 'a/net.onnx'));
     expect([...(await model.classify(tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), { score: 'logit' })).data]).toEqual([1, 1, 1, 3]);
+    const gradient = await model.gradients?.({ batch: tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), wrt: ['input'], targets: [1] });
+    // Each pixel's share in the mean of the second channel.
+    gradient?.gradients[0].data.forEach((value, i) => expect(value).toBeCloseTo(i >= 64 && i < 128 ? 1 / 64 : 0, 7));
+    expect(gradient?.gradients[0].data).toHaveLength(192);
     await put({ 'b/net.onnx': network('net.data'), 'b/net.data': weights.map((byte) => byte ^ 1) });
     expect((await load(join(folder, 'b/net.onnx'))).fingerprint).not.toBe(model.fingerprint); // other weights, another model
     expect(await errorOf(load(join(folder, 'a/evil.onnx')))).toMatch(/^model: evil: .*outside its folder \(\.\.\/net\.data\)/);
@@ -183,7 +187,7 @@ describe('a name', () => {
   });
 
   it('of nothing lists what there is', async () => {
-    expect(await errorOf(load('demo-cmm'))).toMatch(/^model: there is no model "demo-cmm": expected demo-cnn or demo-cnn-biased, an .onnx file, /);
+    expect(await errorOf(load('demo-cmm'))).toMatch(/^model: there is no model "demo-cmm": expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /);
     expect(await errorOf(load(''))).toMatch(/^model: there is no model ""/);
   });
 

@@ -21,7 +21,7 @@ export interface LoadModelOptions extends ModelOverrides, FetchModelOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const SOURCES = `expected ${EMBEDDED_MODELS.join(' or ')}, an .onnx file, a folder in Hugging Face layout, a hub id (organisation/name), or an http(s) address of the Open Inference Protocol`;
+const SOURCES = `expected ${EMBEDDED_MODELS.join(', ')}, an .onnx file, a folder in Hugging Face layout, a hub id (organisation/name), or an http(s) address of the Open Inference Protocol`;
 
 /** Formats that people have at hand and that have to be exported first. */
 const OTHER_FORMATS: Readonly<Record<string, string>> = {

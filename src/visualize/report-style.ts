@@ -62,6 +62,7 @@ main ul { margin: 0 0 12px; padding-left: 1.2em; max-width: 72ch; }
 .row { padding: 16px 0 20px; border-top: 1px solid var(--line); break-inside: avoid; }
 .cells { display: grid; grid-template-columns: repeat(min(7, var(--columns)), minmax(0, 1fr)); gap: 14px; }
 .cell { margin: 0; min-width: 0; }
+.drawing { display: block; max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 12px; }
 .picture { position: relative; border-radius: 8px; overflow: hidden; background: var(--plain-ground); }
 .picture img { display: block; width: 100%; height: auto; aspect-ratio: 1; }
 .peak { position: absolute; width: 16px; height: 16px; margin: -8px 0 0 -8px; border-radius: 50%; border: 2px solid #fff; box-shadow: 0 0 0 1.5px #000, inset 0 0 0 1.5px #000; }

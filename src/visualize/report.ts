@@ -59,6 +59,8 @@ export interface ReportSection {
   readonly charts?: readonly ReportChart[];
   readonly legends?: readonly ReportLegend[];
   readonly gallery?: ReportGallery;
+  /** A drawing, as an address of an SVG or picture. */
+  readonly drawing?: { readonly source: string; readonly alt: string };
   /** Long text in blocks that open on a click. */
   readonly details?: readonly { readonly title: string; readonly text: string }[];
 }
@@ -145,6 +147,7 @@ function sectionHtml(section: ReportSection): string {
     optional(section.charts, (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`),
     optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
     optional(section.gallery, galleryHtml),
+    optional(section.drawing, ({ source, alt }) => `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`),
     list(section.details, ({ title, text }) => `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`),
     '</section>\n',
   ].join('');

@@ -65,7 +65,7 @@ it('loads bytes', async () => {
 
 it('says what is wrong', async () => {
   expect(await errorOf(loadModel(`${base}/gone.onnx`))).toMatch(/^model: .*gone.onnx is a web page, not an ONNX file/);
-  expect(await errorOf(loadModel('net'))).toMatch(/^usage: "net" is no model: expected demo-cnn or demo-cnn-biased, or the address/);
+  expect(await errorOf(loadModel('net'))).toMatch(/^usage: "net" is no model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/);
   expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(/^runtime: .*does not answer in JSON/);
   const { port } = server.address() as AddressInfo;
   server.closeAllConnections();

@@ -27,6 +27,10 @@ const EMBEDDED_URLS: Readonly<Record<EmbeddedModel, { readonly model: () => URL;
     model: () => new URL('../../demo/models/demo-cnn-biased.onnx', import.meta.url),
     json: () => new URL('../../demo/models/demo-cnn-biased.json', import.meta.url),
   },
+  'demo-vit': {
+    model: () => new URL('../../demo/models/demo-vit.onnx', import.meta.url),
+    json: () => new URL('../../demo/models/demo-vit.json', import.meta.url),
+  },
 };
 
 async function request(url: URL, { headers, signal }: LoadModelOptions): Promise<Response> {
@@ -118,7 +122,7 @@ function urlOf(source: string | URL): URL {
   if (URL.canParse(String(source), base)) return new URL(source, base);
   throw new FoveaError(
     'usage',
-    `"${source}" is no model: expected ${EMBEDDED_MODELS.join(' or ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
+    `"${source}" is no model: expected ${EMBEDDED_MODELS.join(', ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
   );
 }
 

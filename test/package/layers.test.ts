@@ -10,6 +10,8 @@ import { ROOT } from '../browser/modules.ts';
 const REFUSED: Readonly<Record<string, readonly string[]>> = {
   tensor: ['../image/image.ts', '../onnx/index.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts', '../visualize/index.ts'],
   image: ['../onnx/index.ts', '../model/model.ts', '../methods/index.ts', '../visualize/index.ts', '../cli/command.ts'],
+  segmentation: ['../onnx/index.ts', '../model/model.ts', '../methods/index.ts', '../visualize/index.ts', '../cli/command.ts'],
+  alternates: ['../visualize/index.ts', '../cli/command.ts', '../node/hub.ts'],
   onnx: ['../image/image.ts', '../autodiff/index.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts'],
   autodiff: ['../image/image.ts', '../runtime/runtime.ts', '../model/model.ts', '../methods/index.ts'],
   runtime: ['../autodiff/index.ts', '../model/model.ts', '../methods/index.ts', '../metrics/index.ts', '../node/hub.ts'],
@@ -22,6 +24,8 @@ const REFUSED: Readonly<Record<string, readonly string[]>> = {
 /** Imports along the arrows. */
 const ACCEPTED: Readonly<Record<string, readonly string[]>> = {
   image: ['../tensor/index.ts'],
+  segmentation: ['../image/image.ts', '../tensor/index.ts'],
+  alternates: ['../image/image.ts', '../model/model.ts', '../onnx/index.ts', '../runtime/runtime.ts', '../tensor/index.ts'],
   onnx: ['../tensor/index.ts'],
   autodiff: ['../onnx/index.ts', '../tensor/index.ts'],
   runtime: ['../onnx/index.ts', '../tensor/index.ts'],

@@ -36,6 +36,8 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
   'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
   'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
   'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
+  'fovea/segmentation': ['felzenszwalb', 'quickshift', 'slic'],
+  'fovea/alternates': ['alternates', 'createInpainter', 'FILLERS'],
   'fovea/visualize': ['overlay', 'colormap', 'normalizeSigned', 'normalizeUnsigned'],
   'fovea/demo': ['createScene', 'classNames'],
 };
@@ -128,7 +130,7 @@ describe('the packed package', () => {
   });
 
   it('holds the build, the embedded models, licence, changelog and README', () => {
-    const models = ['demo-cnn', 'demo-cnn-biased'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
+    const models = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
     const entries = Object.values(manifest.exports).map((path) => path.replace(/^\.\//, ''));
     const types = entries.filter((path) => path.endsWith('.js')).map((path) => path.replace(/js$/, 'd.ts'));
     const expected = ['README.md', 'LICENSE', 'CHANGELOG.md', ...entries, ...types, ...models];
@@ -218,7 +220,9 @@ describe('the project', () => {
     const reached = [...resolveAll(entries).keys()].filter((specifier) => !specifier.startsWith('fovea'));
     expect(reached).toContain('zod');
     expect(
-      reached.filter((specifier) => !/^(zod|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(specifier)),
+      reached.filter(
+        (specifier) => !/^(zod|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(specifier),
+      ),
     ).toEqual([]);
   });
 

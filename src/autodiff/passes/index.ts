@@ -4,6 +4,7 @@ import { foldShapes } from './fold-shapes.ts';
 import { inlineFunctions } from './inline-functions.ts';
 import { rebuildGelu } from './rebuild-gelu.ts';
 import { rebuildLayerNormalization } from './rebuild-layer-normalization.ts';
+import { rebuildSplit } from './rebuild-split.ts';
 
 /** What the passes before differentiation are told. */
 export interface PrepareOptions {
@@ -15,12 +16,12 @@ export interface PrepareOptions {
 
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused operators taken apart,
- * arithmetic on shapes folded, LayerNormalization and Gelu rebuilt from the pieces that exporters write. It computes
+ * arithmetic on shapes folded, Split, LayerNormalization and Gelu rebuilt from the pieces that exporters write. It computes
  * the same.
  */
 export function prepareGraph(model: OnnxModel, { keep = [], inputShapes = {} }: PrepareOptions = {}): Graph {
   const kept = new Set(keep);
   const whole = decomposeFused(inlineFunctions(model), inputShapes);
   const folded = foldShapes(whole, kept, inputShapes);
-  return rebuildGelu(rebuildLayerNormalization(folded, kept), kept);
+  return rebuildGelu(rebuildLayerNormalization(rebuildSplit(folded), kept), kept);
 }

@@ -38,7 +38,10 @@ function importOpset(opset: Map<string, number>, domain: string, version: number
   const own = opset.get(domain);
   if (own === undefined) opset.set(domain, version);
   else if (own !== version && domain === '') {
-    throw new FoveaError('unsupported', `the local function ${node.domain}:${node.opType} is written in opset ${version}, the model in opset ${own}`);
+    throw new FoveaError(
+      'unsupported',
+      `the model cannot be differentiated: its local function ${node.domain}:${node.opType} is written in opset ${version}, the model in opset ${own}`,
+    );
   }
 }
 
@@ -56,7 +59,8 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
     return made;
   };
   return body.nodes.map((node) => {
-    if (nestedGraphs(node).length > 0) throw new FoveaError('unsupported', `the local function ${call.domain}:${call.opType} has control flow in it`);
+    if (nestedGraphs(node).length > 0)
+      throw new FoveaError('unsupported', `the model cannot be differentiated: its local function ${call.domain}:${call.opType} has control flow in it`);
     return {
       ...node,
       // A model may not have two nodes of one name, and functions often leave theirs without.

@@ -67,6 +67,87 @@ describe('rebuilding what exporters take apart', () => {
   });
 });
 
+describe('the operator set of a model with gradients', () => {
+  const relu: Build = (b, x) => b.add('Relu', [x], {}, 'y');
+  it.each([
+    [9, 9],
+    [12, 12],
+    [13, 16],
+    [15, 16],
+    [16, 16],
+    [18, 18],
+  ])('%i is taken as %i', (opset, raised) => {
+    const { model } = gradientModel(modelBy(relu, opset), { of: 'y', wrt: ['x'] });
+    expect(model.graph.opset.get('')).toBe(raised);
+  });
+});
+
+describe('rebuilding a Split', () => {
+  const ints = (b: GraphBuilder, ...values: number[]): string => b.constant(values.map(BigInt), [values.length], 'int64');
+  /** Slices of the last axis, which has 8 elements, multiplied with numbers of their own. */
+  const slices =
+    (...ranges: [start: number, end: number][]): Build =>
+    (b, x) => {
+      const parts = ranges.map(([start, end], i) =>
+        b.add('Mul', [b.add('Slice', [x, ints(b, start), ints(b, end), ints(b, -1)], {}, `part${i}`), b.constant(i + 1)]),
+      );
+      return b.add('Concat', parts, { axis: 2 }, 'y');
+    };
+
+  it.each([12, 14])('finds the Slices that take an axis apart, in any order, at opset %i', async (opset) => {
+    const model = modelBy(slices([3, 6], [0, 3], [-2, 100]), opset);
+    expect(typesIn(model).filter((type) => type === 'Slice' || type === 'Split')).toEqual(['Split']);
+    const [plain, prepared] = await both(model);
+    expect(prepared).toEqual(plain);
+    const { model: backward, cotangent, gradients } = gradientModel(model, { of: 'y', wrt: ['x'] });
+    const dy = randomTensor([2, 3, 8], 5);
+    const dx = (await runModel(backward, { x: randomTensor([2, 3, 8]), [cotangent]: dy }))[gradients.get('x') ?? ''].data;
+    // y is [2 x[0..3], 1 x[3..6], 3 x[6..8]] with the second first.
+    const factor = (column: number): [at: number, factor: number] => (column < 3 ? [column + 3, 2] : column < 6 ? [column - 3, 1] : [column, 3]);
+    for (let i = 0; i < 48; i++) {
+      const [at, times] = factor(i % 8);
+      expect(dx[i]).toBeCloseTo(times * Number(dy.data[i - (i % 8) + at]), 6);
+    }
+  });
+
+  it.each([
+    {
+      name: 'a gap',
+      ranges: [
+        [0, 3],
+        [4, 8],
+      ],
+    },
+    {
+      name: 'an overlap',
+      ranges: [
+        [0, 4],
+        [3, 8],
+      ],
+    },
+    {
+      name: 'the same part twice',
+      ranges: [
+        [0, 8],
+        [0, 8],
+      ],
+    },
+    {
+      name: 'an end before the last',
+      ranges: [
+        [0, 3],
+        [3, 7],
+      ],
+    },
+  ] as { name: string; ranges: [number, number][] }[])('leaves Slices with $name', ({ ranges }) => {
+    expect(typesIn(modelBy(slices(...ranges))).filter((type) => type === 'Slice' || type === 'Split')).toEqual(['Slice', 'Slice']);
+  });
+
+  it('leaves the names of parts that are asked for', () => {
+    expect(prepareGraph(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).nodes.flatMap(({ outputs }) => outputs)).toContain('part1');
+  });
+});
+
 describe('folding shapes', () => {
   it('leaves one open size in the target of a Reshape, and no arithmetic', async () => {
     const model = modelBy((b, x) => {

@@ -135,8 +135,9 @@ function geluDerivative(ops: Ops, x: string): string {
   const erf = ops.op('Erf', [u]);
   const isFloat = ops.info(x).type === 'float32';
   const cumulative = isFloat ? ops.op('HardSigmoid', [erf], { alpha: 0.5, beta: 0.5 }) : ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
-  const bell = ops.op('Exp', [ops.mul(ops.scale(x, -0.5), x)]);
-  return ops.add(cumulative, ops.mul(ops.scale(u, 1 / Math.sqrt(Math.PI)), bell));
+  // The factor is in the exponent, which saves a pass over the tensor.
+  const bell = ops.op('Exp', [ops.sub(ops.scalar(-0.5 * Math.log(Math.PI), x), ops.mul(u, u))]);
+  return ops.add(cumulative, ops.mul(u, bell));
 }
 
 /** y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 · 0.044715 x²) / 2 */

@@ -79,28 +79,94 @@ function pointwise(ops: Ops, dy: string, w: string, channels: Channels, { input,
   return blocked(ops, insertZeros(ops, dx, channels.inputs, strides, extra));
 }
 
+/** Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at once, half idle. */
+const fewChannels = 32;
+
 /**
- * All s × s phases of dx at once, as channels of one convolution, then depth to space. With i + p = s q + r and
- * k = s m + r: dx[s q + r - p] = Σ_m dy[q - m] w[s m + r].
+ * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to space. S is the stride s, or
+ * t = 2 of them where the channels would be few; the convolution of dy then has the stride t. With i = S q + r and
+ * k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k], over every j for which k is in the kernel.
  */
-function byPhases(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels, window: Window): string {
-  const { kernel, begin, input, output } = window;
-  const s = window.strides[0];
-  const count = kernel.map((size) => Math.ceil(size / s));
-  const [rows, columns] = count;
-  const padded = ops.pad(w, [0, 0, 0, 0], [0, 0, ...kernel.map((size, i) => count[i] * s - size)]);
-  // [M, C, my, ry, mx, rx] -> [ry, rx, C, M, my, mx], turned around in m.
-  const split = ops.reshape(padded, [outputs, inputs, rows, s, columns, s]);
-  const phases = ops.reshape(ops.transpose(split, [3, 5, 1, 0, 2, 4]), [s * s * inputs, outputs, rows * columns]);
-  const weights = ops.reshape(ops.flip(phases, 2), [s * s * inputs, outputs, rows, columns]);
-  const pads = count.map((size) => size - 1);
-  const dx = ops.op('DepthToSpace', [ops.op('Conv', [dy, weights], { kernel_shape: count, pads: [...pads, ...pads] })], { blocksize: s });
-  const before = begin.map((pad) => -pad);
+function byCells(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels, { kernel, strides, begin, input, output }: Window): string {
+  const s = strides[0];
+  const t = s * s * inputs < fewChannels && s <= 4 ? 2 : 1;
+  const cell = s * t;
+  const first = kernel.map((size, i) => Math.ceil((begin[i] - size + 1) / s));
+  const taps = first.map((from, i) => Math.floor((cell - 1 + begin[i]) / s) - from + 1);
+  const along = kernel.map((size, i) =>
+    Array.from({ length: cell * taps[i] }, (_, at) => {
+      const k = Math.floor(at / taps[i]) + begin[i] - s * (first[i] + (at % taps[i]));
+      return k >= 0 && k < size ? k : null;
+    }),
+  );
+  // [r, j] of rows by [r, j] of columns; what is outside the kernel is the zero behind it.
+  const elements = along[0].flatMap((y) => along[1].map((x) => (y === null || x === null ? product(kernel) : y * kernel[1] + x)));
+  const flat = ops.pad(ops.reshape(w, [outputs, inputs, product(kernel)]), [0, 0, 0], [0, 0, 1]);
+  const gathered = ops.op('Gather', [flat, ops.ints(elements)], { axis: 2 });
+  const split = ops.reshape(gathered, [outputs, inputs, cell, taps[0], cell, taps[1]]);
+  const weights = ops.reshape(ops.transpose(split, [2, 4, 1, 0, 3, 5]), [cell * cell * inputs, outputs, ...taps]);
+  const count = input.map((size) => Math.ceil(size / cell));
+  const end = count.map((size, i) => (size - 1) * t + taps[i] + first[i] - output[i]);
+  const cropped = padSpatial(
+    ops,
+    dy,
+    first.map((from) => Math.min(0, -from)),
+    end.map((length) => Math.min(0, length)),
+  );
+  const pads = [...first.map((from) => -from), ...end].map((length) => Math.max(0, length));
+  const cells = ops.op('Conv', [cropped, weights], { kernel_shape: taps, strides: [t, t], pads });
   return padSpatial(
     ops,
-    dx,
-    before,
-    input.map((size, i) => size - (s * (output[i] + count[i] - 1) - begin[i])),
+    ops.op('DepthToSpace', [cells], { blocksize: cell }),
+    [0, 0],
+    input.map((size, i) => size - count[i] * cell),
+  );
+}
+
+/**
+ * Each of the s × s phases of dx by a convolution with the weights that reach it and no others, then the phases are
+ * put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j dy[q + j] w[k].
+ */
+function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel, strides, begin, input, output }: Window): string {
+  const [s] = strides;
+  const count = input.map((size) => Math.ceil(size / s));
+  const along = (axis: number, r: number): { taps: readonly number[]; pads: readonly [number, number] } => {
+    const taps = Array.from({ length: kernel[axis] }, (_, k) => k).filter((k) => (r + begin[axis] - k) % s === 0);
+    const first = (r + begin[axis] - taps[taps.length - 1]) / s;
+    return { taps, pads: [-first, count[axis] - 1 + taps.length + first - output[axis]] };
+  };
+  const residues = Array.from({ length: s }, (_, r) => r);
+  const phases = residues.flatMap((ry) =>
+    residues.map((rx) => {
+      const [rows, columns] = [along(0, ry), along(1, rx)];
+      const taken = ops.op('Gather', [ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 }), ops.ints(columns.taps)], { axis: 3 });
+      const shape = [rows.taps.length, columns.taps.length];
+      const [before, after] = [0, 1].map((side) => [rows.pads[side], columns.pads[side]]);
+      const cropped = padSpatial(
+        ops,
+        dy,
+        before.map((length) => Math.min(0, length)),
+        after.map((length) => Math.min(0, length)),
+      );
+      const pads = [...before, ...after].map((length) => Math.max(0, length));
+      return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], { kernel_shape: shape, group: channels.group, pads });
+    }),
+  );
+  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would hide from the runtime
+  // that it is that of the gates to come, and it would leave the blocked layout.
+  const c = channels.inputs;
+  const [rows, columns] = count;
+  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [0, rows, columns, s, s * c]);
+  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [0, rows * s, columns * s, c]);
+  const dx = ops.transpose(whole, [0, 3, 1, 2]);
+  return blocked(
+    ops,
+    padSpatial(
+      ops,
+      dx,
+      [0, 0],
+      input.map((size, i) => size - count[i] * s),
+    ),
   );
 }
 
@@ -141,7 +207,9 @@ function inputGradient(at: RuleContext, dy: string): string {
   if (depthwise && strides.every((stride) => stride <= 2)) return byInsertedZeros(ops, dy, w, channels, window);
   const square = kernel.length === 2 && strides[0] === strides[1];
   const large = kernel.every((size) => size >= 5) || kernel.every((size, i) => size <= strides[i]);
-  if (channels.group === 1 && square && large && all(dilations, 1)) return byPhases(ops, dy, w, channels, window);
+  if (channels.group === 1 && square && large && all(dilations, 1)) return byCells(ops, dy, w, channels, window);
+  const wide = channels.inputs / channels.group >= 16 && kernel.every((size, i) => size >= strides[i]);
+  if (square && wide && all(dilations, 1)) return byPhases(ops, dy, w, channels, window);
   return byTransposed(ops, dy, w, channels, window);
 }
 

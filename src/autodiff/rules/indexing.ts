@@ -133,7 +133,7 @@ function consecutive(indices: readonly number[]): boolean {
 /** y[…] = x at an index of its own along an axis: each dy is added where it was taken from. */
 const gatherElements: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
-  if (ops.opset < 16) at.refuse('opset 16 or later');
+  if (ops.opset < 16) at.refuse('opset 13 or later');
   const zeros = ops.zerosLike(at.input(0));
   return [ops.op('ScatterElements', [zeros, node.inputs[1], dy], { axis: intAttribute(node, 'axis', 0), reduction: 'add' })];
 };
@@ -141,7 +141,7 @@ const gatherElements: GradientRule = (at, [dy]) => {
 /** y = x at positions: each dy is added where it was taken from. */
 const gatherND: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
-  if (ops.opset < 16) at.refuse('opset 16 or later');
+  if (ops.opset < 16) at.refuse('opset 13 or later');
   if (intAttribute(node, 'batch_dims', 0) !== 0) at.refuse('batch_dims=0');
   return [ops.op('ScatterND', [ops.zerosLike(at.input(0)), node.inputs[1], dy], { reduction: 'add' })];
 };

@@ -89,29 +89,38 @@ function overhang({ strides, output, kernel, dilations, begin, input }: Window):
 
 const lowest = -3.4028234663852886e38;
 
-/**
- * y = max over a window: the first maximum of each window gets dy, as in PyTorch. `rest` is dy where no earlier
- * element was the maximum; what it loses at an element is that element's share.
- */
-const maxPool: GradientRule = (at, [dy]) => {
+/** The maxima's positions in the whole of x, as the operator tells them: each dy is added where its maximum was. */
+function byIndices(at: RuleContext, dy: string): string {
+  const { ops } = at;
+  const x = at.input(0);
+  const sum = ops.op('ScatterElements', [ops.zerosLike(ops.reshape(x, [-1])), ops.reshape(at.output(1), [-1]), ops.reshape(dy, [-1])], {
+    axis: 0,
+    reduction: 'add',
+  });
+  return ops.reshapeLike(sum, x);
+}
+
+/** `rest` is dy where no earlier element of the window was the maximum; what it loses at an element is that element's share. */
+function byComparisons(at: RuleContext, dy: string): string {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const y = at.output(0);
   const padded = padSpatial(ops, at.input(0), window.begin, overhang(window), lowest);
   const offsets = positions(window.kernel).map((position) => position.map((i, axis) => i * window.dilations[axis]));
-  const zero = ops.scalar(0, dy);
   const read = offsetReader(at, padded, window);
   let rest = dy;
   const pieces = offsets.map((offset, i) => {
     if (i === offsets.length - 1) return { offset, piece: rest };
-    const below = ops.op('Less', [read(offset), y]);
-    const next = ops.op('Where', [below, rest, zero]);
+    const next = ops.mul(rest, ops.below(ops.sub(read(offset), y)));
     const piece = ops.sub(rest, next);
     rest = next;
     return { offset, piece };
   });
-  return [place(at, pieces, window)];
-};
+  return place(at, pieces, window);
+}
+
+/** y = max over a window: the first maximum of each window gets dy, as in PyTorch. */
+const maxPool: GradientRule = (at, [dy]) => [at.ops.opset >= 16 ? byIndices(at, dy) : byComparisons(at, dy)];
 
 /** How many elements each window of an average counts, or one number where all count the same. */
 function divisors(at: RuleContext, window: Window): number[] | number {

@@ -58,6 +58,8 @@ export interface RunRequest {
   readonly signal: AbortSignal;
   /** Called with each result as it comes, before the next one is begun. */
   readonly onResult: (outcome: Finished, loaded: LoadedModel) => void | Promise<void>;
+  /** Whether an earlier run finished a picture, whose results are called `name`: it is left out then. */
+  readonly isDone?: (file: string, name: string, loaded: LoadedModel) => Promise<boolean>;
 }
 
 /** What a run left behind. */
@@ -95,10 +97,21 @@ function planFor({ flags, output, signal, ...request }: RunRequest, items: reado
   };
 }
 
+/** The items that no earlier run finished. */
+async function openItems({ isDone, output, folder }: RunRequest, { items, names }: ExplainPlan, loaded: LoadedModel): Promise<readonly ExplainItem[]> {
+  if (!isDone) return items;
+  const open: ExplainItem[] = [];
+  for (const item of items) if (!(await isDone(item.file, names.get(item.file) ?? '', loaded))) open.push(item);
+  if (open.length < items.length) output.note(`${items.length - open.length} of ${items.length} pictures are done already in ${folder}`);
+  return open;
+}
+
 async function work(request: RunRequest, items: readonly ExplainItem[], loaded: LoadedModel, tally: Tally): Promise<void> {
   const { output } = request;
   for (const target of new Set(items.map((item) => item.target))) checkTarget(loaded.model, target);
-  for await (const outcome of explainFiles(planFor(request, items, loaded))) {
+  const plan = planFor(request, items, loaded);
+  const open = await openItems(request, plan, loaded);
+  for await (const outcome of explainFiles({ ...plan, items: open })) {
     if (outcome.kind === 'failed') {
       tally.failures += 1;
       output.fail(outcome.message, outcome.error);
@@ -124,7 +137,7 @@ async function settle({ onResult, output }: RunRequest, outcome: Finished, loade
  * Expands the inputs, loads the model and explains every file. Answers the exit code; `finish` is called before, also
  * when the run was interrupted, to print what there is.
  */
-export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void): Promise<number> {
+export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void | Promise<void>): Promise<number> {
   const { output, flags, folder } = request;
   const tally: Tally = { results: 0, failures: 0 };
   let loaded: LoadedModel | undefined;
@@ -141,7 +154,11 @@ export async function runExplanations(request: RunRequest, finish: (tally: Tally
     stop = error;
   }
   output.progress.stop();
-  finish(tally);
+  try {
+    await finish(tally);
+  } catch (error) {
+    stop ??= error;
+  }
   await loaded?.model.dispose();
   return conclude(stop, tally, request);
 }
@@ -160,11 +177,9 @@ function conclude(stop: unknown, tally: Tally, { output, folder, signal }: RunRe
   return tally.failures > 0 ? 1 : 0;
 }
 
-/** The columns of the table of results. */
-export const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
+const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
 
-/** A result as a row of the table. */
-export function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
+function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
   return [
     image,
     method,
@@ -176,23 +191,21 @@ export function rowOf({ image, method, target, files, modelCalls, seconds }: Res
   ];
 }
 
-/** `fovea explain`. Answers the exit code. */
-export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
-  const output = createOutput(flags);
+/** A run that lists its results and does nothing else with them. Answers the exit code. */
+export async function listExplanations(request: Omit<RunRequest, 'output' | 'onResult'>): Promise<number> {
+  const output = createOutput(request.flags);
   const rows: Cell[][] = [];
-  const request: RunRequest = {
-    items: () => itemsOf(inputs, flags.target),
-    flags,
-    output,
-    signal,
-    methods: requestMethods(flags.method ?? ['iassa'], flags.set),
-    folder: flags.out,
-    onResult: ({ record }) => {
-      output.record(record);
-      rows.push(rowOf(record));
-    },
+  const onResult = ({ record }: Finished) => {
+    output.record(record);
+    rows.push(rowOf(record));
   };
-  return runExplanations(request, () => {
+  return runExplanations({ ...request, output, onResult }, () => {
     if (rows.length > 0) output.print(formatTable(RESULT_COLUMNS, rows));
   });
+}
+
+/** `fovea explain`. Answers the exit code. */
+export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
+  const methods = requestMethods(flags.method ?? ['iassa'], flags.set);
+  return listExplanations({ items: () => itemsOf(inputs, flags.target), flags, signal, methods, folder: flags.out });
 }

@@ -3,9 +3,7 @@ import { readText } from '../../datasets/files.ts';
 import { parsePicsList } from '../../datasets/pics-list.ts';
 import { FoveaError } from '../../errors.ts';
 import { requestMethods } from '../options.ts';
-import { type Cell, createOutput, formatTable } from '../output.ts';
-
-import { type FoundItems, RESULT_COLUMNS, type RunFlags, type RunRequest, rowOf, runExplanations } from './explain.ts';
+import { type FoundItems, listExplanations, type RunFlags } from './explain.ts';
 
 /** The options of `fovea iia`. */
 export interface IiaFlags extends RunFlags {
@@ -26,22 +24,6 @@ async function listed({ pics, images, target }: IiaFlags): Promise<FoundItems> {
 
 /** `fovea iia`, the command of the paper's repository. Answers the exit code. */
 export async function iiaCommand(flags: IiaFlags, signal: AbortSignal): Promise<number> {
-  const output = createOutput(flags);
-  const rows: Cell[][] = [];
-  const request: RunRequest = {
-    items: () => listed(flags),
-    flags,
-    output,
-    signal,
-    methods: requestMethods(['iia'], flags.set),
-    classNames: true,
-    folder: flags.out,
-    onResult: ({ record }) => {
-      output.record(record);
-      rows.push(rowOf(record));
-    },
-  };
-  return runExplanations(request, () => {
-    if (rows.length > 0) output.print(formatTable(RESULT_COLUMNS, rows));
-  });
+  const methods = requestMethods(['iia'], flags.set);
+  return listExplanations({ items: () => listed(flags), flags, signal, methods, classNames: true, folder: flags.out });
 }

@@ -5,7 +5,7 @@ import { resolveModel } from '../../node/load-model.ts';
 import { dataInputs, elementCount, type OnnxModel, readModel, type ValueInfo } from '../../onnx/index.ts';
 import type { Device } from '../../runtime/runtime.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { createOutput, formatCount, formatTable, terminalWidth, wrapText } from '../output.ts';
+import { type Cell, createOutput, formatCount, formatTable, terminalWidth, wrapText } from '../output.ts';
 import { openModel } from '../session.ts';
 
 /** The options of `fovea inspect`. */
@@ -62,9 +62,12 @@ async function differentiability(model: Model, signal: AbortSignal): Promise<Dif
   }
 }
 
-function describeModel({ name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps }: Model, gradients: Differentiability) {
-  const maps = featureMaps?.() ?? null;
-  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, ...gradients, featureMaps: maps };
+function describeModel(
+  { name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps, attentionMaps }: Model,
+  gradients: Differentiability,
+) {
+  const maps = { featureMaps: featureMaps?.() ?? null, attentionMaps: attentionMaps?.() ?? null };
+  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, ...gradients, ...maps };
 }
 
 const shapeText = ({ name, type, shape }: TensorDescription): string =>
@@ -120,6 +123,14 @@ function layoutText({ layout, prefix }: FeatureMap): string {
   return prefix === 0 ? 'tokens' : `tokens after ${prefix} other${prefix === 1 ? '' : 's'}`;
 }
 
+/** The attention maps of a transformer, one line a kind. */
+function attentionText(model: Model): string {
+  const maps = model.attentionMaps?.() ?? [];
+  if (maps.length === 0) return '';
+  const rows = maps.map(({ name, heads, windows, queries, keys }): Cell[] => [name, heads, windows, `${queries}×${keys}`]);
+  return `\n\nAttention maps:\n\n${formatTable(['tensor', 'heads', 'windows', 'tokens'], rows)}`;
+}
+
 function asText(model: Model, gradients: Differentiability, file: FileDescription | undefined): string {
   const rows = [...modelFacts(model, gradients), ...(file ? fileFacts(file) : []), ...model.warnings.map((warning): Fact => ['warning', warning])];
   const column = Math.max(...rows.map(([name]) => name.length)) + 2;
@@ -132,7 +143,7 @@ function asText(model: Model, gradients: Differentiability, file: FileDescriptio
           maps.map((map) => [map.name, map.channels, map.height, map.width, layoutText(map)]),
         )}`
       : '';
-  return `${model.name}\n\n${lines.join('\n')}${table}`;
+  return `${model.name}\n\n${lines.join('\n')}${table}${attentionText(model)}`;
 }
 
 /** The description of a model's file; undefined for a model on a server, which has none to show. */

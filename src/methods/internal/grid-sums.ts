@@ -19,20 +19,35 @@ export function weightedMaskSum({ grids, rows, columns, shifts }: Grids, weights
   const result = new Float64Array(height * width);
   for (const [dy, ofRow] of byShift) {
     const wide = new Float64Array(gridHeight * width);
-    for (const [dx, grid] of ofRow) multiplyAdd(grid, columns.data.subarray(dx * gridWidth), wide, gridHeight, gridWidth, width);
-    for (let y = 0; y < height; y++) {
-      for (let i = 0; i < gridHeight; i++) {
-        const weight = rows.data[(y + dy) * gridHeight + i];
-        if (weight === 0) continue;
-        for (let x = 0; x < width; x++) result[y * width + x] += weight * wide[i * width + x];
-      }
-    }
+    for (const [dx, grid] of ofRow) addColumns(grid, columns.data.subarray(dx * gridWidth), wide, gridHeight, gridWidth, width);
+    addRows(wide, rows.data.subarray(dy * gridHeight), result, gridHeight, height, width);
   }
   return result;
 }
 
+/** rows [height, h] · grid [h, w] · columns [width, w]ᵀ, [height · width] */
+export function upsampleGrid(grid: ArrayLike<number>, rows: ArrayLike<number>, columns: ArrayLike<number>, [h, w]: readonly [number, number]): Float64Array {
+  const [height, width] = [rows.length / h, columns.length / w];
+  const wide = new Float64Array(h * width);
+  addColumns(grid, columns, wide, h, w, width);
+  const result = new Float64Array(height * width);
+  addRows(wide, rows, result, h, height, width);
+  return result;
+}
+
+/** out [height, width] += rows[0 : height] [height, h] · wide [h, width] */
+function addRows(wide: Float64Array, rows: ArrayLike<number>, out: Float64Array, h: number, height: number, width: number): void {
+  for (let y = 0; y < height; y++) {
+    for (let i = 0; i < h; i++) {
+      const weight = rows[y * h + i];
+      if (weight === 0) continue;
+      for (let x = 0; x < width; x++) out[y * width + x] += weight * wide[i * width + x];
+    }
+  }
+}
+
 /** out [h, width] += grid [h, w] · columns[0 : width] [width, w]ᵀ */
-function multiplyAdd(grid: Float64Array, columns: Float32Array, out: Float64Array, h: number, w: number, width: number): void {
+function addColumns(grid: ArrayLike<number>, columns: ArrayLike<number>, out: Float64Array, h: number, w: number, width: number): void {
   for (let x = 0; x < width; x++) {
     for (let j = 0; j < w; j++) {
       const weight = columns[x * w + j];

@@ -1,8 +1,10 @@
 import { FoveaError } from '../../errors.ts';
 import type { MapLayout, Model, ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Attribution, LayerMap, MethodContext } from '../method.ts';
+import { type CamOptions, fromLayers } from './cam.ts';
 import { gradientsOf } from './gradients.ts';
-import { channelsFirst, layoutOf, withLayers } from './layers.ts';
+import { channelsFirst, chooseLayers, layoutOf, withLayers } from './layers.ts';
 
 /** Bytes of altered feature maps that are in memory at once. */
 const GROUP_BYTES = 32 * 2 ** 20;
@@ -26,6 +28,28 @@ export async function readLayers(model: Model, names: readonly string[], input: 
     const layout = layoutOf(model, name, read[l], input);
     return { name, values: read[l], layout, activations: channelsFirst(read[l], 0, layout) };
   });
+}
+
+/**
+ * The map of each layer that the options name, for each class in turn; `mapOf` makes one, and reports the share of it
+ * that is done.
+ */
+export async function explainLayers(
+  { model, input, targets, options, progress }: MethodContext<CamOptions>,
+  mapOf: (layer: LayerValues, target: number, report: (share: number) => void) => Promise<Tensor>,
+): Promise<Attribution[]> {
+  const [, , height, width] = input.shape;
+  const layers = await readLayers(model, chooseLayers(model, options.layer), input);
+  const attributions: Attribution[] = [];
+  for (const [t, { index }] of targets.entries()) {
+    const maps: LayerMap[] = [];
+    for (const [l, layer] of layers.entries()) {
+      const map = await mapOf(layer, index, (share) => progress((t + (l + share) / layers.length) / targets.length));
+      maps.push({ layer: layer.name, map });
+    }
+    attributions.push(fromLayers(maps, options.relu, height, width));
+  }
+  return attributions;
 }
 
 /** Which altered feature maps to score. */

@@ -57,6 +57,13 @@ function tokenGrid(length: number, input: Tensor): { prefix: number; height: num
   return undefined;
 }
 
+/** The grid that a sequence of tokens holds, and how many others come before it: as the network's own tokens have it, or by their number. */
+export function gridOf(model: Model, length: number, input: Tensor): { prefix: number; height: number; width: number } | undefined {
+  const maps = model.featureMaps?.() ?? [];
+  const known = maps.find(({ layout, height, width, prefix }) => layout === 'tokens' && height * width + prefix === length);
+  return known ? { prefix: known.prefix, height: known.height, width: known.width } : tokenGrid(length, input);
+}
+
 /**
  * How the values [n, …] of a layer hold the picture.
  * @throws FoveaError `usage` for a tensor that is no feature map, listing those that are.
@@ -70,8 +77,8 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
   if (shape.length === 3 && hasAspect(b, c, pictureOf(input))) return { layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 };
   if (shape.length === 3 && hasAspect(a, b, pictureOf(input))) return { layout: 'channels-last', channels: c, height: a, width: b, prefix: 0 };
   if (shape.length === 2) {
-    const grid = maps.find(({ layout, height, width, prefix }) => layout === 'tokens' && height * width + prefix === a) ?? tokenGrid(a, input);
-    if (grid) return { layout: 'tokens', channels: b, height: grid.height, width: grid.width, prefix: grid.prefix };
+    const grid = gridOf(model, a, input);
+    if (grid) return { layout: 'tokens', channels: b, ...grid };
   }
   throw new FoveaError(
     'usage',

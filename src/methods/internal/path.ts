@@ -1,6 +1,13 @@
+import { baselineOption } from '../../model/baseline.ts';
 import { INPUT, type Model, type ScoreKind } from '../../model/model.ts';
 import { slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { gradientsOf } from './gradients.ts';
+
+/** Where a path of pictures starts. */
+export const pathBaselineOption = baselineOption
+  .unwrap()
+  .default('black')
+  .describe('where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture');
 
 /** Pictures that are in memory at once, with their gradients. */
 const GROUP = 16;

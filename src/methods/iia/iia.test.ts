@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { explain } from '../explain.ts';
-import { tensor } from '../tensor/tensor.ts';
-import { CHANNELS, convNet, HEIGHT, headWeights, picture, WIDTH } from './fixtures/nets.ts';
-import { haveReference, recorded, recordedCases, recordedInput, referenceModel, relativeError } from './fixtures/reference.ts';
+import { explain } from '../../explain.ts';
+import { tensor } from '../../tensor/tensor.ts';
+import { CHANNELS, convNet, HEIGHT, headWeights, picture, WIDTH } from '../fixtures/nets.ts';
+import { haveReference, recorded, recordedCases, recordedInput, referenceModel, relativeError } from '../fixtures/reference.ts';
 
 const [H, W, CLASSES] = [HEIGHT / 4, WIDTH / 4, 3];
 const layerMap = async (model: Parameters<typeof explain>[0], options = {}, extra = {}) => {

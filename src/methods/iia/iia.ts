@@ -1,17 +1,15 @@
 import { z } from 'zod';
-import { FoveaError } from '../errors.ts';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
-import { rowsOf } from '../model/batching.ts';
-import { INPUT, type Model } from '../model/model.ts';
-import { sizeOf, slab, type Tensor, tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers } from './internal/cam.ts';
-import { gradientsOf } from './internal/gradients.ts';
-import { chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
-import { fullBaseline } from './internal/path.ts';
-import { type Attribution, defineMethod } from './method.ts';
-
-/** Bytes of feature maps, with their gradients, that are in memory at once. */
-const GROUP_BYTES = 96 * 2 ** 20;
+import { FoveaError } from '../../errors.ts';
+import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import { rowsOf } from '../../model/batching.ts';
+import type { Model } from '../../model/model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { attentionOf } from '../internal/attention.ts';
+import { camOptions, fromLayers } from '../internal/cam.ts';
+import { chooseLayers, layoutOf, withLayers } from '../internal/layers.ts';
+import { fullBaseline } from '../internal/path.ts';
+import { type Attribution, defineMethod } from '../method.ts';
+import { explainAttention } from './attention-path.ts';
 
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
 const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
@@ -54,7 +52,7 @@ async function activationsOf(model: Model, layer: string, batch: Tensor, input: 
   return values;
 }
 
-/** The last integral for some rows of the layer: sum over rows u and points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
+/** The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
 interface LastIntegral {
   readonly model: Model;
   readonly layer: string;
@@ -67,30 +65,13 @@ interface LastIntegral {
 
 /** Adds the last integral of `values` [n, C, h, w], over its channels, to `map` [h · w]. */
 async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, values: Tensor, map: Float64Array): Promise<void> {
-  const [count, ...shape] = values.shape;
-  const perRow = alphas?.length ?? 1;
-  const group = Math.max(1, Math.floor(GROUP_BYTES / (8 * sizeOf(shape) * perRow)));
-  for (let from = 0; from < count; from += group) {
-    const some = rowsOf(values, from, Math.min(count, from + group));
-    const least = leastOf(some);
-    const path = alphas ? layerPath(some, least, alphas) : some;
-    const { gradients } = await gradientsOf(model, { batch: path, at: layer, wrt: [INPUT], targets: [target], score, batchSize });
-    for (let row = 0; row < some.shape[0]; row++) {
-      const u = slab(some, row).data;
-      const r = least.subarray(row * shape[0], (row + 1) * shape[0]);
-      for (let k = row * perRow; k < (row + 1) * perRow; k++) addProduct(map, slab(path, k).data, slab(gradients[0], k).data, alphas && { u, r });
-    }
-  }
-}
-
-/** map += sum over channels of (u - r) ⊙ v ⊙ gradient; without the way u - r, of v ⊙ gradient. */
-function addProduct(map: Float64Array, v: Float32Array, gradient: Float32Array, way: { u: Float32Array; r: Float32Array } | null): void {
+  const least = leastOf(values);
+  const request = { batch: values, reference: layerPath(values, least, [0]), points: alphas ?? [1], at: layer, target, score, batchSize };
+  const integral = await model.pathIntegral?.(request);
+  if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
   const cells = map.length;
-  const [u, least] = way ? [way.u, way.r] : [v, v];
-  for (let channel = 0, at = 0; at < v.length; channel++) {
-    const r = least[channel];
-    if (way) for (let i = 0; i < cells; i++, at++) map[i] += (u[at] - r) * v[at] * gradient[at];
-    else for (let i = 0; i < cells; i++, at++) map[i] += v[at] * gradient[at];
+  for (let channel = 0, at = 0; channel < least.length; channel++) {
+    for (let i = 0; i < cells; i++, at++) map[i] += (alphas ? values.data[at] - least[channel] : 1) * integral.data[at];
   }
 }
 
@@ -126,13 +107,17 @@ export const iia = defineMethod({
   paper: 'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
   needs: ['gradients', 'features'],
   signed: true,
-  cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; with three levels n + n² + n³ and n³',
+  cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; transformers (n + 1)² of the whole: 121; with three levels a power more',
   options: z.object({
     levels: z
       .union([z.literal(2), z.literal(3)])
       .default(2)
       .describe('2: paths of the picture and the last layer; 3: of an earlier layer too'),
     steps: z.int().min(1).max(1000).default(10).describe('points on each path'),
+    blocks: z
+      .enum(['last', 'all'])
+      .default('last')
+      .describe('transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together'),
     paths: z.enum(['both', 'image', 'activations']).default('both').describe('which paths are taken; one of them alone is an ablation of the paper'),
     baseline: baselineOption,
     ...camOptions,
@@ -141,11 +126,20 @@ export const iia = defineMethod({
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;
     const { steps, paths } = options;
+    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
+    const attention = options.layer === 'last' ? attentionOf(model, input) : '';
+    if (typeof attention !== 'string') {
+      const { levels, blocks, output: score } = options;
+      const context = { model, attention, input, start, steps, levels, blocks, paths, score, batchSize, progress };
+      return explainAttention(
+        context,
+        targets.map((target) => target.index),
+      );
+    }
     const names = layersOf(model, options.layer, options.levels);
     const layer = names[names.length - 1];
     const betas = points(paths !== 'activations', steps);
     const alphas = paths === 'image' ? null : points(true, steps);
-    const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
     const {
       data,
       shape: [, ...pixels],
@@ -166,8 +160,8 @@ export const iia = defineMethod({
         if (maps[t].length === 0) maps[t] = new Float64Array(sizeOf(shape));
         await addIntegral(integral, values, maps[t]);
       }
-      summed += values.shape[0] * (alphas?.length ?? 1);
-      progress(summed / (betas.length * (alphas?.length ?? 1) ** names.length));
+      summed += values.shape[0];
+      progress(summed / (betas.length * (alphas?.length ?? 1) ** (names.length - 1)));
     };
     if (names.length === 1) await add(first);
     for (let k = 0; names.length === 2 && k < betas.length; k++) {

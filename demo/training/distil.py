@@ -1,0 +1,141 @@
+"""Trains demo-vit with demo-cnn as its teacher: a transformer learns little from few pictures by itself.
+
+Patches are embedded by the first convolutions of demo-cnn, which stay as they are. The class token is to give demo-cnn's
+answer as well as the label, and the tokens of one block are to tell what demo-cnn's last feature map holds at their cells.
+"""
+
+import math
+import time
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+from torch.nn import functional as F
+
+from network import to_input
+from vit import GRID, WIDTH, DemoVit
+
+BATCH = 64
+# After this block (from 0) the tokens imitate the teacher's last map.
+TAP = 3
+WARM_UP = 80
+PEAK_RATE, LEAST_RATE = 1e-3, 1e-5
+
+
+class Teacher(nn.Module):
+    """demo-cnn from its ONNX file: convolutions with batch norm folded in, and the linear layer."""
+
+    def __init__(self, path):
+        super().__init__()
+        graph = onnx.load(str(path)).graph
+        weights = {tensor.name: torch.from_numpy(numpy_helper.to_array(tensor).copy()) for tensor in graph.initializer}
+        self.convolutions = [[weights[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Conv"]
+        (self.head,) = [[weights[name] for name in node.input[1:]] for node in graph.node if node.op_type == "Gemm"]
+
+    def forward(self, x):
+        """The maps of 14 and of 7 cells a side, and the logits."""
+        maps = {}
+        for weight, bias in self.convolutions:
+            stride = 1 if weight.shape[0] == weight.shape[1] else 2
+            y = F.conv2d(x, weight, bias, stride, 1)
+            x = torch.relu(x + y if stride == 1 else y)
+            maps[x.shape[-1]] = x
+        return maps[GRID], maps[GRID // 2], F.linear(x.mean((2, 3)), *self.head)
+
+
+def standardised(features):
+    """Each channel of [n, c, h, w] with mean 0 and deviation 1 over the batch, as tokens [n, 14 · 14, c]."""
+    mean, deviation = features.mean((0, 2, 3), keepdim=True), features.std((0, 2, 3), keepdim=True)
+    scaled = (features - mean) / (deviation + 1e-3)
+    return F.interpolate(scaled, size=(GRID, GRID), mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+
+
+class Student(nn.Module):
+    """The transformer with the linear layer that reads the teacher's last map off its tokens."""
+
+    def __init__(self, teacher):
+        super().__init__()
+        self.vit = DemoVit()
+        for conv, (weight, bias) in zip(self.vit.stem.convolutions, teacher.convolutions):
+            conv.weight.data.copy_(weight)
+            conv.bias.data.copy_(bias)
+        self.vit.stem.requires_grad_(False)
+        self.reader = nn.Linear(WIDTH, teacher.head[0].shape[1])
+
+
+def losses(student, teacher, x, labels, keep):
+    """Sum of the losses on labels, on the teacher's answer and on its last map; and the logits."""
+    with torch.no_grad():
+        features, last, answer = teacher(x)
+        wanted = standardised(last)
+        if keep is not None:
+            wanted = wanted.gather(1, keep.unsqueeze(2).expand(-1, -1, wanted.shape[2]))
+    tokens, tapped = student.vit.tokens(features, keep, TAP)
+    logits = student.vit.classify(tokens)
+    loss = F.cross_entropy(logits, labels, label_smoothing=0.05)
+    loss = loss + F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
+    return loss + F.smooth_l1_loss(student.reader(tapped), wanted), logits
+
+
+def rate_at(step, steps):
+    """Linear warm-up, then half a cosine."""
+    if step < WARM_UP:
+        return PEAK_RATE * (step + 1) / WARM_UP
+    share = (step - WARM_UP) / max(1, steps - WARM_UP)
+    return LEAST_RATE + (PEAK_RATE - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def optimizer_of(student):
+    """AdamW, with weight decay on matrices alone."""
+    learned = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
+    matrices = [p for name, p in learned if p.ndim > 1 and "positions" not in name and "token" not in name]
+    chosen = {id(p) for p in matrices}
+    others = [p for _, p in learned if id(p) not in chosen]
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0}], lr=PEAK_RATE)
+
+
+def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
+    """`steps` steps, the last `whole` of them with all patches, before that with a random half of them.
+
+    The state is kept in the file `checkpoint` every 20 steps, and taken up again from there.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    shuffle = np.random.default_rng(seed)
+    teacher = Teacher(teacher_path)
+    student = Student(teacher)
+    optimizer = optimizer_of(student)
+    started, order, recent, right, first = time.time(), np.empty(0, np.int64), [], 0, 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint)
+        student.load_state_dict(state["student"])
+        optimizer.load_state_dict(state["optimizer"])
+        first = state["step"]
+        generator.manual_seed(seed + first)
+    student.train()
+    for step in range(first, steps):
+        if len(order) < BATCH:
+            order = shuffle.permutation(len(scenes))
+        pictures, labels = scenes.batch(order[:BATCH])
+        order = order[BATCH:]
+        x = augment(to_input(pictures), generator)
+        keep = None
+        if step < steps - whole:
+            keep = torch.rand(BATCH, GRID * GRID, generator=generator).argsort(1)[:, : GRID * GRID // 2]
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(step, steps)
+        loss, logits = losses(student, teacher, x, torch.from_numpy(labels), keep)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        recent.append(loss.item())
+        right += (logits.argmax(1).numpy() == labels).sum()
+        if (step + 1) % 20 == 0:
+            print(f"demo-vit {step + 1}/{steps}: loss {np.mean(recent):.3f}, accuracy {right / (20 * BATCH):.3f}, {time.time() - started:.0f} s", flush=True)
+            recent, right = [], 0
+        if (step + 1) % 20 == 0:
+            torch.save({"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint)
+    return student.vit

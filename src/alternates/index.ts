@@ -1,0 +1,3 @@
+export * from './alternates.ts';
+export * from './fillers.ts';
+export * from './inpainting.ts';

@@ -1,0 +1,204 @@
+import { type Graph, intAttribute, type Node, producersOf, topologicalSort } from '../../onnx/index.ts';
+import type { RuleLookup } from '../mark-path.ts';
+import type { Ops } from '../ops.ts';
+import { forEach, type GradientRule, operatorKey, type RuleContext, type RuleEntry, type RuleTable, rule } from '../rule.ts';
+import { gradientRules } from '../rules/index.ts';
+import { gradientAt, type LinearLayer, linearLayer, negativePart, positivePart, share, varyingTensors } from './linear.ts';
+
+/** How a linear layer z = x w + b hands the relevance R of its output to its input. */
+export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitation' | 'flat' | 'box';
+
+/** Which rule each layer gets, and their parameters. */
+export interface LrpOptions {
+  readonly first: LrpRule;
+  readonly convolution: LrpRule;
+  readonly dense: LrpRule;
+  readonly epsilon: number;
+  readonly gamma: number;
+  /** α; β is α - 1. */
+  readonly alpha: number;
+  /** The least and largest value that each channel of the picture can have, for `box`. */
+  readonly low: readonly number[];
+  readonly high: readonly number[];
+}
+
+/** Divisors that only have to be kept from being zero. */
+const tiny = 1e-9;
+
+type Propagate = (ops: Ops, layer: LinearLayer, r: string, options: LrpOptions, at: RuleContext) => string;
+
+/** R_x = x ⊙ (R / (z + ε sign z)) wᵀ */
+const epsilon: Propagate = (ops, { x, w, backward }, r, options, at) => ops.mul(x, backward(share(ops, r, at.output(0), options.epsilon), w));
+
+/** The inputs and weights of one sign, and of the other, whose products are of that sign. */
+function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
+  const other = part === positivePart ? negativePart : positivePart;
+  return { px: positivePart(ops, x), nx: negativePart(ops, x), same: part(ops, w), opposite: other(ops, w) };
+}
+
+/**
+ * As epsilon, with products of the output's own sign, and a bias of that sign, counted 1 + γ times: they add up to no less
+ * than the output, so that divisors are never small.
+ */
+const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
+  const { w, b, forward, backward } = layer;
+  const favoured = (value: string, own: string): string => ops.add(value, ops.scale(own, more));
+  const signs = [
+    { part: positivePart, chosen: ops.above(at.output(0)) },
+    { part: negativePart, chosen: ops.below(at.output(0)) },
+  ];
+  const results = signs.map(({ part, chosen }) => {
+    const { px, nx, same, opposite } = bySign(ops, layer, part);
+    const [ofPositive, ofNegative] = [favoured(w, same), favoured(w, opposite)];
+    const z = ops.add(forward(px, ofPositive, b === '' ? '' : favoured(b, part(ops, b))), forward(nx, ofNegative));
+    const s = ops.mul(chosen, share(ops, r, z, tiny));
+    return ops.add(ops.mul(px, backward(s, ofPositive)), ops.mul(nx, backward(s, ofNegative)));
+  });
+  return ops.add(results[0], results[1]);
+};
+
+/** The relevance along products of one sign: x⁺ w± + x⁻ w∓, over their sum. */
+function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positivePart): string {
+  const { b, forward, backward } = layer;
+  const { px, nx, same, opposite } = bySign(ops, layer, part);
+  const z = ops.add(forward(px, same, b === '' ? '' : part(ops, b)), forward(nx, opposite));
+  const s = share(ops, r, z, tiny);
+  return ops.add(ops.mul(px, backward(s, same)), ops.mul(nx, backward(s, opposite)));
+}
+
+/** α times the relevance along positive products, minus α - 1 times that along negative ones. */
+const alphaBeta: Propagate = (ops, layer, r, { alpha }) => {
+  const up = ops.scale(alongSign(ops, layer, r, positivePart), alpha);
+  return alpha === 1 ? up : ops.sub(up, ops.scale(alongSign(ops, layer, r, negativePart), alpha - 1));
+};
+
+const zPlus: Propagate = (ops, layer, r) => alongSign(ops, layer, r, positivePart);
+
+/** Probability that a winner is chosen among inputs with excitatory weights: z-plus, and no bias takes part. */
+const excitation: Propagate = (ops, layer, r) => alongSign(ops, { ...layer, b: '' }, r, positivePart);
+
+/** The same share for every input of a window. */
+const flat: Propagate = (ops, { x, w, forward, backward }, r) => {
+  const ones = (like: string): string => ops.add(ops.zerosLike(like), ops.scalar(1, like));
+  return backward(share(ops, r, forward(ones(x), ones(w)), tiny), ones(w));
+};
+
+/** Inputs between l and h: R_x = (x wᵀ - l w⁺ᵀ - h w⁻ᵀ) ⊙ R / (z - l w⁺ - h w⁻) */
+const box: Propagate = (ops, { x, w, forward, backward }, r, { low, high }) => {
+  const bound = (values: readonly number[]): string => ops.expandLike(ops.constant(values, [1, values.length, 1, 1], 'float32'), x);
+  const parts = [
+    { value: x, weights: w },
+    { value: bound(low), weights: positivePart(ops, w) },
+    { value: bound(high), weights: negativePart(ops, w) },
+  ];
+  const difference = ([a, b, c]: string[]): string => ops.sub(ops.sub(a, b), c);
+  const s = share(ops, r, difference(parts.map(({ value, weights }) => forward(value, weights))), tiny);
+  return difference(parts.map(({ value, weights }) => ops.mul(value, backward(s, weights))));
+};
+
+const propagations: Readonly<Record<LrpRule, Propagate>> = { epsilon, gamma, 'alpha-beta': alphaBeta, 'z-plus': zPlus, excitation, flat, box };
+
+/** Relevance goes on unchanged. */
+const pass: GradientRule = (at, [r]) => at.node.inputs.map((_, i) => (i === 0 ? r : ''));
+
+/** A linear operator without weights: R_x = x ⊙ Jᵀ (R / z) */
+const proportional: GradientRule = (at, [r]) => [at.ops.mul(at.input(0), gradientAt(at, 0, share(at.ops, r, at.output(0), tiny), {}))];
+
+/** y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al. 2022). */
+const layerNormalization: GradientRule = (at, [r]) => {
+  const { ops } = at;
+  const rank = at.shape(0).length;
+  const axis = intAttribute(at.node, 'axis', -1);
+  const from = axis < 0 ? axis + rank : axis;
+  const axes = Array.from({ length: rank - from }, (_, i) => from + i);
+  const g = ops.mul(ops.mul(share(ops, r, at.output(0), tiny), at.input(1)), at.output(2));
+  return [ops.mul(at.input(0), ops.sub(g, ops.reduce('ReduceMean', g, axes)))];
+};
+
+/** z = x ± a constant, which keeps its part. */
+const besideConstant = (index: number): GradientRule => {
+  return (at, [r]) => {
+    const part = at.ops.mul(at.input(index), share(at.ops, r, at.output(0), tiny));
+    if (index === 0) return [part];
+    return ['', at.node.opType === 'Sub' ? at.ops.op('Neg', [part]) : part];
+  };
+};
+
+/** z = a ± b: each in proportion to its part. */
+const sum: GradientRule = (at, [r]) => {
+  const s = share(at.ops, r, at.output(0), tiny);
+  return at.node.inputs.map((_, i) => {
+    const part = at.ops.mul(at.input(i), s);
+    return at.node.opType === 'Sub' && i === 1 ? at.ops.op('Neg', [part]) : part;
+  });
+};
+
+/** Operators that work element by element, and some normalisations: relevance goes through them unchanged. */
+const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
+  Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
+  RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
+  LpNormalization MeanVarianceNormalization`;
+
+/** Relevance that a node hands on unchanged to its first input. */
+export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
+
+const shared: RuleTable = {
+  ...forEach(elementByElement, passing),
+  ...forEach('BatchNormalization AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional, { stop: [1, 2, 3, 4] })),
+  LayerNormalization: rule(layerNormalization, { stop: [1, 2] }),
+};
+
+const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
+const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
+
+/**
+ * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options` says, sums and means
+ * in proportion to their parts, of which constants keep theirs; activations pass relevance on; maxima hand it to the winner. Of a
+ * product of two signals both get half, but a gate or attention gets nothing (Ali et al. 2022).
+ */
+export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
+  const varying = varyingTensors(graph);
+  const producers = producersOf(graph);
+  const first = topologicalSort(graph.nodes).find((node) => node.opType === 'Conv' && varying.has(node.inputs[0]));
+  const isGate = (name: string): boolean => {
+    const maker = producers.get(name);
+    return maker !== undefined && (GATES.has(maker.opType) || (CARRIERS.has(maker.opType) && isGate(maker.inputs[0])));
+  };
+  const linear = (kind: LrpRule, weights: 0 | 1): RuleEntry =>
+    rule(
+      (at, [r]) => {
+        const layer = linearLayer(at, weights);
+        const result = propagations[kind](at.ops, layer, r, options, at);
+        return layer.index === 0 ? [result] : ['', result];
+      },
+      { stop: [weights, 2] },
+    );
+  /** What a node with two operands does, by which of them are signals. */
+  const binary = (node: Node): RuleEntry => {
+    const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
+    if (node.opType === 'MatMul' && signals.length === 1) return linear(options.dense, signals[0] === 0 ? 1 : 0);
+    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub')) return rule(besideConstant(signals[0]), { stop: [1 - signals[0]] });
+    if (signals.length === 1) return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
+    if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum);
+    if (node.opType === 'Div') return rule(pass, { stop: [1] });
+    const gates = [0, 1].filter((i) => isGate(node.inputs[i]));
+    const receivers = gates.length === 1 ? [1 - gates[0]] : [0, 1];
+    return rule((at, [r]) => [0, 1].map((i) => (receivers.includes(i) ? product(at, i, r, receivers.length) : '')), {
+      stop: gates.length === 1 ? gates : [],
+    });
+  };
+  return (node) => {
+    const key = operatorKey(node);
+    if (key === 'Conv' || key === 'ConvTranspose') return linear(node === first ? options.first : options.convolution, 1);
+    if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);
+    if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
+    return shared[key] ?? gradientRules[key];
+  };
+}
+
+/** The relevance of one operand of an element-wise or matrix product, of which `receivers` operands share it. */
+function product(at: RuleContext, index: number, r: string, receivers: number): string {
+  const part = at.ops.scale(r, 1 / receivers);
+  if (at.node.opType !== 'MatMul') return part;
+  return at.ops.mul(at.input(index), gradientAt(at, index, share(at.ops, part, at.output(0), tiny), {}));
+}

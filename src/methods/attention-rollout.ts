@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { FoveaError } from '../errors.ts';
+import { firstBlockOption, fromTokens, meanOverHeads, requireAttention, rolloutRow } from './internal/attention.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * Attention rollout: how much of each patch reaches the class token if attention is taken as the flow of information.
+ *
+ *   map = class row of Ã_L ⋯ Ã_1,   Ã_l = (mean_h A_l + I) / 2
+ *
+ * Rows of A sum to one, so those of Ã and of the product do too. It looks at no class.
+ */
+export const attentionRollout = defineMethod({
+  name: 'attention-rollout',
+  title: 'Attention rollout',
+  family: 'attention',
+  paper: 'Abnar & Zuidema, Quantifying Attention Flow in Transformers, ACL 2020, arXiv:2005.00928',
+  needs: ['attention', 'features'],
+  signed: false,
+  cost: '1 forward',
+  options: z.object({ firstBlock: firstBlockOption.default(0) }),
+
+  async explain({ model, input, targets, options, progress }) {
+    const attention = requireAttention(model, input, 'attention-rollout');
+    const { maps } = attention;
+    const names = maps.slice(options.firstBlock).map((map) => map.name);
+    if (names.length === 0) throw new FoveaError('usage', `attention-rollout.firstBlock = ${options.firstBlock}: expected 0 to ${maps.length - 1}`);
+    const values = (await model.activations?.(names, input)) ?? [];
+    progress(1);
+    const matrices = values.map((value) => meanOverHeads([value], (a) => a));
+    const attribution = fromTokens(attention, rolloutRow(attention, matrices, true), input);
+    return targets.map(() => attribution);
+  },
+});

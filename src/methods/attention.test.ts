@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { explain } from '../explain.ts';
+import type { Model } from '../model/model.ts';
+import { createOnnxModel } from '../model/onnx-model.ts';
+import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
+import { haveReference, recorded, recordedCases, relativeError, sharedBytes, sharedNpy } from './fixtures/reference.ts';
+import { noisePictures, smallNetwork } from './fixtures/vit.ts';
+import { gradientsOf } from './internal/gradients.ts';
+
+const input = noisePictures(1, 32);
+const TOKENS = 17;
+
+/** Row-by-row products of whole matrices: slow, and as the formulas stand. */
+const times = (a: number[][], b: number[][]): number[][] => a.map((row) => b[0].map((_, j) => row.reduce((sum, value, k) => sum + value * b[k][j], 0)));
+const identity = (): number[][] => Array.from({ length: TOKENS }, (_, i) => Array.from({ length: TOKENS }, (__, j) => (i === j ? 1 : 0)));
+const plus = (a: number[][], b: number[][]): number[][] => a.map((row, i) => row.map((value, j) => value + b[i][j]));
+
+async function insides(model: Model, target: number) {
+  const names = (model.attentionMaps?.() ?? []).map((map) => map.name);
+  const { values, gradients } = await gradientsOf(model, { batch: input, wrt: names, targets: [target] });
+  const matrices = (f: (a: number, g: number) => number) =>
+    names.map((_, l) =>
+      Array.from({ length: TOKENS }, (__, i) =>
+        Array.from({ length: TOKENS }, (___, j) => {
+          const heads = [0, 1].map((h) => (h * TOKENS + i) * TOKENS + j);
+          return heads.reduce((sum, at) => sum + f(values[l].data[at], gradients[l].data[at]), 0) / 2;
+        }),
+      ),
+    );
+  return matrices;
+}
+
+const rows = async (model: Model, method: string, options = {}) => {
+  const { layers = [], manifest } = await explain(model, input, { method, target: 2, options });
+  return { map: layers[0].map, manifest };
+};
+const close = (a: ArrayLike<number>, b: ArrayLike<number>): void => {
+  expect(relativeError(a, b)).toBeLessThan(1e-4);
+};
+
+describe('methods that look at attention', () => {
+  it('attention-rollout is the class row of the product of (A + I) / 2, whose rows sum to one', async () => {
+    const model = await smallNetwork('vit');
+    const matrices = (await insides(model, 2))((a) => a).map((a) => plus(a, identity()).map((row) => row.map((value) => value / 2)));
+    const product = times(matrices[1], matrices[0]);
+    for (const row of product) expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 4);
+    const { map, manifest } = await rows(model, 'attention-rollout');
+    close(map.data, product[0].slice(1));
+    expect(manifest.modelCalls).toEqual({ forward: 1, backward: 0 });
+    expect(map.shape).toEqual([4, 4]);
+    close((await rows(model, 'attention-rollout', { firstBlock: 1 })).map.data, matrices[1][0].slice(1));
+    await expect(rows(model, 'attention-rollout', { firstBlock: 2 })).rejects.toThrow('attention-rollout.firstBlock = 2: expected 0 to 1');
+  });
+
+  it('gae carries relevance through the blocks without normalising it', async () => {
+    const model = await smallNetwork('vit');
+    let relevance = identity();
+    for (const matrix of (await insides(model, 2))((a, g) => Math.max(0, a * g))) relevance = plus(relevance, times(matrix, relevance));
+    close((await rows(model, 'gae')).map.data, relevance[0].slice(1));
+  });
+
+  it('attention-gradient is the class row of attention times gradient in one block', async () => {
+    const model = await smallNetwork('vit');
+    const matrices = (await insides(model, 2))((a, g) => a * g);
+    close((await rows(model, 'attention-gradient', { block: 0 })).map.data, matrices[0][0].slice(1));
+    close((await rows(model, 'attention-gradient')).map.data, matrices[1][0].slice(1));
+    await expect(rows(model, 'attention-gradient', { block: 2 })).rejects.toThrow('attention-gradient.block = 2: expected -2 to 1');
+  });
+
+  it('say what they need of a network that has no such attention', async () => {
+    const [cnn, swin] = await Promise.all([smallNetwork('mobilenet-v2'), smallNetwork('swin')]);
+    for (const method of ['attention-rollout', 'gae', 't-attr', 'attention-gradient']) {
+      await expect(rows(cnn, method)).rejects.toThrow(/needs attention maps in which all tokens attend to all, and mobilenet-v2 has none/);
+      await expect(rows(swin, method)).rejects.toThrow(/swin attends within windows/);
+    }
+  });
+});
+
+describe('iia of a transformer', () => {
+  it('with no path is the gradient rollout of the picture itself', async () => {
+    const model = await smallNetwork('vit');
+    const matrices = (await insides(model, 2))((a, g) => Math.max(0, a * g)).map((matrix) =>
+      plus(matrix, identity()).map((row) => {
+        const sum = row.reduce((a, b) => a + b);
+        return row.map((value) => value / sum);
+      }),
+    );
+    const expected = times(matrices[1], matrices[0])[0].slice(1);
+    close((await rows(model, 't-attr', { relevance: 'attention', firstBlock: 0 })).map.data, expected);
+    // One step: points 0 and 1. At 0 the last attention is nothing, and so is its part.
+    const { map, manifest } = await rows(model, 'iia', { steps: 1, paths: 'activations' });
+    expect(manifest.modelCalls).toEqual({ forward: 3, backward: 2 });
+    expect(map.shape).toEqual([4, 4]);
+  });
+
+  it('takes as many passes as its points, and the same map for any batch size', async () => {
+    const model = await smallNetwork('vit');
+    const two = await rows(model, 'iia', { steps: 3 });
+    expect(two.manifest.modelCalls).toEqual({ forward: 4 + 16, backward: 16 });
+    expect(two.manifest.extras.interpolated).toEqual([[model.attentionMaps?.()[1].name]]);
+    const three = await rows(model, 'iia', { steps: 3, levels: 3 });
+    expect(three.manifest.modelCalls).toEqual({ forward: 4 + 16 + 64, backward: 64 });
+    const all = await rows(model, 'iia', { steps: 3, blocks: 'all' });
+    expect(relativeError(all.map.data, two.map.data)).toBeGreaterThan(1e-3);
+    const { layers = [] } = await explain(model, input, { method: 'iia', target: 2, options: { steps: 3 }, batchSize: 5 });
+    close(layers[0].map.data, two.map.data);
+    await expect(rows(model, 'iia', { levels: 3, blocks: 'all' })).rejects.toThrow('expected levels 2 for blocks all');
+  });
+});
+
+const cases = recordedCases('vit');
+describe.skipIf(!haveReference('vit'))('transformers as the official code of IIA recorded them (needs ../shared)', () => {
+  const model = async (): Promise<Model> =>
+    createOnnxModel(
+      { name: 'vit', bytes: sharedBytes('reference/vit/vit_tiny_random.onnx'), preprocessing: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } },
+      await createNodeRuntime({ threads: 1 }),
+    );
+  it.each([
+    ['attention-rollout', 'rollout', {}, 1e-4],
+    ['gae', 'gae', {}, 1e-4],
+    ['t-attr', 'tattr_gradient', { relevance: 'attention' }, 1e-4],
+    // The recorded class has a final LayerNorm with another epsilon than the exported one.
+    ['t-attr', 'tattr_lrp', {}, 2e-3],
+    ['iia', 'iia', { steps: 5 }, 1e-4],
+  ])(
+    '%s is %s',
+    async (method, key, options, tolerance) => {
+      const vit = await model();
+      for (const each of cases) {
+        const picture = sharedNpy(`reference/inputs/mobilenet_v2_${each.case}_input.npy`);
+        const { layers = [] } = await explain(vit, picture, { method, target: each.target, options });
+        const error = relativeError(layers[0].map.data, recorded('vit', each.arrays[key]).data);
+        if (process.env.FOVEA_ERRORS) console.log(method, key, each.case, error);
+        expect(error).toBeLessThan(tolerance);
+      }
+    },
+    300_000,
+  );
+
+  it('reads the recorded attention', async () => {
+    const vit = await model();
+    const [each] = cases;
+    const names = (vit.attentionMaps?.() ?? []).map((map) => map.name);
+    const values = (await vit.activations?.(names, sharedNpy(`reference/inputs/mobilenet_v2_${each.case}_input.npy`))) ?? [];
+    const expected = recorded('vit', each.arrays.attention);
+    const size = expected.data.length / names.length;
+    values.forEach((value, l) => expect(relativeError(value.data, expected.data.subarray(l * size, (l + 1) * size))).toBeLessThan(1e-4));
+  });
+});

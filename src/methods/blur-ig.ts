@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { gaussianFilter } from '../image/gaussian-filter.ts';
+import { INPUT } from '../model/model.ts';
+import { slab, tensor } from '../tensor/tensor.ts';
+import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
+import { defineMethod } from './method.ts';
+
+/** Pictures that are in memory at once. */
+const GROUP = 8;
+
+/** All planes of a picture blurred, in double precision; zeros lie beyond the border. */
+function blurred(picture: Float64Array, height: number, width: number, sigma: number): Float64Array {
+  const area = height * width;
+  const out = new Float64Array(picture.length);
+  for (let from = 0; from < picture.length; from += area) out.set(gaussianFilter(picture.subarray(from, from + area), width, sigma, 'zero'), from);
+  return out;
+}
+
+/**
+ * Blur integrated gradients: the path goes through blurred pictures, from the strongest blur to the picture, so no colour
+ * has to stand for "nothing".
+ *
+ *   map = - Σ_i Δσ_i · dL/dσ(σ_i) ⊙ dS/dL(σ_i),   L(σ) the picture blurred by σ
+ */
+export const blurIg = defineMethod({
+  name: 'blur-ig',
+  title: 'Blur IG',
+  family: 'gradient',
+  paper: 'Xu, Venugopalan & Sundararajan, Attribution in Scale and Space, CVPR 2020, arXiv:2004.03383',
+  needs: ['gradients'],
+  signed: true,
+  cost: 'steps forward and backward: 100',
+  options: z.object({
+    steps: z.int().min(1).max(10_000).default(100).describe('points on the path'),
+    maxSigma: z.number().positive().max(1000).default(50).describe('standard deviation in pixels of the strongest blur'),
+    spacing: z.enum(['linear', 'sqrt']).default('linear').describe('linear: sigma grows evenly; sqrt: its square does, up to maxSigma'),
+    sigmaStep: z.number().positive().default(0.01).describe('difference of sigma by which the derivative of the blur is taken'),
+    output: outputOption,
+    reduce: reduceOption,
+  }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const { steps, maxSigma, sigmaStep, output: score } = options;
+    const [, , height, width] = input.shape;
+    const picture = Float64Array.from(input.data);
+    const sigmas = Float64Array.from({ length: steps + 1 }, (_, i) =>
+      options.spacing === 'sqrt' ? Math.sqrt((i * maxSigma) / steps) : (i * maxSigma) / steps,
+    );
+    const totals = targets.map(() => new Float64Array(picture.length));
+    for (let from = 0; from < steps; from += GROUP) {
+      const group = Math.min(GROUP, steps - from);
+      const batch = tensor([group, ...input.shape.slice(1)]);
+      const changes = Array.from({ length: group }, (_, k) => {
+        const i = from + k;
+        const here = blurred(picture, height, width, sigmas[i]);
+        batch.data.set(here, k * picture.length);
+        const next = blurred(picture, height, width, sigmas[i] + sigmaStep);
+        return next.map((value, j) => ((value - here[j]) / sigmaStep) * (sigmas[i + 1] - sigmas[i]));
+      });
+      for (const [t, { index }] of targets.entries()) {
+        const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: [index], score, batchSize });
+        changes.forEach((change, k) => {
+          const gradient = slab(gradients[0], k).data;
+          for (let j = 0; j < change.length; j++) totals[t][j] -= change[j] * gradient[j];
+        });
+      }
+      progress((from + group) / steps);
+    }
+    return totals.map((total) => ({
+      ...pixelAttribution(total, input, options.reduce),
+      extras: { sum: total.reduce((sum, value) => sum + value, 0) },
+    }));
+  },
+});

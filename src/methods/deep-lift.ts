@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { INPUT } from '../model/model.ts';
+import { slab } from '../tensor/tensor.ts';
+import { gradientsOf, pixelAttribution, pixelOptions, repeat } from './internal/gradients.ts';
+import { fullBaseline, scoresOf } from './internal/path.ts';
+import { defineMethod } from './method.ts';
+
+/**
+ * DeepLIFT with the rescale rule: how the score differs from that of a baseline, told by how activations differ.
+ *
+ *   map = m (x - b),   m_x = m_y Δy / Δx through each nonlinearity,   Σ map = S(x) - S(b)
+ */
+export const deepLift = defineMethod({
+  name: 'deep-lift',
+  title: 'DeepLIFT',
+  family: 'gradient',
+  paper: 'Shrikumar, Greenside & Kundaje, Learning Important Features Through Propagating Activation Differences, ICML 2017, arXiv:1704.02685',
+  needs: ['gradients'],
+  signed: true,
+  cost: '2 forward and 1 backward, and 1 forward for the baseline',
+  options: z.object({
+    baseline: baselineOption
+      .unwrap()
+      .default('black')
+      .describe('what the picture is compared with: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
+    ...pixelOptions,
+  }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const reference = fullBaseline(createBaseline(options.baseline, model, input), input);
+    const classes = targets.map((target) => target.index);
+    const score = options.output;
+    const batch = repeat(input, classes.length);
+    const { gradients, scores } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score, rules: 'deep-lift', reference, batchSize });
+    progress(1);
+    return Promise.all(
+      targets.map(async (target, t) => {
+        const contributions = Float64Array.from(slab(gradients[0], t).data, (m, i) => m * (input.data[i] - reference.data[i]));
+        const [baselineScore] = await scoresOf(model, reference, target.index, score, batchSize);
+        const sum = contributions.reduce((all, value) => all + value, 0);
+        const extras = { score: scores.data[t], baselineScore, sum, completenessDelta: sum - (scores.data[t] - baselineScore) };
+        return { ...pixelAttribution(contributions, input, options.reduce), extras };
+      }),
+    );
+  },
+});

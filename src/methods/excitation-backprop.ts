@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { RelevanceRules } from '../model/model.ts';
+import { camOptions, cellSums, fromLayers } from './internal/cam.ts';
+import { gradientsOf, repeat } from './internal/gradients.ts';
+import { channelsFirst, chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
+import { defineMethod } from './method.ts';
+
+const rules: RelevanceRules = {
+  kind: 'lrp',
+  first: 'excitation',
+  convolution: 'excitation',
+  dense: 'excitation',
+  epsilon: 1e-6,
+  gamma: 0,
+  alpha: 1,
+  low: [],
+  high: [],
+};
+
+/**
+ * Excitation backprop: the probability that a winner-take-all pass down the network ends in a cell of a feature map.
+ *
+ *   P(a_i) = Σ_j a_i w_ij⁺ / (Σ_k a_k w_kj⁺) P(a_j),   map = Σ_c P(a_c)
+ */
+export const excitationBackprop = defineMethod({
+  name: 'excitation-backprop',
+  title: 'Excitation backprop',
+  family: 'gradient',
+  paper: 'Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv:1608.00507',
+  needs: ['gradients', 'features'],
+  signed: false,
+  cost: '1 forward and 1 backward',
+  options: z.object({ layer: camOptions.layer }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, , height, width] = input.shape;
+    const names = chooseLayers(model, options.layer);
+    const classes = targets.map((target) => target.index);
+    const { gradients } = await withLayers(model, names, () =>
+      gradientsOf(model, { batch: repeat(input, classes.length), wrt: names, targets: classes, rules, batchSize }),
+    );
+    const layouts = names.map((name, l) => layoutOf(model, name, gradients[l], input));
+    progress(1);
+    return targets.map((_, t) => {
+      const maps = names.map((layer, l) => {
+        const p = channelsFirst(gradients[l], t, layouts[l]);
+        return { layer, map: cellSums(p, p, (value) => value) };
+      });
+      return fromLayers(maps, true, height, width);
+    });
+  },
+});

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { FoveaError } from '../errors.ts';
+import { interpolate } from '../image/resize.ts';
+import { INPUT, type LayerBias, type Model } from '../model/model.ts';
+import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
+import { gradientsOf, outputOption } from './internal/gradients.ts';
+import { channelsFirst, layoutOf } from './internal/layers.ts';
+import { type Attribution, defineMethod } from './method.ts';
+
+/** What keeps a channel without any range from being divided by zero. */
+const tiny = 1e-7;
+
+/** Σ_c ψ(|values_c|), ψ stretching each channel to [0, 1]: a map [h, w] of values [c, h, w]. */
+function stretchedSum({ shape: [channels, height, width], data }: Tensor, factor: (c: number) => number): Tensor {
+  const area = height * width;
+  const sum = new Float64Array(area);
+  for (let c = 0; c < channels; c++) {
+    const values = data.subarray(c * area, (c + 1) * area).map((value) => Math.abs(value * factor(c)));
+    const least = values.reduce((min, value) => Math.min(min, value), Number.POSITIVE_INFINITY);
+    const spread = values.reduce((max, value) => Math.max(max, value), 0) - least + tiny;
+    for (let i = 0; i < area; i++) sum[i] += (values[i] - least) / spread;
+  }
+  return tensor([height, width], Float32Array.from(sum));
+}
+
+/** The biases of layers that hold the picture: all of a convolutional network, those of tokens in a transformer. */
+function spatialBiases(model: Model, gradients: readonly Tensor[], biases: readonly LayerBias[], input: Tensor) {
+  return biases.flatMap(({ name, bias }, l) => {
+    try {
+      return [{ bias, gradient: channelsFirst(gradients[l], 0, layoutOf(model, name, gradients[l], input)) }];
+    } catch (error) {
+      if (error instanceof FoveaError && error.code === 'usage') return []; // no map of the picture
+      throw error;
+    }
+  });
+}
+
+/**
+ * FullGrad: the gradient by the input and by every bias, which together make the whole score of a ReLU network.
+ *
+ *   map = Σ_c ψ(|x_c ⊙ dS/dx_c|) + Σ_l Σ_c ψ(|b_lc dS/db_lc|),   S = xᵀ dS/dx + Σ bᵀ dS/db
+ *
+ * ψ stretches each channel to [0, 1] and upsamples it.
+ */
+export const fullgrad = defineMethod({
+  name: 'fullgrad',
+  title: 'FullGrad',
+  family: 'gradient',
+  paper: 'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, arXiv:1905.00780',
+  needs: ['gradients'],
+  signed: false,
+  cost: '1 forward and 1 backward',
+  options: z.object({ output: outputOption }),
+
+  async explain({ model, input, targets, options, batchSize, progress }) {
+    const [, channels, height, width] = input.shape;
+    const biases = model.biases?.() ?? [];
+    const wrt = [INPUT, ...biases.map(({ name }) => name)];
+    const attributions: Attribution[] = [];
+    for (const [t, { index }] of targets.entries()) {
+      const { gradients } = await gradientsOf(model, { batch: input, wrt, targets: [index], score: options.output, batchSize });
+      const ofInput = tensor(
+        [channels, height, width],
+        slab(gradients[0], 0).data.map((g, i) => g * input.data[i]),
+      );
+      const total = Float64Array.from(stretchedSum(ofInput, () => 1).data);
+      const layers = spatialBiases(model, gradients.slice(1), biases, input);
+      for (const { bias, gradient } of layers) {
+        const up = interpolate(
+          stretchedSum(gradient, (c) => bias[c]),
+          height,
+          width,
+          { mode: 'bilinear' },
+        );
+        up.data.forEach((value, i) => {
+          total[i] += value;
+        });
+      }
+      attributions.push({ map: tensor([height, width], Float32Array.from(total)), extras: { biases: layers.length } });
+      progress((t + 1) / targets.length);
+    }
+    return attributions;
+  },
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { explain } from '../explain.ts';
+import { createRandom } from '../tensor/random.ts';
+import { convNet, picture } from './fixtures/nets.ts';
+import { maskPenalty } from './i-gos.ts';
+
+describe('maskPenalty', () => {
+  it('has the slope that finite differences say', () => {
+    const random = createRandom(1);
+    const mask = Float64Array.from({ length: 25 }, () => random.uniform());
+    const { value, slope } = maskPenalty(mask, 5, 0.7, 3);
+    for (let i = 0; i < 25; i++) {
+      const moved = mask.slice();
+      moved[i] += 1e-6;
+      expect((maskPenalty(moved, 5, 0.7, 3).value - value) / 1e-6).toBeCloseTo(slope[i], 4);
+    }
+    expect(maskPenalty(new Float64Array(25).fill(1), 5, 0.7, 3).value).toBe(0);
+    expect(maskPenalty(new Float64Array(25), 5, 0.7, 3).value).toBeCloseTo(0.7, 12);
+  });
+});
+
+describe('i-gos', () => {
+  const run = async (options = {}, extra = {}) =>
+    explain(await convNet('tanh'), picture, { method: 'i-gos', options: { size: 4, iterations: 6, tv: 0.1, l1: 0.1, baseline: 'zero', ...options }, ...extra });
+
+  it('lowers its objective at every step, keeps the mask in [0, 1], and hides what lowers the score', async () => {
+    const { map, manifest, target } = await run();
+    const { objective, mask } = manifest.extras as unknown as { objective: number[]; mask: number[] };
+    expect(objective[0]).toBeCloseTo(1, 4);
+    expect(objective.length).toBeGreaterThan(2);
+    objective.slice(1).forEach((value, i) => expect(value).toBeLessThan(objective[i]));
+    for (const value of mask) {
+      expect(value).toBeGreaterThanOrEqual(0);
+      expect(value).toBeLessThanOrEqual(1);
+    }
+    const model = await convNet('tanh');
+    const hidden = { shape: picture.shape, data: picture.data.map((value, i) => value * (1 - map.data[i % map.data.length])) };
+    const score = (await model.classify(hidden)).data[target.index];
+    const penalty = maskPenalty(mask, 4, 0.1, 0.1).value;
+    expect(score / target.probability + penalty).toBeCloseTo(objective[objective.length - 1], 4);
+    expect(score).toBeLessThan(target.probability);
+  });
+
+  it('counts its calls, and is the same for the same seed and any batch size', async () => {
+    const base = await run({ iterations: 1 });
+    expect(base.manifest.modelCalls).toEqual({ forward: 1 + 20 + 14, backward: 20 });
+    const again = await run({ iterations: 1 }, { batchSize: 3 });
+    again.map.data.forEach((value, i) => expect(value).toBeCloseTo(base.map.data[i], 4));
+  });
+});

@@ -1,0 +1,214 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../model/baseline.ts';
+import type { Grids } from '../model/perturbation.ts';
+import type { Target } from '../model/target.ts';
+import type { Random } from '../tensor/random.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { weightedMaskSum } from './internal/grid-sums.ts';
+import { fullBaseline, gradientSeries } from './internal/path.ts';
+import { upsamplingMatrix } from './internal/upsampling.ts';
+import { type Attribution, defineMethod, type MethodContext } from './method.ts';
+
+const options = z.object({
+  size: z.int().min(2).max(128).default(28).describe('cells of the mask in each direction'),
+  iterations: z.int().min(1).max(1000).default(15).describe('most steps of descent'),
+  steps: z.int().min(1).max(1000).default(20).describe('points of the integrated gradient'),
+  l1: z.number().min(0).default(1).describe('weight of the share that is hidden'),
+  tv: z.number().min(0).default(4).describe('weight of the total variation of the mask; the authors’ code has 20'),
+  noise: z.number().min(0).default(0.2).describe('standard deviation of the noise on the pictures of the integrated gradient, in normalised units'),
+  baseline: baselineOption
+    .unwrap()
+    .default('blur')
+    .describe(baselineOption.description ?? ''),
+});
+
+type Options = z.output<typeof options>;
+
+/**
+ * Lengths of step that are tried side by side: how far the cell with the largest slope would move. The longest hide
+ * all cells with a thirty-second of its slope: where the score is saturated, only hiding much at once lowers it.
+ */
+const STEPS = Array.from({ length: 14 }, (_, i) => 2 ** (5 - i));
+/** Armijo's share of the decrease that the slope promises. */
+const ARMIJO = 1e-4;
+/** Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was set. */
+const SIZE_OF_WEIGHT = 28;
+
+/** What a mask is judged by besides the score, and the slope of that. */
+export function maskPenalty(mask: ArrayLike<number>, size: number, l1: number, tv: number): { value: number; slope: Float64Array } {
+  // l1 · mean (1 - m) + tv' · mean over neighbours of (m_i - m_j)²,  tv' = tv · size / 28: a border costs the same at any size.
+  const slope = new Float64Array(mask.length).fill(-l1 / mask.length);
+  let value = 0;
+  for (let i = 0; i < mask.length; i++) value += (l1 * (1 - mask[i])) / mask.length;
+  const weight = (tv * Math.min(1, size / SIZE_OF_WEIGHT)) / mask.length;
+  const pair = (a: number, b: number) => {
+    const difference = mask[a] - mask[b];
+    value += weight * difference ** 2;
+    slope[a] += 2 * weight * difference;
+    slope[b] -= 2 * weight * difference;
+  };
+  for (let i = 0; i < mask.length; i++) {
+    if ((i + 1) % size !== 0) pair(i, i + 1);
+    if (i + size < mask.length) pair(i, i + size);
+  }
+  return { value, slope };
+}
+
+/** Everything that stays the same while a mask is looked for. */
+interface Problem {
+  readonly context: MethodContext<Options>;
+  readonly target: Target;
+  readonly background: Tensor;
+  readonly difference: Float32Array;
+  readonly rows: Tensor;
+  readonly columns: Tensor;
+  readonly random: Random;
+  /** Probability of the whole picture, the unit of the score: what can be gained does not depend on how sure the model is. */
+  readonly whole: number;
+}
+
+const gridsOf = ({ rows, columns }: Problem, masks: readonly Float32Array[], size: number): Grids => {
+  const cells = tensor([masks.length, size, size]);
+  masks.forEach((mask, k) => void cells.data.set(mask, k * size * size));
+  return { kind: 'grids', grids: cells, rows, columns, shifts: new Int32Array(2 * masks.length) };
+};
+
+/** f( b + up(m) (x - b) ) / f(x) for each mask: one batch. */
+async function relativeScores(problem: Problem, masks: readonly Float32Array[]): Promise<Float64Array> {
+  const { context, target, background, whole } = problem;
+  const { model, input, batchSize, options } = context;
+  const perturbation = gridsOf(problem, masks, options.size);
+  const { data } = await model.perturb({ input, baseline: background, perturbation, targets: [target.index], batchSize });
+  return Float64Array.from(data, (score) => score / whole);
+}
+
+/** rowsᵀ · picture · columns: how much each cell is in the pixels, [size · size]. */
+function gather({ rows, columns }: Problem, pixels: Float64Array, height: number, width: number, size: number): Float64Array {
+  const wide = new Float64Array(size * width);
+  for (let y = 0; y < height; y++) {
+    for (let i = 0; i < size; i++) {
+      const weight = rows.data[y * size + i];
+      for (let x = 0; weight !== 0 && x < width; x++) wide[i * width + x] += weight * pixels[y * width + x];
+    }
+  }
+  const cells = new Float64Array(size * size);
+  for (let x = 0; x < width; x++) {
+    for (let j = 0; j < size; j++) {
+      const weight = columns.data[x * size + j];
+      for (let i = 0; weight !== 0 && i < size; i++) cells[i * size + j] += weight * wide[i * width + x];
+    }
+  }
+  return cells;
+}
+
+/** The slope of 1/S Σ_s f( b + (s/S) up(m) (x - b) ) / f(x) by m: the integrated gradient (Qi et al. 2020, eq. 4). */
+async function integratedGradient(problem: Problem, mask: Float32Array): Promise<Float64Array> {
+  const { context, target, background, difference, random, whole } = problem;
+  const { model, input, options, batchSize } = context;
+  const { steps, size, noise } = options;
+  const [, channels, height, width] = input.shape;
+  const area = height * width;
+  const shown = weightedMaskSum(gridsOf(problem, [mask], size), [1], height, width);
+  const slopes = new Float64Array(area);
+  await gradientSeries({
+    model,
+    input,
+    target: target.index,
+    score: 'probability',
+    batchSize,
+    count: steps,
+    render: (k, picture) => {
+      for (let i = 0; i < picture.length; i++) {
+        picture[i] = background.data[i] + ((k + 1) / steps) * shown[i % area] * difference[i] + (noise > 0 ? noise * random.normal() : 0);
+      }
+    },
+    take: (k, gradient) => {
+      for (let c = 0; c < channels; c++) {
+        for (let i = 0; i < area; i++) slopes[i] += ((k + 1) / steps / steps / whole) * gradient[c * area + i] * difference[c * area + i];
+      }
+    },
+  });
+  return gather(problem, slopes, height, width, size);
+}
+
+/** Moves against the slope; cells that leave [0, 1] are put back. */
+const moved = (mask: Float32Array, slope: Float64Array, step: number): Float32Array =>
+  mask.map((value, i) => Math.min(1, Math.max(0, value - step * slope[i])));
+
+/**
+ * The best of all lengths of step among those that lower the objective as Armijo's rule demands, or undefined. They are one
+ * batch, so a line search costs no more rounds than a step; a length is relative to the largest slope, so it can always move.
+ */
+async function lineSearch(
+  problem: Problem,
+  mask: Float32Array,
+  slope: Float64Array,
+  value: number,
+): Promise<{ mask: Float32Array; value: number } | undefined> {
+  const { size, l1, tv } = problem.context.options;
+  const largest = slope.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+  if (!(largest > 0)) return undefined;
+  const candidates = STEPS.map((length) => moved(mask, slope, length / largest));
+  const scores = await relativeScores(problem, candidates);
+  let best: { mask: Float32Array; value: number } | undefined;
+  candidates.forEach((candidate, k) => {
+    const objective = scores[k] + maskPenalty(candidate, size, l1, tv).value;
+    const promised = slope.reduce((sum, each, i) => sum + each * (mask[i] - candidate[i]), 0);
+    if (objective <= value - ARMIJO * promised && objective < (best?.value ?? value)) best = { mask: candidate, value: objective };
+  });
+  return best;
+}
+
+/** Where nothing is hidden the slope of the score is often lost in the penalties: the descent then follows the score alone. */
+async function findMask(problem: Problem, progress: (share: number) => void): Promise<{ mask: Float32Array; objective: number[] }> {
+  const { size, iterations, l1, tv } = problem.context.options;
+  let mask = new Float32Array(size * size).fill(1);
+  const [start] = await relativeScores(problem, [mask]);
+  const objective = [start];
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    const score = await integratedGradient(problem, mask);
+    const whole = maskPenalty(mask, size, l1, tv).slope.map((penalty, i) => penalty + score[i]);
+    const value = objective[objective.length - 1];
+    const next = (await lineSearch(problem, mask, whole, value)) ?? (await lineSearch(problem, mask, score, value));
+    progress((iteration + 1) / iterations);
+    if (!next) break;
+    mask = next.mask as Float32Array<ArrayBuffer>;
+    objective.push(next.value);
+  }
+  return { mask, objective };
+}
+
+/** I-GOS: the smallest, smoothest mask that hides the class, found by descent along integrated gradients. */
+export const iGos = defineMethod({
+  name: 'i-gos',
+  title: 'I-GOS',
+  family: 'gradient',
+  paper: 'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
+  needs: ['gradients'],
+  signed: false,
+  cost: 'at most iterations · (steps + 28) + 1 forward and iterations · steps backward: 721 and 300',
+  options,
+
+  async explain(context) {
+    const { model, input, targets, options, random } = context;
+    const { size } = options;
+    const [, , height, width] = input.shape;
+    const background = fullBaseline(createBaseline(options.baseline, model, input), input);
+    const shared = {
+      context,
+      background,
+      difference: input.data.map((value, i) => value - background.data[i]),
+      rows: upsamplingMatrix('align-corners', size, height),
+      columns: upsamplingMatrix('align-corners', size, width),
+    };
+    const attributions: Attribution[] = [];
+    for (const [t, target] of targets.entries()) {
+      const problem: Problem = { ...shared, target, random: random.fork(`class ${target.index}`), whole: Math.max(target.probability, 1e-12) };
+      const { mask, objective } = await findMask(problem, (share) => context.progress((t + share) / targets.length));
+      const hidden = mask.map((value) => 1 - value);
+      const map = weightedMaskSum(gridsOf(problem, [hidden], size), [1], height, width);
+      attributions.push({ map: tensor([height, width], Float32Array.from(map)), extras: { objective, mask: [...mask] } });
+    }
+    return attributions;
+  },
+});

@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import type { AttentionMap, Model } from '../../model/model.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Attribution } from '../method.ts';
+import { fromLayers } from './cam.ts';
+import { gridOf } from './layers.ts';
+
+/** The attention of a transformer in which every token attends to all. */
+export interface Attention {
+  readonly maps: readonly AttentionMap[];
+  readonly tokens: number;
+  /** Tokens before those of the grid: the class token first, then distillation and registers. */
+  readonly prefix: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The first block that a rollout goes through. */
+export const firstBlockOption = z.int().min(0).describe('the first block that the rollout goes through, counted from 0');
+
+/** Why a network's attention cannot be rolled out; the empty text if it can. */
+function obstacle(maps: readonly AttentionMap[]): string {
+  if (maps.length === 0) return 'has none';
+  const within = maps.find((map) => map.windows > 1);
+  if (within) return `attends within windows (${within.name})`;
+  const other = maps.find((map) => map.queries !== map.keys || map.keys !== maps[0].keys);
+  return other ? `has attention of ${other.queries}×${other.keys} tokens (${other.name})` : '';
+}
+
+/** The attention of a network, or why a method cannot use it. */
+export function attentionOf(model: Model, input: Tensor): Attention | string {
+  const maps = model.attentionMaps?.() ?? [];
+  const reason = obstacle(maps);
+  if (reason !== '') return reason;
+  const [{ keys }] = maps;
+  const grid = gridOf(model, keys, input);
+  return grid ? { maps, tokens: keys, ...grid } : `has ${keys} tokens, which are no grid of the picture`;
+}
+
+/**
+ * The attention that a method needs.
+ * @throws FoveaError `unsupported` if the network has none, or not between all tokens of a grid.
+ */
+export function requireAttention(model: Model, input: Tensor, method: string): Attention {
+  const found = attentionOf(model, input);
+  if (typeof found !== 'string') return found;
+  throw new FoveaError(
+    'unsupported',
+    `${method} needs attention maps in which all tokens attend to all, and ${model.name} ${found}: use a method for any network, such as grad-cam, iia or rise`,
+  );
+}
+
+/** How many rows [heads, tokens, tokens] of all blocks, with their gradients, are in memory at once. */
+export function rowsAtOnce({ maps, tokens }: Attention, bytes = 192 * 2 ** 20): number {
+  const row = maps.reduce((sum, { heads }) => sum + 8 * heads * tokens * tokens, 0);
+  return Math.max(1, Math.floor(bytes / row));
+}
+
+/** Adds f of each element of rows `from` to `to` of some tensors [n, heads, tokens, tokens], over rows and heads, to `sum` [tokens · tokens]. */
+export function addOverHeads(sum: Float64Array, tensors: readonly Tensor[], f: (...values: number[]) => number, from = 0, to = tensors[0].shape[0]): void {
+  const area = sum.length;
+  const row = tensors[0].data.length / tensors[0].shape[0];
+  const [a, b] = tensors.map(({ data }) => data);
+  for (let i = from * row; i < to * row; i++) sum[i % area] += b === undefined ? f(a[i]) : f(a[i], b[i]);
+}
+
+/** Mean over the heads of f of each element of row `row`: [tokens · tokens]. */
+export function meanOverHeads(tensors: readonly Tensor[], f: (...values: number[]) => number, row = 0): Float64Array {
+  const [, heads, tokens] = tensors[0].shape;
+  const sum = new Float64Array(tokens * tokens);
+  addOverHeads(sum, tensors, f, row, row + 1);
+  return sum.map((value) => value / heads);
+}
+
+/** max(a b, 0) */
+export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
+
+/** Whether the scores come from the class token, and not from the mean of the patches. */
+const answersFromClassToken = ({ maps, prefix }: Attention): boolean => prefix > 0 && !maps[maps.length - 1].readsPatches;
+
+/** The weights with which rows of a matrix of tokens are read: the class token, or all patches alike where scores come from their mean. */
+function readingRow(attention: Attention): Float64Array {
+  const { tokens, prefix, height, width } = attention;
+  const row = new Float64Array(tokens);
+  if (answersFromClassToken(attention)) row[0] = 1;
+  else row.fill(1 / (height * width), prefix, prefix + height * width);
+  return row;
+}
+
+/**
+ * The row of the class token of (I + A_L) ⋯ (I + A_1), A_l [tokens · tokens]; `normalize`: with rows divided by their sums.
+ * The row goes from the last matrix to the first, so no two matrices are multiplied.
+ */
+export function rolloutRow(attention: Attention, matrices: readonly Float64Array[], normalize: boolean): Float64Array {
+  const { tokens } = attention;
+  return matrices.toReversed().reduce((row, matrix) => {
+    const next = new Float64Array(tokens);
+    for (let i = 0; i < tokens; i++) {
+      const line = matrix.subarray(i * tokens, (i + 1) * tokens);
+      const weight = row[i] / (normalize ? 1 + line.reduce((sum, value) => sum + value, 0) : 1);
+      next[i] += weight;
+      for (let j = 0; j < tokens; j++) next[j] += weight * line[j];
+    }
+    return next;
+  }, readingRow(attention));
+}
+
+/** The row of the class token of one matrix [tokens · tokens], or the mean of the patches' rows. */
+export function readRow(attention: Attention, matrix: Float64Array): Float64Array {
+  const { tokens } = attention;
+  const weights = readingRow(attention);
+  return Float64Array.from({ length: tokens }, (_, j) => weights.reduce((sum, weight, i) => sum + weight * matrix[i * tokens + j], 0));
+}
+
+/** A row of tokens as a map: what falls on the grid, upsampled with half-pixel centres. */
+export function fromTokens(attention: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}): Attribution {
+  const { prefix, height, width, maps } = attention;
+  const map = tensor([height, width], Float32Array.from(row.subarray(prefix, prefix + height * width)));
+  return fromLayers([{ layer: maps[maps.length - 1].name, map }], false, input.shape[2], input.shape[3], {
+    classToken: answersFromClassToken(attention),
+    ...extras,
+  });
+}

@@ -1,0 +1,122 @@
+/** Offsets (dy, dx) within a disk: dy² + dx² ≤ radius². */
+function disk(radius: number): [number, number][] {
+  const side = Array.from({ length: 2 * radius + 1 }, (_, i) => i - radius);
+  return side.flatMap((dy) => side.flatMap((dx): [number, number][] => (dy * dy + dx * dx <= radius * radius ? [[dy, dx]] : [])));
+}
+
+/** The parts of several segmentations, each dilated; they overlap. */
+export class Regions {
+  /** The pixels of each region, ascending. */
+  readonly pixels: readonly Uint32Array[];
+  /** The regions that each pixel is in. */
+  readonly at: readonly number[][];
+
+  constructor(segmentations: readonly Int32Array[], height: number, width: number, dilation: number) {
+    const offsets = disk(dilation);
+    const at: number[][] = Array.from({ length: height * width }, () => []);
+    let count = 0;
+    for (const labels of segmentations) {
+      const numbers = [...new Set(labels)].sort((a, b) => a - b);
+      const order = new Map(numbers.map((label, i) => [label, count + i]));
+      for (let y = 0; y < height; y++) {
+        for (let x = 0; x < width; x++) {
+          const here = new Set<number>();
+          for (const [dy, dx] of offsets) {
+            const [v, u] = [y + dy, x + dx];
+            if (v >= 0 && u >= 0 && v < height && u < width) here.add(order.get(labels[v * width + u]) as number);
+          }
+          at[y * width + x].push(...here);
+        }
+      }
+      count += numbers.length;
+    }
+    const pixels: number[][] = Array.from({ length: count }, () => []);
+    at.forEach((regions, pixel) => {
+      for (const region of regions) pixels[region].push(pixel);
+    });
+    this.pixels = pixels.map((list) => Uint32Array.from(list));
+    this.at = at;
+  }
+
+  get count(): number {
+    return this.pixels.length;
+  }
+}
+
+/** How regions are ranked. */
+export interface RankOptions {
+  readonly algorithm: 'full' | 'fast';
+  /** Pixels that a region must add. */
+  readonly minArea: number;
+}
+
+/** What of each region is not covered yet: pixels, and the sum of their values. */
+class Uncovered {
+  readonly counts: Int32Array;
+  readonly sums: Float64Array;
+  private readonly regions: Regions;
+  private readonly values: Float64Array;
+  private readonly covered: Uint8Array;
+
+  constructor(regions: Regions, values: Float64Array) {
+    this.regions = regions;
+    this.values = values;
+    this.covered = new Uint8Array(values.length);
+    this.counts = Int32Array.from(regions.pixels, (pixels) => pixels.length);
+    this.sums = Float64Array.from(regions.pixels, (pixels) => pixels.reduce((sum, pixel) => sum + values[pixel], 0));
+  }
+
+  mean(region: number): number {
+    return this.sums[region] / this.counts[region];
+  }
+
+  /** Covers a region and writes a value at its pixels that were not. */
+  cover(region: number, value: number, map: Float64Array): void {
+    for (const pixel of this.regions.pixels[region]) {
+      if (this.covered[pixel]) continue;
+      this.covered[pixel] = 1;
+      map[pixel] = value;
+      for (const other of this.regions.at[pixel]) {
+        this.counts[other]--;
+        this.sums[other] -= this.values[pixel];
+      }
+    }
+  }
+
+  /** The mean of the values that no region has covered, written there. */
+  fillRest(map: Float64Array): void {
+    const rest = [...this.values.keys()].filter((pixel) => !this.covered[pixel]);
+    const mean = rest.reduce((sum, pixel) => sum + this.values[pixel], 0) / rest.length;
+    for (const pixel of rest) map[pixel] = mean;
+  }
+}
+
+/** The region with the largest mean of what it would add; undefined where none adds enough. Ties go to the first. */
+function best(uncovered: Uncovered, minArea: number): number | undefined {
+  let found: number | undefined;
+  for (let region = 0; region < uncovered.counts.length; region++) {
+    if (uncovered.counts[region] < minArea) continue;
+    if (found === undefined || uncovered.mean(region) > uncovered.mean(found)) found = region;
+  }
+  return found;
+}
+
+/** A map [H · W] in which every pixel has the mean value of what its region added, and how many regions were added. */
+export function rankRegions(regions: Regions, values: Float64Array, { algorithm, minArea }: RankOptions): { map: Float64Array; added: number } {
+  const map = new Float64Array(values.length);
+  const uncovered = new Uncovered(regions, values);
+  let added = 0;
+  const add = (region: number): void => {
+    uncovered.cover(region, uncovered.mean(region), map);
+    added++;
+  };
+  if (algorithm === 'full') {
+    for (let region = best(uncovered, minArea); region !== undefined; region = best(uncovered, minArea)) add(region);
+  } else {
+    const means = regions.pixels.map((_, region) => uncovered.mean(region));
+    const order = [...means.keys()].sort((a, b) => means[b] - means[a]);
+    for (const region of order) if (uncovered.counts[region] >= minArea) add(region);
+  }
+  uncovered.fillRest(map);
+  return { map, added };
+}

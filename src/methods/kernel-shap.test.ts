@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { explain } from '../explain.ts';
+import { createRandom } from '../tensor/random.ts';
+import { convNet, HEIGHT, picture, WIDTH } from './fixtures/nets.ts';
+import { coalitions, shapleyFit } from './kernel-shap.ts';
+
+/** A game of 6 players with interactions. */
+const PLAYERS = 6;
+const worth = (z: ArrayLike<number>, at = 0): number => {
+  const v = Array.from({ length: PLAYERS }, (_, i) => z[at + i]);
+  return 0.3 + v[0] - 0.5 * v[1] + 2 * v[2] * v[3] - v[1] * v[4] + 3 * v[0] * v[2] * v[5];
+};
+
+/** φ_i = mean over all orders of what i adds to those before: here term by term, each shared equally by its players. */
+const SHAPLEY = [1 + 1, -0.5 - 0.5, 1 + 1, 1, -0.5, 1];
+
+const scoresOf = ({ samples }: { samples: Float32Array }) => Float64Array.from({ length: samples.length / PLAYERS }, (_, n) => worth(samples, n * PLAYERS));
+const [empty, whole] = [worth(new Float64Array(6)), worth(new Float64Array(6).fill(1))];
+
+describe('shapleyFit', () => {
+  it('on all coalitions gives the Shapley values', () => {
+    const all = coalitions(PLAYERS, 62, createRandom(0));
+    expect(all.weights).toHaveLength(62);
+    const { values } = shapleyFit(all, scoresOf(all), PLAYERS, whole, empty);
+    values.forEach((value, i) => expect(value).toBeCloseTo(SHAPLEY[i], 9));
+  });
+
+  it('on drawn coalitions comes near them, within the errors it claims, and always adds up', () => {
+    let [within, all] = [0, 0];
+    for (let seed = 0; seed < 40; seed++) {
+      const drawn = coalitions(PLAYERS, 60, createRandom(seed));
+      const { values, standardErrors } = shapleyFit(drawn, scoresOf(drawn), PLAYERS, whole, empty);
+      expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(whole - empty, 10);
+      values.forEach((value, i) => {
+        expect(Math.abs(value - SHAPLEY[i])).toBeLessThan(1);
+        within += Number(Math.abs(value - SHAPLEY[i]) < 3 * standardErrors[i] + 1e-9);
+        all++;
+      });
+    }
+    expect(within / all).toBeGreaterThan(0.95);
+  });
+
+  it('draws sizes from the Shapley kernel, each with its complement', () => {
+    const { samples } = coalitions(8, 4000, createRandom(3)); // 254 coalitions would do: fewer are asked for below
+    expect(samples.length).toBe(254 * 8);
+    const drawn = coalitions(30, 4000, createRandom(3)).samples;
+    const sizes = new Float64Array(31);
+    for (let n = 0; n < 4000; n++) sizes[drawn.subarray(30 * n, 30 * n + 30).reduce((sum, value) => sum + value, 0)]++;
+    const weight = (z: number) => 1 / (z * (30 - z));
+    const total = Array.from({ length: 29 }, (_, i) => weight(i + 1)).reduce((a, b) => a + b, 0);
+    for (const size of [1, 2, 5]) {
+      expect(sizes[size]).toBe(sizes[30 - size]);
+      expect(sizes[size] / 4000 / (weight(size) / total)).toBeGreaterThan(0.8);
+      expect(sizes[size] / 4000 / (weight(size) / total)).toBeLessThan(1.2);
+    }
+  });
+});
+
+describe('kernel-shap', () => {
+  const stripes = Array.from({ length: HEIGHT }, () => Array.from({ length: WIDTH }, (_, x) => Math.floor(x / 4)));
+  const run = async (extra = {}, options = {}) =>
+    explain(await convNet('tanh'), picture, { method: 'kernel-shap', target: 1, options: { segmentation: stripes, hidden: 'zero', ...options }, ...extra });
+
+  it('is efficient: the values add up to f(x) - f(baseline)', async () => {
+    for (const N of [0, 40]) {
+      const { manifest, target, map } = await run({}, { N });
+      const {
+        values,
+        whole: f,
+        empty: none,
+        coalitions: count,
+      } = manifest.extras as unknown as { values: number[]; whole: number; empty: number; coalitions: number };
+      expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(f - none, 10);
+      expect(f).toBeCloseTo(target.probability, 5);
+      expect(count).toBe(N === 0 ? 254 : 40);
+      expect(manifest.modelCalls.forward).toBe(count + 2);
+      expect(map.data[5]).toBeCloseTo(values[1], 6);
+    }
+  });
+
+  it('enumerated gives the Shapley values by their definition', async () => {
+    const model = await convNet('tanh');
+    const halves = Array.from({ length: HEIGHT }, () => Array.from({ length: WIDTH }, (_, x) => Number(x >= WIDTH / 2)));
+    const { manifest } = await explain(model, picture, { method: 'kernel-shap', target: 1, options: { segmentation: halves, hidden: 'zero' } });
+    const f = async (left: number, right: number) => {
+      const shown = picture.data.map((value, i) => value * (i % WIDTH >= WIDTH / 2 ? right : left));
+      return (await model.classify({ shape: picture.shape, data: shown })).data[1];
+    };
+    const [none, left, right, both] = [await f(0, 0), await f(1, 0), await f(0, 1), await f(1, 1)];
+    const values = manifest.extras.values as number[];
+    expect(values[0]).toBeCloseTo((left - none + both - right) / 2, 5);
+    expect(values[1]).toBeCloseTo((right - none + both - left) / 2, 5);
+  });
+
+  it.each(['slic', 'quickshift', 'felzenszwalb'])('divides the picture by %s', async (segmentation) => {
+    const { manifest } = await run({}, { segmentation, segments: 6, N: 20 });
+    expect(manifest.extras.segments).toBeGreaterThan(0);
+    expect((manifest.extras.values as number[]).reduce((sum, value) => sum + value, 0)).toBeCloseTo(
+      (manifest.extras.whole as number) - (manifest.extras.empty as number),
+      9,
+    );
+  });
+
+  it('is the same for the same seed and any batch size', async () => {
+    const base = (await run({}, { N: 40 })).map.data;
+    for (const batchSize of [1, 7]) (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) => expect(value).toBeCloseTo(base[i], 4));
+    expect([...(await run({ seed: 4 }, { N: 40 })).map.data]).not.toEqual([...base]);
+  });
+});

@@ -1,0 +1,75 @@
+import type { PatchScorer } from './patch-scorer.ts';
+import { type PatchSet, patchesOf, withoutPatch } from './patch-set.ts';
+import type { SagEdge, SagNode } from './schema.ts';
+import type { SufficientSet } from './search.ts';
+
+/** How far a graph goes. */
+export interface GraphOptions {
+  /** Nodes above this confidence are expanded. */
+  readonly expandAbove: number;
+  /** At most so many children a node, by the number of the deleted patch; 0: all. */
+  readonly maxChildren: number;
+  /** Whether equal sets are one node (`dag`) or each has its own place (`tree`). */
+  readonly structure: 'dag' | 'tree';
+  /** The graph is cut off at this many nodes. */
+  readonly maxNodes: number;
+}
+
+/** Nodes by rising number, breadth first, roots first; edges by what they delete. */
+export interface SagGraph {
+  readonly nodes: readonly SagNode[];
+  readonly edges: readonly SagEdge[];
+  /** Whether `maxNodes` left something out. */
+  readonly truncated: boolean;
+}
+
+interface Child {
+  readonly parent: number;
+  readonly removed: number;
+  readonly set: PatchSet;
+}
+
+/**
+ * The graph below the given roots: each node that is still confident enough has a child for every patch it can lose.
+ * Confidence is the probability over that of the whole picture, `whole`. A level is one batch.
+ */
+export async function buildGraph(scorer: PatchScorer, roots: readonly SufficientSet[], whole: number, options: GraphOptions): Promise<SagGraph> {
+  const { expandAbove, maxChildren, structure, maxNodes } = options;
+  const nodes: SagNode[] = [];
+  const edges: SagEdge[] = [];
+  const places = new Map<PatchSet, number>();
+  let truncated = false;
+
+  const place = (set: PatchSet, probability: number, root: boolean): number => {
+    const id = nodes.length;
+    nodes.push({ id, patches: patchesOf(set), probability, confidence: whole > 0 ? probability / whole : 0, root });
+    places.set(set, id);
+    return id;
+  };
+  const childrenOf = (id: number): Child[] => {
+    const { patches, confidence } = nodes[id];
+    if (!(confidence > expandAbove) || patches.length < 2) return [];
+    const set = patches.reduce((bits, patch) => bits | (1n << BigInt(patch)), 0n);
+    return patches.slice(0, maxChildren || patches.length).map((removed) => ({ parent: id, removed, set: withoutPatch(set, removed) }));
+  };
+
+  let level = roots.map(({ set, probability }) => place(set, probability, true));
+  while (level.length > 0) {
+    const children = level.flatMap(childrenOf);
+    const scores = await scorer.score(children.map(({ set }) => set));
+    level = [];
+    for (const [i, { parent, removed, set }] of children.entries()) {
+      let id = structure === 'dag' ? places.get(set) : undefined;
+      if (id === undefined) {
+        if (nodes.length >= maxNodes) {
+          truncated = true;
+          continue;
+        }
+        id = place(set, scores[i], false);
+        level.push(id);
+      }
+      edges.push({ from: parent, to: id, removed });
+    }
+  }
+  return { nodes, edges, truncated };
+}

@@ -1,0 +1,104 @@
+import { FoveaError } from '../../errors.ts';
+import { type BaselineName, createBaseline } from '../../model/baseline.ts';
+import type { Model, RunOptions } from '../../model/model.ts';
+import type { Grids } from '../../model/perturbation.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { upsamplingMatrix } from '../internal/upsampling.ts';
+import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
+
+/** `soft`: bumps that overlap, bilinear with the corners aligned, as in the authors' code. `hard`: tiles. */
+export type PatchShape = 'soft' | 'hard';
+
+/** How a picture is cut into patches, and what stands where a patch is missing. */
+export interface PatchLayout {
+  /** Rows and columns. */
+  readonly grid: readonly [rows: number, columns: number];
+  readonly patches: PatchShape;
+  readonly baseline: BaselineName;
+}
+
+/** Which class of which picture is scored, and what is known already. */
+export interface PatchScorerOptions extends PatchLayout, Pick<RunOptions, 'batchSize' | 'signal'> {
+  /** Class index. */
+  readonly target: number;
+  /** Probabilities that need not be asked for again. */
+  readonly known?: ReadonlyMap<PatchSet, number>;
+}
+
+/** Probabilities of one class for a picture of which only some patches are shown; each set is evaluated once ever. */
+export interface PatchScorer {
+  readonly layout: PatchLayout;
+  /** Number of patches. */
+  readonly count: number;
+  /** Probability for each set, in order; what is not known yet is one batch of model calls. */
+  score(sets: readonly PatchSet[]): Promise<number[]>;
+  /** What if exactly these patches were shown? From memory, or by one model call. */
+  probability(patches: readonly number[]): Promise<number>;
+  /** Sets evaluated so far. */
+  evaluated(): number;
+}
+
+/** The upsampling of a grid to the picture: rows [height, grid rows] and columns [width, grid columns]. */
+export function patchUpsampling({ grid, patches }: PatchLayout, height: number, width: number): { rows: Tensor; columns: Tensor } {
+  const mode = patches === 'soft' ? 'align-corners' : 'nearest';
+  return { rows: upsamplingMatrix(mode, grid[0], height), columns: upsamplingMatrix(mode, grid[1], width) };
+}
+
+/** Sets of patches as pictures: x ⊙ up(set) + baseline ⊙ (1 - up(set)). */
+export function patchGrids(sets: readonly PatchSet[], layout: PatchLayout, height: number, width: number): Grids {
+  const [rows, columns] = layout.grid;
+  const cells = new Float32Array(sets.length * rows * columns);
+  sets.forEach((set, n) => {
+    for (const patch of patchesOf(set)) cells[n * rows * columns + patch] = 1;
+  });
+  return {
+    kind: 'grids',
+    grids: tensor([sets.length, rows, columns], cells),
+    shifts: new Int32Array(2 * sets.length),
+    ...patchUpsampling(layout, height, width),
+  };
+}
+
+function checkPatches(patches: readonly number[], count: number): void {
+  const wrong = patches.find((patch) => !(Number.isInteger(patch) && patch >= 0 && patch < count));
+  if (wrong !== undefined) throw new FoveaError('usage', `patch ${wrong} does not exist: expected whole numbers from 0 to ${count - 1}`);
+}
+
+/** Scores sets of patches of the preprocessed picture `input` [1, C, H, W]. */
+export function createPatchScorer(model: Model, input: Tensor, options: PatchScorerOptions): PatchScorer {
+  const { grid, patches, baseline, target, known, batchSize, signal } = options;
+  const layout: PatchLayout = { grid, patches, baseline };
+  const count = grid[0] * grid[1];
+  const [, , height, width] = input.shape;
+  if (grid[0] > height || grid[1] > width) {
+    throw new FoveaError('usage', `a grid of ${grid[0]}×${grid[1]} patches does not fit an input of ${height}×${width} pixels: use fewer patches`);
+  }
+  const background = createBaseline(baseline, model, input);
+  const memory = new Map(known);
+  const before = memory.size;
+
+  const score = async (sets: readonly PatchSet[]): Promise<number[]> => {
+    const unknown = [...new Set(sets)].filter((set) => !memory.has(set));
+    if (unknown.length > 0) {
+      const perturbation = patchGrids(unknown, layout, height, width);
+      const { data } = await model.perturb({ input, baseline: background, perturbation, targets: [target], batchSize, signal });
+      unknown.forEach((set, i) => void memory.set(set, data[i]));
+    }
+    return sets.map((set) => memory.get(set) as number);
+  };
+  return {
+    layout,
+    count,
+    score,
+    probability: async (shown) => {
+      checkPatches(shown, count);
+      return (await score([patchSetOf(shown)]))[0];
+    },
+    evaluated: () => memory.size - before,
+  };
+}
+
+/** The probability of the whole picture, through the same graph as that of its parts. */
+export async function wholeProbability(scorer: PatchScorer): Promise<number> {
+  return (await scorer.score([allPatches(scorer.count)]))[0];
+}

@@ -1,0 +1,224 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import { baselineOption } from '../../model/baseline.ts';
+import type { Model, RunOptions } from '../../model/model.ts';
+import type { Target } from '../../model/target.ts';
+import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { weightedMaskSum } from '../internal/grid-sums.ts';
+import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
+import { diverseSubset } from './diverse-subset.ts';
+import { buildGraph } from './graph.ts';
+import { createPatchScorer, type PatchLayout, type PatchScorer, patchGrids, patchUpsampling, wholeProbability } from './patch-scorer.ts';
+import { allPatches, hasPatch, type PatchSet, patchesOf, patchSetOf, withoutPatch, withPatch } from './patch-set.ts';
+import { formulaOf, type Sag } from './schema.ts';
+import { beamSearch, combinatorialSearch, inOrder, type SearchOptions, type SufficientSet } from './search.ts';
+
+const side = z.int().min(2).max(32);
+
+const options = z.object({
+  grid: z
+    .union([side, z.tuple([side, side])])
+    .default(7)
+    .describe('patches in each direction, or [rows, columns]'),
+  patches: z.enum(['soft', 'hard']).default('soft').describe('shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles'),
+  baseline: baselineOption
+    .unwrap()
+    .default('black')
+    .describe(`what hidden patches become: ${baselineOption.description?.replace(/^.*?: /, '')}`),
+  ranking: z
+    .string()
+    .default('shown')
+    .describe('what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos'),
+  threshold: z.number().gt(0).max(1).default(0.9).describe('a set of patches is sufficient from this share of the probability of the whole picture on'),
+  search: z.enum(['beam', 'combinatorial']).default('beam').describe('how explanations are searched for'),
+  beamWidth: z.int().min(1).max(1000).default(3).describe('beam search: insufficient sets that go on at each size'),
+  successors: z
+    .int()
+    .min(1)
+    .max(1024)
+    .default(15)
+    .describe('best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at'),
+  maxRoots: z.int().min(1).max(1000).default(10).describe('the search ends after the size at which so many explanations are known'),
+  maxSize: z.int().min(1).max(1024).default(49).describe('largest sets that the search tries'),
+  maxOverlap: z.int().min(0).max(1024).default(1).describe('patches that two of the explanations shown may share'),
+  restarts: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(2)
+    .describe('beam search: further searches, without the patches of explanations already chosen, as long as fewer than roots are diverse'),
+  roots: z.int().min(1).max(64).default(3).describe('explanations that are shown'),
+  expandAbove: z.number().min(0).max(1).default(0.4).describe('nodes above this confidence get children'),
+  maxChildren: z.int().min(0).max(1024).default(0).describe('most children of a node; 0: one for each of its patches'),
+  structure: z.enum(['dag', 'tree']).default('dag').describe('whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code'),
+  maxNodes: z.int().min(1).max(100_000).default(500).describe('the graph is cut off at so many nodes'),
+});
+
+type Options = z.output<typeof options>;
+
+/** Explanations are seldom larger; for the progress bar only. */
+const EXPECTED_SIZE = 8;
+
+const pair = (grid: Options['grid']): [number, number] => (typeof grid === 'number' ? [grid, grid] : grid);
+
+/**
+ * Mean of a map over each patch, weighted by the patch's mask:
+ *
+ *   (rowsᵀ · map · columns)_ij / (sum_y rows_yi · sum_x columns_xj)
+ */
+export function patchMeans(map: Tensor, layout: PatchLayout): Float64Array {
+  const [height, width] = map.shape;
+  const [gridRows, gridColumns] = layout.grid;
+  const { rows, columns } = patchUpsampling(layout, height, width);
+  const sums = new Float64Array(gridRows * gridColumns);
+  const weights = new Float64Array(gridRows * gridColumns);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let i = 0; i < gridRows; i++) {
+        const row = rows.data[y * gridRows + i];
+        for (let j = 0; row > 0 && j < gridColumns; j++) {
+          const weight = row * columns.data[x * gridColumns + j];
+          sums[i * gridColumns + j] += weight * map.data[y * width + x];
+          weights[i * gridColumns + j] += weight;
+        }
+      }
+    }
+  }
+  return sums.map((sum, i) => sum / weights[i]);
+}
+
+/** Each patch with those around it. */
+function neighbourhoods([rows, columns]: PatchLayout['grid']): PatchSet[] {
+  const near = (i: number, size: number) => [i - 1, i, i + 1].filter((at) => at >= 0 && at < size);
+  const around = (patch: number) =>
+    near(Math.floor(patch / columns), rows).flatMap((row) => near(patch % columns, columns).map((column) => row * columns + column));
+  return Array.from({ length: rows * columns }, (_, patch) => patchSetOf(around(patch)));
+}
+
+/** The patches by falling value; equal values in their own order. */
+async function rankPatches({ options, attribute }: MethodContext<Options>, target: Target, scorer: PatchScorer): Promise<number[]> {
+  if (options.ranking === 'shown') return [...argsortDescending(await scorer.score(neighbourhoods(scorer.layout.grid)))];
+  const { map } = await attribute(options.ranking, target);
+  return [...argsortDescending(patchMeans(map, scorer.layout))];
+}
+
+/**
+ * The patches that a further explanation may use, so that it shares at most `maxOverlap` patches with each one chosen: of
+ * those, the ones without which the rest of the picture is worth least. Undefined if what is left is not sufficient.
+ */
+async function freePatches(scorer: PatchScorer, chosen: readonly SufficientSet[], maxOverlap: number, threshold: number): Promise<PatchSet | undefined> {
+  const all = allPatches(scorer.count);
+  let free = all;
+  for (const { set } of chosen) {
+    const patches = patchesOf(set);
+    const rest = await scorer.score(patches.map((patch) => withPatch(all & ~set, patch)));
+    for (const i of argsortDescending(rest).subarray(maxOverlap)) free = withoutPatch(free, patches[i]);
+  }
+  return (await scorer.score([free]))[0] >= threshold ? free : undefined;
+}
+
+/** All explanations that the search finds, and those of them that are diverse. */
+async function search(scorer: PatchScorer, ranking: readonly number[], options: Options, threshold: number, onRound: SearchOptions['onRound']) {
+  const { beamWidth, successors, maxRoots, maxSize, maxOverlap } = options;
+  const shared = { scorer, threshold, maxSize, onRound };
+  const found = new Map<PatchSet, SufficientSet>();
+  const add = (sets: readonly SufficientSet[]) => sets.forEach((each) => void found.set(each.set, each));
+  const diverse = () => diverseSubset([...found.values()], maxOverlap);
+  if (options.search === 'combinatorial') {
+    add(await combinatorialSearch({ ...shared, ranking, maxRoots, pool: successors }));
+    return { found: inOrder([...found.values()]), diverse: diverse() };
+  }
+  add(await beamSearch({ ...shared, ranking, maxRoots, beamWidth, successors }));
+  let chosen = diverse();
+  for (let restart = 0; restart < options.restarts && chosen.sets.length > 0 && chosen.sets.length < options.roots; restart++) {
+    const free = await freePatches(scorer, chosen.sets, maxOverlap, threshold);
+    if (free === undefined) break;
+    const rest = ranking.filter((patch) => hasPatch(free, patch));
+    add(await beamSearch({ ...shared, ranking: rest, maxRoots: 1, beamWidth, successors }));
+    chosen = diverse();
+  }
+  return { found: inOrder([...found.values()]), diverse: chosen };
+}
+
+/** map[p] = max over the roots r of confidence_r · up(r)[p] */
+function unionMap(roots: readonly SufficientSet[], whole: number, layout: PatchLayout, height: number, width: number): Tensor {
+  const map = new Float32Array(height * width);
+  for (const { set, probability } of roots) {
+    const mask = weightedMaskSum(patchGrids([set], layout, height, width), [probability / whole], height, width);
+    mask.forEach((value, i) => {
+      if (value > map[i]) map[i] = value;
+    });
+  }
+  return tensor([height, width], map);
+}
+
+async function explainTarget(context: MethodContext<Options>, target: Target, position: number): Promise<Attribution> {
+  const { model, input, options, batchSize, targets } = context;
+  const layout: PatchLayout = { grid: pair(options.grid), patches: options.patches, baseline: options.baseline };
+  const scorer = createPatchScorer(model, input, { ...layout, target: target.index, batchSize });
+  const whole = await wholeProbability(scorer);
+  const [hidden] = await scorer.score([0n]);
+  if (hidden >= options.threshold * whole) {
+    throw new FoveaError(
+      'unsupported',
+      `sag: with every patch hidden "${target.label}" keeps ${(100 * hidden).toFixed(2)}% of its ${(100 * whole).toFixed(2)}%, so no patch is needed for it: choose a class that the picture shows, or another baseline`,
+    );
+  }
+  const ranking = await rankPatches(context, target, scorer);
+  const onRound = (size: number) => context.progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
+  const { found, diverse } = await search(scorer, ranking, options, options.threshold * whole, onRound);
+  const roots = diverse.sets.slice(0, options.roots);
+  const graph = await buildGraph(scorer, roots, whole, options);
+  context.progress((position + 1) / targets.length);
+  const sag: Sag = {
+    version: 1,
+    grid: layout.grid as [number, number],
+    patches: layout.patches,
+    baseline: layout.baseline,
+    target: { index: target.index, label: target.label },
+    probability: whole,
+    threshold: options.threshold,
+    ranking,
+    explanations: found.map(({ set, probability }) => ({ patches: patchesOf(set), probability, confidence: probability / whole })),
+    diverse: { maxOverlap: options.maxOverlap, size: diverse.sets.length, exact: diverse.exact },
+    roots: roots.map((_, id) => id),
+    nodes: [...graph.nodes],
+    edges: [...graph.edges],
+    truncated: graph.truncated,
+    formula: formulaOf(roots.map(({ set }) => patchesOf(set))),
+  };
+  const [, , height, width] = input.shape;
+  return { map: unionMap(roots, whole, layout, height, width), extras: { sag, evaluations: scorer.evaluated() } };
+}
+
+/**
+ * What if other patches were shown? A scorer for the picture of a graph that knows every set whose probability the graph
+ * tells; any other set is one model call.
+ */
+export function sagScorer(model: Model, input: Tensor, sag: Sag, options: Pick<RunOptions, 'batchSize' | 'signal'> = {}): PatchScorer {
+  const known = new Map<PatchSet, number>([[allPatches(sag.grid[0] * sag.grid[1]), sag.probability]]);
+  for (const { patches, probability } of [...sag.explanations, ...sag.nodes]) known.set(patchSetOf(patches), probability);
+  return createPatchScorer(model, input, { ...layoutOf(sag), target: sag.target.index, known, ...options });
+}
+
+/** How a graph cuts its picture into patches. */
+export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({ grid, patches, baseline: baselineOption.parse(baseline) });
+
+/** Structured attention graphs: which sets of patches suffice, each on its own, and what is lost with each patch. */
+export const sag = defineMethod({
+  name: 'sag',
+  title: 'Structured attention graph',
+  family: 'perturbation',
+  paper:
+    'Shitole, Li, Kahng, Tadepalli & Fern, One Explanation is Not Enough: Structured Attention Graphs for Image Classification, NeurIPS 2021, arXiv:2011.06733',
+  needs: ['black-box'],
+  signed: false,
+  cost: 'depends on the picture: 100 to 1,500 at 7×7 patches',
+  options,
+
+  async explain(context) {
+    const attributions: Attribution[] = [];
+    for (const [position, target] of context.targets.entries()) attributions.push(await explainTarget(context, target, position));
+    return attributions;
+  },
+});

@@ -1,0 +1,49 @@
+import { overlapOf, patchSetOf } from './patch-set.ts';
+import type { Sag } from './schema.ts';
+
+/** What the graphs of many pictures say together, as the tables of the paper count it. */
+export interface SagStatistics {
+  /** Pictures with a graph. */
+  readonly pictures: number;
+  /** For n = 1, 2, …: the share of pictures with an explanation of at most n patches. */
+  readonly explainedWith: readonly number[];
+  /** Share of pictures for which the search found none. */
+  readonly unexplained: number;
+  /** Patches of the smallest explanation, mean over the pictures that have one; null if none has. */
+  readonly smallest: number | null;
+  /** Minimal sufficient explanations a picture, mean. */
+  readonly explanations: number;
+  /** Of those, how many can be chosen with at most `maxOverlap` patches in common, mean. */
+  readonly diverse: number;
+  /** For n = 1, 2, …: the share of pictures with at least n diverse explanations. */
+  readonly diverseAtLeast: readonly number[];
+  /** Patches that two explanations of one picture share, mean over all pairs, then over pictures with a pair; null if none has. */
+  readonly overlap: number | null;
+}
+
+const mean = (values: readonly number[]): number | null => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);
+
+function meanOverlap({ explanations }: Sag): number | null {
+  const sets = explanations.map(({ patches }) => patchSetOf(patches));
+  return mean(sets.flatMap((a, i) => sets.slice(i + 1).map((b) => overlapOf(a, b))));
+}
+
+const shares = (counts: readonly number[], most: number, holds: (count: number, n: number) => boolean): number[] =>
+  Array.from({ length: most }, (_, i) => counts.filter((count) => holds(count, i + 1)).length / counts.length);
+
+/** Counts over the graphs of many pictures. */
+export function sagStatistics(graphs: readonly Sag[]): SagStatistics {
+  const smallest = graphs.map(({ explanations }) => Math.min(...explanations.map(({ patches }) => patches.length)));
+  const found = smallest.filter(Number.isFinite);
+  const diverse = graphs.map((graph) => graph.diverse.size);
+  return {
+    pictures: graphs.length,
+    explainedWith: shares(smallest, Math.max(0, ...found), (size, n) => size <= n),
+    unexplained: graphs.length === 0 ? 0 : 1 - found.length / graphs.length,
+    smallest: mean(found),
+    explanations: mean(graphs.map(({ explanations }) => explanations.length)) ?? 0,
+    diverse: mean(diverse) ?? 0,
+    diverseAtLeast: shares(diverse, Math.max(0, ...diverse), (size, n) => size >= n),
+    overlap: mean(graphs.map(meanOverlap).filter((value) => value !== null)),
+  };
+}

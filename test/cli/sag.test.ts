@@ -1,0 +1,63 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readImageSize } from '../../src/node/read-image.ts';
+import { folderOfScenes, fovea, ONE_LINE, records } from './cli.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await folderOfScenes(['one', 'two']);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const QUICK_SAG = ['--set', 'grid=4', '--set', 'maxRoots=1', '--set', 'restarts=0'];
+
+test('fovea sag writes graphs and statistics of a folder, and goes on where it was', async () => {
+  const first = await fovea(['sag', 'one.png', ...QUICK_SAG, '--out', 'graphs'], folder);
+  expect(first).toMatchObject({ code: 0, stderr: '' });
+  expect((await readdir(join(folder, 'graphs'))).sort()).toEqual([
+    ...['one.sag.dot', 'one.sag.graph.png', 'one.sag.json', 'one.sag.npy', 'one.sag.png', 'one.sag.svg'],
+    ...['sag-run.json', 'sag-statistics.json'],
+  ]);
+  expect((await readImageSize(join(folder, 'graphs/one.sag.graph.png'))).width).toBeGreaterThan(400);
+  expect(await readFile(join(folder, 'graphs/one.sag.svg'), 'utf8')).toMatch(/^<svg .*data:image\/jpeg;base64/s);
+  const { extras } = JSON.parse(await readFile(join(folder, 'graphs/one.sag.json'), 'utf8'));
+  expect(extras.sag.version).toBe(1);
+  expect(first.stdout).toContain(extras.sag.formula);
+
+  const all = await fovea(['sag', '.', ...QUICK_SAG, '--out', 'graphs', '--json'], folder);
+  expect(all.code).toBe(0);
+  expect(all.stderr).toContain('1 of 2 pictures are done already in graphs');
+  const lines = records(all.stdout) as { image?: string; statistics?: { pictures: number } }[];
+  expect(lines.map(({ image }) => image)).toEqual(['two.png', undefined]);
+  expect(lines[1].statistics?.pictures).toBe(2);
+
+  const other = await fovea(['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs'], folder);
+  expect(other).toMatchObject({ code: 0, stderr: '' });
+});
+
+test('fovea alternates varies the salient region and tells the accuracy', async () => {
+  const args = ['alternates', 'one.png', '--method', 'occlusion', '--set', 'window=56', '--set', 'stride=56', '--shares', '50,90', '--candidates', '4'];
+  const { code, stdout } = await fovea([...args, '--out', 'alt', '--json'], folder);
+  expect(code).toBe(0);
+  const [result, summary] = records(stdout) as { accuracy: { share: number; candidates: number; accuracy: number }[] }[];
+  expect(result.accuracy.map(({ share, candidates }) => [share, candidates])).toEqual([
+    [0.5, 4],
+    [0.9, 4],
+  ]);
+  expect(summary.accuracy).toEqual(result.accuracy);
+  expect((await readImageSize(join(folder, 'alt/one.alternates.png'))).width).toBeGreaterThan(300);
+});
+
+test('both say in a sentence what is wrong', async () => {
+  for (const args of [
+    ['sag', 'one.png', '--target', 'top:3'],
+    ['alternates', 'one.png', '--shares', '120'],
+    ['alternates', 'one.png', '--inpaint', 'none.onnx'],
+    ['sag', 'one.png', '--set', 'ranking=nothing', '--out', 'x'],
+  ]) {
+    const { code, stderr } = await fovea(args, folder);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(ONE_LINE);
+  }
+});
