@@ -1,17 +1,25 @@
 import { join } from 'node:path';
-import type { Benchmark, BenchmarkMetric, BenchmarkRecord, TargetPolicy } from '../../benchmark/benchmark.ts';
-import { createGallery } from '../../benchmark/gallery.ts';
-import { scoresParquet } from '../../benchmark/parquet.ts';
-import { benchmarkReport, formatScore, methodOrder } from '../../benchmark/report.ts';
-import { type Problem, runBenchmark } from '../../benchmark/run.ts';
-import { claimFolder, settingsOf } from '../../benchmark/settings.ts';
-import { openStore, type ScoreStore } from '../../benchmark/store.ts';
-import { type Summary, summarise } from '../../benchmark/summarise.ts';
+import {
+  type Benchmark,
+  type BenchmarkMetric,
+  type BenchmarkRecord,
+  claimFolder,
+  formatScore,
+  methodOrder,
+  openStore,
+  type Problem,
+  runBenchmark,
+  type ScoreStore,
+  type Summary,
+  settingsOf,
+  type TargetPolicy,
+  writeResults,
+} from '../../benchmark/index.ts';
 import { type Dataset, openDataset, parseShard, type Selection, type Shard, selectSamples } from '../../datasets/index.ts';
 import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
 import type { Model } from '../../model/model.ts';
-import { requireWritableFolder, writeFileAtomic } from '../../node/write-file.ts';
+import { requireWritableFolder } from '../../node/write-file.ts';
 import { allMetrics, requestMetrics } from '../metric-options.ts';
 import { requestMethods, settingsFor, splitSettings } from '../options.ts';
 import { BROKEN_OUTPUT, createOutput, describeError, exitCodeOf, formatCount, formatTable, type Output } from '../output.ts';
@@ -172,15 +180,8 @@ function printedTable(summary: Summary): string {
 
 /** Puts all scores together and writes the files of results. */
 async function conclude({ flags, output }: Session, benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Promise<void> {
-  const summary = summarise(benchmark, store, problems);
   output.progress.update(1, 'writing the report');
-  const gallery = await createGallery(benchmark, store, flags.gallery);
-  const files = {
-    'scores.parquet': scoresParquet(store),
-    'summary.json': `${JSON.stringify(summary, null, 2)}\n`,
-    'report.html': benchmarkReport(summary, gallery),
-  };
-  for (const [name, bytes] of Object.entries(files)) await writeFileAtomic(join(flags.out, name), bytes);
+  const summary = await writeResults(benchmark, store, problems, flags.gallery);
   output.progress.stop();
   output.print(`${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`);
   output.record({ summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost } });
