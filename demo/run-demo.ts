@@ -1,10 +1,10 @@
 import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, exitCodeOf, formatTable, writeMessage } from '../src/cli/output.ts';
-import { writeFileAtomic } from '../src/cli/write-file.ts';
 import { FoveaError } from '../src/errors.ts';
 import { methods as registry } from '../src/methods/index.ts';
 import { loadModel } from '../src/node/load-model.ts';
+import { writeFileAtomic } from '../src/node/write-file.ts';
 import type { ReportTable } from '../src/visualize/report.ts';
 import { cheatTable, type DemoResults, demoPage, methodTable } from './demo-page.ts';
 import { askUntagged, type DemoScene, demoScenes, explainScene, type TaggedScene, taggedScenes } from './demo-scenes.ts';

@@ -3,10 +3,12 @@ import { DEVICES } from '../runtime/runtime.ts';
 import { VERSION } from '../version.ts';
 import { colormapNames } from '../visualize/colormap.ts';
 import type { AlternatesFlags } from './commands/alternates.ts';
+import type { EvaluateFlags } from './commands/evaluate.ts';
 import type { ExplainFlags } from './commands/explain.ts';
 import type { IassaFlags } from './commands/iassa.ts';
 import type { IiaFlags } from './commands/iia.ts';
 import type { SagFlags } from './commands/sag.ts';
+import type { SegmentationFlags } from './commands/segmentation.ts';
 import { collect, FORMATS, integerFrom, names, namesOf, perCents, shareOf } from './options.ts';
 
 /** What a parsed command line comes to. */
@@ -90,10 +92,45 @@ Files, for each picture:
   NAME.METHOD.*          the map, as fovea explain writes it
 For all: alternates.json`;
 
+const evaluateExamples = `
+Examples:
+  fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
+  fovea evaluate --dataset coco:coco/ --model m.onnx --metrics f1,iou --limit 500
+  fovea evaluate --dataset demo-scenes --limit 20 --methods rise --out scenes
+  fovea evaluate … --out DIR --resume
+      Goes on where a stopped run with the same settings was.
+
+Data sets: image-folder:PATH, pics-list:FILE, objects:PATH, coco:PATH, voc:PATH,
+imagenet-segmentation:FILE, demo-scenes.
+
+Files in DIR:
+  report.html     one page: scores, curves, cost, pictures, protocols
+  summary.json    the numbers of the page
+  scores.parquet  one row a score
+  scores.jsonl    the scores as they came; a stopped run goes on from here
+  explanations/   the maps, so that another metric need not make them again
+
+Exit codes:
+  0    all done
+  1    some pictures or methods failed (each is named on stderr, the rest is done)
+  2    wrong usage
+  130  interrupted (what is done is kept)`;
+
+const segmentationExamples = `
+Examples:
+  fovea segmentation --dataset voc:VOC2012/ --model m.onnx --methods iia,grad-cam
+  fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
+
+Protocol: the object is every annotated pixel of the picture, VOC's void rim included;
+the predicted class is explained; a pixel counts as object above the mean of its map.
+Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the published
+tables have it (the mean over the rows of the picture). Files as in fovea evaluate.`;
+
 const rootExamples = `
 Examples:
   fovea explain cat.jpg
   fovea explain photos/ --model mobilenet_v2.onnx --method rise --out maps
+  fovea evaluate --dataset demo-scenes --limit 20
   fovea methods rise
   fovea inspect mobilenet_v2.onnx
 
@@ -241,6 +278,69 @@ function addAlternates(program: Command, signal: AbortSignal, invocation: Invoca
     });
 }
 
+/** Options of the commands that score methods over a data set. */
+function addBenchmarkOptions(command: Command): Command {
+  return command
+    .option(
+      '--methods <names>',
+      'methods, separated by commas, or all; the controls random and centre always run too (default: "iassa,rise,iia,grad-cam")',
+      names,
+    )
+    .option('--set <name.option=value>', 'an option of a method or a metric; may be given several times', collect)
+    .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
+    .option('--limit <n>', 'only the first pictures', integerFrom(1))
+    .option('--seeded-sample <n>', 'only this many pictures, drawn with the seed', integerFrom(1))
+    .option('--shard <k/n>', 'only every n-th picture from the k-th on, to share the work; auto/n takes k from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID')
+    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+}
+
+/** Where the results of a benchmark go. */
+function addReportOptions(command: Command): Command {
+  return command
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where scores and report go', 'fovea-benchmark')
+    .option('--resume', 'go on with the scores that are in the folder')
+    .option('--gallery <n>', 'pictures shown in the report, those first on which the methods disagree most', integerFrom(0, 1000), 12)
+    .option('--json', 'one JSON object a line on stdout instead of a table')
+    .option('-q, --quiet', 'say nothing but errors');
+}
+
+function addEvaluate(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('evaluate')
+    .summary('score methods over a data set: table, curves, report')
+    .description('Score methods over a data set: scores as they come, then a table and a report.')
+    .optionsGroup('Benchmark:')
+    .option('--dataset <kind:path>', 'the pictures and their truth (see below)')
+    .option('--data <key=value>', 'a setting of the data set, as in masks=union; may be given several times', collect)
+    .option('--pics <file>', 'a list of pictures, FILE CLASS on each line, instead of --dataset')
+    .option('--images <folder>', 'where the pictures of the data set are, if not where it says')
+    .addOption(new Option('-t, --target <policy>', 'class to explain (default: ground-truth where there are labels)').choices(['ground-truth', 'predicted']))
+    .option('--metrics <names>', 'metrics, separated by commas, NAME or NAME:PROTOCOL, or all (default: those of the IASSA paper)', names);
+  addReportOptions(addModelOptions(addBenchmarkOptions(command)))
+    .addHelpText('after', evaluateExamples)
+    .action(async (flags: EvaluateFlags) => {
+      const { evaluateCommand } = await import('./commands/evaluate.ts');
+      invocation.exitCode = await evaluateCommand(flags, signal);
+    });
+}
+
+function addSegmentation(program: Command, signal: AbortSignal, invocation: Invocation): void {
+  const command = program
+    .command('segmentation')
+    .summary('score maps as segmentations, as in the IIA paper')
+    .description('Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).')
+    .optionsGroup('Benchmark:')
+    .requiredOption('--dataset <kind:path>', 'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)')
+    .option('--images <folder>', 'where the pictures of coco are, if not beside the instances file');
+  addReportOptions(addModelOptions(addBenchmarkOptions(command)))
+    .addHelpText('after', segmentationExamples)
+    .action(async (flags: SegmentationFlags) => {
+      const { segmentationCommand } = await import('./commands/segmentation.ts');
+      invocation.exitCode = await segmentationCommand(flags, signal);
+    });
+}
+
 function addMethods(program: Command, invocation: Invocation): void {
   program
     .command('methods')
@@ -288,5 +388,7 @@ export function createProgram(signal: AbortSignal, invocation: Invocation): Comm
   addSag(program, signal, invocation);
   addAlternates(program, signal, invocation);
   addIia(program, signal, invocation);
+  addEvaluate(program, signal, invocation);
+  addSegmentation(program, signal, invocation);
   return program;
 }

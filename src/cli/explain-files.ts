@@ -9,12 +9,12 @@ import type { Model, ModelCalls } from '../model/model.ts';
 import { denormalize, inputRegion } from '../model/preprocessing.ts';
 import type { Target } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
+import { writeFileAtomic } from '../node/write-file.ts';
 import { encodePng } from '../node/write-image.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { overlay } from '../visualize/overlay.ts';
 import type { Format, MethodRequest } from './options.ts';
 import { describeError } from './output.ts';
-import { writeFileAtomic } from './write-file.ts';
 
 /** A picture to explain. */
 export interface ExplainItem {

@@ -1,9 +1,7 @@
 import { stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-
-/** Name endings of the files that a folder is searched for. */
-const PICTURE_EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif'];
+import { findPictures, naturalOrder, PICTURE_EXTENSIONS, stemOf } from '../datasets/files.ts';
 
 /** An input that cannot be used, and why. */
 export interface InputProblem {
@@ -24,13 +22,6 @@ interface Found {
   readonly files: readonly string[];
   readonly problem?: string;
   readonly leftOut?: number;
-}
-
-const order = new Intl.Collator('en', { numeric: true }).compare;
-
-/** `a2` before `a10`; names that differ in case only in a fixed order. */
-export function naturalOrder(a: string, b: string): number {
-  return order(a, b) || (a < b ? -1 : Number(a > b));
 }
 
 const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
@@ -59,8 +50,7 @@ async function expandOne(input: string, methodNames: readonly string[]): Promise
   const kind = await kindOf(input);
   if (kind === 'file') return { files: [input] };
   if (kind === 'folder') {
-    const pattern = `**/*.{${PICTURE_EXTENSIONS.join(',')}}`;
-    const found = await glob(pattern, { cwd: input, caseSensitiveMatch: false, onlyFiles: true, expandDirectories: false });
+    const found = await findPictures(input);
     const problem = `${input} holds no pictures (${PICTURE_EXTENSIONS.join(', ')})`;
     return choose(
       found.map((path) => join(input, path)),
@@ -88,11 +78,6 @@ export async function expandInputs(inputs: readonly string[], methodNames: reado
     leftOut += found.leftOut ?? 0;
   }
   return { files: [...files.values()], problems, leftOut };
-}
-
-/** The name of a file without folder and ending. */
-export function stemOf(path: string): string {
-  return basename(path, extname(path));
 }
 
 /** The innermost folder that holds all the files. */

@@ -1,13 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PreparedInput } from '../explain.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../model/preprocessing.ts';
 import { encodePng } from '../node/write-image.ts';
 import { encodeNpy } from '../tensor/npy.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { findMasks, loadMask } from './masks.ts';
+import { loadMask } from './masks.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -24,24 +24,6 @@ async function writeMask(name: string, width: number, height: number, isObject: 
   const data = Uint8Array.from({ length: width * height }, (_, i) => (isObject(i % width, Math.floor(i / width)) ? 1 : 0));
   await writeFile(at(name), await encodePng({ width, height, channels: 1, data }));
 }
-
-describe('findMasks', () => {
-  test("a picture's own mask, or else all that begin with its name and are no other picture's", async () => {
-    for (const name of ['a.png', 'a_1.png', 'b_2.png', 'b_10.png', 'b_x.png', 'd_2_0.png', 'd_3.png', 'notes.txt']) await writeFile(at(name), '');
-    const masks = await findMasks(folder, ['in/a.jpg', 'in/b.jpg', 'in/b_x.jpg', 'in/c.jpg', 'in/d.jpg', 'in/d_2.jpg']);
-    expect([...masks].map(([file, paths]) => [file, paths.map((path) => basename(path))])).toEqual([
-      ['in/a.jpg', ['a.png']],
-      ['in/b.jpg', ['b_2.png', 'b_10.png']],
-      ['in/b_x.jpg', ['b_x.png']],
-      ['in/d.jpg', ['d_3.png']],
-      ['in/d_2.jpg', ['d_2_0.png']],
-    ]);
-  });
-
-  test('a folder that is not there', async () => {
-    await expect(findMasks(at('nowhere'), [])).rejects.toMatchObject({ code: 'usage' });
-  });
-});
 
 describe('loadMask', () => {
   const small: Preprocessing = { ...IMAGENET_PREPROCESSING, size: [4, 4] };

@@ -3,6 +3,7 @@ import { FoveaError } from '../errors.ts';
 import { findMethod } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { parseOptions } from '../methods/options.ts';
+import { metrics } from '../metrics/index.ts';
 import { parsePreprocessing } from '../model/model-config.ts';
 import type { Preprocessing } from '../model/preprocessing.ts';
 
@@ -83,11 +84,24 @@ function jsonOrText(text: string): unknown {
 }
 
 /** A value from the command line: JSON where the option accepts that, else the text as it stands. */
-function valueFor(method: Method, name: string, text: string): unknown {
+export function valueFor(method: Pick<Method, 'options'>, name: string, text: string): unknown {
   const schema = (method.options.shape as Record<string, { safeParse(value: unknown): { success: boolean } }>)[name];
   const value = jsonOrText(text);
   if (!schema || schema.safeParse(value).success) return value;
   return schema.safeParse(text).success ? text : value;
+}
+
+/** Settings `key=value` as an object; values stay text. */
+export function splitSettings(flag: string, settings: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(settings.map((setting) => splitSetting(flag, setting, 'key=value')));
+}
+
+/**
+ * The settings of methods among those of `--set`: all but the ones that name a metric.
+ * @throws FoveaError `usage` for one that names neither.
+ */
+export function settingsFor(settings: readonly string[] = []): string[] {
+  return settings.filter((setting) => !metrics.has(setting.slice(0, Math.max(0, setting.search(/[.=]/)))));
 }
 
 /** The method a setting is for, and the name of its option. */

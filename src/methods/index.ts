@@ -3,6 +3,7 @@ import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
 import { blurIg } from './blur-ig.ts';
+import { centre } from './centre.ts';
 import { deconvnet } from './deconvnet.ts';
 import { deepLift } from './deep-lift.ts';
 import { eigenCam } from './eigen-cam.ts';
@@ -80,6 +81,7 @@ const all = [
   gae,
   tAttr,
   random,
+  centre,
 ] as unknown as readonly Method[];
 
 /** The methods by name, in the order they are listed to users. */

@@ -1,5 +1,6 @@
 import { FoveaError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
+import type { Mask } from '../image/mask.ts';
 import { centerCrop, type ResizeFilter, resizeImage, resizeShorterSide } from '../image/resize.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 
@@ -52,6 +53,13 @@ export function fitImage(picture: Image, preprocessing: Preprocessing): Image {
   if (stretchedSize) return centerCrop(resizeImage(picture, stretchedSize[1], stretchedSize[0], { filter }), width, height);
   const shorter = preprocessing.shorterSide ?? Math.min(height, width);
   return centerCrop(resizeShorterSide(picture, shorter, preprocessing.filter), width, height);
+}
+
+/** A picture's mask in the model's view of it, [H · W]: stretched or cropped as the picture is, by nearest neighbours. */
+export function fitMask({ width, height, data }: Mask, preprocessing: Preprocessing): Uint8Array {
+  const grey = Uint8Array.from({ length: 3 * width * height }, (_, i) => (data[Math.floor(i / 3)] ? 1 : 0));
+  const fitted = fitImage({ width, height, data: grey }, { ...preprocessing, filter: 'nearest' });
+  return Uint8Array.from({ length: fitted.width * fitted.height }, (_, i) => fitted.data[3 * i]);
 }
 
 /** Where the model's input lies in a picture of `width` × `height` pixels. */

@@ -43,6 +43,16 @@ tbody th { font-weight: 600; }
 .number { text-align: right; }
 .best { font-weight: 700; color: var(--good); }
 .note { font-size: 0.88rem; color: var(--soft); }
+td small, th small { display: block; font-size: 0.78rem; font-weight: 400; color: var(--soft); }
+.scroll tbody th, .scroll thead th:first-child { position: sticky; left: 0; background: var(--panel); }
+main ul { margin: 0 0 12px; padding-left: 1.2em; max-width: 72ch; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 18px; margin: 18px 0 8px; }
+.chart { margin: 0; padding: 14px 16px; border: 1px solid var(--line); border-radius: 12px; background: var(--panel); break-inside: avoid; }
+.chart > svg { display: block; width: 100%; height: auto; margin: 8px 0; }
+.chart > figcaption { font-weight: 600; font-size: 0.95rem; margin: 0; }
+.chart ul { display: flex; flex-wrap: wrap; gap: 2px 18px; margin: 0; padding: 0; list-style: none; font-size: 0.82rem; font-variant-numeric: tabular-nums; }
+.chart li { display: flex; align-items: center; gap: 7px; }
+.chart li svg { width: 24px; height: 8px; flex: none; }
 .legend { display: flex; flex-wrap: wrap; gap: 14px 36px; margin: 16px 0 22px; }
 .legend figure { margin: 0; flex: 1 1 240px; max-width: 380px; }
 .bar { height: 12px; border-radius: 6px; border: 1px solid var(--line); }
@@ -82,6 +92,8 @@ footer { margin-top: 56px; padding-top: 16px; border-top: 1px solid var(--line);
   .row { break-inside: auto; }
   .cell { break-inside: avoid; }
   .scroll { overflow: visible; }
+  th, td { padding: 5px 7px; white-space: normal; }
+  td small { font-size: 7pt; white-space: nowrap; }
   .bar, .picture, .peak { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   section { break-inside: auto; }
   h2, h3 { break-after: avoid; }

@@ -1,8 +1,8 @@
 import { cssGradient } from './colormap.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
-/** A cell of a table: text, or a number with the digits it is shown with. */
-export type ReportValue = string | { readonly value: number; readonly text: string };
+/** A cell of a table: text, or a number with the digits it is shown with, and what stands below in small. */
+export type ReportValue = string | { readonly value: number; readonly text: string; readonly detail?: string };
 
 /** A table with its first column as row heads. */
 export interface ReportTable {
@@ -41,11 +41,22 @@ export interface ReportLegend {
   readonly high: string;
 }
 
+/** A chart, and what its lines are. */
+export interface ReportChart {
+  readonly title: string;
+  /** An `svg` element; it is put into the page as it is. */
+  readonly svg: string;
+  readonly legend: readonly { readonly text: string; readonly colour: string; readonly dash: string }[];
+}
+
 /** A part of the page; what is given is shown in this order. */
 export interface ReportSection {
   readonly title: string;
   readonly text?: readonly string[];
+  readonly list?: readonly string[];
   readonly table?: ReportTable;
+  readonly tables?: readonly ReportTable[];
+  readonly charts?: readonly ReportChart[];
   readonly legends?: readonly ReportLegend[];
   readonly gallery?: ReportGallery;
   /** A drawing, as an address of an SVG or picture. */
@@ -87,10 +98,11 @@ function tableHtml(table: ReportTable): string {
   const isNumber = table.columns.map((_, column) => table.rows.some((row) => typeof row[column] !== 'string'));
   const head = table.columns.map(({ title }, i) => `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`).join('');
   const cell = (value: ReportValue, column: number): string => {
-    if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}</th>`;
+    const detail = typeof value === 'string' ? '' : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
+    if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}${detail}</th>`;
     const isBest = typeof value !== 'string' && value.value === best[column];
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
-    return `<td${classes && ` class="${classes}"`}>${escapeHtml(textOf(value))}${isBest ? ' ●' : ''}</td>`;
+    return `<td${classes && ` class="${classes}"`}>${escapeHtml(textOf(value))}${isBest ? ' ●' : ''}${detail}</td>`;
   };
   const rows = list(table.rows, (row) => `<tr>${row.map(cell).join('')}</tr>\n`);
   const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);
@@ -101,6 +113,12 @@ function tableHtml(table: ReportTable): string {
 function legendHtml({ colormap, title, low, middle, high }: ReportLegend): string {
   const ends = [low, ...(middle === undefined ? [] : [middle]), high].map((text) => `<span>${escapeHtml(text)}</span>`).join('');
   return `<figure><figcaption>${escapeHtml(title)}</figcaption><div class="bar" style="background:${cssGradient(colormap)}"></div><div class="ends">${ends}</div></figure>\n`;
+}
+
+function chartHtml({ title, svg, legend }: ReportChart): string {
+  const entry = ({ text, colour, dash }: ReportChart['legend'][number]) =>
+    `<li><svg viewBox="0 0 24 8" aria-hidden="true"><line x1="0" x2="24" y1="4" y2="4" stroke="${escapeHtml(colour)}" stroke-width="2.5"${dash && ` stroke-dasharray="${escapeHtml(dash)}"`}/></svg>${escapeHtml(text)}</li>`;
+  return `<figure class="chart"><figcaption>${escapeHtml(title)}</figcaption>${svg}<ul>${list(legend, entry)}</ul></figure>\n`;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
@@ -123,7 +141,10 @@ function sectionHtml(section: ReportSection): string {
   return [
     `<section>\n<h2>${escapeHtml(section.title)}</h2>\n`,
     list(section.text, (text) => `<p>${escapeHtml(text)}</p>\n`),
+    optional(section.list, (items) => `<ul>${list(items, (text) => `<li>${escapeHtml(text)}</li>`)}</ul>\n`),
     optional(section.table, tableHtml),
+    list(section.tables, tableHtml),
+    optional(section.charts, (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`),
     optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
     optional(section.gallery, galleryHtml),
     optional(section.drawing, ({ source, alt }) => `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`),

@@ -21,12 +21,15 @@ describe('help', () => {
     expect(await fovea(['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
   });
 
-  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['methods']], [['inspect']]])('%j --help', async (command: string[]) => {
-    const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
-  });
+  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['evaluate']], [['segmentation']], [['methods']], [['inspect']]])(
+    '%j --help',
+    async (command: string[]) => {
+      const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
+    },
+  );
 
   test('no command at all: the help, on stderr', async () => {
     const { code, stdout, stderr } = await fovea([], folder);
@@ -120,7 +123,7 @@ describe('iia', () => {
   });
 
   test.each([
-    ['nowhere.txt', undefined, /--pics nowhere.txt cannot be read/],
+    ['nowhere.txt', undefined, /nowhere.txt, the list of pictures, cannot be read: it does not exist/],
     ['pics.txt', '\n', /--pics pics.txt is empty: expected lines of FILE CLASS/],
     ['pics.txt', 'one.png 32\n', /target 32 is out of range: demo-cnn has 32 classes, 0 to 31/],
   ])('%s with %j is wrong usage', async (name, text, message) => {

@@ -7,12 +7,12 @@ import type { Image } from '../../image/image.ts';
 import { denormalize } from '../../model/preprocessing.ts';
 import { readImage } from '../../node/read-image.ts';
 import { svgToPng } from '../../node/sag-picture.ts';
+import { writeFileAtomic } from '../../node/write-file.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { drawContactSheet } from '../../visualize/contact-sheet.ts';
 import { FORMATS, requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { writeFileAtomic } from '../write-file.ts';
 import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
 
 /** The options of `fovea alternates`. */

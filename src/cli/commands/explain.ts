@@ -1,12 +1,13 @@
+import { stemOf } from '../../datasets/files.ts';
 import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
+import { requireWritableFolder } from '../../node/write-file.ts';
 import { colormap } from '../../visualize/colormap.ts';
 import { type ExplainItem, type ExplainPlan, explainFiles, type Outcome, type ResultRecord } from '../explain-files.ts';
-import { expandInputs, resultNames, stemOf } from '../inputs.ts';
+import { expandInputs, resultNames } from '../inputs.ts';
 import { FORMATS, type Format, type MethodRequest, requestMethods } from '../options.ts';
 import { BROKEN_OUTPUT, type Cell, createOutput, describeError, exitCodeOf, formatCount, formatShare, formatTable, type Output } from '../output.ts';
 import { checkTarget, type LoadedModel, type ModelFlags, openModel } from '../session.ts';
-import { requireWritableFolder } from '../write-file.ts';
 
 /** What the commands that write maps have in common. */
 export interface RunFlags extends ModelFlags {

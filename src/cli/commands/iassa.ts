@@ -1,7 +1,8 @@
+import { findMasks } from '../../datasets/mask-files.ts';
 import { methods } from '../../methods/index.ts';
 import { activatedPixels, findMetric, imageLevel, type LevelSample, type Metric, pixelLevel } from '../../metrics/index.ts';
 import { expandInputs } from '../inputs.ts';
-import { findMasks, loadMask } from '../masks.ts';
+import { loadMask } from '../masks.ts';
 import { requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FoveaError, messageOf } from '../../errors.ts';
+import { readText } from '../../datasets/files.ts';
+import { parsePicsList } from '../../datasets/pics-list.ts';
+import { FoveaError } from '../../errors.ts';
 import { requestMethods } from '../options.ts';
-import { parsePicsList } from '../pics-list.ts';
 import { type FoundItems, listExplanations, type RunFlags } from './explain.ts';
 
 /** The options of `fovea iia`. */
@@ -16,12 +16,7 @@ export interface IiaFlags extends RunFlags {
 }
 
 async function listed({ pics, images, target }: IiaFlags): Promise<FoundItems> {
-  let text: string;
-  try {
-    text = await readFile(pics, 'utf8');
-  } catch (cause) {
-    throw new FoveaError('usage', `--pics ${pics} cannot be read: ${messageOf(cause)}`, { cause });
-  }
+  const text = await readText(pics, 'the list of pictures');
   const { items, problems } = parsePicsList(text, pics, images ?? dirname(pics), target);
   if (items.length === 0 && problems.length === 0) throw new FoveaError('usage', `--pics ${pics} is empty: expected lines of FILE CLASS`);
   return { items, problems, leftOut: 0 };

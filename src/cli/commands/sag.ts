@@ -6,12 +6,12 @@ import { parseSag, type Sag } from '../../methods/sag/schema.ts';
 import { type SagStatistics, sagStatistics } from '../../methods/sag/statistics.ts';
 import { inputRegion } from '../../model/preprocessing.ts';
 import { sagSvg, svgToPng } from '../../node/sag-picture.ts';
+import { writeFileAtomic } from '../../node/write-file.ts';
 import { VERSION } from '../../version.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
 import { FORMATS, requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { writeFileAtomic } from '../write-file.ts';
 import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
 
 /** The options of `fovea sag`. */

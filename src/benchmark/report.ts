@@ -1,0 +1,242 @@
+import { findMethod } from '../methods/index.ts';
+import { VERSION } from '../version.ts';
+import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
+import { type ReportChart, type ReportGallery, type ReportSection, type ReportTable, type ReportValue, reportHtml } from '../visualize/report.ts';
+import type { Problem } from './run.ts';
+import { mean, ranksOf } from './statistics.ts';
+import type { Summary, SummaryCell, SummaryLevel, SummaryMetric } from './summarise.ts';
+
+const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
+const plural = (count: number, thing: string): string => `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
+const isControl = (method: string): boolean => findMethod(method).family === 'control';
+
+/** A score with three digits that say something. */
+export function formatScore(value: number): string {
+  if (value === 0 || Math.abs(value) >= 0.001) return value.toFixed(Math.abs(value) >= 100 ? 1 : 3);
+  return value.toExponential(1);
+}
+
+/** The mean of a method's ranks under all metrics. */
+function meanRank(summary: Summary, method: string): number {
+  const ranks = summary.table.flatMap((cell) => (cell.method === method && cell.rank !== null ? [cell.rank] : []));
+  return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+}
+
+/** Methods with their mean rank, the best first. */
+export function methodOrder(summary: Summary): { readonly method: string; readonly rank: number }[] {
+  return summary.cost.map(({ method }) => ({ method, rank: meanRank(summary, method) })).sort((a, b) => a.rank - b.rank);
+}
+
+const cellOf = ({ table }: Summary, method: string, metric: string): SummaryCell | undefined =>
+  table.find((cell) => cell.method === method && cell.metric === metric);
+
+function scoreValue(cell: SummaryCell | undefined, pictures: number): ReportValue {
+  if (!cell || cell.value === null) return '–';
+  const interval = cell.interval ? `${formatScore(cell.interval[0])} … ${formatScore(cell.interval[1])}` : '';
+  const count = cell.count === pictures ? '' : ` · ${cell.count} of ${pictures}`;
+  return { value: cell.value, text: formatScore(cell.value), detail: `${interval} · #${cell.rank}${count}` };
+}
+
+const methodName = (method: string): ReportValue => (isControl(method) ? `${method} (control)` : method);
+
+/** Metrics a table: as many as a page is wide. */
+const COLUMNS = 5;
+
+/** Some of the metrics at a time, so that no table is wider than a printed page. */
+function inTables(summary: Summary, table: (metrics: readonly SummaryMetric[], isLast: boolean) => ReportTable): ReportTable[] {
+  const { metrics } = summary;
+  const starts = Array.from({ length: Math.ceil(metrics.length / COLUMNS) }, (_, i) => i * COLUMNS);
+  return starts.map((from) => table(metrics.slice(from, from + COLUMNS), from + COLUMNS >= metrics.length));
+}
+
+function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast: boolean): ReportTable {
+  const { pictures } = summary;
+  return {
+    caption: `${plural(pictures, 'picture')}; below each score: 95% bootstrap interval and rank`,
+    columns: [
+      { title: 'method' },
+      ...metrics.map(({ key, direction }) => ({
+        title: `${key} ${arrow(direction)}`,
+        best: direction === 'higher' ? ('highest' as const) : ('lowest' as const),
+      })),
+      { title: 'mean rank', best: 'lowest' },
+    ],
+    rows: methodOrder(summary).map(({ method, rank }) => [
+      methodName(method),
+      ...metrics.map(({ key }) => scoreValue(cellOf(summary, method, key), pictures)),
+      Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–',
+    ]),
+    note: !isLast
+      ? undefined
+      : '↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over all metrics. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.',
+  };
+}
+
+/** IASSA's pixel level: scores per activated pixel. */
+function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast: boolean): ReportTable {
+  const value = (pixel: number | null | undefined): ReportValue => (pixel == null ? '–' : { value: pixel, text: (1e5 * pixel).toFixed(2) });
+  const ranks = (metric: SummaryMetric) => {
+    const cells = methodOrder(summary).map(({ method }) => cellOf(summary, method, metric.key)?.pixelLevel ?? null);
+    return ranksOf(cells, metric.direction);
+  };
+  const byMetric = new Map(metrics.map((metric) => [metric.key, ranks(metric)]));
+  const withRank = (cell: ReportValue, rank: number | null | undefined): ReportValue => (typeof cell === 'string' ? cell : { ...cell, detail: `#${rank}` });
+  return {
+    caption: 'Mean score per activated pixel (above 0.3 of the range of the map), ×10⁻⁵',
+    columns: [{ title: 'method' }, ...metrics.map(({ key, direction }) => ({ title: `${key} ${arrow(direction)}` }))],
+    rows: methodOrder(summary).map(({ method }, i) => [
+      methodName(method),
+      ...metrics.map(({ key }) => withRank(value(cellOf(summary, method, key)?.pixelLevel), byMetric.get(key)?.[i])),
+    ]),
+    note: !isLast
+      ? undefined
+      : 'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps that light up few pixels; for metrics where lower is better it flatters maps that light up many.',
+  };
+}
+
+const X_TITLES: Readonly<Record<SummaryLevel, string>> = {
+  mean: 'share of pixels changed',
+  'data-set': 'share of pixels changed',
+  'median-curve': 'share of the information shown',
+};
+
+function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
+  const curves = summary.curves.filter((curve) => curve.metric === metric.key);
+  if (curves.length === 0) return [];
+  const ordered = [...curves].sort((a, b) => (cellOf(summary, a.method, metric.key)?.rank ?? 0) - (cellOf(summary, b.method, metric.key)?.rank ?? 0));
+  // A method has the same colour in all charts.
+  const names = methodOrder(summary).map(({ method }) => method);
+  const styles = seriesStyles(names.map(isControl));
+  const series = ordered.map(({ method, x, y }) => ({ name: method, x, y, style: styles[names.indexOf(method)] }));
+  const score = (method: string) => {
+    const value = cellOf(summary, method, metric.key)?.value;
+    return value == null ? '' : ` ${formatScore(value)}`;
+  };
+  const alt = `${metric.title} curves of ${plural(series.length, 'method')}; areas: ${ordered.map(({ method }) => `${method}${score(method)}`).join(', ')}`;
+  return [
+    {
+      title: `${metric.key} ${arrow(metric.direction)}`,
+      svg: lineChartSvg({ alt, xTitle: X_TITLES[metric.level], yTitle: 'score of the class', series }),
+      legend: series.map(({ name, style }) => ({ ...style, text: `${name}${score(name)}` })),
+    },
+  ];
+}
+
+function costTable(summary: Summary): ReportTable {
+  const count = (value: number): ReportValue => ({ value, text: value.toLocaleString('en-US', { maximumFractionDigits: 1 }) });
+  return {
+    caption: `Mean of ${plural(summary.pictures, 'picture')}, on ${summary.settings.model.runtime}`,
+    columns: [{ title: 'method' }, { title: 'forward passes' }, { title: 'backward passes' }, { title: 'seconds' }, { title: 'mean rank' }],
+    rows: [...summary.cost]
+      .sort((a, b) => a.seconds - b.seconds)
+      .map(({ method, forward, backward, seconds }) => [
+        methodName(method),
+        count(forward),
+        count(backward),
+        { value: seconds, text: seconds.toFixed(seconds < 10 ? 2 : 1) },
+        Number.isFinite(meanRank(summary, method)) ? { value: meanRank(summary, method), text: meanRank(summary, method).toFixed(1) } : '–',
+      ]),
+    note: 'Passes are counted in pictures that go through the model; seconds are wall-clock time of this run and depend on the machine.',
+  };
+}
+
+/** In words, which class was explained. */
+export function targetText(target: string): string {
+  return target === 'predicted'
+    ? 'the class that the model finds likeliest'
+    : 'the class that the data set gives the picture, whether the model recognises it or not; of several classes that count as it, the one the model finds likeliest';
+}
+
+const LEVELS: Readonly<Record<SummaryLevel, string>> = {
+  mean: 'mean over the pictures',
+  'data-set': 'counts are summed over the data set before they are divided',
+  'median-curve': 'area under the median of the curves',
+};
+
+function protocolSection({ settings, metrics }: Summary): ReportSection {
+  const json = (value: unknown) => JSON.stringify(value, null, 2);
+  return {
+    title: 'Protocol',
+    text: ['All methods see the same pictures, classes and seeds. Every score follows from what stands here.'],
+    list: [`Class explained: ${targetText(settings.target)}.`, ...settings.dataset.protocol, `Seed of all randomness: ${settings.seed}.`],
+    details: [
+      ...metrics.map(({ key, title, preset, options, paper, direction, level }) => ({
+        title: `${key}: ${title}, protocol ${preset}`,
+        text: `${direction} is better; ${LEVELS[level]}\n${paper}\n\n${json(options)}`,
+      })),
+      ...Object.entries(settings.methods).map(([name, options]) => ({
+        title: `${name}: ${findMethod(name).title}`,
+        text: `${findMethod(name).paper}\n\n${json(options)}`,
+      })),
+      { title: 'the model', text: json(settings.model) },
+    ],
+  };
+}
+
+const KINDS: Readonly<Record<Problem['kind'], string>> = {
+  damaged: 'could not be read',
+  'left-out': 'left out',
+  failed: 'failed',
+  index: 'wrong in the index of the data set',
+  'not-run': 'methods that this model cannot run',
+};
+
+/** What went wrong, by kind; long lists are cut. */
+function problemSection(summary: Summary): ReportSection[] {
+  const { problems, table, pictures } = summary;
+  const kinds = [...new Set(problems.map(({ kind }) => kind))];
+  const excluded = table.filter(({ excluded: none }) => none > 0);
+  if (kinds.length === 0 && excluded.length === 0) return [];
+  const without = [...new Set(excluded.map(({ metric, excluded: none }) => `${metric}: ${none} of ${pictures} pictures have no score`))];
+  return [
+    {
+      title: 'Left out',
+      text: ['What could not be read, run or scored. It counts in no average.'],
+      list: without,
+      details: kinds.map((kind) => {
+        const messages = problems.filter((problem) => problem.kind === kind).map(({ message }) => message);
+        const rest = messages.length > 200 ? `\n… and ${messages.length - 200} more` : '';
+        return { title: `${messages.length} ${KINDS[kind]}`, text: messages.slice(0, 200).join('\n') + rest };
+      }),
+    },
+  ];
+}
+
+/** The page of results of a benchmark, one HTML document that needs no other file. */
+export function benchmarkReport(summary: Summary, gallery: ReportGallery): string {
+  const { settings, metrics, pictures } = summary;
+  const charts = metrics.flatMap((metric) => curveChart(summary, metric));
+  const sections: ReportSection[] = [
+    { title: 'Scores', tables: inTables(summary, (some, isLast) => scoreTable(summary, some, isLast)) },
+    ...(charts.length > 0
+      ? [{ title: 'Curves', text: ['Mean over the pictures (median for sic and aic); the number is the score of the table.'], charts }]
+      : []),
+    { title: 'Cost', table: costTable(summary) },
+    ...(gallery.rows.length > 0
+      ? [
+          {
+            title: 'Where the methods disagree',
+            text: ['The pictures on which the maps differ most, those first. The outline is the mask, where there is one.'],
+            gallery,
+          },
+        ]
+      : []),
+    { title: 'Pixel level', tables: inTables(summary, (some, isLast) => pixelTable(summary, some, isLast)) },
+    ...problemSection(summary),
+    protocolSection(summary),
+  ];
+  return reportHtml({
+    title: 'How good are the explanations?',
+    lead: `${plural(summary.cost.length, 'method')} of explanation, ${plural(metrics.length, 'metric')}, ${plural(pictures, 'picture')}. Explained: ${targetText(settings.target)}.`,
+    facts: [
+      ['model', settings.model.name],
+      ['data set', settings.dataset.name],
+      ['pictures', pictures.toLocaleString('en-US')],
+      ['target', settings.target],
+      ['seed', String(settings.seed)],
+      ['ran on', settings.model.runtime],
+    ],
+    sections,
+    footer: `Made by fovea ${VERSION} (fovea evaluate).`,
+  });
+}

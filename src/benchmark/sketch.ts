@@ -1,0 +1,40 @@
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** Rows and columns of a sketch. */
+export const SKETCH_SIDE = 14;
+
+/** A map in small: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255; all 0 for a constant map. */
+export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
+  const sums = new Float64Array(SKETCH_SIDE ** 2);
+  const counts = new Float64Array(SKETCH_SIDE ** 2);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * SKETCH_SIDE) / height) * SKETCH_SIDE;
+    for (let x = 0; x < width; x++) {
+      const cell = row + Math.floor((x * SKETCH_SIDE) / width);
+      sums[cell] += data[y * width + x];
+      counts[cell] += 1;
+    }
+  }
+  const means = sums.map((sum, i) => (counts[i] > 0 ? sum / counts[i] : 0));
+  const [min, max] = means.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  return Array.from(means, (value) => (max > min ? Math.round((255 * (value - min)) / (max - min)) : 0));
+}
+
+/** Pearson's correlation of two lists of numbers, -1 … 1; 0 where one of them is constant. */
+export function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += (a[i] - ma) * (b[i] - mb);
+    aa += (a[i] - ma) ** 2;
+    bb += (b[i] - mb) ** 2;
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
+}
+
+/** How much maps of one picture disagree: 1 minus the mean correlation of all pairs of sketches, 0 … 2; 0 for fewer than two. */
+export function disagreement(sketches: readonly (readonly number[])[]): number {
+  const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - correlation(a, b)));
+  return pairs.length === 0 ? 0 : pairs.reduce((sum, value) => sum + value, 0) / pairs.length;
+}

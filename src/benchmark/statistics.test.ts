@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { createRandom } from '../tensor/random.ts';
+import { createWorkMeter } from './progress.ts';
+import { correlation, disagreement, sketchOf } from './sketch.ts';
+import { mean, meanInterval, quantile, ranksOf } from './statistics.ts';
+
+describe('the bootstrap interval of a mean', () => {
+  it('is as wide as the normal one for many values, and holds the mean', () => {
+    const random = createRandom(3);
+    const values = Array.from({ length: 400 }, () => 5 + 2 * random.normal());
+    const [low, high] = meanInterval(values);
+    const sd = Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)));
+    expect(low).toBeCloseTo(mean(values) - (1.96 * sd) / 20, 1);
+    expect(high).toBeCloseTo(mean(values) + (1.96 * sd) / 20, 1);
+    expect(meanInterval(values)).toEqual([low, high]);
+  });
+
+  it('of one value, or of equal ones, is that value', () => {
+    expect(meanInterval([0.25])).toEqual([0.25, 0.25]);
+    expect(meanInterval([2, 2, 2])).toEqual([2, 2]);
+  });
+
+  it('covers the true mean of a skewed distribution about as often as it says', () => {
+    const random = createRandom(8);
+    let covered = 0;
+    for (let run = 0; run < 100; run++) {
+      const [low, high] = meanInterval(
+        Array.from({ length: 40 }, () => -Math.log(1 - random.uniform())),
+        run,
+      );
+      if (low <= 1 && 1 <= high) covered += 1;
+    }
+    expect(covered).toBeGreaterThanOrEqual(86); // 95 expected; the percentile method is a little short for skewed data
+    expect(covered).toBeLessThanOrEqual(100);
+  });
+});
+
+it('quantile interpolates between sorted values', () => {
+  expect([0, 0.25, 0.5, 1].map((share) => quantile([10, 20, 40], share))).toEqual([10, 15, 20, 40]);
+});
+
+it('ranksOf ranks the better first, equal values alike, and skips missing ones', () => {
+  expect(ranksOf([0.2, 0.9, null, 0.2, 0.1], 'higher')).toEqual([2, 1, null, 2, 4]);
+  expect(ranksOf([0.2, 0.9, null, 0.2, 0.1], 'lower')).toEqual([2, 4, null, 2, 1]);
+});
+
+describe('sketches', () => {
+  const map = (value: (x: number, y: number) => number) => ({
+    shape: [28, 42],
+    data: Float32Array.from({ length: 28 * 42 }, (_, i) => value(i % 42, Math.floor(i / 42))),
+  });
+
+  it('are means of cells, from 0 to 255', () => {
+    const sketch = sketchOf(map((x) => Math.floor(x / 3)));
+    expect(sketch.slice(0, 14)).toEqual(Array.from({ length: 14 }, (_, i) => Math.round((255 * i) / 13)));
+    expect(sketchOf(map(() => 4))).toEqual(new Array(196).fill(0));
+  });
+
+  it('tell how much maps disagree: not at all, or wholly', () => {
+    const [left, right, top] = [sketchOf(map((x) => -x)), sketchOf(map((x) => x)), sketchOf(map((_, y) => -y))];
+    expect(correlation(left, left)).toBeCloseTo(1, 12);
+    expect(disagreement([left, left, left])).toBeCloseTo(0, 12);
+    expect(disagreement([left, right])).toBeCloseTo(2, 2);
+    expect(disagreement([left, top])).toBeCloseTo(1, 2);
+    expect(disagreement([left])).toBe(0);
+    expect(correlation([1, 1], [1, 2])).toBe(0);
+  });
+});
+
+describe('the work meter', () => {
+  it('weighs what is left by how long its kind took', () => {
+    const meter = createWorkMeter(new Map([['fast', 3], ['slow', 2]])); // biome-ignore format: short
+    expect(meter.share()).toBe(0);
+    meter.finish('fast', 1);
+    expect(meter.secondsLeft()).toBe(4); // slow ones are taken for as long
+    meter.finish('slow', 11);
+    expect(meter.secondsLeft()).toBe(2 + 11);
+    expect(meter.share()).toBeCloseTo(12 / 25, 12);
+    meter.finish('slow'); // an earlier run had done it
+    meter.drop('fast', 99);
+    expect(meter.share()).toBe(1);
+  });
+});

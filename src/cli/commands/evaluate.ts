@@ -1,0 +1,225 @@
+import { join } from 'node:path';
+import {
+  type Benchmark,
+  type BenchmarkMetric,
+  type BenchmarkRecord,
+  claimFolder,
+  formatScore,
+  methodOrder,
+  openStore,
+  type Problem,
+  runBenchmark,
+  type ScoreStore,
+  type Summary,
+  settingsOf,
+  type TargetPolicy,
+  writeResults,
+} from '../../benchmark/index.ts';
+import { type Dataset, openDataset, parseShard, type Selection, type Shard, selectSamples } from '../../datasets/index.ts';
+import { FoveaError } from '../../errors.ts';
+import { methods } from '../../methods/index.ts';
+import type { Model } from '../../model/model.ts';
+import { requireWritableFolder } from '../../node/write-file.ts';
+import { allMetrics, requestMetrics } from '../metric-options.ts';
+import { requestMethods, settingsFor, splitSettings } from '../options.ts';
+import { BROKEN_OUTPUT, createOutput, describeError, exitCodeOf, formatCount, formatTable, type Output } from '../output.ts';
+import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
+
+/** The options of `fovea evaluate`. */
+export interface EvaluateFlags extends ModelFlags {
+  readonly dataset?: string;
+  /** Settings of the data set, KEY=VALUE. */
+  readonly data?: readonly string[];
+  readonly pics?: string;
+  readonly images?: string;
+  /** IASSA, RISE, IIA and Grad-CAM if not given. */
+  readonly methods?: readonly string[];
+  /** Those of IASSA's Table 1, as far as the data set has what they need, if not given. */
+  readonly metrics?: readonly string[];
+  readonly target?: TargetPolicy;
+  readonly set?: readonly string[];
+  readonly seed: number;
+  readonly limit?: number;
+  readonly seededSample?: number;
+  readonly shard?: string;
+  readonly resume?: boolean;
+  readonly gallery: number;
+  readonly out: string;
+  readonly batchSize?: number;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** Always run: what a map scores that looks at nothing. */
+const CONTROLS = ['random', 'centre'];
+
+const DEFAULT_METHODS = ['iassa', 'rise', 'iia', 'grad-cam'];
+
+const DEFAULT_METRICS = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'];
+
+async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
+  if (flags.dataset !== undefined && flags.pics !== undefined) throw new FoveaError('usage', 'give either --dataset or --pics, not both');
+  const spec = flags.pics === undefined ? flags.dataset : `pics-list:${flags.pics}`;
+  if (spec === undefined) throw new FoveaError('usage', 'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics FILE');
+  const images = flags.images === undefined ? {} : { images: flags.images };
+  const dataset = await openDataset(spec, { ...splitSettings('--data', flags.data), ...images });
+  if (dataset.length === 0) {
+    const why = dataset.problems.length > 0 ? `: ${dataset.problems[0]}` : '';
+    throw new FoveaError('usage', `${dataset.name} holds no pictures${why}`);
+  }
+  return dataset;
+}
+
+function selectionOf({ limit, seededSample, seed }: EvaluateFlags, shard: Shard | undefined): Selection {
+  return { limit, shard, ...(seededSample !== undefined && { sample: { count: seededSample, seed } }) };
+}
+
+/** Why the labels of a data set cannot be classes of a model; undefined if they can. */
+function labelProblem({ name, provides, classes }: Dataset, model: Model): string | undefined {
+  if (!provides.includes('label')) return `${name} has no labels`;
+  if (classes === 'imagenet' && model.labels.length !== 1000)
+    return `the labels of ${name} are ImageNet's 1,000 classes, ${model.name} has ${formatCount(model.labels.length)}`;
+  return undefined;
+}
+
+/** The target policy: as asked for, or ground truth where that is possible. */
+function targetOf(wanted: TargetPolicy | undefined, dataset: Dataset, model: Model, output: Output): TargetPolicy {
+  const problem = labelProblem(dataset, model);
+  if (wanted === 'predicted') return wanted;
+  if (problem === undefined) return 'ground-truth';
+  if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use --target predicted`);
+  output.note(`${problem}: the class that the model predicts is explained`);
+  return 'predicted';
+}
+
+/** Metrics as asked for; those that the data set has no truth for are refused, or left out where they were not asked for by name. */
+function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): BenchmarkMetric[] {
+  const isPossible = ({ metric }: BenchmarkMetric) => !metric.needs.includes('mask') || dataset.provides.includes('mask');
+  const isOpen = wanted === undefined || wanted.includes('all');
+  const requested = requestMetrics(wanted === undefined ? DEFAULT_METRICS : wanted.includes('all') ? allMetrics() : wanted, set);
+  const possible = requested.filter(isPossible);
+  if (!isOpen && possible.length < requested.length) {
+    const { key } = requested.find((each) => !isPossible(each)) as BenchmarkMetric;
+    throw new FoveaError('usage', `${key} needs masks, which ${dataset.name} has not`);
+  }
+  return possible;
+}
+
+interface Session {
+  readonly flags: EvaluateFlags;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  readonly shard: Shard | undefined;
+}
+
+async function benchmarkOf({ flags, output, signal, shard }: Session, whole: Dataset, { model, loadModel }: LoadedModel): Promise<Benchmark> {
+  const wanted = flags.methods ?? DEFAULT_METHODS;
+  const names = wanted.includes('all') ? [...methods.keys()] : wanted;
+  const set = settingsFor(flags.set);
+  return {
+    model,
+    dataset: selectSamples(whole, selectionOf(flags, shard)),
+    methods: requestMethods([...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS], set),
+    metrics: metricsFor(flags, whole),
+    target: targetOf(flags.target, whole, model, output),
+    seed: flags.seed,
+    folder: flags.out,
+    part: shard && `${shard.index + 1}-of-${shard.count}`,
+    batchSize: flags.batchSize,
+    loadModel,
+    signal,
+  };
+}
+
+/** A duration as people say it. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function announce({ output }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
+  const total = dataset.length * run.length * scored.length;
+  const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
+  const names = new Set(run.map(({ method }) => method.name));
+  const keys = new Set(scored.map(({ key }) => key));
+  const there = store.scores().filter(({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric)).length;
+  const done = there > 0 ? `; ${formatCount(there)} are there already` : '';
+  output.note(
+    `${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
+  );
+}
+
+async function score(session: Session, benchmark: Benchmark, store: ScoreStore): Promise<Problem[]> {
+  const { output } = session;
+  announce(session, benchmark, store);
+  const pictures = benchmark.dataset.length;
+  return runBenchmark(benchmark, store, {
+    onProblem: ({ message }, error) => output.fail(message, error),
+    onRecord: (record: BenchmarkRecord) => output.record(record.kind === 'map' ? { ...record, sketch: undefined } : record),
+    onProgress: (share, what) => output.progress.update(share, what),
+    onEstimate: ({ modelCalls, secondsLeft }) =>
+      output.note(`about ${formatCount(modelCalls * pictures)} model calls in all (${formatCount(modelCalls)} a picture); ${formatDuration(secondsLeft)} left`),
+  });
+}
+
+/** The table of scores as the command prints it. */
+function printedTable(summary: Summary): string {
+  const arrow = (direction: string) => (direction === 'higher' ? '↑' : '↓');
+  const head = ['method', ...summary.metrics.map(({ key, direction }) => `${key} ${arrow(direction)}`), 'mean rank'];
+  const rows = methodOrder(summary).map(({ method, rank }) => [
+    method,
+    ...summary.metrics.map(({ key }) => {
+      const value = summary.table.find((cell) => cell.method === method && cell.metric === key)?.value ?? null;
+      return value === null ? '–' : formatScore(value);
+    }),
+    Number.isFinite(rank) ? rank.toFixed(1) : '–',
+  ]);
+  return formatTable(head, rows);
+}
+
+/** Puts all scores together and writes the files of results. */
+async function conclude({ flags, output }: Session, benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Promise<void> {
+  output.progress.update(1, 'writing the report');
+  const summary = await writeResults(benchmark, store, problems, flags.gallery);
+  output.progress.stop();
+  output.print(`${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`);
+  output.record({ summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost } });
+}
+
+/** Everything from the data set to the report. Answers the exit code. */
+async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
+  const { flags, output, shard } = session;
+  const benchmark = await benchmarkOf(session, whole, loaded);
+  await requireWritableFolder(flags.out);
+  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true || shard !== undefined);
+  const store = await openStore(flags.out, benchmark.part);
+  const problems = await score(session, benchmark, store);
+  output.progress.stop();
+  if (shard) output.note(`part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`);
+  else await conclude(session, benchmark, store, problems);
+  return problems.some(({ kind }) => kind !== 'left-out' && kind !== 'not-run') ? 1 : 0;
+}
+
+/** `fovea evaluate`. Answers the exit code. */
+export async function evaluateCommand(flags: EvaluateFlags, signal: AbortSignal): Promise<number> {
+  const output = createOutput(flags);
+  const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env);
+  const whole = await openFlagged(flags);
+  const loaded = await openModel(flags, output, signal);
+  try {
+    return await evaluate({ flags, output, signal, shard }, whole, loaded);
+  } catch (error) {
+    output.progress.stop();
+    const kept = `what is done is kept in ${flags.out}: add --resume to go on`;
+    if (error instanceof FoveaError && error.code === 'cancelled') {
+      if (signal.reason !== BROKEN_OUTPUT) output.fail(`interrupted: ${kept}`);
+      return 130;
+    }
+    if (!(error instanceof FoveaError) || error.code !== 'output') throw error;
+    output.fail(`${describeError(error)} (${kept})`, error);
+    return exitCodeOf(error);
+  } finally {
+    await loaded.model.dispose();
+  }
+}

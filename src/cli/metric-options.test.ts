@@ -1,0 +1,28 @@
+import { describe, expect, test } from 'vitest';
+import { requestMetrics } from './metric-options.ts';
+import { requestMethods, settingsFor } from './options.ts';
+
+describe('requestMetrics', () => {
+  test('takes protocols and options', () => {
+    const [deletion, rows] = requestMetrics(['deletion', 'f1:chefer-2021-rows'], ['deletion.step=448', 'rise.N=7']);
+    expect(deletion).toMatchObject({ key: 'deletion', preset: undefined, options: { step: 448 } });
+    expect(rows).toMatchObject({ key: 'f1:chefer-2021-rows', preset: 'chefer-2021-rows', options: {} });
+    expect(rows.metric.name).toBe('f1');
+  });
+
+  test('leaves settings of methods to them', () => {
+    const settings = ['deletion.step=448', 'rise.N=7'];
+    expect(requestMethods(['rise', 'random'], settingsFor(settings))[0].options).toEqual({ N: 7 });
+    expect(() => requestMethods(['iia', 'random'], settingsFor(settings))).toThrow('rise is not among the methods asked for');
+  });
+
+  test.each([
+    [['delation'], [], 'unknown metric "delation"'],
+    [['f1:none'], [], 'f1 has no protocol "none": expected one of iassa-2020'],
+    [['f1'], ['deletion.step=448'], 'deletion is not among the metrics asked for'],
+    [['deletion'], ['deletion.stride=448'], 'deletion has no option "stride"'],
+    [['deletion'], ['deletion.step=0'], 'deletion.step = 0: expected'],
+  ])('%j %j', (keys, settings, message) => {
+    expect(() => requestMetrics(keys, settings)).toThrow(message);
+  });
+});

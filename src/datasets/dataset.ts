@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import { FoveaError } from '../errors.ts';
+import type { Image } from '../image/image.ts';
+import type { Mask } from '../image/mask.ts';
+
+/** A rectangle in pixels of the picture; fractions allowed. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** What a picture is of: a name, and the classes of the model that count as it where the data set knows them. */
+export interface ClassLabel {
+  readonly name: string;
+  /** Class indices; a COCO "dog" is any of ImageNet's breeds. Without them the name has to be a label of the model. */
+  readonly indices?: readonly number[];
+}
+
+/** A picture with its truth, at the picture's own size. */
+export interface Sample {
+  /** Names the sample within its data set; fit for a file name. */
+  readonly id: string;
+  readonly image: Image;
+  readonly label?: ClassLabel;
+  /** The object's pixels. */
+  readonly mask?: Mask;
+  readonly boxes?: readonly Box[];
+  /** Pixels that count neither as object nor as background. */
+  readonly void?: Mask;
+}
+
+/** The parts of the truth that samples of a data set have. */
+export type Truth = 'label' | 'mask' | 'boxes' | 'void';
+
+/** An indexed set of samples. Iterating it skips samples that cannot be read. */
+export interface Dataset extends AsyncIterable<Sample> {
+  /** What it is and where it comes from, as the command line names it. */
+  readonly name: string;
+  /** Number of samples; Infinity for those that are made as they are asked for. */
+  readonly length: number;
+  /** What samples have; single ones may lack it. */
+  readonly provides: readonly Truth[];
+  /** The classes that label indices count, where they are those of ImageNet (ILSVRC 2012, 0 … 999). */
+  readonly classes?: 'imagenet';
+  /** How the truth was read, one sentence each: what a report has to say. */
+  readonly protocol: readonly string[];
+  /** What is wrong with its index, one sentence each: entries that are left out. */
+  readonly problems: readonly string[];
+  /** The id of sample `index`, without reading it. */
+  idOf(index: number): string;
+  /**
+   * Reads sample `index`.
+   * @throws FoveaError `image` if its picture or mask cannot be read.
+   */
+  read(index: number): Promise<Sample>;
+}
+
+/** Adds the iterator to what a reader knows. */
+export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>): Dataset {
+  return {
+    ...parts,
+    async *[Symbol.asyncIterator]() {
+      for (let index = 0; index < parts.length; index++) {
+        const sample = await readSample(parts, index);
+        if (!(sample instanceof FoveaError)) yield sample;
+      }
+    },
+  };
+}
+
+/** Sample `index`, or the error of one whose picture or mask is damaged; any other error is thrown. */
+export async function readSample(dataset: Pick<Dataset, 'read'>, index: number): Promise<Sample | FoveaError> {
+  try {
+    return await dataset.read(index);
+  } catch (error) {
+    if (error instanceof FoveaError && error.code === 'image') return error;
+    throw error;
+  }
+}
+
+/** A kind of data set: one object that the library, the command line and the docs read. */
+export interface DatasetReader<Schema extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly title: string;
+  /** What the path has to be. */
+  readonly path: string;
+  /** Whether there is nothing to read, so that no path is needed. */
+  readonly pathless?: boolean;
+  readonly options: Schema;
+  /** @throws FoveaError `usage` if the path is no such data set. */
+  open(path: string, options: z.output<Schema>): Promise<Dataset>;
+}
+
+/** Declares a reader; exists so that options are typed from their schema. */
+export function defineReader<Schema extends z.ZodObject>(reader: DatasetReader<Schema>): DatasetReader<Schema> {
+  return reader;
+}

@@ -1,0 +1,235 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { File, ready } from 'h5wasm/node';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { encodePng } from '../node/write-image.ts';
+import { readSample, type Sample } from './dataset.ts';
+import { openDataset } from './index.ts';
+import { parseShard, selectSamples } from './select.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fovea-datasets-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function write(name: string, bytes: Uint8Array | string): Promise<void> {
+  await mkdir(join(folder, name, '..'), { recursive: true });
+  await writeFile(join(folder, name), bytes);
+}
+
+/** A picture of one row. */
+const row = (pixels: readonly (readonly [number, number, number])[]) => encodePng({ width: pixels.length, height: 1, data: Uint8Array.from(pixels.flat()) });
+const GREY = [9, 9, 9] as const;
+
+async function all(spec: string, options = {}): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for await (const sample of await openDataset(spec, options)) samples.push(sample);
+  return samples;
+}
+
+describe('objects', () => {
+  beforeAll(async () => {
+    for (const name of ['a', 'b']) await write(`objects/images/${name}.png`, await row([GREY, GREY, GREY]));
+    await write('objects/images/c.jpg', 'broken');
+    await write('objects/masks/a.png', await encodePng({ width: 3, height: 1, channels: 1, data: Uint8Array.of(0, 255, 7) }));
+    await write('objects/labels.txt', 'a.png\t294\tn02132136\tbrown_bear\nb.png\t5\tn1\tx\nc.jpg\t5\tn1\tx\nd.png\tbear\n');
+  });
+
+  it('reads labels and masks; without mask where there is none', async () => {
+    const [a, b, ...rest] = await all(`objects:${folder}/objects`);
+    expect(rest).toEqual([]);
+    expect(a).toMatchObject({ id: 'a', label: { name: 'brown bear', indices: [294] } });
+    expect([...(a.mask?.data ?? [])]).toEqual([0, 1, 1]);
+    expect(b.mask).toBeUndefined();
+  });
+
+  it('names a damaged picture when it is read, and a wrong line when it is opened', async () => {
+    const dataset = await openDataset(`objects:${folder}/objects`);
+    expect(await readSample(dataset, 2)).toMatchObject({ code: 'image', message: expect.stringContaining('c.jpg') });
+    expect(dataset.problems).toEqual([expect.stringMatching(/line 4: expected FILE, ImageNet index/)]);
+  });
+});
+
+describe('image-folder', () => {
+  beforeAll(async () => {
+    for (const name of ['cat/x.png', 'cat/x2.png', 'dog/x.png']) await write(`classes/${name}`, await row([GREY, GREY]));
+    await write(
+      'masks/x2_1.png',
+      await row([
+        [1, 1, 1],
+        [0, 0, 0],
+      ]),
+    );
+  });
+
+  it('takes folders for classes, and masks from a folder', async () => {
+    const samples = await all(`image-folder:${folder}/classes`, { masks: join(folder, 'masks') });
+    expect(samples.map(({ id, label, mask }) => [id, label?.name, mask && [...mask.data]])).toEqual([
+      ['cat.x', 'cat', undefined],
+      ['cat.x2', 'cat', [1, 0]],
+      ['dog.x', 'dog', undefined],
+    ]);
+    expect((await openDataset(`image-folder:${folder}/classes/cat`)).provides).toEqual([]);
+  });
+
+  it('refuses masks of no picture', async () => {
+    await expect(openDataset(`image-folder:${folder}/classes/dog`, { masks: folder })).rejects.toThrow('holds no mask of any picture');
+  });
+});
+
+test('pics-list: classes of lines, pictures twice, lines without class', async () => {
+  await write('list/a b.png', await row([GREY]));
+  await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');
+  const dataset = await openDataset(`pics-list:${folder}/list/pics.txt`);
+  expect((await all(`pics-list:${folder}/list/pics.txt`)).map(({ id, label }) => [id, label?.indices])).toEqual([
+    ['1.a b.png', [4]],
+    ['2.a b.png', [7]],
+  ]);
+  expect(dataset.problems).toEqual([expect.stringContaining('line 3: expected FILE CLASS')]);
+});
+
+describe('voc', () => {
+  const [AEROPLANE, SOFA, PERSON, RIM] = [
+    [128, 0, 0],
+    [0, 192, 0],
+    [192, 128, 128],
+    [224, 224, 192],
+  ] as const;
+  beforeAll(async () => {
+    for (const id of ['p', 'q']) await write(`voc/JPEGImages/${id}.jpg`, await row([GREY, GREY, GREY, GREY, GREY]));
+    await write('voc/SegmentationClass/p.png', await row([AEROPLANE, RIM, SOFA, PERSON, [0, 0, 0]]));
+    await write('voc/SegmentationClass/q.png', await encodePng({ width: 5, height: 1, channels: 1, data: Uint8Array.of(18, 255, 0, 0, 0) }));
+    await write('voc/ImageSets/Segmentation/val.txt', 'p\nq\n');
+    const box = (name: string, x: number) =>
+      `<object><name>${name}</name><bndbox><xmin>${x}</xmin><ymin>1</ymin><xmax>${x + 1}</xmax><ymax>1</ymax></bndbox></object>`;
+    await write('voc/Annotations/p.xml', `<annotation>${box('aeroplane', 1)}${box('sofa', 3)}</annotation>`);
+  });
+
+  it('has a sample for each class that ImageNet knows; void pixels apart', async () => {
+    const samples = await all(`voc:${folder}/voc`);
+    expect(samples.map(({ id }) => id)).toEqual(['p.aeroplane', 'p.sofa', 'q.sofa']);
+    expect([...(samples[1].mask?.data ?? [])]).toEqual([0, 0, 1, 0, 0]);
+    expect([...(samples[1].void?.data ?? [])]).toEqual([0, 1, 0, 0, 0]);
+    expect(samples[1].boxes).toEqual([{ left: 2, top: 0, width: 2, height: 1 }]);
+    expect([...(samples[2].mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0]); // a grey file holds the indices themselves
+  });
+
+  it('counts void as object where the published tables do', async () => {
+    const [p] = await all(`voc:${folder}/voc`, { masks: 'union', void: 'object' });
+    expect([...(p.mask?.data ?? [])]).toEqual([1, 1, 1, 1, 0]);
+    expect(p.void).toBeUndefined();
+  });
+
+  it('names a colour that is no class of VOC', async () => {
+    await write('voc/SegmentationClass/p.png', await row([[1, 2, 3], RIM, SOFA, PERSON, [0, 0, 0]]));
+    expect(await readSample(await openDataset(`voc:${folder}/voc`, { masks: 'union' }), 0)).toMatchObject({
+      code: 'image',
+      message: expect.stringContaining('colour 1, 2, 3'),
+    });
+  });
+});
+
+describe('imagenet-segmentation', () => {
+  const [W, H] = [3, 2];
+  beforeAll(async () => {
+    await ready;
+    const file = new File(join(folder, 'seg.mat'), 'w');
+    const refs = file.create_group('#refs#');
+    const value = file.create_group('value');
+    const reference = (name: string, data: Uint8Array | Uint16Array, shape: number[]) => refs.create_dataset({ name, data, shape }).create_reference();
+    // MATLAB's height × width × 3 is [3, width, height] here: value = 100 c + 10 y + x
+    const picture = Uint8Array.from({ length: 3 * W * H }, (_, i) => 100 * Math.floor(i / (W * H)) + 10 * (i % H) + Math.floor((i % (W * H)) / H));
+    const truth = reference('m', Uint8Array.of(1, 0, 0, 0, 0, 1), [W, H]); // (y 0, x 0) and (y 1, x 2)
+    refs.create_dataset({ name: 'c', data: [truth], shape: [1, 1] });
+    const cell = (refs.get('c') as unknown as { create_reference(): typeof truth }).create_reference();
+    const image = reference('i', picture, [3, W, H]);
+    const bad = reference('b', Uint8Array.of(1, 2), [1, 2]);
+    value.create_dataset({ name: 'img', data: [image, image], shape: [2, 1] });
+    value.create_dataset({ name: 'gt', data: [cell, bad], shape: [2, 1] });
+    const name = reference(
+      'n',
+      Uint16Array.from('n1 x', (letter) => letter.charCodeAt(0)),
+      [4, 1],
+    );
+    value.create_dataset({ name: 'id', data: [name, name], shape: [2, 1] });
+    file.close();
+  });
+
+  it('turns the axes of MATLAB round, and opens the cell around a mask', async () => {
+    const [sample, ...rest] = await all(`imagenet-segmentation:${folder}/seg.mat`);
+    expect(rest).toEqual([]); // the second mask is of another size
+    expect(sample.id).toBe('1.n1_x');
+    expect([sample.image.width, sample.image.height]).toEqual([W, H]);
+    expect([...sample.image.data]).toEqual([0, 100, 200, 1, 101, 201, 2, 102, 202, 10, 110, 210, 11, 111, 211, 12, 112, 212]);
+    expect([...(sample.mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0, 1]);
+  });
+
+  it('says what a file is not', async () => {
+    await write('not.mat', 'MATLAB 5.0 MAT-file');
+    await expect(openDataset(`imagenet-segmentation:${folder}/not.mat`)).rejects.toThrow('not.mat is no MATLAB v7.3 file');
+    await expect(openDataset(`imagenet-segmentation:${folder}`)).rejects.toThrow('is no MATLAB v7.3 file');
+    await expect(openDataset(`imagenet-segmentation:${folder}/none.mat`)).rejects.toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('cannot be read'),
+    });
+    const dataset = await openDataset(`imagenet-segmentation:${folder}/seg.mat`);
+    expect(await readSample(dataset, 1)).toMatchObject({ code: 'image', message: expect.stringContaining('picture 2: the mask is 1×2') });
+  });
+});
+
+describe('demo-scenes', () => {
+  it('are endless and the same for the same seed, with the mask within its box', async () => {
+    const dataset = await openDataset('demo-scenes');
+    expect(dataset.length).toBe(Number.POSITIVE_INFINITY);
+    const sample = await dataset.read(123_456);
+    expect([...(await dataset.read(123_456)).image.data]).toEqual([...sample.image.data]);
+    expect([...(await (await openDataset('demo-scenes', { seed: 1 })).read(123_456)).image.data]).not.toEqual([...sample.image.data]);
+    const [{ left, top, width, height }] = sample.boxes ?? [];
+    const inside = [...(sample.mask?.data ?? []).keys()].filter((i) => sample.mask?.data[i]);
+    expect(inside.length).toBeGreaterThan(0);
+    expect(Math.min(...inside.map((i) => i % 224))).toBe(left);
+    expect(Math.max(...inside.map((i) => i % 224))).toBe(left + width - 1);
+    expect(Math.min(...inside.map((i) => Math.floor(i / 224)))).toBe(top);
+    expect(Math.max(...inside.map((i) => Math.floor(i / 224)))).toBe(top + height - 1);
+  });
+});
+
+describe('selectSamples', () => {
+  const ids = async (selection: Parameters<typeof selectSamples>[1]) => {
+    const part = selectSamples(await openDataset('demo-scenes'), selection);
+    return Array.from({ length: part.length }, (_, i) => Number(part.idOf(i).split('-')[2]));
+  };
+
+  it('limits, then shards: every part once', async () => {
+    const parts = await Promise.all([0, 1, 2].map((index) => ids({ limit: 10, shard: { index, count: 3 } })));
+    expect(parts).toEqual([
+      [0, 3, 6, 9],
+      [1, 4, 7],
+      [2, 5, 8],
+    ]);
+    await expect(ids({})).rejects.toThrow('endless');
+  });
+
+  it('draws samples by a seed, without replacement', async () => {
+    const finite = selectSamples(await openDataset('demo-scenes'), { limit: 50 });
+    const draw = (seed: number) => {
+      const part = selectSamples(finite, { sample: { count: 20, seed } });
+      return Array.from({ length: part.length }, (_, i) => part.idOf(i));
+    };
+    expect(new Set(draw(1)).size).toBe(20);
+    expect(draw(1)).toEqual(draw(1));
+    expect(draw(1)).not.toEqual(draw(2));
+    expect(selectSamples(finite, { sample: { count: 99, seed: 1 } }).length).toBe(50);
+  });
+
+  it('takes the part from the command line or from the cluster', () => {
+    expect(parseShard('3/16', {})).toEqual({ index: 2, count: 16 });
+    expect(parseShard('auto/16', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 0, count: 16 });
+    expect(parseShard('auto', { SLURM_ARRAY_TASK_ID: '5', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '8' })).toEqual({ index: 4, count: 8 });
+    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
+    expect(() => parseShard('auto/4', {})).toThrow('neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
+    expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '1' })).toThrow('as in --shard auto/16');
+  });
+});

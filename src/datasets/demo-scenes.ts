@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { createScene, type Scene, sceneSide } from '../../demo/scenes.ts';
+import { loadSprites } from '../../demo/sprites.ts';
+import { type Box, createDataset, defineReader } from './dataset.ts';
+
+/** Seeds of these scenes start here: neither the training nor the demo has them. */
+const FIRST_SEED = 1_000_000_000;
+
+/** The smallest rectangle around the pixels of a mask of a scene; none for an empty one. */
+function boxesOf({ mask }: Scene): Box[] {
+  const pixels = [...mask.keys()].filter((i) => mask[i] !== 0);
+  if (pixels.length === 0) return [];
+  const [ys, xs] = [pixels.map((i) => Math.floor(i / sceneSide)), pixels.map((i) => i % sceneSide)];
+  const [left, top] = [xs.reduce((a, b) => Math.min(a, b)), ys.reduce((a, b) => Math.min(a, b))];
+  return [{ left, top, width: xs.reduce((a, b) => Math.max(a, b)) - left + 1, height: ys.reduce((a, b) => Math.max(a, b)) - top + 1 }];
+}
+
+/** Scenes composed of toy objects, as many as are asked for, each of its own seed; the object is known to the pixel. */
+export const demoScenes = defineReader({
+  name: 'demo-scenes',
+  title: 'endless composed scenes with exact masks',
+  path: 'nothing: scenes are made',
+  pathless: true,
+  options: z.object({ seed: z.int().min(0).max(1000).default(0).describe('which of the endless series of scenes') }),
+
+  async open(_path, { seed }) {
+    const sprites = await loadSprites();
+    const first = FIRST_SEED + seed * 1_000_000;
+    return createDataset({
+      name: `demo-scenes (seed ${seed})`,
+      length: Number.POSITIVE_INFINITY,
+      provides: ['label', 'mask', 'boxes'],
+      protocol: ['Mask: the pixels where the object is seen, known exactly since the scene was composed.'],
+      problems: [],
+      idOf: (i) => `scene-${seed}-${i}`,
+      async read(i) {
+        const scene = createScene(sprites, first + i);
+        return {
+          id: `scene-${seed}-${i}`,
+          image: scene.image,
+          label: { name: scene.className },
+          mask: { width: sceneSide, height: sceneSide, data: scene.mask },
+          boxes: boxesOf(scene),
+        };
+      },
+    });
+  },
+});

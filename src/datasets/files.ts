@@ -1,0 +1,67 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { glob } from 'tinyglobby';
+import { FoveaError, messageOf } from '../errors.ts';
+
+/** Name endings of the files that a folder is searched for. */
+export const PICTURE_EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif'];
+
+const order = new Intl.Collator('en', { numeric: true }).compare;
+
+/** `a2` before `a10`; names that differ in case only in a fixed order. */
+export function naturalOrder(a: string, b: string): number {
+  return order(a, b) || (a < b ? -1 : Number(a > b));
+}
+
+/** The name of a file without folder and ending. */
+export function stemOf(path: string): string {
+  return basename(path, extname(path));
+}
+
+/** All pictures below a folder, to any depth, relative to it. */
+export async function findPictures(folder: string): Promise<string[]> {
+  return glob(`**/*.{${PICTURE_EXTENSIONS.join(',')}}`, { cwd: folder, caseSensitiveMatch: false, onlyFiles: true, expandDirectories: false });
+}
+
+/**
+ * A text file that a data set cannot do without.
+ * @throws FoveaError `usage` naming the file and what it is to the data set.
+ */
+export async function readText(path: string, what: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
+  } catch (cause) {
+    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/**
+ * The names in a folder that a data set cannot do without, in natural order.
+ * @throws FoveaError `usage` naming the folder and what it is to the data set.
+ */
+export async function readFolder(path: string, what: string): Promise<string[]> {
+  try {
+    return (await readdir(path)).sort(naturalOrder);
+  } catch (cause) {
+    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'it does not exist';
+  if (code === 'ENOTDIR') return 'it is no folder';
+  if (code === 'EISDIR') return 'it is a folder';
+  return messageOf(cause);
+}
+
+/** Lines of a text that are neither empty nor comments (#), with their numbers from 1. */
+export function linesOf(text: string): { readonly number: number; readonly text: string }[] {
+  return text.split(/\r?\n/).flatMap((line, i) => (/^\s*(#|$)/.test(line) ? [] : [{ number: i + 1, text: line.trim() }]));
+}
+
+/** Path of the file of a folder with this stem, whatever its ending; undefined if there is none. */
+export function fileOf(folder: string, names: readonly string[], stem: string): string | undefined {
+  const name = names.find((each) => stemOf(each) === stem);
+  return name === undefined ? undefined : join(folder, name);
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readImage } from '../node/read-image.ts';
+import { createDataset, defineReader } from './dataset.ts';
+import { fileOf, linesOf, readFolder, readText, stemOf } from './files.ts';
+import { readMasks } from './mask-files.ts';
+
+interface Entry {
+  readonly file: string;
+  readonly index: number;
+  readonly name: string;
+}
+
+/** `FILE <tab> IMAGENET INDEX <tab> WORDNET ID <tab> NAME` */
+function parseLine(text: string): Entry | undefined {
+  const [file, index, , name = ''] = text.split('\t');
+  if (!file || !/^\d{1,3}$/.test(index ?? '')) return undefined;
+  return { file, index: Number(index), name: name.replaceAll('_', ' ') || index };
+}
+
+/**
+ * Pictures of one kind of object each, with masks and ImageNet labels: `images/`, `masks/STEM.png` (0 background,
+ * anything else the object) and `labels.txt` with FILE, ImageNet index, WordNet id and NAME between tabs. A picture
+ * without mask is read without one.
+ */
+export const objects = defineReader({
+  name: 'objects',
+  title: 'single objects with masks and ImageNet labels',
+  path: 'a folder with images/, masks/ and labels.txt',
+  options: z.object({}),
+
+  async open(path) {
+    const lines = linesOf(await readText(join(path, 'labels.txt'), 'the list of pictures'));
+    const masks = await readFolder(join(path, 'masks'), 'the folder of masks');
+    const entries: Entry[] = [];
+    const problems: string[] = [];
+    for (const { number, text } of lines) {
+      const entry = parseLine(text);
+      if (entry) entries.push(entry);
+      else problems.push(`${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to 999, WordNet id and name between tabs`);
+    }
+    return createDataset({
+      name: `objects:${path}`,
+      length: entries.length,
+      provides: ['label', 'mask'],
+      classes: 'imagenet',
+      protocol: ['Mask: every pixel of the object file that is not black.'],
+      problems,
+      idOf: (i) => stemOf(entries[i].file),
+      async read(i) {
+        const { file, index, name } = entries[i];
+        const image = await readImage(join(path, 'images', file));
+        const mask = fileOf(join(path, 'masks'), masks, stemOf(file));
+        return { id: stemOf(file), image, label: { name, indices: [index] }, ...(mask && { mask: await readMasks([mask], image) }) };
+      },
+    });
+  },
+});

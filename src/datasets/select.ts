@@ -1,0 +1,80 @@
+import { FoveaError } from '../errors.ts';
+import { createRandom } from '../tensor/random.ts';
+import { createDataset, type Dataset } from './dataset.ts';
+
+/** One part of several that share the work. */
+export interface Shard {
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+}
+
+/** Which samples of a data set are used. What is given is applied in this order. */
+export interface Selection {
+  /** This many samples drawn without replacement, the same for the same seed; kept in the order of the data set. */
+  readonly sample?: { readonly count: number; readonly seed: number };
+  /** The first samples. */
+  readonly limit?: number;
+  /** Every `count`-th sample, from `index` on. */
+  readonly shard?: Shard;
+}
+
+/** `count` numbers below `length`, drawn without replacement by a partial Fisher-Yates shuffle, in rising order. */
+function draw(length: number, count: number, seed: number): number[] {
+  const random = createRandom(seed).fork('sample');
+  const numbers = Array.from({ length }, (_, i) => i);
+  const drawn = Math.min(count, length);
+  for (let i = 0; i < drawn; i++) {
+    const j = i + random.integer(length - i);
+    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
+  }
+  return numbers.slice(0, drawn).sort((a, b) => a - b);
+}
+
+function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): number[] {
+  if (!Number.isFinite(length) && limit === undefined)
+    throw new FoveaError('usage', 'the data set is endless: say how many samples to take, as in --limit 100');
+  if (!Number.isFinite(length) && sample) throw new FoveaError('usage', 'a seeded sample cannot be drawn from an endless data set: use --limit alone');
+  const some = sample ? draw(length, sample.count, sample.seed) : Array.from({ length: Math.min(length, limit ?? length) }, (_, i) => i);
+  return some.slice(0, limit).filter((_, i) => !shard || i % shard.count === shard.index);
+}
+
+/**
+ * A part of a data set.
+ * @throws FoveaError `usage` for an endless data set without a limit.
+ */
+export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
+  const indices = indicesOf(dataset, selection);
+  return createDataset({ ...dataset, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
+}
+
+const envNumber = (env: Readonly<Record<string, string | undefined>>, name: string): number | undefined => {
+  const text = env[name];
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+};
+
+/** The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job arrays) say. */
+function shardFromEnvironment(count: number | undefined, env: Readonly<Record<string, string | undefined>>): Shard {
+  const task = envNumber(env, 'SLURM_ARRAY_TASK_ID');
+  const index = envNumber(env, 'JOB_COMPLETION_INDEX') ?? (task === undefined ? undefined : task - (envNumber(env, 'SLURM_ARRAY_TASK_MIN') ?? 0));
+  const total = count ?? envNumber(env, 'SLURM_ARRAY_TASK_COUNT');
+  if (index === undefined) throw new FoveaError('usage', '--shard auto: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
+  if (total === undefined) throw new FoveaError('usage', '--shard auto: how many shards there are is not known: write it, as in --shard auto/16');
+  return checkShard({ index, count: total }, `--shard auto (job ${index})`);
+}
+
+function checkShard(shard: Shard, what: string): Shard {
+  if (shard.count < 1 || shard.index < 0 || shard.index >= shard.count) throw new FoveaError('usage', `${what}: there is no such part of ${shard.count}`);
+  return shard;
+}
+
+/**
+ * `3/16`: the third of sixteen parts; `auto/16` or `auto`: the part that the cluster's environment says.
+ * @throws FoveaError `usage` for anything else.
+ */
+export function parseShard(text: string, env: Readonly<Record<string, string | undefined>>): Shard {
+  const [, index, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
+  if (index === 'auto') return shardFromEnvironment(count === undefined ? undefined : Number(count), env);
+  if (index === undefined || count === undefined) throw new FoveaError('usage', `--shard ${text}: expected K/N, as in 3/16, or auto/N`);
+  return checkShard({ index: Number(index) - 1, count: Number(count) }, `--shard ${text}`);
+}

@@ -1,0 +1,77 @@
+import { scaleLinear } from 'd3-scale';
+import { schemeTableau10 } from 'd3-scale-chromatic';
+import { line } from 'd3-shape';
+import { escapeHtml } from './report.ts';
+
+/** One line of a chart: points (x, y), x rising. */
+export interface ChartSeries {
+  readonly name: string;
+  readonly x: readonly number[];
+  readonly y: readonly number[];
+  readonly style: SeriesStyle;
+}
+
+/** A line chart. */
+export interface LineChart {
+  /** What it shows, for readers who do not see it. */
+  readonly alt: string;
+  readonly xTitle: string;
+  readonly yTitle: string;
+  readonly series: readonly ChartSeries[];
+}
+
+/** How a series is drawn. */
+export interface SeriesStyle {
+  readonly colour: string;
+  /** `stroke-dasharray`; empty for a solid line. */
+  readonly dash: string;
+}
+
+const SIZE = { width: 460, height: 300, left: 56, right: 20, top: 14, bottom: 42 };
+const DASHES = ['', '6 3', '2 3'];
+const CONTROL_DASHES = ['5 4', '1.5 3.5'];
+
+/** Styles that tell series apart, in their order: ten colours, then the same dashed; controls, to compare with, in grey. */
+export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
+  let [shown, controls] = [0, 0];
+  return isControls.map((isControl) => {
+    if (isControl) return { colour: '#8a8590', dash: CONTROL_DASHES[controls++ % CONTROL_DASHES.length] };
+    const style = { colour: schemeTableau10[shown % 10], dash: DASHES[Math.floor(shown / 10) % DASHES.length] };
+    shown += 1;
+    return style;
+  });
+}
+
+/** The lowest and highest of the values of all series; from 0 to 1 where there are none. */
+function extent(series: readonly ChartSeries[], of: (each: ChartSeries) => readonly number[]): [number, number] {
+  const values = series.flatMap((each) => [...of(each)]);
+  return values.length === 0 ? [0, 1] : values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [values[0], values[0]]);
+}
+
+/** A line chart as an SVG element that fits the width it is given; text in the colour of the page. */
+export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string {
+  const { width, height, left, right, top, bottom } = SIZE;
+  const [low, high] = extent(series, ({ y }) => y);
+  const x = scaleLinear()
+    .domain(extent(series, (each) => each.x))
+    .range([left, width - right]);
+  const y = scaleLinear([Math.min(0, low), high > low ? high : low + 1], [height - bottom, top]).nice();
+  const number = (value: number) => value.toFixed(2);
+  const grid = y.ticks(5).map((value) => {
+    const at = number(y(value));
+    return `<line x1="${left}" x2="${width - right}" y1="${at}" y2="${at}" stroke="currentColor" stroke-opacity=".14"/><text x="${left - 7}" y="${at}" dy=".32em" text-anchor="end">${y.tickFormat(5)(value)}</text>`;
+  });
+  const ticks = x
+    .ticks(5)
+    .map((value) => `<text x="${number(x(value))}" y="${height - bottom + 17}" text-anchor="middle">${x.tickFormat(5, '~%')(value)}</text>`);
+  const lines = series.map((each) => {
+    const d =
+      line<number>(
+        (_, k) => x(each.x[k]),
+        (value) => y(value),
+      ).digits(2)([...each.y]) ?? '';
+    const dash = each.style.dash && ` stroke-dasharray="${each.style.dash}"`;
+    return `<path d="${d}" fill="none" stroke="${each.style.colour}" stroke-width="2"${dash} stroke-linejoin="round"><title>${escapeHtml(each.name)}</title></path>`;
+  });
+  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(alt)}" font-size="12" fill="currentColor">${grid.join('')}${ticks.join('')}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(xTitle)}</text><text transform="translate(11 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yTitle)}</text>${lines.reverse().join('')}</svg>`;
+}
