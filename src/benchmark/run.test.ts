@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataset, type Dataset, type Sample } from '../datasets/dataset.ts';
+import { openDataset, selectSamples } from '../datasets/index.ts';
 import { FoveaError } from '../errors.ts';
 import { image } from '../image/image.ts';
 import { createMask } from '../image/mask.ts';
@@ -11,6 +12,7 @@ import { findMethod } from '../methods/index.ts';
 import { findMetric } from '../metrics/index.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { loadModel } from '../node/load-model.ts';
 import { tensor } from '../tensor/tensor.ts';
 import type { Benchmark, BenchmarkRecord } from './benchmark.ts';
 import { createGallery } from './gallery.ts';
@@ -99,6 +101,28 @@ const lines = async (name = 'scores.jsonl') =>
 const withoutTime = (records: readonly BenchmarkRecord[]) => records.map((record) => ({ ...record, seconds: 0 }));
 
 describe('runBenchmark', () => {
+  it('scores completeness by what the method promises, and not where it promises none', async () => {
+    const demo = await loadModel('demo-cnn');
+    const metrics = [{ key: 'completeness', metric: findMetric('completeness'), options: {} }];
+    const scoreWith = async (options: Readonly<Record<string, unknown>>) => {
+      const own = await mkdtemp(join(folder, 'run-'));
+      const store = await openStore(own);
+      const methods = [
+        { method: findMethod('integrated-gradients'), options },
+        { method: findMethod('gradient-x-input'), options: {} },
+      ];
+      const scene = selectSamples(await openDataset('demo-scenes', {}), { limit: 1 });
+      expect(await runBenchmark(benchmarkOf(scene, { model: demo, methods, metrics, folder: own }), store)).toEqual([]);
+      return store.scores();
+    };
+    const [white, none] = await scoreWith({ baseline: 'white', output: 'probability', steps: 64 });
+    expect(white.options).toMatchObject({ baseline: 'white', score: 'probability' });
+    expect(white.value).toBeLessThan(0.1);
+    expect(none).toMatchObject({ value: null, reason: 'the method does not promise completeness' });
+    expect((await scoreWith({ reduce: 'l2', steps: 2 }))[0].value).toBeNull();
+    await demo.dispose();
+  });
+
   it('scores every method on every sample, and asks the model nothing when run again', async () => {
     const store = await openStore(folder);
     expect(await runBenchmark(benchmarkOf(four()), store)).toEqual([]);

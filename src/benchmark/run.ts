@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import { explainAll, type PreparedInput, prepareInput } from '../explain.ts';
+import { parseOptions } from '../methods/options.ts';
 import { activatedPixels, type ExplainChanges, type MetricContext, pixelOrder } from '../metrics/index.ts';
 import { createMeter } from '../model/meter.ts';
 import { fitMask } from '../model/preprocessing.ts';
@@ -153,21 +154,26 @@ function contextOf({ benchmark }: Run, { method, options }: BenchmarkMethod, { i
   };
 }
 
-async function scoreMap(
-  run: Run,
-  { key, metric, preset, options }: BenchmarkMetric,
-  method: string,
-  item: string,
-  context: ScoreContext,
-): Promise<ScoreRecord> {
+/** What a map's sum is held against is the method's to say. */
+function optionsFor({ metric, options }: BenchmarkMetric, each: BenchmarkMethod): Readonly<Record<string, unknown>> | undefined {
+  if (metric.name !== 'completeness') return options;
+  const promise = each.method.completeness?.(parseOptions(each.method, each.options));
+  return promise && { ...options, ...promise };
+}
+
+async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod, item: string, context: ScoreContext): Promise<ScoreRecord> {
+  const { key, metric, preset } = wanted;
   const { model, signal } = run.benchmark;
   const meter = createMeter(signal);
   const started = performance.now();
-  const base = { kind: 'score', item, method, metric: key } as const;
-  if (metric.needs.includes('mask') && !context.mask) {
-    const none = { value: null, reason: 'the picture has no mask', preset: preset ?? Object.keys(metric.presets)[0], options: {} };
+  const base = { kind: 'score', item, method: each.method.name, metric: key } as const;
+  const without = (reason: string): ScoreRecord => {
+    const none = { value: null, reason, preset: preset ?? Object.keys(metric.presets)[0], options: {} };
     return { ...base, ...none, modelCalls: meter.calls(), seconds: 0 };
-  }
+  };
+  if (metric.needs.includes('mask') && !context.mask) return without('the picture has no mask');
+  const options = optionsFor(wanted, each);
+  if (!options) return without('the method does not promise completeness');
   const metered = meter.wrap(model);
   const explain = context.explain && ((changes: ExplainChanges) => context.explain?.({ model: metered, ...changes }) as Promise<Tensor>);
   const { curve, ...score } = await metric.score({ ...context, model: metered, explain, preset, options });
@@ -196,7 +202,7 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
   for (const metric of benchmark.metrics.filter(isLeft)) {
     events.onProgress?.(work.share(), `${what} · ${name} · ${metric.key}`);
     try {
-      const record = await scoreMap(run, metric, name, item, context);
+      const record = await scoreMap(run, metric, each, item, context);
       await add(run, record);
       work.finish(scoreKind(name, metric.key), record.seconds);
     } catch (error) {

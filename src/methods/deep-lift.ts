@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, pixelAttribution, pixelOptions, repeat } from './internal/gradients.ts';
+import { gradientsOf, pixelAttribution, pixelOptions, repeat, sumOfDifference } from './internal/gradients.ts';
 import { fullBaseline, scoresOf } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
@@ -26,6 +26,7 @@ export const deepLift = defineMethod({
       .describe('what the picture is compared with: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
     ...pixelOptions,
   }),
+  completeness: sumOfDifference,
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const reference = fullBaseline(createBaseline(options.baseline, model, input), input);

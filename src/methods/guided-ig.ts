@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, pixelAttribution, pixelOptions } from './internal/gradients.ts';
+import { gradientsOf, pixelAttribution, pixelOptions, sumOfDifference } from './internal/gradients.ts';
 import { fullBaseline, pathBaselineOption } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
@@ -118,6 +118,7 @@ export const guidedIg = defineMethod({
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),
+  completeness: sumOfDifference,
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const { steps, fraction, maxDistance, output: score } = options;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { createBaseline } from '../model/baseline.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { pixelAttribution, pixelOptions } from './internal/gradients.ts';
+import { pixelAttribution, pixelOptions, sumOfDifference } from './internal/gradients.ts';
 import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './internal/path.ts';
 import { quadrature, quadratureOption } from './internal/quadrature.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -27,6 +27,7 @@ export const integratedGradients = defineMethod({
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),
+  completeness: sumOfDifference,
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;

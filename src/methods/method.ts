@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Image } from '../image/image.ts';
-import type { Model } from '../model/model.ts';
+import type { BaselineName } from '../model/baseline.ts';
+import type { Model, ScoreKind } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -74,6 +75,11 @@ export interface Method<Schema extends z.ZodObject = z.ZodObject> {
   /** Model calls with default options, in words or a formula. */
   readonly cost: string;
   readonly options: Schema;
+  /**
+   * For maps that sum to S(x) - S(baseline): which score and baseline that is under these options; undefined where they
+   * make a map that does not.
+   */
+  completeness?(options: z.output<Schema>): { readonly baseline: BaselineName; readonly score: ScoreKind } | undefined;
   /** One attribution a target, in order. */
   explain(context: MethodContext<z.output<Schema>>): Promise<Attribution[]>;
 }

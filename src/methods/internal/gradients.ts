@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { type BackwardRules, type GradientRequest, type Gradients, INPUT, type Model } from '../../model/model.ts';
+import type { BaselineName } from '../../model/baseline.ts';
+import { type BackwardRules, type GradientRequest, type Gradients, INPUT, type Model, type ScoreKind } from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
@@ -20,6 +21,11 @@ export const reduceOption = z
 
 /** `sum`, `abs-max`, `l2` or `none`. */
 export type Reduce = z.output<typeof reduceOption>;
+
+/** What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes. */
+export function sumOfDifference({ baseline, output, reduce }: { baseline: BaselineName; output: ScoreKind; reduce: Reduce }) {
+  return reduce === 'sum' || reduce === 'none' ? { baseline, score: output } : undefined;
+}
 
 /** The gradients of a model whose method has stated that it needs them. */
 export function gradientsOf(model: Model, request: GradientRequest): Promise<Gradients> {
