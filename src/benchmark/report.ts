@@ -2,6 +2,7 @@ import { findMethod } from '../methods/index.ts';
 import { VERSION } from '../version.ts';
 import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
 import { type ReportChart, type ReportGallery, type ReportSection, type ReportTable, type ReportValue, reportHtml } from '../visualize/report.ts';
+import type { TargetPolicy } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { mean, ranksOf } from './statistics.ts';
 import type { Summary, SummaryCell, SummaryLevel, SummaryMetric } from './summarise.ts';
@@ -140,12 +141,15 @@ function costTable(summary: Summary): ReportTable {
   };
 }
 
+const TARGETS: Readonly<Record<TargetPolicy, string>> = {
+  predicted: 'the class that the model finds likeliest',
+  'ground-truth':
+    'the class that the data set gives the picture, whether the model recognises it or not; of several classes that count as it, the one the model finds likeliest',
+  recognised: 'the class that the data set gives the picture, only of pictures for which the model finds it likeliest',
+};
+
 /** In words, which class was explained. */
-export function targetText(target: string): string {
-  return target === 'predicted'
-    ? 'the class that the model finds likeliest'
-    : 'the class that the data set gives the picture, whether the model recognises it or not; of several classes that count as it, the one the model finds likeliest';
-}
+export const targetText = (target: TargetPolicy): string => TARGETS[target];
 
 const LEVELS: Readonly<Record<SummaryLevel, string>> = {
   mean: 'mean over the pictures',

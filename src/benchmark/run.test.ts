@@ -186,6 +186,16 @@ describe('runBenchmark', () => {
     expect((await lines()).find(({ kind }) => kind === 'map')).toMatchObject({ target: { index: 0 }, label: 'side' });
   });
 
+  it('leaves out what the model takes for something else, where only recognised pictures are wanted', async () => {
+    const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } }), sample('b', 0, { label: { name: 'other', indices: [2] } })]);
+    const problems = await runBenchmark(benchmarkOf(dataset, { target: 'recognised' }), await openStore(folder));
+    expect(problems).toEqual([expect.objectContaining({ kind: 'left-out', item: 'b', message: 'b is left out: the model takes the other for left' })]);
+    expect((await lines()).filter(({ kind }) => kind === 'map').map(({ item, method }) => [item, method])).toEqual([
+      ['a', 'occlusion'],
+      ['a', 'random'],
+    ]);
+  });
+
   it('tries a method that the model cannot run once', async () => {
     const methods = [...benchmarkOf(four()).methods, { method: findMethod('grad-cam'), options: {} }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));

@@ -5,6 +5,7 @@ import { explainAll, type PreparedInput, prepareInput } from '../explain.ts';
 import { parseOptions } from '../methods/options.ts';
 import { activatedPixels, type ExplainChanges, type MetricContext, pixelOrder } from '../metrics/index.ts';
 import { createMeter } from '../model/meter.ts';
+import type { Model } from '../model/model.ts';
 import { fitMask } from '../model/preprocessing.ts';
 import { resolveTargets, type Target } from '../model/target.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
@@ -68,8 +69,16 @@ function report(run: Run, problem: Problem, error?: unknown): void {
 const endsRun = (error: unknown): boolean => !(error instanceof FoveaError) || ['cancelled', 'output', 'internal'].includes(error.code);
 
 /** The class to explain, or why there is none. */
-function chooseTarget({ model, target }: Benchmark, { label }: Sample, { probabilities }: PreparedInput): Target | string {
-  if (target === 'predicted') return resolveTargets(model, probabilities, 'top1')[0];
+function chooseTarget({ model, target }: Benchmark, sample: Sample, { probabilities }: PreparedInput): Target | string {
+  const [likeliest] = resolveTargets(model, probabilities, 'top1');
+  if (target === 'predicted') return likeliest;
+  const truth = trueTarget(model, sample, probabilities);
+  if (target === 'ground-truth' || typeof truth === 'string' || truth.index === likeliest.index) return truth;
+  return `the model takes the ${sample.label?.name} for ${likeliest.label}`;
+}
+
+/** The class that the sample's label means, or why there is none. */
+function trueTarget(model: Model, { label }: Sample, probabilities: Float32Array): Target | string {
   if (!label) return 'it has no label';
   if (!label.indices) {
     try {

@@ -4,7 +4,7 @@ import type { Json } from '../methods/method.ts';
 import { parseOptions } from '../methods/options.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { VERSION } from '../version.ts';
-import type { Benchmark, BenchmarkMetric } from './benchmark.ts';
+import type { Benchmark, BenchmarkMetric, TargetPolicy } from './benchmark.ts';
 import { readIfThere, scoreFiles } from './store.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
@@ -12,7 +12,7 @@ export interface Settings {
   readonly fovea: string;
   readonly model: { readonly name: string; readonly fingerprint: string; readonly runtime: string; readonly preprocessing: Json };
   readonly dataset: { readonly name: string; readonly protocol: readonly string[] };
-  readonly target: string;
+  readonly target: TargetPolicy;
   readonly seed: number;
   /** Options of each method, all of them. */
   readonly methods: { readonly [method: string]: Json };

@@ -315,7 +315,12 @@ function addEvaluate(program: Command, signal: AbortSignal, invocation: Invocati
     .option('--data <key=value>', 'a setting of the data set, as in masks=union; may be given several times', collect)
     .option('--pics <file>', 'a list of pictures, FILE CLASS on each line, instead of --dataset')
     .option('--images <folder>', 'where the pictures of the data set are, if not where it says')
-    .addOption(new Option('-t, --target <policy>', 'class to explain (default: ground-truth where there are labels)').choices(['ground-truth', 'predicted']))
+    .addOption(
+      new Option(
+        '-t, --target <policy>',
+        'class to explain; recognised: only pictures that the model gets right (default: ground-truth where there are labels)',
+      ).choices(['ground-truth', 'recognised', 'predicted']),
+    )
     .option('--metrics <names>', 'metrics, separated by commas, NAME or NAME:PROTOCOL, or all (default: those of the IASSA paper)', names);
   addReportOptions(addModelOptions(addBenchmarkOptions(command)))
     .addHelpText('after', evaluateExamples)

@@ -86,7 +86,7 @@ function labelProblem({ name, provides, classes }: Dataset, model: Model): strin
 function targetOf(wanted: TargetPolicy | undefined, dataset: Dataset, model: Model, output: Output): TargetPolicy {
   const problem = labelProblem(dataset, model);
   if (wanted === 'predicted') return wanted;
-  if (problem === undefined) return 'ground-truth';
+  if (problem === undefined) return wanted ?? 'ground-truth';
   if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use --target predicted`);
   output.note(`${problem}: the class that the model predicts is explained`);
   return 'predicted';
