@@ -1,3 +1,4 @@
+import { pearson } from '../tensor/correlation.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Rows and columns of a sketch. */
@@ -20,21 +21,8 @@ export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
   return Array.from(means, (value) => (max > min ? Math.round((255 * (value - min)) / (max - min)) : 0));
 }
 
-/** Pearson's correlation of two lists of numbers, -1 … 1; 0 where one of them is constant. */
-export function correlation(a: readonly number[], b: readonly number[]): number {
-  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - ma) * (b[i] - mb);
-    aa += (a[i] - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0;
-}
-
 /** How much maps of one picture disagree: 1 minus the mean correlation of all pairs of sketches, 0 … 2; 0 for fewer than two. */
 export function disagreement(sketches: readonly (readonly number[])[]): number {
-  const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - correlation(a, b)));
+  const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - pearson(a, b)));
   return pairs.length === 0 ? 0 : pairs.reduce((sum, value) => sum + value, 0) / pairs.length;
 }

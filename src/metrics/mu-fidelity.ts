@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { upsamplingMatrix } from '../methods/internal/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { spearman } from '../tensor/correlation.ts';
 import type { Random } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { spearman } from './internal/correlation.ts';
 import { defineMetric } from './metric.ts';
 
 /** Sums of the map over the cells of a grid, [grid · grid]; pixel i of an axis of n lies in cell floor((i + 1/2) grid / n). */

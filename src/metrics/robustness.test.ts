@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { regionModel } from './fixtures/region-model.ts';
-import { averageRanks, pearson, spearman } from './internal/correlation.ts';
 import { similarityOf, structuralSimilarity } from './internal/similarity.ts';
 import { maxSensitivity } from './max-sensitivity.ts';
 import type { ExplainChanges } from './metric.ts';
@@ -19,26 +18,6 @@ function randomMap(seed: number): Tensor {
     Float32Array.from({ length: H * W }, () => random.normal()),
   );
 }
-
-describe('correlations', () => {
-  it('have known values', () => {
-    expect([...averageRanks([3, 1, 3, 2])]).toEqual([2.5, 0, 2.5, 1]);
-    expect(pearson([1, 2, 3], [2, 4, 6])).toBeCloseTo(1, 12);
-    expect(pearson([1, 2, 3, 4], [1, 3, 2, 4])).toBeCloseTo(0.8, 12);
-    expect(spearman([1, 10, 100], [1, 2, 3])).toBeCloseTo(1, 12);
-    expect(spearman([1, 2, 3], [9, 8, -1])).toBeCloseTo(-1, 12);
-    expect(spearman([1, 1, 1], [1, 2, 3])).toBe(0);
-  });
-
-  it('of ranks without ties is 1 - 6 sum d² / (n (n² - 1))', () => {
-    const [a, b] = [randomMap(1).data, randomMap(2).data];
-    const place = (values: Float32Array) => Array.from(values, (v) => values.filter((other) => other < v).length);
-    const [ra, rb] = [place(a), place(b)];
-    const n = a.length;
-    const squares = ra.reduce((sum, r, i) => sum + (r - rb[i]) ** 2, 0);
-    expect(spearman(a, b)).toBeCloseTo(1 - (6 * squares) / (n * (n * n - 1)), 12);
-  });
-});
 
 describe('structural similarity', () => {
   /** Pixel by pixel, over an explicit 11×11 window mirrored at the border. */

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScene } from '../../demo/scenes.ts';
 import { loadSprites } from '../../demo/sprites.ts';
 import { type ExplainOptions, encodePng, explain, type Image, inputRegion, loadModel, type Model, preprocess, readImage, VERSION } from '../../src/node.ts';
+import { pearson } from '../../src/tensor/index.ts';
 import { overlay } from '../../src/visualize/index.ts';
 import { pageOf, type Site, serve } from './site.ts';
 
@@ -39,19 +40,6 @@ interface Explained {
 
 const isInstalled = existsSync(CHROMIUM);
 if (!isInstalled) console.warn(`the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`);
-
-/** Pearson's correlation. */
-function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const mean = (x: ArrayLike<number>) => Array.from(x).reduce((sum, value) => sum + value, 0) / x.length;
-  const [ma, mb] = [mean(a), mean(b)];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    ab += (a[i] - ma) * (b[i] - mb);
-    aa += (a[i] - ma) ** 2;
-    bb += (b[i] - mb) ** 2;
-  }
-  return ab / Math.sqrt(aa * bb);
-}
 
 /** Largest difference between two lists of numbers of one length. */
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -151,7 +139,7 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     expect(there.target).toMatchObject({ index: here.target.index, label: here.target.label });
     expect(there.target.probability).toBeCloseTo(here.target.probability, 4);
     expect(there.calls).toBe(here.manifest.modelCalls.forward);
-    expect(correlation(there.map, here.map.data)).toBeGreaterThan(0.9999);
+    expect(pearson(there.map, here.map.data)).toBeGreaterThan(0.9999);
     expect(largestDifference(there.map, here.map.data)).toBeLessThan(1e-3 * spread(here.map.data));
   });
 

@@ -42,7 +42,7 @@ describe('correlation', () => {
       ),
     ).toBeCloseTo(-1, 6);
     expect(Math.abs(correlation(a, b))).toBeLessThan(0.1);
-    expect(correlation([1, 1], [2, 2])).toBe(1);
-    expect(correlation([1, 1], [2, 3])).toBe(0);
+    expect(correlation(Float32Array.of(1, 1), Float32Array.of(2, 2))).toBe(1);
+    expect(correlation(Float32Array.of(1, 1), Float32Array.of(2, 3))).toBe(0);
   });
 });

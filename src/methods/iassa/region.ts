@@ -1,3 +1,4 @@
+import { pearson } from '../../tensor/correlation.ts';
 import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
 
 const meanOf = (x: Float32Array): number => x.reduce((sum, value) => sum + value, 0) / x.length;
@@ -27,21 +28,8 @@ export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Arr
   return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
 }
 
-/** Pearson correlation of two maps; 1 where both are constant, 0 where one is. */
-export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const n = a.length;
-  let [sumA, sumB] = [0, 0];
-  for (let i = 0; i < n; i++) {
-    sumA += a[i];
-    sumB += b[i];
-  }
-  const [meanA, meanB] = [sumA / n, sumB / n];
-  let [ab, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < n; i++) {
-    ab += (a[i] - meanA) * (b[i] - meanB);
-    aa += (a[i] - meanA) ** 2;
-    bb += (b[i] - meanB) ** 2;
-  }
-  if (aa === 0 || bb === 0) return aa === bb ? 1 : 0;
-  return ab / Math.sqrt(aa * bb);
+/** Pearson's correlation of two maps; 1 where both are constant, 0 where one is. */
+export function correlation(a: Float32Array, b: Float32Array): number {
+  const varies = (x: Float32Array) => x.some((value) => value !== x[0]);
+  return varies(a) || varies(b) ? pearson(a, b) : 1;
 }

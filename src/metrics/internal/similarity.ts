@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { gaussianBlur } from '../../image/blur.ts';
+import { spearman } from '../../tensor/correlation.ts';
 import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { spearman } from './correlation.ts';
 
 /** How two maps are compared. */
 export const similarityOptions = {
