@@ -151,6 +151,7 @@ function contextOf({ benchmark }: Run, { method, options }: BenchmarkMethod, { i
     target,
     ...truth,
     order: pixelOrder(explanation.map.data),
+    shared: new Map(),
     explain: async (changes) => {
       const changed = changes.input ? { ...input, input: changes.input, image: undefined } : input;
       const request = { method: method.name, options, target: (changes.target ?? target).index, seed, batchSize, signal, loadModel };

@@ -142,6 +142,20 @@ describe('SIC and AIC', () => {
     await expect(sic.score({ ...context, losslessSize: undefined, map: perfect })).rejects.toThrow('sic: needs `losslessSize`');
   });
 
+  it('of one map look at their pictures once, and say what they say alone', async () => {
+    let packed = 0;
+    const counting = async (picture: Image) => {
+      packed++;
+      return losslessSize(picture);
+    };
+    const about = { ...context, map: perfect, options: { known: 0.05 }, losslessSize: counting };
+    const alone = [await sic.score(about), await aic.score(about)];
+    const [each, shared] = [packed / 2, new Map()];
+    packed = 0;
+    expect([await sic.score({ ...about, shared }), await aic.score({ ...about, shared })]).toEqual(alone);
+    expect(packed).toBe(each);
+  });
+
   it('draw the known pixels from the seed, whatever the batch size', async () => {
     const score = (more: object) => sic.score({ ...context, map: perfect, options: { known: 0.05 }, ...more });
     expect(await score({ batchSize: 1 })).toEqual(await score({ batchSize: 20 }));

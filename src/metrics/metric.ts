@@ -48,6 +48,8 @@ export interface MetricContext {
    * metrics, or recorded elsewhere and replayed. By default the map's values in falling order, ties by index.
    */
   readonly order?: ArrayLike<number>;
+  /** Where metrics of one map keep what the next can use: `sic` and `aic` look at the same pictures. One for each map. */
+  readonly shared?: Map<string, unknown>;
   /** Name of a published protocol; the metric's first preset by default. */
   readonly preset?: string;
   /** Options that differ from the preset's. */

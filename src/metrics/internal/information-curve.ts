@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { throwIfCancelled } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize, normalizePixels } from '../../model/preprocessing.ts';
-import type { Random } from '../../tensor/random.ts';
-import { tensor } from '../../tensor/tensor.ts';
+import { createRandom, type Random } from '../../tensor/random.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { classScores } from './class-scores.ts';
 import { fillFromKnown } from './scattered-fill.ts';
@@ -63,11 +63,55 @@ function resample(given: readonly (readonly [x: number, y: number])[], points: n
 
 const clip = (value: number): number => Math.min(1, Math.max(0, value));
 
-/** The class's score of each picture. */
-async function scorePictures({ model, input, target, batchSize, signal }: Given<'model'>, pictures: readonly Image[], accuracy: boolean): Promise<number[]> {
+/** What the model says to some pictures, [pictures, classes], and how many bytes each is as a lossless file. */
+interface Seen {
+  readonly scores: Tensor;
+  readonly sizes: readonly number[];
+}
+
+type InformationContext = Given<'model' | 'codec'>;
+type InformationOptions = z.output<typeof informationOptions>;
+
+async function see({ model, input, batchSize, signal }: InformationContext, pictures: readonly Image[], sizes: readonly Promise<number>[]): Promise<Seen> {
   const batch = tensor([pictures.length, ...input.shape.slice(1)]);
   for (const [i, picture] of pictures.entries()) batch.data.set(normalizePixels(picture, model.preprocessing).data, i * input.data.length);
-  return classScores(await model.classify(batch, { batchSize, signal }), target.index, accuracy);
+  const [scores, bytes] = await Promise.all([model.classify(batch, { batchSize, signal }), Promise.all(sizes)]);
+  return { scores, sizes: bytes };
+}
+
+/** The whole picture, and what its random pixels alone tell of it. */
+function seeEnds(context: InformationContext, whole: Image, known: Uint8Array): Promise<Seen> {
+  const pictures = [whole, fillFromKnown(whole, known)];
+  return see(
+    context,
+    pictures,
+    pictures.map((picture) => context.losslessSize(picture)),
+  );
+}
+
+/** The pictures that show the most salient pixels besides the random ones, a share after the other. */
+function seeShares(context: InformationContext, { shares }: InformationOptions, whole: Image, known: Uint8Array): Promise<Seen> {
+  const { map, losslessSize, signal, onProgress } = context;
+  const sorted = map.data.slice().sort();
+  const pictures: Image[] = [];
+  const sizes: Promise<number>[] = [];
+  for (const share of shares) {
+    throwIfCancelled(signal);
+    const limit = quantile(sorted, 1 - share);
+    const shown = known.map((value, i) => (value || map.data[i] >= limit ? 1 : 0));
+    const picture = fillFromKnown(whole, shown);
+    pictures.push(picture);
+    sizes.push(losslessSize(picture)); // packed while the next picture is made
+    onProgress?.(pictures.length / (shares.length + 1));
+  }
+  return see(context, pictures, sizes);
+}
+
+/** Does once what several metrics of one map want. */
+function once<T>({ shared }: InformationContext, key: string, compute: () => Promise<T>): Promise<T> {
+  const result = (shared?.get(key) as Promise<T> | undefined) ?? compute();
+  shared?.set(key, result);
+  return result;
 }
 
 /**
@@ -80,41 +124,23 @@ async function scorePictures({ model, input, target, batchSize, signal }: Given<
  * The value is the area under the points (0, 0), (x_k, y_k), (1, 1), joined linearly and resampled. A pixel is shown if its
  * value reaches the quantile 1 - share, so ties are shown together.
  */
-export async function measureInformation(
-  context: Given<'model' | 'codec'>,
-  options: z.output<typeof informationOptions>,
-  accuracy: boolean,
-): Promise<Measurement> {
-  const { model, input, map, losslessSize, random, signal, onProgress } = context;
+export async function measureInformation(context: InformationContext, options: InformationOptions, accuracy: boolean): Promise<Measurement> {
+  const { model, input, map, target, seed, onProgress } = context;
   const whole = denormalize(input, model.preprocessing);
-  const known = randomPixels(map.data.length, options.known, random);
-  const score = (pictures: readonly Image[]) => scorePictures(context, pictures, accuracy);
-  const coarse = fillFromKnown(whole, known);
-  const [most, least] = await score([whole, coarse]);
-  const [large, small] = [await losslessSize(whole), await losslessSize(coarse)];
+  const known = randomPixels(map.data.length, options.known, createRandom(seed ?? 0).fork('information'));
+  const ends = await once(context, `information ${options.known}`, () => seeEnds(context, whole, known));
+  const [most, least] = classScores(ends.scores, target.index, accuracy);
+  const [large, small] = ends.sizes;
   if (most < options.leastScore) return { value: null, reason: `the model's score of the whole picture, ${most.toFixed(3)}, is below ${options.leastScore}` };
   if (small >= large) return { value: null, reason: 'the picture of the random pixels alone holds no less information than the whole' };
   if (least >= most) return { value: null, reason: 'the picture of the random pixels alone scores no less than the whole' };
-  const sorted = map.data.slice().sort();
-  const pictures: Image[] = [];
-  const sizes: Promise<number>[] = [];
-  for (const share of options.shares) {
-    throwIfCancelled(signal);
-    const limit = quantile(sorted, 1 - share);
-    const picture = fillFromKnown(
-      whole,
-      known.map((value, i) => (value || map.data[i] >= limit ? 1 : 0)),
-    );
-    pictures.push(picture);
-    sizes.push(losslessSize(picture)); // packed while the next picture is made
-    onProgress?.(pictures.length / (options.shares.length + 1));
-  }
-  const information = (await Promise.all(sizes)).map((size) => clip((size - small) / (large - small)));
+  const key = `information ${options.known} ${options.shares.join()}`;
+  const { scores, sizes } = await once(context, key, () => seeShares(context, options, whole, known));
   let highest = 0;
-  const points = (await score(pictures)).map((value, k) => {
+  const points = classScores(scores, target.index, accuracy).map((value, k) => {
     const relative = clip((value - least) / (most - least));
     highest = Math.max(highest, relative);
-    return [information[k], options.monotonous ? highest : relative] as const;
+    return [clip((sizes[k] - small) / (large - small)), options.monotonous ? highest : relative] as const;
   });
   onProgress?.(1);
   const curve = resample([...points, [0, 0], [1, 1]], options.points);
