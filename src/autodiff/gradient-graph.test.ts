@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from '../onnx/fixtures/run.ts';
 import { readBytes } from '../onnx/fixtures/shared-models.ts';
 import { smallModel } from '../onnx/fixtures/small-model.ts';
-import { type Graph, type GraphBuilder, graphBuilder, modelOf, type OnnxModel, readModel, writeModel } from '../onnx/index.ts';
+import { type Graph, type GraphBuilder, graphBuilder, inferShapes, modelOf, type OnnxModel, readModel, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { decodeNpy } from '../tensor/npy.ts';
 import { dot, relativeError } from './fixtures/cases.ts';
@@ -42,6 +42,38 @@ describe('gradientGraph', () => {
     expect([...(r[gradients.get('y') ?? ''].data as Float32Array)]).toEqual([1, 2, 3, 4]);
     expect(r[gradients.get('x') ?? ''].data[3]).toBeCloseTo(8 * Math.E, 4);
     expect(backward.graph.outputs.map(({ name }) => name)).toEqual(['y', ...gradients.values()]);
+  });
+
+  // Where a softmax is multiplied by a narrower matrix, and by nothing else, its gradient sums over that one's columns.
+  it.each([
+    { columns: 2, again: false, summed: 2 },
+    { columns: 2, again: true, summed: 4 },
+    { columns: 6, again: false, summed: 4 },
+  ])('differentiates a softmax times a matrix of $columns columns, read again: $again', async ({ columns, again, summed }) => {
+    const v = Array.from({ length: 4 * columns }, (_, i) => Math.sin(2 * i + 1));
+    const b = graphBuilder({ opset: 17 });
+    const p = b.add('Softmax', [b.input('x', 'float32', ['n', 4])], { axis: -1 });
+    b.output(b.add('MatMul', [again ? b.add('Mul', [p, p]) : p, b.constant(v, [4, columns])], {}, 'y'));
+    if (again) b.output(b.add('Add', ['y', b.add('MatMul', [p, b.constant(v, [4, columns])])], {}, 'z'));
+    const of = again ? 'z' : 'y';
+    const { model, cotangent, gradients } = gradientModel(modelOf(b.finish()), { of, wrt: ['x'] });
+    const [x, dy] = [[0.3, -1, 2, 0.5], Array.from({ length: columns }, (_, j) => Math.cos(j))];
+    const row = (values: readonly number[]): Tensor => new Tensor('float32', Float32Array.from(values), [1, values.length]);
+    const results = await runModel(model, { x: row(x), [cotangent]: row(dy) });
+    // dp = V dy, twice p times that and once more where p is squared and read again; dx = p (dp - Σ p dp).
+    const total = x.reduce((sum, value) => sum + Math.exp(value), 0);
+    const q = x.map((value) => Math.exp(value) / total);
+    const dp = q.map((value, i) => dy.reduce((sum, dyj, j) => sum + dyj * v[i * columns + j], 0) * (again ? 2 * value + 1 : 1));
+    const mean = dp.reduce((sum, value, i) => sum + q[i] * value, 0);
+    expect(
+      relativeError(
+        results[gradients.get('x') ?? ''].data as Float32Array,
+        q.map((value, i) => value * (dp[i] - mean)),
+      ),
+    ).toBeLessThan(1e-6);
+    const { nodes } = model.graph;
+    const terms = nodes.find(({ outputs }) => outputs[0] === nodes.find(({ opType }) => opType === 'ReduceSum')?.inputs[0]);
+    expect(inferShapes(model.graph).get(terms?.outputs[0] ?? '')?.shape).toEqual(['n', summed]);
   });
 
   it('keeps the batch symbolic: one graph for every batch size, each row by itself', async () => {

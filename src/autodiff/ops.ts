@@ -72,6 +72,8 @@ export interface Ops {
   zerosLike(x: string): string;
   /** The reverse order along an axis of known size. */
   flip(x: string, axis: number): string;
+  /** By the gradient da of a tensor a: two shorter tensors whose products have the same sums along the last axis as a and da. */
+  readonly shorterSums: Map<string, readonly [string, string]>;
 }
 
 /** What an emitter adds to a graph. */
@@ -203,6 +205,7 @@ export function createOps(graph: Graph, known: Map<string, TensorInfo>): Ops & {
       const reversed = Array.from({ length: size }, (_, i) => size - 1 - i);
       return size === 1 ? x : op('Gather', [x, self.ints(reversed)], { axis });
     },
+    shorterSums: new Map(),
   };
 
   /**

@@ -17,6 +17,7 @@ import { checkRequest, countOf, type Perturbation, renderPerturbation, slicePert
 import { batchFeeds, OLDEST_STAGE_OPSET, perturbationFeeds, type Stage } from './perturbation-graph.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
 import { weightLayersOf, withRandomWeights } from './random-weights.ts';
+import { explainRefusal } from './refusal.ts';
 
 /** An ONNX file and what is known about it. */
 export interface OnnxModelSource {
@@ -184,7 +185,8 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   let sessions = new ClassifierSessions(classifier, runtime);
   const { classes, sumsToOne } = await probe(classifier, sessions, source.name).catch(async (error) => {
     await sessions.dispose();
-    throw error instanceof FoveaError ? error : new FoveaError('model', `${source.name}: the model does not run: ${messageOf(error)}`, { cause: error });
+    if (!(error instanceof FoveaError)) throw new FoveaError('model', `${source.name}: the model does not run: ${messageOf(error)}`, { cause: error });
+    throw explainRefusal(error, source.name, classifier.model.graph, runtime.name);
   });
   if (sumsToOne && classifier.output.probabilities === null && source.output === undefined) {
     await sessions.dispose(); // a softmax written out in other operators

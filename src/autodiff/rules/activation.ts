@@ -176,7 +176,10 @@ function softmaxAxes(at: RuleContext): number[] {
 const softmax: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const y = at.output(0);
-  return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(y, dy), softmaxAxes(at))))];
+  const axes = softmaxAxes(at);
+  const isLast = axes.length === 1 && axes[0] === at.shape(0).length - 1;
+  const [a, b] = (isLast && ops.shorterSums.get(dy)) || [y, dy];
+  return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(a, b), axes)))];
 };
 
 /** y = x - log Σ exp(x): dx = dy - exp(y) Σ dy */

@@ -8,7 +8,7 @@ function transposed(ops: Ops, x: string): string {
   return ops.transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
 }
 
-/** y = a b over batches: da = dy bᵀ, db = aᵀ dy */
+/** y = a b over batches: da = dy bᵀ, db = aᵀ dy; Σ_k a_ik da_ik = Σ_j y_ij dy_ij, which a Softmax before it sums. */
 const matMul: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const [left, right] = [at.shape(0), at.shape(1)];
@@ -19,6 +19,8 @@ const matMul: GradientRule = (at, [dy]) => {
   const full = left.length === 1 ? ops.unsqueeze(columns, [ops.shape(columns).length - 1]) : columns;
   const da = at.needs(0) ? ops.op('MatMul', [full, transposed(ops, b)]) : '';
   const db = at.needs(1) ? ops.op('MatMul', [transposed(ops, a), full]) : '';
+  const isShorter = left.length > 1 && right.length > 1 && Number(right.at(-1)) < Number(left.at(-1));
+  if (da !== '' && isShorter) ops.shorterSums.set(da, [at.output(0), full]);
   return [vector(ops, da, left, -2), vector(ops, db, right, -1)];
 };
 
