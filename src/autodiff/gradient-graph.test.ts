@@ -76,6 +76,19 @@ describe('gradientGraph', () => {
     expect(inferShapes(model.graph).get(terms?.outputs[0] ?? '')?.shape).toEqual(['n', summed]);
   });
 
+  it('differentiates a softmax plus a constant, times a narrower matrix', async () => {
+    const v = [1, -2, 0.5, 3];
+    const b = graphBuilder({ opset: 17 });
+    const p = b.add('Softmax', [b.input('x', 'float32', ['n', 4])], { axis: -1 });
+    b.output(b.add('MatMul', [b.add('Add', [p, b.constant([5, -3, 2, 7], [1, 4])]), b.constant(v, [4, 1])], {}, 'y'));
+    const { model, cotangent, gradients } = gradientModel(modelOf(b.finish()), { of: 'y', wrt: ['x'] });
+    const zeros = new Tensor('float32', new Float32Array(4), [1, 4]); // p = 1/4 everywhere: dx = (v - mean(v)) / 4
+    const results = await runModel(model, { x: zeros, [cotangent]: new Tensor('float32', Float32Array.of(1), [1, 1]) });
+    const mean = v.reduce((sum, value) => sum + value, 0) / 4;
+    const dx = v.map((value) => (value - mean) / 4);
+    expect(relativeError(results[gradients.get('x') ?? ''].data as Float32Array, dx)).toBeLessThan(1e-6);
+  });
+
   it('keeps the batch symbolic: one graph for every batch size, each row by itself', async () => {
     const { model, cotangent, gradients } = gradientModel(smallModel(), { of: 'logits', wrt: ['x', 'relu'] });
     expect(model.graph.inputs.map(({ shape }) => shape?.[0])).toEqual(['batch', 'batch']);

@@ -72,8 +72,8 @@ export interface Ops {
   zerosLike(x: string): string;
   /** The reverse order along an axis of known size. */
   flip(x: string, axis: number): string;
-  /** By the gradient da of a tensor a: two shorter tensors whose products have the same sums along the last axis as a and da. */
-  readonly shorterSums: Map<string, readonly [string, string]>;
+  /** By the gradient da of a tensor a: a, and two shorter tensors whose products have the same sums along the last axis as a and da. */
+  readonly shorterSums: Map<string, readonly [a: string, left: string, right: string]>;
 }
 
 /** What an emitter adds to a graph. */

@@ -178,7 +178,8 @@ const softmax: GradientRule = (at, [dy]) => {
   const y = at.output(0);
   const axes = softmaxAxes(at);
   const isLast = axes.length === 1 && axes[0] === at.shape(0).length - 1;
-  const [a, b] = (isLast && ops.shorterSums.get(dy)) || [y, dy];
+  const shorter = isLast ? ops.shorterSums.get(dy) : undefined;
+  const [a, b] = shorter?.[0] === y ? shorter.slice(1) : [y, dy]; // the same dy can be that of y + c too
   return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(a, b), axes)))];
 };
 

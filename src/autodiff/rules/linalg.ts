@@ -20,7 +20,7 @@ const matMul: GradientRule = (at, [dy]) => {
   const da = at.needs(0) ? ops.op('MatMul', [full, transposed(ops, b)]) : '';
   const db = at.needs(1) ? ops.op('MatMul', [transposed(ops, a), full]) : '';
   const isShorter = left.length > 1 && right.length > 1 && Number(right.at(-1)) < Number(left.at(-1));
-  if (da !== '' && isShorter) ops.shorterSums.set(da, [at.output(0), full]);
+  if (da !== '' && isShorter) ops.shorterSums.set(da, [at.input(0), at.output(0), full]);
   return [vector(ops, da, left, -2), vector(ops, db, right, -1)];
 };
 
