@@ -35,7 +35,7 @@ describe('blur-ig', () => {
       const plane = Float64Array.from(picture.data.subarray(c * AREA, (c + 1) * AREA));
       for (let i = 0; i < steps; i++) {
         const sigma = (i * maxSigma) / steps;
-        const [here, next] = [sigma, sigma + 1e-3].map((s) => gaussianFilter(plane, WIDTH, s, 'zero'));
+        const [here, next] = [sigma, sigma + 1e-3].map((s) => gaussianFilter(HEIGHT, WIDTH, s, 'zero')(plane));
         for (let p = 0; p < AREA; p++) expected[p] -= (((next[p] - here[p]) / 1e-3) * maxSigma * linearWeights.data[(c * AREA + p) * CLASSES + 1]) / steps;
       }
     }
