@@ -2,7 +2,7 @@
  * Measures how often the highest point of each method's map lies on the object, on the demo models, and prints the table
  * of docs/methods/README.md.
  *
- * Usage, after `npm run build`: node scripts/measure-peaks.mjs [scenes] [minutes] [method,method,…]
+ * Usage, after `npm run build`: node scripts/measure-peaks.mjs [scenes] [minutes] [method,method,…] [model,model]
  */
 import { demoScenes } from '../dist/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
@@ -20,13 +20,13 @@ const OPTIONS = {
   'blur-ig': { steps: 10 },
   iia: { steps: 4 },
 };
-const MODELS = ['demo-cnn', 'demo-vit'];
+const MODELS = process.argv[5]?.split(',') ?? ['demo-cnn', 'demo-vit'];
 
 const count = Number(process.argv[2] ?? 20);
 const deadline = performance.now() + 60_000 * Number(process.argv[3] ?? 60);
 const scenes = demoScenes(await loadSprites(), count);
 const models = await Promise.all(MODELS.map((name) => loadModel(name)));
-const names = process.argv[4]?.split(',') ?? [...methods.keys()];
+const names = process.argv[4] ? process.argv[4].split(',') : [...methods.keys()];
 const hits = new Map(names.map((name) => [name, MODELS.map(() => ({ hits: 0, scenes: 0, refused: '' }))]));
 let chance = 0;
 let done = 0;

@@ -1,7 +1,10 @@
 """Trains demo-vit with demo-cnn as its teacher: a transformer learns little from few pictures by itself.
 
-Patches are embedded by the first convolutions of demo-cnn, which stay as they are. The class token is to give demo-cnn's
-answer as well as the label, and the tokens of one block are to tell what demo-cnn's last feature map holds at their cells.
+Patches are embedded by the first convolutions of demo-cnn, which stay as they are. In the first part the class token is to
+give demo-cnn's answer as well as the label, and the tokens of one block are to tell what demo-cnn's last feature map holds at
+their cells. The second part is token labelling (Jiang et al., All Tokens Matter, NeurIPS 2021): the tokens that enter the
+last block are to name, through the norm and the linear layer of the class token, what demo-cnn sees at their patches, so that
+each token holds the evidence of its own place.
 """
 
 import math
@@ -15,13 +18,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from network import to_input
-from vit import GRID, WIDTH, DemoVit
+from vit import DEPTH, GRID, WIDTH, DemoVit
 
 BATCH = 64
 # After this block (from 0) the tokens imitate the teacher's last map.
 TAP = 3
-WARM_UP = 80
-PEAK_RATE, LEAST_RATE = 1e-3, 1e-5
+# After this one they are labelled: what the last block's class token reads.
+LABELLED = DEPTH - 2
+LEAST_RATE = 1e-5
+PATCH = 16
 
 
 class Teacher(nn.Module):
@@ -79,24 +84,52 @@ def losses(student, teacher, x, labels, keep):
     return loss + F.smooth_l1_loss(student.reader(tapped), wanted), logits
 
 
-def rate_at(step, steps):
+def at_patches():
+    """[14 · 14, 7 · 7]: how much each cell of the teacher's last map counts for a patch; linear between the cells' centres.
+
+    Convolutions of stride 2 with a border of 1 put the centre of cell i at pixel 2 · PATCH · i, not at the middle of its share
+    of the picture.
+    """
+    middle = PATCH * torch.arange(GRID) + (PATCH - 1) / 2
+    position = (middle / (2 * PATCH)).clamp(max=GRID // 2 - 1)
+    row = (1 - (position[:, None] - torch.arange(GRID // 2)).abs()).clamp(min=0)
+    return torch.kron(row, row)
+
+
+def labelling_losses(vit, teacher, x, labels, keep):
+    """Sum of the losses on labels, on the teacher's answer and on what it sees at each patch; and the logits."""
+    with torch.no_grad():
+        features, last, answer = teacher(x)
+        cells = F.linear(last.flatten(2).transpose(1, 2), *teacher.head)
+        wanted = at_patches() @ cells
+        if keep is not None:
+            wanted = wanted.gather(1, keep.unsqueeze(2).expand(-1, -1, wanted.shape[2]))
+    tokens, tapped = vit.tokens(features, keep, LABELLED)
+    logits = vit.classify(tokens)
+    loss = F.cross_entropy(logits, labels, label_smoothing=0.05)
+    loss = loss + F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
+    named = F.log_softmax(vit.head(vit.norm(tapped)), 2)
+    return loss + F.kl_div(named.flatten(0, 1), F.softmax(wanted, 2).flatten(0, 1), reduction="batchmean"), logits
+
+
+def rate_at(step, steps, warm_up, peak):
     """Linear warm-up, then half a cosine."""
-    if step < WARM_UP:
-        return PEAK_RATE * (step + 1) / WARM_UP
-    share = (step - WARM_UP) / max(1, steps - WARM_UP)
-    return LEAST_RATE + (PEAK_RATE - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * share))
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    share = (step - warm_up) / max(1, steps - warm_up)
+    return LEAST_RATE + (peak - LEAST_RATE) * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def optimizer_of(student):
+def optimizer_of(model):
     """AdamW, with weight decay on matrices alone."""
-    learned = [(name, p) for name, p in student.named_parameters() if p.requires_grad]
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     matrices = [p for name, p in learned if p.ndim > 1 and "positions" not in name and "token" not in name]
     chosen = {id(p) for p in matrices}
     others = [p for _, p in learned if id(p) not in chosen]
-    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0}], lr=PEAK_RATE)
+    return torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0}])
 
 
-def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
+def fit(model, losses_of, scenes, augment, checkpoint, steps, whole, warm_up, peak_rate, seed):
     """`steps` steps, the last `whole` of them with all patches, before that with a random half of them.
 
     The state is kept in the file `checkpoint` every 20 steps, and taken up again from there.
@@ -104,17 +137,15 @@ def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     shuffle = np.random.default_rng(seed)
-    teacher = Teacher(teacher_path)
-    student = Student(teacher)
-    optimizer = optimizer_of(student)
+    optimizer = optimizer_of(model)
     started, order, recent, right, first = time.time(), np.empty(0, np.int64), [], 0, 0
     if checkpoint.exists():
         state = torch.load(checkpoint)
-        student.load_state_dict(state["student"])
+        model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
         generator.manual_seed(seed + first)
-    student.train()
+    model.train()
     for step in range(first, steps):
         if len(order) < BATCH:
             order = shuffle.permutation(len(scenes))
@@ -125,17 +156,33 @@ def train_vit(teacher_path, scenes, augment, checkpoint, steps, whole, seed=4):
         if step < steps - whole:
             keep = torch.rand(BATCH, GRID * GRID, generator=generator).argsort(1)[:, : GRID * GRID // 2]
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, steps)
-        loss, logits = losses(student, teacher, x, torch.from_numpy(labels), keep)
+            group["lr"] = rate_at(step, steps, warm_up, peak_rate)
+        loss, logits = losses_of(x, torch.from_numpy(labels), keep)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         recent.append(loss.item())
         right += (logits.argmax(1).numpy() == labels).sum()
         if (step + 1) % 20 == 0:
-            print(f"demo-vit {step + 1}/{steps}: loss {np.mean(recent):.3f}, accuracy {right / (20 * BATCH):.3f}, {time.time() - started:.0f} s", flush=True)
+            print(f"{checkpoint.stem} {step + 1}/{steps}: loss {np.mean(recent):.3f}, accuracy {right / (20 * BATCH):.3f}, {time.time() - started:.0f} s", flush=True)
             recent, right = [], 0
-        if (step + 1) % 20 == 0:
-            torch.save({"student": student.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint)
+            torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}, checkpoint)
+
+
+def train_vit(teacher_path, scenes, augment, checkpoint):
+    """The first part, with demo-cnn's last map."""
+    torch.manual_seed(4)
+    teacher = Teacher(teacher_path)
+    student = Student(teacher)
+    losses_of = lambda x, labels, keep: losses(student, teacher, x, labels, keep)
+    fit(student, losses_of, scenes, augment, checkpoint, steps=260, whole=20, warm_up=80, peak_rate=1e-3, seed=4)
     return student.vit
+
+
+def label_tokens(vit, teacher_path, scenes, augment, checkpoint):
+    """The second part, with labels for tokens."""
+    teacher = Teacher(teacher_path)
+    losses_of = lambda x, labels, keep: labelling_losses(vit, teacher, x, labels, keep)
+    fit(vit, losses_of, scenes, augment, checkpoint, steps=120, whole=10, warm_up=10, peak_rate=5e-4, seed=5)
+    return vit

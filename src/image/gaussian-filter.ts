@@ -3,40 +3,82 @@ import { gaussianKernel } from './blur.ts';
 /** What lies beyond the border: zeros, or the plane mirrored with its edge repeated. */
 export type FilterBorder = 'zero' | 'mirror';
 
-/** A kernel along the columns of a plane [h, w]; rows beyond the border are left out, or mirrored back. */
-function alongColumns(plane: Float64Array, width: number, kernel: Float64Array, border: FilterBorder): Float64Array {
-  const height = plane.length / width;
+/** A kernel of 2 · radius + 1 taps along an axis of n cells, as a matrix [n, n]: nothing of row i is further than the radius from i. */
+function filterMatrix(n: number, kernel: Float64Array, border: FilterBorder): Float64Array {
   const radius = kernel.length >> 1;
-  const out = new Float64Array(plane.length);
-  for (let y = 0; y < height; y++) {
-    const target = out.subarray(y * width, (y + 1) * width);
-    const [first, last] = border === 'zero' ? [Math.max(-radius, -y), Math.min(radius, height - 1 - y)] : [-radius, radius];
+  const matrix = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) {
+    const [first, last] = border === 'zero' ? [Math.max(-radius, -i), Math.min(radius, n - 1 - i)] : [-radius, radius];
     for (let k = first; k <= last; k++) {
-      const weight = kernel[k + radius];
-      const i = (((y + k) % (2 * height)) + 2 * height) % (2 * height);
-      const from = (i < height ? i : 2 * height - 1 - i) * width;
-      for (let x = 0; x < width; x++) target[x] += weight * plane[from + x];
+      const at = (((i + k) % (2 * n)) + 2 * n) % (2 * n);
+      matrix[i * n + (at < n ? at : 2 * n - 1 - at)] += kernel[k + radius];
+    }
+  }
+  return matrix;
+}
+
+/**
+ * The rows of a plane [m, n] filtered by a matrix [n, n], transposed: [n, m]. Four rows by two outputs at a time: large blurs
+ * are as many products as those of matrices are, and the processor waits for memory less this way.
+ */
+function filteredRows(plane: Float64Array, n: number, matrix: Float64Array, radius: number): Float64Array {
+  const m = plane.length / n;
+  const out = new Float64Array(plane.length);
+  for (let j = 0; j < n; j += 2) {
+    const next = Math.min(j + 1, n - 1);
+    const first = Math.max(0, j - radius);
+    const last = Math.min(n - 1, next + radius);
+    const [p, q] = [j * n, next * n];
+    for (let i = 0; i < m; i += 4) {
+      // Beyond the last row or output: the last one once more.
+      const [i1, i2, i3] = [Math.min(i + 1, m - 1), Math.min(i + 2, m - 1), Math.min(i + 3, m - 1)];
+      const [a, b, c, d] = [i * n, i1 * n, i2 * n, i3 * n];
+      let ap = 0;
+      let bp = 0;
+      let cp = 0;
+      let dp = 0;
+      let aq = 0;
+      let bq = 0;
+      let cq = 0;
+      let dq = 0;
+      for (let k = first; k <= last; k++) {
+        const u = matrix[p + k];
+        const v = matrix[q + k];
+        const ak = plane[a + k];
+        const bk = plane[b + k];
+        const ck = plane[c + k];
+        const dk = plane[d + k];
+        ap += ak * u;
+        bp += bk * u;
+        cp += ck * u;
+        dp += dk * u;
+        aq += ak * v;
+        bq += bk * v;
+        cq += ck * v;
+        dq += dk * v;
+      }
+      out[j * m + i] = ap;
+      out[j * m + i1] = bp;
+      out[j * m + i2] = cp;
+      out[j * m + i3] = dp;
+      out[next * m + i] = aq;
+      out[next * m + i1] = bq;
+      out[next * m + i2] = cq;
+      out[next * m + i3] = dq;
     }
   }
   return out;
 }
 
-function transposed(plane: Float64Array, width: number): Float64Array {
-  const height = plane.length / width;
-  const out = new Float64Array(plane.length);
-  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) out[x * height + y] = plane[y * width + x];
-  return out;
-}
-
 /**
- * A plane [h, w] in double precision, blurred by a Gaussian that is cut at four sigma, as SciPy's `gaussian_filter` does
- * it with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves it as it is.
+ * A blur of planes [h, w] in double precision by a Gaussian that is cut at four sigma, as SciPy's `gaussian_filter` does it
+ * with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves planes as they are.
  */
-export function gaussianFilter(plane: Float64Array, width: number, sigma: number, border: FilterBorder): Float64Array {
+export function gaussianFilter(height: number, width: number, sigma: number, border: FilterBorder): (plane: Float64Array) => Float64Array {
   const radius = Math.floor(4 * sigma + 0.5);
-  if (radius === 0) return plane.slice();
+  if (radius === 0) return (plane) => plane.slice();
   const kernel = gaussianKernel(2 * radius + 1, sigma);
-  const height = plane.length / width;
-  const down = alongColumns(plane, width, kernel, border);
-  return transposed(alongColumns(transposed(down, width), height, kernel, border), height);
+  const along = filterMatrix(width, kernel, border);
+  const down = height === width ? along : filterMatrix(height, kernel, border);
+  return (plane) => filteredRows(filteredRows(plane, width, along, radius), height, down, radius);
 }

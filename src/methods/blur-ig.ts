@@ -12,7 +12,8 @@ const GROUP = 8;
 function blurred(picture: Float64Array, height: number, width: number, sigma: number): Float64Array {
   const area = height * width;
   const out = new Float64Array(picture.length);
-  for (let from = 0; from < picture.length; from += area) out.set(gaussianFilter(picture.subarray(from, from + area), width, sigma, 'zero'), from);
+  const blur = gaussianFilter(height, width, sigma, 'zero');
+  for (let from = 0; from < picture.length; from += area) out.set(blur(picture.subarray(from, from + area)), from);
   return out;
 }
 

@@ -58,6 +58,9 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
  * Eigen-CAM: the first principal component of the feature map; the same for every class.
  *
  *   A = U Σ Vᵀ with a row for each cell and a column for each channel,   map = A v₁
+ *
+ * The mean of each channel is taken off first: what all tokens of a transformer have in common is larger than what tells
+ * them apart, and would be the first component.
  */
 export const eigenCam = defineMethod({
   name: 'eigen-cam',
@@ -70,7 +73,7 @@ export const eigenCam = defineMethod({
   options: z.object({
     layer: camOptions.layer,
     relu: camOptions.relu,
-    centre: z.boolean().default(false).describe('whether the mean of each channel is taken off first, as pytorch-grad-cam does and the paper does not'),
+    centre: z.boolean().default(true).describe('whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not'),
   }),
 
   async explain({ model, input, targets, options, progress }) {

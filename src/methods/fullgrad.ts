@@ -23,11 +23,13 @@ function stretchedSum({ shape: [channels, height, width], data }: Tensor, factor
   return tensor([height, width], Float32Array.from(sum));
 }
 
-/** The biases of layers that hold the picture: all of a convolutional network, those of tokens in a transformer. */
+/** The biases of layers that hold the picture: all of a convolutional network; in a transformer those of its tokens, not within windows. */
 function spatialBiases(model: Model, gradients: readonly Tensor[], biases: readonly LayerBias[], input: Tensor) {
   return biases.flatMap(({ name, bias }, l) => {
     try {
-      return [{ bias, gradient: channelsFirst(gradients[l], 0, layoutOf(model, name, gradients[l], input)) }];
+      const layout = layoutOf(model, name, gradients[l], input);
+      // Windows of a transformer may have the shape of a map, but hold their channels elsewhere.
+      return layout.channels === bias.length ? [{ bias, gradient: channelsFirst(gradients[l], 0, layout) }] : [];
     } catch (error) {
       if (error instanceof FoveaError && error.code === 'usage') return []; // no map of the picture
       throw error;

@@ -35,7 +35,7 @@ describe('blur-ig', () => {
       const plane = Float64Array.from(picture.data.subarray(c * AREA, (c + 1) * AREA));
       for (let i = 0; i < steps; i++) {
         const sigma = (i * maxSigma) / steps;
-        const [here, next] = [sigma, sigma + 1e-3].map((s) => gaussianFilter(plane, WIDTH, s, 'zero'));
+        const [here, next] = [sigma, sigma + 1e-3].map((s) => gaussianFilter(HEIGHT, WIDTH, s, 'zero')(plane));
         for (let p = 0; p < AREA; p++) expected[p] -= (((next[p] - here[p]) / 1e-3) * maxSigma * linearWeights.data[(c * AREA + p) * CLASSES + 1]) / steps;
       }
     }
@@ -107,6 +107,24 @@ describe('guided-ig', () => {
     expect(relativeError(linear.map.data, product.map.data)).toBeLessThan(1e-4);
     expect(linear.manifest.modelCalls).toEqual({ forward: 5, backward: 5 });
   });
+});
+// The path is chaotic: the literal algorithm with PyTorch's gradients of the same weights, in float32 and in float64, gives
+// maps that agree no better with each other (0.70) or with the recorded one (0.69 and 0.69) than ours does.
+describe.skipIf(!haveReference('pixel'))('guided-ig as PAIR recorded it (needs ../shared)', () => {
+  const cases = recordedCases('pixel')
+    .filter((each) => 'guided_ig' in each.arrays)
+    .slice(0, 1);
+  it.each(cases.map((each) => [`${each.model} ${each.case}`, each] as const))(
+    '%s',
+    async (_, each) => {
+      const { channels } = await explainCase(each, 'guided-ig', { steps: 50, reduce: 'none' });
+      const { data } = recorded('pixel', each.arrays.guided_ig);
+      const correlation = rankCorrelation(channels?.data ?? [], data);
+      if (process.env.FOVEA_ERRORS) console.log('guided-ig', each.case, correlation);
+      expect(correlation).toBeGreaterThan(0.6);
+    },
+    300_000,
+  );
 });
 
 describe('xrai', () => {

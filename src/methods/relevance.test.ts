@@ -7,7 +7,7 @@ import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { createRandom } from '../tensor/random.ts';
-import { tensor } from '../tensor/tensor.ts';
+import { range, tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, normal, picture, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference, explainCase, haveReference, recorded, recordedCases, relativeError } from './fixtures/reference.ts';
 import { demoVit, noisePictures, smallNetwork } from './fixtures/vit.ts';
@@ -231,6 +231,19 @@ describe('fullgrad', () => {
     const { map, manifest } = await explain(await smallNetwork('mobilenet-v2'), noisePictures(1, 32), { method: 'fullgrad' });
     expect(Math.min(...map.data)).toBeGreaterThanOrEqual(0);
     expect(manifest.modelCalls).toEqual({ forward: 1, backward: 1 });
+  });
+
+  it('takes the biases of tokens in transformers, and leaves out those within windows', async () => {
+    for (const name of ['vit', 'swin', 'maxvit'] as const) {
+      const model = await smallNetwork(name);
+      const input = noisePictures(2, 32);
+      const biases = model.biases?.() ?? [];
+      const { gradients = [] } = (await model.gradients?.({ batch: input, wrt: biases.map((each) => each.name), targets: [0] })) ?? {};
+      for (const { shape } of gradients) expect(shape[0], name).toBe(2);
+      const { map, manifest } = await explain(model, noisePictures(1, 32), { method: 'fullgrad' });
+      expect(manifest.extras.biases, name).toBeGreaterThan(3);
+      expect(range(map.data)[1], name).toBeGreaterThan(0);
+    }
   });
 });
 describe.skipIf(!haveReference('cam'))('fullgrad as pytorch-grad-cam recorded it (needs ../shared)', () => {

@@ -19,6 +19,15 @@ describe('smoothgrad', () => {
     (await run(model, { samples: 5, kind: 'squared' })).map.data.forEach((value, i) => expect(value).toBeCloseTo(square[i] ** 2, 3));
   });
 
+  it('with no noise is the gradient', async () => {
+    const model = await convNet('tanh');
+    const gradient = (await explain(model, picture, { method: 'gradient', target: 1 })).map.data;
+    const { map, manifest } = await run(model, { samples: 3, noise: 0 });
+    map.data.forEach((value, i) => expect(value).toBeCloseTo(gradient[i], 6));
+    expect(manifest.standardError).toBe(0);
+    expect(relativeError((await run(model, { samples: 3, noise: 0.1 })).map.data, gradient)).toBeGreaterThan(1e-3);
+  });
+
   it('is the same for every batch size, differs between seeds, and says how uncertain it is', async () => {
     const model = await convNet('tanh');
     const once = await run(model, { samples: 20 });

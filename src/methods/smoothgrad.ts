@@ -67,7 +67,7 @@ export const smoothgrad = defineMethod({
   cost: 'samples forward and backward: 25',
   options: z.object({
     samples: z.int().min(2).max(100_000).default(25).describe('noisy copies of the picture'),
-    noise: z.number().gt(0).max(10).default(0.15).describe('standard deviation of the noise, as a share of the range of the input'),
+    noise: z.number().min(0).max(10).default(0.15).describe('standard deviation of the noise, as a share of the range of the input'),
     kind: z.enum(['mean', 'squared', 'variance']).default('mean').describe('the mean of the gradients, of their squares, or their variance (VarGrad)'),
     output: outputOption,
     reduce: reduceOption,

@@ -10,28 +10,35 @@ function constantNumbers(graph: Graph, producers: ReadonlyMap<string, Node>, nam
   return initializer && tensorNumbers(initializer);
 }
 
-/** The bias that a node adds to each channel of its output, if it adds one; `channels` is the number of those. */
-function biasOf(graph: Graph, producers: ReadonlyMap<string, Node>, node: Node, channels: number): number[] | undefined {
-  if (node.opType === 'Conv' || node.opType === 'ConvTranspose') return constantNumbers(graph, producers, node.inputs[2]);
-  if (node.opType === 'BatchNormalization') return batchNormalizationConstants(graph, node)?.shift;
-  if (node.opType === 'LayerNormalization') return constantNumbers(graph, producers, node.inputs[2]);
-  if (node.opType !== 'Add') return undefined;
-  const added = node.inputs.map((name) => constantNumbers(graph, producers, name)).find((values) => values !== undefined);
-  return added?.length === channels ? added : undefined;
+/** A bias, and the axis of the channels in what it is added to. */
+interface Added {
+  readonly bias: readonly number[] | undefined;
+  readonly axis: number;
+}
+
+/** The bias that a node adds to its output, if it adds one: along axis 1 of maps, along the last of tokens and where it broadcasts. */
+function biasOf(graph: Graph, producers: ReadonlyMap<string, Node>, node: Node): Added | undefined {
+  const { opType, inputs } = node;
+  if (opType === 'Conv' || opType === 'ConvTranspose') return { bias: constantNumbers(graph, producers, inputs[2]), axis: 1 };
+  if (opType === 'BatchNormalization') return { bias: batchNormalizationConstants(graph, node)?.shift, axis: 1 };
+  if (opType === 'LayerNormalization') return { bias: constantNumbers(graph, producers, inputs[2]), axis: -1 };
+  if (opType !== 'Add') return undefined;
+  return { bias: inputs.map((name) => constantNumbers(graph, producers, name)).find((values) => values !== undefined), axis: -1 };
 }
 
 /**
- * The biases of a network that are added to maps [n, channels, height, width] or to tokens [n, tokens, channels]: of
- * convolutions, of normalisations, and those that are added to matrix products.
+ * The biases of a network that are added to maps [n, channels, height, width] or [n, height, width, channels] or to tokens
+ * [n, tokens, channels]: of convolutions, of normalisations, and those that are added to matrix products. Tensors whose first
+ * axis is another than that of the tensor `input` are left out: windows of a transformer, tokens that stand before pictures.
  */
-export function findBiases(graph: Graph): LayerBias[] {
+export function findBiases(graph: Graph, input: string): LayerBias[] {
   const types = inferShapes(graph);
   const producers = producersOf(graph);
+  const batch = types.get(input)?.shape?.[0];
   return graph.nodes.flatMap((node) => {
-    const shape = types.get(node.outputs[0])?.shape;
-    const channels = shape?.length === 4 ? shape[1] : shape?.length === 3 ? shape[2] : undefined;
-    if (typeof channels !== 'number' || node.domain !== '') return [];
-    const bias = biasOf(graph, producers, node, channels);
-    return bias?.length === channels ? [{ name: node.outputs[0], bias: Float32Array.from(bias) }] : [];
+    const shape = types.get(node.outputs[0])?.shape ?? [];
+    if (shape[0] !== batch || shape.length < 3 || shape.length > 4 || node.domain !== '') return [];
+    const { bias, axis = 0 } = biasOf(graph, producers, node) ?? {};
+    return bias && bias.length === shape.at(axis) ? [{ name: node.outputs[0], bias: Float32Array.from(bias) }] : [];
   });
 }

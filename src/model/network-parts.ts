@@ -165,7 +165,7 @@ export function networkParts(context: PartContext): Required<Pick<Model, 'activa
 
   return {
     pathIntegral: pathIntegral(context, resolve),
-    biases: () => findBiases(classifier.model.graph),
+    biases: () => findBiases(classifier.model.graph, classifier.input.name),
     attentionMaps: () => attention().map(({ merged, ...map }) => map),
     activations: async (names, batch, { at, replace: given = {}, ...options } = {}) => {
       const read = names.map(resolve);

@@ -105,9 +105,8 @@ export function felzenszwalb(image: Tensor, options: FelzenszwalbOptions = {}): 
   const { scale, sigma, minSize } = checkOptions(options);
   const [height, width] = image.shape.slice(-2);
   const area = height * width;
-  const planes = Array.from({ length: image.data.length / area }, (_, c) =>
-    gaussianFilter(Float64Array.from(image.data.subarray(c * area, (c + 1) * area)), width, sigma, 'mirror'),
-  );
+  const smooth = gaussianFilter(height, width, sigma, 'mirror');
+  const planes = Array.from({ length: image.data.length / area }, (_, c) => smooth(Float64Array.from(image.data.subarray(c * area, (c + 1) * area))));
   const { pairs, weights } = edgesOf(planes, height, width);
   const order = Uint32Array.from(weights, (_, i) => i).sort((a, b) => weights[a] - weights[b] || a - b);
   const forest = new Forest(area);

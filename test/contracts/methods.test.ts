@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createScene } from '../../demo/scenes.ts';
 import { loadSprites } from '../../demo/sprites.ts';
-import { explain, loadModel, type Model, methods } from '../../src/node.ts';
+import { haveReference, recordedCases, recordedInput, referenceModel } from '../../src/methods/fixtures/reference.ts';
+import type { Method, Need } from '../../src/methods/index.ts';
+import { describeOptions } from '../../src/methods/options.ts';
+import { type Explanation, explain, loadModel, type Model, methods } from '../../src/node.ts';
 
 /** So few samples that all methods together take a minute; what is promised holds for any number. */
 const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
@@ -22,57 +26,76 @@ const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   xrai: { steps: 2 },
 };
 
+/** The calls that a model answers to those who declare a need; all else any black box can do. */
+const CALLS: Readonly<Record<Exclude<Need, 'black-box'>, readonly (keyof Model)[]>> = {
+  features: ['featureMaps', 'activations'],
+  gradients: ['gradients', 'pathIntegral', 'biases'],
+  attention: ['attentionMaps'],
+};
+/** Takes another way where it finds attention, and does without it. */
+const ALSO: Readonly<Record<string, Need>> = { iia: 'attention' };
+
 const { image, label } = createScene(await loadSprites(), 6, { className: 'teapot' });
-const models = new Map<string, Promise<Model>>();
-const modelOf = (name: string): Promise<Model> => {
-  const model = models.get(name) ?? loadModel(name);
-  models.set(name, model);
+const demoModels = new Map<string, Promise<Model>>();
+const demoModel = (name: string): Promise<Model> => {
+  const model = demoModels.get(name) ?? loadModel(name);
+  demoModels.set(name, model);
   return model;
 };
 
-/** The model, which notes what it is asked for. */
-function watched(model: Model, used: Set<string>): Model {
-  const note =
-    <Args extends unknown[], Result>(need: string, call: (...args: Args) => Result) =>
-    (...args: Args): Result => {
-      used.add(need);
-      return call(...args);
-    };
-  return {
-    ...model,
-    ...(model.gradients && { gradients: note('gradients', model.gradients) }),
-    ...(model.attentionMaps && { attentionMaps: note('attention', model.attentionMaps) }),
-    ...(model.activations && { activations: note('features', model.activations) }),
-  };
+/** The model without the calls that the method declares no need of. */
+function restricted(model: Model, { name, needs }: Method): Model {
+  const undeclared = Object.entries(CALLS).filter(([need]) => !needs.includes(need as Need) && ALSO[name] !== need);
+  return { ...model, ...Object.fromEntries(undeclared.flatMap(([, calls]) => calls.map((call) => [call, undefined]))) };
 }
 
-const pairs = [...methods.values()].flatMap((method) => ['demo-cnn', 'demo-vit'].map((name) => [method.name, name] as const));
+type Run = (more?: { batchSize?: number; signal?: AbortSignal }, model?: Model) => Promise<Explanation>;
 
-describe('every method on every demo model', () => {
-  it.each(pairs)(
-    '%s on %s',
-    async (name, modelName) => {
-      const method = methods.get(name);
-      const used = new Set<string>();
-      const model = watched(await modelOf(modelName), used);
-      const run = (more = {}) => explain(model, image, { method: name, target: label, options: FEW[name], seed: 4, ...more });
-      if (method?.needs.includes('attention') && modelName === 'demo-cnn') {
-        await expect(run()).rejects.toMatchObject({ code: 'unsupported' });
-        return;
-      }
-      const { map } = await run();
-      expect(map.shape).toEqual([224, 224]);
-      expect(map.data.every(Number.isFinite)).toBe(true);
-      if (!method?.signed) expect(Math.min(...map.data.map((value) => value))).toBeGreaterThanOrEqual(-1e-6);
-      const needs = new Set<string>(method?.needs);
-      if (!needs.has('gradients')) expect(used.has('gradients')).toBe(false);
-      const again = await run({ batchSize: 1 });
-      const scale = map.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
-      expect(Math.max(...again.map.data.map((value, i) => Math.abs(value - map.data[i]) / scale))).toBeLessThan(1e-2);
-      const stop = new AbortController();
-      stop.abort();
-      await expect(run({ signal: stop.signal })).rejects.toMatchObject({ code: 'cancelled' });
+async function keepsItsPromises(method: Method, model: Model, run: Run): Promise<void> {
+  const { map } = await run();
+  expect(map.shape).toEqual([224, 224]);
+  expect(map.data.every(Number.isFinite)).toBe(true);
+  if (!method.signed) expect(map.data.reduce((least, value) => Math.min(least, value))).toBeGreaterThanOrEqual(-1e-6);
+  // Once more, with nothing but what it says it needs: the very same numbers.
+  expect((await run({}, restricted(model, method))).map.data).toEqual(map.data);
+  const one = await run({ batchSize: 1 });
+  const scale = map.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
+  expect(one.map.data.reduce((most, value, i) => Math.max(most, Math.abs(value - map.data[i]) / scale), 0)).toBeLessThan(1e-2);
+  const stop = new AbortController();
+  stop.abort();
+  await expect(run({ signal: stop.signal })).rejects.toMatchObject({ code: 'cancelled' });
+}
+
+describe.each(['demo-cnn', 'demo-vit'])('every method on %s', (modelName) => {
+  it.each([...methods.values()].map((method) => [method.name, method] as const))(
+    '%s',
+    async (name, method) => {
+      const model = await demoModel(modelName);
+      const run: Run = (more = {}, of = model) => explain(of, image, { method: name, target: label, options: FEW[name], seed: 4, ...more });
+      if (method.needs.includes('attention') && modelName === 'demo-cnn') await expect(run()).rejects.toMatchObject({ code: 'unsupported' });
+      else await keepsItsPromises(method, model, run);
     },
     120_000,
   );
+});
+
+const real = recordedCases('pixel').filter((each, i, all) => all.findIndex(({ model }) => model === each.model) === i);
+describe.skipIf(!haveReference('pixel')).each(real.map((each) => [each.model, each] as const))('every method on %s (needs ../shared)', (modelName, each) => {
+  it.each([...methods.values()].filter(({ needs }) => !needs.includes('attention')).map((method) => [method.name, method] as const))(
+    '%s',
+    async (name, method) => {
+      const model = await referenceModel(modelName);
+      const run: Run = (more = {}, of = model) => explain(of, recordedInput(each), { method: name, target: each.target, options: FEW[name], seed: 4, ...more });
+      await keepsItsPromises(method, model, run);
+    },
+    120_000,
+  );
+});
+
+describe('the page of every method', () => {
+  it.each([...methods.values()].map((method) => [method.name, method] as const))('%s names its options and its paper', (name, method) => {
+    const page = readFileSync(new URL(`../../docs/methods/${name}.md`, import.meta.url), 'utf8');
+    for (const option of describeOptions(method)) expect(page, option.name).toContain(`\`${option.name}\``);
+    expect(readFileSync(new URL('../../docs/methods/README.md', import.meta.url), 'utf8')).toContain(`\`${name}\``);
+  });
 });
