@@ -7,7 +7,7 @@ import { defineMethod } from './method.ts';
 /**
  * Attention times its gradient in one block: which patches the class token looks at there, and whether that helps the class.
  *
- *   map = class row of mean_h dS/dA_l ⊙ A_l
+ *   map = class row of mean_h max(0, dS/dA_l) ⊙ A_l
  */
 export const attentionGradient = defineMethod({
   name: 'attention-gradient',
@@ -19,7 +19,7 @@ export const attentionGradient = defineMethod({
   cost: '1 forward and 1 backward',
   options: z.object({
     block: z.int().default(-1).describe('the block whose attention is used, counted from 0, or from the end: -1 is the last one'),
-    relu: z.boolean().default(false).describe('whether negative products, evidence against the class, are set to zero in each head'),
+    relu: z.boolean().default(true).describe('whether negative gradients, evidence against the class, are set to zero in each head, as in the paper'),
     output: outputOption,
   }),
 

@@ -63,9 +63,11 @@ describe('methods that look at attention', () => {
 
   it('attention-gradient is the class row of attention times gradient in one block', async () => {
     const model = await smallNetwork('vit');
-    const matrices = (await insides(model, 2))((a, g) => a * g);
-    close((await rows(model, 'attention-gradient', { block: 0 })).map.data, matrices[0][0].slice(1));
-    close((await rows(model, 'attention-gradient')).map.data, matrices[1][0].slice(1));
+    const products = await insides(model, 2);
+    const helping = products((a, g) => a * Math.max(0, g));
+    close((await rows(model, 'attention-gradient', { block: 0 })).map.data, helping[0][0].slice(1));
+    close((await rows(model, 'attention-gradient')).map.data, helping[1][0].slice(1));
+    close((await rows(model, 'attention-gradient', { relu: false })).map.data, products((a, g) => a * g)[1][0].slice(1));
     await expect(rows(model, 'attention-gradient', { block: 2 })).rejects.toThrow('attention-gradient.block = 2: expected -2 to 1');
   });
 
