@@ -108,11 +108,38 @@ describe('createInpainter', () => {
     await inpainter.release();
   });
 
+  it.each([
+    ['[n, k]', [1, 3]],
+    ['[n, k, 1, 1]', [1, 3, 1, 1]],
+  ])('takes of what a generator answers for %s the picture that fits around the region', async (_, shape) => {
+    const b = graphBuilder({ opset: 13 });
+    const colours = b.add('Tanh', [b.add('Reshape', [b.input('latent', 'float32', shape), b.constant([1, 3, 1, 1], [4], 'int64')])]);
+    b.output(b.add('Expand', [colours, b.constant([1, 3, 8, 8], [4], 'int64')]), 'float32', [1, 3, 8, 8]); // one colour, -1 … 1
+    const generator = await createInpainter('colours', writeModel(modelOf(b.finish())), await createNodeRuntime({ threads: 1 }));
+    expect(generator.varies).toBe(true);
+    const distance = async (seed: number, [r, g, blue]: number[]) => {
+      const { data } = await generator.fill(plain(r, g, blue), region, createRandom(seed));
+      return Math.abs(data[0] - r) + Math.abs(data[1] - g) + Math.abs(data[2] - blue);
+    };
+    let [sum, any] = [0, 0];
+    for (let seed = 0; seed < 10; seed++) {
+      const colour = [seed % 2 ? 230 : 30, 120, seed % 3 ? 30 : 230];
+      sum += (await distance(seed, colour)) / 10;
+      const random = createRandom(seed);
+      any += colour.reduce((all, each) => all + Math.abs(each - 127.5 * (1 + Math.tanh(random.normal()))), 0) / 10; // the first draw
+    }
+    expect(sum).toBeLessThan(0.6 * any);
+    const again = async (seed: number) => [...(await generator.fill(plain(9, 99, 9), region, createRandom(seed))).data.subarray(0, 3)];
+    expect(await again(1)).toEqual(await again(1));
+    expect(await again(1)).not.toEqual(await again(2));
+    await generator.release();
+  });
+
   it('says what it takes', async () => {
     const b = graphBuilder({ opset: 13 });
-    b.output(b.add('Relu', [b.input('latent', 'float32', [1, 100])]), 'float32', [1, 100]);
-    await expect(createInpainter('gan.onnx', writeModel(modelOf(b.finish())), await createNodeRuntime({ threads: 1 }))).rejects.toThrow(
-      /gan.onnx is no inpainting model: expected a picture \[n, 3, H, W\].*found latent \[1, 100\]/,
+    b.output(b.add('Relu', [b.input('two', 'float32', [1, 2, 9, 9])]), 'float32', [1, 2, 9, 9]);
+    await expect(createInpainter('odd.onnx', writeModel(modelOf(b.finish())), await createNodeRuntime({ threads: 1 }))).rejects.toThrow(
+      /odd.onnx is neither an inpainting model nor a generator: expected a picture \[n, 3, H, W\].*found two \[1, 2, 9, 9\]/,
     );
   });
 });

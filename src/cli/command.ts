@@ -265,7 +265,10 @@ function addAlternates(program: Command, signal: AbortSignal, invocation: Invoca
     .option('--candidates <n>', 'variations for each share', integerFrom(1, 10_000), 24)
     .option('--threshold <share>', 'what lies above this share of the range of the map is salient', shareOf, 0.5)
     .option('--pictures <path...>', 'pictures of your own to fill the region with, besides blurs, textures, colours and other parts of the picture')
-    .option('--inpaint <model.onnx>', 'an inpainting model instead: picture [1, 3, H, W] and hole [1, 1, H, W], or both as four channels, to the picture');
+    .option(
+      '--inpaint <model.onnx>',
+      'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], from both as four channels, or from a latent vector [1, k]',
+    );
   addModelOptions(addSamplingOptions(command))
     .optionsGroup('Output:')
     .option('-o, --out <folder>', 'where results go', 'fovea-results')

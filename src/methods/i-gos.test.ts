@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
+import { createBaseline } from '../model/baseline.ts';
+import { denormalize, preprocess } from '../model/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
+import { argsortDescending } from '../tensor/tensor.ts';
 import { convNet, picture } from './fixtures/nets.ts';
+import { haveReference, recordedInput, referenceModel } from './fixtures/reference.ts';
 import { maskPenalty } from './i-gos.ts';
 
 describe('maskPenalty', () => {
@@ -43,8 +47,35 @@ describe('i-gos', () => {
 
   it('counts its calls, and is the same for the same seed and any batch size', async () => {
     const base = await run({ iterations: 1 });
-    expect(base.manifest.modelCalls).toEqual({ forward: 1 + 20 + 14, backward: 20 });
+    expect(base.manifest.modelCalls).toEqual({ forward: 1 + 20 + 32, backward: 20 });
     const again = await run({ iterations: 1 }, { batchSize: 3 });
     again.map.data.forEach((value, i) => expect(value).toBeCloseTo(base.map.data[i], 4));
   });
+});
+
+// On each of these the released line search stays within 3e-6 of the mask of ones, or descends into noise.
+describe.skipIf(!haveReference('inputs'))('i-gos on pretrained models (needs ../shared)', () => {
+  it.each([
+    ['mobilenet_v2', 'ambulance'],
+    ['squeezenet', 'ambulance'],
+    ['darknet_tiny', 'schoolbus'],
+    ['bird_mobilenet_v2', 'peacock'],
+  ])(
+    '%s: the mask leaves 1, and what it hides is what the class needs',
+    async (name, picture) => {
+      const reader = await referenceModel('mobilenet_v2');
+      const model = await referenceModel(name);
+      const pixels = denormalize(recordedInput({ model: 'mobilenet_v2', case: picture } as never), reader.preprocessing);
+      const input = preprocess(pixels, model.preprocessing);
+      const { map, manifest, target } = await explain(model, input, { method: 'i-gos', options: { iterations: 3, steps: 10 } });
+      const mask = manifest.extras.mask as number[];
+      expect(mask.filter((value) => value < 0.9).length).toBeGreaterThan(mask.length / 50);
+      expect(new Set([...argsortDescending(mask)].slice(-49).map((i) => mask[i])).size).toBeGreaterThan(10);
+      const masks = { shape: [1, ...map.shape], data: map.data.map((value) => 1 - value) };
+      const request = { input, baseline: createBaseline('blur', model, input), perturbation: { kind: 'masks', masks } as const, targets: [target.index] };
+      const [hidden] = (await model.perturb(request)).data;
+      expect(hidden / target.probability).toBeLessThan(0.75);
+    },
+    120_000,
+  );
 });

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { gaussianBlur } from '../image/blur.ts';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Target } from '../model/target.ts';
 import type { Random } from '../tensor/random.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { range, type Tensor, tensor } from '../tensor/tensor.ts';
 import { weightedMaskSum } from './internal/grid-sums.ts';
 import { fullBaseline, gradientSeries } from './internal/path.ts';
 import { upsamplingMatrix } from './internal/upsampling.ts';
@@ -15,7 +16,11 @@ const options = z.object({
   steps: z.int().min(1).max(1000).default(20).describe('points of the integrated gradient'),
   l1: z.number().min(0).default(1).describe('weight of the share that is hidden'),
   tv: z.number().min(0).default(4).describe('weight of the total variation of the mask; the authors’ code has 20'),
-  noise: z.number().min(0).default(0.2).describe('standard deviation of the noise on the pictures of the integrated gradient, in normalised units'),
+  noise: z
+    .number()
+    .min(0)
+    .default(0.05)
+    .describe('standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input'),
   baseline: baselineOption
     .unwrap()
     .default('blur')
@@ -24,11 +29,13 @@ const options = z.object({
 
 type Options = z.output<typeof options>;
 
+/** Widths, in masks of 28 cells, by which the slope is smoothed: the slope of single cells is mostly noise, hiding an object takes all of its cells. */
+const WIDTHS = [0, 1, 2, 4];
 /**
  * Lengths of step that are tried side by side: how far the cell with the largest slope would move. The longest hide
- * all cells with a thirty-second of its slope: where the score is saturated, only hiding much at once lowers it.
+ * all cells with a sixteenth of its slope: where the score is saturated, only hiding much at once lowers it.
  */
-const STEPS = Array.from({ length: 14 }, (_, i) => 2 ** (5 - i));
+const LENGTHS = [16, 8, 4, 2, 1, 1 / 4, 1 / 16, 1 / 64];
 /** Armijo's share of the decrease that the slope promises. */
 const ARMIJO = 1e-4;
 /** Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was set. */
@@ -110,6 +117,8 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
   const area = height * width;
   const shown = weightedMaskSum(gridsOf(problem, [mask], size), [1], height, width);
   const slopes = new Float64Array(area);
+  const [low, high] = range(input.data);
+  const deviation = noise * (high - low);
   await gradientSeries({
     model,
     input,
@@ -119,7 +128,7 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
     count: steps,
     render: (k, picture) => {
       for (let i = 0; i < picture.length; i++) {
-        picture[i] = background.data[i] + ((k + 1) / steps) * shown[i % area] * difference[i] + (noise > 0 ? noise * random.normal() : 0);
+        picture[i] = background.data[i] + ((k + 1) / steps) * shown[i % area] * difference[i] + (deviation > 0 ? deviation * random.normal() : 0);
       }
     },
     take: (k, gradient) => {
@@ -135,9 +144,14 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
 const moved = (mask: Float32Array, slope: Float64Array, step: number): Float32Array =>
   mask.map((value, i) => Math.min(1, Math.max(0, value - step * slope[i])));
 
+/** The slope smoothed by a Gaussian of `width` cells. A symmetric positive definite map of the slope: against it the objective still falls. */
+function smoothed(slope: Float64Array, size: number, width: number): Float64Array {
+  return width > 0 ? Float64Array.from(gaussianBlur(tensor([1, size, size], Float32Array.from(slope)), { sigma: width }).data) : slope;
+}
+
 /**
- * The best of all lengths of step among those that lower the objective as Armijo's rule demands, or undefined. They are one
- * batch, so a line search costs no more rounds than a step; a length is relative to the largest slope, so it can always move.
+ * The best of all steps, of each length along the slope and along its smoothed versions, among those that lower the objective as
+ * Armijo's rule demands, or undefined. They are one batch; a length is relative to the largest slope, so it can always move.
  */
 async function lineSearch(
   problem: Problem,
@@ -146,9 +160,12 @@ async function lineSearch(
   value: number,
 ): Promise<{ mask: Float32Array; value: number } | undefined> {
   const { size, l1, tv } = problem.context.options;
-  const largest = slope.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
-  if (!(largest > 0)) return undefined;
-  const candidates = STEPS.map((length) => moved(mask, slope, length / largest));
+  const candidates = WIDTHS.flatMap((width) => {
+    const direction = smoothed(slope, size, (width * size) / SIZE_OF_WEIGHT);
+    const largest = direction.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
+    return largest > 0 ? LENGTHS.map((length) => moved(mask, direction, length / largest)) : [];
+  });
+  if (candidates.length === 0) return undefined;
   const scores = await relativeScores(problem, candidates);
   let best: { mask: Float32Array; value: number } | undefined;
   candidates.forEach((candidate, k) => {
@@ -186,7 +203,7 @@ export const iGos = defineMethod({
   paper: 'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
   needs: ['gradients'],
   signed: false,
-  cost: 'at most iterations · (steps + 28) + 1 forward and iterations · steps backward: 721 and 300',
+  cost: 'at most iterations · (steps + 64) + 1 forward and iterations · steps backward: 1261 and 300',
   options,
 
   async explain(context) {

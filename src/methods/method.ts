@@ -57,6 +57,8 @@ export interface Attribution {
   readonly channels?: Tensor;
   /** The maps that `map` was upsampled from, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
+  /** What the user should know about this result, one sentence each. */
+  readonly warnings?: readonly string[];
   readonly extras?: { readonly [key: string]: Json };
 }
 

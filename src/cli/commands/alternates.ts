@@ -30,19 +30,19 @@ export interface AlternatesFlags extends RunFlags {
 
 interface Contents {
   readonly fillers: Readonly<Record<string, Filler>>;
-  /** An inpainting model answers the same for the same hole. */
+  /** One where the model answers the same for the same hole. */
   readonly candidates: number;
   release(): Promise<void>;
 }
 
-/** What stands in the region: the default fillers and the user's pictures, or an inpainting model. */
+/** What stands in the region: the default fillers and the user's pictures, or what an ONNX model answers. */
 async function contentsOf({ pictures = [], inpaint, candidates, threads }: AlternatesFlags): Promise<Contents> {
   if (inpaint !== undefined) {
     const bytes = await readFile(inpaint).catch((cause) => {
       throw new FoveaError('usage', `--inpaint ${inpaint} cannot be read: ${messageOf(cause)}`, { cause });
     });
-    const { fill, release } = await createInpainter(inpaint, bytes, await createNodeRuntime({ threads }));
-    return { fillers: { inpainted: fill }, candidates: 1, release };
+    const { fill, varies, release } = await createInpainter(inpaint, bytes, await createNodeRuntime({ threads }));
+    return { fillers: varies ? { generated: fill } : { inpainted: fill }, candidates: varies ? candidates : 1, release };
   }
   const own: Image[] = [];
   for (const path of pictures) own.push(await readImage(path));

@@ -117,6 +117,8 @@ async function work(request: RunRequest, items: readonly ExplainItem[], loaded: 
       output.fail(outcome.message, outcome.error);
     } else {
       tally.results += 1;
+      const { manifest } = outcome.explanation;
+      for (const warning of manifest.warnings.slice(loaded.model.warnings.length)) output.note(`${outcome.record.image}: ${warning}`);
       await settle(request, outcome, loaded, tally);
     }
   }

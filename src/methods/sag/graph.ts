@@ -19,7 +19,7 @@ export interface GraphOptions {
 export interface SagGraph {
   readonly nodes: readonly SagNode[];
   readonly edges: readonly SagEdge[];
-  /** Whether `maxNodes` left something out. */
+  /** Whether `maxNodes`, or the end of the model calls, left something out. */
   readonly truncated: boolean;
 }
 
@@ -27,6 +27,18 @@ interface Child {
   readonly parent: number;
   readonly removed: number;
   readonly set: PatchSet;
+}
+
+/** Those children that are a node already (none are where each has its own), or that one of the free places is for. */
+function withPlaces(children: readonly Child[], free: number, places: ReadonlyMap<PatchSet, number> | undefined): Child[] {
+  const added = new Set<PatchSet>();
+  let left = free;
+  return children.filter(({ set }) => {
+    if (places?.has(set) || added.has(set)) return true;
+    if (left-- <= 0) return false;
+    if (places) added.add(set);
+    return true;
+  });
 }
 
 /**
@@ -52,19 +64,17 @@ export async function buildGraph(scorer: PatchScorer, roots: readonly Sufficient
     const set = patches.reduce((bits, patch) => bits | (1n << BigInt(patch)), 0n);
     return patches.slice(0, maxChildren || patches.length).map((removed) => ({ parent: id, removed, set: withoutPatch(set, removed) }));
   };
-
   let level = roots.map(({ set, probability }) => place(set, probability, true));
   while (level.length > 0) {
-    const children = level.flatMap(childrenOf);
+    const wanted = level.flatMap(childrenOf);
+    const placed = withPlaces(wanted, maxNodes - nodes.length, structure === 'dag' ? places : undefined);
+    const children = placed.slice(0, scorer.room(placed.map(({ set }) => set)));
+    truncated ||= children.length < wanted.length;
     const scores = await scorer.score(children.map(({ set }) => set));
     level = [];
     for (const [i, { parent, removed, set }] of children.entries()) {
       let id = structure === 'dag' ? places.get(set) : undefined;
       if (id === undefined) {
-        if (nodes.length >= maxNodes) {
-          truncated = true;
-          continue;
-        }
         id = place(set, scores[i], false);
         level.push(id);
       }

@@ -23,6 +23,8 @@ export interface PatchScorerOptions extends PatchLayout, Pick<RunOptions, 'batch
   readonly target: number;
   /** Probabilities that need not be asked for again. */
   readonly known?: ReadonlyMap<PatchSet, number>;
+  /** Most sets that `room` lets be evaluated; no limit if not given. */
+  readonly maxCalls?: number;
 }
 
 /** Probabilities of one class for a picture of which only some patches are shown; each set is evaluated once ever. */
@@ -36,6 +38,10 @@ export interface PatchScorer {
   probability(patches: readonly number[]): Promise<number>;
   /** Sets evaluated so far. */
   evaluated(): number;
+  /** How many of the sets, from the first on, can be scored so that `reserve` more still fit into `maxCalls`; known ones are free. */
+  room(sets: readonly PatchSet[], reserve?: number): number;
+  /** Whether `room` ever had too little. */
+  exhausted(): boolean;
 }
 
 /** The upsampling of a grid to the picture: rows [height, grid rows] and columns [width, grid columns]. */
@@ -66,7 +72,7 @@ function checkPatches(patches: readonly number[], count: number): void {
 
 /** Scores sets of patches of the preprocessed picture `input` [1, C, H, W]. */
 export function createPatchScorer(model: Model, input: Tensor, options: PatchScorerOptions): PatchScorer {
-  const { grid, patches, baseline, target, known, batchSize, signal } = options;
+  const { grid, patches, baseline, target, known, maxCalls = Number.POSITIVE_INFINITY, batchSize, signal } = options;
   const layout: PatchLayout = { grid, patches, baseline };
   const count = grid[0] * grid[1];
   const [, , height, width] = input.shape;
@@ -76,6 +82,8 @@ export function createPatchScorer(model: Model, input: Tensor, options: PatchSco
   const background = createBaseline(baseline, model, input);
   const memory = new Map(known);
   const before = memory.size;
+  const evaluated = () => memory.size - before;
+  let exhausted = false;
 
   const score = async (sets: readonly PatchSet[]): Promise<number[]> => {
     const unknown = [...new Set(sets)].filter((set) => !memory.has(set));
@@ -86,6 +94,14 @@ export function createPatchScorer(model: Model, input: Tensor, options: PatchSco
     }
     return sets.map((set) => memory.get(set) as number);
   };
+  const room = (sets: readonly PatchSet[], reserve = 0): number => {
+    const left = maxCalls - evaluated() - reserve;
+    const unknown = new Set<PatchSet>();
+    const fitting = sets.findIndex((set) => !memory.has(set) && unknown.add(set).size > left);
+    if (fitting < 0) return sets.length;
+    exhausted = true;
+    return fitting;
+  };
   return {
     layout,
     count,
@@ -94,7 +110,9 @@ export function createPatchScorer(model: Model, input: Tensor, options: PatchSco
       checkPatches(shown, count);
       return (await score([patchSetOf(shown)]))[0];
     },
-    evaluated: () => memory.size - before,
+    evaluated,
+    room,
+    exhausted: () => exhausted,
   };
 }
 

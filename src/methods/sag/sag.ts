@@ -8,7 +8,7 @@ import { weightedMaskSum } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { diverseSubset } from './diverse-subset.ts';
 import { buildGraph } from './graph.ts';
-import { createPatchScorer, type PatchLayout, type PatchScorer, patchGrids, patchUpsampling, wholeProbability } from './patch-scorer.ts';
+import { createPatchScorer, type PatchLayout, type PatchScorer, patchGrids, patchUpsampling } from './patch-scorer.ts';
 import { allPatches, hasPatch, type PatchSet, patchesOf, patchSetOf, withoutPatch, withPatch } from './patch-set.ts';
 import { formulaOf, type Sag } from './schema.ts';
 import { beamSearch, combinatorialSearch, inOrder, type SearchOptions, type SufficientSet } from './search.ts';
@@ -46,12 +46,18 @@ const options = z.object({
     .min(0)
     .max(64)
     .default(2)
-    .describe('beam search: further searches, without the patches of explanations already chosen, as long as fewer than roots are diverse'),
+    .describe('beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse'),
+  maxCalls: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(2000)
+    .describe('most sets of patches that are evaluated for a class; the search then ends with what it has, and says so'),
   roots: z.int().min(1).max(64).default(3).describe('explanations that are shown'),
   expandAbove: z.number().min(0).max(1).default(0.4).describe('nodes above this confidence get children'),
   maxChildren: z.int().min(0).max(1024).default(0).describe('most children of a node; 0: one for each of its patches'),
   structure: z.enum(['dag', 'tree']).default('dag').describe('whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code'),
-  maxNodes: z.int().min(1).max(100_000).default(500).describe('the graph is cut off at so many nodes'),
+  maxNodes: z.int().min(1).max(100_000).default(200).describe('the graph is cut off at so many nodes'),
 });
 
 type Options = z.output<typeof options>;
@@ -87,34 +93,48 @@ export function patchMeans(map: Tensor, layout: PatchLayout): Float64Array {
   return sums.map((sum, i) => sum / weights[i]);
 }
 
-/** Each patch with those around it. */
+/** Every other patch of every other row, with those around it: together they hold each patch. */
 function neighbourhoods([rows, columns]: PatchLayout['grid']): PatchSet[] {
   const near = (i: number, size: number) => [i - 1, i, i + 1].filter((at) => at >= 0 && at < size);
-  const around = (patch: number) =>
-    near(Math.floor(patch / columns), rows).flatMap((row) => near(patch % columns, columns).map((column) => row * columns + column));
-  return Array.from({ length: rows * columns }, (_, patch) => patchSetOf(around(patch)));
+  const everyOther = (size: number) => Array.from({ length: Math.ceil(size / 2) }, (_, i) => 2 * i);
+  return everyOther(rows).flatMap((row) =>
+    everyOther(columns).map((column) => patchSetOf(near(row, rows).flatMap((y) => near(column, columns).map((x) => y * columns + x)))),
+  );
 }
 
-/** The patches by falling value; equal values in their own order. */
+/** The patches by falling value, a patch's value being the mean probability of the neighbourhoods that hold it; equal ones in their own order. */
+async function rankShown(scorer: PatchScorer): Promise<number[]> {
+  const shown = neighbourhoods(scorer.layout.grid);
+  const scores = await scorer.score(shown);
+  const values = Float64Array.from({ length: scorer.count }, (_, patch) => {
+    const own = scores.filter((__, i) => hasPatch(shown[i], patch));
+    return own.reduce((sum, score) => sum + score, 0) / own.length;
+  });
+  return [...argsortDescending(values)];
+}
+
 async function rankPatches({ options, attribute }: MethodContext<Options>, target: Target, scorer: PatchScorer): Promise<number[]> {
-  if (options.ranking === 'shown') return [...argsortDescending(await scorer.score(neighbourhoods(scorer.layout.grid)))];
+  if (options.ranking === 'shown') return rankShown(scorer);
   const { map } = await attribute(options.ranking, target);
   return [...argsortDescending(patchMeans(map, scorer.layout))];
 }
 
 /**
  * The patches that a further explanation may use, so that it shares at most `maxOverlap` patches with each one chosen: of
- * those, the ones without which the rest of the picture is worth least. Undefined if what is left is not sufficient.
+ * those, the ones without which the rest of the picture is worth least. Undefined if what is left is not sufficient, or no
+ * calls are left to find out.
  */
 async function freePatches(scorer: PatchScorer, chosen: readonly SufficientSet[], maxOverlap: number, threshold: number): Promise<PatchSet | undefined> {
   const all = allPatches(scorer.count);
   let free = all;
   for (const { set } of chosen) {
     const patches = patchesOf(set);
-    const rest = await scorer.score(patches.map((patch) => withPatch(all & ~set, patch)));
+    const without = patches.map((patch) => withPatch(all & ~set, patch));
+    if (scorer.room(without, 1) < without.length) return undefined;
+    const rest = await scorer.score(without);
     for (const i of argsortDescending(rest).subarray(maxOverlap)) free = withoutPatch(free, patches[i]);
   }
-  return (await scorer.score([free]))[0] >= threshold ? free : undefined;
+  return scorer.room([free]) === 1 && (await scorer.score([free]))[0] >= threshold ? free : undefined;
 }
 
 /** All explanations that the search finds, and those of them that are diverse. */
@@ -134,7 +154,7 @@ async function search(scorer: PatchScorer, ranking: readonly number[], options: 
     const free = await freePatches(scorer, chosen.sets, maxOverlap, threshold);
     if (free === undefined) break;
     const rest = ranking.filter((patch) => hasPatch(free, patch));
-    add(await beamSearch({ ...shared, ranking: rest, maxRoots: 1, beamWidth, successors }));
+    add(await beamSearch({ ...shared, ranking: rest, maxRoots: 1, beamWidth: 1, successors: Math.ceil(successors / 2) }));
     chosen = diverse();
   }
   return { found: inOrder([...found.values()]), diverse: chosen };
@@ -155,9 +175,8 @@ function unionMap(roots: readonly SufficientSet[], whole: number, layout: PatchL
 async function explainTarget(context: MethodContext<Options>, target: Target, position: number): Promise<Attribution> {
   const { model, input, options, batchSize, targets } = context;
   const layout: PatchLayout = { grid: pair(options.grid), patches: options.patches, baseline: options.baseline };
-  const scorer = createPatchScorer(model, input, { ...layout, target: target.index, batchSize });
-  const whole = await wholeProbability(scorer);
-  const [hidden] = await scorer.score([0n]);
+  const scorer = createPatchScorer(model, input, { ...layout, target: target.index, maxCalls: options.maxCalls, batchSize });
+  const [whole, hidden] = await scorer.score([allPatches(scorer.count), 0n]);
   if (hidden >= options.threshold * whole) {
     throw new FoveaError(
       'unsupported',
@@ -167,6 +186,12 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const ranking = await rankPatches(context, target, scorer);
   const onRound = (size: number) => context.progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
   const { found, diverse } = await search(scorer, ranking, options, options.threshold * whole, onRound);
+  if (found.length === 0 && scorer.exhausted()) {
+    throw new FoveaError(
+      'unsupported',
+      `sag: no set of patches that keeps ${Math.round(100 * options.threshold)}% of the ${(100 * whole).toFixed(2)}% for "${target.label}" was found within maxCalls = ${options.maxCalls}: allow more, lower the threshold, or choose a class that the picture shows more clearly`,
+    );
+  }
   const roots = diverse.sets.slice(0, options.roots);
   const graph = await buildGraph(scorer, roots, whole, options);
   context.progress((position + 1) / targets.length);
@@ -185,10 +210,12 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     nodes: [...graph.nodes],
     edges: [...graph.edges],
     truncated: graph.truncated,
+    exhausted: scorer.exhausted(),
     formula: formulaOf(roots.map(({ set }) => patchesOf(set))),
   };
   const [, , height, width] = input.shape;
-  return { map: unionMap(roots, whole, layout, height, width), extras: { sag, evaluations: scorer.evaluated() } };
+  const warnings = scorer.exhausted() ? [`the search for "${target.label}" ended after maxCalls = ${options.maxCalls} with what it had found`] : [];
+  return { map: unionMap(roots, whole, layout, height, width), warnings, extras: { sag, evaluations: scorer.evaluated() } };
 }
 
 /**
@@ -213,7 +240,7 @@ export const sag = defineMethod({
     'Shitole, Li, Kahng, Tadepalli & Fern, One Explanation is Not Enough: Structured Attention Graphs for Image Classification, NeurIPS 2021, arXiv:2011.06733',
   needs: ['black-box'],
   signed: false,
-  cost: 'depends on the picture: 100 to 1,500 at 7×7 patches',
+  cost: 'depends on the picture: 100 to 700 at 7×7 patches, at most maxCalls: 2000',
   options,
 
   async explain(context) {

@@ -24,7 +24,8 @@ export const sagSchema = z.object({
   roots: z.array(z.int()).describe('ids of the nodes that are roots: the diverse explanations shown'),
   nodes: z.array(z.object({ id: z.int(), patches, probability, confidence, root: z.boolean() })),
   edges: z.array(z.object({ from: z.int(), to: z.int(), removed: z.int() })).describe('parent, child, and the patch that the child lacks'),
-  truncated: z.boolean().describe('whether the graph was cut off at its largest number of nodes'),
+  truncated: z.boolean().describe('whether the graph was cut off at its largest number of nodes, or for want of model calls'),
+  exhausted: z.boolean().default(false).describe('whether the search or the graph ended because maxCalls were spent'),
   formula: z.string().describe('the roots as a disjunction of conjunctions'),
 });
 

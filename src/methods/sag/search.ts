@@ -30,30 +30,69 @@ export interface BeamOptions extends SearchOptions {
 
 const byProbability = (a: SufficientSet, b: SufficientSet): number => b.probability - a.probability;
 
+/** Model calls that making a set of `size` patches minimal takes at most. */
+const minimizingCalls = (size: number): number => size * (size + 1);
+
+/** A set's patches whose loss alone leaves it sufficient, the cheapest first, and what is left without one of them. */
+function spareParts(set: PatchSet, scores: readonly number[], threshold: number): SufficientSet[] {
+  const parts = patchesOf(set).map((patch, i) => ({ set: withoutPatch(set, patch), probability: scores[i] }));
+  return parts.filter(({ probability }) => probability >= threshold).sort(byProbability);
+}
+
+/** `whole` without the 2, 4, 8, … and all cheapest of its spare patches. */
+function cuts(parts: readonly SufficientSet[]): PatchSet[] {
+  const sets: PatchSet[] = [];
+  let rest = parts.length > 0 ? parts[0].set : 0n;
+  for (let lost = 2; lost <= parts.length; lost++) {
+    rest &= parts[lost - 1].set;
+    if (Number.isInteger(Math.log2(lost)) || lost === parts.length) sets.push(rest);
+  }
+  return sets;
+}
+
 /**
- * Takes patches out of sufficient sets as long as the rest is sufficient, each time the one whose loss costs least. All
- * sets go on side by side: the single deletions of a step are one batch.
+ * Scores of several lists of sets, one batch. There is always room for the first list; of the others only for those that
+ * leave enough calls to go on with it. What does not fit is missing at the end.
+ */
+async function scoreLists(scorer: PatchScorer, lists: readonly (readonly PatchSet[])[], reserve: number): Promise<number[][]> {
+  const sets = lists.flat();
+  const scores = await scorer.score(sets.slice(0, Math.max(lists[0]?.length ?? 0, scorer.room(sets, reserve))));
+  let end = 0;
+  return lists.map(({ length }) => {
+    end += length;
+    return scores.slice(end - length, end);
+  });
+}
+
+/**
+ * Takes patches out of sufficient sets until none can go. Of a set's patches that it can spare one by one, as many go at once
+ * as the rest is sufficient without, the cheapest first. All sets go on side by side; those that there are no calls left for
+ * are dropped, the last ones first.
  */
 export async function minimizeSets(scorer: PatchScorer, sets: readonly SufficientSet[], threshold: number): Promise<SufficientSet[]> {
   const minimal = new Map<PatchSet, SufficientSet>();
   for (let open = sets; open.length > 0; ) {
+    const reserve = minimizingCalls(sizeOfSet(open[0].set) - 1);
     const parts = open.map(({ set }) => patchesOf(set).map((patch) => withoutPatch(set, patch)));
-    const scores = await scorer.score(parts.flat());
-    let at = 0;
-    const smaller = new Map<PatchSet, SufficientSet>();
-    for (const [i, whole] of open.entries()) {
-      const [best] = parts[i].map((set) => ({ set, probability: scores[at++] })).sort(byProbability);
-      if (best.probability >= threshold) smaller.set(best.set, best);
-      else minimal.set(whole.set, whole);
-    }
-    open = [...smaller.values()].filter(({ set }) => !minimal.has(set));
+    const scores = await scoreLists(scorer, parts, reserve);
+    const scored = open.flatMap((whole, i) => (scores[i].length === parts[i].length ? [{ whole, spare: spareParts(whole.set, scores[i], threshold) }] : []));
+    for (const { whole, spare } of scored) if (spare.length === 0) minimal.set(whole.set, whole);
+    const spares = scored.map(({ spare }) => spare).filter(({ length }) => length > 0);
+    const rests = spares.map(cuts);
+    const left = await scoreLists(scorer, rests, reserve);
+    const smaller = spares.map((spare, i) => {
+      const last = left[i].findLastIndex((probability) => probability >= threshold);
+      return last < 0 ? spare[0] : { set: rests[i][last], probability: left[i][last] };
+    });
+    open = [...new Map(smaller.map((each) => [each.set, each])).values()].filter(({ set }) => !minimal.has(set));
   }
   return [...minimal.values()];
 }
 
 /**
  * Beam search (Shitole et al. 2021, section 4): sets grow by one patch a round. The sufficient ones are made minimal and
- * kept; of the others the `beamWidth` likeliest go on. No set is looked at twice, and a round is one batch.
+ * kept; of the others the `beamWidth` likeliest go on. No set is looked at twice, and a round is one batch. A round for
+ * which there are no calls left, one of its sets made minimal, is not begun.
  */
 export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]> {
   const { scorer, ranking, threshold, maxRoots, maxSize, beamWidth, successors, onRound } = options;
@@ -67,6 +106,7 @@ export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]>
         .map((patch) => withPatch(set, patch)),
     );
     const sets = [...new Set(next)];
+    if (scorer.room(sets, minimizingCalls(size)) < sets.length) break;
     const scores = await scorer.score(sets);
     const scored = sets.map((set, i) => ({ set, probability: scores[i] })).sort(byProbability);
     const sufficient = scored.filter(({ probability }) => probability >= threshold);
@@ -96,10 +136,11 @@ export async function combinatorialSearch(options: SearchOptions & { readonly po
   const { scorer, ranking, threshold, maxRoots, maxSize, pool, onRound } = options;
   const best = ranking.slice(0, pool);
   const found: SufficientSet[] = [];
-  for (let size = 1; size <= Math.min(maxSize, best.length) && found.length < maxRoots; size++) {
+  for (let size = 1; size <= Math.min(maxSize, best.length) && found.length < maxRoots && !scorer.exhausted(); size++) {
     const smaller = found.slice();
     let chunk: PatchSet[] = [];
     const settle = async () => {
+      chunk = chunk.slice(0, scorer.room(chunk));
       const scores = await scorer.score(chunk);
       chunk.forEach((set, i) => {
         if (scores[i] >= threshold) found.push({ set, probability: scores[i] });

@@ -17,6 +17,7 @@ const graph = (sets: number[][], diverse: number): Sag => ({
   nodes: [],
   edges: [],
   truncated: false,
+  exhausted: false,
   formula: '',
 });
 
