@@ -173,11 +173,11 @@ export async function explainAll(model: Model, source: ExplainInput | PreparedIn
     const shared = manifestFor(model, method, options, parsed, prepared);
     return attributions.map((attribution, i) => {
       checkMap(method, attribution, prepared.input);
-      const { map, standardError, channels, layers, warnings = [], extras } = attribution;
+      const { map, standardError, channels, layers, region, warnings = [], extras } = attribution;
       const error = standardError && { standardError: meanOf(standardError) };
       const told = [...shared.warnings, ...warnings];
       const manifest = { ...shared, warnings: told, target: targets[i], modelCalls: meter.calls(), ...error, extras: extras ?? {} };
-      return { map, target: targets[i], standardError, channels, layers, manifest, seconds };
+      return { map, target: targets[i], standardError, channels, layers, region, manifest, seconds };
     });
   } finally {
     await Promise.all(loaded.map((other) => other.dispose()));

@@ -32,6 +32,8 @@ export interface Explanation {
   readonly channels?: Tensor;
   /** The maps of the network's layers that `map` was made from, at their own resolution, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
+  /** The pixels that the method names as its answer, [H, W], 1 inside and 0 outside, where it names some: top superpixels. */
+  readonly region?: Tensor;
   readonly manifest: Manifest;
   /** Wall-clock seconds; kept out of the manifest, which does not change between runs. */
   readonly seconds: number;

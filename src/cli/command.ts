@@ -34,6 +34,7 @@ Files, for each picture, method and class:
   NAME.METHOD.npy    the raw map, float32, height × width of the model's input
   NAME.METHOD.png    the picture, at its own size, with the map over it
   NAME.METHOD.json   all that is needed to make the map again
+  NAME.METHOD.top.png  lime and kernel-shap: the picture with only its top superpixels
   With several classes: NAME.METHOD.CLASS-INDEX.npy, …
 
 Exit codes:

@@ -12,6 +12,7 @@ import { readImage } from '../node/read-image.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { encodePng } from '../node/write-image.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
+import { cutOut } from '../visualize/cut-out.ts';
 import { overlay } from '../visualize/overlay.ts';
 import type { Format, MethodRequest } from './options.ts';
 import { describeError } from './output.ts';
@@ -50,7 +51,7 @@ export interface ResultRecord {
   readonly method: string;
   readonly target: { readonly index: number; readonly label: string; readonly probability: number };
   /** Path of each file written, by format; `layer` (`layer1`, …) for maps of layers. */
-  readonly files: Readonly<Partial<Record<Format | 'layer', string>>> & { readonly [layer: `layer${number}`]: string };
+  readonly files: Readonly<Partial<Record<Format | 'layer' | 'top', string>>> & { readonly [layer: `layer${number}`]: string };
   readonly seconds: number;
   readonly modelCalls: ModelCalls;
   readonly extras: { readonly [key: string]: Json };
@@ -114,7 +115,10 @@ function classSuffix({ classNames }: ExplainPlan, { index, label }: Target, seve
   return several ? [String(index)] : [];
 }
 
-/** Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, and `NAME.METHOD[.CLASS].layer.npy` where the map comes from a layer. */
+/**
+ * Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, `….layer.npy` where the map comes from a layer, and `….top.png`
+ * where the method names superpixels.
+ */
 async function save(
   plan: ExplainPlan,
   method: Method,
@@ -124,7 +128,7 @@ async function save(
   several: boolean,
 ): Promise<ResultRecord> {
   const stem = [plan.names.get(file), method.name, ...classSuffix(plan, explanation.target, several)].join('.');
-  const files: Partial<Record<Format | 'layer', string>> & { [layer: `layer${number}`]: string } = {};
+  const files: Partial<Record<Format | 'layer' | 'top', string>> & { [layer: `layer${number}`]: string } = {};
   for (const format of plan.formats) {
     const path = join(plan.folder, `${stem}.${format}`);
     await writeFileAtomic(path, await encode(format, plan, method, explanation, prepared));
@@ -136,6 +140,12 @@ async function save(
     const path = join(plan.folder, `${stem}.${kind}.npy`);
     await writeFileAtomic(path, encodeNpy(map));
     files[kind] = path;
+  }
+  if (explanation.region && plan.formats.includes('png')) {
+    const picture = pictureOf(prepared, plan.model);
+    const covered = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
+    files.top = join(plan.folder, `${stem}.top.png`);
+    await writeFileAtomic(files.top, await encodePng(cutOut(picture, explanation.region, covered)));
   }
   const { modelCalls, extras, model } = explanation.manifest;
   const { index, label, probability } = explanation.target;

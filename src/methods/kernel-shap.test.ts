@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { explain } from '../explain.ts';
+import { explain, explainAll } from '../explain.ts';
 import { createRandom } from '../tensor/random.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, picture, WIDTH } from './fixtures/nets.ts';
 import { coalitions, shapleyFit } from './kernel-shap.ts';
 
@@ -105,5 +106,42 @@ describe('kernel-shap', () => {
     const base = (await run({}, { N: 40 })).map.data;
     for (const batchSize of [1, 7]) (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) => expect(value).toBeCloseTo(base[i], 4));
     expect([...(await run({ seed: 4 }, { N: 40 })).map.data]).not.toEqual([...base]);
+  });
+
+  it('offers maps that add up on the way, and ends when told so; an enumeration goes through', async () => {
+    const sums: number[] = [];
+    const calls: number[] = [];
+    const watch = (enough: number) => ({
+      onMap: ({ map, calls: done }: { map: Tensor; calls: number }) => {
+        sums.push(Array.from({ length: WIDTH / 4 }, (_, i) => map.data[4 * i]).reduce((a, b) => a + b, 0));
+        calls.push(done);
+        return done >= enough;
+      },
+    });
+    const all = await run(watch(1e9), { N: 200 });
+    const { whole: f, empty: none } = all.manifest.extras as { whole: number; empty: number };
+    expect(calls.length).toBeGreaterThan(5);
+    for (const sum of sums) expect(sum).toBeCloseTo(f - none, 5);
+    expect([...all.map.data]).toEqual([...(await run({}, { N: 200 })).map.data]);
+    const stopped = await run(watch(60), { N: 200 });
+    expect(stopped.manifest.modelCalls.forward).toBeLessThan(100);
+    expect(stopped.manifest.extras.coalitions).toBe(stopped.manifest.modelCalls.forward - 2);
+    calls.length = 0;
+    await run(watch(0), { N: 0 });
+    expect(calls).toEqual([]);
+  });
+
+  it('answers all classes from the same coalitions, and stops when it is cancelled', async () => {
+    const model = await convNet('tanh');
+    const request = { method: 'kernel-shap', options: { segmentation: stripes, N: 40 } };
+    const both = await explainAll(model, picture, { ...request, target: 'top:2' });
+    expect(both[0].manifest.modelCalls.forward).toBe(42);
+    for (const { target, map } of both) {
+      const alone = await explain(model, picture, { ...request, target: target.index });
+      map.data.forEach((value, i) => expect(value).toBeCloseTo(alone.map.data[i], 5));
+    }
+    const controller = new AbortController();
+    const cancelled = explain(model, picture, { ...request, target: 1, signal: controller.signal, onProgress: () => controller.abort() });
+    await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' });
   });
 });

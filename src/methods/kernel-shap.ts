@@ -2,14 +2,19 @@ import { z } from 'zod';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { ridge } from './internal/least-squares.ts';
-import { hiddenOption, hiddenPicture, paintSegments, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
+import { hiddenOption, hiddenPicture, paintSegments, regionOf, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
 /** Coalitions of superpixels, [n, parts] of 0 and 1, and how much each one weighs in the fit. */
 export interface Coalitions {
   readonly samples: Float32Array;
   readonly weights: Float64Array;
+  /** Whether they are all there are. */
+  readonly enumerated?: boolean;
 }
+
+/** Parts after which an intermediate map is offered, as a share of all. */
+const OFFERS = 10;
 
 /** Up to this many superpixels all coalitions may be enumerated. */
 const MOST_ENUMERATED = 20;
@@ -33,8 +38,14 @@ function enumerate(parts: number): Coalitions {
     for (let i = 0; i < parts; i++) if (((n + 1) >> i) & 1) size += samples[n * parts + i] = 1;
     weights[n] = sizeWeight(size, parts) / binomial(parts, size);
   }
-  return { samples, weights };
+  return { samples, weights, enumerated: true };
 }
+
+/** The first `count` of some coalitions. */
+const firstOf = ({ samples, weights }: Coalitions, count: number, parts: number): Coalitions => ({
+  samples: samples.subarray(0, count * parts),
+  weights: weights.subarray(0, count),
+});
 
 /**
  * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N drawn from that kernel,
@@ -102,10 +113,10 @@ export const kernelShap = defineMethod({
     segmentation: segmentationOption.default('slic'),
     segments: segmentsOption,
     hidden: hiddenOption.default('blur'),
-    top: z.int().min(1).default(5).describe('superpixels named in extras.top'),
+    top: z.int().min(1).default(5).describe('superpixels with the largest positive values that are named in extras.top and shown in the picture of them'),
   }),
 
-  async explain({ model, input, targets, options, random, batchSize, progress }) {
+  async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
     const drawn = parts > 1 ? coalitions(parts, options.N || 2 * parts + 2048, random) : { samples: new Float32Array(), weights: new Float64Array() };
@@ -113,21 +124,35 @@ export const kernelShap = defineMethod({
     const bits = tensor([count, parts]);
     bits.data.fill(1, parts, 2 * parts);
     bits.data.set(drawn.samples, 2 * parts);
-    const { data } = await model.perturb({
-      input,
-      baseline: hiddenPicture(options.hidden, segmentation, model, input),
-      perturbation: { kind: 'segments', labels: segmentation.labels, bits },
-      targets: targets.map((target) => target.index),
-      batchSize,
-      onProgress: (done, total) => progress(done / total),
-    });
+    const shared = { input, baseline: hiddenPicture(options.hidden, segmentation, model, input), targets: targets.map(({ index }) => index), batchSize };
+    const scores = targets.map(() => new Float64Array(count));
+    const estimate = (t: number, n: number) => shapleyFit(firstOf(drawn, n - 2, parts), scores[t].subarray(2, n), parts, scores[t][1], scores[t][0]);
+    const content = targets.map(() => false);
+    let done = 0;
+    while (done < count && !content.every(Boolean)) {
+      const some = Math.min(2 * Math.ceil(count / OFFERS / 2), count - done); // pairs of complements stay together
+      const perturbation = {
+        kind: 'segments',
+        labels: segmentation.labels,
+        bits: tensor([some, parts], bits.data.subarray(done * parts, (done + some) * parts)),
+      } as const;
+      const from = done;
+      const { data } = await model.perturb({ ...shared, perturbation, onProgress: (part) => progress((from + part) / count) });
+      for (const [t] of targets.entries()) for (let n = 0; n < some; n++) scores[t][done + n] = data[n * targets.length + t];
+      done += some;
+      if (done === count || drawn.enumerated || done < 2 * parts + 2) continue; // the first of an enumeration say nothing about all
+      targets.forEach((target, t) => {
+        content[t] = offer({ target, map: paintSegments(segmentation, estimate(t, done).values), calls: done, detail: { coalitions: done - 2 } });
+      });
+    }
     return targets.map((_, t): Attribution => {
-      const scores = Float64Array.from({ length: count }, (__, n) => data[n * targets.length + t]);
-      const { values, standardErrors } = shapleyFit(drawn, scores.subarray(2), parts, scores[1], scores[0]);
+      const { values, standardErrors } = estimate(t, done);
+      const top = topSegments(values, options.top);
       return {
         map: paintSegments(segmentation, values),
         standardError: paintSegments(segmentation, standardErrors),
-        extras: { segments: parts, coalitions: count - 2, values: [...values], whole: scores[1], empty: scores[0], top: topSegments(values, options.top) },
+        region: regionOf(segmentation, top),
+        extras: { segments: parts, coalitions: done - 2, values: [...values], whole: scores[t][1], empty: scores[t][0], top },
       };
     });
   },

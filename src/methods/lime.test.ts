@@ -83,6 +83,14 @@ describe('lime', () => {
     expect(manifest.modelCalls.forward).toBe(400);
   });
 
+  it('names the superpixels with the largest positive weights, and shows where they are', async () => {
+    const options = { segmentation: quarters, hidden: 'zero', N: 100, top: 1 };
+    const { region, manifest } = await explain(await linearNet(), picture, { method: 'lime', target: 1, options });
+    const { top, weights } = manifest.extras as { top: number[]; weights: number[] };
+    expect(top).toEqual(Math.max(...weights) > 0 ? [weights.indexOf(Math.max(...weights))] : []);
+    expect([...(region?.data ?? [])]).toEqual(quarters.flat().map((label) => Number(top.includes(label))));
+  });
+
   it('is the same for the same seed and any batch size; offers maps; refuses labels of another size', async () => {
     const model = await linearNet();
     const run = (extra = {}, options = {}) =>

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { tensor } from '../tensor/tensor.ts';
 import { type Fit, ridge } from './internal/least-squares.ts';
-import { hiddenOption, hiddenPicture, paintSegments, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
+import { hiddenOption, hiddenPicture, paintSegments, regionOf, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
 /** Samples after which an intermediate map is offered, as a share of all. */
@@ -41,7 +41,7 @@ export const lime = defineMethod({
     hidden: hiddenOption.default('segment-mean'),
     kernelWidth: z.number().gt(0).default(0.25).describe('width of the kernel that weighs samples by their cosine distance to the whole picture'),
     alpha: z.number().min(0).default(1).describe('ridge penalty'),
-    top: z.int().min(1).default(5).describe('superpixels named in extras.top'),
+    top: z.int().min(1).default(5).describe('superpixels with the largest positive weights that are named in extras.top and shown in the picture of them'),
   }),
 
   async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
@@ -75,10 +75,12 @@ export const lime = defineMethod({
     return targets.map((_, t): Attribution => {
       const { coefficients, intercept, r2, standardErrors } = linearModel(t, done);
       const prediction = intercept + coefficients.reduce((sum, value) => sum + value, 0);
+      const top = topSegments(coefficients, options.top);
       return {
         map: paintSegments(segmentation, coefficients),
+        region: regionOf(segmentation, top),
         standardError: paintSegments(segmentation, standardErrors),
-        extras: { segments: parts, samples: done, weights: [...coefficients], intercept, r2, prediction, top: topSegments(coefficients, options.top) },
+        extras: { segments: parts, samples: done, weights: [...coefficients], intercept, r2, prediction, top },
       };
     });
   },

@@ -57,6 +57,8 @@ export interface Attribution {
   readonly channels?: Tensor;
   /** The maps that `map` was upsampled from, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
+  /** The pixels that the method names as its answer, [H, W], 1 inside and 0 outside: the top superpixels of LIME and KernelSHAP. */
+  readonly region?: Tensor;
   /** What the user should know about this result, one sentence each. */
   readonly warnings?: readonly string[];
   readonly extras?: { readonly [key: string]: Json };

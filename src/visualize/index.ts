@@ -1,6 +1,7 @@
 export * from './colormap.ts';
 export * from './contact-sheet.ts';
 export * from './contour.ts';
+export * from './cut-out.ts';
 export * from './line-chart.ts';
 export * from './normalize.ts';
 export * from './overlay.ts';

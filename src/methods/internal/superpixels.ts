@@ -84,3 +84,10 @@ export function topSegments(values: ArrayLike<number>, count: number): number[] 
     .sort((a, b) => values[b] - values[a] || a - b)
     .slice(0, count);
 }
+
+/** The pixels of some superpixels, [H, W]: 1 inside, 0 outside. */
+export function regionOf(segmentation: Segmentation, ids: readonly number[]): Tensor {
+  const inside = new Float32Array(segmentation.count);
+  for (const id of ids) inside[id] = 1;
+  return paintSegments(segmentation, inside);
+}
