@@ -36,6 +36,7 @@ import { rise } from './rise.ts';
 import { sag } from './sag/sag.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
+import { sobol } from './sobol.ts';
 import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
 import { xrai } from './xrai.ts';
@@ -49,6 +50,7 @@ const all = [
   oise,
   lime,
   kernelShap,
+  sobol,
   sag,
   gradCam,
   gradCamPlusPlus,
