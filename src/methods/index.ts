@@ -37,6 +37,7 @@ import { rise } from './rise.ts';
 import { sag } from './sag/sag.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
+import { sobol } from './sobol.ts';
 import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
 import { xrai } from './xrai.ts';
@@ -50,6 +51,7 @@ const all = [
   oise,
   lime,
   kernelShap,
+  sobol,
   sag,
   gradCam,
   gradCamPlusPlus,

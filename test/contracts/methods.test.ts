@@ -16,6 +16,7 @@ const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   lime: { N: 16, segmentation: 'slic', segments: 8 },
   'kernel-shap': { segments: 4 },
   sag: { grid: 2, restarts: 0 },
+  sobol: { s: 2, design: 4 },
   'i-gos': { size: 7, iterations: 1, steps: 2 },
   occlusion: { window: 64, stride: 64 },
   'integrated-gradients': { steps: 2 },
