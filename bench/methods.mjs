@@ -11,8 +11,8 @@ import { count, defaultModel, demoInput, demoPicture, forwardPass, fromDist, mac
 
 const HELP = `node bench/methods.mjs [options]
   --model PATH      an ONNX file with an open batch dimension     [../shared/models/mobilenet_v2.onnx]
-  --methods A,B     which methods, with their default options     [iassa,rise]
-  --masks N         RISE's N where speed is measured              [1000]
+  --methods A,B     of iassa,rise,oise, with their default options[iassa,rise]
+  --masks N         N of sampling methods where speed is measured              [1000]
   --threads N       threads of the runtime                        [1]
   --repetitions N   runs of each method where speed is measured   [3]
   --forward N       pictures of a measurement of the forward pass [256]
@@ -88,7 +88,7 @@ async function reportSpeed(/** @type {any} */ { model: source, threads, methods,
     for (const method of methods) {
       let calls = 0;
       const seconds = await time(async () => {
-        const { manifest } = await explain(model, prepared, { method, options: method === 'rise' ? { N: masks } : {} });
+        const { manifest } = await explain(model, prepared, { method, options: method === 'iassa' ? {} : { N: masks } });
         calls = manifest.modelCalls.forward;
       });
       const own = perThousand(seconds, calls);

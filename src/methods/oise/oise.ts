@@ -9,8 +9,8 @@ import { riseGrids } from '../rise.ts';
 import { type Chain, startChain, stepChain, totalVariation } from './chain.ts';
 
 const options = z.object({
-  N: z.int().min(2).max(10_000_000).default(5000).describe('model calls in all: steps of all chains together'),
-  chains: z.int().min(1).max(10_000).default(50).describe('chains that run side by side'),
+  N: z.int().min(2).max(10_000_000).default(8000).describe('model calls in all: steps of all chains together'),
+  chains: z.int().min(1).max(10_000).default(40).describe('chains that run side by side'),
   s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
   p0: z.number().min(0).max(1).default(0.7).describe('probability that a cell is off at the start'),
   rate: z.number().min(0).max(1).default(0.02).describe('how much a change of the score dims cells that have just come on'),
@@ -130,7 +130,7 @@ export const oise = defineMethod({
   paper: 'Thakur & Fischmeister, A generalizable saliency map-based interpretation of model outcome, ICPR 2020, arXiv:2006.09504',
   needs: ['black-box'],
   signed: false,
-  cost: 'N: 5000 for each class',
+  cost: 'N: 8000 for each class',
   options,
 
   async explain(context) {
