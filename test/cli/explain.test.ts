@@ -50,6 +50,25 @@ describe('files', () => {
     expect((await mapOf('maps/wide.occlusion.npy')).shape).toEqual([224, 224]);
   });
 
+  test('the top superpixels of LIME as a picture: they in colour, all else dim and grey', async () => {
+    const quick = ['--set', 'lime.N=20', '--set', 'lime.segmentation=slic', '--set', 'lime.segments=9', '--set', 'lime.top=2'];
+    const { code, stdout } = await fovea(['explain', 'one.png', '--method', 'lime', ...quick, '--out', 'lime', '--json'], folder);
+    expect(code).toBe(0);
+    const [{ files }] = records(stdout);
+    expect(files).toMatchObject({ top: join('lime', 'one.lime.top.png') });
+    const [shown, whole] = [await readImage(at('lime/one.lime.top.png')), await readImage(at('one.png'))];
+    let [kept, dim] = [0, 0];
+    const pixels = whole.data.length / 3;
+    for (let i = 0; i < pixels; i++) {
+      const [own, now] = [whole, shown].map(({ data }) => data.subarray(3 * i, 3 * i + 3));
+      if (own.every((value, c) => value === now[c])) kept++;
+      else if (now[0] === now[1] && now[1] === now[2] && now[0] <= 0.3 * Math.max(...own) + 1) dim++;
+    }
+    expect(kept / pixels).toBeGreaterThan(0.1);
+    expect(kept / pixels).toBeLessThan(0.5);
+    expect((kept + dim) / pixels).toBeGreaterThan(0.95); // all but the outline
+  });
+
   test('several targets put the class index into the names', async () => {
     const { code, stdout } = await fovea(['explain', 'one.png', ...QUICK, '--target', 'top:3', '--out', 'top', '--json'], folder);
     expect(code).toBe(0);

@@ -6,34 +6,52 @@ export interface Chain {
   score: number;
 }
 
-/** A chain at its start: each cell on with probability 1 - p0, no score yet. */
-export function startChain(cells: number, p0: number, random: Pick<Random, 'uniform'>): Chain {
-  return { cells: Float32Array.from({ length: cells }, () => (random.uniform() > p0 ? 1 : 0)), score: 0 };
-}
-
-/** What a step leads to in the mean, given the cells before it: E[ g' | g, p ]. */
-export type ExpectedCells = Float32Array;
+/**
+ * With p the score of the picture seen through the mask, the probability that each cell is on next: p for a cell that is on,
+ * 1 - p for one that is off.
+ */
+export const onProbabilities = (cells: Float32Array, score: number): Float32Array => cells.map((cell) => (cell > 0 ? score : 1 - score));
 
 /**
- * One step, in place. With p the score of the picture seen through the mask, a cell that is on stays on with probability p,
- * one that is off turns on with probability 1 - p. Cells that were not fully on before come on at 1 - rate · |p - previous p|.
- * Numbers are drawn for the cells that are on first, then for those that are off, in row-major order.
+ * Draws which of n chains have each cell on: chain k with probability probabilities[k][cell], cells independently of each
+ * other, and so many chains in all as their probabilities sum to, rounded up or down. By itself each chain is what it would be
+ * with draws of its own, but their mean varies less.
+ *
+ * Systematic sampling in random order (Madow, Annals of Mathematical Statistics 20, 1949): laid end to end, the probabilities of
+ * the chains that come on hold one of u, u + 1, u + 2, …, with u uniform in 0 … 1.
  */
-export function stepChain(chain: Chain, score: number, rate: number, random: Pick<Random, 'uniform'>): ExpectedCells {
-  const { cells } = chain;
-  const partly = 1 - rate * Math.abs(score - chain.score);
-  const expected = new Float32Array(cells.length);
-  const next = new Float32Array(cells.length);
-  for (const on of [true, false]) {
-    const stays = on ? score : 1 - score;
-    for (let i = 0; i < cells.length; i++) {
-      if (cells[i] > 0 !== on) continue;
-      const value = cells[i] < 1 ? partly : 1;
-      expected[i] = stays * value;
-      if (random.uniform() > 1 - stays) next[i] = value;
+export function drawTogether(probabilities: readonly Float32Array[], random: Pick<Random, 'uniform' | 'integer'>): Uint8Array[] {
+  const cells = probabilities[0].length;
+  const on = probabilities.map(() => new Uint8Array(cells));
+  const order = probabilities.map((_, k) => k);
+  for (let cell = 0; cell < cells; cell++) {
+    for (let k = order.length - 1; k > 0; k--) {
+      const other = random.integer(k + 1);
+      [order[k], order[other]] = [order[other], order[k]];
+    }
+    let end = random.uniform();
+    for (const k of order) {
+      const start = end;
+      end += probabilities[k][cell];
+      if (Math.floor(end) > Math.floor(start)) on[k][cell] = 1;
     }
   }
-  cells.set(next);
+  return on;
+}
+
+/**
+ * One step, in place, to the cells that were drawn to be on. Cells that were not fully on before come on at
+ * 1 - rate · |p - previous p|, with p the score.
+ * @returns What the step leads to in the mean, given the cells before it: E[ cells | cells before, p ].
+ */
+export function moveChain(chain: Chain, score: number, rate: number, on: ArrayLike<number>): Float32Array {
+  const partly = 1 - rate * Math.abs(score - chain.score);
+  const expected = onProbabilities(chain.cells, score);
+  for (let i = 0; i < expected.length; i++) {
+    const value = chain.cells[i] < 1 ? partly : 1;
+    expected[i] *= value;
+    chain.cells[i] = on[i] ? value : 0;
+  }
   chain.score = score;
   return expected;
 }

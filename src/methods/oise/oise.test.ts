@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { createFunctionModel } from '../../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../../model/preprocessing.ts';
+import { createRandom } from '../../tensor/random.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { haveReference, recorded, recordedCases, recordedInput, referenceModel } from '../fixtures/reference.ts';
 import { weightedMaskSum } from '../internal/grid-sums.ts';
 import { riseGrids } from '../rise.ts';
-import { type Chain, startChain, stepChain, totalVariation } from './chain.ts';
+import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 import { postprocess } from './oise.ts';
 
 const SIDE = 16;
@@ -32,21 +33,49 @@ const ones = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * SIDE * SIDE).fill(1
 const run = (options: Record<string, unknown>, extra = {}) =>
   explain(corner, ones, { method: 'oise', target: 0, options: { s: 4, N: 400, chains: 8, ...options }, ...extra });
 
-describe('stepChain', () => {
-  const fixed = (...numbers: number[]) => ({ uniform: () => numbers.shift() as number });
+/** Draws in the order of the authors' code: for cells that are on first, then for those that are off. */
+function drawAsReleased({ cells }: Chain, score: number, uniform: () => number): Uint8Array {
+  const on = new Uint8Array(cells.length);
+  for (const before of [true, false]) {
+    cells.forEach((cell, i) => {
+      if (cell > 0 === before && uniform() > 1 - (before ? score : 1 - score)) on[i] = 1;
+    });
+  }
+  return on;
+}
 
-  it('keeps a cell with probability p, turns one on with 1 - p, draws for those that are on first', () => {
+describe('moveChain', () => {
+  it('keeps a cell with probability p, turns one on with 1 - p; dims those that have just come on', () => {
     const chain: Chain = { cells: Float32Array.of(0, 1, 1, 0), score: 0.5 };
-    // On, in order: cells 1 and 2 stay where u > 1 - p = 0.4; off: cells 0 and 3 come on where u > p = 0.6.
-    const expected = stepChain(chain, 0.6, 0.02, fixed(0.41, 0.39, 0.61, 0.59));
+    expect([...onProbabilities(chain.cells, 0.6)].map((q) => q.toFixed(6))).toEqual(['0.400000', '0.600000', '0.600000', '0.400000']);
+    const expected = moveChain(chain, 0.6, 0.02, [1, 1, 0, 0]);
     const partly = 1 - 0.02 * 0.1;
     [partly, 1, 0, 0].forEach((value, i) => expect(chain.cells[i]).toBeCloseTo(value, 6));
     [0.4 * partly, 0.6, 0.6, 0.4 * partly].forEach((value, i) => expect(expected[i]).toBeCloseTo(value, 6));
     expect(chain.score).toBe(0.6);
   });
+});
 
-  it('starts with the share 1 - p0 of the cells on', () => {
-    expect([...startChain(4, 0.7, fixed(0.69, 0.71, 0.1, 0.9)).cells]).toEqual([0, 1, 0, 1]);
+describe('drawTogether', () => {
+  const chances = [0.05, 0.5, 0.5, 0.93].map((q) => Float32Array.of(q, 1 - q, 0.3));
+  const random = createRandom(2);
+  const draws = Array.from({ length: 10_000 }, () => drawTogether(chances, random));
+  const share = (holds: (on: Uint8Array[]) => number) => draws.reduce((sum, on) => sum + holds(on), 0) / draws.length;
+
+  it('has each cell of each chain on with its probability, independently of the cells beside it', () => {
+    chances.forEach((q, k) => {
+      q.forEach((value, cell) => expect(Math.abs(share((on) => on[k][cell]) - value)).toBeLessThan(0.02));
+      expect(Math.abs(share((on) => on[k][0] * on[k][1]) - q[0] * q[1])).toBeLessThan(0.02);
+      expect(Math.abs(share((on) => on[k][0] * on[(k + 1) % 4][2]) - q[0] * chances[(k + 1) % 4][2])).toBeLessThan(0.02);
+    });
+  });
+
+  it('has as many chains on as their probabilities sum to, rounded up or down', () => {
+    for (const cell of [0, 1, 2]) {
+      const sum = chances.reduce((total, q) => total + q[cell], 0);
+      const farthest = draws.reduce((most, on) => Math.max(most, Math.abs(on.reduce((total, each) => total + each[cell], 0) - sum)), 0);
+      expect(farthest).toBeLessThan(1);
+    }
   });
 });
 
@@ -117,13 +146,13 @@ describe.skipIf(!haveReference('oise'))("the recorded run of the authors' code (
     async (_, each) => {
       const [uniforms, shifts, scores, map] = ['uniforms', 'shifts', 'scores', 'map'].map((name) => recorded('oise', each.arrays[name]));
       let at = 0;
-      const random = { uniform: () => uniforms.data[at++] };
-      const chain = startChain(64, 0.7, random);
+      const uniform = () => uniforms.data[at++];
+      const chain: Chain = { cells: Float32Array.from({ length: 64 }, () => (uniform() > 0.7 ? 1 : 0)), score: 0 };
       const count = scores.data.length;
       const grids = tensor([count + 1, 8, 8]);
       grids.data.set(chain.cells);
       for (let i = 0; i < count; i++) {
-        stepChain(chain, scores.data[i], 0.02, random);
+        moveChain(chain, scores.data[i], 0.02, drawAsReleased(chain, scores.data[i], uniform));
         grids.data.set(chain.cells, 64 * (i + 1));
       }
       expect(at).toBe(uniforms.data.length);

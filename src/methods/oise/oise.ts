@@ -6,11 +6,11 @@ import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { upsampleGrid } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
-import { type Chain, startChain, stepChain, totalVariation } from './chain.ts';
+import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 
 const options = z.object({
   N: z.int().min(2).max(10_000_000).default(8000).describe('model calls in all: steps of all chains together'),
-  chains: z.int().min(1).max(10_000).default(40).describe('chains that run side by side'),
+  chains: z.int().min(1).max(10_000).default(160).describe('chains that run side by side'),
   s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
   p0: z.number().min(0).max(1).default(0.7).describe('probability that a cell is off at the start'),
   rate: z.number().min(0).max(1).default(0.02).describe('how much a change of the score dims cells that have just come on'),
@@ -48,47 +48,78 @@ export function postprocess(map: Tensor, how: Options['postprocess']): Tensor {
   return tensor(map.shape, max > 0 ? above.map((value) => value / max) : above);
 }
 
-/** A chain with its own random numbers, what of it is shown, and what has been seen of each cell so far. */
+/** A chain, what of it is shown, and what has been seen of each cell so far. */
 interface Run {
   readonly chain: Chain;
-  readonly random: Random;
   readonly shown: Float32Array;
   readonly seen: Float64Array;
 }
 
-function startRuns({ chains, s, p0 }: Options, random: Random): Run[] {
-  return Array.from({ length: chains }, (_, k) => {
-    const own = random.fork(`chain ${k}`);
-    const chain = startChain(s * s, p0, own);
-    return { chain, random: own, shown: chain.cells.slice(), seen: new Float64Array(s * s) };
+/** Chains whose cells are drawn together, with their own random numbers: independent of other groups. */
+interface Group {
+  readonly random: Random;
+  readonly runs: readonly Run[];
+}
+
+/** Groups of chains: enough of them to tell the error from their spread, and as many chains in each as that leaves. */
+const GROUPS = 8;
+
+function startGroups({ chains, s, p0 }: Options, random: Random): Group[] {
+  const groups = Math.min(GROUPS, chains);
+  return Array.from({ length: groups }, (_, g) => {
+    const own = random.fork(`group ${g}`);
+    const probabilities = Array.from({ length: Math.floor(chains / groups) + (g < chains % groups ? 1 : 0) }, () => new Float32Array(s * s).fill(1 - p0));
+    const runs = drawTogether(probabilities, own).map((on) => {
+      const cells = Float32Array.from(on);
+      return { chain: { cells, score: 0 }, shown: cells.slice(), seen: new Float64Array(s * s) };
+    });
+    return { random: own, runs };
   });
 }
 
-/** Moves a chain on and notes the mean of what it shows next, rather than what it happens to show: the same estimate, less noise. */
-function advance({ chain, random, shown, seen }: Run, score: number, { rate, s, totalVariation: weight }: Options): void {
-  const carried = weight * totalVariation(shown, s);
-  const expected = stepChain(chain, score, rate, random);
-  for (let i = 0; i < seen.length; i++) {
-    seen[i] += Math.min(1, expected[i] + carried * shown[i]);
-    shown[i] = Math.min(1, chain.cells[i] + carried * shown[i]);
+/** Moves chains on and notes the mean of what they show next, rather than what they happen to show: the same estimate, less noise. */
+function advance({ random, runs }: Group, scores: Float32Array, { rate, s, totalVariation: weight }: Options): void {
+  const on = drawTogether(
+    runs.map(({ chain }, k) => onProbabilities(chain.cells, scores[k])),
+    random,
+  );
+  for (const [k, { chain, shown, seen }] of runs.entries()) {
+    const carried = weight * totalVariation(shown, s);
+    const expected = moveChain(chain, scores[k], rate, on[k]);
+    for (let i = 0; i < seen.length; i++) {
+      seen[i] += Math.min(1, expected[i] + carried * shown[i]);
+      shown[i] = Math.min(1, chain.cells[i] + carried * shown[i]);
+    }
   }
 }
 
-/** Mean over the chains, and its standard error: their spread over the square root of their number. */
-function summarize(runs: readonly Run[], steps: number, rows: Float64Array, columns: Float64Array, shape: readonly [number, number], s: number) {
+/** What the chains saw of each cell in the mean of `steps` steps, as a map. */
+interface Occupancy {
+  readonly rows: Float64Array;
+  readonly columns: Float64Array;
+  readonly shape: readonly [number, number];
+  readonly s: number;
+}
+
+/** Mean over the chains, and its standard error: the spread of the groups' means over the square root of their number. */
+function summarize(groups: readonly Group[], steps: number, { rows, columns, shape, s }: Occupancy) {
   const mean = new Float64Array(shape[0] * shape[1]);
   const squares = new Float64Array(mean.length);
-  runs.forEach(({ seen }, k) => {
+  let weight = 0;
+  for (const { runs } of groups) {
+    const seen = new Float64Array(s * s);
+    for (const run of runs) for (let i = 0; i < seen.length; i++) seen[i] += run.seen[i];
     const map = upsampleGrid(seen, rows, columns, [s, s]);
+    weight += runs.length;
     for (let i = 0; i < map.length; i++) {
-      const value = map[i] / steps;
+      const value = map[i] / (steps * runs.length);
       const delta = value - mean[i];
-      mean[i] += delta / (k + 1);
-      squares[i] += delta * (value - mean[i]);
+      mean[i] += (delta * runs.length) / weight;
+      squares[i] += runs.length * delta * (value - mean[i]);
     }
-  });
-  const count = runs.length;
-  const error = squares.map((sum) => Math.sqrt(Math.max(0, sum) / (count * Math.max(1, count - 1))));
+  }
+  const count = groups.length;
+  const error = squares.map((sum) => Math.sqrt(Math.max(0, sum) / (weight * Math.max(1, count - 1))));
   return { map: tensor(shape, Float32Array.from(mean)), standardError: count > 1 ? tensor(shape, Float32Array.from(error)) : undefined };
 }
 
@@ -97,27 +128,31 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const { s, N } = options;
   const shape = [input.shape[2], input.shape[3]] as const;
   const count = Math.min(options.chains, N);
-  const runs = startRuns({ ...options, chains: count }, random.fork(`class ${target.index}`));
+  const groups = startGroups({ ...options, chains: count }, random.fork(`class ${target.index}`));
   const baseline = createBaseline(options.baseline, model, input);
   const template = riseGrids(tensor([1, s, s]), new Int32Array(2), ...shape);
-  const [rows, columns] = [meanUpsampling(template.rows, shape[0]), meanUpsampling(template.columns, shape[1])];
+  const occupancy = { rows: meanUpsampling(template.rows, shape[0]), columns: meanUpsampling(template.columns, shape[1]), shape, s };
   const shiftBelow = [template.rows.shape[0] / (s + 1), template.columns.shape[0] / (s + 1)];
   const steps = Math.max(1, Math.floor(N / count));
   let step = 0;
   for (let content = false; step < steps && !content; ) {
     const grids = tensor([count, s, s]);
-    runs.forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
-    const shifts = Int32Array.from({ length: 2 * count }, (_, i) => runs[i >> 1].random.integer(shiftBelow[i & 1]));
+    groups.flatMap(({ runs }) => runs).forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
+    const shifts = Int32Array.from(groups.flatMap(({ runs, random: own }) => runs.flatMap(() => shiftBelow.map((below) => own.integer(below)))));
     const perturbation = { ...template, grids, shifts };
     const { data } = await model.perturb({ input, baseline, perturbation, targets: [target.index], batchSize });
-    runs.forEach((run, k) => void advance(run, data[k], options));
+    let first = 0;
+    for (const group of groups) {
+      advance(group, data.subarray(first, first + group.runs.length), options);
+      first += group.runs.length;
+    }
     step++;
     progress((position + step / steps) / targets.length);
     if (step % Math.ceil(steps / OFFERS) !== 0) continue;
-    const { map } = summarize(runs, step, rows, columns, shape, s);
+    const { map } = summarize(groups, step, occupancy);
     content = offer({ target, map: postprocess(map, options.postprocess), calls: step * count, detail: { steps: step } });
   }
-  const { map, standardError } = summarize(runs, step, rows, columns, shape, s);
+  const { map, standardError } = summarize(groups, step, occupancy);
   const error = options.postprocess === 'none' ? standardError : undefined;
   return { map: postprocess(map, options.postprocess), standardError: error, extras: { chains: count, steps: step } };
 }

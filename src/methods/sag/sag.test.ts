@@ -48,6 +48,30 @@ const found = (sets: readonly { set: bigint }[]) => sets.map(({ set }) => patche
 const all = Array.from({ length: GRID * GRID }, (_, i) => i);
 const search = { threshold: 0.72, maxRoots: 100, maxSize: 16 };
 
+describe('the ranking of patches', () => {
+  /** The same for every picture but the black one. */
+  const flat = createFunctionModel({
+    name: 'flat',
+    labels: ['yes', 'no'],
+    preprocessing,
+    output: 'probabilities',
+    classify: async ({ data, shape: [count] }: Tensor) => {
+      const size = data.length / count;
+      const seen = (n: number) => data.subarray(n * size, (n + 1) * size).some((value) => value > 0);
+      return tensor(
+        [count, 2],
+        Float32Array.from({ length: 2 * count }, (_, i) => (seen(i >> 1) ? 0.5 : 0.1)),
+      );
+    },
+  });
+
+  it.each(['shown', 'occlusion'])('%s: leaves patches that are equally good in their own order', async (ranking) => {
+    const options = { ranking, grid: GRID, patches: 'hard' };
+    const { manifest } = await explain(flat, white, { method: 'sag', target: 0, options });
+    expect((manifest.extras.sag as Sag).ranking).toEqual(all);
+  });
+});
+
 describe('the searches', () => {
   it('combinatorial: finds every minimal sufficient set, and no other', async () => {
     expect(found(await combinatorialSearch({ ...search, scorer: scorerOf(), ranking: all, pool: 16, maxSize: 4 }))).toEqual(
