@@ -10,8 +10,14 @@ import { explain, loadModel, methods, prepareInput } from '../dist/src/node.js';
 
 /** Fewer samples than by default, so that all methods can be measured. */
 const OPTIONS = {
-  iassa: { iterations: 2 },
+  iassa: { stride: 16, iterations: 2 },
   rise: { N: 500 },
+  oise: { N: 1000 },
+  lime: { N: 200, segmentation: 'slic' },
+  'kernel-shap': { N: 200, segments: 25 },
+  sobol: { design: 6 },
+  sag: { maxCalls: 200 },
+  'i-gos': { iterations: 3, steps: 10 },
   'integrated-gradients': { steps: 20 },
   'expected-gradients': { samples: 20 },
   smoothgrad: { samples: 10 },

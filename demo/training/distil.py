@@ -1,10 +1,10 @@
 """Trains demo-vit with demo-cnn as its teacher: a transformer learns little from few pictures by itself.
 
-Patches are embedded by the first convolutions of demo-cnn, which stay as they are. In the first part the class token is to
-give demo-cnn's answer as well as the label, and the tokens of one block are to tell what demo-cnn's last feature map holds at
-their cells. The second part is token labelling (Jiang et al., All Tokens Matter, NeurIPS 2021): the tokens that enter the
-last block are to name, through the norm and the linear layer of the class token, what demo-cnn sees at their patches, so that
-each token holds the evidence of its own place.
+Patches are embedded by the first convolutions of demo-cnn, which stay as they are. The network is to give demo-cnn's answer as
+well as the label; the tokens of one block are to tell what demo-cnn's last feature map holds at their cells; and, as in token
+labelling (Jiang et al., All Tokens Matter, NeurIPS 2021), each token before and after the last block is to give by itself, through
+the layers that read the whole, the logits that demo-cnn has at its place, and the class token the label. The class token is to look
+where demo-cnn sees the class, for else it rests on tokens in a corner in the last block, as it has seen enough by then.
 """
 
 import math
@@ -23,10 +23,10 @@ from vit import DEPTH, GRID, WIDTH, DemoVit
 BATCH = 64
 # After this block (from 0) the tokens imitate the teacher's last map.
 TAP = 3
-# After this one they are labelled: what the last block's class token reads.
-LABELLED = DEPTH - 2
+# From this one on they give the teacher's logits: what goes into the last block, and what comes out.
+NAMED = DEPTH - 2
+STEPS = 640
 LEAST_RATE = 1e-5
-PATCH = 16
 
 
 class Teacher(nn.Module):
@@ -50,11 +50,15 @@ class Teacher(nn.Module):
         return maps[GRID], maps[GRID // 2], F.linear(x.mean((2, 3)), *self.head)
 
 
-def standardised(features):
-    """Each channel of [n, c, h, w] with mean 0 and deviation 1 over the batch, as tokens [n, 14 · 14, c]."""
-    mean, deviation = features.mean((0, 2, 3), keepdim=True), features.std((0, 2, 3), keepdim=True)
-    scaled = (features - mean) / (deviation + 1e-3)
-    return F.interpolate(scaled, size=(GRID, GRID), mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+def at_patches(maps):
+    """Maps [n, c, 7, 7] at the patches [n, 14 · 14, c]."""
+    return F.interpolate(maps, size=(GRID, GRID), mode="bilinear", align_corners=False).flatten(2).transpose(1, 2)
+
+
+def standardised(maps):
+    """Each channel of [n, c, h, w] with mean 0 and deviation 1 over the batch."""
+    mean, deviation = maps.mean((0, 2, 3), keepdim=True), maps.std((0, 2, 3), keepdim=True)
+    return (maps - mean) / (deviation + 1e-3)
 
 
 class Student(nn.Module):
@@ -70,46 +74,34 @@ class Student(nn.Module):
         self.reader = nn.Linear(WIDTH, teacher.head[0].shape[1])
 
 
+def kept(tokens, keep):
+    """The tokens [n, k, c] of the patches that entered."""
+    return tokens if keep is None else tokens.gather(1, keep.unsqueeze(2).expand(-1, -1, tokens.shape[2]))
+
+
 def losses(student, teacher, x, labels, keep):
-    """Sum of the losses on labels, on the teacher's answer and on its last map; and the logits."""
-    with torch.no_grad():
-        features, last, answer = teacher(x)
-        wanted = standardised(last)
-        if keep is not None:
-            wanted = wanted.gather(1, keep.unsqueeze(2).expand(-1, -1, wanted.shape[2]))
-    tokens, tapped = student.vit.tokens(features, keep, TAP)
-    logits = student.vit.classify(tokens)
-    loss = F.cross_entropy(logits, labels, label_smoothing=0.05)
-    loss = loss + F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
-    return loss + F.smooth_l1_loss(student.reader(tapped), wanted), logits
+    """The sum of all losses, and the logits.
 
-
-def at_patches():
-    """[14 · 14, 7 · 7]: how much each cell of the teacher's last map counts for a patch; linear between the cells' centres.
-
-    Convolutions of stride 2 with a border of 1 put the centre of cell i at pixel 2 · PATCH · i, not at the middle of its share
-    of the picture.
+    On the label, of the whole and of the class token alone; on the teacher's answer, its last map and its logits at each place;
+    and on where the class token looks in the last block: where the teacher sees the class.
     """
-    middle = PATCH * torch.arange(GRID) + (PATCH - 1) / 2
-    position = (middle / (2 * PATCH)).clamp(max=GRID // 2 - 1)
-    row = (1 - (position[:, None] - torch.arange(GRID // 2)).abs()).clamp(min=0)
-    return torch.kron(row, row)
-
-
-def labelling_losses(vit, teacher, x, labels, keep):
-    """Sum of the losses on labels, on the teacher's answer and on what it sees at each patch; and the logits."""
     with torch.no_grad():
-        features, last, answer = teacher(x)
-        cells = F.linear(last.flatten(2).transpose(1, 2), *teacher.head)
-        wanted = at_patches() @ cells
-        if keep is not None:
-            wanted = wanted.gather(1, keep.unsqueeze(2).expand(-1, -1, wanted.shape[2]))
-    tokens, tapped = vit.tokens(features, keep, LABELLED)
-    logits = vit.classify(tokens)
-    loss = F.cross_entropy(logits, labels, label_smoothing=0.05)
-    loss = loss + F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
-    named = F.log_softmax(vit.head(vit.norm(tapped)), 2)
-    return loss + F.kl_div(named.flatten(0, 1), F.softmax(wanted, 2).flatten(0, 1), reduction="batchmean"), logits
+        maps, last, answer = teacher(x)
+        cells = F.linear(kept(at_patches(last), keep), *teacher.head)
+        wanted = kept(at_patches(standardised(last)), keep)
+        place = cells.gather(2, labels[:, None, None].expand(-1, cells.shape[1], 1)).squeeze(2).softmax(1)
+    after, attention = student.vit.tokens(maps, keep)
+    read = [student.vit.read(tokens) for tokens in after[NAMED:]]
+    named = [student.vit.head(features) for features in read]
+    logits = student.vit.classify(read[-1])
+    loss = F.kl_div(F.log_softmax(logits, 1), F.softmax(answer, 1), reduction="batchmean")
+    for each in (logits, named[-1][:, 0]):
+        loss = loss + F.cross_entropy(each, labels, label_smoothing=0.05)
+    loss = loss + F.smooth_l1_loss(student.reader(after[TAP][:, 1:]), wanted)
+    for each in named:
+        loss = loss + 3 * F.mse_loss(each[:, 1:], cells) / cells.var()
+    looks = attention[:, :, 0, 1:].mean(1)
+    return loss + F.kl_div(torch.log(looks + 1e-6), place, reduction="batchmean"), logits
 
 
 def rate_at(step, steps, warm_up, peak):
@@ -171,18 +163,10 @@ def fit(model, losses_of, scenes, augment, checkpoint, steps, whole, warm_up, pe
 
 
 def train_vit(teacher_path, scenes, augment, checkpoint):
-    """The first part, with demo-cnn's last map."""
+    """The transformer, taught by demo-cnn."""
     torch.manual_seed(4)
     teacher = Teacher(teacher_path)
     student = Student(teacher)
     losses_of = lambda x, labels, keep: losses(student, teacher, x, labels, keep)
-    fit(student, losses_of, scenes, augment, checkpoint, steps=260, whole=20, warm_up=80, peak_rate=1e-3, seed=4)
+    fit(student, losses_of, scenes, augment, checkpoint, steps=STEPS, whole=20, warm_up=60, peak_rate=1e-3, seed=4)
     return student.vit
-
-
-def label_tokens(vit, teacher_path, scenes, augment, checkpoint):
-    """The second part, with labels for tokens."""
-    teacher = Teacher(teacher_path)
-    losses_of = lambda x, labels, keep: labelling_losses(vit, teacher, x, labels, keep)
-    fit(vit, losses_of, scenes, augment, checkpoint, steps=120, whole=10, warm_up=10, peak_rate=5e-4, seed=5)
-    return vit

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from distil import label_tokens, train_vit
+from distil import train_vit
 from network import MEAN, STD, DemoNet, export_onnx, to_input
 from scene_data import DATA, ROOT, Scenes, build_generator
 
@@ -156,7 +156,6 @@ def train_transformer(labels):
     """The transformer, with demo-cnn as its teacher."""
     scenes = Scenes("clean", TRAIN_SEED, TRAIN_COUNT)
     model = train_vit(MODELS / "demo-cnn.onnx", scenes, augmented, DATA / "demo-vit.pt")
-    label_tokens(model, MODELS / "demo-cnn.onnx", scenes, augmented, DATA / "demo-vit-labelled.pt")
     save(model, "demo-vit", labels, opset=17)
     test = Scenes("clean", TEST_SEED, TEST_COUNT)
     print(f"demo-vit: held-out accuracy {(predictions(model, test) == test.labels).mean():.4f}")
