@@ -50,7 +50,8 @@ for (const scene of scenes) {
         counts[m].hits += scene.mask[peak] ? 1 : 0;
         counts[m].scenes++;
       } catch (error) {
-        counts[m].refused = error.message;
+        if (error.code === 'unsupported') counts[m].refused = error.message;
+        else counts[m].scenes++; // no explanation is no peak on the object
       }
     }
   }

@@ -202,6 +202,14 @@ describe('runBenchmark', () => {
     expect(problems).toEqual([{ kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') }]);
   });
 
+  it('tries a method on every picture where it finds nothing on one', async () => {
+    // Black is as good as any of these pictures for the class, so that no patch is needed for it.
+    const methods = [{ method: findMethod('sag'), options: { grid: 2, patches: 'hard' } }];
+    const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
+    const message = (item: string) => expect.stringMatching(new RegExp(`^${item}, sag: sag: with every patch hidden`));
+    expect(problems).toEqual(['a', 'b', 'c', 'd'].map((item) => ({ kind: 'failed', item, method: 'sag', message: message(item) })));
+  });
+
   it('shares the work between parts, and puts them together', async () => {
     const whole = four();
     for (const part of ['1-of-2', '2-of-2']) {

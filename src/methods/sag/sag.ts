@@ -179,7 +179,7 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const [whole, hidden] = await scorer.score([allPatches(scorer.count), 0n]);
   if (hidden >= options.threshold * whole) {
     throw new FoveaError(
-      'unsupported',
+      'unexplained',
       `sag: with every patch hidden "${target.label}" keeps ${(100 * hidden).toFixed(2)}% of its ${(100 * whole).toFixed(2)}%, so no patch is needed for it: choose a class that the picture shows, or another baseline`,
     );
   }
@@ -188,7 +188,7 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const { found, diverse } = await search(scorer, ranking, options, options.threshold * whole, onRound);
   if (found.length === 0 && scorer.exhausted()) {
     throw new FoveaError(
-      'unsupported',
+      'unexplained',
       `sag: no set of patches that keeps ${Math.round(100 * options.threshold)}% of the ${(100 * whole).toFixed(2)}% for "${target.label}" was found within maxCalls = ${options.maxCalls}: allow more, lower the threshold, or choose a class that the picture shows more clearly`,
     );
   }
