@@ -46,6 +46,14 @@ describe('projectMap', () => {
 });
 
 describe('overlay', () => {
+  test('what all pixels of a signed map have in common is not shown, where it is above zero', () => {
+    const map = tensor([2, 2], Float32Array.of(5, 5.1, 5.2, 5.4));
+    const less = tensor([2, 2], Float32Array.of(0, 0.1, 0.2, 0.4));
+    expect(overlay(grey(2, 2), map, { signed: true }).data).toEqual(overlay(grey(2, 2), less, { signed: true }).data);
+    const withZero = tensor([2, 2], Float32Array.of(-5, 5.1, 5.2, 5.4));
+    expect(overlay(grey(2, 2), withZero, { signed: true }).data).not.toEqual(overlay(grey(2, 2), less, { signed: true }).data);
+  });
+
   test("has the picture's size, leaves pixels without saliency alone and colours the peak", () => {
     const map = tensor([1, 4], Float32Array.of(0, 0, 0, 1));
     const result = overlay(grey(4, 1), map, { colormap: 'viridis', alpha: 1 });

@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { range, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Colormap, colormap, colourIndex, DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from './colormap.ts';
 import { type NormalizeOptions, normalizeSigned, normalizeUnsigned } from './normalize.ts';
 
@@ -84,10 +84,22 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
   return image(picture.width, picture.height, data);
 }
 
+/** The map less its least value, if that is above zero. */
+function aboveLeast(map: Tensor): Tensor {
+  const [least] = range(map.data);
+  return least > 0
+    ? tensor(
+        map.shape,
+        map.data.map((value) => value - least),
+      )
+    : map;
+}
+
 /**
  * A picture with a map over it, at the picture's own size: colour and opacity say how salient a pixel is, so what
  * does not matter stays the plain picture. A sequential colour map on a signed map shows the evidence for the class
- * only; a diverging one shows both sides.
+ * only; a diverging one shows both sides. A signed map that is above zero everywhere is shown from its least value on:
+ * what all pixels have in common says nothing about any.
  *
  *   out = (1 - a) · picture + a · colour(v),  a = alpha · |v|,  v = the normalised map
  */
@@ -96,7 +108,7 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
   const colours = colormap(options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP));
   if (!(alpha >= 0 && alpha <= 1)) throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
   if (map.shape.length !== 2) throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
-  const normal = signed ? normalizeSigned(map, { percentiles }) : normalizeUnsigned(map, { percentiles });
+  const normal = signed ? normalizeSigned(aboveLeast(map), { percentiles }) : normalizeUnsigned(map, { percentiles });
   const shown =
     signed && !colours.diverging
       ? tensor(
