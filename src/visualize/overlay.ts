@@ -84,17 +84,6 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
   return image(picture.width, picture.height, data);
 }
 
-/** The map less its least value, if that is above zero. */
-function aboveLeast(map: Tensor): Tensor {
-  const [least] = range(map.data);
-  return least > 0
-    ? tensor(
-        map.shape,
-        map.data.map((value) => value - least),
-      )
-    : map;
-}
-
 /**
  * A picture with a map over it, at the picture's own size: colour and opacity say how salient a pixel is, so what
  * does not matter stays the plain picture. A sequential colour map on a signed map shows the evidence for the class
@@ -108,7 +97,8 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
   const colours = colormap(options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP));
   if (!(alpha >= 0 && alpha <= 1)) throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
   if (map.shape.length !== 2) throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
-  const normal = signed ? normalizeSigned(aboveLeast(map), { percentiles }) : normalizeUnsigned(map, { percentiles });
+  const normalize = signed && !(range(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
+  const normal = normalize(map, { percentiles });
   const shown =
     signed && !colours.diverging
       ? tensor(

@@ -93,8 +93,8 @@ function advance({ random, runs }: Group, scores: Float32Array, { rate, s, total
   }
 }
 
-/** What the chains saw of each cell in the mean of `steps` steps, as a map. */
-interface Occupancy {
+/** What makes a map of values of cells: the mean upsampling along both axes, and the shapes. */
+interface Upsampling {
   readonly rows: Float64Array;
   readonly columns: Float64Array;
   readonly shape: readonly [number, number];
@@ -102,7 +102,7 @@ interface Occupancy {
 }
 
 /** Mean over the chains, and its standard error: the spread of the groups' means over the square root of their number. */
-function summarize(groups: readonly Group[], steps: number, { rows, columns, shape, s }: Occupancy) {
+function summarize(groups: readonly Group[], steps: number, { rows, columns, shape, s }: Upsampling) {
   const mean = new Float64Array(shape[0] * shape[1]);
   const squares = new Float64Array(mean.length);
   let weight = 0;
@@ -131,14 +131,15 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const groups = startGroups({ ...options, chains: count }, random.fork(`class ${target.index}`));
   const baseline = createBaseline(options.baseline, model, input);
   const template = riseGrids(tensor([1, s, s]), new Int32Array(2), ...shape);
-  const occupancy = { rows: meanUpsampling(template.rows, shape[0]), columns: meanUpsampling(template.columns, shape[1]), shape, s };
+  const upsampling = { rows: meanUpsampling(template.rows, shape[0]), columns: meanUpsampling(template.columns, shape[1]), shape, s };
   const shiftBelow = [template.rows.shape[0] / (s + 1), template.columns.shape[0] / (s + 1)];
   const steps = Math.max(1, Math.floor(N / count));
+  const runs = groups.flatMap((group) => group.runs);
   let step = 0;
   for (let content = false; step < steps && !content; ) {
     const grids = tensor([count, s, s]);
-    groups.flatMap(({ runs }) => runs).forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
-    const shifts = Int32Array.from(groups.flatMap(({ runs, random: own }) => runs.flatMap(() => shiftBelow.map((below) => own.integer(below)))));
+    runs.forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
+    const shifts = Int32Array.from(groups.flatMap((group) => group.runs.flatMap(() => shiftBelow.map((below) => group.random.integer(below)))));
     const perturbation = { ...template, grids, shifts };
     const { data } = await model.perturb({ input, baseline, perturbation, targets: [target.index], batchSize });
     let first = 0;
@@ -149,10 +150,10 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     step++;
     progress((position + step / steps) / targets.length);
     if (step % Math.ceil(steps / OFFERS) !== 0) continue;
-    const { map } = summarize(groups, step, occupancy);
+    const { map } = summarize(groups, step, upsampling);
     content = offer({ target, map: postprocess(map, options.postprocess), calls: step * count, detail: { steps: step } });
   }
-  const { map, standardError } = summarize(groups, step, occupancy);
+  const { map, standardError } = summarize(groups, step, upsampling);
   const error = options.postprocess === 'none' ? standardError : undefined;
   return { map: postprocess(map, options.postprocess), standardError: error, extras: { chains: count, steps: step } };
 }
