@@ -196,6 +196,13 @@ describe('runBenchmark', () => {
     ]);
   });
 
+  it('does not count pictures that it passed over into what is left', async () => {
+    const unlabelled = sample('b', 0, { label: undefined });
+    const estimates: unknown[] = [];
+    await runBenchmark(benchmarkOf(datasetOf([unlabelled, sample('a', 0)])), await openStore(folder), { onEstimate: (estimate) => estimates.push(estimate) });
+    expect(estimates).toEqual([{ modelCalls: expect.any(Number), samples: 1, secondsLeft: 0 }]);
+  });
+
   it('tries a method that the model cannot run once', async () => {
     const methods = [...benchmarkOf(four()).methods, { method: findMethod('grad-cam'), options: {} }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));

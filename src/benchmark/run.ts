@@ -31,8 +31,8 @@ export interface RunEvents {
   onProblem?(problem: Problem, error?: unknown): void;
   onRecord?(record: BenchmarkRecord): void;
   onProgress?(share: number, what: string): void;
-  /** Once, after the first sample: what one sample costs, and how long the rest will take. */
-  onEstimate?(estimate: { readonly modelCalls: number; readonly secondsLeft: number }): void;
+  /** Once, after the first sample: what one costs, how many there are but for those passed over, and how long the rest will take. */
+  onEstimate?(estimate: { readonly modelCalls: number; readonly samples: number; readonly secondsLeft: number }): void;
 }
 
 /** The folder of the cache of maps within the folder of results. */
@@ -59,6 +59,7 @@ interface Prepared {
 const seconds = (since: number): number => Math.round(performance.now() - since) / 1000;
 const mapKind = (method: string): string => `map ${method}`;
 const scoreKind = (method: string, metric: string): string => `score ${method} ${metric}`;
+const kindsOf = ({ metrics }: Benchmark, method: string): string[] => [mapKind(method), ...metrics.map(({ key }) => scoreKind(method, key))];
 
 function report(run: Run, problem: Problem, error?: unknown): void {
   run.problems.push(problem);
@@ -250,7 +251,7 @@ async function runSample(run: Run, prepared: Prepared, what: string): Promise<vo
       if (isUnable) dropped.add(name);
       const message = isUnable ? messageOf(error) : `${item}, ${name}: ${messageOf(error)}`;
       report(run, { kind: isUnable ? 'not-run' : 'failed', ...(isUnable ? {} : { item }), method: name, message }, error);
-      for (const kind of [mapKind(name), ...benchmark.metrics.map(({ key }) => scoreKind(name, key))]) work.drop(kind, isUnable ? Infinity : 1);
+      for (const kind of kindsOf(benchmark, name)) work.drop(kind, isUnable ? Infinity : 1);
     }
   }
 }
@@ -307,14 +308,17 @@ export async function runBenchmark(benchmark: Benchmark, store: ScoreStore, even
   const { dataset, methods, signal } = benchmark;
   for (const message of dataset.problems) report(run, { kind: 'index', message });
   let estimated = false;
+  let samples = dataset.length;
   for (let index = 0; index < dataset.length; index++) {
     throwIfCancelled(signal);
     const id = dataset.idOf(index);
     if (methods.every(({ method }) => isDone(run, id, method.name))) continue;
-    const ran = await runIndex(run, index, `${index + 1}/${dataset.length}`);
-    if (ran && !estimated) {
+    if (!(await runIndex(run, index, `${index + 1}/${dataset.length}`))) {
+      samples--;
+      for (const { method } of methods) for (const kind of kindsOf(benchmark, method.name)) run.work.drop(kind, 1);
+    } else if (!estimated) {
       estimated = true;
-      events.onEstimate?.({ modelCalls: callsOf(run, id), secondsLeft: run.work.secondsLeft() });
+      events.onEstimate?.({ modelCalls: callsOf(run, id), samples, secondsLeft: run.work.secondsLeft() });
     }
   }
   return run.problems;

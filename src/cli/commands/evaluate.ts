@@ -156,7 +156,8 @@ const NAMED = 5;
 async function score(session: Session, benchmark: Benchmark, store: ScoreStore): Promise<Problem[]> {
   const { output } = session;
   announce(session, benchmark, store);
-  const pictures = benchmark.dataset.length;
+  // Which pictures the model recognises shows when their turn comes.
+  const about = benchmark.target === 'recognised' ? 'at most' : 'about';
   let leftOut = 0;
   const problems = await runBenchmark(benchmark, store, {
     onProblem: ({ kind, message }, error) => {
@@ -164,8 +165,10 @@ async function score(session: Session, benchmark: Benchmark, store: ScoreStore):
     },
     onRecord: (record: BenchmarkRecord) => output.record(record.kind === 'map' ? { ...record, sketch: undefined } : record),
     onProgress: (share, what) => output.progress.update(share, what),
-    onEstimate: ({ modelCalls, secondsLeft }) =>
-      output.note(`about ${formatCount(modelCalls * pictures)} model calls in all (${formatCount(modelCalls)} a picture); ${formatDuration(secondsLeft)} left`),
+    onEstimate: ({ modelCalls, samples, secondsLeft }) =>
+      output.note(
+        `${about} ${formatCount(modelCalls * samples)} model calls in all (${formatCount(modelCalls)} a picture); ${formatDuration(secondsLeft)} left`,
+      ),
   });
   if (leftOut > NAMED) output.note(`${formatCount(leftOut)} pictures are left out in all; report.html names them`);
   return problems;
