@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import type { Model } from '../model/model.ts';
-import { createOnnxModel } from '../model/onnx-model.ts';
-import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { haveReference, recorded, recordedCases, relativeError, sharedBytes, sharedNpy } from './fixtures/reference.ts';
+import { haveReference, REFERENCE_VIT, recorded, recordedCases, recordedInput, referenceModel, relativeError } from './fixtures/reference.ts';
 import { noisePictures, smallNetwork } from './fixtures/vit.ts';
 import { type Attention, addOverHeads, attentionOf, positiveProduct, rolloutRow } from './internal/attention.ts';
 import { gradientsOf, repeat } from './internal/gradients.ts';
@@ -114,11 +112,7 @@ describe('iia of a transformer', () => {
 
 const cases = recordedCases('vit');
 describe.skipIf(!haveReference('vit'))('transformers as the official code of IIA recorded them (needs ../shared)', () => {
-  const model = async (): Promise<Model> =>
-    createOnnxModel(
-      { name: 'vit', bytes: sharedBytes('reference/vit/vit_tiny_random.onnx'), preprocessing: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } },
-      await createNodeRuntime({ threads: 1 }),
-    );
+  const model = () => referenceModel(REFERENCE_VIT);
   it.each([
     ['attention-rollout', 'rollout', {}, 1e-4],
     ['gae', 'gae', {}, 1e-4],
@@ -131,8 +125,7 @@ describe.skipIf(!haveReference('vit'))('transformers as the official code of IIA
     async (method, key, options, tolerance) => {
       const vit = await model();
       for (const each of cases) {
-        const picture = sharedNpy(`reference/inputs/mobilenet_v2_${each.case}_input.npy`);
-        const { layers = [] } = await explain(vit, picture, { method, target: each.target, options });
+        const { layers = [] } = await explain(vit, recordedInput(each), { method, target: each.target, options });
         const error = relativeError(layers[0].map.data, recorded('vit', each.arrays[key]).data);
         if (process.env.FOVEA_ERRORS) console.log(method, key, each.case, error);
         expect(error).toBeLessThan(tolerance);
@@ -146,7 +139,7 @@ describe.skipIf(!haveReference('vit'))('transformers as the official code of IIA
     const vit = await model();
     const names = (vit.attentionMaps?.() ?? []).map((map) => map.name);
     for (const each of cases) {
-      const picture = sharedNpy(`reference/inputs/mobilenet_v2_${each.case}_input.npy`);
+      const picture = recordedInput(each);
       const attention = attentionOf(vit, picture) as Attention;
       const own = await gradientsOf(vit, { batch: picture, wrt: names, targets: [each.target] });
       const [last, slope] = [own.values, own.gradients].map((all) => all[all.length - 1].data);
@@ -168,7 +161,7 @@ describe.skipIf(!haveReference('vit'))('transformers as the official code of IIA
     const vit = await model();
     const [each] = cases;
     const names = (vit.attentionMaps?.() ?? []).map((map) => map.name);
-    const values = (await vit.activations?.(names, sharedNpy(`reference/inputs/mobilenet_v2_${each.case}_input.npy`))) ?? [];
+    const values = (await vit.activations?.(names, recordedInput(each))) ?? [];
     const expected = recorded('vit', each.arrays.attention);
     const size = expected.data.length / names.length;
     values.forEach((value, l) => expect(relativeError(value.data, expected.data.subarray(l * size, (l + 1) * size))).toBeLessThan(1e-4));
