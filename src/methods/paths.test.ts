@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT, type Model } from '../model/model.ts';
+import { spearman } from '../tensor/correlation.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference, explainCase, haveReference, recorded, recordedCases, relativeError } from './fixtures/reference.ts';
@@ -11,20 +12,6 @@ import { Regions, rankRegions } from './internal/regions.ts';
 const AREA = HEIGHT * WIDTH;
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
 const explained = (model: Model, method: string, options = {}) => explain(model, picture, { method, target: 1, options });
-/** One minus 6 Σ d² / (n (n² - 1)). */
-function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const ranks = (x: ArrayLike<number>): Float64Array => {
-    const order = Array.from({ length: x.length }, (_, i) => i).sort((i, j) => x[i] - x[j]);
-    const result = new Float64Array(x.length);
-    order.forEach((i, rank) => {
-      result[i] = rank;
-    });
-    return result;
-  };
-  const [ra, rb] = [ranks(a), ranks(b)];
-  const d = ra.reduce((total, rank, i) => total + (rank - rb[i]) ** 2, 0);
-  return 1 - (6 * d) / (ra.length * (ra.length ** 2 - 1));
-}
 
 describe('blur-ig', () => {
   it('of a linear model is weight times what the blurs take away', async () => {
@@ -119,7 +106,7 @@ describe.skipIf(!haveReference('pixel'))('guided-ig as PAIR recorded it (needs .
     async (_, each) => {
       const { channels } = await explainCase(each, 'guided-ig', { steps: 50, reduce: 'none' });
       const { data } = recorded('pixel', each.arrays.guided_ig);
-      const correlation = rankCorrelation(channels?.data ?? [], data);
+      const correlation = spearman(channels?.data ?? [], data);
       if (process.env.FOVEA_ERRORS) console.log('guided-ig', each.case, correlation);
       expect(correlation).toBeGreaterThan(0.6);
     },
@@ -170,7 +157,7 @@ describe.skipIf(!haveReference('xrai'))('xrai as PAIR recorded it (needs ../shar
     async (_, each) => {
       for (const algorithm of ['full', 'fast']) {
         const { map } = await explainCase(each, 'xrai', { steps: 25, algorithm });
-        expect(rankCorrelation(map.data, recorded('xrai', each.arrays[`map_${algorithm}`]).data)).toBeGreaterThan(0.98);
+        expect(spearman(map.data, recorded('xrai', each.arrays[`map_${algorithm}`]).data)).toBeGreaterThan(0.98);
       }
     },
     300_000,
