@@ -10,9 +10,9 @@ import { parseArgs } from 'node:util';
 import { count, defaultModel, demoInput, demoPicture, forwardPass, fromDist, machine, ratioText, spread, table, time, usage } from './harness.mjs';
 
 const HELP = `node bench/methods.mjs [options]
-  --model PATH      an ONNX file with an open batch dimension     [../shared/models/mobilenet_v2.onnx]
-  --methods A,B     of iassa,rise,oise, with their default options[iassa,rise]
-  --masks N         N of sampling methods where speed is measured              [1000]
+  --model PATH      an ONNX file with an open batch dimension [../shared/models/mobilenet_v2.onnx]
+  --methods A,B     of iassa,rise,oise, with their default options [iassa,rise]
+  --masks N         N of sampling methods where speed is measured [1000]
   --threads N       threads of the runtime                        [1]
   --repetitions N   runs of each method where speed is measured   [3]
   --forward N       pictures of a measurement of the forward pass [256]
