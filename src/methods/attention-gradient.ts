@@ -35,6 +35,6 @@ export const attentionGradient = defineMethod({
     const { values, gradients } = await gradientsOf(model, { batch, wrt: [map.name], targets: classes, score: options.output, batchSize });
     progress(1);
     const product = (g: number, a: number): number => (options.relu ? Math.max(0, g * a) : g * a);
-    return targets.map((_, t) => fromTokens(attention, readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)), input));
+    return targets.map((_, t) => fromTokens(attention, readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)), input, {}, map.name));
   },
 });

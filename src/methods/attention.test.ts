@@ -66,6 +66,8 @@ describe('methods that look at attention', () => {
     close((await rows(model, 'attention-gradient', { block: 0 })).map.data, helping[0][0].slice(1));
     close((await rows(model, 'attention-gradient')).map.data, helping[1][0].slice(1));
     close((await rows(model, 'attention-gradient', { relu: false })).map.data, products((a, g) => a * g)[1][0].slice(1));
+    const { layers } = await explain(model, input, { method: 'attention-gradient', options: { block: 0 } });
+    expect(layers?.[0].layer).toBe(model.attentionMaps?.()[0].name);
     await expect(rows(model, 'attention-gradient', { block: 2 })).rejects.toThrow('attention-gradient.block = 2: expected -2 to 1');
   });
 

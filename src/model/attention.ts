@@ -1,7 +1,7 @@
 import { prepareGraph } from '../autodiff/index.ts';
 import { type Graph, inferShapes, type Node, type OnnxModel } from '../onnx/index.ts';
 import type { ClassifierInput } from './classifier-graph.ts';
-import { patchesAreHeard } from './feature-maps.ts';
+import { tokensHeard } from './feature-maps.ts';
 import type { AttentionMap } from './model.ts';
 
 /** An attention map, and how the network itself holds it. */
@@ -34,7 +34,7 @@ function attentionOf(
   graph: Graph,
   { outputs: [name] }: Node,
   shape: readonly unknown[] | null | undefined,
-  heard: (tensor: string) => boolean,
+  heard: ReturnType<typeof tokensHeard>,
 ): FoundAttention | undefined {
   const sizes = shape?.filter((dim) => typeof dim === 'number');
   const product = weighedValues(graph, name);
@@ -44,7 +44,7 @@ function attentionOf(
   // [n · heads, q, k], [n, heads, q, k], [n · windows, heads, q, k] or [n, windows, heads, q, k]
   const merged = lead[0] !== 1 || lead.length === 1;
   const [windows, heads] = [1, 1, ...(merged ? lead : lead.slice(1))].slice(-2);
-  return { name, heads, windows, queries, keys, readsPatches: heard(product), merged };
+  return { name, heads, windows, queries, keys, readBy: heard(product), merged };
 }
 
 /**
@@ -54,7 +54,7 @@ function attentionOf(
 export function findAttentionMaps(graph: Graph, { name, layout, channels, height, width }: ClassifierInput): FoundAttention[] {
   const shape = layout === 'NCHW' ? [1, channels, height, width] : [1, height, width, channels];
   const types = inferShapes(graph, { inputs: { [name]: shape } });
-  const heard = patchesAreHeard(graph, types, name);
+  const heard = tokensHeard(graph, types, name);
   const softmaxes = graph.nodes.filter((node) => node.opType === 'Softmax');
   return softmaxes.flatMap((node) => attentionOf(graph, node, types.get(node.outputs[0])?.shape, heard) ?? []);
 }

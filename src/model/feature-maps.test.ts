@@ -54,16 +54,22 @@ async function load(build: (b: Builder, x: string, make: ReturnType<typeof layer
   return createOnnxModel({ name: 'net', bytes: writeModel(modelOf(b.finish())), labels: ['a', 'b', 'c', 'd', 'e'], preprocessing }, runtime);
 }
 
-/** Two blocks over 6 × 6 patches with `prefix` tokens before them; answers from token 0 or from the mean of all. */
-const vit = (prefix: number, pool: 'token' | 'mean') =>
+/**
+ * Two blocks over 6 × 6 patches with `prefix` tokens before them; answers from token 0, from the mean of all, from token 0 and
+ * the mean of the patches, or from tokens 0 and 1.
+ */
+const vit = (prefix: number, pool: 'token' | 'mean' | 'token and patches' | 'two tokens') =>
   load((b, x, { patches, normal, block, norm, linear, ints }) => {
     const tokens = prefix + 36;
     let y = patches(x);
     if (prefix > 0) y = b.add('Concat', [normal(1, prefix, DIM), y], { axis: 1 });
     y = block(b.add('Add', [y, normal(1, tokens, DIM)]), tokens, 'block0');
     y = norm(block(y, tokens, 'block1'), 'norm');
-    if (pool === 'mean') return linear(b.add('ReduceMean', [y], { axes: [1], keepdims: 0 }), DIM, 5);
-    return linear(b.add('Reshape', [b.add('Gather', [y, ints(0)], { axis: 1 }), ints(0, DIM)]), DIM, 5);
+    const mean = (of: string) => linear(b.add('ReduceMean', [of], { axes: [1], keepdims: 0 }), DIM, 5);
+    const token = (index: number) => linear(b.add('Reshape', [b.add('Gather', [y, ints(index)], { axis: 1 }), ints(0, DIM)]), DIM, 5);
+    if (pool === 'mean') return mean(y);
+    if (pool === 'two tokens') return b.add('Add', [token(0), token(1)]);
+    return pool === 'token' ? token(0) : b.add('Add', [token(0), mean(b.add('Slice', [y, ints(prefix), ints(tokens), ints(1)]))]);
   });
 
 const picture = tensor(
@@ -124,5 +130,54 @@ describe('feature maps of transformers', () => {
       return sum;
     });
     byCells.layers?.[0].map.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
+  });
+});
+
+describe('the rows of attention that are read', () => {
+  const GRID = 36;
+  /** (A_2 + I) (A_1 + I) / 4 of the heads' means, as the formula of attention rollout stands. */
+  async function rollout(model: Model): Promise<{ product: number[][]; tokens: number }> {
+    const maps = model.attentionMaps?.() ?? [];
+    const tokens = maps[0].keys;
+    const values =
+      (await model.activations?.(
+        maps.map(({ name }) => name),
+        picture,
+      )) ?? [];
+    const halves = values.map(({ data }) =>
+      Array.from({ length: tokens }, (_, i) =>
+        Array.from({ length: tokens }, (__, j) => (data[i * tokens + j] + data[(tokens + i) * tokens + j]) / 4 + (i === j ? 0.5 : 0)),
+      ),
+    );
+    const [first, second] = halves;
+    return { product: second.map((row) => first[0].map((_, j) => row.reduce((sum, value, k) => sum + value * first[k][j], 0))), tokens };
+  }
+
+  it.each([
+    [1, 'token', { patches: false, picked: [0] }, [[0, 1]]],
+    [0, 'mean', { patches: true, picked: [] }, []],
+    [5, 'mean', { patches: true, picked: [] }, []],
+    [1, 'token and patches', { patches: true, picked: [0] }, [[0, 0.5]]],
+    [
+      2,
+      'two tokens',
+      { patches: false, picked: [0, 1] },
+      [
+        [0, 0.5],
+        [1, 0.5],
+      ],
+    ],
+  ] as const)('with %i extra tokens, answering from the %s, are those of the tokens that answer', async (prefix, pool, readBy, weights) => {
+    const model = await vit(prefix, pool);
+    expect(model.attentionMaps?.().at(-1)?.readBy).toEqual(readBy);
+    const { product, tokens } = await rollout(model);
+    const ofPatches = (1 - weights.reduce((sum, [, weight]) => sum + weight, 0)) / GRID;
+    const expected = Array.from({ length: tokens }, (_, j) => {
+      const single = weights.reduce((sum, [i, weight]) => sum + weight * product[i][j], 0);
+      return single + product.slice(prefix).reduce((sum, row) => sum + ofPatches * row[j], 0);
+    });
+    const { layers = [], manifest } = await explain(model, picture, { method: 'attention-rollout' });
+    layers[0].map.data.forEach((value, i) => expect(value).toBeCloseTo(expected[prefix + i], 5));
+    expect(manifest.extras.readBy).toEqual(readBy);
   });
 });

@@ -91,44 +91,60 @@ function beforeWeights({ nodes }: Flow): Set<string> {
   return reached;
 }
 
-/** Whether a node takes nothing but tokens that stand before the patches: `x[:, 0]`. */
-function picksClassToken(flow: Flow, node: Node): boolean {
+/** The tokens that a node takes, if it takes none but those that stand before the patches: `x[:, 0]`. */
+function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
   const shape = shapeOf(flow, node.inputs[0]);
   const length = shape?.[1];
-  if (shape?.length !== 3 || typeof length !== 'number') return false;
+  if (shape?.length !== 3 || typeof length !== 'number') return undefined;
   const most = Math.max(...TOKEN_PREFIXES);
   const numbers = (index: number): readonly number[] => flow.known.get(node.inputs[index] ?? '')?.value?.map(Number) ?? [];
   if (node.opType === 'Gather') {
     const axis = node.attributes.get('axis');
     const indices = numbers(1);
-    return axis?.type === 'int' && Number(axis.value) === 1 && indices.length > 0 && indices.every((index) => index >= 0 && index < most && index < length - 1);
+    const areFirst = indices.length > 0 && indices.every((index) => index >= 0 && index < most && index < length - 1);
+    return axis?.type === 'int' && Number(axis.value) === 1 && areFirst ? indices : undefined;
   }
-  if (node.opType !== 'Slice' || node.inputs.length < 4) return false;
-  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && numbers(2)[0] > 0 && numbers(2)[0] <= most;
+  if (node.opType !== 'Slice' || node.inputs.length < 4) return undefined;
+  const [end] = numbers(2);
+  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= most ? Array.from({ length: end }, (_, i) => i) : undefined;
 }
 
-/**
- * Tensors that have a say in the outputs, and those whose patches have: after the last attention of a transformer that
- * answers from its class token only that token has.
- */
-function heardByOutputs(flow: Flow, graph: Graph): { readonly reached: ReadonlySet<string>; readonly heard: ReadonlySet<string> } {
+/** What the outputs listen to. */
+interface Hearing {
+  /** Tensors that have a say in the outputs. */
+  readonly reached: ReadonlySet<string>;
+  /** Those whose patches have: after the last attention of a transformer that answers from its class token only that token has. */
+  readonly heard: ReadonlySet<string>;
+  /** Tokens before the patches that are taken from a tensor one by one, with no attention in between. */
+  readonly picked: ReadonlyMap<string, ReadonlySet<number>>;
+}
+
+function heardByOutputs(flow: Flow, graph: Graph): Hearing {
   const reached = new Set(graph.outputs.map(({ name }) => name));
   const heard = new Set(reached);
+  const picked = new Map<string, ReadonlySet<number>>();
   for (const node of flow.nodes.toReversed()) {
     if (!node.outputs.some((name) => reached.has(name))) continue;
-    const patches = node.outputs.some((name) => heard.has(name)) || isProduct(node, flow.dependent);
+    const mixes = isProduct(node, flow.dependent);
+    const own = pickedTokens(flow, node);
+    const patches = own === undefined && (mixes || node.outputs.some((name) => heard.has(name)));
+    const tokens = own ?? (mixes ? [] : node.outputs.flatMap((name) => [...(picked.get(name) ?? [])]));
     for (const name of nodeInputs(node)) {
       reached.add(name);
-      if (patches && !picksClassToken(flow, node)) heard.add(name);
+      if (patches) heard.add(name);
+      if (tokens.length > 0) picked.set(name, new Set([...(picked.get(name) ?? []), ...tokens]));
     }
   }
-  return { reached, heard };
+  return { reached, heard, picked };
 }
 
-/** Whether the patches that a tensor holds have a say in the outputs, or its class token only. */
-export function patchesAreHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string): (tensor: string) => boolean {
-  const { heard } = heardByOutputs(flowOf(graph, types, input), graph);
-  return (tensor) => heard.has(tensor);
+/** Whether the patches that a tensor holds have a say in the outputs, and which single tokens before them. */
+export function tokensHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string) {
+  const { heard, picked } = heardByOutputs(flowOf(graph, types, input), graph);
+  return (tensor: string): { readonly patches: boolean; readonly picked: readonly number[] } => ({
+    patches: heard.has(tensor),
+    picked: [...(picked.get(tensor) ?? [])].sort((a, b) => a - b),
+  });
 }
 
 /** Tensors that all of the picture's way to the outputs leads through: the stream of a transformer, and no step within a block. */

@@ -141,8 +141,11 @@ export interface AttentionMap {
   readonly windows: number;
   readonly queries: number;
   readonly keys: number;
-  /** Whether the scores listen to what the patches read, or to the class token only, as after the last block of most ViTs. */
-  readonly readsPatches: boolean;
+  /**
+   * Whom the scores listen to afterwards: whether the patches, and which single tokens before them (the class token is
+   * 0). After the last block of most ViTs it is the class token only.
+   */
+  readonly readBy: { readonly patches: boolean; readonly picked: readonly number[] };
 }
 
 /** What a layer adds to every cell of its output: one number a channel. */

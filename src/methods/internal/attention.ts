@@ -76,20 +76,24 @@ export function meanOverHeads(tensors: readonly Tensor[], f: (...values: number[
 /** max(a b, 0) */
 export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
 
-/** Whether the scores come from the class token, and not from the mean of the patches. */
-const answersFromClassToken = ({ maps, prefix }: Attention): boolean => prefix > 0 && !maps[maps.length - 1].readsPatches;
-
-/** The weights with which rows of a matrix of tokens are read: the class token, or all patches alike where scores come from their mean. */
-function readingRow(attention: Attention): Float64Array {
-  const { tokens, prefix, height, width } = attention;
+/**
+ * The weights with which rows of a matrix of tokens are read: those of the tokens that the scores come from. That is the class
+ * token (the mean with the distillation token, where that answers too), the patches alike where their mean answers, and
+ * half each where both do.
+ */
+function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64Array {
   const row = new Float64Array(tokens);
-  if (answersFromClassToken(attention)) row[0] = 1;
-  else row.fill(1 / (height * width), prefix, prefix + height * width);
+  const { readBy } = maps[maps.length - 1];
+  const chosen = readBy.picked.filter((token) => token < prefix);
+  const patches = readBy.patches || chosen.length === 0;
+  const share = patches && chosen.length > 0 ? 0.5 : 1;
+  if (patches) row.fill(share / (height * width), prefix, prefix + height * width);
+  for (const token of chosen) row[token] = share / chosen.length;
   return row;
 }
 
 /**
- * The row of the class token of (I + A_L) ⋯ (I + A_1), A_l [tokens · tokens]; `normalize`: with rows divided by their sums.
+ * The row of the tokens that the scores come from in (I + A_L) ⋯ (I + A_1), A_l [tokens · tokens]; `normalize`: with rows divided by their sums.
  * The row goes from the last matrix to the first, so no two matrices are multiplied.
  */
 export function rolloutRow(attention: Attention, matrices: readonly Float64Array[], normalize: boolean): Float64Array {
@@ -106,19 +110,17 @@ export function rolloutRow(attention: Attention, matrices: readonly Float64Array
   }, readingRow(attention));
 }
 
-/** The row of the class token of one matrix [tokens · tokens], or the mean of the patches' rows. */
+/** The row of the tokens that the scores come from in one matrix [tokens · tokens]. */
 export function readRow(attention: Attention, matrix: Float64Array): Float64Array {
   const { tokens } = attention;
   const weights = readingRow(attention);
   return Float64Array.from({ length: tokens }, (_, j) => weights.reduce((sum, weight, i) => sum + weight * matrix[i * tokens + j], 0));
 }
 
-/** A row of tokens as a map: what falls on the grid, upsampled with half-pixel centres. */
-export function fromTokens(attention: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}): Attribution {
+/** A row of tokens as a map of `layer`, the last attention by default: what falls on the grid, upsampled with half-pixel centres. */
+export function fromTokens(attention: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}, layer?: string): Attribution {
   const { prefix, height, width, maps } = attention;
+  const last = maps[maps.length - 1];
   const map = tensor([height, width], Float32Array.from(row.subarray(prefix, prefix + height * width)));
-  return fromLayers([{ layer: maps[maps.length - 1].name, map }], false, input.shape[2], input.shape[3], {
-    classToken: answersFromClassToken(attention),
-    ...extras,
-  });
+  return fromLayers([{ layer: layer ?? last.name, map }], false, input.shape[2], input.shape[3], { readBy: last.readBy, ...extras });
 }
