@@ -14,6 +14,12 @@ it('of a feature map of rank one is that map, with its sign', () => {
   firstComponent(a, true).data.forEach((value, i) => expect(value).toBeCloseTo(length * (cells[i] - 2), 4));
 });
 
+it('of a feature map as fine as the picture is found too', () => {
+  const cells = Float32Array.from({ length: 500 * 500 }, (_, i) => i % 7);
+  const map = firstComponent(tensor([1, 500, 500], cells), false);
+  for (const i of [1, 6, 499 * 500]) expect(map.data[i]).toBeCloseTo(cells[i], 3);
+});
+
 it('of nothing is nothing', () => {
   expect(firstComponent(tensor([2, 2, 2]), false).data).toEqual(new Float32Array(4));
 });

@@ -39,7 +39,7 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
   let norm = 0;
   for (let k = 0; k < MOST_ITERATIONS; k++) {
     const next = apply(m, channels, cells, u);
-    norm = Math.hypot(...next);
+    norm = Math.sqrt(next.reduce((sum, x) => sum + x * x, 0));
     if (norm === 0) return tensor([height, width]);
     const change = next.reduce((most, x, i) => Math.max(most, Math.abs(x / norm - u[i])), 0);
     u = next.map((x) => x / norm);

@@ -84,9 +84,9 @@ class GuidedPath {
     const chosen = (i: number): boolean => magnitude[i] <= threshold && magnitude[i] !== Number.POSITIVE_INFINITY;
     let reach = 0;
     for (let i = 0; i < x.length; i++) if (chosen(i)) reach += Math.abs(x[i] - most[i]);
-    // Where none can move, or the last ones already have, there is no closer to come.
-    if (threshold === Number.POSITIVE_INFINITY && reach === 0) return 0;
-    const gamma = reach > 0 ? gap / reach : Number.POSITIVE_INFINITY;
+    // Where none can move, there is no closer to come.
+    if (reach === 0) return 0;
+    const gamma = gap / reach;
     for (let i = 0; i < x.length; i++) if (chosen(i)) x[i] = gamma > 1 ? most[i] : x[i] + (most[i] - x[i]) * gamma;
     return gamma;
   }

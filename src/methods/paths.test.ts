@@ -4,7 +4,7 @@ import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT, type Model } from '../model/model.ts';
 import { spearman } from '../tensor/correlation.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
+import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, rootNet, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference, explainCase, haveReference, recorded, recordedCases, relativeError } from './fixtures/reference.ts';
 import { gradientsOf } from './internal/gradients.ts';
 import { Regions, rankRegions } from './internal/regions.ts';
@@ -97,6 +97,16 @@ describe('guided-ig', () => {
 });
 // The path is chaotic: the literal algorithm with PyTorch's gradients of the same weights, in float32 and in float64, gives
 // maps that agree no better with each other (0.70) or with the recorded one (0.69 and 0.69) than ours does.
+describe('methods of gradients on a network that has none everywhere', () => {
+  it.each(['gradient', 'integrated-gradients', 'guided-ig', 'blur-ig', 'xrai'])('%s says so', async (method) => {
+    const answer = explained(await rootNet(), method, method === 'gradient' ? {} : { steps: 3 });
+    await expect(answer).rejects.toMatchObject({
+      code: 'model',
+      message: expect.stringMatching(/^root has NaN or infinite gradients for this picture.*use a method that asks/),
+    });
+  });
+});
+
 describe.skipIf(!haveReference('pixel'))('guided-ig as PAIR recorded it (needs ../shared)', () => {
   const cases = recordedCases('pixel')
     .filter((each) => 'guided_ig' in each.arrays)

@@ -33,6 +33,15 @@ export function checkScores(name: string, scores: Float32Array): void {
   }
 }
 
+/** Throws if a network's gradients have NaN or infinite values: some operators have no slope everywhere, as the root of 0. */
+export function checkGradients(name: string, gradients: Float32Array): void {
+  if (gradients.every(Number.isFinite)) return;
+  throw new FoveaError(
+    'model',
+    `${name} has NaN or infinite gradients for this picture, as where a square root or a logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or occlusion`,
+  );
+}
+
 /** The probability of each class: softmax, or a sigmoid where there is one logit only. */
 function toProbabilities(logits: Float32Array): Float32Array {
   return logits.length === 1 ? logits.map((x) => 1 / (1 + Math.exp(-x))) : softmax(logits);

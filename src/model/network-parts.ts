@@ -6,7 +6,7 @@ import { type BatchLimit, forEachBatch, padBatch, rowsOf } from './batching.ts';
 import { findBiases } from './biases.ts';
 import { type BuiltPart, buildPart, type Part } from './classifier-parts.ts';
 import { type Classifier, SCORES } from './classifier-sessions.ts';
-import { checkScores } from './function-model.ts';
+import { checkGradients, checkScores } from './function-model.ts';
 import { type GradientRequest, type Gradients, INPUT, type Model, type Replacements, type RunOptions } from './model.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './part-batches.ts';
 import { pathIntegral } from './path-integral.ts';
@@ -186,12 +186,14 @@ export function networkParts(context: PartContext): Required<Pick<Model, 'activa
       const { ready, output } = await run(part, { batch, targets, options, replace, reference });
       const { shape, data } = output(SCORES);
       checkScores(name, data);
+      const gradients = wrt.map((tensorName) => output(ready.gradients.get(tensorName) as string));
+      for (const gradient of gradients) checkGradients(name, gradient.data);
       return {
         scores: tensor(
           [batch.shape[0]],
           Float32Array.from(targets, (target, row) => data[row * shape[1] + target]),
         ),
-        gradients: wrt.map((tensorName) => output(ready.gradients.get(tensorName) as string)),
+        gradients,
         values: wrt.map((tensorName) => {
           if (tensorName === INPUT) return batch;
           return replace[tensorName] ?? output(ready.values.get(tensorName) as string);

@@ -5,7 +5,7 @@ import { sizeOf, slab, tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, forEachBatch } from './batching.ts';
 import { buildPart, type Part } from './classifier-parts.ts';
 import { SCORES } from './classifier-sessions.ts';
-import { checkScores } from './function-model.ts';
+import { checkGradients, checkScores } from './function-model.ts';
 import { INPUT, type Model, type PathIntegralRequest } from './model.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './part-batches.ts';
 
@@ -105,8 +105,9 @@ export function pathIntegral(context: PartContext, resolve: (name: string) => st
           [cotangent]: oneHot(targets, alphas.length, classifier.output.classes ?? 0),
         });
         checkScores(name, outputs[SCORES].data as Float32Array);
-        const { data } = outputs[names.integral];
-        for (let i = 0; i < sum.length; i++) sum[i] += (data as Float32Array)[i];
+        const data = outputs[names.integral].data as Float32Array;
+        checkGradients(name, data);
+        for (let i = 0; i < sum.length; i++) sum[i] += data[i];
       });
       options.onProgress?.(row + 1, rows);
     };
