@@ -107,25 +107,61 @@ describe('excitation-backprop', () => {
     expect(Math.min(...layers[0].map.data)).toBeGreaterThanOrEqual(0);
   });
 
+  const rules: RelevanceRules = {
+    kind: 'lrp',
+    first: 'excitation',
+    convolution: 'excitation',
+    dense: 'excitation' as LrpRule,
+    epsilon: 1e-6,
+    gamma: 0,
+    alpha: 1,
+    low: [],
+    high: [],
+  };
+
   it('of a product with a linear head is activation times positive weight, normalised', async () => {
     const model = await convNet('linear');
-    const rules: RelevanceRules = {
-      kind: 'lrp',
-      first: 'excitation',
-      convolution: 'excitation',
-      dense: 'excitation' as LrpRule,
-      epsilon: 1e-6,
-      gamma: 0,
-      alpha: 1,
-      low: [],
-      high: [],
-    };
     const { values, gradients } = await gradientsOf(model, { batch: picture, wrt: ['features'], targets: [1], rules });
     const weights = (await gradientsOf(model, { batch: picture, wrt: ['features'], targets: [1] })).gradients[0].data;
     const products = values[0].data.map((a, i) => a * Math.max(0, weights[i]));
     const total = sum(products);
     gradients[0].data.forEach((p, i) => expect(p).toBeCloseTo(products[i] / total, 5));
   });
+
+  it('does not look at biases, however a head is written', async () => {
+    const load = async (head: (b: ReturnType<typeof graphBuilder>, x: string, weights: string, bias: string) => string) => {
+      const b = graphBuilder({ opset: 13 });
+      const features = b.add('Relu', [b.input('picture', 'float32', ['n', 3, HEIGHT, WIDTH])], {}, 'features');
+      const pooled = b.add('Flatten', [b.add('GlobalAveragePool', [features])]);
+      b.output(head(b, pooled, b.constant([1, -1, 2, 0.5, -1, 1], [3, 2]), b.constant([-3, 3], [2])), 'float32', ['n', 2]);
+      const preprocessing = { ...IMAGENET_PREPROCESSING, size: [HEIGHT, WIDTH] as const };
+      return createOnnxModel({ name: 'head', bytes: writeModel(modelOf(b.finish())), preprocessing }, await createNodeRuntime({ threads: 1 }));
+    };
+    const gemm = await load((b, x, weights, bias) => b.add('Gemm', [x, weights, bias]));
+    const product = await load((b, x, weights, bias) => b.add('Add', [b.add('MatMul', [x, weights]), bias]));
+    for (const target of [0, 1]) {
+      const [one, other] = await Promise.all(
+        [gemm, product].map((model) => explain(model, picture, { method: 'excitation-backprop', target, options: { layer: 'features' } })),
+      );
+      expect(sum(one.layers?.[0].map.data ?? [])).toBeCloseTo(1, 4);
+      other.layers?.[0].map.data.forEach((p, i) => expect(p).toBeCloseTo(one.layers?.[0].map.data[i] as number, 6));
+    }
+  });
+
+  it.each(['mobilenet-v2', 'densenet', 'shufflenet', 'vit', 'swin'] as const)(
+    'hands on probabilities, none below zero and no more than one in all: %s',
+    async (name) => {
+      const model = await smallNetwork(name);
+      const layers = (model.featureMaps?.() ?? []).map((map) => map.name);
+      const { gradients } = await gradientsOf(model, { batch: noisePictures(1, 32), wrt: layers, targets: [1], rules });
+      gradients.forEach(({ data }) => {
+        expect(range(data)[0]).toBeGreaterThanOrEqual(0);
+        expect(sum(data)).toBeLessThan(1 + 1e-4);
+      });
+      // Where a unit is excited by nothing but its bias, the way ends.
+      if (name === 'mobilenet-v2' || name === 'densenet') expect(sum(gradients.at(-1)?.data ?? [])).toBeGreaterThan(1 - 1e-4);
+    },
+  );
 });
 
 describe('deep-lift', () => {

@@ -3,7 +3,7 @@ import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { forEach, type GradientRule, operatorKey, type RuleContext, type RuleEntry, type RuleTable, rule } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
-import { gradientAt, type LinearLayer, linearLayer, negativePart, positivePart, share, varyingTensors } from './linear.ts';
+import { applied, gradientAt, type LinearLayer, linearLayer, negativePart, positivePart, share, varyingTensors } from './linear.ts';
 
 /** How a linear layer z = x w + b hands the relevance R of its output to its input. */
 export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitation' | 'flat' | 'box';
@@ -101,8 +101,17 @@ const propagations: Readonly<Record<LrpRule, Propagate>> = { epsilon, gamma, 'al
 /** Relevance goes on unchanged. */
 const pass: GradientRule = (at, [r]) => at.node.inputs.map((_, i) => (i === 0 ? r : ''));
 
+/** What of an operand shares relevance: all of it; in excitation backprop what is positive, so that no share is below zero. */
+const sharing = (ops: Ops, x: string, excites: boolean): string => (excites ? positivePart(ops, x) : x);
+
 /** A linear operator without weights: R_x = x ⊙ Jᵀ (R / z) */
-const proportional: GradientRule = (at, [r]) => [at.ops.mul(at.input(0), gradientAt(at, 0, share(at.ops, r, at.output(0), tiny), {}))];
+const proportional = (excites: boolean): GradientRule => {
+  return (at, [r]) => {
+    const x = sharing(at.ops, at.input(0), excites);
+    const z = excites ? applied(at, [x, ...at.node.inputs.slice(1)]) : at.output(0);
+    return [at.ops.mul(x, gradientAt(at, 0, share(at.ops, r, z, tiny), {}))];
+  };
+};
 
 /** y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al. 2022). */
 const layerNormalization: GradientRule = (at, [r]) => {
@@ -115,22 +124,25 @@ const layerNormalization: GradientRule = (at, [r]) => {
   return [ops.mul(at.input(0), ops.sub(g, ops.reduce('ReduceMean', g, axes)))];
 };
 
-/** z = x ± a constant, which keeps its part. */
-const besideConstant = (index: number): GradientRule => {
+/** z = x ± a constant, which keeps its part; in excitation backprop, where biases take no part, x gets all. */
+const besideConstant = (index: number, excites: boolean): GradientRule => {
   return (at, [r]) => {
-    const part = at.ops.mul(at.input(index), share(at.ops, r, at.output(0), tiny));
+    const { ops } = at;
+    if (excites) return index === 0 ? [r] : ['', r];
+    const part = ops.mul(at.input(index), share(ops, r, at.output(0), tiny));
     if (index === 0) return [part];
-    return ['', at.node.opType === 'Sub' ? at.ops.op('Neg', [part]) : part];
+    return ['', at.node.opType === 'Sub' ? ops.op('Neg', [part]) : part];
   };
 };
 
 /** z = a ± b: each in proportion to its part. */
-const sum: GradientRule = (at, [r]) => {
-  const s = share(at.ops, r, at.output(0), tiny);
-  return at.node.inputs.map((_, i) => {
-    const part = at.ops.mul(at.input(i), s);
-    return at.node.opType === 'Sub' && i === 1 ? at.ops.op('Neg', [part]) : part;
-  });
+const sum = (excites: boolean): GradientRule => {
+  return (at, [r]) => {
+    const { ops, node } = at;
+    const parts = node.inputs.map((_, i) => sharing(ops, node.opType === 'Sub' && i === 1 ? ops.op('Neg', [at.input(i)]) : at.input(i), excites));
+    const s = share(ops, r, excites ? ops.add(parts[0], parts[1]) : at.output(0), tiny);
+    return parts.map((part) => ops.mul(part, s));
+  };
 };
 
 /** Operators that work element by element, and some normalisations: relevance goes through them unchanged. */
@@ -142,11 +154,12 @@ const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRel
 /** Relevance that a node hands on unchanged to its first input. */
 export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
 
-const shared: RuleTable = {
+const shared = (excites: boolean): RuleTable => ({
   ...forEach(elementByElement, passing),
-  ...forEach('BatchNormalization AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional, { stop: [1, 2, 3, 4] })),
-  LayerNormalization: rule(layerNormalization, { stop: [1, 2] }),
-};
+  ...forEach('AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional(excites), { stop: [1, 2, 3, 4] })),
+  BatchNormalization: excites ? passing : rule(proportional(false), { stop: [1, 2, 3, 4] }),
+  LayerNormalization: excites ? passing : rule(layerNormalization, { stop: [1, 2] }),
+});
 
 const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
 const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
@@ -159,6 +172,8 @@ const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
 export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const varying = varyingTensors(graph);
   const producers = producersOf(graph);
+  const excites = options.convolution === 'excitation';
+  const others = shared(excites);
   const first = topologicalSort(graph.nodes).find((node) => node.opType === 'Conv' && varying.has(node.inputs[0]));
   const isGate = (name: string): boolean => {
     const maker = producers.get(name);
@@ -177,13 +192,13 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const binary = (node: Node): RuleEntry => {
     const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
     if (node.opType === 'MatMul' && signals.length === 1) return linear(options.dense, signals[0] === 0 ? 1 : 0);
-    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub')) return rule(besideConstant(signals[0]), { stop: [1 - signals[0]] });
+    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub')) return rule(besideConstant(signals[0], excites), { stop: [1 - signals[0]] });
     if (signals.length === 1) return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
-    if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum);
+    if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum(excites));
     if (node.opType === 'Div') return rule(pass, { stop: [1] });
     const gates = [0, 1].filter((i) => isGate(node.inputs[i]));
     const receivers = gates.length === 1 ? [1 - gates[0]] : [0, 1];
-    return rule((at, [r]) => [0, 1].map((i) => (receivers.includes(i) ? product(at, i, r, receivers.length) : '')), {
+    return rule((at, [r]) => [0, 1].map((i) => (receivers.includes(i) ? product(at, i, r, { receivers: receivers.length, excites }) : '')), {
       stop: gates.length === 1 ? gates : [],
     });
   };
@@ -192,13 +207,21 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
     if (key === 'Conv' || key === 'ConvTranspose') return linear(node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
-    return shared[key] ?? gradientRules[key];
+    return others[key] ?? gradientRules[key];
   };
 }
 
 /** The relevance of one operand of an element-wise or matrix product, of which `receivers` operands share it. */
-function product(at: RuleContext, index: number, r: string, receivers: number): string {
-  const part = at.ops.scale(r, 1 / receivers);
+function product(at: RuleContext, index: number, r: string, { receivers, excites }: { readonly receivers: number; readonly excites: boolean }): string {
+  const { ops } = at;
+  const part = ops.scale(r, 1 / receivers);
   if (at.node.opType !== 'MatMul') return part;
-  return at.ops.mul(at.input(index), gradientAt(at, index, share(at.ops, part, at.output(0), tiny), {}));
+  const x = sharing(ops, at.input(index), excites);
+  const z = excites
+    ? applied(
+        at,
+        [0, 1].map((i) => (i === index ? x : at.input(i))),
+      )
+    : at.output(0);
+  return ops.mul(x, gradientAt(at, index, share(ops, part, z, tiny), {}));
 }
