@@ -91,8 +91,21 @@ describe('iia of a transformer', () => {
     );
     const expected = times(matrices[1], matrices[0])[0].slice(1);
     close((await rows(model, 't-attr', { relevance: 'attention', firstBlock: 0 })).map.data, expected);
-    // One step: points 0 and 1. At 0 the last attention is nothing, and so is its part.
+  });
+
+  it('with one step of the attention is the rollout of the mean of the points 0 and 1, where the last attention is nothing and itself', async () => {
+    const model = await smallNetwork('vit');
+    const names = (model.attentionMaps?.() ?? []).map((map) => map.name);
+    const { values } = await gradientsOf(model, { batch: input, wrt: names, targets: [2] });
+    const path = tensor([2, ...values[1].shape.slice(1)], Float32Array.from([...values[1].data.map(() => 0), ...values[1].data]));
+    const both = await gradientsOf(model, { batch: repeat(input, 2), wrt: names, targets: [2], replace: { [names[1]]: path } });
+    const means = names.map((_, l) => {
+      const sum = new Float64Array(TOKENS ** 2);
+      addOverHeads(sum, [both.gradients[l], both.values[l]], positiveProduct);
+      return sum.map((value) => value / (2 * 2)); // points, heads
+    });
     const { map, manifest } = await rows(model, 'iia', { steps: 1, paths: 'activations' });
+    close(map.data, rolloutRow(attentionOf(model, input) as Attention, means, true).subarray(1));
     expect(manifest.modelCalls).toEqual({ forward: 3, backward: 2 });
     expect(map.shape).toEqual([4, 4]);
   });

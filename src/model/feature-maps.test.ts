@@ -133,6 +133,17 @@ describe('feature maps of transformers', () => {
   });
 });
 
+it('iia takes the last feature map of a convolutional network with attention in its middle', async () => {
+  const model = await load((b, x, { patches, block, ints, normal, linear }) => {
+    const grid = b.add('Reshape', [b.add('Transpose', [block(patches(x), 36, 'block')], { perm: [0, 2, 1] }), ints(0, DIM, 6, 6)]);
+    const conv = b.add('Relu', [b.add('Conv', [grid, normal(DIM, DIM, 3, 3)], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] })], {}, 'conv');
+    return linear(b.add('Flatten', [b.add('GlobalAveragePool', [conv])]), DIM, 5);
+  });
+  expect(model.attentionMaps?.()).toHaveLength(1);
+  const { layers = [] } = await explain(model, picture, { method: 'iia', options: { steps: 2 } });
+  expect(layers[0].layer).toBe('conv');
+});
+
 describe('the rows of attention that are read', () => {
   const GRID = 36;
   /** (A_2 + I) (A_1 + I) / 4 of the heads' means, as the formula of attention rollout stands. */

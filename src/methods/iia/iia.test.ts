@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { CHANNELS, convNet, HEIGHT, headWeights, picture, WIDTH } from '../fixtures/nets.ts';
+import { CHANNELS, convNet, HEIGHT, headWeights, layoutNet, picture, WIDTH } from '../fixtures/nets.ts';
 import { haveReference, recorded, recordedCases, recordedInput, referenceModel, relativeError } from '../fixtures/reference.ts';
 
 const [H, W, CLASSES] = [HEIGHT / 4, WIDTH / 4, 3];
@@ -54,6 +54,49 @@ describe('iia', () => {
     (await layerMap(model, { steps, levels: 3, layer: ['early', 'features'] }, { batchSize: 2 })).map.data.forEach((value, i) =>
       expect(value).toBeCloseTo(map.data[i], 5),
     );
+  });
+
+  it('with three levels on a linear head is what the three integrals say', async () => {
+    const model = await convNet('linear');
+    const steps = 2;
+    const points = [1 / 2, 1];
+    const area = H * W;
+    const leastOf = (values: Float32Array, size: number) => values.map((_, i) => Math.min(...values.subarray(i - (i % size), i - (i % size) + size)));
+    const expected = new Float64Array(area);
+    for (const beta of points) {
+      const [early] =
+        (await model.activations?.(
+          ['early'],
+          tensor(
+            picture.shape,
+            picture.data.map((x) => beta * x),
+          ),
+        )) ?? [];
+      const r = leastOf(early.data, 4 * area);
+      for (const alpha of points) {
+        const between = tensor(
+          early.shape,
+          early.data.map((u, i) => r[i] + alpha * (u - r[i])),
+        );
+        const [features] = (await model.activations?.(['features'], between, { at: 'early' })) ?? [];
+        const least = leastOf(features.data, area);
+        for (const last of points) {
+          features.data.forEach((u, i) => {
+            const weight = headWeights.data[Math.floor(i / area) * CLASSES + 1] / area;
+            expected[i % area] += ((u - least[i]) * (least[i] + last * (u - least[i])) * weight) / steps ** 3;
+          });
+        }
+      }
+    }
+    const { map } = await layerMap(model, { steps, levels: 3 });
+    map.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
+  });
+
+  it('is the same for a layer with its channels last, and for tokens', async () => {
+    const model = await layoutNet();
+    const { map } = await layerMap(model, { steps: 3, layer: 'features' });
+    for (const layer of ['cells', 'tokens'])
+      (await layerMap(model, { steps: 3, layer })).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
   });
 
   it('with the path of the activations alone, or of the picture alone, integrates once', async () => {

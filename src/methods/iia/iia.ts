@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
 import { baselineOption, createBaseline } from '../../model/baseline.ts';
 import { rowsOf } from '../../model/batching.ts';
-import type { Model } from '../../model/model.ts';
+import { type MapLayout, type Model, offsetOf } from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { attentionOf } from '../internal/attention.ts';
 import { camOptions, fromLayers } from '../internal/cam.ts';
@@ -14,42 +14,49 @@ import { explainAttention } from './attention-path.ts';
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
 const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
 
-/** r + α (u - r) for each α and each row of `values`: [rows · points, …]; r is the least value of each channel over its cells. */
-function layerPath({ shape, data }: Tensor, least: Float32Array, alphas: readonly number[]): Tensor {
-  const [rows, channels, height, width] = shape;
-  const cells = height * width;
+/** Values of a layer, and how they hold the picture. */
+interface LayerValues {
+  readonly values: Tensor;
+  readonly layout: MapLayout;
+}
+
+/** The channel of each element of one row. */
+function channelsOf({ values, layout: { layout, channels, height, width } }: LayerValues): Uint32Array {
+  const area = height * width;
+  return Uint32Array.from({ length: values.data.length / values.shape[0] }, (_, i) => (layout === 'channels-first' ? Math.floor(i / area) : i % channels));
+}
+
+/** The least value of each channel over its cells, for every element: in the shape of the values. */
+function leastOf(layer: LayerValues): Tensor {
+  const { shape, data } = layer.values;
+  const channels = channelsOf(layer);
+  const size = channels.length;
+  const result = new Float32Array(data.length);
+  for (let row = 0; row < data.length; row += size) {
+    const least = new Float32Array(layer.layout.channels).fill(Number.POSITIVE_INFINITY);
+    for (let i = 0; i < size; i++) if (data[row + i] < least[channels[i]]) least[channels[i]] = data[row + i];
+    for (let i = 0; i < size; i++) result[row + i] = least[channels[i]];
+  }
+  return tensor(shape, result);
+}
+
+/** r + α (u - r) for each α and each row u of `values`, r the same row of `least`: [rows · points, …]. */
+function layerPath({ shape, data }: Tensor, least: Tensor, alphas: readonly number[]): Tensor {
+  const [rows, ...rest] = shape;
+  const size = sizeOf(rest);
   const result = new Float32Array(alphas.length * data.length);
   let to = 0;
   for (let row = 0; row < rows; row++) {
     for (const alpha of alphas) {
-      for (let channel = row * channels; channel < (row + 1) * channels; channel++) {
-        const r = least[channel];
-        for (let i = channel * cells; i < (channel + 1) * cells; i++) result[to++] = r + alpha * (data[i] - r);
-      }
+      for (let i = row * size; i < (row + 1) * size; i++) result[to++] = least.data[i] + alpha * (data[i] - least.data[i]);
     }
   }
-  return tensor([rows * alphas.length, channels, height, width], result);
+  return tensor([rows * alphas.length, ...rest], result);
 }
 
-/** The least value of each channel over its cells, [rows · channels]. */
-function leastOf({ shape, data }: Tensor): Float32Array {
-  const cells = shape[2] * shape[3];
-  const least = new Float32Array(data.length / cells).fill(Number.POSITIVE_INFINITY);
-  for (let i = 0, channel = 0; channel < least.length; channel++) {
-    for (let end = i + cells; i < end; i++) if (data[i] < least[channel]) least[channel] = data[i];
-  }
-  return least;
-}
-
-async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<Tensor> {
+async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<LayerValues> {
   const [values] = await withLayers(model, [layer], () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]));
-  if (layoutOf(model, layer, values, input).layout !== 'channels-first') {
-    throw new FoveaError(
-      'unsupported',
-      `iia works on feature maps [n, channels, height, width] of convolutional networks, but "${layer}" of ${model.name} is [${values.shape}]`,
-    );
-  }
-  return values;
+  return { values, layout: layoutOf(model, layer, values, input) };
 }
 
 /** The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
@@ -63,15 +70,20 @@ interface LastIntegral {
   readonly alphas: readonly number[] | null;
 }
 
-/** Adds the last integral of `values` [n, C, h, w], over its channels, to `map` [h · w]. */
-async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, values: Tensor, map: Float64Array): Promise<void> {
-  const least = leastOf(values);
-  const request = { batch: values, reference: layerPath(values, least, [0]), points: alphas ?? [1], at: layer, target, score, batchSize };
-  const integral = await model.pathIntegral?.(request);
+/** Adds the last integral of all rows, over the channels, to `map` [h · w]. */
+async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, own: LayerValues, map: Float64Array): Promise<void> {
+  const { values, layout } = own;
+  const least = leastOf(own);
+  const integral = await model.pathIntegral?.({ batch: values, reference: least, points: alphas ?? [1], at: layer, target, score, batchSize });
   if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
-  const cells = map.length;
-  for (let channel = 0, at = 0; channel < least.length; channel++) {
-    for (let i = 0; i < cells; i++, at++) map[i] += (alphas ? values.data[at] - least[channel] : 1) * integral.data[at];
+  const size = values.data.length / values.shape[0];
+  for (let row = 0; row < values.data.length; row += size) {
+    for (let channel = 0; channel < layout.channels; channel++) {
+      for (let cell = 0; cell < map.length; cell++) {
+        const at = row + offsetOf(layout, channel, cell);
+        map[cell] += (alphas ? values.data[at] - least.data[at] : 1) * integral.data[at];
+      }
+    }
   }
 }
 
@@ -85,9 +97,8 @@ function layersOf(model: Model, option: string | string[], levels: 2 | 3): strin
       `iia.layer names ${named.length} layers: expected ${levels - 1} for levels ${levels}${levels === 3 ? ', the earlier one first' : ''}`,
     );
   }
-  const spatial = (model.featureMaps?.() ?? []).filter((map) => map.layout === 'channels-first');
   const [last] = chooseLayers(model, named);
-  const before = spatial.filter((map) => map.name !== last).at(-1);
+  const before = (model.featureMaps?.() ?? []).filter((map) => map.name !== last).at(-1);
   if (!before) throw new FoveaError('unsupported', `${model.name} has no second feature map for three levels: name both layers with the option layer`);
   return [before.name, last];
 }
@@ -127,7 +138,9 @@ export const iia = defineMethod({
     const [, , height, width] = input.shape;
     const { steps, paths } = options;
     const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
-    const attention = options.layer === 'last' ? attentionOf(model, input) : '';
+    // Attention in the middle of a convolutional network is no transformer: there the last feature map has channels.
+    const isTransformer = options.layer === 'last' && (model.featureMaps?.().at(-1)?.layout ?? 'tokens') === 'tokens';
+    const attention = isTransformer ? attentionOf(model, input) : '';
     if (typeof attention !== 'string') {
       const { levels, blocks, output: score } = options;
       const context = { model, attention, input, start, steps, levels, blocks, paths, score, batchSize, progress };
@@ -154,19 +167,20 @@ export const iia = defineMethod({
     const maps: Float64Array[] = targets.map(() => new Float64Array());
     let shape: readonly number[] = [];
     let summed = 0;
-    const add = async (values: Tensor): Promise<void> => {
-      shape = values.shape.slice(2);
+    const add = async (own: LayerValues): Promise<void> => {
+      shape = [own.layout.height, own.layout.width];
       for (const [t, integral] of integrals.entries()) {
         if (maps[t].length === 0) maps[t] = new Float64Array(sizeOf(shape));
-        await addIntegral(integral, values, maps[t]);
+        await addIntegral(integral, own, maps[t]);
       }
-      summed += values.shape[0];
+      summed += own.values.shape[0];
       progress(summed / (betas.length * (alphas?.length ?? 1) ** (names.length - 1)));
     };
     if (names.length === 1) await add(first);
     for (let k = 0; names.length === 2 && k < betas.length; k++) {
-      const own = rowsOf(first, k, k + 1);
-      await add(await activationsOf(model, layer, alphas ? layerPath(own, leastOf(own), alphas) : own, input, names[0]));
+      const values = rowsOf(first.values, k, k + 1);
+      const path = alphas ? layerPath(values, leastOf({ ...first, values }), alphas) : values;
+      await add(await activationsOf(model, layer, path, input, names[0]));
     }
     return maps.map((map): Attribution => {
       const mean = tensor(
