@@ -6,6 +6,9 @@ import { gradientsOf, pixelAttribution, pixelOptions, repeat, sumOfDifference } 
 import { fullBaseline, scoresOf } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
+/** The share of the difference of the scores that the sum of a map may miss without a warning. */
+const MOST_MISSED = 0.05;
+
 /**
  * DeepLIFT with the rescale rule: how the score differs from that of a baseline, told by how activations differ.
  *
@@ -40,8 +43,15 @@ export const deepLift = defineMethod({
         const contributions = Float64Array.from(slab(gradients[0], t).data, (m, i) => m * (input.data[i] - reference.data[i]));
         const [baselineScore] = await scoresOf(model, reference, target.index, score, batchSize);
         const sum = contributions.reduce((all, value) => all + value, 0);
-        const extras = { score: scores.data[t], baselineScore, sum, completenessDelta: sum - (scores.data[t] - baselineScore) };
-        return { ...pixelAttribution(contributions, input, options.reduce), extras };
+        const difference = scores.data[t] - baselineScore;
+        const extras = { score: scores.data[t], baselineScore, sum, completenessDelta: sum - difference };
+        const warnings =
+          Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference)
+            ? [
+                `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the difference of the scores, ${difference.toPrecision(4)}: some operators of the network are taken at their gradient`,
+              ]
+            : [];
+        return { ...pixelAttribution(contributions, input, options.reduce), extras, warnings };
       }),
     );
   },

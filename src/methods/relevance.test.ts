@@ -6,7 +6,6 @@ import { createOnnxModel } from '../model/onnx-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
-import { createRandom } from '../tensor/random.ts';
 import { range, tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, normal, picture, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference, explainCase, haveReference, recorded, recordedCases, relativeError } from './fixtures/reference.ts';
@@ -92,6 +91,28 @@ describe('lrp', () => {
       ]);
       expect(relativeError(relevance.data, product.data), model.name).toBeLessThan(2e-2);
     }
+  });
+
+  it('bounds the values of the picture only where the first convolution reads these', async () => {
+    const load = async (name: string, between: (b: ReturnType<typeof graphBuilder>, x: string) => string, isConvolution = true) => {
+      const b = graphBuilder({ opset: 13 });
+      const x = between(b, b.input('picture', 'float32', ['n', 3, HEIGHT, WIDTH]));
+      const layer = isConvolution ? b.add('Conv', [x, b.constant(kernel.data, kernel.shape)], { kernel_shape: [3, 3] }, 'first') : x;
+      const pooled = b.add('Flatten', [b.add('GlobalAveragePool', [b.add('Relu', [layer])])]);
+      const weights = isConvolution ? headOf4 : headOf3;
+      b.output(b.add('Gemm', [pooled, b.constant(weights.data, weights.shape)]), 'float32', ['n', 2]);
+      const preprocessing = { ...IMAGENET_PREPROCESSING, size: [HEIGHT, WIDTH] as const };
+      return createOnnxModel({ name, bytes: writeModel(modelOf(b.finish())), preprocessing }, await createNodeRuntime({ threads: 1 }));
+    };
+    const [kernel, headOf4, headOf3] = [normal(4, 3, 3, 3), normal(4, 2), normal(3, 2)];
+    const box = { composite: 'epsilon-gamma-box' };
+    const moved = await load('moved', (b, x) => b.add('Pad', [x, b.constant(new BigInt64Array([0, 0, 1, 1, 0, 0, 1, 1].map(BigInt)), [8])]));
+    expect((await explained(moved, 'lrp', box)).map.shape).toEqual([HEIGHT, WIDTH]);
+    const scaled = await load('scaled', (b, x) => b.add('Sub', [x, b.constant([1, 2, 3], [1, 3, 1, 1])]));
+    await expect(explained(scaled, 'lrp', box)).rejects.toThrow(/the box rule needs .* the first one, first, reads them after Sub: choose another composite/);
+    expect((await explained(scaled, 'lrp', { composite: 'epsilon-plus-flat' })).map.shape).toEqual([HEIGHT, WIDTH]);
+    const dense = await load('dense', (_, x) => x, false);
+    await expect(explained(dense, 'lrp', box)).rejects.toThrow(/this network has none/);
   });
 
   it('goes through transformers, and bounds what it hands on', async () => {
@@ -184,21 +205,45 @@ describe('deep-lift', () => {
     }
   }, 120_000);
 
-  it('shares a maximum between the winners of both pictures', async () => {
-    const random = createRandom(4);
+  type Build = (b: ReturnType<typeof graphBuilder>, x: string) => string;
+  /** A layer over pictures [n, 3, 8, 8], and a linear head over `size` values of it. */
+  async function layerNet(size: number, build: Build): Promise<Model> {
     const b = graphBuilder({ opset: 13 });
-    const pooled = b.add('MaxPool', [b.input('picture', 'float32', ['n', 3, 8, 8])], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
-    b.output(b.add('Gemm', [b.add('Flatten', [pooled]), b.constant(normal(48, 3).data, [48, 3])]), 'float32', ['n', 3]);
+    const layer = build(b, b.input('picture', 'float32', ['n', 3, 8, 8]));
+    b.output(b.add('Gemm', [b.add('Flatten', [layer]), b.constant(normal(size, 3).data, [size, 3])]), 'float32', ['n', 3]);
     const preprocessing = { ...IMAGENET_PREPROCESSING, size: [8, 8] as const };
-    const model = await createOnnxModel({ name: 'pool', bytes: writeModel(modelOf(b.finish())), preprocessing }, await createNodeRuntime({ threads: 1 }));
-    const input = tensor(
-      [1, 3, 8, 8],
-      Float32Array.from({ length: 192 }, () => random.normal()),
-    );
+    return createOnnxModel({ name: 'layer', bytes: writeModel(modelOf(b.finish())), preprocessing }, await createNodeRuntime({ threads: 1 }));
+  }
+  const small = tensor([1, 3, 8, 8], normal(3, 8, 8).data);
+
+  const constant = (b: ReturnType<typeof graphBuilder>, value: number): string => b.constant(Float32Array.of(value), []);
+  it.each<[string, number, Build]>([
+    ['MaxPool', 48, (b, x) => b.add('MaxPool', [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] })],
+    ['GlobalMaxPool', 3, (b, x) => b.add('GlobalMaxPool', [x])],
+    ['ReduceMax', 3, (b, x) => b.add('ReduceMax', [x], { axes: [2, 3] })],
+    [
+      'generalised mean of small values',
+      3,
+      (b, x) => {
+        const cubes = b.add('Pow', [b.add('Add', [b.add('Abs', [b.add('Mul', [x, constant(b, 0.01)])]), constant(b, 1e-6)]), constant(b, 3)]);
+        return b.add('Pow', [b.add('GlobalAveragePool', [cubes]), constant(b, 1 / 3)]);
+      },
+    ],
+  ])('adds up where a network has: %s', async (_, size, build) => {
+    const model = await layerNet(size, build);
     for (const baseline of ['black', 'blur', 'mean']) {
-      const { manifest } = await explain(model, input, { method: 'deep-lift', target: 1, options: { baseline } });
-      expect(Math.abs(manifest.extras.completenessDelta as number)).toBeLessThan(1e-4);
+      const { score, baselineScore, completenessDelta } = (await explain(model, small, { method: 'deep-lift', target: 1, options: { baseline } })).manifest
+        .extras as Record<string, number>;
+      expect(Math.abs(completenessDelta), baseline).toBeLessThan(1e-4 * Math.max(Math.abs(score), Math.abs(baselineScore)));
     }
+  });
+
+  it('warns where it does not add up', async () => {
+    const model = await layerNet(192, (b, x) => b.add('Max', [x, b.add('Mul', [x, constant(b, -2)])]));
+    const { manifest } = await explain(model, small, { method: 'deep-lift', target: 1 });
+    expect(manifest.warnings).toContainEqual(expect.stringMatching(/^deep-lift: the map adds up to .* and not to the difference of the scores/));
+    const exact = await explain(await layerNet(3, (b, x) => b.add('GlobalMaxPool', [x])), small, { method: 'deep-lift', target: 1 });
+    expect(exact.manifest.warnings.join()).not.toContain('deep-lift');
   });
 
   it('refuses a reference of another shape', async () => {

@@ -49,9 +49,12 @@ type PairRule = (pair: Pair, m: string) => readonly string[];
  */
 const smallest = { straight: 1e-10, smooth: 1e-2 };
 
-/** Δy / Δx, or the given derivative times m where Δx is next to 0; times m. */
-function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: string, threshold: number): string {
-  const isSmall = ops.op('Less', [ops.op('Abs', [dx]), ops.scalar(threshold, dx)]);
+/** Functions that bend the faster the nearer to 0 they are: their difference is small beside the input itself. */
+const singular = new Set(['Sqrt', 'Pow', 'Log', 'Reciprocal']);
+
+/** Δy / Δx, or the given derivative times m where Δx is no more than the threshold; times m. */
+function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: string, threshold: string): string {
+  const isSmall = ops.op('Not', [ops.op('Greater', [ops.op('Abs', [dx]), threshold])]);
   const ratio = ops.div(dy, ops.op('Where', [isSmall, ops.scalar(1, dx), dx]));
   return ops.op('Where', [isSmall, derivative, ops.mul(m, ratio)]);
 }
@@ -59,7 +62,7 @@ function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: strin
 /** y = f(x) element by element with f of straight pieces, the rescale rule: m_x = m Δy / Δx */
 const straightPieces: PairRule = ({ at, ops, input, output }, m) => {
   const dx = ops.sub(at.input(0), input(0));
-  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), gradientAt(at, 0, m, {}), smallest.straight)];
+  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), gradientAt(at, 0, m, {}), ops.scalar(smallest.straight, dx))];
 };
 
 /** The same for a smooth f. */
@@ -68,7 +71,8 @@ const smoothCurve: PairRule = ({ at, ops, input, output, mean }, m) => {
   const middle = mean(0);
   const others = at.node.inputs.slice(1).map((_, i) => at.input(i + 1));
   const derivative = gradientAt(at, 0, m, { 0: middle }, applied(at, [middle, ...others]));
-  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), derivative, smallest.smooth)];
+  const threshold = singular.has(at.node.opType) ? ops.scale(ops.op('Abs', [middle]), smallest.smooth) : ops.scalar(smallest.smooth, dx);
+  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), derivative, threshold)];
 };
 
 /** y = a b: Δy = ā Δb + b̄ Δa with means over input and reference, which shares what both changed alike. */
@@ -152,7 +156,8 @@ const smooth = new Set(
 /**
  * The rules of DeepLIFT (rescale) for a graph: gradients become multipliers m with Σ m_x Δx = Δy exactly. Products of two
  * signals, softmax and layer normalisation, which the paper leaves open, share their change between both operands;
- * other normalisations over the picture are taken at their gradient, and are not exact.
+ * other normalisations (group, instance, local response, Lp) and the larger of two signals are taken at their gradient, and
+ * are not exact.
  */
 export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLookup {
   const varying = varyingTensors(graph);
@@ -170,7 +175,8 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
     const key = operatorKey(node);
     if (straight.has(key)) return paired(straightPieces, { stop: [1, 2] });
     if (smooth.has(key)) return paired(smoothCurve, { stop: [1, 2] });
-    if (key === 'MaxPool') return paired(maxPool);
+    if (key === 'MaxPool' || key === 'GlobalMaxPool') return paired(maxPool);
+    if (key === 'ReduceMax') return paired(maxPool, { stop: [1] });
     if (key === 'Softmax') return paired(softmax);
     if (key === 'LayerNormalization') return paired(layerNormalization, { stop: [1, 2] });
     const both = node.inputs.length >= 2 && varying.has(node.inputs[0]) && varying.has(node.inputs[1]);

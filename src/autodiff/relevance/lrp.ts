@@ -1,3 +1,4 @@
+import { FoveaError } from '../../errors.ts';
 import { type Graph, intAttribute, type Node, producersOf, topologicalSort } from '../../onnx/index.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
@@ -163,6 +164,23 @@ const shared = (excites: boolean): RuleTable => ({
 
 const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
 const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
+/** Operators after which the values of the picture still lie between the same bounds. */
+const MOVERS = new Set([...CARRIERS, 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Pad', 'Slice']);
+
+/** Bounds of the picture hold for its own values only: the first convolution must read these. */
+function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>): void {
+  const between = (name: string): Node | undefined => {
+    const maker = producers.get(name);
+    return maker && MOVERS.has(maker.opType) ? between(maker.inputs[0]) : maker;
+  };
+  const obstacle = first && between(first.inputs[0]);
+  if (first && !obstacle) return;
+  const reason = obstacle ? `the first one, ${first?.name || first?.outputs[0]}, reads them after ${obstacle.opType}` : 'this network has none';
+  throw new FoveaError(
+    'unsupported',
+    `the box rule needs a convolution that reads the values of the picture themselves, and ${reason}: choose another composite, such as epsilon-plus-flat`,
+  );
+}
 
 /**
  * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options` says, sums and means
@@ -175,6 +193,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const excites = options.convolution === 'excitation';
   const others = shared(excites);
   const first = topologicalSort(graph.nodes).find((node) => node.opType === 'Conv' && varying.has(node.inputs[0]));
+  if (options.first === 'box') checkBox(first, producers);
   const isGate = (name: string): boolean => {
     const maker = producers.get(name);
     return maker !== undefined && (GATES.has(maker.opType) || (CARRIERS.has(maker.opType) && isGate(maker.inputs[0])));
