@@ -33,8 +33,13 @@ export const blurIg = defineMethod({
   cost: 'steps forward and backward: 100',
   options: z.object({
     steps: z.int().min(1).max(10_000).default(100).describe('points on the path'),
-    maxSigma: z.number().positive().max(1000).default(50).describe('standard deviation in pixels of the strongest blur'),
-    spacing: z.enum(['linear', 'sqrt']).default('linear').describe('linear: sigma grows evenly; sqrt: its square does, up to maxSigma'),
+    maxSigma: z
+      .number()
+      .positive()
+      .max(1000)
+      .default(50)
+      .describe('standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance'),
+    spacing: z.enum(['linear', 'sqrt']).default('linear').describe('linear: sigma grows evenly up to maxSigma; sqrt: its square does'),
     sigmaStep: z.number().positive().default(0.01).describe('difference of sigma by which the derivative of the blur is taken'),
     output: outputOption,
     reduce: reduceOption,

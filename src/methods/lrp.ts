@@ -39,7 +39,7 @@ function rulesFor(model: Model, { composite, ...parameters }: Parameters): Relev
  * Batch normalisation is folded into convolutions first.
  *
  *   epsilon      R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j
- *   gamma        the same with w + γ w⁺
+ *   gamma        the same with products of the sign of z_j counted 1 + γ times
  *   alpha-beta   R_i = Σ_j (α (x_i w_ij)⁺ / z_j⁺ - (α - 1) (x_i w_ij)⁻ / z_j⁻) R_j
  */
 export const lrp = defineMethod({

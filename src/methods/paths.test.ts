@@ -14,16 +14,19 @@ const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a,
 const explained = (model: Model, method: string, options = {}) => explain(model, picture, { method, target: 1, options });
 
 describe('blur-ig', () => {
-  it('of a linear model is weight times what the blurs take away', async () => {
+  it.each([
+    ['linear', (share: number, most: number) => share * most],
+    ['sqrt', (share: number, most: number) => Math.sqrt(share * most)],
+  ] as const)('with spacing %s of a linear model is weight times what the blurs take away', async (spacing, sigmaAt) => {
     const [steps, maxSigma] = [40, 3];
-    const { map, manifest } = await explained(await linearNet(), 'blur-ig', { steps, maxSigma, sigmaStep: 1e-3 });
+    const { map, manifest } = await explained(await linearNet(), 'blur-ig', { steps, maxSigma, spacing, sigmaStep: 1e-3 });
     const expected = new Float64Array(AREA);
     for (let c = 0; c < 3; c++) {
       const plane = Float64Array.from(picture.data.subarray(c * AREA, (c + 1) * AREA));
       for (let i = 0; i < steps; i++) {
-        const sigma = (i * maxSigma) / steps;
+        const [sigma, after] = [i, i + 1].map((k) => sigmaAt(k / steps, maxSigma));
         const [here, next] = [sigma, sigma + 1e-3].map((s) => gaussianFilter(HEIGHT, WIDTH, s, 'zero')(plane));
-        for (let p = 0; p < AREA; p++) expected[p] -= (((next[p] - here[p]) / 1e-3) * maxSigma * linearWeights.data[(c * AREA + p) * CLASSES + 1]) / steps;
+        for (let p = 0; p < AREA; p++) expected[p] -= ((next[p] - here[p]) / 1e-3) * (after - sigma) * linearWeights.data[(c * AREA + p) * CLASSES + 1];
       }
     }
     expect(relativeError(map.data, expected)).toBeLessThan(1e-3);

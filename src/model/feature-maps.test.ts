@@ -133,6 +133,15 @@ describe('feature maps of transformers', () => {
   });
 });
 
+it.each(['recipro-cam', 'lift-cam', 'ablation-cam', 'iia'])('%s says where a network goes past a layer, and names those it goes through', async (method) => {
+  const model = await vit(1, 'token');
+  await expect(explain(model, picture, { method, options: { layer: 'block0/sum' } })).resolves.toBeDefined();
+  await expect(explain(model, picture, { method, options: { layer: 'block1/norm1' } })).rejects.toMatchObject({
+    code: 'usage',
+    message: expect.stringMatching(/by a way that does not lead through "block1\/norm1"; its feature maps are block0\/out \(tokens, 8×6×6\)/),
+  });
+});
+
 it('iia takes the last feature map of a convolutional network with attention in its middle', async () => {
   const model = await load((b, x, { patches, block, ints, normal, linear }) => {
     const grid = b.add('Reshape', [b.add('Transpose', [block(patches(x), 36, 'block')], { perm: [0, 2, 1] }), ints(0, DIM, 6, 6)]);

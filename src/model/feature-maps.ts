@@ -4,6 +4,8 @@ import type { FeatureMap } from './model.ts';
 
 /** Numbers of class, distillation and register tokens that stand before the patches in known architectures. */
 const TOKEN_PREFIXES = [0, 1, 2, 4, 5, 8, 9];
+/** The most of them. */
+export const MOST_PREFIX = Math.max(...TOKEN_PREFIXES);
 /** How often a transformer halves its patch grid at most. */
 const HALVINGS = 4;
 
@@ -96,17 +98,16 @@ function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
   const shape = shapeOf(flow, node.inputs[0]);
   const length = shape?.[1];
   if (shape?.length !== 3 || typeof length !== 'number') return undefined;
-  const most = Math.max(...TOKEN_PREFIXES);
   const numbers = (index: number): readonly number[] => flow.known.get(node.inputs[index] ?? '')?.value?.map(Number) ?? [];
   if (node.opType === 'Gather') {
     const axis = node.attributes.get('axis');
     const indices = numbers(1);
-    const areFirst = indices.length > 0 && indices.every((index) => index >= 0 && index < most && index < length - 1);
+    const areFirst = indices.length > 0 && indices.every((index) => index >= 0 && index < MOST_PREFIX && index < length - 1);
     return axis?.type === 'int' && Number(axis.value) === 1 && areFirst ? indices : undefined;
   }
   if (node.opType !== 'Slice' || node.inputs.length < 4) return undefined;
   const [end] = numbers(2);
-  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= most ? Array.from({ length: end }, (_, i) => i) : undefined;
+  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= MOST_PREFIX ? Array.from({ length: end }, (_, i) => i) : undefined;
 }
 
 /** What the outputs listen to. */

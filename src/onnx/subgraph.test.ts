@@ -31,9 +31,9 @@ describe('subgraph', () => {
 
   it('refuses cuts that do not fit', () => {
     const cut = (inputs: string[], outputs: string[]) => () => subgraph(model.graph, { inputs, outputs });
-    expect(cut(['logits'], ['relu'])).toThrow('the output "relu" needs the input "x" beside "logits"');
+    expect(cut(['logits'], ['relu'])).toThrow('the output "relu" depends on the input "x" by a way that does not lead through "logits"');
     expect(cut(['x', 'logits'], ['relu'])).toThrow('no output of "relu" depends on "logits"');
-    expect(cut([], ['relu'])).toThrow('the output "relu" needs the input "x" beside no input');
+    expect(cut([], ['relu'])).toThrow(/^the output "relu" depends on the input "x"$/);
     expect(cut(['x'], ['x'])).toThrow('the output "x" does not depend on "x"');
     expect(cut(['x'], ['conv.weight'])).toThrow('the output "conv.weight" does not depend on "x"');
     const b = graphBuilder({ extend: model.graph });

@@ -76,8 +76,8 @@ function neededNodes(graph: Graph, cut: Cut, producers: ReadonlyMap<string, Node
     const producer = producers.get(name);
     if (producer === undefined) {
       if (isInitializer(graph, name)) continue;
-      const given = list(cut.inputs) || 'no input';
-      throw new FoveaError('model', `the output "${output}" needs the input "${name}" beside ${given}`);
+      const way = cut.inputs.length > 0 ? ` by a way that does not lead through ${list(cut.inputs)}` : '';
+      throw new FoveaError('model', `the output "${output}" depends on the input "${name}"${way}`);
     }
     if (needed.has(producer)) continue;
     needed.add(producer);

@@ -74,7 +74,8 @@ interface LastIntegral {
 async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, own: LayerValues, map: Float64Array): Promise<void> {
   const { values, layout } = own;
   const least = leastOf(own);
-  const integral = await model.pathIntegral?.({ batch: values, reference: least, points: alphas ?? [1], at: layer, target, score, batchSize });
+  const request = { batch: values, reference: least, points: alphas ?? [1], at: layer, target, score, batchSize };
+  const integral = await withLayers(model, [layer], async () => model.pathIntegral?.(request));
   if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
   const size = values.data.length / values.shape[0];
   for (let row = 0; row < values.data.length; row += size) {

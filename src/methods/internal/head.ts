@@ -44,7 +44,8 @@ export async function explainLayers(
   for (const [t, { index }] of targets.entries()) {
     const maps: LayerMap[] = [];
     for (const [l, layer] of layers.entries()) {
-      const map = await mapOf(layer, index, (share) => progress((t + (l + share) / layers.length) / targets.length));
+      const report = (share: number): void => progress((t + (l + share) / layers.length) / targets.length);
+      const map = await withLayers(model, [layer.name], () => mapOf(layer, index, report));
       maps.push({ layer: layer.name, map });
     }
     attributions.push(fromLayers(maps, options.relu, height, width));

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { hasAspect } from '../../model/feature-maps.ts';
+import { hasAspect, MOST_PREFIX } from '../../model/feature-maps.ts';
 import { type FeatureMap, type MapLayout, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
@@ -43,9 +43,6 @@ export async function withLayers<T>(model: Model, names: readonly string[], run:
 }
 
 const pictureOf = ({ shape: [, , height, width] }: Tensor) => ({ height, width });
-
-/** Most tokens before the grid: class, distillation, registers. */
-const MOST_PREFIX = 8;
 
 /** A grid of the picture's shape after as few other tokens as possible. */
 function tokenGrid(length: number, input: Tensor): { prefix: number; height: number; width: number } | undefined {
