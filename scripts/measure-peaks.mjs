@@ -16,7 +16,7 @@ const OPTIONS = {
   lime: { N: 200, segmentation: 'slic' },
   'kernel-shap': { N: 200, segments: 25 },
   sobol: { design: 6 },
-  sag: { maxCalls: 200 },
+  sag: { maxCalls: 600 },
   'i-gos': { iterations: 3, steps: 10 },
   'integrated-gradients': { steps: 20 },
   'expected-gradients': { samples: 20 },
