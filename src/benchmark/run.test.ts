@@ -291,6 +291,20 @@ describe('claimFolder', () => {
   });
 });
 
+describe('claimFolder, of the data set', () => {
+  const list = (images: string) => openDataset(`pics-list:${join(folder, 'pics.txt')}`, { images });
+  const claim = async (dataset: Dataset) => claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
+
+  it('wants the same folder of pictures and the same labels', async () => {
+    await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
+    await claim(await list('a'));
+    await claim(await list('a'));
+    await expect(claim(await list('b'))).rejects.toThrow('settings of the data set was {"images":"a"}, now {"images":"b"}');
+    await writeFile(join(folder, 'pics.txt'), 'one.png 1\n');
+    await expect(claim(await list('a'))).rejects.toThrow('SHA-256 of the index of the data set was "');
+  });
+});
+
 describe('what a run comes to', () => {
   it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
     const benchmark = benchmarkOf(four());

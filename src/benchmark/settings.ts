@@ -11,7 +11,8 @@ import { readIfThere, scoreFiles } from './store.ts';
 export interface Settings {
   readonly fovea: string;
   readonly model: { readonly name: string; readonly fingerprint: string; readonly runtime: string; readonly preprocessing: Json };
-  readonly dataset: { readonly name: string; readonly protocol: readonly string[] };
+  /** `index` is the SHA-256 of the file that its labels or masks stand in. */
+  readonly dataset: { readonly name: string; readonly protocol: readonly string[]; readonly options: Json; readonly index?: string };
   readonly target: TargetPolicy;
   readonly seed: number;
   /** Options of each method, all of them. */
@@ -35,7 +36,7 @@ export function settingsOf({ model, dataset, methods, metrics, target, seed }: B
   return {
     fovea: VERSION,
     model: { name, fingerprint, runtime, preprocessing: plain(preprocessing) },
-    dataset: { name: dataset.name, protocol: dataset.protocol },
+    dataset: { name: dataset.name, protocol: dataset.protocol, options: plain(dataset.options ?? {}), index: dataset.index },
     target,
     seed,
     methods: Object.fromEntries(methods.map(({ method, options }) => [method.name, plain(parseOptions(method, options))])),
@@ -51,6 +52,8 @@ function fixedParts(settings: Settings): readonly (readonly [what: string, value
     ['model', [model.name, model.fingerprint]],
     ['preprocessing', model.preprocessing],
     ['data set', [dataset.name, ...dataset.protocol]],
+    ['settings of the data set', dataset.options],
+    ['SHA-256 of the index of the data set', dataset.index],
     ['target', target],
     ['seed', seed],
     ...Object.entries(methods).map(([name, options]) => [`options of ${name}`, options] as const),

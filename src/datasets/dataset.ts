@@ -46,6 +46,10 @@ export interface Dataset extends AsyncIterable<Sample> {
   readonly classes?: 'imagenet';
   /** How the truth was read, one sentence each: what a report has to say. */
   readonly protocol: readonly string[];
+  /** The reader's options, all of them; `openDataset` fills them in. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** SHA-256 of the file that ids, labels or masks stand in, where there is one: scores of another are of other samples. */
+  readonly index?: string;
   /** What is wrong with its index, one sentence each: entries that are left out. */
   readonly problems: readonly string[];
   /** The id of sample `index`, without reading it. */

@@ -26,7 +26,8 @@ export async function openDataset(spec: string, options: Readonly<Record<string,
   const reader = datasetReaders.get(kind);
   if (!reader) throw new FoveaError('usage', `unknown data set "${spec}": expected ${all.map(formOf).join(', ')}`);
   if (path === '' && !reader.pathless) throw new FoveaError('usage', `the data set ${kind} needs a path, as in ${formOf(reader)}: ${reader.path}`);
-  return reader.open(path, parseOptions(reader, options));
+  const parsed = parseOptions(reader, options);
+  return { ...(await reader.open(path, parsed)), options: parsed };
 }
 
 export * from './dataset.ts';

@@ -138,6 +138,11 @@ describe('evaluate', () => {
     const { code, stdout } = await fovea(['evaluate', '--pics', 'pics.txt', '--images', '.', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics'], folder);
     expect(code).toBe(0);
     expect(stdout).toContain('2 pictures. Report');
+    const elsewhere = await fovea(
+      ['evaluate', '--pics', 'pics.txt', '--images', 'album', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics', '--resume'],
+      folder,
+    );
+    expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining('settings of the data set was {"images":"."}, now {"images":"album"}') });
   });
 
   test.each([
