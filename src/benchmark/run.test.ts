@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDataset, type Dataset, type Sample } from '../datasets/dataset.ts';
 import { openDataset, selectSamples } from '../datasets/index.ts';
 import { FoveaError } from '../errors.ts';
@@ -27,7 +27,10 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fovea-benchmark-'));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const SIDE = 16;
 let calls = 0;
@@ -207,6 +210,24 @@ describe('runBenchmark', () => {
     const methods = [...benchmarkOf(four()).methods, { method: findMethod('grad-cam'), options: {} }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
     expect(problems).toEqual([{ kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') }]);
+  });
+
+  it('counts a map that is no map, and whatever else goes wrong on a picture, as a failure of that picture', async () => {
+    const notNumbers = tensor([SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(Number.NaN));
+    const centre = findMethod('centre');
+    vi.spyOn(centre, 'explain')
+      .mockResolvedValueOnce([{ map: notNumbers }])
+      .mockRejectedValueOnce(new TypeError('x is undefined'));
+    const [, random] = benchmarkOf(four()).methods;
+    const unreadable = new FoveaError('usage', 'this is no sample');
+    const dataset = datasetOf([sample('a', 0), unreadable, sample('b', 1)]);
+    const problems = await runBenchmark(benchmarkOf(dataset, { methods: [{ method: centre, options: {} }, random] }), await openStore(folder));
+    expect(problems).toEqual([
+      { kind: 'failed', item: 'a', method: 'centre', message: expect.stringMatching(/^a, centre: .*NaN/) },
+      { kind: 'failed', item: 'damaged-1', message: 'damaged-1: this is no sample' },
+      { kind: 'failed', item: 'b', method: 'centre', message: 'b, centre: internal: x is undefined' },
+    ]);
+    expect((await lines()).map(({ item, method }) => `${item} ${method}`)).toEqual([...Array(3).fill('a random'), ...Array(3).fill('b random')]);
   });
 
   it('tries a method on every picture where it finds nothing on one', async () => {

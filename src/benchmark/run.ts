@@ -66,8 +66,12 @@ function report(run: Run, problem: Problem, error?: unknown): void {
   run.events.onProblem?.(problem, error);
 }
 
-/** Errors that end the run: interruption, and results that cannot be written. */
-const endsRun = (error: unknown): boolean => !(error instanceof FoveaError) || ['cancelled', 'output', 'internal'].includes(error.code);
+const codeOf = (error: unknown): string => (error instanceof FoveaError ? error.code : 'internal');
+
+/** Errors that end the run: interruption, and results that cannot be written. Even a bug of ours costs one map and not the rest. */
+const endsRun = (error: unknown): boolean => ['cancelled', 'output'].includes(codeOf(error));
+
+const reasonOf = (error: unknown): string => (error instanceof FoveaError ? error.message : `internal: ${messageOf(error)}`);
 
 /** The class to explain, or why there is none. */
 function chooseTarget({ model, target }: Benchmark, sample: Sample, { probabilities }: PreparedInput): Target | string {
@@ -219,8 +223,8 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
     } catch (error) {
       if (endsRun(error)) throw error;
       work.finish(scoreKind(name, metric.key));
-      if ((error as FoveaError).code === 'unsupported') dropMetric(run, metric.key, error);
-      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${messageOf(error)}` }, error);
+      if (codeOf(error) === 'unsupported') dropMetric(run, metric.key, error);
+      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${reasonOf(error)}` }, error);
     }
   }
 }
@@ -247,9 +251,9 @@ async function runSample(run: Run, prepared: Prepared, what: string): Promise<vo
       await runMethod(run, each, prepared, what);
     } catch (error) {
       if (endsRun(error)) throw error;
-      const isUnable = (error as FoveaError).code === 'unsupported';
+      const isUnable = codeOf(error) === 'unsupported';
       if (isUnable) dropped.add(name);
-      const message = isUnable ? messageOf(error) : `${item}, ${name}: ${messageOf(error)}`;
+      const message = isUnable ? messageOf(error) : `${item}, ${name}: ${reasonOf(error)}`;
       report(run, { kind: isUnable ? 'not-run' : 'failed', ...(isUnable ? {} : { item }), method: name, message }, error);
       for (const kind of kindsOf(benchmark, name)) work.drop(kind, isUnable ? Infinity : 1);
     }
@@ -273,15 +277,17 @@ function countSteps({ dataset, methods, metrics }: Benchmark, store: ScoreStore)
 async function runIndex(run: Run, index: number, what: string): Promise<boolean> {
   const { dataset } = run.benchmark;
   const id = dataset.idOf(index);
-  const sample = await readSample(dataset, index);
+  const fail = (error: unknown): undefined => {
+    if (endsRun(error)) throw error;
+    report(run, { kind: 'failed', item: id, message: `${id}: ${reasonOf(error)}` }, error);
+  };
+  const sample = await readSample(dataset, index).catch(fail);
+  if (sample === undefined) return false;
   if (sample instanceof FoveaError) {
     report(run, { kind: 'damaged', item: id, message: sample.message.includes(id) ? sample.message : `${id}: ${sample.message}` }, sample);
     return false;
   }
-  const prepared = await prepare(run, sample).catch((error: unknown) => {
-    if (endsRun(error)) throw error;
-    report(run, { kind: 'failed', item: id, message: `${id}: ${messageOf(error)}` }, error);
-  });
+  const prepared = await prepare(run, sample).catch(fail);
   if (prepared === undefined) return false;
   if (typeof prepared === 'string') {
     report(run, { kind: 'left-out', item: id, message: `${id} is left out: ${prepared}` });
