@@ -79,6 +79,20 @@ describe('image-folder', () => {
   });
 });
 
+test('samples that would share an id are numbered, and stay apart in a part of the data set', async () => {
+  await write('twice/images/one.png', await row([GREY]));
+  await mkdir(join(folder, 'twice/masks'), { recursive: true });
+  await write('twice/labels.txt', 'one.png\t4\tn1\ta\none.png\t5\tn2\tb\n');
+  const dataset = await openDataset(`objects:${folder}/twice`);
+  expect((await all(`objects:${folder}/twice`)).map(({ id, label }) => [id, label?.name])).toEqual([
+    ['one', 'a'],
+    ['one.2', 'b'],
+  ]);
+  expect(selectSamples(dataset, { shard: { index: 1, count: 2 } }).idOf(0)).toBe('one.2');
+  for (const name of ['a.b.png', 'a/b.png', 'a.b.2.png']) await write(`dots/x/${name}`, await row([GREY]));
+  expect(new Set((await all(`image-folder:${folder}/dots`)).map(({ id }) => id)).size).toBe(3);
+});
+
 test('pics-list: classes of lines, pictures twice, lines without class', async () => {
   await write('list/a b.png', await row([GREY]));
   await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');
