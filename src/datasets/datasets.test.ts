@@ -242,7 +242,12 @@ describe('selectSamples', () => {
     expect(parseShard('3/16', {})).toEqual({ index: 2, count: 16 });
     expect(parseShard('auto/16', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 0, count: 16 });
     expect(parseShard('auto', { SLURM_ARRAY_TASK_ID: '5', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '8' })).toEqual({ index: 4, count: 8 });
-    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
+    // One task of an array run again is an array of one: its id is its place all the same.
+    const again = { SLURM_ARRAY_TASK_ID: '3', SLURM_ARRAY_TASK_MIN: '3', SLURM_ARRAY_TASK_COUNT: '1' };
+    expect(parseShard('auto/16', again)).toEqual({ index: 3, count: 16 });
+    expect(() => parseShard('auto/3', again)).toThrow('--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the jobs from 0');
+    expect(() => parseShard('auto', { ...again, SLURM_ARRAY_TASK_ID: '4' })).toThrow('SLURM_ARRAY_TASK_ID is 4');
+    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0', 'auto/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
     expect(() => parseShard('auto/4', {})).toThrow('neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
     expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '1' })).toThrow('as in --shard auto/16');
   });

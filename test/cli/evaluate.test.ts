@@ -124,6 +124,7 @@ describe('evaluate', () => {
     for (const shard of ['1/2', '2/2']) {
       const { code, stderr } = await fovea([...scenes(3), '--out', 'parts', '--shard', shard], folder);
       expect(code).toBe(0);
+      expect(stderr).toContain(`part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? 2 : 1} pictures × 3 methods`);
       expect(stderr).toContain('run the same without --shard and with --resume');
     }
     const { code, stdout, stderr } = await fovea([...scenes(3), '--out', 'parts', '--resume'], folder);

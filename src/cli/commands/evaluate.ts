@@ -138,15 +138,16 @@ export function formatDuration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function announce({ output }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
+function announce({ output, shard }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
   const total = dataset.length * run.length * scored.length;
   const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
   const names = new Set(run.map(({ method }) => method.name));
   const keys = new Set(scored.map(({ key }) => key));
   const there = store.scores().filter(({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric)).length;
   const done = there > 0 ? `; ${formatCount(there)} are there already` : '';
+  const part = shard ? `part ${shard.index + 1} of ${shard.count}: ` : '';
   output.note(
-    `${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
+    `${part}${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
   );
 }
 
