@@ -21,6 +21,8 @@ export interface Problem {
   /** The sample; none for what is wrong with the data set's index or a method as a whole. */
   readonly item?: string;
   readonly method?: string;
+  /** The key of a metric that could not be scored at all. */
+  readonly metric?: string;
   readonly message: string;
   /** `left-out`: the sample is fine, but has no class to explain. */
   readonly kind: 'damaged' | 'left-out' | 'failed' | 'index' | 'not-run';
@@ -55,6 +57,9 @@ interface Prepared {
   readonly target: Target;
   readonly truth: Pick<MetricContext, 'mask' | 'void'>;
 }
+
+/** Why a metric of masks has no score of a picture without one. */
+export const NO_MASK = 'the picture has no mask';
 
 const seconds = (since: number): number => Math.round(performance.now() - since) / 1000;
 const mapKind = (method: string): string => `map ${method}`;
@@ -186,7 +191,7 @@ async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod
     const none = { value: null, reason, preset: preset ?? Object.keys(metric.presets)[0], options: {} };
     return { ...base, ...none, modelCalls: meter.calls(), seconds: 0 };
   };
-  if (metric.needs.includes('mask') && !context.mask) return without('the picture has no mask');
+  if (metric.needs.includes('mask') && !context.mask) return without(NO_MASK);
   const options = optionsFor(wanted, each);
   if (!options) return without('the method does not promise completeness');
   const metered = meter.wrap(model);
@@ -233,7 +238,7 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
 function dropMetric(run: Run, key: string, error: unknown): void {
   run.dropped.add(key);
   for (const { method } of run.benchmark.methods) run.work.drop(scoreKind(method.name, key), Number.POSITIVE_INFINITY);
-  report(run, { kind: 'not-run', message: messageOf(error) }, error);
+  report(run, { kind: 'not-run', metric: key, message: messageOf(error) }, error);
 }
 
 const isDone = ({ benchmark, store, dropped }: Run, item: string, method: string): boolean =>
