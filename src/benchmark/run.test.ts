@@ -300,7 +300,12 @@ describe('the store', () => {
 describe('claimFolder', () => {
   it('wants --resume for a folder with scores, and the same settings', async () => {
     const settings = settingsOf(benchmarkOf(four()));
-    await claimFolder(folder, settings, false);
+    await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
+    await claimFolder(folder, settings, true);
+    await expect(claimFolder(folder, { ...settings, seed: 9 }, false, true)).rejects.toThrow('seed was 0, now 9');
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
+    await claimFolder(folder, settings, false, true);
     await expect(claimFolder(folder, settings, false)).rejects.toThrow('add --resume');
     await claimFolder(folder, settings, true);
     await expect(claimFolder(folder, { ...settings, seed: 1 }, true)).rejects.toThrow('made with other settings: seed was 0, now 1');
@@ -318,6 +323,7 @@ describe('claimFolder, of the data set', () => {
 
   it('wants the same folder of pictures and the same labels', async () => {
     await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
     await claim(await list('a'));
     await claim(await list('a'));
     await expect(claim(await list('b'))).rejects.toThrow('settings of the data set was {"images":"a"}, now {"images":"b"}');

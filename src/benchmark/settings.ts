@@ -5,7 +5,7 @@ import { parseOptions } from '../methods/options.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { VERSION } from '../version.ts';
 import type { Benchmark, BenchmarkMetric, TargetPolicy } from './benchmark.ts';
-import { readIfThere, scoreFiles } from './store.ts';
+import { holdsScores, readIfThere } from './store.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
 export interface Settings {
@@ -78,19 +78,24 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
   return { ...now, methods: { ...before.methods, ...now.methods }, metrics: { ...before.metrics, ...now.metrics } };
 }
 
-/**
- * Makes sure that a folder's scores and this run's belong together, and notes down the settings.
- * @throws FoveaError `usage` if there are scores and `resume` is false, or if they were made otherwise.
- */
-export async function claimFolder(folder: string, now: Settings, resume: boolean): Promise<void> {
-  const text = await readIfThere(join(folder, FILE));
-  const started = text !== undefined || (await scoreFiles(folder)).length > 0;
-  if (started && !resume) throw new FoveaError('usage', `${folder} holds scores of an earlier run: add --resume to go on with it, or take another folder`);
-  let before: Settings | undefined;
+function parseSettings(text: string, folder: string): Settings {
   try {
-    before = text === undefined ? undefined : (JSON.parse(text) as Settings);
+    return JSON.parse(text) as Settings;
   } catch {
     throw new FoveaError('usage', `${join(folder, FILE)} is damaged: take another folder`);
   }
-  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(before ? merge(before, now, folder) : now, null, 2)}\n`);
+}
+
+/**
+ * Makes sure that a folder's scores and this run's belong together, and notes down the settings. Settings of a run that
+ * ended before its first score are forgotten; not so where the run is a part, since another part may be at its first.
+ * @throws FoveaError `usage` if there are scores and `resume` is false, or if they were made otherwise.
+ */
+export async function claimFolder(folder: string, now: Settings, resume: boolean, isPart = false): Promise<void> {
+  const hasScores = await holdsScores(folder);
+  if (hasScores && !resume && !isPart)
+    throw new FoveaError('usage', `${folder} holds scores of an earlier run: add --resume to go on with it, or take another folder`);
+  const text = hasScores || isPart ? await readIfThere(join(folder, FILE)) : undefined;
+  const settings = text === undefined ? now : merge(parseSettings(text, folder), now, folder);
+  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(settings, null, 2)}\n`);
 }

@@ -224,7 +224,7 @@ async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): 
   const { flags, output, shard } = session;
   const benchmark = await benchmarkOf(session, whole, loaded);
   await requireWritableFolder(flags.out);
-  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true || shard !== undefined);
+  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true, shard !== undefined);
   const store = await openStore(flags.out, benchmark.part);
   const problems = await score(session, benchmark, store);
   output.progress.stop();
