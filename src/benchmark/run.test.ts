@@ -183,6 +183,13 @@ describe('runBenchmark', () => {
     expect(of('deletion')).toMatchObject({ count: 2, excluded: 0 });
   });
 
+  it('records what was asked where there is no score', async () => {
+    const metrics = [{ key: 'f1', metric: findMetric('f1'), options: { threshold: 0.25 } }];
+    const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
+    await runBenchmark(benchmarkOf(dataset, { metrics }), await openStore(folder));
+    expect((await lines())[1]).toMatchObject({ value: null, preset: 'custom', options: { threshold: 0.25 } });
+  });
+
   it('explains the likeliest of the classes that count as the label', async () => {
     const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } })]);
     await runBenchmark(benchmarkOf(dataset), await openStore(folder));

@@ -13,6 +13,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Benchmark, BenchmarkMethod, BenchmarkMetric, BenchmarkRecord, MapRecord, ScoreRecord } from './benchmark.ts';
 import { type CachedExplanation, cacheKey, readCached, writeCached } from './cache.ts';
 import { createWorkMeter, type WorkMeter } from './progress.ts';
+import { metricSettings } from './settings.ts';
 import { sketchOf } from './sketch.ts';
 import type { ScoreStore } from './store.ts';
 
@@ -188,7 +189,7 @@ async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod
   const started = performance.now();
   const base = { kind: 'score', item, method: each.method.name, metric: key } as const;
   const without = (reason: string): ScoreRecord => {
-    const none = { value: null, reason, preset: preset ?? Object.keys(metric.presets)[0], options: {} };
+    const none = { value: null, reason, ...metricSettings(wanted) };
     return { ...base, ...none, modelCalls: meter.calls(), seconds: 0 };
   };
   if (metric.needs.includes('mask') && !context.mask) return without(NO_MASK);

@@ -4,7 +4,7 @@ import type { Json } from '../methods/method.ts';
 import { parseOptions } from '../methods/options.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { VERSION } from '../version.ts';
-import type { Benchmark, BenchmarkMetric, TargetPolicy } from './benchmark.ts';
+import type { Benchmark, BenchmarkMetric, ScoreRecord, TargetPolicy } from './benchmark.ts';
 import { holdsScores, readIfThere } from './store.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
@@ -24,10 +24,10 @@ export interface Settings {
 const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
 /** The protocol of a metric, and all its options: the preset's, then those given, then defaults. */
-export function metricSettings({ metric, preset = Object.keys(metric.presets)[0], options }: BenchmarkMetric): { preset: string; options: Json } {
+export function metricSettings({ metric, preset = Object.keys(metric.presets)[0], options }: BenchmarkMetric): Pick<ScoreRecord, 'preset' | 'options'> {
   const all = parseOptions(metric, { ...metric.presets[preset], ...options });
   const published = parseOptions(metric, metric.presets[preset] ?? {});
-  return { preset: JSON.stringify(all) === JSON.stringify(published) ? preset : 'custom', options: plain(all) };
+  return { preset: JSON.stringify(all) === JSON.stringify(published) ? preset : 'custom', options: plain(all) as ScoreRecord['options'] };
 }
 
 /** The settings of a benchmark. */
