@@ -338,6 +338,20 @@ describe('claimFolder, of the data set', () => {
   });
 });
 
+describe('which pictures were taken', () => {
+  it('is recorded, and may change when a run goes on', async () => {
+    const three = benchmarkOf(selectSamples(four(), { limit: 3 }));
+    const store = await openStore(folder);
+    await claimFolder(folder, settingsOf(three), false);
+    await runBenchmark(three, store);
+    const said = 'Pictures: the first 3 of 4 samples.';
+    expect(await readFile(join(folder, 'run.json'), 'utf8')).toContain(said);
+    expect(benchmarkReport(summarise(three, store, []), await createGallery(three, store, 1))).toContain(said);
+    await claimFolder(folder, settingsOf(benchmarkOf(four())), true);
+    expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
+  });
+});
+
 describe('what a run comes to', () => {
   it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
     const benchmark = benchmarkOf(four());

@@ -51,7 +51,8 @@ function fixedParts(settings: Settings): readonly (readonly [what: string, value
     ['version of Fovea', fovea],
     ['model', [model.name, model.fingerprint]],
     ['preprocessing', model.preprocessing],
-    ['data set', [dataset.name, ...dataset.protocol]],
+    // Not its protocol, which says how many pictures were taken too: a run may go on with more of them.
+    ['data set', dataset.name],
     ['settings of the data set', dataset.options],
     ['SHA-256 of the index of the data set', dataset.index],
     ['target', target],

@@ -238,6 +238,19 @@ describe('selectSamples', () => {
     expect(selectSamples(finite, { sample: { count: 99, seed: 1 } }).length).toBe(50);
   });
 
+  it('says in the protocol what was taken', async () => {
+    const scenes = await openDataset('demo-scenes', { seed: 2 });
+    const finite = selectSamples(scenes, { limit: 50 });
+    const added = (selection: Parameters<typeof selectSamples>[1]) => selectSamples(finite, selection).protocol.slice(finite.protocol.length);
+    expect(finite.protocol.slice(1)).toEqual(['Settings of the data set: seed=2.', 'Pictures: the first 50 samples.']);
+    expect(added({})).toEqual([]);
+    expect(added({ limit: 50 })).toEqual([]);
+    expect(added({ sample: { count: 20, seed: 3 } })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3.']);
+    expect(added({ limit: 7, shard: { index: 2, count: 4 } })).toEqual(['Pictures: the first 7 of 50 samples; of these part 3 of 4.']);
+    expect(added({ sample: { count: 20, seed: 3 }, limit: 7 })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3; of these the first 7.']);
+    expect(added({ shard: { index: 2, count: 4 } })).toEqual(['Pictures: part 3 of 4.']);
+  });
+
   it('takes the part from the command line or from the cluster', () => {
     expect(parseShard('3/16', {})).toEqual({ index: 2, count: 16 });
     expect(parseShard('auto/16', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 0, count: 16 });

@@ -39,13 +39,26 @@ function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): nu
   return some.slice(0, limit).filter((_, i) => !shard || i % shard.count === shard.index);
 }
 
+/** Which samples were taken, in the order in which the parts of the selection are applied; none where all are. */
+function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Selection): string[] {
+  const drawn = Math.min(sample?.count ?? length, length);
+  const of = Number.isFinite(length) ? ` of ${length}` : '';
+  const steps = [
+    ...(sample ? [`${drawn}${of} samples, drawn with seed ${sample.seed}`] : []),
+    ...(limit < drawn ? [sample ? `of these the first ${limit}` : `the first ${limit}${of} samples`] : []),
+  ];
+  if (shard) steps.push(`${steps.length > 0 ? 'of these ' : ''}part ${shard.index + 1} of ${shard.count}`);
+  return steps.length > 0 ? [`Pictures: ${steps.join('; ')}.`] : [];
+}
+
 /**
- * A part of a data set.
+ * A part of a data set; its protocol says which.
  * @throws FoveaError `usage` for an endless data set without a limit.
  */
 export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
   const indices = indicesOf(dataset, selection);
-  return createDataset({ ...dataset, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
+  const protocol = [...dataset.protocol, ...protocolOf(dataset, selection)];
+  return createDataset({ ...dataset, protocol, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -205,7 +205,10 @@ describe('segmentation', () => {
       ['average-precision', 'mean'],
       ['f1:chefer-2021-rows', 'mean'],
     ]);
-    expect(settings).toMatchObject({ target: 'predicted', dataset: { protocol: [expect.stringContaining('union of all annotations')] } });
+    expect(settings).toMatchObject({
+      target: 'predicted',
+      dataset: { protocol: [expect.stringContaining('union of all annotations'), 'Settings of the data set: masks=union, crowd=include.'] },
+    });
   });
 
   test('an unknown data set', async () => {
