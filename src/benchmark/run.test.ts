@@ -321,9 +321,7 @@ describe('claimFolder', () => {
     await claimFolder(folder, more, true);
     expect(Object.keys(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).methods)).toEqual(['occlusion', 'random', 'centre']);
   });
-});
 
-describe('claimFolder, of the data set', () => {
   const list = (images: string) => openDataset(`pics-list:${join(folder, 'pics.txt')}`, { images });
   const claim = async (dataset: Dataset) => claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
 
@@ -338,8 +336,8 @@ describe('claimFolder, of the data set', () => {
   });
 });
 
-describe('which pictures were taken', () => {
-  it('is recorded, and may change when a run goes on', async () => {
+describe('what a run comes to', () => {
+  it('says which pictures were taken, and these may change when a run goes on', async () => {
     const three = benchmarkOf(selectSamples(four(), { limit: 3 }));
     const store = await openStore(folder);
     await claimFolder(folder, settingsOf(three), false);
@@ -350,9 +348,7 @@ describe('which pictures were taken', () => {
     await claimFolder(folder, settingsOf(benchmarkOf(four())), true);
     expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
   });
-});
 
-describe('what a run comes to', () => {
   it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
     const benchmark = benchmarkOf(four());
     const store = await openStore(folder);
