@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDataset, type Dataset, type Sample } from '../datasets/dataset.ts';
 import { openDataset, selectSamples } from '../datasets/index.ts';
 import { FoveaError } from '../errors.ts';
@@ -27,7 +27,10 @@ let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fovea-benchmark-'));
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(folder, { recursive: true, force: true });
+});
 
 const SIDE = 16;
 let calls = 0;
@@ -180,6 +183,13 @@ describe('runBenchmark', () => {
     expect(of('deletion')).toMatchObject({ count: 2, excluded: 0 });
   });
 
+  it('records what was asked where there is no score', async () => {
+    const metrics = [{ key: 'f1', metric: findMetric('f1'), options: { threshold: 0.25 } }];
+    const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
+    await runBenchmark(benchmarkOf(dataset, { metrics }), await openStore(folder));
+    expect((await lines())[1]).toMatchObject({ value: null, preset: 'custom', options: { threshold: 0.25 } });
+  });
+
   it('explains the likeliest of the classes that count as the label', async () => {
     const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } })]);
     await runBenchmark(benchmarkOf(dataset), await openStore(folder));
@@ -209,6 +219,24 @@ describe('runBenchmark', () => {
     expect(problems).toEqual([{ kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') }]);
   });
 
+  it('counts a map that is no map, and whatever else goes wrong on a picture, as a failure of that picture', async () => {
+    const notNumbers = tensor([SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(Number.NaN));
+    const centre = findMethod('centre');
+    vi.spyOn(centre, 'explain')
+      .mockResolvedValueOnce([{ map: notNumbers }])
+      .mockRejectedValueOnce(new TypeError('x is undefined'));
+    const [, random] = benchmarkOf(four()).methods;
+    const unreadable = new FoveaError('usage', 'this is no sample');
+    const dataset = datasetOf([sample('a', 0), unreadable, sample('b', 1)]);
+    const problems = await runBenchmark(benchmarkOf(dataset, { methods: [{ method: centre, options: {} }, random] }), await openStore(folder));
+    expect(problems).toEqual([
+      { kind: 'failed', item: 'a', method: 'centre', message: expect.stringMatching(/^a, centre: .*NaN/) },
+      { kind: 'failed', item: 'damaged-1', message: 'damaged-1: this is no sample' },
+      { kind: 'failed', item: 'b', method: 'centre', message: 'b, centre: internal: x is undefined' },
+    ]);
+    expect((await lines()).map(({ item, method }) => `${item} ${method}`)).toEqual([...Array(3).fill('a random'), ...Array(3).fill('b random')]);
+  });
+
   it('tries a method on every picture where it finds nothing on one', async () => {
     // Black is as good as any of these pictures for the class, so that no patch is needed for it.
     const methods = [{ method: findMethod('sag'), options: { grid: 2, patches: 'hard' } }];
@@ -219,11 +247,10 @@ describe('runBenchmark', () => {
 
   it('shares the work between parts, and puts them together', async () => {
     const whole = four();
-    for (const part of ['1-of-2', '2-of-2']) {
-      const own = datasetOf(
-        [whole.idOf(0), whole.idOf(1), whole.idOf(2), whole.idOf(3)].map((id, i) => sample(id, i)).filter((_, i) => i % 2 === (part === '1-of-2' ? 0 : 1)),
-      );
-      await runBenchmark(benchmarkOf(own, { part }), await openStore(folder, part));
+    for (const index of [0, 1]) {
+      const part = `${index + 1}-of-2`;
+      await runBenchmark(benchmarkOf(selectSamples(whole, { shard: { index, count: 2 } }), { part }), await openStore(folder, part));
+      expect(await lines(`scores.${part}.jsonl`)).toHaveLength(12);
     }
     calls = 0;
     const store = await openStore(folder);
@@ -279,7 +306,12 @@ describe('the store', () => {
 describe('claimFolder', () => {
   it('wants --resume for a folder with scores, and the same settings', async () => {
     const settings = settingsOf(benchmarkOf(four()));
-    await claimFolder(folder, settings, false);
+    await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
+    await claimFolder(folder, settings, true);
+    await expect(claimFolder(folder, { ...settings, seed: 9 }, false, true)).rejects.toThrow('seed was 0, now 9');
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
+    await claimFolder(folder, settings, false, true);
     await expect(claimFolder(folder, settings, false)).rejects.toThrow('add --resume');
     await claimFolder(folder, settings, true);
     await expect(claimFolder(folder, { ...settings, seed: 1 }, true)).rejects.toThrow('made with other settings: seed was 0, now 1');
@@ -289,9 +321,34 @@ describe('claimFolder', () => {
     await claimFolder(folder, more, true);
     expect(Object.keys(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).methods)).toEqual(['occlusion', 'random', 'centre']);
   });
+
+  const list = (images: string) => openDataset(`pics-list:${join(folder, 'pics.txt')}`, { images });
+  const claim = async (dataset: Dataset) => claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
+
+  it('wants the same folder of pictures and the same labels', async () => {
+    await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
+    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
+    await claim(await list('a'));
+    await claim(await list('a'));
+    await expect(claim(await list('b'))).rejects.toThrow('settings of the data set was {"images":"a"}, now {"images":"b"}');
+    await writeFile(join(folder, 'pics.txt'), 'one.png 1\n');
+    await expect(claim(await list('a'))).rejects.toThrow('SHA-256 of the index of the data set was "');
+  });
 });
 
 describe('what a run comes to', () => {
+  it('says which pictures were taken, and these may change when a run goes on', async () => {
+    const three = benchmarkOf(selectSamples(four(), { limit: 3 }));
+    const store = await openStore(folder);
+    await claimFolder(folder, settingsOf(three), false);
+    await runBenchmark(three, store);
+    const said = 'Pictures: the first 3 of 4 samples.';
+    expect(await readFile(join(folder, 'run.json'), 'utf8')).toContain(said);
+    expect(benchmarkReport(summarise(three, store, []), await createGallery(three, store, 1))).toContain(said);
+    await claimFolder(folder, settingsOf(benchmarkOf(four())), true);
+    expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
+  });
+
   it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
     const benchmark = benchmarkOf(four());
     const store = await openStore(folder);

@@ -13,6 +13,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Benchmark, BenchmarkMethod, BenchmarkMetric, BenchmarkRecord, MapRecord, ScoreRecord } from './benchmark.ts';
 import { type CachedExplanation, cacheKey, readCached, writeCached } from './cache.ts';
 import { createWorkMeter, type WorkMeter } from './progress.ts';
+import { metricSettings } from './settings.ts';
 import { sketchOf } from './sketch.ts';
 import type { ScoreStore } from './store.ts';
 
@@ -21,6 +22,8 @@ export interface Problem {
   /** The sample; none for what is wrong with the data set's index or a method as a whole. */
   readonly item?: string;
   readonly method?: string;
+  /** The key of a metric that could not be scored at all. */
+  readonly metric?: string;
   readonly message: string;
   /** `left-out`: the sample is fine, but has no class to explain. */
   readonly kind: 'damaged' | 'left-out' | 'failed' | 'index' | 'not-run';
@@ -56,6 +59,9 @@ interface Prepared {
   readonly truth: Pick<MetricContext, 'mask' | 'void'>;
 }
 
+/** Why a metric of masks has no score of a picture without one. */
+export const NO_MASK = 'the picture has no mask';
+
 const seconds = (since: number): number => Math.round(performance.now() - since) / 1000;
 const mapKind = (method: string): string => `map ${method}`;
 const scoreKind = (method: string, metric: string): string => `score ${method} ${metric}`;
@@ -66,8 +72,12 @@ function report(run: Run, problem: Problem, error?: unknown): void {
   run.events.onProblem?.(problem, error);
 }
 
-/** Errors that end the run: interruption, and results that cannot be written. */
-const endsRun = (error: unknown): boolean => !(error instanceof FoveaError) || ['cancelled', 'output', 'internal'].includes(error.code);
+const codeOf = (error: unknown): string => (error instanceof FoveaError ? error.code : 'internal');
+
+/** Errors that end the run: interruption, and results that cannot be written. Even a bug of ours costs one map and not the rest. */
+const endsRun = (error: unknown): boolean => ['cancelled', 'output'].includes(codeOf(error));
+
+const reasonOf = (error: unknown): string => (error instanceof FoveaError ? error.message : `internal: ${messageOf(error)}`);
 
 /** The class to explain, or why there is none. */
 function chooseTarget({ model, target }: Benchmark, sample: Sample, { probabilities }: PreparedInput): Target | string {
@@ -179,10 +189,10 @@ async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod
   const started = performance.now();
   const base = { kind: 'score', item, method: each.method.name, metric: key } as const;
   const without = (reason: string): ScoreRecord => {
-    const none = { value: null, reason, preset: preset ?? Object.keys(metric.presets)[0], options: {} };
+    const none = { value: null, reason, ...metricSettings(wanted) };
     return { ...base, ...none, modelCalls: meter.calls(), seconds: 0 };
   };
-  if (metric.needs.includes('mask') && !context.mask) return without('the picture has no mask');
+  if (metric.needs.includes('mask') && !context.mask) return without(NO_MASK);
   const options = optionsFor(wanted, each);
   if (!options) return without('the method does not promise completeness');
   const metered = meter.wrap(model);
@@ -219,8 +229,8 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
     } catch (error) {
       if (endsRun(error)) throw error;
       work.finish(scoreKind(name, metric.key));
-      if ((error as FoveaError).code === 'unsupported') dropMetric(run, metric.key, error);
-      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${messageOf(error)}` }, error);
+      if (codeOf(error) === 'unsupported') dropMetric(run, metric.key, error);
+      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${reasonOf(error)}` }, error);
     }
   }
 }
@@ -229,7 +239,7 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
 function dropMetric(run: Run, key: string, error: unknown): void {
   run.dropped.add(key);
   for (const { method } of run.benchmark.methods) run.work.drop(scoreKind(method.name, key), Number.POSITIVE_INFINITY);
-  report(run, { kind: 'not-run', message: messageOf(error) }, error);
+  report(run, { kind: 'not-run', metric: key, message: messageOf(error) }, error);
 }
 
 const isDone = ({ benchmark, store, dropped }: Run, item: string, method: string): boolean =>
@@ -247,9 +257,9 @@ async function runSample(run: Run, prepared: Prepared, what: string): Promise<vo
       await runMethod(run, each, prepared, what);
     } catch (error) {
       if (endsRun(error)) throw error;
-      const isUnable = (error as FoveaError).code === 'unsupported';
+      const isUnable = codeOf(error) === 'unsupported';
       if (isUnable) dropped.add(name);
-      const message = isUnable ? messageOf(error) : `${item}, ${name}: ${messageOf(error)}`;
+      const message = isUnable ? messageOf(error) : `${item}, ${name}: ${reasonOf(error)}`;
       report(run, { kind: isUnable ? 'not-run' : 'failed', ...(isUnable ? {} : { item }), method: name, message }, error);
       for (const kind of kindsOf(benchmark, name)) work.drop(kind, isUnable ? Infinity : 1);
     }
@@ -273,15 +283,17 @@ function countSteps({ dataset, methods, metrics }: Benchmark, store: ScoreStore)
 async function runIndex(run: Run, index: number, what: string): Promise<boolean> {
   const { dataset } = run.benchmark;
   const id = dataset.idOf(index);
-  const sample = await readSample(dataset, index);
+  const fail = (error: unknown): undefined => {
+    if (endsRun(error)) throw error;
+    report(run, { kind: 'failed', item: id, message: `${id}: ${reasonOf(error)}` }, error);
+  };
+  const sample = await readSample(dataset, index).catch(fail);
+  if (sample === undefined) return false;
   if (sample instanceof FoveaError) {
     report(run, { kind: 'damaged', item: id, message: sample.message.includes(id) ? sample.message : `${id}: ${sample.message}` }, sample);
     return false;
   }
-  const prepared = await prepare(run, sample).catch((error: unknown) => {
-    if (endsRun(error)) throw error;
-    report(run, { kind: 'failed', item: id, message: `${id}: ${messageOf(error)}` }, error);
-  });
+  const prepared = await prepare(run, sample).catch(fail);
   if (prepared === undefined) return false;
   if (typeof prepared === 'string') {
     report(run, { kind: 'left-out', item: id, message: `${id} is left out: ${prepared}` });

@@ -4,14 +4,15 @@ import type { Json } from '../methods/method.ts';
 import { parseOptions } from '../methods/options.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { VERSION } from '../version.ts';
-import type { Benchmark, BenchmarkMetric, TargetPolicy } from './benchmark.ts';
-import { readIfThere, scoreFiles } from './store.ts';
+import type { Benchmark, BenchmarkMetric, ScoreRecord, TargetPolicy } from './benchmark.ts';
+import { holdsScores, readIfThere } from './store.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
 export interface Settings {
   readonly fovea: string;
   readonly model: { readonly name: string; readonly fingerprint: string; readonly runtime: string; readonly preprocessing: Json };
-  readonly dataset: { readonly name: string; readonly protocol: readonly string[] };
+  /** `index` is the SHA-256 of the file that its labels or masks stand in. */
+  readonly dataset: { readonly name: string; readonly protocol: readonly string[]; readonly options: Json; readonly index?: string };
   readonly target: TargetPolicy;
   readonly seed: number;
   /** Options of each method, all of them. */
@@ -23,10 +24,10 @@ export interface Settings {
 const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
 /** The protocol of a metric, and all its options: the preset's, then those given, then defaults. */
-export function metricSettings({ metric, preset = Object.keys(metric.presets)[0], options }: BenchmarkMetric): { preset: string; options: Json } {
+export function metricSettings({ metric, preset = Object.keys(metric.presets)[0], options }: BenchmarkMetric): Pick<ScoreRecord, 'preset' | 'options'> {
   const all = parseOptions(metric, { ...metric.presets[preset], ...options });
   const published = parseOptions(metric, metric.presets[preset] ?? {});
-  return { preset: JSON.stringify(all) === JSON.stringify(published) ? preset : 'custom', options: plain(all) };
+  return { preset: JSON.stringify(all) === JSON.stringify(published) ? preset : 'custom', options: plain(all) as ScoreRecord['options'] };
 }
 
 /** The settings of a benchmark. */
@@ -35,7 +36,7 @@ export function settingsOf({ model, dataset, methods, metrics, target, seed }: B
   return {
     fovea: VERSION,
     model: { name, fingerprint, runtime, preprocessing: plain(preprocessing) },
-    dataset: { name: dataset.name, protocol: dataset.protocol },
+    dataset: { name: dataset.name, protocol: dataset.protocol, options: plain(dataset.options ?? {}), index: dataset.index },
     target,
     seed,
     methods: Object.fromEntries(methods.map(({ method, options }) => [method.name, plain(parseOptions(method, options))])),
@@ -50,7 +51,10 @@ function fixedParts(settings: Settings): readonly (readonly [what: string, value
     ['version of Fovea', fovea],
     ['model', [model.name, model.fingerprint]],
     ['preprocessing', model.preprocessing],
-    ['data set', [dataset.name, ...dataset.protocol]],
+    // Not its protocol, which says how many pictures were taken too: a run may go on with more of them.
+    ['data set', dataset.name],
+    ['settings of the data set', dataset.options],
+    ['SHA-256 of the index of the data set', dataset.index],
     ['target', target],
     ['seed', seed],
     ...Object.entries(methods).map(([name, options]) => [`options of ${name}`, options] as const),
@@ -75,19 +79,24 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
   return { ...now, methods: { ...before.methods, ...now.methods }, metrics: { ...before.metrics, ...now.metrics } };
 }
 
-/**
- * Makes sure that a folder's scores and this run's belong together, and notes down the settings.
- * @throws FoveaError `usage` if there are scores and `resume` is false, or if they were made otherwise.
- */
-export async function claimFolder(folder: string, now: Settings, resume: boolean): Promise<void> {
-  const text = await readIfThere(join(folder, FILE));
-  const started = text !== undefined || (await scoreFiles(folder)).length > 0;
-  if (started && !resume) throw new FoveaError('usage', `${folder} holds scores of an earlier run: add --resume to go on with it, or take another folder`);
-  let before: Settings | undefined;
+function parseSettings(text: string, folder: string): Settings {
   try {
-    before = text === undefined ? undefined : (JSON.parse(text) as Settings);
+    return JSON.parse(text) as Settings;
   } catch {
     throw new FoveaError('usage', `${join(folder, FILE)} is damaged: take another folder`);
   }
-  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(before ? merge(before, now, folder) : now, null, 2)}\n`);
+}
+
+/**
+ * Makes sure that a folder's scores and this run's belong together, and notes down the settings. Settings of a run that
+ * ended before its first score are forgotten; not so where the run is a part, since another part may be at its first.
+ * @throws FoveaError `usage` if there are scores and `resume` is false, or if they were made otherwise.
+ */
+export async function claimFolder(folder: string, now: Settings, resume: boolean, isPart = false): Promise<void> {
+  const hasScores = await holdsScores(folder);
+  if (hasScores && !resume && !isPart)
+    throw new FoveaError('usage', `${folder} holds scores of an earlier run: add --resume to go on with it, or take another folder`);
+  const text = hasScores || isPart ? await readIfThere(join(folder, FILE)) : undefined;
+  const settings = text === undefined ? now : merge(parseSettings(text, folder), now, folder);
+  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(settings, null, 2)}\n`);
 }

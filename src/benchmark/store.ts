@@ -55,8 +55,14 @@ async function readLines(path: string): Promise<{ records: BenchmarkRecord[]; wh
 }
 
 /** The names of the files of scores in a folder: that of the whole and those of parts. */
-export async function scoreFiles(folder: string): Promise<string[]> {
+async function scoreFiles(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).filter(isScores).sort();
+}
+
+/** Whether there is a score in a folder: at least one whole line. */
+export async function holdsScores(folder: string): Promise<boolean> {
+  const files = await Promise.all((await scoreFiles(folder)).map((name) => readFile(join(folder, name))));
+  return files.some((bytes) => bytes.includes(0x0a));
 }
 
 /**

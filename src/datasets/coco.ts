@@ -5,7 +5,7 @@ import { FoveaError } from '../errors.ts';
 import type { Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
-import { naturalOrder, readText } from './files.ts';
+import { hashOf, naturalOrder, readText } from './files.ts';
 import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
@@ -158,7 +158,8 @@ export const coco = defineReader({
 
   async open(path, { masks, crowd, images }) {
     const file = instancesPath(path);
-    const index = indexOf(file, parseInstances(await readText(file, "COCO's instances"), file));
+    const text = await readText(file, "COCO's instances");
+    const index = indexOf(file, parseInstances(text, file));
     const entries = entriesOf(index, masks, crowd === 'include');
     const folder = images ?? imagesFolder(file);
     return createDataset({
@@ -167,6 +168,7 @@ export const coco = defineReader({
       provides: masks === 'union' ? ['mask', 'boxes'] : ['label', 'mask', 'boxes'],
       classes: 'imagenet',
       protocol: protocolOf(masks, crowd, index),
+      index: await hashOf(text),
       problems: index.problems,
       idOf: (i) => idOf(entries[i]),
       async read(i) {

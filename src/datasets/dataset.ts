@@ -46,6 +46,10 @@ export interface Dataset extends AsyncIterable<Sample> {
   readonly classes?: 'imagenet';
   /** How the truth was read, one sentence each: what a report has to say. */
   readonly protocol: readonly string[];
+  /** The reader's options, all of them; `openDataset` fills them in. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** SHA-256 of the file that ids, labels or masks stand in, where there is one: scores of another are of other samples. */
+  readonly index?: string;
   /** What is wrong with its index, one sentence each: entries that are left out. */
   readonly problems: readonly string[];
   /** The id of sample `index`, without reading it. */
@@ -57,13 +61,32 @@ export interface Dataset extends AsyncIterable<Sample> {
   read(index: number): Promise<Sample>;
 }
 
-/** Adds the iterator to what a reader knows. */
+/** Scores are kept under the ids, so no two samples may share one: the second `cat` is `cat.2`. */
+function uniqueIds({ length, idOf }: Pick<Dataset, 'length' | 'idOf'>): string[] {
+  const taken = new Set<string>();
+  return Array.from({ length }, (_, index) => {
+    const id = idOf(index);
+    let free = id;
+    for (let number = 2; taken.has(free); number++) free = `${id}.${number}`;
+    taken.add(free);
+    return free;
+  });
+}
+
+/** Adds the iterator to what a reader knows, and numbers samples of the same id. */
 export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>): Dataset {
+  const ids = Number.isFinite(parts.length) ? uniqueIds(parts) : undefined;
+  const read = async (index: number): Promise<Sample> => {
+    const sample = await parts.read(index);
+    return ids ? { ...sample, id: ids[index] } : sample;
+  };
   return {
     ...parts,
+    ...(ids && { idOf: (index: number) => ids[index] }),
+    read,
     async *[Symbol.asyncIterator]() {
       for (let index = 0; index < parts.length; index++) {
-        const sample = await readSample(parts, index);
+        const sample = await readSample({ read }, index);
         if (!(sample instanceof FoveaError)) yield sample;
       }
     },

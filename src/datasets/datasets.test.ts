@@ -79,6 +79,20 @@ describe('image-folder', () => {
   });
 });
 
+test('samples that would share an id are numbered, and stay apart in a part of the data set', async () => {
+  await write('twice/images/one.png', await row([GREY]));
+  await mkdir(join(folder, 'twice/masks'), { recursive: true });
+  await write('twice/labels.txt', 'one.png\t4\tn1\ta\none.png\t5\tn2\tb\n');
+  const dataset = await openDataset(`objects:${folder}/twice`);
+  expect((await all(`objects:${folder}/twice`)).map(({ id, label }) => [id, label?.name])).toEqual([
+    ['one', 'a'],
+    ['one.2', 'b'],
+  ]);
+  expect(selectSamples(dataset, { shard: { index: 1, count: 2 } }).idOf(0)).toBe('one.2');
+  for (const name of ['a.b.png', 'a/b.png', 'a.b.2.png']) await write(`dots/x/${name}`, await row([GREY]));
+  expect(new Set((await all(`image-folder:${folder}/dots`)).map(({ id }) => id)).size).toBe(3);
+});
+
 test('pics-list: classes of lines, pictures twice, lines without class', async () => {
   await write('list/a b.png', await row([GREY]));
   await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');
@@ -224,11 +238,29 @@ describe('selectSamples', () => {
     expect(selectSamples(finite, { sample: { count: 99, seed: 1 } }).length).toBe(50);
   });
 
+  it('says in the protocol what was taken', async () => {
+    const scenes = await openDataset('demo-scenes', { seed: 2 });
+    const finite = selectSamples(scenes, { limit: 50 });
+    const added = (selection: Parameters<typeof selectSamples>[1]) => selectSamples(finite, selection).protocol.slice(finite.protocol.length);
+    expect(finite.protocol.slice(1)).toEqual(['Settings of the data set: seed=2.', 'Pictures: the first 50 samples.']);
+    expect(added({})).toEqual([]);
+    expect(added({ limit: 50 })).toEqual([]);
+    expect(added({ sample: { count: 20, seed: 3 } })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3.']);
+    expect(added({ limit: 7, shard: { index: 2, count: 4 } })).toEqual(['Pictures: the first 7 of 50 samples; of these part 3 of 4.']);
+    expect(added({ sample: { count: 20, seed: 3 }, limit: 7 })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3; of these the first 7.']);
+    expect(added({ shard: { index: 2, count: 4 } })).toEqual(['Pictures: part 3 of 4.']);
+  });
+
   it('takes the part from the command line or from the cluster', () => {
     expect(parseShard('3/16', {})).toEqual({ index: 2, count: 16 });
     expect(parseShard('auto/16', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 0, count: 16 });
     expect(parseShard('auto', { SLURM_ARRAY_TASK_ID: '5', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '8' })).toEqual({ index: 4, count: 8 });
-    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
+    // One task of an array run again is an array of one: its id is its place all the same.
+    const again = { SLURM_ARRAY_TASK_ID: '3', SLURM_ARRAY_TASK_MIN: '3', SLURM_ARRAY_TASK_COUNT: '1' };
+    expect(parseShard('auto/16', again)).toEqual({ index: 3, count: 16 });
+    expect(() => parseShard('auto/3', again)).toThrow('--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the jobs from 0');
+    expect(() => parseShard('auto', { ...again, SLURM_ARRAY_TASK_ID: '4' })).toThrow('SLURM_ARRAY_TASK_ID is 4');
+    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0', 'auto/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
     expect(() => parseShard('auto/4', {})).toThrow('neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
     expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '1' })).toThrow('as in --shard auto/16');
   });

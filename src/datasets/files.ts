@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { glob } from 'tinyglobby';
 import { FoveaError, messageOf } from '../errors.ts';
+import { sha256 } from '../sha256.ts';
 
 /** Name endings of the files that a folder is searched for. */
 export const PICTURE_EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif'];
@@ -34,6 +35,9 @@ export async function readText(path: string, what: string): Promise<string> {
     throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, { cause });
   }
 }
+
+/** Names a text by what it says. */
+export const hashOf = (text: string): Promise<string> => sha256(new TextEncoder().encode(text));
 
 /**
  * The names in a folder that a data set cannot do without, in natural order.

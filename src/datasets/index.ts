@@ -26,7 +26,15 @@ export async function openDataset(spec: string, options: Readonly<Record<string,
   const reader = datasetReaders.get(kind);
   if (!reader) throw new FoveaError('usage', `unknown data set "${spec}": expected ${all.map(formOf).join(', ')}`);
   if (path === '' && !reader.pathless) throw new FoveaError('usage', `the data set ${kind} needs a path, as in ${formOf(reader)}: ${reader.path}`);
-  return reader.open(path, parseOptions(reader, options));
+  const parsed = parseOptions(reader, options);
+  const dataset = await reader.open(path, parsed);
+  return { ...dataset, protocol: [...dataset.protocol, ...settingsText(parsed)], options: parsed };
+}
+
+/** The options of a data set in words; none where it has none. */
+function settingsText(options: Readonly<Record<string, unknown>>): string[] {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return given.length > 0 ? [`Settings of the data set: ${given.map(([name, value]) => `${name}=${value}`).join(', ')}.`] : [];
 }
 
 export * from './dataset.ts';

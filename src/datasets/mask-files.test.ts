@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodePng } from '../node/write-image.ts';
+import { encodeNpy } from '../tensor/npy.ts';
+import { tensor } from '../tensor/tensor.ts';
 import { findMasks, readMasks } from './mask-files.ts';
 
 let folder: string;
@@ -40,5 +42,13 @@ describe('readMasks', () => {
     await write('odd.png', 2, [0, 1]);
     expect([...(await readMasks([at('l.png'), at('r.png')], { width: 3, height: 1 })).data]).toEqual([1, 0, 1]);
     await expect(readMasks([at('l.png'), at('odd.png')], { width: 3, height: 1 })).rejects.toThrow('odd.png is 2×1: expected the size of the picture, 3×1');
+  });
+
+  test('a damaged array is a damaged sample', async () => {
+    const whole = encodeNpy(tensor([1, 3], Float32Array.of(0, 1, 1)));
+    await writeFile(at('whole.npy'), whole);
+    await writeFile(at('half.npy'), whole.subarray(0, -4));
+    expect([...(await readMasks([at('whole.npy')], { width: 3, height: 1 })).data]).toEqual([0, 1, 1]);
+    await expect(readMasks([at('half.npy')], { width: 3, height: 1 })).rejects.toMatchObject({ code: 'image', message: expect.stringContaining('half.npy') });
   });
 });

@@ -4,6 +4,7 @@ import { FoveaError, messageOf } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
 import { decodeNpy } from '../tensor/npy.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { readFolder, stemOf } from './files.ts';
 
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.gif', '.webp', '.npy'];
@@ -42,13 +43,23 @@ async function readBytes(path: string): Promise<Uint8Array> {
   });
 }
 
+/** A damaged array is a damaged mask: it costs its sample, not the run. */
+async function readArray(path: string): Promise<Tensor> {
+  const bytes = await readBytes(path);
+  try {
+    return decodeNpy(bytes, path);
+  } catch (cause) {
+    throw new FoveaError('image', messageOf(cause), { cause });
+  }
+}
+
 /**
  * A mask file, a picture or a `.npy` array: everything but 0 (black) is inside, in a JPEG everything from mid grey on.
  * @throws FoveaError `image` if it cannot be read.
  */
 export async function readMask(path: string): Promise<Mask> {
   if (path.toLowerCase().endsWith('.npy')) {
-    const { shape, data } = decodeNpy(await readBytes(path), path);
+    const { shape, data } = await readArray(path);
     const sides = shape.filter((size, axis) => size !== 1 || axis >= shape.length - 2);
     if (sides.length !== 2) throw new FoveaError('image', `${path} is a mask of shape ${shape.join('×')}: expected height × width`);
     return createMask(sides[1], sides[0], (i) => data[i] !== 0);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
-import { fileOf, linesOf, readFolder, readText, stemOf } from './files.ts';
+import { fileOf, hashOf, linesOf, readFolder, readText, stemOf } from './files.ts';
 import { readMasks } from './mask-files.ts';
 
 interface Entry {
@@ -30,12 +30,12 @@ export const objects = defineReader({
   options: z.object({}),
 
   async open(path) {
-    const lines = linesOf(await readText(join(path, 'labels.txt'), 'the list of pictures'));
+    const text = await readText(join(path, 'labels.txt'), 'the list of pictures');
     const masks = await readFolder(join(path, 'masks'), 'the folder of masks');
     const entries: Entry[] = [];
     const problems: string[] = [];
-    for (const { number, text } of lines) {
-      const entry = parseLine(text);
+    for (const { number, text: line } of linesOf(text)) {
+      const entry = parseLine(line);
       if (entry) entries.push(entry);
       else problems.push(`${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to 999, WordNet id and name between tabs`);
     }
@@ -45,6 +45,7 @@ export const objects = defineReader({
       provides: ['label', 'mask'],
       classes: 'imagenet',
       protocol: ['Mask: every pixel of the object file that is not black.'],
+      index: await hashOf(text),
       problems,
       idOf: (i) => stemOf(entries[i].file),
       async read(i) {

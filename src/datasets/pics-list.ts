@@ -2,7 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
-import { linesOf, readText } from './files.ts';
+import { hashOf, linesOf, readText } from './files.ts';
 
 /** A picture of a list, and the class to explain there: an index, or what was taken for all. */
 export interface PicsListItem {
@@ -40,12 +40,14 @@ export const picsList = defineReader({
   options: z.object({ images: z.string().optional().describe('folder of the files of the list (default: where the list is)') }),
 
   async open(path, { images }) {
-    const { items, problems } = parsePicsList(await readText(path, 'the list of pictures'), path, images ?? dirname(path));
+    const text = await readText(path, 'the list of pictures');
+    const { items, problems } = parsePicsList(text, path, images ?? dirname(path));
     return createDataset({
       name: `pics-list:${path}`,
       length: items.length,
       provides: ['label'],
       protocol: ['Label: the class index of the line.'],
+      index: await hashOf(text),
       problems,
       // A list may name a picture twice, with different classes.
       idOf: (i) => `${i + 1}.${basename(items[i].file)}`,

@@ -39,42 +39,65 @@ function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): nu
   return some.slice(0, limit).filter((_, i) => !shard || i % shard.count === shard.index);
 }
 
+/** Which samples were taken, in the order in which the parts of the selection are applied; none where all are. */
+function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Selection): string[] {
+  const drawn = Math.min(sample?.count ?? length, length);
+  const of = Number.isFinite(length) ? ` of ${length}` : '';
+  const steps = [
+    ...(sample ? [`${drawn}${of} samples, drawn with seed ${sample.seed}`] : []),
+    ...(limit < drawn ? [sample ? `of these the first ${limit}` : `the first ${limit}${of} samples`] : []),
+  ];
+  if (shard) steps.push(`${steps.length > 0 ? 'of these ' : ''}part ${shard.index + 1} of ${shard.count}`);
+  return steps.length > 0 ? [`Pictures: ${steps.join('; ')}.`] : [];
+}
+
 /**
- * A part of a data set.
+ * A part of a data set; its protocol says which.
  * @throws FoveaError `usage` for an endless data set without a limit.
  */
 export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
   const indices = indicesOf(dataset, selection);
-  return createDataset({ ...dataset, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
+  const protocol = [...dataset.protocol, ...protocolOf(dataset, selection)];
+  return createDataset({ ...dataset, protocol, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
 }
 
-const envNumber = (env: Readonly<Record<string, string | undefined>>, name: string): number | undefined => {
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const envNumber = (env: Environment, name: string): number | undefined => {
   const text = env[name];
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 };
 
-/** The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job arrays) say. */
-function shardFromEnvironment(count: number | undefined, env: Readonly<Record<string, string | undefined>>): Shard {
-  const task = envNumber(env, 'SLURM_ARRAY_TASK_ID');
-  const index = envNumber(env, 'JOB_COMPLETION_INDEX') ?? (task === undefined ? undefined : task - (envNumber(env, 'SLURM_ARRAY_TASK_MIN') ?? 0));
+/**
+ * The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job arrays) say. A Slurm array
+ * may begin anywhere; but tasks that are run again are an array of their own, so where the count is written the ids must
+ * be the places themselves.
+ */
+function shardFromEnvironment(count: number | undefined, env: Environment): Shard {
+  const variable = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'].find((name) => envNumber(env, name) !== undefined);
+  if (variable === undefined) throw new FoveaError('usage', '--shard auto: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
   const total = count ?? envNumber(env, 'SLURM_ARRAY_TASK_COUNT');
-  if (index === undefined) throw new FoveaError('usage', '--shard auto: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
   if (total === undefined) throw new FoveaError('usage', '--shard auto: how many shards there are is not known: write it, as in --shard auto/16');
-  return checkShard({ index, count: total }, `--shard auto (job ${index})`);
-}
-
-function checkShard(shard: Shard, what: string): Shard {
-  if (shard.count < 1 || shard.index < 0 || shard.index >= shard.count) throw new FoveaError('usage', `${what}: there is no such part of ${shard.count}`);
-  return shard;
+  const id = envNumber(env, variable) as number;
+  const first = count === undefined && variable === 'SLURM_ARRAY_TASK_ID' ? (envNumber(env, 'SLURM_ARRAY_TASK_MIN') ?? 0) : 0;
+  if (id >= first && id < first + total) return { index: id - first, count: total };
+  const text = count === undefined ? 'auto' : `auto/${count}`;
+  throw new FoveaError(
+    'usage',
+    `--shard ${text}: ${variable} is ${id}: expected a number from ${first} to ${first + total - 1}; number the jobs from ${first}, or write another count, as in --shard auto/16`,
+  );
 }
 
 /**
  * `3/16`: the third of sixteen parts; `auto/16` or `auto`: the part that the cluster's environment says.
  * @throws FoveaError `usage` for anything else.
  */
-export function parseShard(text: string, env: Readonly<Record<string, string | undefined>>): Shard {
-  const [, index, count] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
-  if (index === 'auto') return shardFromEnvironment(count === undefined ? undefined : Number(count), env);
-  if (index === undefined || count === undefined) throw new FoveaError('usage', `--shard ${text}: expected K/N, as in 3/16, or auto/N`);
-  return checkShard({ index: Number(index) - 1, count: Number(count) }, `--shard ${text}`);
+export function parseShard(text: string, env: Environment): Shard {
+  const [, place, parts] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
+  const count = parts === undefined ? undefined : Number(parts);
+  if (place === undefined || (place !== 'auto' && count === undefined)) throw new FoveaError('usage', `--shard ${text}: expected K/N, as in 3/16, or auto/N`);
+  if (place === 'auto' && count !== 0) return shardFromEnvironment(count, env);
+  const shard = { index: Number(place) - 1, count: Number(parts) };
+  if (!(shard.index >= 0 && shard.index < shard.count)) throw new FoveaError('usage', `--shard ${text}: there is no such part of ${shard.count}`);
+  return shard;
 }

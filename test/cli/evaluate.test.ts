@@ -96,7 +96,7 @@ describe('evaluate', () => {
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('seed was 0, now 7') });
   });
 
-  test('a corrupt picture and a missing mask: named, counted, the rest done', async () => {
+  test('a corrupt picture is named and a failure, a missing mask is counted, the rest is done', async () => {
     await mkdir(join(folder, 'masks'), { recursive: true });
     await mkdir(join(folder, 'album'), { recursive: true });
     for (const name of ['one', 'two']) await writeFile(join(folder, `album/${name}.png`), await readFile(join(folder, `${name}.png`)));
@@ -111,6 +111,7 @@ describe('evaluate', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toContain('broken.jpg');
+    expect(stderr).toContain('1 of 2 pictures have no mask: metrics that need one leave them out');
     expect(stderr).toContain('has no labels: the class that the model predicts is explained');
     const [last] = records(stdout).slice(-1);
     expect(last).toMatchObject({ summary: { pictures: 2 } });
@@ -120,10 +121,28 @@ describe('evaluate', () => {
     expect(await textOf('album-results/report.html')).toContain('iou: 1 of 2 pictures have no score');
   });
 
+  test('a method that was asked for by name and cannot be run is a failure', async () => {
+    const one = ['evaluate', '--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'iou'];
+    const { code, stderr } = await fovea([...one, '--methods', 'gae', '--out', 'unable'], folder);
+    expect(code).toBe(1);
+    expect(stderr).toContain('gae');
+    const first = JSON.parse(await textOf('unable/summary.json'));
+    expect(first).toMatchObject({ pictures: 1, problems: [{ kind: 'not-run', method: 'gae' }] });
+  });
+
+  test('a data set of which no picture could be scored', async () => {
+    await mkdir(join(folder, 'classes/giraffe'), { recursive: true });
+    await writeFile(join(folder, 'classes/giraffe/one.png'), await readFile(join(folder, 'one.png')));
+    const { code, stderr } = await fovea(['evaluate', '--dataset', 'image-folder:classes', ...QUICK.slice(0, -1), 'deletion', '--out', 'unknown'], folder);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no picture of image-folder:classes was scored: .*use --target predicted\n$/);
+  });
+
   test('parts of the work, each on its own, then the report of all', async () => {
     for (const shard of ['1/2', '2/2']) {
       const { code, stderr } = await fovea([...scenes(3), '--out', 'parts', '--shard', shard], folder);
       expect(code).toBe(0);
+      expect(stderr).toContain(`part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? 2 : 1} pictures × 3 methods`);
       expect(stderr).toContain('run the same without --shard and with --resume');
     }
     const { code, stdout, stderr } = await fovea([...scenes(3), '--out', 'parts', '--resume'], folder);
@@ -138,6 +157,11 @@ describe('evaluate', () => {
     const { code, stdout } = await fovea(['evaluate', '--pics', 'pics.txt', '--images', '.', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics'], folder);
     expect(code).toBe(0);
     expect(stdout).toContain('2 pictures. Report');
+    const elsewhere = await fovea(
+      ['evaluate', '--pics', 'pics.txt', '--images', 'album', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics', '--resume'],
+      folder,
+    );
+    expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining('settings of the data set was {"images":"."}, now {"images":"album"}') });
   });
 
   test.each([
@@ -147,7 +171,10 @@ describe('evaluate', () => {
     [[], 'there is no data set: give --dataset KIND:PATH'],
     [['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'delation'], 'unknown metric "delation"'],
     [['--dataset', 'demo-scenes', '--limit', '1', '--data', 'colour=red'], 'demo-scenes has no option "colour"'],
+    [['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'all,delation'], 'unknown metric "delation"'],
+    [['--dataset', 'demo-scenes', '--limit', '1', '--methods', 'all,nonsense'], 'unknown method "nonsense"'],
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'f1'], 'f1 needs masks'],
+    [['--pics', 'pics.txt', '--images', '.', '--metrics', 'all,f1'], 'f1 needs masks'],
     [['--dataset', 'image-folder:album', '--target', 'ground-truth'], 'has no labels: use --target predicted'],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });
@@ -178,7 +205,10 @@ describe('segmentation', () => {
       ['average-precision', 'mean'],
       ['f1:chefer-2021-rows', 'mean'],
     ]);
-    expect(settings).toMatchObject({ target: 'predicted', dataset: { protocol: [expect.stringContaining('union of all annotations')] } });
+    expect(settings).toMatchObject({
+      target: 'predicted',
+      dataset: { protocol: [expect.stringContaining('union of all annotations'), 'Settings of the data set: masks=union, crowd=include.'] },
+    });
   });
 
   test('an unknown data set', async () => {

@@ -6,6 +6,7 @@ import {
   claimFolder,
   formatScore,
   methodOrder,
+  NO_MASK,
   openStore,
   type Problem,
   runBenchmark,
@@ -92,17 +93,18 @@ function targetOf(wanted: TargetPolicy | undefined, dataset: Dataset, model: Mod
   return 'predicted';
 }
 
+/** Names as asked for, with those of everything there is in the place of `all`. */
+const withAll = (wanted: readonly string[], everything: readonly string[]): string[] => [
+  ...new Set(wanted.flatMap((name) => (name === 'all' ? everything : [name]))),
+];
+
 /** Metrics as asked for; those that the data set has no truth for are refused, or left out where they were not asked for by name. */
 function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): BenchmarkMetric[] {
   const isPossible = ({ metric }: BenchmarkMetric) => !metric.needs.includes('mask') || dataset.provides.includes('mask');
-  const isOpen = wanted === undefined || wanted.includes('all');
-  const requested = requestMetrics(wanted === undefined ? DEFAULT_METRICS : wanted.includes('all') ? allMetrics() : wanted, set);
-  const possible = requested.filter(isPossible);
-  if (!isOpen && possible.length < requested.length) {
-    const { key } = requested.find((each) => !isPossible(each)) as BenchmarkMetric;
-    throw new FoveaError('usage', `${key} needs masks, which ${dataset.name} has not`);
-  }
-  return possible;
+  const requested = requestMetrics(withAll(wanted ?? DEFAULT_METRICS, allMetrics()), set);
+  const refused = requested.find((each) => !isPossible(each) && wanted?.includes(each.key));
+  if (refused) throw new FoveaError('usage', `${refused.key} needs masks, which ${dataset.name} has not`);
+  return requested.filter(isPossible);
 }
 
 interface Session {
@@ -113,8 +115,7 @@ interface Session {
 }
 
 async function benchmarkOf({ flags, output, signal, shard }: Session, whole: Dataset, { model, loadModel }: LoadedModel): Promise<Benchmark> {
-  const wanted = flags.methods ?? DEFAULT_METHODS;
-  const names = wanted.includes('all') ? [...methods.keys()] : wanted;
+  const names = withAll(flags.methods ?? DEFAULT_METHODS, [...methods.keys()]);
   const set = settingsFor(flags.set);
   return {
     model,
@@ -138,15 +139,16 @@ export function formatDuration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function announce({ output }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
+function announce({ output, shard }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
   const total = dataset.length * run.length * scored.length;
   const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
   const names = new Set(run.map(({ method }) => method.name));
   const keys = new Set(scored.map(({ key }) => key));
   const there = store.scores().filter(({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric)).length;
   const done = there > 0 ? `; ${formatCount(there)} are there already` : '';
+  const part = shard ? `part ${shard.index + 1} of ${shard.count}: ` : '';
   output.note(
-    `${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
+    `${part}${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
   );
 }
 
@@ -189,13 +191,32 @@ function printedTable(summary: Summary): string {
   return formatTable(head, rows);
 }
 
-/** Puts all scores together and writes the files of results. */
-async function conclude({ flags, output }: Session, benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Promise<void> {
+/** How many pictures a mask was missing for, where it was asked for; other things that are missing are named as they come. */
+function noteMaskless(output: Output, { dataset }: Benchmark, store: ScoreStore, { pictures }: Summary): void {
+  const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
+  const maskless = new Set(store.scores().flatMap(({ item, reason }) => (reason === NO_MASK && items.has(item) ? [item] : [])));
+  if (maskless.size > 0) output.note(`${formatCount(maskless.size)} of ${formatCount(pictures)} pictures have no mask: metrics that need one leave them out`);
+}
+
+/** Puts all scores together and writes the files of results. Answers whether there are any. */
+async function conclude({ flags, output }: Session, benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Promise<boolean> {
   output.progress.update(1, 'writing the report');
   const summary = await writeResults(benchmark, store, problems, flags.gallery);
   output.progress.stop();
   output.print(`${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`);
   output.record({ summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost } });
+  noteMaskless(output, benchmark, store, summary);
+  if (summary.pictures > 0) return true;
+  const { dataset, model, target } = benchmark;
+  const hint = target === 'predicted' ? '' : `; if its labels are no classes of ${model.name}, use --target predicted`;
+  output.fail(`no picture of ${dataset.name} was scored: each of the ${formatCount(dataset.length)} is left out, damaged or failed${hint}`);
+  return false;
+}
+
+/** Whether something went wrong. A picture without a class to explain is no failure, nor is what only `all` or the default asked for. */
+function isFailure({ methods: wantedMethods, metrics: wantedMetrics }: EvaluateFlags, { kind, method, metric }: Problem): boolean {
+  if (kind !== 'not-run') return kind !== 'left-out';
+  return wantedMethods?.includes(method ?? '') === true || wantedMetrics?.includes(metric ?? '') === true;
 }
 
 /** Everything from the data set to the report. Answers the exit code. */
@@ -203,13 +224,14 @@ async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): 
   const { flags, output, shard } = session;
   const benchmark = await benchmarkOf(session, whole, loaded);
   await requireWritableFolder(flags.out);
-  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true || shard !== undefined);
+  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true, shard !== undefined);
   const store = await openStore(flags.out, benchmark.part);
   const problems = await score(session, benchmark, store);
   output.progress.stop();
-  if (shard) output.note(`part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`);
-  else await conclude(session, benchmark, store, problems);
-  return problems.some(({ kind }) => kind !== 'left-out' && kind !== 'not-run') ? 1 : 0;
+  const isFailed = problems.some((problem) => isFailure(flags, problem));
+  if (!shard) return (await conclude(session, benchmark, store, problems)) && !isFailed ? 0 : 1;
+  output.note(`part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`);
+  return isFailed ? 1 : 0;
 }
 
 /** `fovea evaluate`. Answers the exit code. */
