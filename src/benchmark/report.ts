@@ -17,15 +17,30 @@ export function formatScore(value: number): string {
   return value.toExponential(1);
 }
 
-/** The mean of a method's ranks under all metrics. */
-function meanRank(summary: Summary, method: string): number {
-  const ranks = summary.table.flatMap((cell) => (cell.method === method && cell.rank !== null ? [cell.rank] : []));
-  return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+/** Keys of the metrics in which every method has a score, but for methods that have none at all: few methods share few ranks, all of them good. */
+function sharedMetrics({ metrics, table }: Summary): string[] {
+  const scored = table.filter(({ value }) => value !== null);
+  const methods = new Set(scored.map(({ method }) => method)).size;
+  return metrics.map(({ key }) => key).filter((key) => scored.filter(({ metric }) => metric === key).length === methods);
 }
 
-/** Methods with their mean rank, the best first. */
+/** Methods with the mean of their ranks under the metrics in which all have a score, the best first; Infinity where there is none. */
 export function methodOrder(summary: Summary): { readonly method: string; readonly rank: number }[] {
-  return summary.cost.map(({ method }) => ({ method, rank: meanRank(summary, method) })).sort((a, b) => a.rank - b.rank);
+  const shared = new Set(sharedMetrics(summary));
+  const meanRank = (method: string) => {
+    const ranks = summary.table.flatMap((cell) => (cell.method === method && cell.rank !== null && shared.has(cell.metric) ? [cell.rank] : []));
+    return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+  };
+  return summary.cost.map(({ method }) => ({ method, rank: meanRank(method) })).sort((a, b) => a.rank - b.rank);
+}
+
+const rankValue = (rank: number | undefined): ReportValue => (rank !== undefined && Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–');
+
+/** Over what the mean rank is. */
+function rankNote(summary: Summary): string {
+  const shared = sharedMetrics(summary);
+  const others = summary.metrics.map(({ key }) => key).filter((key) => !shared.includes(key));
+  return others.length === 0 ? 'all metrics' : `the metrics in which every method has a score, so not over ${others.join(', ')}`;
 }
 
 const cellOf = ({ table }: Summary, method: string, metric: string): SummaryCell | undefined =>
@@ -65,11 +80,11 @@ function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
     rows: methodOrder(summary).map(({ method, rank }) => [
       methodName(method),
       ...metrics.map(({ key }) => scoreValue(cellOf(summary, method, key), pictures)),
-      Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–',
+      rankValue(rank),
     ]),
     note: !isLast
       ? undefined
-      : '↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over all metrics. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.',
+      : `↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over ${rankNote(summary)}. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.`,
   };
 }
 
@@ -124,6 +139,7 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
 }
 
 function costTable(summary: Summary): ReportTable {
+  const ranks = new Map(methodOrder(summary).map(({ method, rank }) => [method, rank]));
   const count = (value: number): ReportValue => ({ value, text: value.toLocaleString('en-US', { maximumFractionDigits: 1 }) });
   return {
     caption: `Mean of ${plural(summary.pictures, 'picture')}, on ${summary.settings.model.runtime}`,
@@ -135,7 +151,7 @@ function costTable(summary: Summary): ReportTable {
         count(forward),
         count(backward),
         { value: seconds, text: seconds.toFixed(seconds < 10 ? 2 : 1) },
-        Number.isFinite(meanRank(summary, method)) ? { value: meanRank(summary, method), text: meanRank(summary, method).toFixed(1) } : '–',
+        rankValue(ranks.get(method)),
       ]),
     note: 'Passes are counted in pictures that go through the model; seconds are wall-clock time of this run and depend on the machine.',
   };
