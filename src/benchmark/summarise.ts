@@ -1,10 +1,9 @@
 import { curveLevel, dataSetLevel, pixelLevel } from '../metrics/index.ts';
 import type { Metric } from '../metrics/metric.ts';
-import { createRandom } from '../tensor/random.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import { bootstrapInterval, mean, meanInterval, ranksOf } from './statistics.ts';
+import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 import type { ScoreStore } from './store.ts';
 
 /** One method under one metric, over all pictures. */
@@ -73,14 +72,6 @@ function levelOf({ metric }: BenchmarkMetric, scores: readonly ScoreRecord[]): S
   return scores.some(({ ratios }) => ratios !== undefined) ? 'data-set' : 'mean';
 }
 
-/** At most about fifty points of a curve: enough for an interval. */
-function thinned(score: ScoreRecord): ScoreRecord {
-  const { curve } = score;
-  const step = Math.ceil((curve?.x.length ?? 0) / 50);
-  const some = (values: readonly number[]) => values.filter((_, i) => i % step === 0 || i === values.length - 1);
-  return curve && step > 1 ? { ...score, curve: { x: some(curve.x), y: some(curve.y) } } : score;
-}
-
 /** The score of a set of pictures that all have one. */
 function scoreOf(level: SummaryLevel, scores: readonly ScoreRecord[]): number | null {
   if (scores.length === 0) return null;
@@ -91,13 +82,8 @@ function scoreOf(level: SummaryLevel, scores: readonly ScoreRecord[]): number | 
 function intervalOf(level: SummaryLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
   if (scores.length === 0) return null;
   if (level === 'mean') return meanInterval(scores.map(({ value }) => value as number));
-  const thin = scores.map(thinned);
-  const statistic = (drawn: readonly number[]) =>
-    scoreOf(
-      level,
-      drawn.map((i) => thin[i]),
-    ) ?? Number.NaN;
-  return bootstrapInterval(scores.length, statistic, createRandom(0).fork('bootstrap'));
+  if (level === 'median-curve') return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
+  return bootstrapInterval(scores.length, (drawn) => dataSetLevel(Array.from(drawn, (i) => scores[i])).value ?? Number.NaN);
 }
 
 function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
