@@ -36,7 +36,7 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
     },
     pictures: 4,
     problems: [],
-    metrics: metrics.map(({ name, title, direction, paper }) => ({ key: name, title, direction, paper, preset: 'p', options: {}, level: 'mean' })),
+    metrics: metrics.map(({ name, title, direction, paper, axes }) => ({ key: name, title, direction, paper, preset: 'p', options: {}, level: 'mean', axes })),
     table,
     cost: methods.map((method) => ({ method, forward: 1, backward: 0, seconds: 1 })),
     curves: [],
@@ -71,5 +71,39 @@ describe('the mean rank', () => {
     const failed = { f1: { ...scores.f1, sag: null }, iou: { ...scores.iou, sag: null } };
     expect(methodOrder(summaryOf(failed))).toContainEqual({ method: 'rise', rank: 1 });
     expect(methodOrder(summaryOf(failed)).at(-1)).toEqual({ method: 'sag', rank: Number.POSITIVE_INFINITY });
+  });
+});
+
+describe('a chart', () => {
+  it.each([
+    ['model-randomization', 'share of layers randomised', 'likeness to the map of the model'],
+    ['road', 'share of pixels removed', '(least relevant first − most first) / 2'],
+    ['deletion', 'share of pixels hidden', 'score of the class'],
+    ['aic', 'share of the information shown', 'accuracy'],
+  ])('of %s has its axes', (metric, x, y) => {
+    const curves = [{ method: 'rise', metric, x: [0, 1], y: [0, 0.4] }];
+    const page = pageOf(summaryOf({ [metric]: { rise: 0.2 } }, { curves }));
+    expect(page).toMatch(/aria-label="[^"]+ curves of 1 method; scores: rise 0.200"/);
+    expect(page).toContain(`text-anchor="middle">${x}</text>`);
+    expect(page).toContain(`text-anchor="middle">${y}</text>`);
+  });
+});
+
+describe('what is left out', () => {
+  it('names the methods that have no score', () => {
+    const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: 0.5 }, sic: { rise: null, iia: null }, completeness: { rise: null, iia: 0.1 } }));
+    expect(page).toContain('<li>sic has no score for 4 of 4 pictures with any method</li><li>completeness has no score for 4 of 4 pictures with rise</li>');
+  });
+
+  it('tells metrics that the model cannot answer from methods that it cannot run', () => {
+    const problems = [
+      { kind: 'not-run', message: 'model-randomization: no weights' },
+      { kind: 'not-run', method: 'gae', message: 'gae needs attention' },
+      { kind: 'damaged', item: 'a', message: 'a is damaged' },
+    ] as const;
+    const page = pageOf(summaryOf({ f1: { rise: 0.6 } }, { problems }));
+    expect(page).toContain('<summary>1 method that this model cannot run</summary><pre>gae needs attention</pre>');
+    expect(page).toContain('<summary>1 metric that this model cannot be scored by</summary><pre>model-randomization: no weights</pre>');
+    expect(page).toContain('<summary>1 picture that could not be read</summary>');
   });
 });

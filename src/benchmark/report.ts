@@ -110,12 +110,6 @@ function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
   };
 }
 
-const X_TITLES: Readonly<Record<SummaryLevel, string>> = {
-  mean: 'share of pixels changed',
-  'data-set': 'share of pixels changed',
-  'median-curve': 'share of the information shown',
-};
-
 function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   const curves = summary.curves.filter((curve) => curve.metric === metric.key);
   if (curves.length === 0) return [];
@@ -128,11 +122,12 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
     const value = cellOf(summary, method, metric.key)?.value;
     return value == null ? '' : ` ${formatScore(value)}`;
   };
-  const alt = `${metric.title} curves of ${plural(series.length, 'method')}; areas: ${ordered.map(({ method }) => `${method}${score(method)}`).join(', ')}`;
+  const axes = metric.axes ?? { x: '', y: metric.title };
+  const alt = `${metric.title} curves of ${plural(series.length, 'method')}; scores: ${ordered.map(({ method }) => `${method}${score(method)}`).join(', ')}`;
   return [
     {
       title: `${metric.key} ${arrow(metric.direction)}`,
-      svg: lineChartSvg({ alt, xTitle: X_TITLES[metric.level], yTitle: 'score of the class', series }),
+      svg: lineChartSvg({ alt, xTitle: axes.x, yTitle: axes.y, series }),
       legend: series.map(({ name, style }) => ({ ...style, text: `${name}${score(name)}` })),
     },
   ];
@@ -193,30 +188,40 @@ function protocolSection({ settings, metrics }: Summary): ReportSection {
   };
 }
 
-const KINDS: Readonly<Record<Problem['kind'], string>> = {
-  damaged: 'could not be read',
-  'left-out': 'left out',
-  failed: 'failed',
-  index: 'wrong in the index of the data set',
-  'not-run': 'methods that this model cannot run',
-};
+/** Titles of the kinds of problems; a metric that the model cannot answer names no method. */
+const KINDS: readonly (readonly [isOne: (problem: Problem) => boolean, title: (count: number) => string])[] = [
+  [({ kind }) => kind === 'index', (count) => `${count} wrong in the index of the data set`],
+  [({ kind }) => kind === 'damaged', (count) => `${plural(count, 'picture')} that could not be read`],
+  [({ kind }) => kind === 'left-out', (count) => `${plural(count, 'picture')} left out`],
+  [({ kind, method }) => kind === 'not-run' && method !== undefined, (count) => `${plural(count, 'method')} that this model cannot run`],
+  [({ kind, method }) => kind === 'not-run' && method === undefined, (count) => `${plural(count, 'metric')} that this model cannot be scored by`],
+  [({ kind }) => kind === 'failed', (count) => `${count} failed`],
+];
+
+/** Where scores are missing: for each metric, how many, and with which methods. */
+function missingScores({ table, pictures, cost }: Summary): string[] {
+  const methods = new Map<string, string[]>();
+  for (const { method, metric, excluded } of table.filter(({ excluded: count }) => count > 0)) {
+    const what = `${metric} has no score for ${excluded} of ${plural(pictures, 'picture')}`;
+    methods.set(what, [...(methods.get(what) ?? []), method]);
+  }
+  return [...methods].map(([what, names]) => `${what} with ${names.length === cost.length ? 'any method' : names.join(', ')}`);
+}
 
 /** What went wrong, by kind; long lists are cut. */
 function problemSection(summary: Summary): ReportSection[] {
-  const { problems, table, pictures } = summary;
-  const kinds = [...new Set(problems.map(({ kind }) => kind))];
-  const excluded = table.filter(({ excluded: none }) => none > 0);
-  if (kinds.length === 0 && excluded.length === 0) return [];
-  const without = [...new Set(excluded.map(({ metric, excluded: none }) => `${metric}: ${none} of ${pictures} pictures have no score`))];
+  const { problems } = summary;
+  const list = missingScores(summary);
+  if (problems.length === 0 && list.length === 0) return [];
   return [
     {
       title: 'Left out',
       text: ['What could not be read, run or scored. It counts in no average.'],
-      list: without,
-      details: kinds.map((kind) => {
-        const messages = problems.filter((problem) => problem.kind === kind).map(({ message }) => message);
+      list,
+      details: KINDS.flatMap(([isOne, title]) => {
+        const messages = problems.filter(isOne).map(({ message }) => message);
         const rest = messages.length > 200 ? `\n… and ${messages.length - 200} more` : '';
-        return { title: `${messages.length} ${KINDS[kind]}`, text: messages.slice(0, 200).join('\n') + rest };
+        return messages.length === 0 ? [] : [{ title: title(messages.length), text: messages.slice(0, 200).join('\n') + rest }];
       }),
     },
   ];

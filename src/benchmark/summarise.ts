@@ -1,5 +1,5 @@
 import { curveLevel, dataSetLevel, pixelLevel } from '../metrics/index.ts';
-import type { Metric } from '../metrics/metric.ts';
+import type { CurveAxes, Metric } from '../metrics/metric.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -31,7 +31,7 @@ export interface SummaryCost {
   readonly seconds: number;
 }
 
-/** A mean curve: x is the share of pixels changed, y the score. */
+/** A mean curve, over the axes of its metric. */
 export interface SummaryCurve {
   readonly method: string;
   readonly metric: string;
@@ -48,6 +48,8 @@ export interface SummaryMetric {
   readonly preset: string;
   readonly options: unknown;
   readonly level: SummaryLevel;
+  /** Of its curves, where it has some. */
+  readonly axes?: CurveAxes;
 }
 
 /** All that a run comes to. */
@@ -162,9 +164,9 @@ export function summarise(benchmark: Benchmark, store: ScoreStore, problems: rea
     pictures: new Set([...maps.values()].flat().map(({ item }) => item)).size,
     problems,
     metrics: metrics.map((each) => {
-      const { title, direction, paper } = each.metric;
+      const { title, direction, paper, axes } = each.metric;
       const scoresOfAll = names.flatMap((name) => scoresOf(name, each.key));
-      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level: levelOf(each, scoresOfAll) };
+      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level: levelOf(each, scoresOfAll), axes };
     }),
     table: ranked(cells, metrics),
     cost: names.map((name) => costOf(name, maps.get(name) ?? [])),

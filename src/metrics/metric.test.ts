@@ -56,6 +56,12 @@ describe('the table of metrics', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
+  it('says what the axes of curves are', () => {
+    const curved = [...metrics.values()].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
+    expect(curved).toEqual(['deletion', 'insertion', 'positive-perturbation', 'negative-perturbation', 'road', 'sic', 'aic', 'model-randomization']);
+    expect(findMetric('model-randomization').axes?.x).toBe('share of layers randomised');
+  });
+
   it('is documented: every metric with its direction and presets', () => {
     const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
     for (const { name, direction, presets, title } of metrics.values()) {

@@ -67,6 +67,12 @@ export interface Curve {
   readonly y: readonly number[];
 }
 
+/** What a curve's axes are, in words. */
+export interface CurveAxes {
+  readonly x: string;
+  readonly y: string;
+}
+
 /** A metric's verdict on one map. */
 export interface Score {
   /** The score, in the metric's unit; null where the picture cannot be scored and has to be left out of averages. */
@@ -96,6 +102,8 @@ export interface Metric {
   /** Authors, venue, year. */
   readonly paper: string;
   readonly needs: readonly MetricNeed[];
+  /** For metrics whose scores have a curve. */
+  readonly axes?: CurveAxes;
   /** Options by the name of the protocol they come from; the first is the default. */
   readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
   readonly options: z.ZodObject;
