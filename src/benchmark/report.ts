@@ -1,11 +1,12 @@
 import { findMethod } from '../methods/index.ts';
+import type { ScoreLevel } from '../metrics/metric.ts';
 import { VERSION } from '../version.ts';
 import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
 import { type ReportChart, type ReportGallery, type ReportSection, type ReportTable, type ReportValue, reportHtml } from '../visualize/report.ts';
 import type { TargetPolicy } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { mean, ranksOf } from './statistics.ts';
-import type { Summary, SummaryCell, SummaryLevel, SummaryMetric } from './summarise.ts';
+import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
 const plural = (count: number, thing: string): string => `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
@@ -162,7 +163,7 @@ const TARGETS: Readonly<Record<TargetPolicy, string>> = {
 /** In words, which class was explained. */
 export const targetText = (target: TargetPolicy): string => TARGETS[target];
 
-const LEVELS: Readonly<Record<SummaryLevel, string>> = {
+const LEVELS: Readonly<Record<ScoreLevel, string>> = {
   mean: 'mean over the pictures',
   'data-set': 'counts are summed over the data set before they are divided',
   'median-curve': 'area under the median of the curves',

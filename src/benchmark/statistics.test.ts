@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { createWorkMeter } from './progress.ts';
 import { disagreement, sketchOf } from './sketch.ts';
-import { bootstrapInterval, mean, meanInterval, medianAreaInterval, quantile, ranksOf } from './statistics.ts';
+import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
   it('is as wide as the normal one for many values, and holds the mean', () => {
@@ -54,10 +54,6 @@ describe('the bootstrap interval of the area under the median curve', () => {
     const [low, high] = bootstrapInterval(count, area);
     expect(medianAreaInterval(curves)).toEqual([expect.closeTo(low, 12), expect.closeTo(high, 12)]);
   });
-});
-
-it('quantile interpolates between sorted values', () => {
-  expect([0, 0.25, 0.5, 1].map((share) => quantile([10, 20, 40], share))).toEqual([10, 15, 20, 40]);
 });
 
 it('ranksOf ranks the better first, equal values alike, and skips missing ones', () => {

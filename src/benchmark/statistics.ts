@@ -1,17 +1,10 @@
 import type { Curve } from '../metrics/metric.ts';
+import { quantile } from '../tensor/quantile.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
 
 /** The plain mean. */
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** The value below which a share of sorted values lies, by linear interpolation (type 7 of Hyndman & Fan 1996). */
-export function quantile(sorted: ArrayLike<number>, share: number): number {
-  const at = share * (sorted.length - 1);
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
 }
 
 /** Draws of the bootstrap. */

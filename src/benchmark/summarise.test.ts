@@ -77,3 +77,15 @@ describe('an interval', () => {
     }
   });
 });
+
+describe('the level of a score', () => {
+  it("is the metric's, though no picture has a score", () => {
+    expect(['mean-iou', 'pixel-accuracy', 'sic', 'aic', 'f1'].map((metric) => summaryOf(metric, [{}]).metrics[0].level)).toEqual([
+      'data-set',
+      'data-set',
+      'median-curve',
+      'median-curve',
+      'mean',
+    ]);
+  });
+});

@@ -1,5 +1,5 @@
-import { curveLevel, dataSetLevel, pixelLevel } from '../metrics/index.ts';
-import type { CurveAxes, Metric } from '../metrics/metric.ts';
+import { curveLevel, dataSetLevel, imageLevel, pixelLevel } from '../metrics/index.ts';
+import type { CurveAxes, Metric, ScoreLevel } from '../metrics/metric.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
@@ -47,7 +47,7 @@ export interface SummaryMetric {
   readonly paper: string;
   readonly preset: string;
   readonly options: unknown;
-  readonly level: SummaryLevel;
+  readonly level: ScoreLevel;
   /** Of its curves, where it has some. */
   readonly axes?: CurveAxes;
 }
@@ -65,23 +65,13 @@ export interface Summary {
 
 type Cells = Omit<SummaryCell, 'rank'>;
 
-/** How the scores of pictures become one: their mean, sums over the data set divided at the end, or the area under the median curve. */
-export type SummaryLevel = 'mean' | 'data-set' | 'median-curve';
-
-/** As the metric's protocol has it: information curves (those that need a codec) by their median. */
-function levelOf({ metric }: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryLevel {
-  if (metric.needs.includes('codec')) return 'median-curve';
-  return scores.some(({ ratios }) => ratios !== undefined) ? 'data-set' : 'mean';
-}
-
 /** The score of a set of pictures that all have one. */
-function scoreOf(level: SummaryLevel, scores: readonly ScoreRecord[]): number | null {
-  if (scores.length === 0) return null;
-  if (level === 'data-set') return dataSetLevel(scores).value;
-  return level === 'median-curve' ? curveLevel(scores).value : mean(scores.map(({ value }) => value as number));
+function scoreOf(level: ScoreLevel, scores: readonly ScoreRecord[]): number | null {
+  const levels = { mean: imageLevel, 'data-set': dataSetLevel, 'median-curve': curveLevel };
+  return levels[level](scores).value;
 }
 
-function intervalOf(level: SummaryLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
+function intervalOf(level: ScoreLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
   if (scores.length === 0) return null;
   if (level === 'mean') return meanInterval(scores.map(({ value }) => value as number));
   if (level === 'median-curve') return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
@@ -90,7 +80,7 @@ function intervalOf(level: SummaryLevel, scores: readonly ScoreRecord[]): [low: 
 
 function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
   const scored = scores.filter((score) => score.value !== null);
-  const level = levelOf(metric, scores);
+  const { level } = metric.metric;
   return {
     method,
     metric: metric.key,
@@ -128,7 +118,7 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
 function curveOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryCurve[] {
   const scored = scores.filter(({ curve, value }) => curve && value !== null);
   const isSame = scored.every(({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x));
-  const { curve } = isSame ? curveLevel(scored, levelOf(metric, scores) === 'median-curve' ? 'median' : 'mean') : { curve: null };
+  const { curve } = isSame ? curveLevel(scored, metric.metric.level === 'median-curve' ? 'median' : 'mean') : { curve: null };
   return curve ? [{ method, metric: metric.key, x: curve.x, y: curve.y }] : [];
 }
 
@@ -164,9 +154,8 @@ export function summarise(benchmark: Benchmark, store: ScoreStore, problems: rea
     pictures: new Set([...maps.values()].flat().map(({ item }) => item)).size,
     problems,
     metrics: metrics.map((each) => {
-      const { title, direction, paper, axes } = each.metric;
-      const scoresOfAll = names.flatMap((name) => scoresOf(name, each.key));
-      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level: levelOf(each, scoresOfAll), axes };
+      const { title, direction, paper, level, axes } = each.metric;
+      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level, axes };
     }),
     table: ranked(cells, metrics),
     cost: names.map((name) => costOf(name, maps.get(name) ?? [])),

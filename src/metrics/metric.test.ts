@@ -62,6 +62,16 @@ describe('the table of metrics', () => {
     expect(findMetric('model-randomization').axes?.x).toBe('share of layers randomised');
   });
 
+  it('says how scores of pictures become one of a data set', () => {
+    const others = [...metrics.values()].flatMap(({ name, level }) => (level === 'mean' ? [] : [[name, level]]));
+    expect(others).toEqual([
+      ['sic', 'median-curve'],
+      ['aic', 'median-curve'],
+      ['pixel-accuracy', 'data-set'],
+      ['mean-iou', 'data-set'],
+    ]);
+  });
+
   it('is documented: every metric with its direction and presets', () => {
     const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
     for (const { name, direction, presets, title } of metrics.values()) {
