@@ -23,15 +23,16 @@ describe('the bootstrap interval of a mean', () => {
   it('covers the true mean of a skewed distribution about as often as it says', () => {
     const random = createRandom(8);
     let covered = 0;
-    for (let run = 0; run < 100; run++) {
+    for (let run = 0; run < 300; run++) {
       const [low, high] = meanInterval(
         Array.from({ length: 40 }, () => -Math.log(1 - random.uniform())),
         run,
       );
       if (low <= 1 && 1 <= high) covered += 1;
     }
-    expect(covered).toBeGreaterThanOrEqual(86); // 95 expected; the percentile method is a little short for skewed data
-    expect(covered).toBeLessThanOrEqual(100);
+    // 285 expected, about 281 with the percentile method, which is a little short for skewed data; a third wider covers 293.
+    expect(covered).toBeGreaterThanOrEqual(270);
+    expect(covered).toBeLessThanOrEqual(290);
   });
 });
 
