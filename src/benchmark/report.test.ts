@@ -89,6 +89,13 @@ describe('a chart', () => {
   });
 });
 
+describe('a table', () => {
+  it('breaks its cells between interval and rank only', () => {
+    const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: null } }));
+    expect(page).toContain('<small>0.600\u00a0…\u00a00.600 · #1</small>');
+  });
+});
+
 describe('what is left out', () => {
   it('names the methods that have no score', () => {
     const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: 0.5 }, sic: { rise: null, iia: null }, completeness: { rise: null, iia: 0.1 } }));

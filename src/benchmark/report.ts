@@ -49,8 +49,9 @@ const cellOf = ({ table }: Summary, method: string, metric: string): SummaryCell
 
 function scoreValue(cell: SummaryCell | undefined, pictures: number): ReportValue {
   if (!cell || cell.value === null) return '–';
-  const interval = cell.interval ? `${formatScore(cell.interval[0])} … ${formatScore(cell.interval[1])}` : '';
-  const count = cell.count === pictures ? '' : ` · ${cell.count} of ${pictures}`;
+  // Lines break between interval, rank and count, not within them.
+  const interval = cell.interval ? `${formatScore(cell.interval[0])}\u00a0…\u00a0${formatScore(cell.interval[1])}` : '';
+  const count = cell.count === pictures ? '' : ` · ${cell.count}\u00a0of\u00a0${pictures}`;
   return { value: cell.value, text: formatScore(cell.value), detail: `${interval} · #${cell.rank}${count}` };
 }
 
