@@ -56,6 +56,12 @@ describe('the table of metrics', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
+  it('has the size that the documents tell', () => {
+    for (const name of ['README.md', 'CHANGELOG.md']) {
+      expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(new RegExp(`(^|\\s)${metrics.size} metrics`));
+    }
+  });
+
   it('says what the axes of curves are', () => {
     const curved = [...metrics.values()].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
     expect(curved).toEqual(['deletion', 'insertion', 'positive-perturbation', 'negative-perturbation', 'road', 'sic', 'aic', 'model-randomization']);
