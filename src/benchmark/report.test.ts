@@ -92,6 +92,7 @@ describe('a chart', () => {
 describe('a table', () => {
   it('breaks its cells between interval and rank only', () => {
     const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: null } }));
+    expect(page).toContain('>f1\u00a0↑</th>');
     expect(page).toContain('<small>0.600\u00a0…\u00a00.600 · #1</small>');
   });
 });

@@ -9,6 +9,8 @@ import { mean, ranksOf } from './statistics.ts';
 import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
+/** The arrow stays on the line of the last word. */
+const heading = ({ key, direction }: Pick<SummaryMetric, 'key' | 'direction'>): string => `${key}\u00a0${arrow(direction)}`;
 const plural = (count: number, thing: string): string => `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
 const isControl = (method: string): boolean => findMethod(method).family === 'control';
 
@@ -74,7 +76,7 @@ function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
     columns: [
       { title: 'method' },
       ...metrics.map(({ key, direction }) => ({
-        title: `${key} ${arrow(direction)}`,
+        title: heading({ key, direction }),
         best: direction === 'higher' ? ('highest' as const) : ('lowest' as const),
       })),
       { title: 'mean rank', best: 'lowest' },
@@ -101,7 +103,7 @@ function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
   const withRank = (cell: ReportValue, rank: number | null | undefined): ReportValue => (typeof cell === 'string' ? cell : { ...cell, detail: `#${rank}` });
   return {
     caption: 'Mean score per activated pixel (above 0.3 of the range of the map), ×10⁻⁵',
-    columns: [{ title: 'method' }, ...metrics.map(({ key, direction }) => ({ title: `${key} ${arrow(direction)}` }))],
+    columns: [{ title: 'method' }, ...metrics.map((metric) => ({ title: heading(metric) }))],
     rows: methodOrder(summary).map(({ method }, i) => [
       methodName(method),
       ...metrics.map(({ key }) => withRank(value(cellOf(summary, method, key)?.pixelLevel), byMetric.get(key)?.[i])),
