@@ -1,13 +1,16 @@
 import { findMethod } from '../methods/index.ts';
+import type { ScoreLevel } from '../metrics/metric.ts';
 import { VERSION } from '../version.ts';
 import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
 import { type ReportChart, type ReportGallery, type ReportSection, type ReportTable, type ReportValue, reportHtml } from '../visualize/report.ts';
 import type { TargetPolicy } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { mean, ranksOf } from './statistics.ts';
-import type { Summary, SummaryCell, SummaryLevel, SummaryMetric } from './summarise.ts';
+import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
+/** The arrow stays on the line of the last word. */
+const heading = ({ key, direction }: Pick<SummaryMetric, 'key' | 'direction'>): string => `${key}\u00a0${arrow(direction)}`;
 const plural = (count: number, thing: string): string => `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
 const isControl = (method: string): boolean => findMethod(method).family === 'control';
 
@@ -17,15 +20,30 @@ export function formatScore(value: number): string {
   return value.toExponential(1);
 }
 
-/** The mean of a method's ranks under all metrics. */
-function meanRank(summary: Summary, method: string): number {
-  const ranks = summary.table.flatMap((cell) => (cell.method === method && cell.rank !== null ? [cell.rank] : []));
-  return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+/** Keys of the metrics in which every method has a score, but for methods that have none at all: few methods share few ranks, all of them good. */
+function sharedMetrics({ metrics, table }: Summary): string[] {
+  const scored = table.filter(({ value }) => value !== null);
+  const methods = new Set(scored.map(({ method }) => method)).size;
+  return metrics.map(({ key }) => key).filter((key) => scored.filter(({ metric }) => metric === key).length === methods);
 }
 
-/** Methods with their mean rank, the best first. */
+/** Methods with the mean of their ranks under the metrics in which all have a score, the best first; Infinity where there is none. */
 export function methodOrder(summary: Summary): { readonly method: string; readonly rank: number }[] {
-  return summary.cost.map(({ method }) => ({ method, rank: meanRank(summary, method) })).sort((a, b) => a.rank - b.rank);
+  const shared = new Set(sharedMetrics(summary));
+  const meanRank = (method: string) => {
+    const ranks = summary.table.flatMap((cell) => (cell.method === method && cell.rank !== null && shared.has(cell.metric) ? [cell.rank] : []));
+    return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+  };
+  return summary.cost.map(({ method }) => ({ method, rank: meanRank(method) })).sort((a, b) => a.rank - b.rank);
+}
+
+const rankValue = (rank: number | undefined): ReportValue => (rank !== undefined && Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–');
+
+/** Over what the mean rank is. */
+function rankNote(summary: Summary): string {
+  const shared = sharedMetrics(summary);
+  const others = summary.metrics.map(({ key }) => key).filter((key) => !shared.includes(key));
+  return others.length === 0 ? 'all metrics' : `the metrics in which every method has a score, so not over ${others.join(', ')}`;
 }
 
 const cellOf = ({ table }: Summary, method: string, metric: string): SummaryCell | undefined =>
@@ -33,8 +51,9 @@ const cellOf = ({ table }: Summary, method: string, metric: string): SummaryCell
 
 function scoreValue(cell: SummaryCell | undefined, pictures: number): ReportValue {
   if (!cell || cell.value === null) return '–';
-  const interval = cell.interval ? `${formatScore(cell.interval[0])} … ${formatScore(cell.interval[1])}` : '';
-  const count = cell.count === pictures ? '' : ` · ${cell.count} of ${pictures}`;
+  // Lines break between interval, rank and count, not within them.
+  const interval = cell.interval ? `${formatScore(cell.interval[0])}\u00a0…\u00a0${formatScore(cell.interval[1])}` : '';
+  const count = cell.count === pictures ? '' : ` · ${cell.count}\u00a0of\u00a0${pictures}`;
   return { value: cell.value, text: formatScore(cell.value), detail: `${interval} · #${cell.rank}${count}` };
 }
 
@@ -57,7 +76,7 @@ function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
     columns: [
       { title: 'method' },
       ...metrics.map(({ key, direction }) => ({
-        title: `${key} ${arrow(direction)}`,
+        title: heading({ key, direction }),
         best: direction === 'higher' ? ('highest' as const) : ('lowest' as const),
       })),
       { title: 'mean rank', best: 'lowest' },
@@ -65,11 +84,11 @@ function scoreTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
     rows: methodOrder(summary).map(({ method, rank }) => [
       methodName(method),
       ...metrics.map(({ key }) => scoreValue(cellOf(summary, method, key), pictures)),
-      Number.isFinite(rank) ? { value: rank, text: rank.toFixed(1) } : '–',
+      rankValue(rank),
     ]),
     note: !isLast
       ? undefined
-      : '↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over all metrics. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.',
+      : `↑ higher is better, ↓ lower is better; ● best of its column; the mean rank is over ${rankNote(summary)}. random and centre look at neither picture nor model: a method that does not beat them shows nothing. Intervals that overlap widely are no difference.`,
   };
 }
 
@@ -84,7 +103,7 @@ function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
   const withRank = (cell: ReportValue, rank: number | null | undefined): ReportValue => (typeof cell === 'string' ? cell : { ...cell, detail: `#${rank}` });
   return {
     caption: 'Mean score per activated pixel (above 0.3 of the range of the map), ×10⁻⁵',
-    columns: [{ title: 'method' }, ...metrics.map(({ key, direction }) => ({ title: `${key} ${arrow(direction)}` }))],
+    columns: [{ title: 'method' }, ...metrics.map((metric) => ({ title: heading(metric) }))],
     rows: methodOrder(summary).map(({ method }, i) => [
       methodName(method),
       ...metrics.map(({ key }) => withRank(value(cellOf(summary, method, key)?.pixelLevel), byMetric.get(key)?.[i])),
@@ -94,12 +113,6 @@ function pixelTable(summary: Summary, metrics: readonly SummaryMetric[], isLast:
       : 'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps that light up few pixels; for metrics where lower is better it flatters maps that light up many.',
   };
 }
-
-const X_TITLES: Readonly<Record<SummaryLevel, string>> = {
-  mean: 'share of pixels changed',
-  'data-set': 'share of pixels changed',
-  'median-curve': 'share of the information shown',
-};
 
 function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   const curves = summary.curves.filter((curve) => curve.metric === metric.key);
@@ -113,17 +126,19 @@ function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
     const value = cellOf(summary, method, metric.key)?.value;
     return value == null ? '' : ` ${formatScore(value)}`;
   };
-  const alt = `${metric.title} curves of ${plural(series.length, 'method')}; areas: ${ordered.map(({ method }) => `${method}${score(method)}`).join(', ')}`;
+  const axes = metric.axes ?? { x: '', y: metric.title };
+  const alt = `${metric.title} curves of ${plural(series.length, 'method')}; scores: ${ordered.map(({ method }) => `${method}${score(method)}`).join(', ')}`;
   return [
     {
       title: `${metric.key} ${arrow(metric.direction)}`,
-      svg: lineChartSvg({ alt, xTitle: X_TITLES[metric.level], yTitle: 'score of the class', series }),
+      svg: lineChartSvg({ alt, xTitle: axes.x, yTitle: axes.y, series }),
       legend: series.map(({ name, style }) => ({ ...style, text: `${name}${score(name)}` })),
     },
   ];
 }
 
 function costTable(summary: Summary): ReportTable {
+  const ranks = new Map(methodOrder(summary).map(({ method, rank }) => [method, rank]));
   const count = (value: number): ReportValue => ({ value, text: value.toLocaleString('en-US', { maximumFractionDigits: 1 }) });
   return {
     caption: `Mean of ${plural(summary.pictures, 'picture')}, on ${summary.settings.model.runtime}`,
@@ -135,7 +150,7 @@ function costTable(summary: Summary): ReportTable {
         count(forward),
         count(backward),
         { value: seconds, text: seconds.toFixed(seconds < 10 ? 2 : 1) },
-        Number.isFinite(meanRank(summary, method)) ? { value: meanRank(summary, method), text: meanRank(summary, method).toFixed(1) } : '–',
+        rankValue(ranks.get(method)),
       ]),
     note: 'Passes are counted in pictures that go through the model; seconds are wall-clock time of this run and depend on the machine.',
   };
@@ -151,7 +166,7 @@ const TARGETS: Readonly<Record<TargetPolicy, string>> = {
 /** In words, which class was explained. */
 export const targetText = (target: TargetPolicy): string => TARGETS[target];
 
-const LEVELS: Readonly<Record<SummaryLevel, string>> = {
+const LEVELS: Readonly<Record<ScoreLevel, string>> = {
   mean: 'mean over the pictures',
   'data-set': 'counts are summed over the data set before they are divided',
   'median-curve': 'area under the median of the curves',
@@ -177,30 +192,40 @@ function protocolSection({ settings, metrics }: Summary): ReportSection {
   };
 }
 
-const KINDS: Readonly<Record<Problem['kind'], string>> = {
-  damaged: 'could not be read',
-  'left-out': 'left out',
-  failed: 'failed',
-  index: 'wrong in the index of the data set',
-  'not-run': 'methods that this model cannot run',
-};
+/** Titles of the kinds of problems; a metric that the model cannot answer names no method. */
+const KINDS: readonly (readonly [isOne: (problem: Problem) => boolean, title: (count: number) => string])[] = [
+  [({ kind }) => kind === 'index', (count) => `${count} wrong in the index of the data set`],
+  [({ kind }) => kind === 'damaged', (count) => `${plural(count, 'picture')} that could not be read`],
+  [({ kind }) => kind === 'left-out', (count) => `${plural(count, 'picture')} left out`],
+  [({ kind, method }) => kind === 'not-run' && method !== undefined, (count) => `${plural(count, 'method')} that this model cannot run`],
+  [({ kind, method }) => kind === 'not-run' && method === undefined, (count) => `${plural(count, 'metric')} that this model cannot be scored by`],
+  [({ kind }) => kind === 'failed', (count) => `${count} failed`],
+];
+
+/** Where scores are missing: for each metric, how many, and with which methods. */
+function missingScores({ table, pictures, cost }: Summary): string[] {
+  const methods = new Map<string, string[]>();
+  for (const { method, metric, excluded } of table.filter(({ excluded: count }) => count > 0)) {
+    const what = `${metric} has no score for ${excluded} of ${plural(pictures, 'picture')}`;
+    methods.set(what, [...(methods.get(what) ?? []), method]);
+  }
+  return [...methods].map(([what, names]) => `${what} with ${names.length === cost.length ? 'any method' : names.join(', ')}`);
+}
 
 /** What went wrong, by kind; long lists are cut. */
 function problemSection(summary: Summary): ReportSection[] {
-  const { problems, table, pictures } = summary;
-  const kinds = [...new Set(problems.map(({ kind }) => kind))];
-  const excluded = table.filter(({ excluded: none }) => none > 0);
-  if (kinds.length === 0 && excluded.length === 0) return [];
-  const without = [...new Set(excluded.map(({ metric, excluded: none }) => `${metric}: ${none} of ${pictures} pictures have no score`))];
+  const { problems } = summary;
+  const list = missingScores(summary);
+  if (problems.length === 0 && list.length === 0) return [];
   return [
     {
       title: 'Left out',
       text: ['What could not be read, run or scored. It counts in no average.'],
-      list: without,
-      details: kinds.map((kind) => {
-        const messages = problems.filter((problem) => problem.kind === kind).map(({ message }) => message);
+      list,
+      details: KINDS.flatMap(([isOne, title]) => {
+        const messages = problems.filter(isOne).map(({ message }) => message);
         const rest = messages.length > 200 ? `\n… and ${messages.length - 200} more` : '';
-        return { title: `${messages.length} ${KINDS[kind]}`, text: messages.slice(0, 200).join('\n') + rest };
+        return messages.length === 0 ? [] : [{ title: title(messages.length), text: messages.slice(0, 200).join('\n') + rest }];
       }),
     },
   ];

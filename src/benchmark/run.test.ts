@@ -390,7 +390,7 @@ describe('what a run comes to', () => {
     const page = benchmarkReport(summary, gallery);
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
     expect(page).toContain('deletion ↓');
-    expect(page).toContain('iou ↑');
+    expect(page).toContain('iou\u00a0↑');
     expect(page).toContain('<svg viewBox="0 0 460 300" role="img"');
     expect(page).toContain('random (control)');
   });

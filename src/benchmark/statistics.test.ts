@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { createWorkMeter } from './progress.ts';
 import { disagreement, sketchOf } from './sketch.ts';
-import { mean, meanInterval, quantile, ranksOf } from './statistics.ts';
+import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
   it('is as wide as the normal one for many values, and holds the mean', () => {
@@ -23,20 +23,38 @@ describe('the bootstrap interval of a mean', () => {
   it('covers the true mean of a skewed distribution about as often as it says', () => {
     const random = createRandom(8);
     let covered = 0;
-    for (let run = 0; run < 100; run++) {
+    for (let run = 0; run < 300; run++) {
       const [low, high] = meanInterval(
         Array.from({ length: 40 }, () => -Math.log(1 - random.uniform())),
         run,
       );
       if (low <= 1 && 1 <= high) covered += 1;
     }
-    expect(covered).toBeGreaterThanOrEqual(86); // 95 expected; the percentile method is a little short for skewed data
-    expect(covered).toBeLessThanOrEqual(100);
+    // 285 expected, about 281 with the percentile method, which is a little short for skewed data; a third wider covers 293.
+    expect(covered).toBeGreaterThanOrEqual(270);
+    expect(covered).toBeLessThanOrEqual(290);
   });
 });
 
-it('quantile interpolates between sorted values', () => {
-  expect([0, 0.25, 0.5, 1].map((share) => quantile([10, 20, 40], share))).toEqual([10, 15, 20, 40]);
+describe('the bootstrap interval of the area under the median curve', () => {
+  const random = createRandom(5);
+  const median = (values: readonly number[]) => {
+    const sorted = Float64Array.from(values).sort();
+    const half = sorted.length / 2;
+    return sorted.length % 2 === 1 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+  };
+
+  it.each([1, 2, 7, 12])('is that of the median curves of the pictures drawn (%i pictures)', (count) => {
+    const x = [0, 0.2, 0.7, 1];
+    // A digit a value: pictures that are alike at a point are usual.
+    const curves = Array.from({ length: count }, () => ({ x, y: x.map(() => Math.round(10 * random.uniform()) / 10) }));
+    const area = (drawn: ArrayLike<number>) => {
+      const y = x.map((_, k) => median(Array.from(drawn, (i) => curves[i].y[k])));
+      return 0.2 * (y[0] + y[1]) * 0.5 + 0.5 * (y[1] + y[2]) * 0.5 + 0.3 * (y[2] + y[3]) * 0.5;
+    };
+    const [low, high] = bootstrapInterval(count, area);
+    expect(medianAreaInterval(curves)).toEqual([expect.closeTo(low, 12), expect.closeTo(high, 12)]);
+  });
 });
 
 it('ranksOf ranks the better first, equal values alike, and skips missing ones', () => {

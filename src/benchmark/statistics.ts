@@ -1,3 +1,5 @@
+import type { Curve } from '../metrics/metric.ts';
+import { quantile } from '../tensor/quantile.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
 
 /** The plain mean. */
@@ -5,34 +7,87 @@ export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** The value below which a share of sorted values lies, by linear interpolation (type 7 of Hyndman & Fan 1996). */
-export function quantile(sorted: ArrayLike<number>, share: number): number {
-  const at = share * (sorted.length - 1);
-  const below = Math.floor(at);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below]);
-}
-
 /** Draws of the bootstrap. */
 export const BOOTSTRAP_DRAWS = 2000;
+
+/** What the bootstrap draws from `count` pictures, with replacement: their indices, 2,000 times. The same for all statistics. */
+function* draws(count: number, random: Random): Generator<Uint32Array> {
+  const drawn = new Uint32Array(count);
+  for (let draw = 0; draw < BOOTSTRAP_DRAWS; draw++) {
+    for (let i = 0; i < count; i++) drawn[i] = random.integer(count);
+    yield drawn;
+  }
+}
+
+/** What lies between the 2.5% and 97.5% quantiles. */
+function middle95(results: Iterable<number>): [low: number, high: number] {
+  const sorted = Float64Array.from(results).sort();
+  return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
+}
+
+/** Stream of the bootstrap: the same numbers give the same interval. */
+const bootstrapRandom = (seed: number): Random => createRandom(seed).fork('bootstrap');
 
 /**
  * The 95% interval of a statistic of `count` pictures by the percentile bootstrap: the statistic of 2,000 draws of as many
  * pictures with replacement, between its 2.5% and 97.5% quantiles.
  * Source: Efron, Bootstrap Methods, Annals of Statistics 7, 1979.
  */
-export function bootstrapInterval(count: number, statistic: (drawn: readonly number[]) => number, random: Random): [low: number, high: number] {
-  const drawn = new Array<number>(count);
-  const results = Float64Array.from({ length: BOOTSTRAP_DRAWS }, () => {
-    for (let i = 0; i < count; i++) drawn[i] = random.integer(count);
-    return statistic(drawn);
-  }).sort();
-  return [quantile(results, 0.025), quantile(results, 0.975)];
+export function bootstrapInterval(count: number, statistic: (drawn: ArrayLike<number>) => number, seed = 0): [low: number, high: number] {
+  return middle95(Array.from(draws(count, bootstrapRandom(seed)), statistic));
 }
 
-/** The interval of a mean; the same numbers give the same interval. */
+/** The interval of a mean. */
 export function meanInterval(values: readonly number[], seed = 0): [low: number, high: number] {
-  return bootstrapInterval(values.length, (drawn) => drawn.reduce((sum, i) => sum + values[i], 0) / drawn.length, createRandom(seed).fork('bootstrap'));
+  const statistic = (drawn: ArrayLike<number>) => {
+    let sum = 0;
+    for (let i = 0; i < drawn.length; i++) sum += values[drawn[i]];
+    return sum / drawn.length;
+  };
+  return bootstrapInterval(values.length, statistic, seed);
+}
+
+/** How often each picture is drawn, draw after draw. */
+function drawnCounts(count: number, seed: number): Uint16Array[] {
+  return Array.from(draws(count, bootstrapRandom(seed)), (drawn) => {
+    const counts = new Uint16Array(count);
+    for (const i of drawn) counts[i] += 1;
+    return counts;
+  });
+}
+
+/** The median of the values drawn: `order` sorts the values, `counts` says how often each is there. */
+function drawnMedian(values: readonly number[], order: Uint32Array, counts: Uint16Array): number {
+  const middle = (order.length - 1) >> 1;
+  let at = 0;
+  let seen = counts[order[0]];
+  while (seen <= middle) seen += counts[order[++at]];
+  const lower = values[order[at]];
+  if (order.length % 2 === 1 || seen > middle + 1) return lower;
+  do at++;
+  while (counts[order[at]] === 0);
+  return lower + 0.5 * (values[order[at]] - lower);
+}
+
+/**
+ * The interval of the area under the median of curves over the same x. Every point counts: a thinned curve has another
+ * area. Sorting the pictures once a point leaves a walk through them for each draw.
+ */
+export function medianAreaInterval(curves: readonly Curve[], seed = 0): [low: number, high: number] {
+  const [{ x }] = curves;
+  const counts = drawnCounts(curves.length, seed);
+  const areas = new Float64Array(BOOTSTRAP_DRAWS);
+  const medians = new Float64Array(BOOTSTRAP_DRAWS);
+  for (let point = 0; point < x.length; point++) {
+    const values = curves.map(({ y }) => y[point]);
+    const order = Uint32Array.from(values, (_, i) => i).sort((a, b) => values[a] - values[b]);
+    for (let draw = 0; draw < BOOTSTRAP_DRAWS; draw++) {
+      const median = drawnMedian(values, order, counts[draw]);
+      if (point > 0) areas[draw] += ((median + medians[draw]) / 2) * (x[point] - x[point - 1]);
+      medians[draw] = median;
+    }
+  }
+  return middle95(areas);
 }
 
 /** Ranks from 1, the best first; equal values share the better rank, as in races (1, 2, 2, 4); null has none. */

@@ -1,10 +1,9 @@
-import { curveLevel, dataSetLevel, pixelLevel } from '../metrics/index.ts';
-import type { Metric } from '../metrics/metric.ts';
-import { createRandom } from '../tensor/random.ts';
+import { curveLevel, dataSetLevel, imageLevel, pixelLevel } from '../metrics/index.ts';
+import type { CurveAxes, Metric, ScoreLevel } from '../metrics/metric.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import { bootstrapInterval, mean, meanInterval, ranksOf } from './statistics.ts';
+import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 import type { ScoreStore } from './store.ts';
 
 /** One method under one metric, over all pictures. */
@@ -32,7 +31,7 @@ export interface SummaryCost {
   readonly seconds: number;
 }
 
-/** A mean curve: x is the share of pixels changed, y the score. */
+/** A mean curve, over the axes of its metric. */
 export interface SummaryCurve {
   readonly method: string;
   readonly metric: string;
@@ -48,7 +47,9 @@ export interface SummaryMetric {
   readonly paper: string;
   readonly preset: string;
   readonly options: unknown;
-  readonly level: SummaryLevel;
+  readonly level: ScoreLevel;
+  /** Of its curves, where it has some. */
+  readonly axes?: CurveAxes;
 }
 
 /** All that a run comes to. */
@@ -64,45 +65,22 @@ export interface Summary {
 
 type Cells = Omit<SummaryCell, 'rank'>;
 
-/** How the scores of pictures become one: their mean, sums over the data set divided at the end, or the area under the median curve. */
-export type SummaryLevel = 'mean' | 'data-set' | 'median-curve';
-
-/** As the metric's protocol has it: information curves (those that need a codec) by their median. */
-function levelOf({ metric }: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryLevel {
-  if (metric.needs.includes('codec')) return 'median-curve';
-  return scores.some(({ ratios }) => ratios !== undefined) ? 'data-set' : 'mean';
-}
-
-/** At most about fifty points of a curve: enough for an interval. */
-function thinned(score: ScoreRecord): ScoreRecord {
-  const { curve } = score;
-  const step = Math.ceil((curve?.x.length ?? 0) / 50);
-  const some = (values: readonly number[]) => values.filter((_, i) => i % step === 0 || i === values.length - 1);
-  return curve && step > 1 ? { ...score, curve: { x: some(curve.x), y: some(curve.y) } } : score;
-}
-
 /** The score of a set of pictures that all have one. */
-function scoreOf(level: SummaryLevel, scores: readonly ScoreRecord[]): number | null {
-  if (scores.length === 0) return null;
-  if (level === 'data-set') return dataSetLevel(scores).value;
-  return level === 'median-curve' ? curveLevel(scores).value : mean(scores.map(({ value }) => value as number));
+function scoreOf(level: ScoreLevel, scores: readonly ScoreRecord[]): number | null {
+  const levels = { mean: imageLevel, 'data-set': dataSetLevel, 'median-curve': curveLevel };
+  return levels[level](scores).value;
 }
 
-function intervalOf(level: SummaryLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
+function intervalOf(level: ScoreLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
   if (scores.length === 0) return null;
   if (level === 'mean') return meanInterval(scores.map(({ value }) => value as number));
-  const thin = scores.map(thinned);
-  const statistic = (drawn: readonly number[]) =>
-    scoreOf(
-      level,
-      drawn.map((i) => thin[i]),
-    ) ?? Number.NaN;
-  return bootstrapInterval(scores.length, statistic, createRandom(0).fork('bootstrap'));
+  if (level === 'median-curve') return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
+  return bootstrapInterval(scores.length, (drawn) => dataSetLevel(Array.from(drawn, (i) => scores[i])).value ?? Number.NaN);
 }
 
 function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
   const scored = scores.filter((score) => score.value !== null);
-  const level = levelOf(metric, scores);
+  const { level } = metric.metric;
   return {
     method,
     metric: metric.key,
@@ -140,7 +118,7 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
 function curveOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryCurve[] {
   const scored = scores.filter(({ curve, value }) => curve && value !== null);
   const isSame = scored.every(({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x));
-  const { curve } = isSame ? curveLevel(scored, levelOf(metric, scores) === 'median-curve' ? 'median' : 'mean') : { curve: null };
+  const { curve } = isSame ? curveLevel(scored, metric.metric.level === 'median-curve' ? 'median' : 'mean') : { curve: null };
   return curve ? [{ method, metric: metric.key, x: curve.x, y: curve.y }] : [];
 }
 
@@ -176,9 +154,8 @@ export function summarise(benchmark: Benchmark, store: ScoreStore, problems: rea
     pictures: new Set([...maps.values()].flat().map(({ item }) => item)).size,
     problems,
     metrics: metrics.map((each) => {
-      const { title, direction, paper } = each.metric;
-      const scoresOfAll = names.flatMap((name) => scoresOf(name, each.key));
-      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level: levelOf(each, scoresOfAll) };
+      const { title, direction, paper, level, axes } = each.metric;
+      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level, axes };
     }),
     table: ranked(cells, metrics),
     cost: names.map((name) => costOf(name, maps.get(name) ?? [])),

@@ -105,6 +105,9 @@ Examples:
 
 Protocol: the object is every annotated pixel of the picture, VOC's void rim included;
 the predicted class is explained; a pixel counts as object above the mean of its map.
+Pictures and masks are stretched to the model's input, also for models that crop:
+--preprocess resize=crop goes back to that. Pictures are normalised as the model
+expects; the published script for COCO feeds them without.
 Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the published
 tables have it (the mean over the rows of the picture). Files as in fovea evaluate.`;
 

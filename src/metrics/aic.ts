@@ -17,6 +17,8 @@ export const aic = defineMetric({
   range: [0, 1],
   paper: 'Kapishnikov et al., XRAI: Better Attributions Through Regions, ICCV 2019',
   needs: ['model', 'codec'],
+  level: 'median-curve',
+  axes: { x: 'share of the information shown', y: 'accuracy' },
   presets: informationPresets,
   options: informationOptions,
   measure: (context, options) => measureInformation(context, options, true),

@@ -21,6 +21,7 @@ export const deletion = defineMetric({
   range: [0, 1],
   paper: 'Petsiuk, Das & Saenko, RISE, BMVC 2018',
   needs: ['model'],
+  axes: { x: 'share of pixels hidden', y: 'score of the class' },
   presets: curvePresets('zero'),
   options: curveOptions('zero'),
   measure: (context, options) => measureCurve(context, options, 'hide'),

@@ -21,6 +21,7 @@ export const insertion = defineMetric({
   range: [0, 1],
   paper: 'Petsiuk, Das & Saenko, RISE, BMVC 2018',
   needs: ['model'],
+  axes: { x: 'share of pixels shown', y: 'score of the class' },
   presets: curvePresets('rise-blur'),
   options: curveOptions('rise-blur'),
   measure: (context, options) => measureCurve(context, options, 'show'),

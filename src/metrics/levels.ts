@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { quantile } from '../tensor/quantile.ts';
 import { activated } from './internal/threshold.ts';
 import type { Curve, Score } from './metric.ts';
 
@@ -23,7 +24,7 @@ export interface LevelAverage {
   readonly excluded: number;
 }
 
-function average(samples: readonly LevelSample[], values: readonly number[]): LevelAverage {
+function average(samples: readonly unknown[], values: readonly number[]): LevelAverage {
   const { length } = values;
   return { value: length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / length, count: length, excluded: samples.length - length };
 }
@@ -33,7 +34,7 @@ function average(samples: readonly LevelSample[], values: readonly number[]): Le
  *   1/N sum_i v_i
  * Source: Vasu & Long, IASSA, WACV 2020, Table 1.
  */
-export function imageLevel(samples: readonly LevelSample[]): LevelAverage {
+export function imageLevel(samples: readonly Pick<LevelSample, 'value'>[]): LevelAverage {
   return average(
     samples,
     samples.flatMap(({ value }) => (value === null ? [] : [value])),
@@ -81,12 +82,6 @@ export interface CurveAverage extends LevelAverage {
   readonly curve: Curve | null;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
 /**
  * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median (or mean) of the curves
  * point by point, and the area under that by trapezoids. The published SIC and AIC are medians.
@@ -101,7 +96,13 @@ export function curveLevel(scores: readonly Pick<Score, 'value' | 'curve'>[], by
   if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
     throw new FoveaError('usage', 'curves of different points cannot be averaged: score all pictures with the same options and size');
   }
-  const middle = (values: readonly number[]) => (by === 'median' ? median(values) : values.reduce((sum, value) => sum + value, 0) / values.length);
+  const middle = (values: readonly number[]) =>
+    by === 'median'
+      ? quantile(
+          [...values].sort((a, b) => a - b),
+          0.5,
+        )
+      : values.reduce((sum, value) => sum + value, 0) / values.length;
   const y = x.map((_, i) => middle(curves.map((curve) => curve.y[i])));
   const value = y.slice(1).reduce((sum, at, i) => sum + ((at + y[i]) / 2) * (x[i + 1] - x[i]), 0);
   return { value, count: curves.length, excluded, curve: { x, y } };

@@ -56,6 +56,28 @@ describe('the table of metrics', () => {
     for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
+  it('has the size that the documents tell', () => {
+    for (const name of ['README.md', 'CHANGELOG.md']) {
+      expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(new RegExp(`(^|\\s)${metrics.size} metrics`));
+    }
+  });
+
+  it('says what the axes of curves are', () => {
+    const curved = [...metrics.values()].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
+    expect(curved).toEqual(['deletion', 'insertion', 'positive-perturbation', 'negative-perturbation', 'road', 'sic', 'aic', 'model-randomization']);
+    expect(findMetric('model-randomization').axes?.x).toBe('share of layers randomised');
+  });
+
+  it('says how scores of pictures become one of a data set', () => {
+    const others = [...metrics.values()].flatMap(({ name, level }) => (level === 'mean' ? [] : [[name, level]]));
+    expect(others).toEqual([
+      ['sic', 'median-curve'],
+      ['aic', 'median-curve'],
+      ['pixel-accuracy', 'data-set'],
+      ['mean-iou', 'data-set'],
+    ]);
+  });
+
   it('is documented: every metric with its direction and presets', () => {
     const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
     for (const { name, direction, presets, title } of metrics.values()) {

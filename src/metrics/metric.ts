@@ -67,6 +67,18 @@ export interface Curve {
   readonly y: readonly number[];
 }
 
+/**
+ * How the scores of pictures become one of a data set: their mean, counts summed over the data set before they are divided
+ * (`dataSetLevel`), or the area under the median of the curves (`curveLevel`).
+ */
+export type ScoreLevel = 'mean' | 'data-set' | 'median-curve';
+
+/** What a curve's axes are, in words. */
+export interface CurveAxes {
+  readonly x: string;
+  readonly y: string;
+}
+
 /** A metric's verdict on one map. */
 export interface Score {
   /** The score, in the metric's unit; null where the picture cannot be scored and has to be left out of averages. */
@@ -96,6 +108,10 @@ export interface Metric {
   /** Authors, venue, year. */
   readonly paper: string;
   readonly needs: readonly MetricNeed[];
+  /** As the metric's protocol has it. */
+  readonly level: ScoreLevel;
+  /** For metrics whose scores have a curve. */
+  readonly axes?: CurveAxes;
   /** Options by the name of the protocol they come from; the first is the default. */
   readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
   readonly options: z.ZodObject;
@@ -121,8 +137,10 @@ export type Given<Need extends MetricNeed> = MetricContext &
 export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
 
 /** What the author of a metric writes: a metric, and the computation in place of `score`. */
-export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed> extends Omit<Metric, 'score' | 'needs' | 'options'> {
+export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed> extends Omit<Metric, 'score' | 'needs' | 'level' | 'options'> {
   readonly needs: readonly Need[];
+  /** `mean` if not given. */
+  readonly level?: ScoreLevel;
   readonly options: Schema;
   /** Called with a checked context and complete options. */
   measure(context: Given<Need>, options: z.output<Schema>): Measurement | Promise<Measurement>;
@@ -130,7 +148,8 @@ export interface MetricDefinition<Schema extends z.ZodObject, Need extends Metri
 
 /** Declares a metric: wraps the computation in the checks, presets and records that are the same for all. */
 export function defineMetric<Schema extends z.ZodObject, const Need extends MetricNeed>(definition: MetricDefinition<Schema, Need>): Metric {
-  const { measure, ...metric } = definition;
+  const { measure, ...given } = definition;
+  const metric = { level: 'mean' as const, ...given };
   const score = async (context: MetricContext): Promise<Score> => {
     throwIfCancelled(context.signal);
     const options = resolveOptions(metric, context);

@@ -28,6 +28,7 @@ export const modelRandomization = defineMetric({
   range: [-1, 1],
   paper: 'Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018',
   needs: ['model', 'explain'],
+  axes: { x: 'share of layers randomised', y: 'likeness to the map of the model' },
   presets: {
     'adebayo-2018': { steps: null, similarity: 'spearman', absolute: false },
     'adebayo-2018-absolute': { steps: null, similarity: 'spearman', absolute: true },

@@ -20,6 +20,7 @@ export const negativePerturbation = defineMetric({
   range: [0, 0.9],
   paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['model'],
+  axes: { x: 'share of pixels hidden, least salient first', y: 'accuracy or probability of the class' },
   presets: {
     'iia-2023-neg': { measure: 'accuracy', baseline: 'zero' },
     'iia-2023-ins': { measure: 'probability', baseline: 'zero' },

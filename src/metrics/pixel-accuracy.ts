@@ -20,6 +20,7 @@ export const pixelAccuracy = defineMetric({
   range: [0, 1],
   paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['mask'],
+  level: 'data-set',
   presets: { 'chefer-2021': { threshold: 'mean' } },
   options: z.object({ threshold: thresholdOption.default('mean') }),
   measure: (context, { threshold }) => {

@@ -19,6 +19,7 @@ export const positivePerturbation = defineMetric({
   range: [0, 0.9],
   paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['model'],
+  axes: { x: 'share of pixels hidden, most salient first', y: 'accuracy or probability of the class' },
   presets: {
     'iia-2023-pos': { measure: 'accuracy', baseline: 'zero' },
     'iia-2023-del': { measure: 'probability', baseline: 'zero' },

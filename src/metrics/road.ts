@@ -38,6 +38,7 @@ export const road = defineMetric({
   range: [-0.5, 0.5],
   paper: 'Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022',
   needs: ['model'],
+  axes: { x: 'share of pixels removed', y: '(least relevant first − most first) / 2' },
   presets: {
     'pytorch-grad-cam': { shares: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], noise: 0.01, score: 'probability' },
     accuracy: { shares: [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], noise: 0.01, score: 'accuracy' },

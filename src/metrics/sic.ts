@@ -19,6 +19,8 @@ export const sic = defineMetric({
   range: [0, 1],
   paper: 'Kapishnikov et al., XRAI: Better Attributions Through Regions, ICCV 2019',
   needs: ['model', 'codec'],
+  level: 'median-curve',
+  axes: { x: 'share of the information shown', y: 'relative score of the class' },
   presets: informationPresets,
   options: informationOptions,
   measure: (context, options) => measureInformation(context, options, false),

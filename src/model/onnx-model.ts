@@ -72,7 +72,8 @@ function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, wa
   const given = source.preprocessing ?? {};
   const grey: Partial<Preprocessing> = input.channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
   const defaults: Preprocessing = { ...IMAGENET_PREPROCESSING, ...grey };
-  if (Object.keys(given).length === 0) {
+  // How pictures are resized says nothing of how they are normalised.
+  if (given.mean === undefined && given.std === undefined) {
     const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
     warnings.push(`${source.name}: no preprocessing is given beside the model, so the usual one is assumed (${how})`);
   }

@@ -207,7 +207,8 @@ function sumsToOne({ shape: [rows, classes], data }: Tensor): boolean {
 function choosePreprocessing({ name, options }: Endpoint, { channels, size }: Interface, warnings: string[]): Preprocessing {
   const grey: Partial<Preprocessing> = channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
   const chosen: Preprocessing = { ...IMAGENET_PREPROCESSING, ...grey, ...options.preprocessing, size };
-  if (Object.keys(options.preprocessing ?? {}).length === 0) {
+  // How pictures are resized says nothing of how they are normalised.
+  if (options.preprocessing?.mean === undefined && options.preprocessing?.std === undefined) {
     warnings.push(
       `${name}: no preprocessing is given, so the usual one is assumed (mean ${chosen.mean}, std ${chosen.std}, ${chosen.colour} in 0-1, resized to ${size.join('×')})`,
     );

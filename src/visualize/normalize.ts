@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { quantile } from '../tensor/quantile.ts';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
 
 /** How a raw map is brought to a range that can be shown. */
@@ -21,15 +22,7 @@ const FLAT = 1e-6;
  */
 export function percentile(values: ArrayLike<number>, percent: number): number {
   if (!(percent >= 0 && percent <= 100)) throw new FoveaError('usage', `percentile ${percent}: expected a number from 0 to 100`);
-  return percentileOfSorted(Float64Array.from(values).sort(), percent);
-}
-
-function percentileOfSorted(sorted: Float64Array, percent: number): number {
-  if (sorted.length === 0) return Number.NaN;
-  const position = (percent / 100) * (sorted.length - 1);
-  const below = Math.floor(position);
-  const above = Math.min(below + 1, sorted.length - 1);
-  return sorted[below] + (position - below) * (sorted[above] - sorted[below]);
+  return quantile(Float64Array.from(values).sort(), percent / 100);
 }
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
@@ -53,7 +46,7 @@ export function normalizeUnsigned(map: Tensor, { percentiles = DEFAULT_PERCENTIL
     throw new FoveaError('usage', `percentiles [${low}, ${high}]: expected two rising numbers from 0 to 100`);
   }
   const sorted = Float64Array.from(map.data).sort();
-  const [from, to] = [percentileOfSorted(sorted, low), percentileOfSorted(sorted, high)];
+  const [from, to] = [quantile(sorted, low / 100), quantile(sorted, high / 100)];
   return to > from ? rescale(map, from, to) : minMax(map);
 }
 

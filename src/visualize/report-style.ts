@@ -37,13 +37,13 @@ section { margin-top: clamp(36px, 5vw, 60px); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: 12px 16px 0; font-size: 0.88rem; color: var(--soft); }
 th, td { padding: 10px 16px; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
-thead th { font-size: 0.82rem; font-weight: 600; color: var(--soft); vertical-align: bottom; }
+thead th { font-size: 0.82rem; font-weight: 600; color: var(--soft); vertical-align: bottom; white-space: normal; }
 tbody tr:last-child > * { border-bottom: 0; }
 tbody th { font-weight: 600; }
 .number { text-align: right; }
 .best { font-weight: 700; color: var(--good); }
 .note { font-size: 0.88rem; color: var(--soft); }
-td small, th small { display: block; font-size: 0.78rem; font-weight: 400; color: var(--soft); }
+td small, th small { display: block; white-space: normal; font-size: 0.78rem; font-weight: 400; color: var(--soft); }
 .scroll tbody th, .scroll thead th:first-child { position: sticky; left: 0; background: var(--panel); }
 main ul { margin: 0 0 12px; padding-left: 1.2em; max-width: 72ch; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 18px; margin: 18px 0 8px; }
@@ -93,7 +93,7 @@ footer { margin-top: 56px; padding-top: 16px; border-top: 1px solid var(--line);
   .cell { break-inside: avoid; }
   .scroll { overflow: visible; }
   th, td { padding: 5px 7px; white-space: normal; }
-  td small { font-size: 7pt; white-space: nowrap; }
+  td small { font-size: 7pt; }
   .bar, .picture, .peak { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   section { break-inside: auto; }
   h2, h3 { break-after: avoid; }

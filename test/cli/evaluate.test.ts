@@ -207,7 +207,9 @@ describe('segmentation', () => {
     ]);
     expect(settings).toMatchObject({
       target: 'predicted',
-      dataset: { protocol: [expect.stringContaining('union of all annotations'), 'Settings of the data set: masks=union, crowd=include.'] },
+      dataset: {
+        protocol: expect.arrayContaining([expect.stringContaining('union of all annotations'), 'Settings of the data set: masks=union, crowd=include.']),
+      },
     });
   });
 

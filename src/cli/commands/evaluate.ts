@@ -32,6 +32,8 @@ export interface EvaluateFlags extends ModelFlags {
   /** Settings of the data set, KEY=VALUE. */
   readonly data?: readonly string[];
   readonly pics?: string;
+  /** Stands in the report below the protocol of the data set. */
+  readonly protocol?: readonly string[];
   readonly images?: string;
   /** IASSA, RISE, IIA and Grad-CAM if not given. */
   readonly methods?: readonly string[];
@@ -68,7 +70,7 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
     const why = dataset.problems.length > 0 ? `: ${dataset.problems[0]}` : '';
     throw new FoveaError('usage', `${dataset.name} holds no pictures${why}`);
   }
-  return dataset;
+  return { ...dataset, protocol: [...dataset.protocol, ...(flags.protocol ?? [])] };
 }
 
 function selectionOf({ limit, seededSample, seed }: EvaluateFlags, shard: Shard | undefined): Selection {

@@ -58,7 +58,7 @@ function summaryTable(measured: readonly Measured[]): string {
 }
 
 function summaryRecord(measured: readonly Measured[]): object {
-  const averages = (level: typeof imageLevel) => Object.fromEntries(MEASURES.map((metric) => [metric.name, level(samplesOf(measured, metric)).value]));
+  const averages = (level: typeof pixelLevel) => Object.fromEntries(MEASURES.map((metric) => [metric.name, level(samplesOf(measured, metric)).value]));
   return { summary: { pictures: measured.length, imageLevel: averages(imageLevel), pixelLevel: averages(pixelLevel) } };
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { throwIfCancelled } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize, normalizePixels } from '../../model/preprocessing.ts';
+import { quantile } from '../../tensor/quantile.ts';
 import { createRandom, type Random } from '../../tensor/random.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
@@ -25,13 +26,6 @@ export const informationPresets = {
   pair: { shares: PAIR, known: 0.01, leastScore: 0.8, monotonous: true, points: 1000 },
   'iia-2023': { shares: BEE, known: 0.01, leastScore: 0.5, monotonous: true, points: 1000 },
 };
-
-/** The value at share `q` of the sorted values, linear between neighbours. */
-function quantile(sorted: Float32Array, q: number): number {
-  const at = q * (sorted.length - 1);
-  const low = Math.floor(at);
-  return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
-}
 
 /** `share` of the pixels, drawn without replacement: 1, else 0. */
 function randomPixels(count: number, share: number, random: Random): Uint8Array {
