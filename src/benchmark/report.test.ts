@@ -28,7 +28,7 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
     settings: {
       fovea: '0',
       model: { name: 'm', fingerprint: 'f', runtime: 'cpu', preprocessing: JSON.parse(JSON.stringify(IMAGENET_PREPROCESSING)) },
-      dataset: { name: 'pictures', protocol: [] },
+      dataset: { name: 'pictures', options: {}, protocol: [] },
       target: 'predicted',
       seed: 0,
       methods: Object.fromEntries(methods.map((method) => [method, {}])),
