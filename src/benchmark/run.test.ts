@@ -241,7 +241,7 @@ describe('runBenchmark', () => {
     // Black is as good as any of these pictures for the class, so that no patch is needed for it.
     const methods = [{ method: findMethod('sag'), options: { grid: 2, patches: 'hard' } }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
-    const message = (item: string) => expect.stringMatching(new RegExp(`^${item}, sag: sag: with every patch hidden`));
+    const message = (item: string) => expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
     expect(problems).toEqual(['a', 'b', 'c', 'd'].map((item) => ({ kind: 'failed', item, method: 'sag', message: message(item) })));
   });
 

@@ -228,14 +228,14 @@ describe('sag', () => {
     const options = { grid: GRID, patches: 'hard' };
     await expect(explain(patchy, white, { method: 'sag', target: 1, options })).rejects.toMatchObject({
       code: 'unexplained', // not that the method cannot: other pictures go on
-      message: expect.stringMatching(/^sag: with every patch hidden "no" keeps 100.00% of its 20.00%/),
+      message: expect.stringMatching(/^with every patch hidden "no" keeps 100.00% of its 20.00%/),
     });
   });
 
   it.each([20, 60, 75])('evaluates no more than maxCalls = %d sets, and what it finds is minimal all the same', async (maxCalls) => {
     const answer = run({ maxCalls, beamWidth: 2, maxRoots: 100, restarts: 4, roots: 5 });
     if (maxCalls === 20)
-      return expect(answer).rejects.toThrow(/^sag: no set of patches that keeps 90% of the 80.00% for "yes" was found within maxCalls = 20: allow more/);
+      return expect(answer).rejects.toThrow(/^no set of patches that keeps 90% of the 80.00% for "yes" was found within maxCalls = 20: allow more/);
     const { manifest } = await answer;
     const { explanations, exhausted } = manifest.extras.sag as Sag;
     expect(manifest.modelCalls.forward).toBeLessThanOrEqual(maxCalls);

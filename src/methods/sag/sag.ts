@@ -180,7 +180,7 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   if (hidden >= options.threshold * whole) {
     throw new FoveaError(
       'unexplained',
-      `sag: with every patch hidden "${target.label}" keeps ${(100 * hidden).toFixed(2)}% of its ${(100 * whole).toFixed(2)}%, so no patch is needed for it: choose a class that the picture shows, or another baseline`,
+      `with every patch hidden "${target.label}" keeps ${(100 * hidden).toFixed(2)}% of its ${(100 * whole).toFixed(2)}%, so no patch is needed for it: choose a class that the picture shows, or another baseline`,
     );
   }
   const ranking = await rankPatches(context, target, scorer);
@@ -189,7 +189,7 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   if (found.length === 0 && scorer.exhausted()) {
     throw new FoveaError(
       'unexplained',
-      `sag: no set of patches that keeps ${Math.round(100 * options.threshold)}% of the ${(100 * whole).toFixed(2)}% for "${target.label}" was found within maxCalls = ${options.maxCalls}: allow more, lower the threshold, or choose a class that the picture shows more clearly`,
+      `no set of patches that keeps ${Math.round(100 * options.threshold)}% of the ${(100 * whole).toFixed(2)}% for "${target.label}" was found within maxCalls = ${options.maxCalls}: allow more, lower the threshold, or choose a class that the picture shows more clearly`,
     );
   }
   const roots = diverse.sets.slice(0, options.roots);
