@@ -272,12 +272,16 @@ describe('what is missing', () => {
   });
 
   it('written for another size than the graph takes keeps the share of the picture it crops, and says so', async () => {
-    const labels = ['a', 'b', 'c', 'd'];
-    const model = await load(net(), { labels, preprocessing: { size: [2 * SIDE, 2 * SIDE], resize: 'crop', shorterSide: 2 * SIDE + 8 } });
+    const [labels, mean, std] = [
+      ['a', 'b', 'c', 'd'],
+      [0, 0, 0],
+      [1, 1, 1],
+    ];
+    const model = await load(net(), { labels, preprocessing: { mean, std, size: [2 * SIDE, 2 * SIDE], resize: 'crop', shorterSide: 2 * SIDE + 8 } });
     expect([model.preprocessing.size, model.preprocessing.shorterSide]).toEqual([[SIDE, SIDE], SIDE + 4]);
     expect(model.warnings).toHaveLength(1);
     expect(model.warnings[0]).toMatch(/written for 24×24, but the graph takes 12×12/);
-    const deit = await load(net(), { labels, preprocessing: { size: [SIDE, SIDE], resize: 'crop', stretchedSize: [SIDE + 2, SIDE + 3] } });
+    const deit = await load(net(), { labels, preprocessing: { mean, std, size: [SIDE, SIDE], resize: 'crop', stretchedSize: [SIDE + 2, SIDE + 3] } });
     expect([deit.preprocessing.stretchedSize, deit.warnings]).toEqual([[SIDE + 2, SIDE + 3], []]);
   });
 });

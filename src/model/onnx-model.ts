@@ -75,7 +75,7 @@ function choosePreprocessing(source: OnnxModelSource, input: ClassifierInput, wa
   // How pictures are resized says nothing of how they are normalised.
   if (given.mean === undefined && given.std === undefined) {
     const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
-    warnings.push(`${source.name}: no preprocessing is given beside the model, so the usual one is assumed (${how})`);
+    warnings.push(`${source.name}: no mean and std are given beside the model, so the usual preprocessing is assumed (${how})`);
   }
   const chosen = fitToInput({ ...defaults, ...given }, input, source, warnings);
   if (channelsOf(chosen) !== input.channels) {

@@ -91,7 +91,7 @@ it('warns of what it assumes, and knows probabilities when it sees them', async 
   softmax = true;
   const model = await load();
   expect(model).toMatchObject({ output: 'probabilities', labels: ['0', '1', '2'] });
-  expect(model.warnings).toEqual([expect.stringMatching(/no preprocessing.*4×6/), expect.stringMatching(/no labels/)]);
+  expect(model.warnings).toEqual([expect.stringMatching(/no mean and std.*4×6/), expect.stringMatching(/no labels/)]);
   expect((await load({ output: 'logits' })).output).toBe('logits');
 });
 

@@ -210,7 +210,7 @@ function choosePreprocessing({ name, options }: Endpoint, { channels, size }: In
   // How pictures are resized says nothing of how they are normalised.
   if (options.preprocessing?.mean === undefined && options.preprocessing?.std === undefined) {
     warnings.push(
-      `${name}: no preprocessing is given, so the usual one is assumed (mean ${chosen.mean}, std ${chosen.std}, ${chosen.colour} in 0-1, resized to ${size.join('×')})`,
+      `${name}: no mean and std are given, so the usual preprocessing is assumed (mean ${chosen.mean}, std ${chosen.std}, ${chosen.colour} in 0-1, resized to ${size.join('×')})`,
     );
   }
   if (channelsOf(chosen) !== channels) {

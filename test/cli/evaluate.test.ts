@@ -118,7 +118,7 @@ describe('evaluate', () => {
     expect(records(stdout).filter(({ metric, value }) => metric === 'iou' && value === null)).toHaveLength(3);
     const summary = JSON.parse(await textOf('album-results/summary.json'));
     expect(summary.problems).toMatchObject([{ kind: 'damaged', item: 'broken' }]);
-    expect(await textOf('album-results/report.html')).toContain('iou: 1 of 2 pictures have no score');
+    expect(await textOf('album-results/report.html')).toContain('iou has no score for 1 of 2 pictures with any method');
   });
 
   test('a method that was asked for by name and cannot be run is a failure', async () => {

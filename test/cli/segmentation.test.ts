@@ -46,5 +46,5 @@ test('what was assumed of a model without preprocessing is said as ever', async 
   await copyFile(`${DEMO}.onnx`, join(folder, 'bare.onnx'));
   const args = ['segmentation', '--dataset', 'coco:instances.json', '--model', 'bare.onnx', '--methods', 'centre', '--out', 'bare'];
   const { stderr } = await fovea(args, folder);
-  expect(stderr).toContain('no preprocessing is given beside the model');
+  expect(stderr).toContain('no mean and std are given beside the model');
 });
