@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
+import { softmax, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, runInBatches } from './batching.ts';
 import type { Model, ScoreKind } from './model.ts';
 import { checkRequest, countOf, renderPerturbation, slicePerturbation } from './perturbation.ts';
@@ -26,11 +26,8 @@ const CHUNK_BYTES = 64 * 2 ** 20;
 
 /** Throws if a model's answer has NaN or infinite values. */
 export function checkScores(name: string, scores: Float32Array): void {
-  const [min, max] = range(scores);
-  const finite = Number.isFinite(min) && Number.isFinite(max) && !scores.some(Number.isNaN);
-  if (scores.length > 0 && !finite) {
-    throw new FoveaError('model', `${name} answered NaN or infinite scores: check the model and its preprocessing (mean, std, scale)`);
-  }
+  if (scores.every(Number.isFinite)) return;
+  throw new FoveaError('model', `${name} answered NaN or infinite scores: check the model and its preprocessing (mean, std, scale)`);
 }
 
 /** Throws if a network's gradients have NaN or infinite values: some operators have no slope everywhere, as the root of 0. */

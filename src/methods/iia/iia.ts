@@ -14,20 +14,20 @@ import { explainAttention } from './attention-path.ts';
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
 const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
 
-/** Values of a layer, and how they hold the picture. */
-interface LayerValues {
+/** Values of a layer for some pictures, and how they hold these. */
+interface LayerBatch {
   readonly values: Tensor;
   readonly layout: MapLayout;
 }
 
 /** The channel of each element of one row. */
-function channelsOf({ values, layout: { layout, channels, height, width } }: LayerValues): Uint32Array {
+function channelsOf({ values, layout: { layout, channels, height, width } }: LayerBatch): Uint32Array {
   const area = height * width;
   return Uint32Array.from({ length: values.data.length / values.shape[0] }, (_, i) => (layout === 'channels-first' ? Math.floor(i / area) : i % channels));
 }
 
 /** The least value of each channel over its cells, for every element: in the shape of the values. */
-function leastOf(layer: LayerValues): Tensor {
+function leastOf(layer: LayerBatch): Tensor {
   const { shape, data } = layer.values;
   const channels = channelsOf(layer);
   const size = channels.length;
@@ -54,7 +54,7 @@ function layerPath({ shape, data }: Tensor, least: Tensor, alphas: readonly numb
   return tensor([rows * alphas.length, ...rest], result);
 }
 
-async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<LayerValues> {
+async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<LayerBatch> {
   const [values] = await withLayers(model, [layer], () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]));
   return { values, layout: layoutOf(model, layer, values, input) };
 }
@@ -71,7 +71,7 @@ interface LastIntegral {
 }
 
 /** Adds the last integral of all rows, over the channels, to `map` [h · w]. */
-async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, own: LayerValues, map: Float64Array): Promise<void> {
+async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, own: LayerBatch, map: Float64Array): Promise<void> {
   const { values, layout } = own;
   const least = leastOf(own);
   const request = { batch: values, reference: least, points: alphas ?? [1], at: layer, target, score, batchSize };
@@ -168,7 +168,7 @@ export const iia = defineMethod({
     const maps: Float64Array[] = targets.map(() => new Float64Array());
     let shape: readonly number[] = [];
     let summed = 0;
-    const add = async (own: LayerValues): Promise<void> => {
+    const add = async (own: LayerBatch): Promise<void> => {
       shape = [own.layout.height, own.layout.width];
       for (const [t, integral] of integrals.entries()) {
         if (maps[t].length === 0) maps[t] = new Float64Array(sizeOf(shape));
