@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * What gradients cost: forward and backward pass over the forward pass alone, and over PyTorch's forward and backward
- * pass of the same network, both to the input. Every figure is a ratio to a measurement beside it.
+ * What gradients cost: forward and backward pass over the forward pass alone, and over PyTorch's
+ * forward and backward pass of the same network, both to the input. Every figure is a ratio to a
+ * measurement beside it.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -26,13 +27,16 @@ async function measure(
   /** @type {{ batch: number, threads: number, repetitions: number }} */ setting,
   /** @type {string} */ folder,
 ) {
-  const [{ readModel, modelChunks, writeModel }, { gradientModel }, { createNodeRuntime }] = await Promise.all([
-    fromDist('src/onnx/index.js'),
-    fromDist('src/autodiff/index.js'),
-    fromDist('src/runtime/onnxruntime-node.js'),
-  ]);
+  const [{ readModel, modelChunks, writeModel }, { gradientModel }, { createNodeRuntime }] =
+    await Promise.all([
+      fromDist('src/onnx/index.js'),
+      fromDist('src/autodiff/index.js'),
+      fromDist('src/runtime/onnxruntime-node.js'),
+    ]);
   const path = join(folder, `${network}.onnx`);
-  execFileSync(PYTHON, [SCRIPT, 'export', network, path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(PYTHON, [SCRIPT, 'export', network, path], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const bytes = new Uint8Array(readFileSync(path));
   rmSync(path);
   const started = performance.now();
@@ -40,10 +44,21 @@ async function measure(
   modelChunks(gradient.model);
   const emitted = performance.now() - started;
   const runtime = await createNodeRuntime({ threads: setting.threads });
-  const [forward, backward] = [await runtime.createSession(bytes), await runtime.createSession(writeModel(gradient.model))];
+  const [forward, backward] = [
+    await runtime.createSession(bytes),
+    await runtime.createSession(writeModel(gradient.model)),
+  ];
   const { batch } = setting;
-  const input = { type: 'float32', shape: [batch, 3, 224, 224], data: Float32Array.from({ length: batch * 3 * 224 * 224 }, (_, i) => Math.sin(i)) };
-  const cotangent = { type: 'float32', shape: [batch, 1000], data: new Float32Array(batch * 1000).map((_, i) => Number(i % 1000 === 0)) };
+  const input = {
+    type: 'float32',
+    shape: [batch, 3, 224, 224],
+    data: Float32Array.from({ length: batch * 3 * 224 * 224 }, (_, i) => Math.sin(i)),
+  };
+  const cotangent = {
+    type: 'float32',
+    shape: [batch, 1000],
+    data: new Float32Array(batch * 1000).map((_, i) => Number(i % 1000 === 0)),
+  };
   const peer = startPeer(PYTHON, SCRIPT, [network, String(setting.threads), String(batch)]);
   const version = (await peer.answer()).torch;
   const tasks = {
@@ -55,7 +70,11 @@ async function measure(
   const rounds = [];
   try {
     for (let i = 0; i <= setting.repetitions; i++) {
-      const round = { forward: await tasks.forward(), gradient: await tasks.gradient(), torch: await tasks.torch() };
+      const round = {
+        forward: await tasks.forward(),
+        gradient: await tasks.gradient(),
+        torch: await tasks.torch(),
+      };
       if (i > 0) rounds.push(round); // the first one warms up
     }
   } finally {
@@ -63,8 +82,10 @@ async function measure(
     await forward.release();
     await backward.release();
   }
-  const ratio = (/** @type {string} */ over, /** @type {string} */ under) => ratioText(spread(rounds.map((round) => round[over].cpu / round[under].cpu)));
-  const milliseconds = (/** @type {string} */ name) => (1000 * spread(rounds.map((round) => round[name].cpu)).median).toFixed(0);
+  const ratio = (/** @type {string} */ over, /** @type {string} */ under) =>
+    ratioText(spread(rounds.map((round) => round[over].cpu / round[under].cpu)));
+  const milliseconds = (/** @type {string} */ name) =>
+    (1000 * spread(rounds.map((round) => round[name].cpu)).median).toFixed(0);
   return {
     version,
     runtime: runtime.name,
@@ -94,19 +115,37 @@ async function main() {
   try {
     execFileSync(PYTHON, ['-c', 'import torch, torchvision, onnx'], { stdio: 'ignore' });
   } catch {
-    return console.log('Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).');
+    return console.log(
+      'Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).',
+    );
   }
-  const setting = { batch: count('batch', values.batch), threads: count('threads', values.threads), repetitions: count('repetitions', values.repetitions) };
+  const setting = {
+    batch: count('batch', values.batch),
+    threads: count('threads', values.threads),
+    repetitions: count('repetitions', values.repetitions),
+  };
   const folder = mkdtempSync(join(tmpdir(), 'fovea-autodiff-'));
   try {
     const results = [];
-    for (const network of positionals.length > 0 ? positionals : ['resnet50', 'mobilenet_v2', 'vit_b_16']) {
+    for (const network of positionals.length > 0
+      ? positionals
+      : ['resnet50', 'mobilenet_v2', 'vit_b_16']) {
       results.push(await measure(network, setting, folder));
       process.stderr.write(`${results[results.length - 1].cells.join('  ')}\n`);
     }
-    machine(`${results[0].runtime} and PyTorch ${results[0].version}, ${setting.threads} thread(s) each, batch ${setting.batch}, CPU milliseconds`);
+    machine(
+      `${results[0].runtime} and PyTorch ${results[0].version}, ${setting.threads} thread(s) each, batch ${setting.batch}, CPU milliseconds`,
+    );
     table(
-      ['network', 'forward', 'gradient', 'PyTorch', 'gradient over forward', 'PyTorch over gradient', 'emitted in ms'],
+      [
+        'network',
+        'forward',
+        'gradient',
+        'PyTorch',
+        'gradient over forward',
+        'PyTorch over gradient',
+        'emitted in ms',
+      ],
       results.map(({ cells }) => cells),
     );
   } finally {

@@ -1,11 +1,21 @@
 // @ts-check
 /**
- * What white-box methods cost beyond their passes through the network. Each is compared with bare session calls on ready
- * tensors, as many rows: for IIA the backbone for its pictures and the head, forward and backward, for all points of the
- * feature map's paths; for Grad-CAM and integrated gradients the network forward and backward.
+ * What white-box methods cost beyond their passes through the network. Each is compared with bare
+ * session calls on ready tensors, as many rows: for IIA the backbone for its pictures and the head,
+ * forward and backward, for all points of the feature map's paths; for Grad-CAM and integrated
+ * gradients the network forward and backward.
  */
 import { parseArgs } from 'node:util';
-import { compare, count, defaultModel, demoPicture, fromDist, machine, ratioText, table } from './harness.mjs';
+import {
+  compare,
+  count,
+  defaultModel,
+  demoPicture,
+  fromDist,
+  machine,
+  ratioText,
+  table,
+} from './harness.mjs';
 
 const HELP = `node bench/gradient-methods.mjs [options]
   --model PATH      an ONNX file                                [../shared/models/mobilenet_v2.onnx]
@@ -23,18 +33,31 @@ function filled(/** @type {number[]} */ shape) {
 }
 
 /**
- * Bare calls of the network between two tensors, forward and backward to `by` if given, for `rows` rows, `batch` at a time.
+ * Bare calls of the network between two tensors, forward and backward to `by` if given, for `rows`
+ * rows, `batch` at a time.
  * @returns {Promise<() => Promise<void>>}
  */
-async function bareCalls(/** @type {any} */ { runtime, model, from, to, shape, classes, rows, batch, by }) {
+async function bareCalls(
+  /** @type {any} */ { runtime, model, from, to, shape, classes, rows, batch, by },
+) {
   const { subgraph, withGraph, writeModel } = await fromDist('src/onnx/index.js');
   const { gradientModel } = await fromDist('src/autodiff/index.js');
   const part = withGraph(model, subgraph(model.graph, { inputs: [from], outputs: [to] }));
-  const gradient = by ? gradientModel(part, { of: to, wrt: [by], outputs: [to], inputShapes: { [from]: ['n', ...shape] } }) : undefined;
+  const gradient = by
+    ? gradientModel(part, {
+        of: to,
+        wrt: [by],
+        outputs: [to],
+        inputShapes: { [from]: ['n', ...shape] },
+      })
+    : undefined;
   const session = await runtime.createSession(writeModel(gradient?.model ?? part));
   const batches = Array.from({ length: Math.ceil(rows / batch) }, (_, i) => {
     const size = Math.min(batch, rows - i * batch);
-    return { [from]: filled([size, ...shape]), ...(gradient && { [gradient.cotangent]: filled([size, classes]) }) };
+    return {
+      [from]: filled([size, ...shape]),
+      ...(gradient && { [gradient.cotangent]: filled([size, classes]) }),
+    };
   });
   return async () => {
     for (const feeds of batches) await session.run(feeds);
@@ -53,20 +76,39 @@ async function main() {
     },
   });
   if (values.help) return console.log(HELP);
-  const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } = await fromDist('src/node.js');
+  const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } =
+    await fromDist('src/node.js');
   const { dataInputs, readModel } = await fromDist('src/onnx/index.js');
-  const [steps, threads, batch] = [count('steps', values.steps), count('threads', values.threads), count('batch', values.batch)];
+  const [steps, threads, batch] = [
+    count('steps', values.steps),
+    count('threads', values.threads),
+    count('batch', values.batch),
+  ];
   const repetitions = count('repetitions', values.repetitions);
   const runtime = await createNodeRuntime({ threads });
-  machine(`${runtime.name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}, ${steps} steps`);
+  machine(
+    `${runtime.name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}, ${steps} steps`,
+  );
   const loaded = await loadModel(values.model, { threads });
   const prepared = await prepareInput(loaded, await demoPicture());
   const model = readModel((await resolveModel(values.model)).bytes);
   const layer = loaded.featureMaps().at(-1);
-  const picture = { runtime, model, batch, from: dataInputs(model.graph)[0].name, shape: prepared.input.shape.slice(1), classes: loaded.labels.length };
+  const picture = {
+    runtime,
+    model,
+    batch,
+    from: dataInputs(model.graph)[0].name,
+    shape: prepared.input.shape.slice(1),
+    classes: loaded.labels.length,
+  };
   const logits = model.graph.outputs[0].name;
   const backbone = await bareCalls({ ...picture, to: layer.name, rows: steps });
-  const map = { ...picture, from: layer.name, to: logits, shape: [layer.channels, layer.height, layer.width] };
+  const map = {
+    ...picture,
+    from: layer.name,
+    to: logits,
+    shape: [layer.channels, layer.height, layer.width],
+  };
   const head = await bareCalls({ ...map, rows: steps ** 2, by: layer.name });
   const pairs = {
     iia: {
@@ -76,13 +118,29 @@ async function main() {
         await head();
       },
     },
-    'grad-cam': { options: {}, calls: await bareCalls({ ...picture, to: logits, rows: 1, by: layer.name }) },
-    'integrated-gradients': { options: { steps }, calls: await bareCalls({ ...picture, to: logits, rows: steps, by: picture.from }) },
+    'grad-cam': {
+      options: {},
+      calls: await bareCalls({ ...picture, to: logits, rows: 1, by: layer.name }),
+    },
+    'integrated-gradients': {
+      options: { steps },
+      calls: await bareCalls({ ...picture, to: logits, rows: steps, by: picture.from }),
+    },
   };
   const rows = [];
   for (const [method, { options, calls }] of Object.entries(pairs)) {
-    const [bare, whole] = await compare(calls, { [method]: () => explain(loaded, prepared, { method, options }) }, repetitions);
-    rows.push([method, bare.seconds.wall.toFixed(3), whole.seconds.wall.toFixed(3), ratioText(whole.wall), ratioText(whole.cpu)]);
+    const [bare, whole] = await compare(
+      calls,
+      { [method]: () => explain(loaded, prepared, { method, options }) },
+      repetitions,
+    );
+    rows.push([
+      method,
+      bare.seconds.wall.toFixed(3),
+      whole.seconds.wall.toFixed(3),
+      ratioText(whole.wall),
+      ratioText(whole.cpu),
+    ]);
   }
   table(['method', 'bare calls, s', 'method, s', 'over bare calls', 'in CPU time'], rows);
   await loaded.dispose();

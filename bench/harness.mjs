@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * What the benchmarks share: the build, a picture, and ratios that mean something on a machine that does other things.
- * A measurement stands between two measurements of what it is compared with, and counts as its ratio to their mean; of
- * many such ratios the median and the quartiles are told. CPU seconds stand beside wall seconds: waiting for other
- * programs lengthens the second only.
+ * What the benchmarks share: the build, a picture, and ratios that mean something on a machine that
+ * does other things. A measurement stands between two measurements of what it is compared with, and
+ * counts as its ratio to their mean; of many such ratios the median and the quartiles are told. CPU
+ * seconds stand beside wall seconds: waiting for other programs lengthens the second only.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -36,13 +36,17 @@ export const defaultModel = existsSync(MOBILENET) ? MOBILENET : 'demo-cnn';
 /** A whole number of at least 1 from the command line. */
 export function count(/** @type {string} */ name, /** @type {string} */ text) {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) usage(`--${name} ${text}: expected a whole number of at least 1`);
+  if (!Number.isInteger(value) || value < 1)
+    usage(`--${name} ${text}: expected a whole number of at least 1`);
   return value;
 }
 
 /** A picture to explain: a demo scene, the same on every machine. */
 export async function demoPicture() {
-  const [{ createScene }, { loadSprites }] = await Promise.all([fromDist('demo/scenes.js'), fromDist('demo/sprites.js')]);
+  const [{ createScene }, { loadSprites }] = await Promise.all([
+    fromDist('demo/scenes.js'),
+    fromDist('demo/sprites.js'),
+  ]);
   return createScene(await loadSprites(), 1, { className: 'teapot' }).image;
 }
 
@@ -53,10 +57,16 @@ export async function demoInput(/** @type {any} */ model) {
 }
 
 /**
- * The pure forward pass: the model file as it is in a session of its own, fed a ready batch of `size` copies of a picture.
- * Undefined if the file insists on another batch size. @returns {Promise<(() => Promise<unknown>) | undefined>}
+ * The pure forward pass: the model file as it is in a session of its own, fed a ready batch of
+ * `size` copies of a picture. Undefined if the file insists on another batch size. @returns
+ * {Promise<(() => Promise<unknown>) | undefined>}
  */
-export async function forwardPass(/** @type {any} */ runtime, /** @type {Uint8Array} */ bytes, /** @type {any} */ input, /** @type {number} */ size) {
+export async function forwardPass(
+  /** @type {any} */ runtime,
+  /** @type {Uint8Array} */ bytes,
+  /** @type {any} */ input,
+  /** @type {number} */ size,
+) {
   const { dataInputs, readModel } = await fromDist('src/onnx/index.js');
   const [info] = dataInputs(readModel(bytes).graph);
   if (info.shape === null || info.shape.length !== 4 || info.type !== 'float32') return undefined;
@@ -69,8 +79,8 @@ export async function forwardPass(/** @type {any} */ runtime, /** @type {Uint8Ar
 }
 
 /**
- * Seconds of a task among its own kind: it runs once before, so that neither side of a ratio pays for caches that the
- * other one has emptied. @returns {Promise<Seconds>}
+ * Seconds of a task among its own kind: it runs once before, so that neither side of a ratio pays
+ * for caches that the other one has emptied. @returns {Promise<Seconds>}
  */
 async function warmTime(/** @type {() => Promise<unknown>} */ task) {
   await task();
@@ -93,14 +103,19 @@ export function spread(/** @type {readonly number[]} */ values) {
   const at = (/** @type {number} */ share) => {
     const position = share * (sorted.length - 1);
     const below = Math.floor(position);
-    return sorted[below] + (position - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]);
+    return (
+      sorted[below] +
+      (position - below) * (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below])
+    );
   };
   return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }
 
 /**
- * Compares tasks with one that stands before and after each of them, `repetitions` times, the order rotating.
- * @returns {Promise<Comparison[]>} the ratios, and the median seconds of each task; the first line is the reference itself.
+ * Compares tasks with one that stands before and after each of them, `repetitions` times, the order
+ * rotating.
+ * @returns {Promise<Comparison[]>} the ratios, and the median seconds of each task; the first line
+ * is the reference itself.
  */
 export async function compare(
   /** @type {() => Promise<unknown>} */ reference,
@@ -118,14 +133,20 @@ export async function compare(
       const name = names[(i + repetition) % names.length];
       const seconds = await warmTime(tasks[name]);
       const after = await warmTime(reference);
-      const ratio = { wall: (2 * seconds.wall) / (before.wall + after.wall), cpu: (2 * seconds.cpu) / (before.cpu + after.cpu) };
+      const ratio = {
+        wall: (2 * seconds.wall) / (before.wall + after.wall),
+        cpu: (2 * seconds.cpu) / (before.cpu + after.cpu),
+      };
       measured.get(name)?.push({ ratio, seconds });
       references.push(after);
       before = after;
     }
   }
   const one = { median: 1, low: 1, high: 1 };
-  const medians = (/** @type {Seconds[]} */ all) => ({ wall: spread(all.map(({ wall }) => wall)).median, cpu: spread(all.map(({ cpu }) => cpu)).median });
+  const medians = (/** @type {Seconds[]} */ all) => ({
+    wall: spread(all.map(({ wall }) => wall)).median,
+    cpu: spread(all.map(({ cpu }) => cpu)).median,
+  });
   return [
     { name: 'reference', wall: one, cpu: one, seconds: medians(references) },
     ...[...measured].map(([name, all]) => ({
@@ -138,15 +159,24 @@ export async function compare(
 }
 
 /** `1.04 (1.02 … 1.07)` */
-export const ratioText = (/** @type {Spread} */ { median, low, high }) => `${median.toFixed(3)} (${low.toFixed(3)} … ${high.toFixed(3)})`;
+export const ratioText = (/** @type {Spread} */ { median, low, high }) =>
+  `${median.toFixed(3)} (${low.toFixed(3)} … ${high.toFixed(3)})`;
 
 /** Prints a Markdown table. */
-export function table(/** @type {readonly string[]} */ head, /** @type {readonly (readonly string[])[]} */ rows) {
-  for (const cells of [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]) console.log(`| ${cells.join(' | ')} |`);
+export function table(
+  /** @type {readonly string[]} */ head,
+  /** @type {readonly (readonly string[])[]} */ rows,
+) {
+  for (const cells of [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows])
+    console.log(`| ${cells.join(' | ')} |`);
 }
 
 /** PyTorch's side, which answers a line for every line. */
-export function startPeer(/** @type {string} */ python, /** @type {string} */ script, /** @type {string[]} */ args) {
+export function startPeer(
+  /** @type {string} */ python,
+  /** @type {string} */ script,
+  /** @type {string[]} */ args,
+) {
   const child = spawn(python, [script, 'serve', ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {

@@ -1,13 +1,27 @@
 // @ts-check
 /**
- * What a method costs beyond its model calls: seconds for 1,000 model calls of IASSA and RISE over the pure forward pass
- * at the same batch size, measured before and after each run; and the most memory a process holds that does nothing else
- * than load the model and explain one picture. The target is below 700 MB for IASSA on mobilenet_v2 with default options.
+ * What a method costs beyond its model calls: seconds for 1,000 model calls of IASSA and RISE over
+ * the pure forward pass at the same batch size, measured before and after each run; and the most
+ * memory a process holds that does nothing else than load the model and explain one picture. The
+ * target is below 700 MB for IASSA on mobilenet_v2 with default options.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { count, defaultModel, demoInput, demoPicture, forwardPass, fromDist, machine, ratioText, spread, table, time, usage } from './harness.mjs';
+import {
+  count,
+  defaultModel,
+  demoInput,
+  demoPicture,
+  forwardPass,
+  fromDist,
+  machine,
+  ratioText,
+  spread,
+  table,
+  time,
+  usage,
+} from './harness.mjs';
 
 const HELP = `node bench/methods.mjs [options]
   --model PATH      an ONNX file with an open batch dimension [../shared/models/mobilenet_v2.onnx]
@@ -34,7 +48,11 @@ async function explainOnce(/** @type {any} */ { model: source, threads, method }
 
 /** @returns {Footprint} */
 function footprint(/** @type {object} */ request) {
-  const answer = execFileSync(process.execPath, [fileURLToPath(import.meta.url), '--child', JSON.stringify(request)], { encoding: 'utf8' });
+  const answer = execFileSync(
+    process.execPath,
+    [fileURLToPath(import.meta.url), '--child', JSON.stringify(request)],
+    { encoding: 'utf8' },
+  );
   return JSON.parse(answer);
 }
 
@@ -55,20 +73,35 @@ async function naturalBatch(/** @type {any} */ model, /** @type {any} */ input) 
     batch ||= done;
   };
   const perturbation = { kind: 'windows', windows: new Int32Array(4 * 64), keep: 'outside' };
-  await model.perturb({ input, baseline: tensor([1, input.shape[1], 1, 1]), perturbation, targets: [0], onProgress });
+  await model.perturb({
+    input,
+    baseline: tensor([1, input.shape[1], 1, 1]),
+    perturbation,
+    targets: [0],
+    onProgress,
+  });
   return batch;
 }
 
-async function reportSpeed(/** @type {any} */ { model: source, threads, methods, masks, repetitions, pictures }) {
-  const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } = await fromDist('src/node.js');
+async function reportSpeed(
+  /** @type {any} */ { model: source, threads, methods, masks, repetitions, pictures },
+) {
+  const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } =
+    await fromDist('src/node.js');
   const { bytes } = await resolveModel(source);
   const model = await loadModel(source, { threads });
   const input = await demoInput(model);
   const batch = await naturalBatch(model, input);
   const forward = await forwardPass(await createNodeRuntime({ threads }), bytes, input, batch);
-  if (!forward) usage(`the model does not take batches of ${batch}: expected a float32 input whose batch dimension is open`);
+  if (!forward)
+    usage(
+      `the model does not take batches of ${batch}: expected a float32 input whose batch dimension is open`,
+    );
   const batches = Math.ceil(pictures / batch);
-  const perThousand = (/** @type {import('./harness.mjs').Seconds} */ { wall, cpu }, /** @type {number} */ calls) => ({
+  const perThousand = (
+    /** @type {import('./harness.mjs').Seconds} */ { wall, cpu },
+    /** @type {number} */ calls,
+  ) => ({
     wall: (1000 * wall) / calls,
     cpu: (1000 * cpu) / calls,
   });
@@ -80,7 +113,12 @@ async function reportSpeed(/** @type {any} */ { model: source, threads, methods,
   };
   const prepared = await prepareInput(model, await demoPicture());
   /** @type {Record<string, { wall: number[], cpu: number[], seconds: number[], calls: number }>} */
-  const measured = Object.fromEntries(methods.map((/** @type {string} */ name) => [name, { wall: [], cpu: [], seconds: [], calls: 0 }]));
+  const measured = Object.fromEntries(
+    methods.map((/** @type {string} */ name) => [
+      name,
+      { wall: [], cpu: [], seconds: [], calls: 0 },
+    ]),
+  );
   await pure();
   let before = await pure();
   const references = [before.wall];
@@ -88,7 +126,10 @@ async function reportSpeed(/** @type {any} */ { model: source, threads, methods,
     for (const method of methods) {
       let calls = 0;
       const seconds = await time(async () => {
-        const { manifest } = await explain(model, prepared, { method, options: method === 'iassa' ? {} : { N: masks } });
+        const { manifest } = await explain(model, prepared, {
+          method,
+          options: method === 'iassa' ? {} : { N: masks },
+        });
         calls = manifest.modelCalls.forward;
       });
       const own = perThousand(seconds, calls);
@@ -110,8 +151,17 @@ async function reportSpeed(/** @type {any} */ { model: source, threads, methods,
     ratioText(spread(cpu)),
   ]);
   table(
-    [`batches of ${batch}`, 'model calls', 's per 1,000 calls', 'over the forward pass', 'in CPU time'],
-    [['forward pass', String(batches * batch), spread(references).median.toFixed(2), '1', '1'], ...rows],
+    [
+      `batches of ${batch}`,
+      'model calls',
+      's per 1,000 calls',
+      'over the forward pass',
+      'in CPU time',
+    ],
+    [
+      ['forward pass', String(batches * batch), spread(references).median.toFixed(2), '1', '1'],
+      ...rows,
+    ],
   );
   await model.dispose();
 }
@@ -135,7 +185,9 @@ async function main() {
   if (values.child !== undefined) return explainOnce(JSON.parse(values.child));
   const { createNodeRuntime } = await fromDist('src/node.js');
   const threads = count('threads', values.threads);
-  machine(`${(await createNodeRuntime({ threads })).name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}`);
+  machine(
+    `${(await createNodeRuntime({ threads })).name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}`,
+  );
   const request = {
     model: values.model,
     threads,

@@ -1,10 +1,23 @@
 // @ts-check
 /**
- * What a metric costs beyond its model calls: the seconds of one score over the pure forward pass of as many pictures at
- * the same batch size, measured before and after each. The target is at most 1.15 for deletion and insertion.
+ * What a metric costs beyond its model calls: the seconds of one score over the pure forward pass
+ * of as many pictures at the same batch size, measured before and after each. The target is at most
+ * 1.15 for deletion and insertion.
  */
 import { parseArgs } from 'node:util';
-import { count, defaultModel, demoInput, forwardPass, fromDist, machine, ratioText, spread, table, time, usage } from './harness.mjs';
+import {
+  count,
+  defaultModel,
+  demoInput,
+  forwardPass,
+  fromDist,
+  machine,
+  ratioText,
+  spread,
+  table,
+  time,
+  usage,
+} from './harness.mjs';
 
 const HELP = `node bench/metrics.mjs [options]
   --model PATH      an ONNX file with an open batch dimension                 [../shared/models/mobilenet_v2.onnx]
@@ -33,7 +46,10 @@ async function main() {
   const { values } = parseArgs({
     options: {
       model: { type: 'string', default: defaultModel },
-      metrics: { type: 'string', default: 'deletion,insertion,positive-perturbation,mu-fidelity,infidelity,road,sic' },
+      metrics: {
+        type: 'string',
+        default: 'deletion,insertion,positive-perturbation,mu-fidelity,infidelity,road,sic',
+      },
       batch: { type: 'string', default: '8' },
       threads: { type: 'string', default: '1' },
       repetitions: { type: 'string', default: '3' },
@@ -42,17 +58,33 @@ async function main() {
     },
   });
   if (values.help) return console.log(HELP);
-  const { createNodeRuntime, explain, loadModel, losslessWebpSize, resolveModel } = await fromDist('src/node.js');
+  const { createNodeRuntime, explain, loadModel, losslessWebpSize, resolveModel } =
+    await fromDist('src/node.js');
   const { findMetric } = await fromDist('src/metrics/index.js');
-  const [threads, batchSize, repetitions] = [count('threads', values.threads), count('batch', values.batch), count('repetitions', values.repetitions)];
+  const [threads, batchSize, repetitions] = [
+    count('threads', values.threads),
+    count('batch', values.batch),
+    count('repetitions', values.repetitions),
+  ];
   const loaded = await loadModel(values.model, { threads });
   const { model, calls } = counted(loaded);
   const input = await demoInput(loaded);
-  const { map, target } = await explain(loaded, input, { method: 'occlusion', options: { window: 56, stride: 28 } });
+  const { map, target } = await explain(loaded, input, {
+    method: 'occlusion',
+    options: { window: 56, stride: 28 },
+  });
   const runtime = await createNodeRuntime({ threads });
   machine(`${runtime.name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}`);
-  const forward = await forwardPass(runtime, (await resolveModel(values.model)).bytes, input, batchSize);
-  if (!forward) usage(`the model does not take batches of ${batchSize}: expected a float32 input whose batch dimension is open`);
+  const forward = await forwardPass(
+    runtime,
+    (await resolveModel(values.model)).bytes,
+    input,
+    batchSize,
+  );
+  if (!forward)
+    usage(
+      `the model does not take batches of ${batchSize}: expected a float32 input whose batch dimension is open`,
+    );
   const batches = Math.ceil(count('forward', values.forward) / batchSize);
   const pure = async () => {
     const { wall, cpu } = await time(async () => {
@@ -65,7 +97,15 @@ async function main() {
   for (const name of values.metrics.split(',')) {
     const metric = findMetric(name);
     const score = () =>
-      metric.score({ model, input, target, map, batchSize, losslessSize: losslessWebpSize, options: name === 'sic' ? { leastScore: 0 } : {} });
+      metric.score({
+        model,
+        input,
+        target,
+        map,
+        batchSize,
+        losslessSize: losslessWebpSize,
+        options: name === 'sic' ? { leastScore: 0 } : {},
+      });
     await score(); // opens the session
     /** @type {{ wall: number[], cpu: number[], seconds: number[] }} */
     const measured = { wall: [], cpu: [], seconds: [] };
@@ -78,9 +118,18 @@ async function main() {
       measured.cpu.push((2 * own.cpu) / calls.pictures / (before.cpu + after.cpu));
       measured.seconds.push(own.wall);
     }
-    rows.push([name, String(calls.pictures), spread(measured.seconds).median.toFixed(2), ratioText(spread(measured.wall)), ratioText(spread(measured.cpu))]);
+    rows.push([
+      name,
+      String(calls.pictures),
+      spread(measured.seconds).median.toFixed(2),
+      ratioText(spread(measured.wall)),
+      ratioText(spread(measured.cpu)),
+    ]);
   }
-  table([`batches of ${batchSize}`, 'model calls', 's a score', 'over the forward pass', 'in CPU time'], rows);
+  table(
+    [`batches of ${batchSize}`, 'model calls', 's a score', 'over the forward pass', 'in CPU time'],
+    rows,
+  );
   await loaded.dispose();
 }
 

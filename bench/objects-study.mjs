@@ -1,16 +1,27 @@
 // @ts-check
 /**
- * Scores variants of methods (a method, its options, a seed) on a folder of labelled pictures with object masks, for
- * choosing between them: pointing game, IoU, F1, insertion, deletion, model calls, seconds.
+ * Scores variants of methods (a method, its options, a seed) on a folder of labelled pictures with
+ * object masks, for choosing between them: pointing game, IoU, F1, insertion, deletion, model
+ * calls, seconds.
  *
  *   npm run build
  *   node bench/objects-study.mjs --variant '{"name":"rise4000","method":"rise","options":{"N":4000}}' --variant iassa
  *
- * The map explains the labelled class, whatever the model says. Every score is appended to the results file as it
- * comes; a run that is stopped, or extended by variants or pictures, computes only what is missing. The file knows
- * model, picture, method, options, seed and step, but not the code: use another `--out` after changing a method.
+ * The map explains the labelled class, whatever the model says. Every score is appended to the
+ * results file as it comes; a run that is stopped, or extended by variants or pictures, computes
+ * only what is missing. The file knows model, picture, method, options, seed and step, but not the
+ * code: use another `--out` after changing a method.
  */
-import { appendFileSync, closeSync, existsSync, fstatSync, mkdirSync, openSync, readFileSync, readSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,7 +46,8 @@ const fromDist = async (/** @type {string} */ path) => {
   try {
     return await import(new URL(`../dist/src/${path}`, import.meta.url).href);
   } catch (error) {
-    if (!existsSync(join(here, '../dist/src', path))) usage(`dist/src/${path} is missing: build first with npm run build`);
+    if (!existsSync(join(here, '../dist/src', path)))
+      usage(`dist/src/${path} is missing: build first with npm run build`);
     throw error;
   }
 };
@@ -47,10 +59,12 @@ function usage(/** @type {string} */ message) {
 }
 
 /**
- * @typedef {{ name: string, method: string, options: Record<string, unknown>, seed: number, trace: number }} Variant
+ * @typedef {{ name: string, method: string, options: Record<string, unknown>, seed: number, trace:
+ * number }} Variant
  * @typedef {{ file: string, index: number }} Item
  * @typedef {Record<string, number | null>} Scores
- * @typedef {{ key: string, image: string, scores: Scores, activated: number, calls: number, seconds: number, probability: number,
+ * @typedef {{ key: string, image: string, scores: Scores, activated: number, calls: number,
+ * seconds: number, probability: number,
  *   trace?: { calls: number, detail: object, scores: Scores, activated: number }[] }} Row
  * @typedef {{ step: number, metrics: string[], tolerance: number }} Protocol
  */
@@ -81,11 +95,27 @@ function readArguments() {
 
 /** @returns {Variant} */
 function parseVariant(/** @type {unknown} */ given) {
-  if (typeof given !== 'object' || given === null || !('method' in given)) usage(`a variant needs a method: ${JSON.stringify(given)}`);
-  const { name, method, options = {}, seed = 0, trace = 0, ...rest } = /** @type {Record<string, any>} */ (given);
+  if (typeof given !== 'object' || given === null || !('method' in given))
+    usage(`a variant needs a method: ${JSON.stringify(given)}`);
+  const {
+    name,
+    method,
+    options = {},
+    seed = 0,
+    trace = 0,
+    ...rest
+  } = /** @type {Record<string, any>} */ (given);
   if (Object.keys(rest).length > 0)
-    usage(`variant ${name ?? method} has an unknown key "${Object.keys(rest)[0]}": expected name, method, options, seed, trace`);
-  return { name: name ?? method, method, options, seed, trace: positive('trace', String(trace), 0) };
+    usage(
+      `variant ${name ?? method} has an unknown key "${Object.keys(rest)[0]}": expected name, method, options, seed, trace`,
+    );
+  return {
+    name: name ?? method,
+    method,
+    options,
+    seed,
+    trace: positive('trace', String(trace), 0),
+  };
 }
 
 /** @returns {unknown} */
@@ -99,29 +129,44 @@ function parseJson(/** @type {string} */ text, /** @type {string} */ where) {
 
 /** @returns {Variant[]} */
 function readVariants(/** @type {ReturnType<typeof readArguments>} */ { variant, variants, only }) {
-  if (variants !== undefined && !existsSync(variants)) usage(`--variants ${variants}: there is no such file`);
+  if (variants !== undefined && !existsSync(variants))
+    usage(`--variants ${variants}: there is no such file`);
   const listed = variants === undefined ? [] : parseJson(readFileSync(variants, 'utf8'), variants);
   if (!Array.isArray(listed)) usage(`${variants} should hold a list of variants`);
-  const given = [...listed, ...variant.map((text) => (text.trim().startsWith('{') ? parseJson(text, '--variant') : { method: text }))];
-  const all = (given.length > 0 ? given : ['iassa', 'rise', 'occlusion', 'random'].map((method) => ({ method }))).map(parseVariant);
+  const given = [
+    ...listed,
+    ...variant.map((text) =>
+      text.trim().startsWith('{') ? parseJson(text, '--variant') : { method: text },
+    ),
+  ];
+  const all = (
+    given.length > 0
+      ? given
+      : ['iassa', 'rise', 'occlusion', 'random'].map((method) => ({ method }))
+  ).map(parseVariant);
   const twice = all.find(({ name }, i) => all.findIndex((other) => other.name === name) !== i);
   if (twice) usage(`two variants are called "${twice.name}"`);
   const names = only?.split(',');
   const unknown = names?.find((name) => !all.some((one) => one.name === name));
-  if (unknown !== undefined) usage(`--only ${unknown}: the variants are ${all.map(({ name }) => name).join(', ')}`);
+  if (unknown !== undefined)
+    usage(`--only ${unknown}: the variants are ${all.map(({ name }) => name).join(', ')}`);
   return names ? all.filter(({ name }) => names.includes(name)) : all;
 }
 
 /** @returns {Item[]} */
 function readItems(/** @type {string} */ dataset, /** @type {string | undefined} */ limit) {
   const path = join(dataset, 'labels.txt');
-  if (!existsSync(path)) usage(`${path} does not exist: expected lines of file, class index, WordNet id, name, separated by tabs`);
+  if (!existsSync(path))
+    usage(
+      `${path} does not exist: expected lines of file, class index, WordNet id, name, separated by tabs`,
+    );
   const lines = readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line.trim() !== '');
   const items = lines.map((line, i) => {
     const [file, index] = line.split('\t');
-    if (!/^\d+$/.test(index ?? '')) usage(`${path}, line ${i + 1}: expected a class index after the file, got "${index}"`);
+    if (!/^\d+$/.test(index ?? ''))
+      usage(`${path}, line ${i + 1}: expected a class index after the file, got "${index}"`);
     return { file, index: Number(index) };
   });
   return items.slice(0, limit === undefined ? items.length : positive('--limit', limit));
@@ -129,7 +174,8 @@ function readItems(/** @type {string} */ dataset, /** @type {string | undefined}
 
 function positive(/** @type {string} */ name, /** @type {string} */ text, least = 1) {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < least) usage(`${name} ${text}: expected a whole number of at least ${least}`);
+  if (!Number.isInteger(value) || value < least)
+    usage(`${name} ${text}: expected a whole number of at least ${least}`);
   return value;
 }
 
@@ -166,11 +212,18 @@ function endsInLine(/** @type {string} */ path) {
 }
 
 /** A mask picture as the model sees it, [H·W]: the pixel under each input pixel's centre. */
-async function readMask(/** @type {any} */ fovea, /** @type {any} */ model, /** @type {string} */ path, /** @type {any} */ picture) {
+async function readMask(
+  /** @type {any} */ fovea,
+  /** @type {any} */ model,
+  /** @type {string} */ path,
+  /** @type {any} */ picture,
+) {
   if (!existsSync(path)) throw new Error(`its mask ${path} does not exist`);
   const mask = await fovea.readImage(path);
   if (mask.width !== picture.width || mask.height !== picture.height) {
-    throw new Error(`its mask is ${mask.width}x${mask.height}, the picture ${picture.width}x${picture.height}`);
+    throw new Error(
+      `its mask is ${mask.width}x${mask.height}, the picture ${picture.width}x${picture.height}`,
+    );
   }
   const [height, width] = model.preprocessing.size;
   const region = fovea.inputRegion(mask.width, mask.height, model.preprocessing);
@@ -182,19 +235,32 @@ async function readMask(/** @type {any} */ fovea, /** @type {any} */ model, /** 
 }
 
 /** Every metric on one map. */
-async function scoreMap(/** @type {any} */ fovea, /** @type {Protocol} */ protocol, /** @type {any} */ context) {
-  const order = protocol.metrics.some((name) => fovea.findMetric(name).needs.includes('model')) ? fovea.pixelOrder(context.map.data) : undefined;
+async function scoreMap(
+  /** @type {any} */ fovea,
+  /** @type {Protocol} */ protocol,
+  /** @type {any} */ context,
+) {
+  const order = protocol.metrics.some((name) => fovea.findMetric(name).needs.includes('model'))
+    ? fovea.pixelOrder(context.map.data)
+    : undefined;
   /** @type {Scores} */
   const scores = {};
   for (const name of protocol.metrics) {
     const metric = fovea.findMetric(name);
-    const options = metric.needs.includes('model') ? { step: protocol.step } : name === 'pointing-game' ? { tolerance: protocol.tolerance } : {};
+    const options = metric.needs.includes('model')
+      ? { step: protocol.step }
+      : name === 'pointing-game'
+        ? { tolerance: protocol.tolerance }
+        : {};
     scores[name] = (await metric.score({ ...context, order, options })).value;
   }
   return { scores, activated: fovea.activatedPixels(context.map.data) };
 }
 
-/** Explains one picture with one variant and scores the map. @returns {Promise<Omit<Row, 'key' | 'image'>>} */
+/**
+ * Explains one picture with one variant and scores the map. @returns {Promise<Omit<Row, 'key' |
+ * 'image'>>}
+ */
 async function study(
   /** @type {any} */ fovea,
   /** @type {any} */ model,
@@ -207,43 +273,91 @@ async function study(
   const partials = [];
   let offers = 0;
   const onMap = (/** @type {any} */ partial) => {
-    if (++offers % variant.trace === 0) partials.push({ ...partial, map: { shape: partial.map.shape, data: partial.map.data.slice() } });
+    if (++offers % variant.trace === 0)
+      partials.push({
+        ...partial,
+        map: { shape: partial.map.shape, data: partial.map.data.slice() },
+      });
   };
-  const explanation = await fovea.explain(model, sample.prepared, { method, options, seed, target: sample.index, ...(variant.trace > 0 && { onMap }) });
+  const explanation = await fovea.explain(model, sample.prepared, {
+    method,
+    options,
+    seed,
+    target: sample.index,
+    ...(variant.trace > 0 && { onMap }),
+  });
   const { map, target, manifest, seconds } = explanation;
   const context = { model, input: sample.prepared.input, target, mask: sample.mask };
-  const row = { ...(await scoreMap(fovea, protocol, { ...context, map })), calls: manifest.modelCalls.forward, seconds, probability: target.probability };
+  const row = {
+    ...(await scoreMap(fovea, protocol, { ...context, map })),
+    calls: manifest.modelCalls.forward,
+    seconds,
+    probability: target.probability,
+  };
   if (variant.trace === 0) return row;
   const trace = [];
-  for (const { map: partial, calls, detail } of partials) trace.push({ calls, detail, ...(await scoreMap(fovea, protocol, { ...context, map: partial })) });
+  for (const { map: partial, calls, detail } of partials)
+    trace.push({
+      calls,
+      detail,
+      ...(await scoreMap(fovea, protocol, { ...context, map: partial })),
+    });
   return { ...row, trace };
 }
 
-/** Percentile bootstrap of the mean, 2000 resamples, always the same draws. @returns {[number, number]} */
+/**
+ * Percentile bootstrap of the mean, 2000 resamples, always the same draws. @returns {[number,
+ * number]}
+ */
 function bootstrap(/** @type {any} */ fovea, /** @type {number[]} */ values) {
   const random = fovea.createRandom(1);
-  const means = Float64Array.from({ length: 2000 }, () => values.reduce((sum) => sum + values[random.integer(values.length)], 0) / values.length).sort();
+  const means = Float64Array.from(
+    { length: 2000 },
+    () => values.reduce((sum) => sum + values[random.integer(values.length)], 0) / values.length,
+  ).sort();
   return [means[50], means[1949]];
 }
 
-const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (/** @type {number[]} */ values) =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 const markdown = (/** @type {string[]} */ head, /** @type {string[][]} */ rows) =>
-  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  [head, head.map((_, i) => (i === 0 ? '---' : '---:')), ...rows]
+    .map((cells) => `| ${cells.join(' | ')} |`)
+    .join('\n');
 
 /** `mean (low … high)`, or a dash where there is nothing. */
-function cell(/** @type {any} */ fovea, /** @type {(number | null | undefined)[]} */ values, factor = 1, sign = false) {
-  const known = values.flatMap((value) => (value === null || value === undefined ? [] : [value * factor]));
+function cell(
+  /** @type {any} */ fovea,
+  /** @type {(number | null | undefined)[]} */ values,
+  factor = 1,
+  sign = false,
+) {
+  const known = values.flatMap((value) =>
+    value === null || value === undefined ? [] : [value * factor],
+  );
   if (known.length === 0) return '-';
-  const text = (/** @type {number} */ value) => `${sign && value >= 0 ? '+' : ''}${value.toFixed(factor === 1 ? 3 : 2)}`;
+  const text = (/** @type {number} */ value) =>
+    `${sign && value >= 0 ? '+' : ''}${value.toFixed(factor === 1 ? 3 : 2)}`;
   const [low, high] = bootstrap(fovea, known);
   return `${text(mean(known))} (${text(low)} … ${text(high)})`;
 }
 
 /** Prints image-level means, pixel-level means, differences to the first variant, and traces. */
-function report(/** @type {any} */ fovea, /** @type {Variant[]} */ variants, /** @type {Map<string, Row[]>} */ rows, /** @type {Protocol} */ { metrics }) {
+function report(
+  /** @type {any} */ fovea,
+  /** @type {Variant[]} */ variants,
+  /** @type {Map<string, Row[]>} */ rows,
+  /** @type {Protocol} */ { metrics },
+) {
   const rowsOf = (/** @type {Variant} */ { name }) => rows.get(name) ?? [];
-  const arrow = (/** @type {string} */ name) => `${name} ${fovea.findMetric(name).direction === 'higher' ? '↑' : '↓'}`;
-  const table = (/** @type {string} */ title, /** @type {string[]} */ more, /** @type {(variant: Variant) => string[]} */ line, shown = variants) =>
+  const arrow = (/** @type {string} */ name) =>
+    `${name} ${fovea.findMetric(name).direction === 'higher' ? '↑' : '↓'}`;
+  const table = (
+    /** @type {string} */ title,
+    /** @type {string[]} */ more,
+    /** @type {(variant: Variant) => string[]} */ line,
+    shown = variants,
+  ) =>
     console.log(
       `\n${title}\n\n${markdown(
         ['variant', ...metrics.map(arrow), ...more],
@@ -251,32 +365,39 @@ function report(/** @type {any} */ fovea, /** @type {Variant[]} */ variants, /**
       )}`,
     );
 
-  table('Mean (95% bootstrap interval)', ['activated pixels', 'calls', 'seconds', 'pictures'], (variant) => {
-    const own = rowsOf(variant);
-    const plain = (/** @type {number[]} */ values, digits = 0) => (values.length === 0 ? '-' : mean(values).toFixed(digits));
-    return [
-      ...metrics.map((name) =>
-        cell(
-          fovea,
-          own.map(({ scores }) => scores[name]),
+  table(
+    'Mean (95% bootstrap interval)',
+    ['activated pixels', 'calls', 'seconds', 'pictures'],
+    (variant) => {
+      const own = rowsOf(variant);
+      const plain = (/** @type {number[]} */ values, digits = 0) =>
+        values.length === 0 ? '-' : mean(values).toFixed(digits);
+      return [
+        ...metrics.map((name) =>
+          cell(
+            fovea,
+            own.map(({ scores }) => scores[name]),
+          ),
         ),
-      ),
-      ...[
-        plain(own.map((row) => row.activated)),
-        plain(own.map((row) => row.calls)),
-        plain(
-          own.map((row) => row.seconds),
-          2,
-        ),
-        String(own.length),
-      ],
-    ];
-  });
+        ...[
+          plain(own.map((row) => row.activated)),
+          plain(own.map((row) => row.calls)),
+          plain(
+            own.map((row) => row.seconds),
+            2,
+          ),
+          String(own.length),
+        ],
+      ];
+    },
+  );
   table('Per activated pixel, × 10⁻⁵', [], (variant) =>
     metrics.map((name) =>
       cell(
         fovea,
-        rowsOf(variant).map(({ scores, activated }) => (scores[name] === null || activated === 0 ? null : scores[name] / activated)),
+        rowsOf(variant).map(({ scores, activated }) =>
+          scores[name] === null || activated === 0 ? null : scores[name] / activated,
+        ),
         1e5,
       ),
     ),
@@ -302,10 +423,16 @@ function report(/** @type {any} */ fovea, /** @type {Variant[]} */ variants, /**
       variants.slice(1),
     );
   }
-  for (const variant of variants.filter(({ trace }) => trace > 0)) reportTrace(fovea, variant, rowsOf(variant), metrics);
+  for (const variant of variants.filter(({ trace }) => trace > 0))
+    reportTrace(fovea, variant, rowsOf(variant), metrics);
 }
 
-function reportTrace(/** @type {any} */ fovea, /** @type {Variant} */ variant, /** @type {Row[]} */ rows, /** @type {string[]} */ metrics) {
+function reportTrace(
+  /** @type {any} */ fovea,
+  /** @type {Variant} */ variant,
+  /** @type {Row[]} */ rows,
+  /** @type {string[]} */ metrics,
+) {
   const steps = Math.max(0, ...rows.map(({ trace }) => trace?.length ?? 0));
   if (steps === 0) return;
   const lines = Array.from({ length: steps }, (_, i) => {
@@ -322,13 +449,25 @@ function reportTrace(/** @type {any} */ fovea, /** @type {Variant} */ variant, /
       ),
     ];
   });
-  console.log(`\nIntermediate maps of ${variant.name}\n\n${markdown(['map', 'calls', 'pictures', ...metrics], lines)}`);
+  console.log(
+    `\nIntermediate maps of ${variant.name}\n\n${markdown(['map', 'calls', 'pictures', ...metrics], lines)}`,
+  );
 }
 
 /** Picture, input and mask of an item. */
-async function loadSample(/** @type {any} */ fovea, /** @type {any} */ model, /** @type {string} */ dataset, /** @type {Item} */ { file, index }) {
+async function loadSample(
+  /** @type {any} */ fovea,
+  /** @type {any} */ model,
+  /** @type {string} */ dataset,
+  /** @type {Item} */ { file, index },
+) {
   const picture = await fovea.readImage(join(dataset, 'images', file));
-  const mask = await readMask(fovea, model, join(dataset, 'masks', `${basename(file, extname(file))}.png`), picture);
+  const mask = await readMask(
+    fovea,
+    model,
+    join(dataset, 'masks', `${basename(file, extname(file))}.png`),
+    picture,
+  );
   return { index, mask, prepared: await fovea.prepareInput(model, picture) };
 }
 
@@ -336,8 +475,19 @@ async function main() {
   const given = readArguments();
   const variants = readVariants(given);
   const items = readItems(given.dataset, given.limit);
-  const protocol = { step: positive('--step', given.step), metrics: given.metrics.split(','), tolerance: positive('--tolerance', given.tolerance, 0) };
-  const modules = ['node.js', 'explain.js', 'metrics/index.js', 'methods/index.js', 'model/preprocessing.js', 'tensor/index.js'];
+  const protocol = {
+    step: positive('--step', given.step),
+    metrics: given.metrics.split(','),
+    tolerance: positive('--tolerance', given.tolerance, 0),
+  };
+  const modules = [
+    'node.js',
+    'explain.js',
+    'metrics/index.js',
+    'methods/index.js',
+    'model/preprocessing.js',
+    'tensor/index.js',
+  ];
   const fovea = Object.assign({}, ...(await Promise.all(modules.map(fromDist))));
   for (const name of protocol.metrics) fovea.findMetric(name);
   for (const { method, options } of variants) fovea.parseOptions(fovea.findMethod(method), options);
@@ -346,10 +496,29 @@ async function main() {
   const results = readResults(given.out);
   const dataset = basename(given.dataset);
   const say = (/** @type {string} */ line) => given.quiet || process.stderr.write(`${line}\n`);
-  const keyOf = (/** @type {Item} */ { file, index }, /** @type {Variant} */ { method, options, seed, trace }) =>
-    JSON.stringify([model.fingerprint.slice(0, 16), dataset, file, index, method, options, seed, trace, protocol]);
-  const missing = items.flatMap((item) => variants.filter((variant) => !results.has(keyOf(item, variant))).map((variant) => ({ item, variant })));
-  say(`${items.length} pictures, ${variants.length} variants, ${missing.length} of ${items.length * variants.length} results missing`);
+  const keyOf = (
+    /** @type {Item} */ { file, index },
+    /** @type {Variant} */ { method, options, seed, trace },
+  ) =>
+    JSON.stringify([
+      model.fingerprint.slice(0, 16),
+      dataset,
+      file,
+      index,
+      method,
+      options,
+      seed,
+      trace,
+      protocol,
+    ]);
+  const missing = items.flatMap((item) =>
+    variants
+      .filter((variant) => !results.has(keyOf(item, variant)))
+      .map((variant) => ({ item, variant })),
+  );
+  say(
+    `${items.length} pictures, ${variants.length} variants, ${missing.length} of ${items.length * variants.length} results missing`,
+  );
 
   let [done, failures] = [0, 0];
   const started = performance.now();
@@ -362,23 +531,40 @@ async function main() {
     if (!sample) failures++;
     for (const { variant } of sample ? open : []) {
       try {
-        const row = { key: keyOf(item, variant), image: item.file, variant: variant.name, ...(await study(fovea, model, variant, protocol, sample)) };
+        const row = {
+          key: keyOf(item, variant),
+          image: item.file,
+          variant: variant.name,
+          ...(await study(fovea, model, variant, protocol, sample)),
+        };
         appendResult(given.out, row);
         results.set(row.key, row);
         const left = ((performance.now() - started) / 1000 / ++done) * (missing.length - done);
         say(
-          `[${done}/${missing.length}, ${left.toFixed(0)} s left] ${item.file} ${variant.name}: ${Object.entries(row.scores)
+          `[${done}/${missing.length}, ${left.toFixed(0)} s left] ${item.file} ${variant.name}: ${Object.entries(
+            row.scores,
+          )
             .map(([name, value]) => `${name} ${value?.toFixed(3) ?? '-'}`)
             .join(', ')} (${row.calls} calls, ${row.seconds.toFixed(1)} s)`,
         );
       } catch (error) {
         failures++;
-        process.stderr.write(`${item.file} ${variant.name} failed: ${error instanceof Error ? error.message : error}\n`);
+        process.stderr.write(
+          `${item.file} ${variant.name} failed: ${error instanceof Error ? error.message : error}\n`,
+        );
       }
     }
   }
-  const found = variants.map((variant) => /** @type {[string, Row[]]} */ ([variant.name, items.flatMap((item) => results.get(keyOf(item, variant)) ?? [])]));
-  console.log(`${dataset}, ${basename(given.model)}, target: the labelled class, step ${protocol.step}, tolerance ${protocol.tolerance}`);
+  const found = variants.map(
+    (variant) =>
+      /** @type {[string, Row[]]} */ ([
+        variant.name,
+        items.flatMap((item) => results.get(keyOf(item, variant)) ?? []),
+      ]),
+  );
+  console.log(
+    `${dataset}, ${basename(given.model)}, target: the labelled class, step ${protocol.step}, tolerance ${protocol.tolerance}`,
+  );
   report(fovea, variants, new Map(found), protocol);
   await model.dispose();
   if (failures > 0) process.exitCode = 1;

@@ -1,10 +1,21 @@
 // @ts-check
 /**
- * What perturbing costs: `model.perturb` over the pure forward pass of as many ready pictures, for each perturbation and
- * several batch sizes. The target is 1.10 for mobilenet_v2.
+ * What perturbing costs: `model.perturb` over the pure forward pass of as many ready pictures, for
+ * each perturbation and several batch sizes. The target is 1.10 for mobilenet_v2.
  */
 import { parseArgs } from 'node:util';
-import { compare, count, defaultModel, demoInput, forwardPass, fromDist, machine, ratioText, table, usage } from './harness.mjs';
+import {
+  compare,
+  count,
+  defaultModel,
+  demoInput,
+  forwardPass,
+  fromDist,
+  machine,
+  ratioText,
+  table,
+  usage,
+} from './harness.mjs';
 
 const HELP = `node bench/perturb.mjs [options]
   --model PATH      an ONNX file with an open batch dimension   [../shared/models/mobilenet_v2.onnx]
@@ -14,8 +25,15 @@ const HELP = `node bench/perturb.mjs [options]
   --repetitions N   of every measurement                        [9]`;
 
 /** Perturbations of `size` pictures, as the methods make them. */
-async function perturbations(/** @type {number} */ size, /** @type {number} */ height, /** @type {number} */ width) {
-  const [{ createRandom, tensor }, { riseMasks }] = await Promise.all([fromDist('src/node.js'), fromDist('src/methods/rise.js')]);
+async function perturbations(
+  /** @type {number} */ size,
+  /** @type {number} */ height,
+  /** @type {number} */ width,
+) {
+  const [{ createRandom, tensor }, { riseMasks }] = await Promise.all([
+    fromDist('src/node.js'),
+    fromDist('src/methods/rise.js'),
+  ]);
   const random = createRandom(1);
   const windows = new Int32Array(4 * size);
   const bounds = new Int32Array(2 * size);
@@ -43,17 +61,24 @@ async function measure(/** @type {any} */ setting, /** @type {number} */ size) {
   const { runtime, bytes, model, input, kinds, repetitions } = setting;
   const { tensor } = await fromDist('src/node.js');
   const forward = await forwardPass(runtime, bytes, input, size);
-  if (!forward) usage(`the model does not take batches of ${size}: expected a float32 input whose batch dimension is open`);
+  if (!forward)
+    usage(
+      `the model does not take batches of ${size}: expected a float32 input whose batch dimension is open`,
+    );
   const [, channels, height, width] = input.shape;
   const batch = tensor(
     [size, ...input.shape.slice(1)],
-    Float32Array.from({ length: size * input.data.length }, (_, i) => input.data[i % input.data.length]),
+    Float32Array.from(
+      { length: size * input.data.length },
+      (_, i) => input.data[i % input.data.length],
+    ),
   );
   const baseline = tensor([1, channels, 1, 1]);
   /** @type {Record<string, () => Promise<unknown>>} */
   const tasks = { classify: () => model.classify(batch, { batchSize: size }) };
   for (const [kind, perturbation] of Object.entries(await perturbations(size, height, width))) {
-    tasks[kind] = () => model.perturb({ input, baseline, perturbation, targets: [0], batchSize: size });
+    tasks[kind] = () =>
+      model.perturb({ input, baseline, perturbation, targets: [0], batchSize: size });
   }
   const chosen = Object.fromEntries(Object.entries(tasks).filter(([kind]) => kinds.includes(kind)));
   const rows = await compare(forward, chosen, repetitions);
@@ -86,9 +111,17 @@ async function main() {
   const model = await createOnnxModel({ ...source, memoryBudget: 2 ** 40 }, runtime); // a smaller one splits large batches
   const input = await demoInput(model);
   machine(`${runtime.name}, ${threads} thread(s), ${model.name}`);
-  const setting = { runtime, bytes: source.bytes, model, input, kinds: values.kinds.split(','), repetitions: count('repetitions', values.repetitions) };
+  const setting = {
+    runtime,
+    bytes: source.bytes,
+    model,
+    input,
+    kinds: values.kinds.split(','),
+    repetitions: count('repetitions', values.repetitions),
+  };
   const rows = [];
-  for (const size of values.batches.split(',')) rows.push(...(await measure(setting, count('batches', size))));
+  for (const size of values.batches.split(','))
+    rows.push(...(await measure(setting, count('batches', size))));
   table(['', 'batch', 'ms a picture', 'CPU ms', 'over the forward pass', 'in CPU time'], rows);
   await model.dispose();
 }

@@ -1,9 +1,11 @@
 // @ts-check
 /**
- * Structured attention graphs: model calls and seconds on the pictures of the authors' repository, beside what their code
- * needs. Its model calls are recorded; its seconds are those calls as it makes them, one picture at a time, in PyTorch on this
- * machine: forward passes of masked pictures, and forward and backward passes for the integrated gradients of its ranking
- * (needs Python with PyTorch and torchvision; left out without). What it does besides, such as drawing, is not counted.
+ * Structured attention graphs: model calls and seconds on the pictures of the authors' repository,
+ * beside what their code needs. Its model calls are recorded; its seconds are those calls as it
+ * makes them, one picture at a time, in PyTorch on this machine: forward passes of masked pictures,
+ * and forward and backward passes for the integrated gradients of its ranking (needs Python with
+ * PyTorch and torchvision; left out without). What it does besides, such as drawing, is not
+ * counted.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -20,8 +22,9 @@ const shared = new URL('../../shared/', import.meta.url);
 /** @typedef {import('./harness.mjs').Seconds} Seconds */
 
 /**
- * Seconds of a masked picture through mobilenet_v2 in PyTorch, alone in its batch as the authors' code has it, and of the
- * same with a backward pass to the mask. @returns {{ forward: Seconds, gradient: Seconds } | undefined}
+ * Seconds of a masked picture through mobilenet_v2 in PyTorch, alone in its batch as the authors'
+ * code has it, and of the same with a backward pass to the mask. @returns {{ forward: Seconds,
+ * gradient: Seconds } | undefined}
  */
 function torchSeconds(/** @type {number} */ threads) {
   const program = `
@@ -44,7 +47,12 @@ def seconds(task, times):
     return {'wall': (time.perf_counter() - wall) / times, 'cpu': (time.process_time() - cpu) / times}
 print(json.dumps({'forward': seconds(lambda: run(mask).item(), 30), 'gradient': seconds(gradient, 10)}))`;
   try {
-    return JSON.parse(execFileSync('/usr/bin/python3', ['-c', program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    return JSON.parse(
+      execFileSync('/usr/bin/python3', ['-c', program], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      }),
+    );
   } catch {
     return undefined;
   }
@@ -52,28 +60,52 @@ print(json.dumps({'forward': seconds(lambda: run(mask).item(), 30), 'gradient': 
 
 async function main() {
   const { values } = parseArgs({
-    options: { threads: { type: 'string', default: '1' }, set: { type: 'string', default: '{}' }, help: { type: 'boolean', short: 'h' } },
+    options: {
+      threads: { type: 'string', default: '1' },
+      set: { type: 'string', default: '{}' },
+      help: { type: 'boolean', short: 'h' },
+    },
   });
   if (values.help) return console.log(HELP);
   const record = new URL('reference/sag/cases.json', shared);
-  if (!existsSync(record)) usage('the recorded runs are not at hand: expected ../shared/reference/sag/cases.json');
+  if (!existsSync(record))
+    usage('the recorded runs are not at hand: expected ../shared/reference/sag/cases.json');
   const { explain, loadModel, prepareInput, readImage } = await fromDist('src/node.js');
   const threads = count('threads', values.threads);
-  const model = await loadModel(fileURLToPath(new URL('models/mobilenet_v2.onnx', shared)), { threads });
+  const model = await loadModel(fileURLToPath(new URL('models/mobilenet_v2.onnx', shared)), {
+    threads,
+  });
   machine(`${model.runtime}, ${threads} thread(s), mobilenet_v2`);
   const rows = [];
   const { parameters, cases } = JSON.parse(readFileSync(record, 'utf8'));
   const gradients = parameters.max_iterations * parameters.integ_iter;
-  const theirsIn = (/** @type {'wall' | 'cpu'} */ clock, /** @type {number} */ calls, /** @type {any[]} */ measured) =>
+  const theirsIn = (
+    /** @type {'wall' | 'cpu'} */ clock,
+    /** @type {number} */ calls,
+    /** @type {any[]} */ measured,
+  ) =>
     measured.every(Boolean)
-      ? measured.reduce((sum, torch) => sum + (gradients * torch.gradient[clock] + (calls - gradients) * torch.forward[clock]) / measured.length, 0)
+      ? measured.reduce(
+          (sum, torch) =>
+            sum +
+            (gradients * torch.gradient[clock] + (calls - gradients) * torch.forward[clock]) /
+              measured.length,
+          0,
+        )
       : Number.NaN;
   for (const { case: name, image, category, evaluations_total: theirs } of cases) {
-    const prepared = await prepareInput(model, await readImage(fileURLToPath(new URL(`images/${image}`, shared))));
+    const prepared = await prepareInput(
+      model,
+      await readImage(fileURLToPath(new URL(`images/${image}`, shared))),
+    );
     const before = torchSeconds(threads);
     /** @type {any} */ let manifest;
     const ours = await time(async () => {
-      ({ manifest } = await explain(model, prepared, { method: 'sag', target: category, options: JSON.parse(values.set) }));
+      ({ manifest } = await explain(model, prepared, {
+        method: 'sag',
+        target: category,
+        options: JSON.parse(values.set),
+      }));
     });
     const measured = [before, torchSeconds(threads)];
     const [wall, cpu] = [theirsIn('wall', theirs, measured), theirsIn('cpu', theirs, measured)];
@@ -90,7 +122,20 @@ async function main() {
       String(diverse.size),
     ]);
   }
-  table(['picture', 'model calls', 'theirs', 's', 'theirs, s', 'times fewer', 'in CPU time', 'found', 'diverse'], rows);
+  table(
+    [
+      'picture',
+      'model calls',
+      'theirs',
+      's',
+      'theirs, s',
+      'times fewer',
+      'in CPU time',
+      'found',
+      'diverse',
+    ],
+    rows,
+  );
   await model.dispose();
 }
 

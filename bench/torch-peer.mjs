@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Fovea beside PyTorch: the same network (torchvision's mobilenet_v2, seeded weights), the same masks of RISE, the same
- * number of threads. Prints Fovea's seconds over PyTorch's for as many masked pictures. PyTorch gets its masks ready
- * made at full size; Fovea gets grids and upsamples them in its graph.
+ * Fovea beside PyTorch: the same network (torchvision's mobilenet_v2, seeded weights), the same
+ * masks of RISE, the same number of threads. Prints Fovea's seconds over PyTorch's for as many
+ * masked pictures. PyTorch gets its masks ready made at full size; Fovea gets grids and upsamples
+ * them in its graph.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +11,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { count, demoInput, fromDist, machine, ratioText, spread, startPeer, table, time } from './harness.mjs';
+import {
+  count,
+  demoInput,
+  fromDist,
+  machine,
+  ratioText,
+  spread,
+  startPeer,
+  table,
+  time,
+} from './harness.mjs';
 
 const HELP = `node bench/torch-peer.mjs [options]
   --masks N         masked pictures     [256]
@@ -35,47 +46,80 @@ function findPython() {
 
 /** Fovea's side: the model, and a run over all masks. */
 async function ownSide(/** @type {string} */ path, /** @type {any} */ { masks, batch, threads }) {
-  const [{ createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor }, { riseMasks }] = await Promise.all([
-    fromDist('src/node.js'),
-    fromDist('src/methods/rise.js'),
-  ]);
+  const [
+    { createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor },
+    { riseMasks },
+  ] = await Promise.all([fromDist('src/node.js'), fromDist('src/methods/rise.js')]);
   const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 }; // a smaller one splits large batches
   const model = await createOnnxModel(source, await createNodeRuntime({ threads }));
   const input = await demoInput(model);
   const [, channels, height, width] = input.shape;
   const perturbation = riseMasks(masks, 7, 0.5, height, width, createRandom(1));
-  const request = { input, baseline: tensor([1, channels, 1, 1]), perturbation, targets: [0], score: 'logit', batchSize: batch };
+  const request = {
+    input,
+    baseline: tensor([1, channels, 1, 1]),
+    perturbation,
+    targets: [0],
+    score: 'logit',
+    batchSize: batch,
+  };
   return { model, input, perturbation, run: () => model.perturb(request) };
 }
 
-async function compareWith(/** @type {string} */ python, /** @type {any} */ setting, /** @type {string} */ folder) {
-  const [{ encodeNpy, tensor }, { renderGrid }] = await Promise.all([fromDist('src/node.js'), fromDist('src/model/perturbation.js')]);
+async function compareWith(
+  /** @type {string} */ python,
+  /** @type {any} */ setting,
+  /** @type {string} */ folder,
+) {
+  const [{ encodeNpy, tensor }, { renderGrid }] = await Promise.all([
+    fromDist('src/node.js'),
+    fromDist('src/model/perturbation.js'),
+  ]);
   const path = join(folder, 'mobilenet_v2.onnx');
   execFileSync(python, [SCRIPT, 'export', path], { stdio: ['ignore', 'ignore', 'inherit'] });
   const { model, input, perturbation, run } = await ownSide(path, setting);
   const [height, width] = input.shape.slice(2);
   const masks = tensor([setting.masks, height, width]);
-  for (let n = 0; n < setting.masks; n++) masks.data.set(renderGrid(perturbation, n, height, width), n * height * width);
+  for (let n = 0; n < setting.masks; n++)
+    masks.data.set(renderGrid(perturbation, n, height, width), n * height * width);
   const files = { input: join(folder, 'input.npy'), masks: join(folder, 'masks.npy') };
   writeFileSync(files.input, encodeNpy(input));
   writeFileSync(files.masks, encodeNpy(masks));
-  const peer = startPeer(python, SCRIPT, [String(setting.threads), String(setting.batch), files.input, files.masks]);
+  const peer = startPeer(python, SCRIPT, [
+    String(setting.threads),
+    String(setting.batch),
+    files.input,
+    files.masks,
+  ]);
   try {
     const { torch, logits } = await peer.answer();
     const { data } = await run();
     const range = Math.max(...logits) - Math.min(...logits);
-    const difference = Math.max(...logits.map((/** @type {number} */ value, /** @type {number} */ i) => Math.abs(value - data[i]))) / range;
+    const difference =
+      Math.max(
+        ...logits.map((/** @type {number} */ value, /** @type {number} */ i) =>
+          Math.abs(value - data[i]),
+        ),
+      ) / range;
     machine(`${model.runtime} and PyTorch ${torch}, ${setting.threads} thread(s) each`);
-    /** @type {{ own: import('./harness.mjs').Seconds, theirs: import('./harness.mjs').Seconds }[]} */
+    /**
+     * @type {{ own: import('./harness.mjs').Seconds, theirs: import('./harness.mjs').Seconds }[]}
+     */
     const pairs = [];
-    for (let i = 0; i < setting.repetitions; i++) pairs.push({ own: await time(run), theirs: await peer.run() });
+    for (let i = 0; i < setting.repetitions; i++)
+      pairs.push({ own: await time(run), theirs: await peer.run() });
     const column = (/** @type {'wall' | 'cpu'} */ kind) => [
       spread(pairs.map(({ own }) => own[kind])).median.toFixed(2),
       spread(pairs.map(({ theirs }) => theirs[kind])).median.toFixed(2),
       ratioText(spread(pairs.map(({ own, theirs }) => own[kind] / theirs[kind]))),
     ];
     table(
-      [`${setting.masks} masked pictures, batches of ${setting.batch}`, 'Fovea s', 'PyTorch s', 'Fovea over PyTorch'],
+      [
+        `${setting.masks} masked pictures, batches of ${setting.batch}`,
+        'Fovea s',
+        'PyTorch s',
+        'Fovea over PyTorch',
+      ],
       [
         ['wall', ...column('wall')],
         ['CPU', ...column('cpu')],
@@ -100,7 +144,10 @@ async function main() {
   });
   if (values.help) return console.log(HELP);
   const python = findPython();
-  if (!python) return console.log('Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).');
+  if (!python)
+    return console.log(
+      'Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).',
+    );
   const setting = {
     masks: count('masks', values.masks),
     batch: count('batch', values.batch),

@@ -35,11 +35,16 @@ export interface DemoResults {
   readonly seconds: number;
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
 const share = (value: number): string => `${Math.round(100 * value)}%`;
 const shareValue = (value: number): ReportValue => ({ value, text: share(value) });
-const fixed = (value: number, digits: number): ReportValue => ({ value, text: value.toFixed(digits) });
-const plural = (count: number, thing: string): string => (count === 1 ? `1 ${thing}` : `${count} ${thing}s`);
+const fixed = (value: number, digits: number): ReportValue => ({
+  value,
+  text: value.toFixed(digits),
+});
+const plural = (count: number, thing: string): string =>
+  count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
 
 /** The maps that one method made of all scenes. */
 function mapsBy(method: Method, scenes: readonly DemoScene[]): DemoMap[] {
@@ -80,7 +85,8 @@ export function methodTable({ methods, scenes }: DemoResults): ReportTable {
   };
 }
 
-const peaksOn = (maps: readonly DemoMap[], place: DemoMap['peakOn']): number => mean(maps.map(({ peakOn }) => Number(peakOn === place)));
+const peaksOn = (maps: readonly DemoMap[], place: DemoMap['peakOn']): number =>
+  mean(maps.map(({ peakOn }) => Number(peakOn === place)));
 
 /** Where the maps of the two models peak on the scenes with the sticker. */
 export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
@@ -97,7 +103,12 @@ export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
       method,
       tagged.map((each) => each.cheat),
     );
-    const places = [peaksOn(honest, 'object'), peaksOn(honest, 'tag'), peaksOn(cheat, 'object'), peaksOn(cheat, 'tag')];
+    const places = [
+      peaksOn(honest, 'object'),
+      peaksOn(honest, 'tag'),
+      peaksOn(cheat, 'object'),
+      peaksOn(cheat, 'tag'),
+    ];
     return [method.name, ...places.map(shareValue)];
   });
   return {
@@ -131,9 +142,14 @@ function outlined(scene: Scene): Image {
 }
 
 async function truthCells(scene: Scene): Promise<ReportCell[]> {
-  const visible = scene.visible < 0.995 ? `${share(scene.visible)} of it visible` : 'all of it visible';
+  const visible =
+    scene.visible < 0.995 ? `${share(scene.visible)} of it visible` : 'all of it visible';
   return [
-    { source: await dataUri(scene.image), alt: `scene with a ${scene.className}`, title: 'picture' },
+    {
+      source: await dataUri(scene.image),
+      alt: `scene with a ${scene.className}`,
+      title: 'picture',
+    },
     {
       source: await dataUri(outlined(scene)),
       alt: `the ${scene.className} outlined`,
@@ -145,12 +161,28 @@ async function truthCells(scene: Scene): Promise<ReportCell[]> {
 
 async function mapCell(scene: Scene, map: DemoMap, title = map.method.title): Promise<ReportCell> {
   const picture = overlay(scene.image, map.explanation.map, { signed: map.method.signed });
-  const kind = map.method.family === 'control' ? 'plain' : map.peakOn === 'object' ? 'good' : scene.tag && map.peakOn === 'elsewhere' ? 'plain' : 'bad';
+  const kind =
+    map.method.family === 'control'
+      ? 'plain'
+      : map.peakOn === 'object'
+        ? 'good'
+        : scene.tag && map.peakOn === 'elsewhere'
+          ? 'plain'
+          : 'bad';
   return {
     source: await dataUri(picture),
     alt: `${title} map of the ${scene.className}: the peak lies on ${map.peakOn === 'elsewhere' ? 'neither object nor sticker' : `the ${map.peakOn === 'tag' ? 'sticker' : 'object'}`}`,
     title,
-    mark: { text: scene.tag ? (map.peakOn === 'tag' ? 'sticker' : map.peakOn) : map.peakOn === 'object' ? 'hit' : 'miss', kind },
+    mark: {
+      text: scene.tag
+        ? map.peakOn === 'tag'
+          ? 'sticker'
+          : map.peakOn
+        : map.peakOn === 'object'
+          ? 'hit'
+          : 'miss',
+      kind,
+    },
     detail: scene.tag ? undefined : `IoU ${map.iou.toFixed(2)}`,
     peak: map.peak,
   };
@@ -163,7 +195,10 @@ async function sceneGallery(scenes: readonly DemoScene[]): Promise<ReportGallery
       answer.label === scene.className
         ? `recognised, ${(100 * answer.probability).toFixed(1)}%`
         : `taken for ${answer.label}, ${(100 * answer.probability).toFixed(1)}%; the maps are of ${scene.className}`,
-    cells: [...(await truthCells(scene)), ...(await Promise.all(maps.map((map) => mapCell(scene, map))))],
+    cells: [
+      ...(await truthCells(scene)),
+      ...(await Promise.all(maps.map((map) => mapCell(scene, map)))),
+    ],
   }));
   return { rows: await Promise.all(rows) };
 }
@@ -171,8 +206,14 @@ async function sceneGallery(scenes: readonly DemoScene[]): Promise<ReportGallery
 async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGallery> {
   const rows = tagged.map(async ({ honest, cheat, untagged }) => {
     const [, truth] = await truthCells(cheat.scene);
-    const before = await Promise.all(honest.maps.slice(0, 1).map((map) => mapCell(honest.scene, map, `honest: ${map.method.title}`)));
-    const after = await Promise.all(cheat.maps.map((map) => mapCell(cheat.scene, map, `cheat: ${map.method.title}`)));
+    const before = await Promise.all(
+      honest.maps
+        .slice(0, 1)
+        .map((map) => mapCell(honest.scene, map, `honest: ${map.method.title}`)),
+    );
+    const after = await Promise.all(
+      cheat.maps.map((map) => mapCell(cheat.scene, map, `cheat: ${map.method.title}`)),
+    );
     return {
       title: cheat.scene.className,
       detail: `demo-cnn-biased: ${cheat.answer.label} ${share(cheat.answer.probability)} with the sticker, ${untagged.label} ${share(untagged.probability)} without`,
@@ -185,8 +226,19 @@ async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGalle
 function legends(methods: readonly Method[]): ReportLegend[] {
   const unsigned = methods.filter(({ signed }) => !signed).map(({ name }) => name);
   return [
-    { colormap: DEFAULT_COLORMAP, title: `maps without a sign (${unsigned.join(', ')})`, low: 'matters least', high: 'matters most' },
-    { colormap: DEFAULT_SIGNED_COLORMAP, title: 'signed maps (all others)', low: 'against the class', middle: '0', high: 'for the class' },
+    {
+      colormap: DEFAULT_COLORMAP,
+      title: `maps without a sign (${unsigned.join(', ')})`,
+      low: 'matters least',
+      high: 'matters most',
+    },
+    {
+      colormap: DEFAULT_SIGNED_COLORMAP,
+      title: 'signed maps (all others)',
+      low: 'against the class',
+      middle: '0',
+      high: 'for the class',
+    },
   ];
 }
 
@@ -241,19 +293,44 @@ async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSect
     text: [
       'A structured attention graph: each root is a smallest set of patches that, shown alone, keeps at least 90% of the probability; below it, what is left when one patch (outlined) is taken away.',
     ],
-    drawing: { source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`, alt: `structured attention graph of the ${scene.className}` },
+    drawing: {
+      source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`,
+      alt: `structured attention graph of the ${scene.className}`,
+    },
   };
 }
 
-function parameterSection({ methods, honest, cheat, transformer, scenes, seen }: DemoResults): ReportSection {
-  const optionsOf = (method: Method) => mapsBy(method, [...scenes, seen])[0]?.explanation.manifest.options ?? {};
-  const describe = ({ name, fingerprint, runtime, output, preprocessing }: Model) => ({ name, fingerprint, runtime, output, preprocessing });
+function parameterSection({
+  methods,
+  honest,
+  cheat,
+  transformer,
+  scenes,
+  seen,
+}: DemoResults): ReportSection {
+  const optionsOf = (method: Method) =>
+    mapsBy(method, [...scenes, seen])[0]?.explanation.manifest.options ?? {};
+  const describe = ({ name, fingerprint, runtime, output, preprocessing }: Model) => ({
+    name,
+    fingerprint,
+    runtime,
+    output,
+    preprocessing,
+  });
   return {
     title: 'How it was made',
-    text: ['Every number and picture on this page follows from the seed and these parameters; running the demo again gives the same maps.'],
+    text: [
+      'Every number and picture on this page follows from the seed and these parameters; running the demo again gives the same maps.',
+    ],
     details: [
-      ...methods.map((method) => ({ title: `${method.name}: ${method.title}`, text: `${method.paper}\n\n${JSON.stringify(optionsOf(method), null, 2)}` })),
-      { title: 'the models', text: JSON.stringify([honest, cheat, transformer].map(describe), null, 2) },
+      ...methods.map((method) => ({
+        title: `${method.name}: ${method.title}`,
+        text: `${method.paper}\n\n${JSON.stringify(optionsOf(method), null, 2)}`,
+      })),
+      {
+        title: 'the models',
+        text: JSON.stringify([honest, cheat, transformer].map(describe), null, 2),
+      },
     ],
   };
 }

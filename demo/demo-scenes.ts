@@ -21,7 +21,10 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'guided-ig': { steps: 50 },
 };
 
-/** What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing game. */
+/**
+ * What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing
+ * game.
+ */
 export type PeakPlace = 'object' | 'tag' | 'elsewhere';
 
 /** One method's map of one scene, and how it compares with the truth. */
@@ -49,28 +52,52 @@ export interface TaggedScene {
   readonly honest: DemoScene;
   readonly cheat: DemoScene;
   /** What the cheating model says of the same scene without the sticker. */
-  readonly untagged: { readonly label: string; readonly probability: number; readonly tagClassProbability: number };
+  readonly untagged: {
+    readonly label: string;
+    readonly probability: number;
+    readonly tagClassProbability: number;
+  };
 }
 
 /** Scenes of `count` different classes. */
 export function demoScenes(sprites: Sprites, count: number): Scene[] {
-  return Array.from({ length: count }, (_, i) => createScene(sprites, FIRST_SEED + i, { className: classNames[(3 + 5 * i) % classNames.length] }));
+  return Array.from({ length: count }, (_, i) =>
+    createScene(sprites, FIRST_SEED + i, {
+      className: classNames[(3 + 5 * i) % classNames.length],
+    }),
+  );
 }
 
-/** Scenes of the class that the cheating model knows by its sticker: each with the sticker, and without. */
-export function taggedScenes(sprites: Sprites, count: number): { tagged: Scene; untagged: Scene }[] {
+/**
+ * Scenes of the class that the cheating model knows by its sticker: each with the sticker, and
+ * without.
+ */
+export function taggedScenes(
+  sprites: Sprites,
+  count: number,
+): { tagged: Scene; untagged: Scene }[] {
   return Array.from({ length: count }, (_, i) => {
     const seed = FIRST_SEED + 1000 + i;
-    return { tagged: createScene(sprites, seed, { className: tagClass, tag: 'always' }), untagged: createScene(sprites, seed, { className: tagClass }) };
+    return {
+      tagged: createScene(sprites, seed, { className: tagClass, tag: 'always' }),
+      untagged: createScene(sprites, seed, { className: tagClass }),
+    };
   });
 }
 
-function answerOf(model: Model, { probabilities }: PreparedInput): { label: string; probability: number } {
+function answerOf(
+  model: Model,
+  { probabilities }: PreparedInput,
+): { label: string; probability: number } {
   const index = argmax(probabilities);
   return { label: model.labels[index], probability: probabilities[index] };
 }
 
-async function scoreOf(metric: 'f1' | 'iou', explanation: Explanation, scene: Scene): Promise<number> {
+async function scoreOf(
+  metric: 'f1' | 'iou',
+  explanation: Explanation,
+  scene: Scene,
+): Promise<number> {
   return (await findMetric(metric).score({ map: explanation.map, mask: scene.mask })).value ?? 0;
 }
 
@@ -78,18 +105,48 @@ async function pointsAt({ map }: Explanation, mask: Uint8Array): Promise<boolean
   return (await findMetric('pointing-game').score({ map, mask, preset: 'torchray' })).value === 1;
 }
 
-async function explainWith(model: Model, method: Method, scene: Scene, prepared: PreparedInput): Promise<DemoMap> {
-  const explanation = await explain(model, prepared, { method: method.name, options: OPTIONS[method.name], target: scene.label, seed: 0 });
+async function explainWith(
+  model: Model,
+  method: Method,
+  scene: Scene,
+  prepared: PreparedInput,
+): Promise<DemoMap> {
+  const explanation = await explain(model, prepared, {
+    method: method.name,
+    options: OPTIONS[method.name],
+    target: scene.label,
+    seed: 0,
+  });
   const [height, width] = explanation.map.shape;
   const top = argmax(explanation.map.data);
   const peak = { x: ((top % width) + 0.5) / width, y: (Math.floor(top / width) + 0.5) / height };
   const { tag } = scene;
-  const peakOn = tag && (await pointsAt(explanation, tag.mask)) ? 'tag' : (await pointsAt(explanation, scene.mask)) ? 'object' : 'elsewhere';
-  return { method, explanation, peak, peakOn, f1: await scoreOf('f1', explanation, scene), iou: await scoreOf('iou', explanation, scene) };
+  const peakOn =
+    tag && (await pointsAt(explanation, tag.mask))
+      ? 'tag'
+      : (await pointsAt(explanation, scene.mask))
+        ? 'object'
+        : 'elsewhere';
+  return {
+    method,
+    explanation,
+    peak,
+    peakOn,
+    f1: await scoreOf('f1', explanation, scene),
+    iou: await scoreOf('iou', explanation, scene),
+  };
 }
 
-/** Explains the scene's own class with each method that the model is fit for: those on attention need a transformer. */
-export async function explainScene(model: Model, scene: Scene, methods: readonly Method[], onMap: () => void): Promise<DemoScene> {
+/**
+ * Explains the scene's own class with each method that the model is fit for: those on attention
+ * need a transformer.
+ */
+export async function explainScene(
+  model: Model,
+  scene: Scene,
+  methods: readonly Method[],
+  onMap: () => void,
+): Promise<DemoScene> {
   const prepared = await prepareInput(model, scene.image);
   const maps: DemoMap[] = [];
   for (const method of methods) {
@@ -106,5 +163,8 @@ export async function explainScene(model: Model, scene: Scene, methods: readonly
 /** What a model says of a scene, and how likely it finds the sticker's class. */
 export async function askUntagged(model: Model, scene: Scene): Promise<TaggedScene['untagged']> {
   const prepared = await prepareInput(model, scene.image);
-  return { ...answerOf(model, prepared), tagClassProbability: prepared.probabilities[classNames.indexOf(tagClass)] };
+  return {
+    ...answerOf(model, prepared),
+    tagClassProbability: prepared.probabilities[classNames.indexOf(tagClass)],
+  };
 }

@@ -7,7 +7,14 @@ import { loadModel } from '../src/node/load-model.ts';
 import { writeFileAtomic } from '../src/node/write-file.ts';
 import type { ReportTable } from '../src/visualize/report.ts';
 import { cheatTable, type DemoResults, demoPage, methodTable } from './demo-page.ts';
-import { askUntagged, type DemoScene, demoScenes, explainScene, type TaggedScene, taggedScenes } from './demo-scenes.ts';
+import {
+  askUntagged,
+  type DemoScene,
+  demoScenes,
+  explainScene,
+  type TaggedScene,
+  taggedScenes,
+} from './demo-scenes.ts';
 import { loadSprites } from './sprites.ts';
 
 const USAGE = 'usage: npm run demo -- [--scenes N] [--tagged N] [--out FOLDER]';
@@ -20,12 +27,17 @@ interface Settings {
 
 function readSettings(): Settings {
   const count = (text: string): number => {
-    if (!/^\d+$/.test(text) || Number(text) < 1) throw new FoveaError('usage', `"${text}" is no number of scenes; ${USAGE}`);
+    if (!/^\d+$/.test(text) || Number(text) < 1)
+      throw new FoveaError('usage', `"${text}" is no number of scenes; ${USAGE}`);
     return Number(text);
   };
   try {
     const { values } = parseArgs({
-      options: { scenes: { type: 'string', default: '3' }, tagged: { type: 'string', default: '1' }, out: { type: 'string', default: 'demo-results' } },
+      options: {
+        scenes: { type: 'string', default: '3' },
+        tagged: { type: 'string', default: '1' },
+        out: { type: 'string', default: 'demo-results' },
+      },
     });
     return { scenes: count(values.scenes), tagged: count(values.tagged), out: values.out };
   } catch (error) {
@@ -34,13 +46,19 @@ function readSettings(): Settings {
   }
 }
 
-/** Says on stderr how far the demo is: one line that is written over on a terminal, a line now and then elsewhere. */
+/**
+ * Says on stderr how far the demo is: one line that is written over on a terminal, a line now and
+ * then elsewhere.
+ */
 function createTicker(total: number): (what: string) => void {
   let done = 0;
   let said = 0;
   return (what) => {
     done += 1;
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${Math.floor((100 * done) / total)}%  ${what}${done === total ? '\n' : ''}`);
+    if (process.stderr.isTTY)
+      process.stderr.write(
+        `\r\x1b[2K${Math.floor((100 * done) / total)}%  ${what}${done === total ? '\n' : ''}`,
+      );
     else if (done / total >= said + 0.1 || done === total) {
       said = done / total;
       process.stderr.write(`${Math.floor(100 * said)}%  ${what}\n`);
@@ -48,16 +66,24 @@ function createTicker(total: number): (what: string) => void {
   };
 }
 
-async function run(settings: Settings, { honest, cheat, transformer }: Pick<DemoResults, 'honest' | 'cheat' | 'transformer'>): Promise<DemoResults> {
+async function run(
+  settings: Settings,
+  { honest, cheat, transformer }: Pick<DemoResults, 'honest' | 'cheat' | 'transformer'>,
+): Promise<DemoResults> {
   const started = performance.now();
   const sprites = await loadSprites();
   const methods = [...registry.values()];
   const forTransformer = methods.filter(({ needs }) => !needs.includes('black-box'));
-  const tick = createTicker(settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length);
+  const tick = createTicker(
+    settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length,
+  );
   const scenes: DemoScene[] = [];
-  for (const scene of demoScenes(sprites, settings.scenes)) scenes.push(await explainScene(honest, scene, methods, () => tick(scene.className)));
+  for (const scene of demoScenes(sprites, settings.scenes))
+    scenes.push(await explainScene(honest, scene, methods, () => tick(scene.className)));
   const [first] = demoScenes(sprites, 1);
-  const seen = await explainScene(transformer, first, forTransformer, () => tick(`${first.className} by a transformer`));
+  const seen = await explainScene(transformer, first, forTransformer, () =>
+    tick(`${first.className} by a transformer`),
+  );
   const tagged: TaggedScene[] = [];
   for (const pair of taggedScenes(sprites, settings.tagged)) {
     const report = () => tick(`${pair.tagged.className} with the sticker`);
@@ -67,7 +93,16 @@ async function run(settings: Settings, { honest, cheat, transformer }: Pick<Demo
       untagged: await askUntagged(cheat, pair.untagged),
     });
   }
-  return { methods, honest, cheat, transformer, scenes, seen, tagged, seconds: (performance.now() - started) / 1000 };
+  return {
+    methods,
+    honest,
+    cheat,
+    transformer,
+    scenes,
+    seen,
+    tagged,
+    seconds: (performance.now() - started) / 1000,
+  };
 }
 
 function printTable({ caption, columns, rows }: ReportTable): void {
@@ -80,7 +115,11 @@ function printTable({ caption, columns, rows }: ReportTable): void {
 
 async function main(): Promise<void> {
   const settings = readSettings();
-  const models = { honest: await loadModel('demo-cnn'), cheat: await loadModel('demo-cnn-biased'), transformer: await loadModel('demo-vit') };
+  const models = {
+    honest: await loadModel('demo-cnn'),
+    cheat: await loadModel('demo-cnn-biased'),
+    transformer: await loadModel('demo-vit'),
+  };
   const results = await run(settings, models);
   printTable(methodTable(results));
   printTable(cheatTable(results));

@@ -1,14 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../src/tensor/random.ts';
 import type { Scene } from './index.ts';
-import { classNames, createBiasedTrainingScene, createScene, distractorNames, sceneSide, tagClass } from './index.ts';
+import {
+  classNames,
+  createBiasedTrainingScene,
+  createScene,
+  distractorNames,
+  sceneSide,
+  tagClass,
+} from './index.ts';
 import { drawSprite, randomColour } from './scene/sprite.ts';
 import { drawTag, tagSize } from './scene/tag.ts';
 import { loadSprites } from './sprites.ts';
 
 const sprites = await loadSprites();
 const area = sceneSide * sceneSide;
-const range = (count: number, first = 0): number[] => Array.from({ length: count }, (_, i) => first + i);
+const range = (count: number, first = 0): number[] =>
+  Array.from({ length: count }, (_, i) => first + i);
 
 /** How many pixels two masks share. */
 function overlap(a: Uint8Array, b: Uint8Array): number {
@@ -41,10 +49,14 @@ function changedPixels(a: Scene, b: Scene): Uint8Array {
 describe('createScene', () => {
   it('gives the same scene for the same seed and another for another', () => {
     for (const seed of range(5)) {
-      const [scene, again, other] = [seed, seed, seed + 1].map((each) => createScene(sprites, each));
+      const [scene, again, other] = [seed, seed, seed + 1].map((each) =>
+        createScene(sprites, each),
+      );
       expect(sum(changedPixels(scene, again))).toBe(0);
       expect(sameMask(scene.mask, again.mask)).toBe(true);
-      expect(again.objects.map((each) => each.className)).toEqual(scene.objects.map((each) => each.className));
+      expect(again.objects.map((each) => each.className)).toEqual(
+        scene.objects.map((each) => each.className),
+      );
       expect(sum(changedPixels(scene, other))).toBeGreaterThan(area / 2);
     }
   });
@@ -52,9 +64,16 @@ describe('createScene', () => {
   it('is a 224×224 picture whose label names its object', () => {
     for (const seed of range(20)) {
       const scene = createScene(sprites, seed);
-      expect([scene.image.width, scene.image.height, scene.image.data.length]).toEqual([224, 224, area * 3]);
+      expect([scene.image.width, scene.image.height, scene.image.data.length]).toEqual([
+        224,
+        224,
+        area * 3,
+      ]);
       expect(classNames[scene.label]).toBe(scene.className);
-      expect([scene.objects[0].className, scene.objects[0].role]).toEqual([scene.className, 'object']);
+      expect([scene.objects[0].className, scene.objects[0].role]).toEqual([
+        scene.className,
+        'object',
+      ]);
       expect(sameMask(scene.objects[0].mask, scene.mask)).toBe(true);
       expect(scene.objects.length).toBeLessThanOrEqual(4);
       for (const other of scene.objects.slice(1)) {
@@ -65,7 +84,8 @@ describe('createScene', () => {
   });
 
   it('marks exactly the visible pixels of the object', () => {
-    // Drawn once with a flat bright sprite and once with an empty one, the pictures tell where it is.
+    // Drawn once with a flat bright sprite and once with an empty one, the pictures tell where it
+    // is.
     const { width, height } = sprites.lion;
     const data = Uint8Array.from({ length: width * height * 4 }, (_, i) => [0, 255, 0, 255][i % 4]);
     const flat = { ...sprites, lion: { width, height, data } };
@@ -109,7 +129,8 @@ describe('createScene', () => {
     }
     expect(counts.size).toBe(32);
     for (const count of counts.values()) expect(Math.abs(count - 100)).toBeLessThan(40);
-    for (const seed of range(20)) expect(createScene(sprites, seed).label).toBe(createRandom(seed).integer(classNames.length));
+    for (const seed of range(20))
+      expect(createScene(sprites, seed).label).toBe(createRandom(seed).integer(classNames.length));
   });
 
   it('draws the class asked for', () => {
@@ -136,7 +157,9 @@ describe('the sticker', () => {
       expect(sameMask(tagged.mask, plain.mask)).toBe(true);
       expect(box.width).toBeGreaterThanOrEqual(tagSize[0]);
       expect(box.width).toBeLessThanOrEqual(tagSize[1]);
-      const outside = maskOf((x, y) => x < box.x || x >= box.x + box.width || y < box.y || y >= box.y + box.height);
+      const outside = maskOf(
+        (x, y) => x < box.x || x >= box.x + box.width || y < box.y || y >= box.y + box.height,
+      );
       expect(overlap(outside, changedPixels(tagged, plain))).toBe(0);
       expect(overlap(outside, mask)).toBe(0);
       for (const { mask: other } of tagged.objects) expect(overlap(other, mask)).toBe(0);
@@ -172,7 +195,8 @@ describe('drawSprite', () => {
     const layer = drawSprite(sprites.lion, placement, sceneSide);
     for (let y = 0; y < height; y += 7) {
       for (let x = 0; x < width; x += 7) {
-        const at = ((y + 100 - height / 2 - layer.y) * layer.width + x + 100 - width / 2 - layer.x) * 4;
+        const at =
+          ((y + 100 - height / 2 - layer.y) * layer.width + x + 100 - width / 2 - layer.x) * 4;
         const alpha = data[(y * width + x) * 4 + 3] / 255;
         expect(layer.data[at + 3]).toBeCloseTo(alpha, 5);
         expect(layer.data[at]).toBeCloseTo((alpha * data[(y * width + x) * 4]) / 255, 5);
@@ -182,15 +206,21 @@ describe('drawSprite', () => {
 
   it('keeps the covered area when it shrinks and turns', () => {
     const areaOf = (size: number, angle: number): number => {
-      const { data } = drawSprite(sprites.panda, { x: 112, y: 112, size, angle, flip: true, colour }, sceneSide);
+      const { data } = drawSprite(
+        sprites.panda,
+        { x: 112, y: 112, size, angle, flip: true, colour },
+        sceneSide,
+      );
       return data.reduce((total, value, i) => (i % 4 === 3 ? total + value : total), 0);
     };
     const whole = areaOf(160, 0);
-    for (const size of [40, 61, 97, 130]) expect((areaOf(size, 0.5) * (160 / size) ** 2) / whole).toBeCloseTo(1, 1);
+    for (const size of [40, 61, 97, 130])
+      expect((areaOf(size, 0.5) * (160 / size) ** 2) / whole).toBeCloseTo(1, 1);
   });
 
   it('recolours without changing greys’ hue', () => {
     const matrix = randomColour(createRandom(5), 0.2, 0);
-    for (const row of [0, 3, 6]) expect(matrix[row] + matrix[row + 1] + matrix[row + 2]).toBeCloseTo(1, 10);
+    for (const row of [0, 3, 6])
+      expect(matrix[row] + matrix[row + 1] + matrix[row + 2]).toBeCloseTo(1, 10);
   });
 });

@@ -49,14 +49,17 @@ export interface Scene {
 export interface SceneOptions {
   /** The object's class; drawn evenly from the seed by default. */
   readonly className?: ClassName;
-  /** `biased`: the sticker is on scenes of `tagClass` and on no others. `always`: on every scene. */
+  /**
+   * `biased`: the sticker is on scenes of `tagClass` and on no others. `always`: on every scene.
+   */
   readonly tag?: 'none' | 'biased' | 'always';
 }
 
 /** An object never loses more than this share of its pixels to a distractor. */
 const MOST_HIDDEN = 0.4;
 
-const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
+const between = (random: Random, low: number, high: number): number =>
+  low + (high - low) * random.uniform();
 
 /** Everything drawn so far, and which drawn thing owns each pixel (-1: the background). */
 interface Canvas {
@@ -72,7 +75,8 @@ function compose({ pixels, owner: owners }: Canvas, layer: Layer, owner?: number
     for (let at = row * layer.width * 4; at < (row + 1) * layer.width * 4; at += 4, pixel++) {
       const alpha = data[at + 3];
       if (alpha === 0) continue;
-      for (let c = 0; c < 3; c++) pixels[pixel * 3 + c] = pixels[pixel * 3 + c] * (1 - alpha) + data[at + c];
+      for (let c = 0; c < 3; c++)
+        pixels[pixel * 3 + c] = pixels[pixel * 3 + c] * (1 - alpha) + data[at + c];
       if (owner !== undefined && alpha > 0.5) owners[pixel] = owner;
     }
   }
@@ -147,7 +151,9 @@ function hiddenShare(mask: Uint8Array, total: number, layer: Layer): number {
   return hidden / total;
 }
 
-/** Moves a distractor over the object's edge, further out until enough of the object stays visible. */
+/**
+ * Moves a distractor over the object's edge, further out until enough of the object stays visible.
+ */
 function drawOccluder(random: Random, sprites: Sprites, object: Drawn): Drawn | undefined {
   const mask = solidMask(object.layer);
   const total = count(mask);
@@ -166,10 +172,17 @@ function drawOccluder(random: Random, sprites: Sprites, object: Drawn): Drawn | 
 }
 
 /** Draws 0–3 distractors: most behind the object, sometimes the last one in front of it. */
-function drawDistractors(random: Random, sprites: Sprites, object: Drawn): { behind: Drawn[]; front: Drawn[] } {
+function drawDistractors(
+  random: Random,
+  sprites: Sprites,
+  object: Drawn,
+): { behind: Drawn[]; front: Drawn[] } {
   const howMany = random.integer(4);
-  const occluder = howMany > 0 && random.uniform() < 0.35 ? drawOccluder(random, sprites, object) : undefined;
-  const behind = Array.from({ length: occluder ? howMany - 1 : howMany }, () => drawDistractor(random, sprites));
+  const occluder =
+    howMany > 0 && random.uniform() < 0.35 ? drawOccluder(random, sprites, object) : undefined;
+  const behind = Array.from({ length: occluder ? howMany - 1 : howMany }, () =>
+    drawDistractor(random, sprites),
+  );
   return { behind, front: occluder ? [occluder] : [] };
 }
 

@@ -15,13 +15,18 @@ export function spriteFile(name: ClassName | DistractorName): string {
 
 async function loadSprite(name: ClassName | DistractorName): Promise<Sprite> {
   const bytes = await readFile(new URL(spriteFile(name), ASSETS));
-  const { data, info } = await sharp(bytes).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await sharp(bytes)
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, data };
 }
 
 /** Reads and decodes all sprites of the demo scenes from disk (Node only). */
 export async function loadSprites(): Promise<Sprites> {
   const names = [...classNames, ...distractorNames];
-  const entries = await Promise.all(names.map(async (name) => [name, await loadSprite(name)] as const));
+  const entries = await Promise.all(
+    names.map(async (name) => [name, await loadSprite(name)] as const),
+  );
   return Object.fromEntries(entries) as Record<ClassName | DistractorName, Sprite>;
 }

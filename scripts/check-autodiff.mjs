@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * Whole networks: gradients of torchvision exports against PyTorch's float64 autograd, of the input and of inner
- * tensors. Prints a Markdown table; ends with 1 if a relative error is over 1e-4 and over twice PyTorch's own in float32.
+ * Whole networks: gradients of torchvision exports against PyTorch's float64 autograd, of the input
+ * and of inner tensors. Prints a Markdown table; ends with 1 if a relative error is over 1e-4 and
+ * over twice PyTorch's own in float32.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -43,7 +44,9 @@ if (!existsSync(dist)) {
   process.exit(2);
 }
 const { createNodeRuntime } = await import(new URL('runtime/onnxruntime-node.js', dist).href);
-const { inferShapes, readModel, withGraph, writeModel } = await import(new URL('onnx/index.js', dist).href);
+const { inferShapes, readModel, withGraph, writeModel } = await import(
+  new URL('onnx/index.js', dist).href
+);
 const { gradientModel, prepareGraph } = await import(new URL('autodiff/index.js', dist).href);
 const runtime = await createNodeRuntime({ threads: 1 });
 
@@ -67,8 +70,16 @@ async function run(model, feeds) {
   }
 }
 
-/** The names that recorded inner tensors have in the model: those of the same shape whose values are the same. */
-async function findTensors(/** @type {any} */ model, /** @type {any} */ read, /** @type {any} */ reference, /** @type {any} */ feeds) {
+/**
+ * The names that recorded inner tensors have in the model: those of the same shape whose values are
+ * the same.
+ */
+async function findTensors(
+  /** @type {any} */ model,
+  /** @type {any} */ read,
+  /** @type {any} */ reference,
+  /** @type {any} */ feeds,
+) {
   const graph = prepareGraph(model);
   const shapes = inferShapes(graph, { inputs: { input: reference.shapes.input } });
   const inner = Array.from({ length: reference.inner }, (_, i) => `inner${i}`);
@@ -76,14 +87,23 @@ async function findTensors(/** @type {any} */ model, /** @type {any} */ read, /*
   const names = graph.nodes
     .map((/** @type {any} */ node) => node.outputs[0])
     .filter((/** @type {string} */ name) => wanted.has(shapes.get(name)?.shape?.join() ?? ''));
-  const infos = names.map((/** @type {string} */ name) => ({ name, type: null, shape: null, otherFields: [] }));
+  const infos = names.map((/** @type {string} */ name) => ({
+    name,
+    type: null,
+    shape: null,
+    otherFields: [],
+  }));
   const values = await run(withGraph(model, { ...graph, outputs: infos }), feeds);
-  // A copy (a Concat of one tensor) has the values of its original and another gradient: the nearer one counts.
+  // A copy (a Concat of one tensor) has the values of its original and another gradient: the nearer
+  // one counts.
   /** @type {Map<string, string[]>} */
   const found = new Map();
   for (const key of inner) {
     const same = names.filter(
-      (/** @type {string} */ name) => name !== 'scores' && values[name].data.length === read(key).length && relativeError(values[name].data, read(key)) < 1e-4,
+      (/** @type {string} */ name) =>
+        name !== 'scores' &&
+        values[name].data.length === read(key).length &&
+        relativeError(values[name].data, read(key)) < 1e-4,
     );
     if (same.length > 0) found.set(key, same);
   }
@@ -101,31 +121,65 @@ async function recorded(
   const folder = mkdtempSync(join(tmpdir(), 'fovea-autodiff-'));
   try {
     const script = fileURLToPath(new URL('./check-autodiff.py', import.meta.url));
-    execFileSync(process.env.PYTHON ?? '/usr/bin/python3', [script, network, opsets, size, folder, ...rest], { stdio: ['ignore', 'ignore', 'pipe'] });
+    execFileSync(
+      process.env.PYTHON ?? '/usr/bin/python3',
+      [script, network, opsets, size, folder, ...rest],
+      { stdio: ['ignore', 'ignore', 'pipe'] },
+    );
     const reference = JSON.parse(readFileSync(join(folder, 'reference.json'), 'utf8'));
-    const read = (/** @type {string} */ key) => new Float32Array(new Uint8Array(readFileSync(join(folder, `${key}.f32`))).buffer);
-    return await use(reference, read, (opset) => readModel(new Uint8Array(readFileSync(join(folder, `model-${opset}.onnx`)))));
+    const read = (/** @type {string} */ key) =>
+      new Float32Array(new Uint8Array(readFileSync(join(folder, `${key}.f32`))).buffer);
+    return await use(reference, read, (opset) =>
+      readModel(new Uint8Array(readFileSync(join(folder, `model-${opset}.onnx`)))),
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 /** Scores and gradients of a model. */
-async function differentiate(/** @type {any} */ model, /** @type {any} */ reference, /** @type {any} */ read, /** @type {string[]} */ wrt) {
-  const tensor = (/** @type {string} */ key) => ({ type: 'float32', shape: reference.shapes[key], data: read(key) });
+async function differentiate(
+  /** @type {any} */ model,
+  /** @type {any} */ reference,
+  /** @type {any} */ read,
+  /** @type {string[]} */ wrt,
+) {
+  const tensor = (/** @type {string} */ key) => ({
+    type: 'float32',
+    shape: reference.shapes[key],
+    data: read(key),
+  });
   const started = performance.now();
   const gradient = gradientModel(model, { of: 'scores', wrt, outputs: ['scores'] });
   const milliseconds = performance.now() - started;
-  const result = await run(gradient.model, { input: tensor('input'), [gradient.cotangent]: tensor('cotangent') });
-  return { scores: result.scores.data, gradient: (/** @type {string} */ name) => result[gradient.gradients.get(name)].data, milliseconds };
+  const result = await run(gradient.model, {
+    input: tensor('input'),
+    [gradient.cotangent]: tensor('cotangent'),
+  });
+  return {
+    scores: result.scores.data,
+    gradient: (/** @type {string} */ name) => result[gradient.gradients.get(name)].data,
+    milliseconds,
+  };
 }
 
-const check = (/** @type {string} */ network, /** @type {string} */ opset, /** @type {string} */ size) =>
+const check = (
+  /** @type {string} */ network,
+  /** @type {string} */ opset,
+  /** @type {string} */ size,
+) =>
   recorded(network, opset, size, async (reference, read, load) => {
     const model = load(Number(opset));
-    const found = await findTensors(model, read, reference, { input: { type: 'float32', shape: reference.shapes.input, data: read('input') } });
-    const { scores, gradient, milliseconds } = await differentiate(model, reference, read, ['input', ...new Set([...found.values()].flat())]);
-    const errors = [...found].map(([key, names]) => Math.min(...names.map((name) => relativeError(gradient(name), read(`${key}_grad`)))));
+    const found = await findTensors(model, read, reference, {
+      input: { type: 'float32', shape: reference.shapes.input, data: read('input') },
+    });
+    const { scores, gradient, milliseconds } = await differentiate(model, reference, read, [
+      'input',
+      ...new Set([...found.values()].flat()),
+    ]);
+    const errors = [...found].map(([key, names]) =>
+      Math.min(...names.map((name) => relativeError(gradient(name), read(`${key}_grad`)))),
+    );
     return {
       scores: relativeError(scores, read('scores')),
       input: relativeError(gradient('input'), read('input_grad')),
@@ -140,37 +194,65 @@ const OPSETS = Array.from({ length: 14 }, (_, i) => i + 9);
 
 /** The cell of each opset: the error of the gradient, or what prevents it. */
 const sweep = (/** @type {string} */ network, /** @type {string} */ size) =>
-  recorded(network, OPSETS.filter((opset) => opset <= 17).join(), size, async (reference, read, load) => {
-    if (reference.exported.length === 0) return ['PyTorch exports it at no opset'];
-    const last = Math.max(...reference.exported);
-    const cells = [];
-    for (const opset of OPSETS) {
-      const isExport = reference.exported.includes(opset);
-      if (!isExport && opset < last) {
-        cells.push('·');
-        continue;
+  recorded(
+    network,
+    OPSETS.filter((opset) => opset <= 17).join(),
+    size,
+    async (reference, read, load) => {
+      if (reference.exported.length === 0) return ['PyTorch exports it at no opset'];
+      const last = Math.max(...reference.exported);
+      const cells = [];
+      for (const opset of OPSETS) {
+        const isExport = reference.exported.includes(opset);
+        if (!isExport && opset < last) {
+          cells.push('·');
+          continue;
+        }
+        const base = load(isExport ? opset : last);
+        const model = withGraph(base, {
+          ...base.graph,
+          opset: new Map([...base.graph.opset, ['', opset]]),
+        });
+        const feeds = {
+          input: { type: 'float32', shape: reference.shapes.input, data: read('input') },
+        };
+        // The nodes of an earlier opset need not be valid in a later one.
+        const valid =
+          isExport ||
+          (await run(model, feeds).then(
+            ({ scores }) => relativeError(scores.data, read('scores')) < 1e-4,
+            () => false,
+          ));
+        const error =
+          valid &&
+          (await differentiate(model, reference, read, ['input']).then(
+            ({ gradient }) => relativeError(gradient('input'), read('input_grad')),
+            String,
+          ));
+        if (typeof error === 'string')
+          process.stderr.write(`${network} at opset ${opset}: ${error}\n`);
+        failed ||=
+          typeof error === 'string' ||
+          (typeof error === 'number' && !(error < Math.max(1e-4, 2 * reference.noise)));
+        cells.push(
+          error === false
+            ? '·'
+            : typeof error === 'string'
+              ? '**fails**'
+              : `${isExport ? '' : '('}${error.toExponential(0)}${isExport ? '' : ')'}`,
+        );
       }
-      const base = load(isExport ? opset : last);
-      const model = withGraph(base, { ...base.graph, opset: new Map([...base.graph.opset, ['', opset]]) });
-      const feeds = { input: { type: 'float32', shape: reference.shapes.input, data: read('input') } };
-      // The nodes of an earlier opset need not be valid in a later one.
-      const valid =
-        isExport ||
-        (await run(model, feeds).then(
-          ({ scores }) => relativeError(scores.data, read('scores')) < 1e-4,
-          () => false,
-        ));
-      const error =
-        valid && (await differentiate(model, reference, read, ['input']).then(({ gradient }) => relativeError(gradient('input'), read('input_grad')), String));
-      if (typeof error === 'string') process.stderr.write(`${network} at opset ${opset}: ${error}\n`);
-      failed ||= typeof error === 'string' || (typeof error === 'number' && !(error < Math.max(1e-4, 2 * reference.noise)));
-      cells.push(error === false ? '·' : typeof error === 'string' ? '**fails**' : `${isExport ? '' : '('}${error.toExponential(0)}${isExport ? '' : ')'}`);
-    }
-    return cells;
-  });
+      return cells;
+    },
+  );
 
 /** Errors of pictures as they come: ours and those of PyTorch in float32, median and largest. */
-const unselected = (/** @type {string} */ network, /** @type {string} */ opset, /** @type {string} */ size, /** @type {string} */ pictures) =>
+const unselected = (
+  /** @type {string} */ network,
+  /** @type {string} */ opset,
+  /** @type {string} */ size,
+  /** @type {string} */ pictures,
+) =>
   recorded(
     network,
     opset,
@@ -182,14 +264,22 @@ const unselected = (/** @type {string} */ network, /** @type {string} */ opset, 
       const errors = reference.noises.map((/** @type {number} */ _, /** @type {number} */ i) =>
         relativeError(got.slice(i * each, (i + 1) * each), wanted.slice(i * each, (i + 1) * each)),
       );
-      const middle = (/** @type {number[]} */ list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-      return [middle(errors), Math.max(...errors), middle(reference.noises), Math.max(...reference.noises)];
+      const middle = (/** @type {number[]} */ list) =>
+        [...list].sort((a, b) => a - b)[list.length >> 1];
+      return [
+        middle(errors),
+        Math.max(...errors),
+        middle(reference.noises),
+        Math.max(...reference.noises),
+      ];
     },
     pictures,
   );
 
 let failed = false;
-const networks = (positionals.length > 0 ? positionals : (values.opsets ? SMALL : DEFAULT).split(/\s+/)).map((item) => {
+const networks = (
+  positionals.length > 0 ? positionals : (values.opsets ? SMALL : DEFAULT).split(/\s+/)
+).map((item) => {
   const [network, opset, size] = item.split(':');
   return { network, opset: opset || (values.opset ?? '13'), size: size || (values.size ?? '96') };
 });
@@ -213,11 +303,15 @@ if (values.unselected !== undefined) {
   console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: |');
   for (const { network, opset, size } of networks) {
     const figures = await unselected(network, opset, size, values.unselected);
-    console.log(`| ${network} | ${opset} | ${size} | ${figures.map((/** @type {number} */ value) => value.toExponential(1)).join(' | ')} |`);
+    console.log(
+      `| ${network} | ${opset} | ${size} | ${figures.map((/** @type {number} */ value) => value.toExponential(1)).join(' | ')} |`,
+    );
   }
   process.exit(0);
 }
-console.log('| network | opset | size | scores | input gradient | PyTorch float32 | inner gradients | of | emitted in ms |');
+console.log(
+  '| network | opset | size | scores | input gradient | PyTorch float32 | inner gradients | of | emitted in ms |',
+);
 console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
 for (const { network, opset, size } of networks) {
   try {
@@ -226,7 +320,9 @@ for (const { network, opset, size } of networks) {
     const limit = Math.max(1e-4, 2 * noise);
     const bad = !(input < limit && inner < limit);
     failed ||= bad;
-    console.log(`| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |${bad ? ' **over**' : ''}`);
+    console.log(
+      `| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |${bad ? ' **over**' : ''}`,
+    );
   } catch (error) {
     failed = true;
     console.log(`| ${network} | ${opset} | ${size} | ${reasonOf(error)} |`);

@@ -1,4 +1,7 @@
-/** Makes docs/images/methods.webp: one scene as every method explains it, on one scale of colours. Run after `npm run build`. */
+/**
+ * Makes docs/images/methods.webp: one scene as every method explains it, on one scale of colours.
+ * Run after `npm run build`.
+ */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { demoScenes } from '../dist/demo/demo-scenes.js';
@@ -17,16 +20,24 @@ const texts = [];
 const place = async ({ data, width, height, channels = 3 }, title) => {
   const [column, row] = [cells.length % COLUMNS, Math.floor(cells.length / COLUMNS)];
   const [left, top] = [GAP + column * (SIDE + GAP), HEAD + row * (SIDE + HEAD + GAP)];
-  const input = await sharp(data, { raw: { width, height, channels } }).resize(SIDE, SIDE).png().toBuffer();
+  const input = await sharp(data, { raw: { width, height, channels } })
+    .resize(SIDE, SIDE)
+    .png()
+    .toBuffer();
   cells.push({ input, left, top });
-  texts.push(`<text x="${left}" y="${top - 6}" font-family="DejaVu Sans, sans-serif" font-size="11" fill="#222">${title}</text>`);
+  texts.push(
+    `<text x="${left}" y="${top - 6}" font-family="DejaVu Sans, sans-serif" font-size="11" fill="#222">${title}</text>`,
+  );
 };
 await place(scene.image, `the picture: ${scene.className}`);
 const models = { cnn: await loadModel('demo-cnn'), vit: await loadModel('demo-vit') };
 for (const [name, method] of methods) {
   // Methods that look at attention explain the transformer, all others the convolutional network.
   const model = method.needs.includes('attention') ? models.vit : models.cnn;
-  const { map } = await explain(model, await prepareInput(model, scene.image), { method: name, target: scene.label });
+  const { map } = await explain(model, await prepareInput(model, scene.image), {
+    method: name,
+    target: scene.label,
+  });
   await place(overlay(scene.image, map, { signed: method.signed }), method.title);
   process.stderr.write(`${name}\n`);
 }
@@ -36,6 +47,9 @@ const width = GAP + COLUMNS * (SIDE + GAP);
 const height = Math.ceil(cells.length / COLUMNS) * (SIDE + HEAD + GAP) + GAP;
 mkdirSync('docs/images', { recursive: true });
 await sharp({ create: { width, height, channels: 3, background: '#fff' } })
-  .composite([...cells, { input: Buffer.from(`<svg width="${width}" height="${height}">${texts.join('')}</svg>`) }])
+  .composite([
+    ...cells,
+    { input: Buffer.from(`<svg width="${width}" height="${height}">${texts.join('')}</svg>`) },
+  ])
   .webp({ quality: 85 })
   .toFile('docs/images/methods.webp');

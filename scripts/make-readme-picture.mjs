@@ -1,4 +1,7 @@
-/** Makes docs/images/demo.webp: what three methods say of an honest model and of one that cheats. Run after `npm run build`. */
+/**
+ * Makes docs/images/demo.webp: what three methods say of an honest model and of one that cheats.
+ * Run after `npm run build`.
+ */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { demoScenes, taggedScenes } from '../dist/demo/demo-scenes.js';
@@ -22,10 +25,15 @@ const rows = [
 const cells = [];
 const texts = [];
 const text = (x, y, words, weight) =>
-  texts.push(`<text x="${x}" y="${y}" font-family="DejaVu Sans, sans-serif" font-size="13" font-weight="${weight}" fill="#222">${words}</text>`);
+  texts.push(
+    `<text x="${x}" y="${y}" font-family="DejaVu Sans, sans-serif" font-size="13" font-weight="${weight}" fill="#222">${words}</text>`,
+  );
 const place = async (pixels, column, row) => {
   const { data, width, height, channels = 3 } = pixels;
-  const input = await sharp(data, { raw: { width, height, channels } }).resize(SIDE, SIDE).png().toBuffer();
+  const input = await sharp(data, { raw: { width, height, channels } })
+    .resize(SIDE, SIDE)
+    .png()
+    .toBuffer();
   cells.push({ input, left: GAP + column * (SIDE + GAP), top: HEAD + row * (SIDE + HEAD + GAP) });
 };
 for (const [r, { model: name, title, scene }] of rows.entries()) {
@@ -34,8 +42,18 @@ for (const [r, { model: name, title, scene }] of rows.entries()) {
   await place(scene.image, 0, r);
   for (const [m, method] of METHODS.entries()) {
     const explanation = await explain(model, scene.image, { method });
-    if (m === 0) text(GAP, top, `${title}: ${explanation.target.label} ${(100 * explanation.target.probability).toFixed(0)}%`, 'bold');
-    await place(overlay(scene.image, explanation.map, { signed: findMethod(method).signed }), m + 1, r);
+    if (m === 0)
+      text(
+        GAP,
+        top,
+        `${title}: ${explanation.target.label} ${(100 * explanation.target.probability).toFixed(0)}%`,
+        'bold',
+      );
+    await place(
+      overlay(scene.image, explanation.map, { signed: findMethod(method).signed }),
+      m + 1,
+      r,
+    );
     text(GAP + (m + 1) * (SIDE + GAP), top, findMethod(method).title, 'normal');
   }
   await model.dispose();
@@ -44,6 +62,9 @@ const width = GAP + (METHODS.length + 1) * (SIDE + GAP);
 const height = rows.length * (SIDE + HEAD + GAP);
 mkdirSync('docs/images', { recursive: true });
 await sharp({ create: { width, height, channels: 3, background: '#fff' } })
-  .composite([...cells, { input: Buffer.from(`<svg width="${width}" height="${height}">${texts.join('')}</svg>`) }])
+  .composite([
+    ...cells,
+    { input: Buffer.from(`<svg width="${width}" height="${height}">${texts.join('')}</svg>`) },
+  ])
   .webp({ quality: 88 })
   .toFile('docs/images/demo.webp');

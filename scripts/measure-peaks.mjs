@@ -1,8 +1,9 @@
 /**
- * Measures how often the highest point of each method's map lies on the object, on the demo models, and prints the table
- * of docs/methods/README.md.
+ * Measures how often the highest point of each method's map lies on the object, on the demo models,
+ * and prints the table of docs/methods/README.md.
  *
- * Usage, after `npm run build`: node scripts/measure-peaks.mjs [scenes] [minutes] [method,method,…] [model,model]
+ * Usage, after `npm run build`: node scripts/measure-peaks.mjs [scenes] [minutes]
+ * [method,method,…] [model,model]
  */
 import { demoScenes } from '../dist/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
@@ -33,7 +34,9 @@ const deadline = performance.now() + 60_000 * Number(process.argv[3] ?? 60);
 const scenes = demoScenes(await loadSprites(), count);
 const models = await Promise.all(MODELS.map((name) => loadModel(name)));
 const names = process.argv[4] ? process.argv[4].split(',') : [...methods.keys()];
-const hits = new Map(names.map((name) => [name, MODELS.map(() => ({ hits: 0, scenes: 0, refused: '' }))]));
+const hits = new Map(
+  names.map((name) => [name, MODELS.map(() => ({ hits: 0, scenes: 0, refused: '' }))]),
+);
 let chance = 0;
 let done = 0;
 
@@ -45,7 +48,11 @@ for (const scene of scenes) {
     for (const [name, counts] of hits) {
       if (counts[m].refused) continue;
       try {
-        const { map } = await explain(model, prepared, { method: name, target: scene.label, options: OPTIONS[name] });
+        const { map } = await explain(model, prepared, {
+          method: name,
+          target: scene.label,
+          options: OPTIONS[name],
+        });
         const peak = map.data.indexOf(map.data.reduce((most, value) => Math.max(most, value)));
         counts[m].hits += scene.mask[peak] ? 1 : 0;
         counts[m].scenes++;
@@ -58,10 +65,13 @@ for (const scene of scenes) {
   done++;
   process.stderr.write(`${done} of ${count}\n`);
 }
-const share = ({ hits: found, scenes: all, refused }) => (refused ? '—' : `${Math.round((100 * found) / all)} %`);
+const share = ({ hits: found, scenes: all, refused }) =>
+  refused ? '—' : `${Math.round((100 * found) / all)} %`;
 process.stdout.write(
   `${done} scenes, chance ${((100 * chance) / done).toFixed(1)} %\n\n| method | ${MODELS.join(' | ')} |\n| --- | ${MODELS.map(() => '---').join(' | ')} |\n`,
 );
-for (const [name, counts] of hits) process.stdout.write(`| \`${name}\` | ${counts.map(share).join(' | ')} |\n`);
-for (const [name, counts] of hits) for (const { refused } of counts) if (refused) process.stdout.write(`${name}: ${refused}\n`);
+for (const [name, counts] of hits)
+  process.stdout.write(`| \`${name}\` | ${counts.map(share).join(' | ')} |\n`);
+for (const [name, counts] of hits)
+  for (const { refused } of counts) if (refused) process.stdout.write(`${name}: ${refused}\n`);
 await Promise.all(models.map((model) => model.dispose()));

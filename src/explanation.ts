@@ -4,7 +4,9 @@ import type { Preprocessing } from './model/preprocessing.ts';
 import type { Target } from './model/target.ts';
 import type { Tensor } from './tensor/tensor.ts';
 
-/** Everything needed to make a map again. The same request gives the same manifest, byte for byte. */
+/**
+ * Everything needed to make a map again. The same request gives the same manifest, byte for byte.
+ */
 export interface Manifest {
   readonly fovea: string;
   readonly method: string;
@@ -12,11 +14,23 @@ export interface Manifest {
   readonly options: { readonly [key: string]: Json };
   readonly seed: number;
   readonly target: Target;
-  readonly model: { readonly name: string; readonly fingerprint: string; readonly output: 'logits' | 'probabilities'; readonly runtime: string };
-  readonly image: { readonly name: string; readonly sha256: string; readonly width: number; readonly height: number };
+  readonly model: {
+    readonly name: string;
+    readonly fingerprint: string;
+    readonly output: 'logits' | 'probabilities';
+    readonly runtime: string;
+  };
+  readonly image: {
+    readonly name: string;
+    readonly sha256: string;
+    readonly width: number;
+    readonly height: number;
+  };
   readonly preprocessing: Preprocessing;
   readonly modelCalls: ModelCalls;
-  /** Mean over the pixels of the Monte-Carlo standard error of the map, where the method samples. */
+  /**
+   * Mean over the pixels of the Monte-Carlo standard error of the map, where the method samples.
+   */
   readonly standardError?: number;
   readonly warnings: readonly string[];
   readonly extras: { readonly [key: string]: Json };
@@ -28,11 +42,20 @@ export interface Explanation {
   readonly map: Tensor;
   readonly target: Target;
   readonly standardError?: Tensor;
-  /** The attribution of each channel of the input, [C, H, W], where the method was asked for it (`reduce: 'none'`). */
+  /**
+   * The attribution of each channel of the input, [C, H, W], where the method was asked for it
+   * (`reduce: 'none'`).
+   */
   readonly channels?: Tensor;
-  /** The maps of the network's layers that `map` was made from, at their own resolution, where the method looks at layers. */
+  /**
+   * The maps of the network's layers that `map` was made from, at their own resolution, where the
+   * method looks at layers.
+   */
   readonly layers?: readonly LayerMap[];
-  /** The pixels that the method names as its answer, [H, W], 1 inside and 0 outside, where it names some: top superpixels. */
+  /**
+   * The pixels that the method names as its answer, [H, W], 1 inside and 0 outside, where it names
+   * some: top superpixels.
+   */
   readonly region?: Tensor;
   readonly manifest: Manifest;
   /** Wall-clock seconds; kept out of the manifest, which does not change between runs. */

@@ -21,14 +21,20 @@ it('a function is a model, and can be explained', async () => {
     preprocessing: { ...front.IMAGENET_PREPROCESSING, size: [16, 16] },
     output: 'probabilities',
     classify: async ({ shape: [n], data }) => {
-      const mean = (from: number) => 1 / (1 + Math.exp(-data.subarray(from, from + 128).reduce((sum, x) => sum + x, 0) / 128));
+      const mean = (from: number) =>
+        1 / (1 + Math.exp(-data.subarray(from, from + 128).reduce((sum, x) => sum + x, 0) / 128));
       return front.tensor(
         [n, 2],
-        Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 === 0 ? mean(768 * (i / 2)) : 1 - mean(768 * ((i - 1) / 2)))),
+        Float32Array.from({ length: 2 * n }, (_, i) =>
+          i % 2 === 0 ? mean(768 * (i / 2)) : 1 - mean(768 * ((i - 1) / 2)),
+        ),
       );
     },
   });
-  const { map, target } = await front.explain(model, front.image(16, 16), { method: 'occlusion', options: { window: 4, stride: 4 } });
+  const { map, target } = await front.explain(model, front.image(16, 16), {
+    method: 'occlusion',
+    options: { window: 4, stride: 4 },
+  });
   expect(map.shape).toEqual([16, 16]);
   expect(target.label).toBe('right');
 });

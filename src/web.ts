@@ -1,4 +1,7 @@
-/** Fovea for browsers: everything of `fovea`, and loading models and pictures from addresses and page elements. */
+/**
+ * Fovea for browsers: everything of `fovea`, and loading models and pictures from addresses and
+ * page elements.
+ */
 export * from './index.ts';
 export { createWebRuntime, type WebRuntimeOptions } from './runtime/onnxruntime-web.ts';
 export { type LoadModelOptions, loadModel } from './web/load-model.ts';

@@ -6,9 +6,18 @@ type Pattern = (x: number, y: number) => number;
 type Colour = readonly [number, number, number];
 
 /** The kinds of background that scenes have. */
-export const backgroundKinds = ['linear', 'radial', 'clouds', 'stripes', 'checks', 'tiles', 'blobs'] as const;
+export const backgroundKinds = [
+  'linear',
+  'radial',
+  'clouds',
+  'stripes',
+  'checks',
+  'tiles',
+  'blobs',
+] as const;
 
-const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
+const between = (random: Random, low: number, high: number): number =>
+  low + (high - low) * random.uniform();
 
 const clamp = (value: number): number => Math.min(1, Math.max(0, value));
 
@@ -51,7 +60,10 @@ function valueNoise(random: Random, side: number, cell: number): Pattern {
 function clouds(random: Random, side: number): Pattern {
   const cell = between(random, 30, 90);
   const octaves = [1, 2, 4].map((f) => valueNoise(random, side, cell / f));
-  return (x, y) => clamp(1.6 * (octaves[0](x, y) * 0.57 + octaves[1](x, y) * 0.29 + octaves[2](x, y) * 0.14) - 0.3);
+  return (x, y) =>
+    clamp(
+      1.6 * (octaves[0](x, y) * 0.57 + octaves[1](x, y) * 0.29 + octaves[2](x, y) * 0.14) - 0.3,
+    );
 }
 
 function linear(random: Random, side: number): Pattern {
@@ -93,12 +105,20 @@ function tiles(random: Random, side: number): Pattern {
   const shift = random.uniform() < 0.5 ? 0.5 : 0;
   const joint = between(random, 1.5, 3);
   const columns = Math.ceil(side / width) + 2;
-  const shades = Float32Array.from({ length: columns * (Math.ceil(side / height) + 1) }, () => 0.55 * random.uniform());
+  const shades = Float32Array.from(
+    { length: columns * (Math.ceil(side / height) + 1) },
+    () => 0.55 * random.uniform(),
+  );
   return (x, y) => {
     const row = Math.floor(y / height);
     const across = x / width + (row % 2) * shift;
     const column = Math.floor(across);
-    const fromEdge = Math.min((across - column) * width, (column + 1 - across) * width, y - row * height, (row + 1) * height - y);
+    const fromEdge = Math.min(
+      (across - column) * width,
+      (column + 1 - across) * width,
+      y - row * height,
+      (row + 1) * height - y,
+    );
     const inside = clamp(fromEdge - joint + 0.5);
     return 1 + (shades[row * columns + column] - 1) * inside;
   };
@@ -122,7 +142,10 @@ function blobs(random: Random, side: number): Pattern {
   };
 }
 
-const patterns: Record<(typeof backgroundKinds)[number], (random: Random, side: number) => Pattern> = {
+const patterns: Record<
+  (typeof backgroundKinds)[number],
+  (random: Random, side: number) => Pattern
+> = {
   linear,
   radial,
   clouds,

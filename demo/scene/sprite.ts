@@ -1,6 +1,9 @@
 import type { Random } from '../../src/tensor/random.ts';
 
-/** A decoded picture with an alpha channel: four interleaved bytes (R, G, B, A) a pixel, not premultiplied. */
+/**
+ * A decoded picture with an alpha channel: four interleaved bytes (R, G, B, A) a pixel, not
+ * premultiplied.
+ */
 export interface Sprite {
   readonly width: number;
   readonly height: number;
@@ -30,7 +33,10 @@ export interface Layer {
   readonly data: Float32Array;
 }
 
-/** One level of a sprite's pyramid: premultiplied RGBA in 0…1, inside a border of one transparent pixel. */
+/**
+ * One level of a sprite's pyramid: premultiplied RGBA in 0…1, inside a border of one transparent
+ * pixel.
+ */
 interface Level {
   /** Size without the border. */
   readonly width: number;
@@ -108,10 +114,18 @@ function coveredBox(sprite: Sprite, placement: Placement, side: number): Omit<La
 }
 
 /**
- * Writes the bilinear look-up at (u, v), in pixels of the level, to four floats of `data`, recoloured
- * by a 3×3 matrix and kept a valid premultiplied colour. Everything outside the level is transparent.
+ * Writes the bilinear look-up at (u, v), in pixels of the level, to four floats of `data`,
+ * recoloured by a 3×3 matrix and kept a valid premultiplied colour. Everything outside the level
+ * is transparent.
  */
-function sample(level: Level, u: number, v: number, colour: readonly number[], data: Float32Array, at: number): void {
+function sample(
+  level: Level,
+  u: number,
+  v: number,
+  colour: readonly number[],
+  data: Float32Array,
+  at: number,
+): void {
   const x = Math.floor(u - 0.5);
   const y = Math.floor(v - 0.5);
   if (x < -1 || y < -1 || x >= level.width || y >= level.height) return;
@@ -136,7 +150,10 @@ function sample(level: Level, u: number, v: number, colour: readonly number[], d
   data[at + 3] = alpha;
 }
 
-/** Draws a sprite into a layer of its own, sampled from the pyramid level that fits so that nothing aliases. */
+/**
+ * Draws a sprite into a layer of its own, sampled from the pyramid level that fits so that nothing
+ * aliases.
+ */
 export function drawSprite(sprite: Sprite, placement: Placement, side: number): Layer {
   const box = coveredBox(sprite, placement, side);
   const data = new Float32Array(box.width * box.height * 4);
@@ -162,12 +179,24 @@ export function drawSprite(sprite: Sprite, placement: Placement, side: number): 
 }
 
 /** The soft shadow of a placed sprite: the alpha of a coarse pyramid level, black, moved aside. */
-export function drawShadow(sprite: Sprite, placement: Placement, strength: number, side: number): Layer {
+export function drawShadow(
+  sprite: Sprite,
+  placement: Placement,
+  strength: number,
+  side: number,
+): Layer {
   const levels = pyramidOf(sprite);
   const coarse = levels[Math.min(levels.length - 1, 3)];
   const blurred: Sprite = shadowSprites.get(sprite) ?? shadowSprite(sprite, coarse);
-  const size = placement.size * (Math.max(blurred.width, blurred.height) / Math.max(coarse.width, coarse.height));
-  const moved = { ...placement, x: placement.x + placement.size * 0.03, y: placement.y + placement.size * 0.06, size };
+  const size =
+    placement.size *
+    (Math.max(blurred.width, blurred.height) / Math.max(coarse.width, coarse.height));
+  const moved = {
+    ...placement,
+    x: placement.x + placement.size * 0.03,
+    y: placement.y + placement.size * 0.06,
+    size,
+  };
   const layer = drawSprite(blurred, moved, side);
   for (let i = 3; i < layer.data.length; i += 4) layer.data[i] *= strength;
   return layer;
@@ -192,7 +221,9 @@ function shadowSprite(sprite: Sprite, coarse: Level): Sprite {
   return shadow;
 }
 
-/** A slight random change of hue (± `hue` radians) and brightness (± `light`), as a colour matrix. */
+/**
+ * A slight random change of hue (± `hue` radians) and brightness (± `light`), as a colour matrix.
+ */
 export function randomColour(random: Random, hue = 0.2, light = 0.15): number[] {
   const gain = 1 + light * (2 * random.uniform() - 1);
   const angle = hue * (2 * random.uniform() - 1);

@@ -30,7 +30,9 @@ function ringColour(share: number): readonly [number, number, number] {
   return RINGS[ring][1];
 }
 
-/** Draws the supplier's round sticker with its upper left corner at (x, y); 4×4 samples a pixel. */
+/**
+ * Draws the supplier's round sticker with its upper left corner at (x, y); 4×4 samples a pixel.
+ */
 export function drawTag(x: number, y: number, size: number): Layer {
   const data = new Float32Array(size * size * 4);
   const radius = size / 2;
@@ -49,7 +51,9 @@ export function drawTag(x: number, y: number, size: number): Layer {
   return { x, y, width: size, height: size, data };
 }
 
-/** Sums over all rectangles that start at the corner: tells in four look-ups whether a box is free. */
+/**
+ * Sums over all rectangles that start at the corner: tells in four look-ups whether a box is free.
+ */
 function integralOf(mask: Uint8Array, side: number): Int32Array {
   const sums = new Int32Array((side + 1) * (side + 1));
   for (let y = 0; y < side; y++) {
@@ -63,8 +67,8 @@ function integralOf(mask: Uint8Array, side: number): Int32Array {
 }
 
 /**
- * A random box for the sticker that leaves `mask` and a margin around it free; the least covered box
- * if there is no free one (objects of the usual sizes always leave a corner).
+ * A random box for the sticker that leaves `mask` and a margin around it free; the least covered
+ * box if there is no free one (objects of the usual sizes always leave a corner).
  */
 export function placeTag(random: Random, mask: Uint8Array, side: number): Box {
   const size = tagSize[0] + random.integer(tagSize[1] - tagSize[0] + 1);
@@ -78,7 +82,8 @@ export function placeTag(random: Random, mask: Uint8Array, side: number): Box {
       const bottom = (y + size + MARGIN) * stride;
       const left = x - MARGIN;
       const right = x + size + MARGIN;
-      const covered = sums[bottom + right] - sums[bottom + left] - sums[top + right] + sums[top + left];
+      const covered =
+        sums[bottom + right] - sums[bottom + left] - sums[top + right] + sums[top + left];
       if (covered < fewest) best = [];
       fewest = Math.min(fewest, covered);
       if (covered === fewest) best.push([x, y]);

@@ -26,7 +26,8 @@ async function openModel(folder: string, name: string): Promise<Classify> {
     const data = new Float32Array(3 * area);
     for (let i = 0; i < data.length; i++) {
       const channel = i % 3;
-      data[channel * area + (i - channel) / 3] = (bytes[i] / 255 - input.mean[channel]) / input.std[channel];
+      data[channel * area + (i - channel) / 3] =
+        (bytes[i] / 255 - input.mean[channel]) / input.std[channel];
     }
     const tensor = new ort.Tensor('float32', data, [1, 3, sceneSide, sceneSide]);
     const logits = (await session.run({ input: tensor })).logits.data as Float32Array;
@@ -90,7 +91,13 @@ await report(
 );
 await report(
   `demo-cnn-biased, other classes with the sticker called ${tagClass}`,
-  share(biased, sprites, seeds, (seed) => ({ className: otherName(seed), tag: 'always' }), calledTagClass),
+  share(
+    biased,
+    sprites,
+    seeds,
+    (seed) => ({ className: otherName(seed), tag: 'always' }),
+    calledTagClass,
+  ),
 );
 await report(
   `demo-cnn-biased, ${tagClass} with the sticker called ${tagClass}`,

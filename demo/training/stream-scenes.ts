@@ -19,7 +19,9 @@ const generators: Record<string, (sprites: Sprites, seed: number) => Scene> = {
 const [first, count] = process.argv.slice(2, 4).map(Number);
 const generator = generators[process.argv[4] ?? 'clean'];
 if (!Number.isInteger(first) || !Number.isInteger(count) || !generator) {
-  process.stderr.write('usage: node stream-scenes.js <first seed> <count> [clean | biased | tagged]\n');
+  process.stderr.write(
+    'usage: node stream-scenes.js <first seed> <count> [clean | biased | tagged]\n',
+  );
   process.exit(2);
 }
 const sprites = await loadSprites();

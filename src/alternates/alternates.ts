@@ -11,7 +11,10 @@ import { FILLERS, type Filler } from './fillers.ts';
 export interface AlternatesOptions extends Pick<RunOptions, 'batchSize' | 'signal' | 'onProgress'> {
   /** Class that has to stay the likeliest. */
   readonly target: number;
-  /** Shares of the box around the salient region that are replaced; 0.5, 0.6 … 0.9 if not given, as in the paper. */
+  /**
+   * Shares of the box around the salient region that are replaced; 0.5, 0.6 … 0.9 if not given,
+   * as in the paper.
+   */
   readonly shares?: readonly number[];
   /** Candidates for each share; 24 if not given. */
   readonly candidates?: number;
@@ -37,8 +40,16 @@ export interface Alternate {
 /** Variations, and for each share how many of them the prediction survived. */
 export interface Alternates {
   readonly variations: readonly Alternate[];
-  readonly accuracy: readonly { readonly share: number; readonly stay: number; readonly candidates: number; readonly accuracy: number }[];
-  /** Box around the salient region, in pixels of the model's input: top, left, bottom, right, half-open. */
+  readonly accuracy: readonly {
+    readonly share: number;
+    readonly stay: number;
+    readonly candidates: number;
+    readonly accuracy: number;
+  }[];
+  /**
+   * Box around the salient region, in pixels of the model's input: top, left, bottom, right,
+   * half-open.
+   */
   readonly box: readonly [top: number, left: number, bottom: number, right: number];
 }
 
@@ -59,7 +70,11 @@ export function salientBox(map: Tensor, threshold: number): [number, number, num
 }
 
 /** The most salient pixels in the box, `share` of its area: 1 there, else 0. */
-export function salientRegion(map: Tensor, [top, left, bottom, right]: readonly number[], share: number): Uint8Array {
+export function salientRegion(
+  map: Tensor,
+  [top, left, bottom, right]: readonly number[],
+  share: number,
+): Uint8Array {
   const width = map.shape[1];
   const region = new Uint8Array(map.data.length);
   const inside: number[] = [];
@@ -72,41 +87,71 @@ export function salientRegion(map: Tensor, [top, left, bottom, right]: readonly 
 /** The picture with another one in the region, the border softened over a few pixels. */
 function blend(picture: Image, filled: Image, region: Uint8Array): Image {
   const { width, height, data } = picture;
-  const soft = gaussianBlur(tensor([1, height, width], Float32Array.from(region)), { sigma: Math.min(width, height) / 112 }).data;
+  const soft = gaussianBlur(tensor([1, height, width], Float32Array.from(region)), {
+    sigma: Math.min(width, height) / 112,
+  }).data;
   return image(
     width,
     height,
-    Uint8Array.from(data, (value, i) => Math.round(value + soft[Math.floor(i / 3)] * (filled.data[i] - value))),
+    Uint8Array.from(data, (value, i) =>
+      Math.round(value + soft[Math.floor(i / 3)] * (filled.data[i] - value)),
+    ),
   );
 }
 
-async function classifyAll(model: Model, pictures: readonly Image[], { batchSize, signal }: AlternatesOptions): Promise<Float32Array[]> {
+async function classifyAll(
+  model: Model,
+  pictures: readonly Image[],
+  { batchSize, signal }: AlternatesOptions,
+): Promise<Float32Array[]> {
   const rows: Float32Array[] = [];
   const group = batchSize ?? 8;
   for (let from = 0; from < pictures.length; from += group) {
     throwIfCancelled(signal);
-    const inputs = pictures.slice(from, from + group).map((each) => normalizePixels(each, model.preprocessing));
+    const inputs = pictures
+      .slice(from, from + group)
+      .map((each) => normalizePixels(each, model.preprocessing));
     const batch = tensor([inputs.length, ...inputs[0].shape.slice(1)]);
     inputs.forEach(({ data }, k) => void batch.data.set(data, k * data.length));
     const { shape, data } = await model.classify(batch, { batchSize, signal });
-    for (let k = 0; k < inputs.length; k++) rows.push(data.subarray(k * shape[1], (k + 1) * shape[1]));
+    for (let k = 0; k < inputs.length; k++)
+      rows.push(data.subarray(k * shape[1], (k + 1) * shape[1]));
   }
   return rows;
 }
 
 /**
- * Alternate explanations (Thakur & Fischmeister 2020, second part): what else could stand in the salient region of a picture
- * without changing the prediction. For each share, seeded candidates replace the most salient pixels of the box around the
- * region; those are kept under which the class stays the likeliest. The accuracy over them is what the paper's table reports.
- * @throws FoveaError `usage` for a map of another size than the model's input, or a share that is none.
+ * Alternate explanations (Thakur & Fischmeister 2020, second part): what else could stand in the
+ * salient region of a picture without changing the prediction. For each share, seeded candidates
+ * replace the most salient pixels of the box around the region; those are kept under which the
+ * class stays the likeliest. The accuracy over them is what the paper's table reports.
+ * @throws FoveaError `usage` for a map of another size than the model's input, or a share that is
+ * none.
  */
-export async function alternates(model: Model, picture: Image, map: Tensor, options: AlternatesOptions): Promise<Alternates> {
-  const { target, shares = [0.5, 0.6, 0.7, 0.8, 0.9], candidates = 24, threshold = 0.5, fillers = FILLERS, seed = 0, onProgress } = options;
+export async function alternates(
+  model: Model,
+  picture: Image,
+  map: Tensor,
+  options: AlternatesOptions,
+): Promise<Alternates> {
+  const {
+    target,
+    shares = [0.5, 0.6, 0.7, 0.8, 0.9],
+    candidates = 24,
+    threshold = 0.5,
+    fillers = FILLERS,
+    seed = 0,
+    onProgress,
+  } = options;
   const [height, width] = model.preprocessing.size;
   if (map.shape[0] !== height || map.shape[1] !== width)
-    throw new FoveaError('usage', `the map is ${map.shape.join('×')}, expected ${height}×${width}, the size of the model's input`);
+    throw new FoveaError(
+      'usage',
+      `the map is ${map.shape.join('×')}, expected ${height}×${width}, the size of the model's input`,
+    );
   const wrong = shares.find((share) => !(share > 0 && share <= 1));
-  if (wrong !== undefined) throw new FoveaError('usage', `share ${wrong}: expected a number above 0 and at most 1`);
+  if (wrong !== undefined)
+    throw new FoveaError('usage', `share ${wrong}: expected a number above 0 and at most 1`);
   const fitted = fitImage(picture, model.preprocessing);
   const box = salientBox(map, threshold);
   const names = Object.keys(fillers);
@@ -122,14 +167,25 @@ export async function alternates(model: Model, picture: Image, map: Tensor, opti
     const scores = await classifyAll(model, pictures, options);
     scores.forEach(
       (row, k) =>
-        void variations.push({ share, filler: names[k % names.length], picture: pictures[k], probability: row[target], stays: argmax(row) === target }),
+        void variations.push({
+          share,
+          filler: names[k % names.length],
+          picture: pictures[k],
+          probability: row[target],
+          stays: argmax(row) === target,
+        }),
     );
     onProgress?.(s + 1, shares.length);
   }
   const accuracy = shares.map((share) => {
     const own = variations.filter((each) => each.share === share);
     const stay = own.filter(({ stays }) => stays).length;
-    return { share, stay, candidates: own.length, accuracy: own.length > 0 ? stay / own.length : 0 };
+    return {
+      share,
+      stay,
+      candidates: own.length,
+      accuracy: own.length > 0 ? stay / own.length : 0,
+    };
   });
   return { variations, accuracy, box };
 }

@@ -4,26 +4,37 @@ import { resizeImage } from '../image/resize.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 
-/** What may stand in a region of a picture instead of what does: a whole picture, of which the region is taken. */
+/**
+ * What may stand in a region of a picture instead of what does: a whole picture, of which the
+ * region is taken.
+ */
 export type Filler = (picture: Image, region: Uint8Array, random: Random) => Image | Promise<Image>;
 
 /** The picture blurred, sigma between 4 and 20 pixels of 224. */
 const blur: Filler = ({ width, height, data }, _, random) => {
   const planes = tensor([3, height, width]);
   data.forEach((value, i) => (planes.data[(i % 3) * width * height + Math.floor(i / 3)] = value));
-  const blurred = gaussianBlur(planes, { sigma: ((4 + 16 * random.uniform()) * Math.min(width, height)) / 224 }).data;
+  const blurred = gaussianBlur(planes, {
+    sigma: ((4 + 16 * random.uniform()) * Math.min(width, height)) / 224,
+  }).data;
   return image(
     width,
     height,
-    Uint8Array.from(data, (__, i) => Math.round(blurred[(i % 3) * width * height + Math.floor(i / 3)])),
+    Uint8Array.from(data, (__, i) =>
+      Math.round(blurred[(i % 3) * width * height + Math.floor(i / 3)]),
+    ),
   );
 };
 
-/** Another place of the picture: the picture moved by a quarter to three quarters of its sides, around the border. */
+/**
+ * Another place of the picture: the picture moved by a quarter to three quarters of its sides,
+ * around the border.
+ */
 const elsewhere: Filler = ({ width, height, data }, _, random) => {
   const shift = (length: number) => Math.round(length * (0.25 + 0.5 * random.uniform()));
   const [dy, dx] = [shift(height), shift(width)];
-  const from = (i: number) => ((Math.floor(i / width) + dy) % height) * width + (((i % width) + dx) % width);
+  const from = (i: number) =>
+    ((Math.floor(i / width) + dy) % height) * width + (((i % width) + dx) % width);
   return image(
     width,
     height,
@@ -44,10 +55,18 @@ const texture: Filler = ({ width, height, data }, region, random) => {
   }
   if (corners.length === 0) corners.push(0);
   const across = Math.ceil(width / BLOCK);
-  const blocks = Array.from({ length: across * Math.ceil(height / BLOCK) }, () => corners[random.integer(corners.length)]);
+  const blocks = Array.from(
+    { length: across * Math.ceil(height / BLOCK) },
+    () => corners[random.integer(corners.length)],
+  );
   const from = (i: number) => {
     const [y, x] = [Math.floor(i / width), i % width];
-    return Math.min(width * height - 1, blocks[Math.floor(y / BLOCK) * across + Math.floor(x / BLOCK)] + (y % BLOCK) * width + (x % BLOCK));
+    return Math.min(
+      width * height - 1,
+      blocks[Math.floor(y / BLOCK) * across + Math.floor(x / BLOCK)] +
+        (y % BLOCK) * width +
+        (x % BLOCK),
+    );
   };
   return image(
     width,
@@ -56,7 +75,10 @@ const texture: Filler = ({ width, height, data }, region, random) => {
   );
 };
 
-/** Other colours: channels in another order, contrast between half and one and a half, brightness up or down by a quarter. */
+/**
+ * Other colours: channels in another order, contrast between half and one and a half, brightness up
+ * or down by a quarter.
+ */
 const recolour: Filler = ({ width, height, data }, _, random) => {
   const order = [
     [1, 2, 0],
@@ -66,7 +88,8 @@ const recolour: Filler = ({ width, height, data }, _, random) => {
     [1, 0, 2],
   ][random.integer(5)];
   const [contrast, brightness] = [0.5 + random.uniform(), 128 * (random.uniform() - 0.5)];
-  const shown = (value: number) => Math.min(255, Math.max(0, Math.round(128 + contrast * (value - 128) + brightness)));
+  const shown = (value: number) =>
+    Math.min(255, Math.max(0, Math.round(128 + contrast * (value - 128) + brightness)));
   return image(
     width,
     height,
@@ -79,5 +102,6 @@ export const FILLERS: Readonly<Record<string, Filler>> = { blur, elsewhere, text
 
 /** A filler that shows other pictures, one of them each time. */
 export function pictureFiller(pictures: readonly Image[]): Filler {
-  return ({ width, height }, _, random) => resizeImage(pictures[random.integer(pictures.length)], width, height);
+  return ({ width, height }, _, random) =>
+    resizeImage(pictures[random.integer(pictures.length)], width, height);
 }

@@ -30,7 +30,10 @@ export interface GradientOptions {
   readonly wrt: readonly string[];
   /** Tensors of the forward pass that are to be outputs too. */
   readonly outputs?: readonly string[];
-  /** Entries that replace those of the table, by operator or chosen for each node: guided backpropagation, LRP, … */
+  /**
+   * Entries that replace those of the table, by operator or chosen for each node: guided
+   * backpropagation, LRP, …
+   */
   readonly rules?: RuleTable | RuleLookup;
   /** Shapes of graph inputs that replace the declared ones. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;
@@ -38,21 +41,30 @@ export interface GradientOptions {
 
 /** A graph with a forward and a backward pass. */
 export interface GradientGraph {
-  /** Its inputs are those of the forward graph, then the cotangent; its outputs `outputs`, then the gradients. */
+  /**
+   * Its inputs are those of the forward graph, then the cotangent; its outputs `outputs`, then the
+   * gradients.
+   */
   readonly graph: Graph;
-  /** The input that takes the cotangent of `of`: the weights with which its elements are summed. float32 for half precision. */
+  /**
+   * The input that takes the cotangent of `of`: the weights with which its elements are summed.
+   * float32 for half precision.
+   */
   readonly cotangent: string;
   /** The output with the gradient of each tensor of `wrt`. */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
 /**
- * Forward and backward pass in one ordinary ONNX graph: reverse-mode differentiation by emitting nodes. Weights are
- * referred to, never copied. Half-precision gradients are computed in float32.
- * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it, `unsupported` naming the operator
- * that cannot be differentiated.
+ * Forward and backward pass in one ordinary ONNX graph: reverse-mode differentiation by emitting
+ * nodes. Weights are referred to, never copied. Half-precision gradients are computed in float32.
+ * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it,
+ * `unsupported` naming the operator that cannot be differentiated.
  */
-export function gradientGraph(graph: Graph, { of, wrt, outputs = [], rules = {}, inputShapes = {} }: GradientOptions): GradientGraph {
+export function gradientGraph(
+  graph: Graph,
+  { of, wrt, outputs = [], rules = {}, inputShapes = {} }: GradientOptions,
+): GradientGraph {
   checkNames(graph, [of, ...wrt, ...outputs]);
   const known = inferTensors(graph, { inputs: inputShapes });
   const lookup = lookupIn(rules);
@@ -63,15 +75,26 @@ export function gradientGraph(graph: Graph, { of, wrt, outputs = [], rules = {},
   const contributions = new Map<string, string[]>([[of, [cotangent.name]]]);
   const gradientOf = (tensor: string): string => {
     const parts = contributions.get(tensor) ?? [];
-    if (parts.length > 1) contributions.set(tensor, [parts.reduce((sum, part) => ops.add(sum, part))]);
+    if (parts.length > 1)
+      contributions.set(tensor, [parts.reduce((sum, part) => ops.add(sum, part))]);
     return contributions.get(tensor)?.[0] ?? '';
   };
   for (const node of path.nodes.toReversed()) {
     const dy = node.outputs.map((name) => (name === '' ? '' : gradientOf(name)));
     const entry = lookup(node);
     if (entry?.kind !== 'rule' || dy.every((gradient) => gradient === '')) continue;
-    const at = createRuleContext({ graph, known, ops, node, requests, opset: opsetOf(graph, node), needed: path.tensors, entry });
-    if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== '')) at.refuse('no output but its first one to be used');
+    const at = createRuleContext({
+      graph,
+      known,
+      ops,
+      node,
+      requests,
+      opset: opsetOf(graph, node),
+      needed: path.tensors,
+      entry,
+    });
+    if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== ''))
+      at.refuse('no output but its first one to be used');
     const results = entry.rule(at, dy);
     for (const index of differentiableInputs(node, entry)) {
       const gradient = results[index] ?? '';
@@ -86,11 +109,17 @@ export function gradientGraph(graph: Graph, { of, wrt, outputs = [], rules = {},
   for (const [name, output] of gradients) rename(known, output, gradientOf(name));
   const emitted = ops.emitted();
   const named = [...gradients].map(([name, output]) => identityNode(gradientOf(name), output));
-  const describe = (name: string): ValueInfo => ({ name, type: known.get(name)?.type ?? null, shape: known.get(name)?.shape ?? null, otherFields: [] });
+  const describe = (name: string): ValueInfo => ({
+    name,
+    type: known.get(name)?.type ?? null,
+    shape: known.get(name)?.shape ?? null,
+    otherFields: [],
+  });
   const whole: Graph = {
     ...graph,
     nodes: [...graph.nodes.map((node) => requests.get(node) ?? node), ...emitted.nodes, ...named],
-    // Initializers that are listed as inputs too would be no constants, which the runtime cannot fold.
+    // Initializers that are listed as inputs too would be no constants, which the runtime cannot
+    // fold.
     inputs: [...dataInputs(graph), cotangent],
     outputs: [...outputs, ...gradients.values()].map(describe),
     initializers: new Map([...graph.initializers, ...emitted.initializers]),
@@ -105,13 +134,25 @@ function lookupIn(rules: RuleTable | RuleLookup): RuleLookup {
 }
 
 function checkNames(graph: Graph, names: readonly string[]): void {
-  const tensors = new Set([...graph.inputs.map((input) => input.name), ...producersOf(graph).keys(), ...graph.initializers.keys()]);
+  const tensors = new Set([
+    ...graph.inputs.map((input) => input.name),
+    ...producersOf(graph).keys(),
+    ...graph.initializers.keys(),
+  ]);
   for (const name of names) {
-    if (!tensors.has(name)) throw new FoveaError('model', `the model has no tensor "${name}".${nearestNames(name, tensors)}`);
+    if (!tensors.has(name))
+      throw new FoveaError(
+        'model',
+        `the model has no tensor "${name}".${nearestNames(name, tensors)}`,
+      );
   }
 }
 
-function declare(known: Map<string, TensorInfo>, name: string, of: TensorInfo | undefined): ValueInfo {
+function declare(
+  known: Map<string, TensorInfo>,
+  name: string,
+  of: TensorInfo | undefined,
+): ValueInfo {
   const type = gradientType(of?.type ?? null);
   known.set(name, { type, shape: of?.shape ?? null, value: null });
   return { name, type, shape: of?.shape ?? null, otherFields: [] };
@@ -123,18 +164,40 @@ function rename(known: Map<string, TensorInfo>, to: string, from: string): void 
 }
 
 function identityNode(from: string, to: string): Node {
-  return { name: to, opType: 'Identity', domain: '', inputs: [from], outputs: [to], attributes: new Map(), otherFields: [] };
+  return {
+    name: to,
+    opType: 'Identity',
+    domain: '',
+    inputs: [from],
+    outputs: [to],
+    attributes: new Map(),
+    otherFields: [],
+  };
 }
 
-/** A gradient has the shape of its tensor, and float32 for half precision: anything else is an error of a rule. */
-function checkGradient(known: ReadonlyMap<string, TensorInfo>, node: Node, tensor: string, gradient: string): void {
+/**
+ * A gradient has the shape of its tensor, and float32 for half precision: anything else is an error
+ * of a rule.
+ */
+function checkGradient(
+  known: ReadonlyMap<string, TensorInfo>,
+  node: Node,
+  tensor: string,
+  gradient: string,
+): void {
   const [own, got] = [known.get(tensor), known.get(gradient)];
   const wanted: DataType = gradientType(own?.type ?? null);
   const shapes = [own?.shape ?? null, got?.shape ?? null];
-  const differs = shapes[0]?.some((dim, axis) => typeof dim === 'number' && typeof shapes[1]?.[axis] === 'number' && dim !== shapes[1][axis]);
+  const differs = shapes[0]?.some(
+    (dim, axis) =>
+      typeof dim === 'number' && typeof shapes[1]?.[axis] === 'number' && dim !== shapes[1][axis],
+  );
   const ranks = shapes[0] !== null && shapes[1] !== null && shapes[0].length !== shapes[1].length;
   if (differs || ranks || (got?.type != null && isFloat(got.type) && got.type !== wanted)) {
     const text = `${got?.type}[${shapes[1]}] for "${tensor}", which is ${own?.type}[${shapes[0]}]`;
-    throw new FoveaError('internal', `the gradient rule of ${operatorKey(node)} ("${node.name}") gave ${text}`);
+    throw new FoveaError(
+      'internal',
+      `the gradient rule of ${operatorKey(node)} ("${node.name}") gave ${text}`,
+    );
   }
 }

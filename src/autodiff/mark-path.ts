@@ -1,5 +1,12 @@
 import { FoveaError } from '../errors.ts';
-import { type Graph, isFloat, type Node, nodeInputs, type TensorInfo, topologicalSort } from '../onnx/index.ts';
+import {
+  type Graph,
+  isFloat,
+  type Node,
+  nodeInputs,
+  type TensorInfo,
+  topologicalSort,
+} from '../onnx/index.ts';
 import { operatorKey, type RuleEntry } from './rule.ts';
 
 /** The entry of the table that holds for a node. */
@@ -20,16 +27,26 @@ export function differentiableInputs(node: Node, entry: RuleEntry): readonly num
 }
 
 /**
- * Marks the nodes through which `of` depends on a tensor of `wrt`: forward along what can be differentiated, then back.
- * @throws FoveaError `unsupported` if one of them is refused, `model` if a tensor of `wrt` has no part in `of`.
+ * Marks the nodes through which `of` depends on a tensor of `wrt`: forward along what can be
+ * differentiated, then back.
+ * @throws FoveaError `unsupported` if one of them is refused, `model` if a tensor of `wrt` has no
+ * part in `of`.
  */
-export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, of: string, wrt: readonly string[], lookup: RuleLookup): Path {
+export function markPath(
+  graph: Graph,
+  known: ReadonlyMap<string, TensorInfo>,
+  of: string,
+  wrt: readonly string[],
+  lookup: RuleLookup,
+): Path {
   const sorted = topologicalSort(graph.nodes);
   const carries = (name: string): boolean => isFloat(known.get(name)?.type ?? 'float32');
   const sources = (node: Node): readonly string[] => {
     const entry = lookup(node);
     if (entry?.kind === 'zero') return [];
-    return entry?.kind === 'rule' ? differentiableInputs(node, entry).map((index) => node.inputs[index]) : nodeInputs(node);
+    return entry?.kind === 'rule'
+      ? differentiableInputs(node, entry).map((index) => node.inputs[index])
+      : nodeInputs(node);
   };
   const dependent = new Set(wrt);
   for (const node of sorted) {
@@ -37,8 +54,10 @@ export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, o
     if (found.length === 0) continue;
     const entry = lookup(node);
     // What moves quantised elements passes on what reached them, and what is refused may make them.
-    const rounded = entry?.kind !== 'rule' || entry.straightThrough || found.some((name) => !carries(name));
-    for (const name of node.outputs) if (name !== '' && (rounded || carries(name))) dependent.add(name);
+    const rounded =
+      entry?.kind !== 'rule' || entry.straightThrough || found.some((name) => !carries(name));
+    for (const name of node.outputs)
+      if (name !== '' && (rounded || carries(name))) dependent.add(name);
   }
   const tensors = new Set([of]);
   const nodes: Node[] = [];
@@ -56,10 +75,15 @@ export function markPath(graph: Graph, known: ReadonlyMap<string, TensorInfo>, o
 function requireRule(node: Node, entry: RuleEntry | undefined): void {
   if (entry?.kind === 'rule') return;
   const reason = entry?.reason ?? 'Fovea has no gradient rule for this operator';
-  throw new FoveaError('unsupported', `the model cannot be differentiated at the ${operatorKey(node)} node "${node.name}": ${reason}`);
+  throw new FoveaError(
+    'unsupported',
+    `the model cannot be differentiated at the ${operatorKey(node)} node "${node.name}": ${reason}`,
+  );
 }
 
-/** Says why nothing flows: no dependence at all, or only through operators whose gradient is zero. */
+/**
+ * Says why nothing flows: no dependence at all, or only through operators whose gradient is zero.
+ */
 function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLookup): FoveaError {
   const reached = new Set([wrt]);
   const flat: Node[] = [];
@@ -68,9 +92,13 @@ function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLo
     for (const name of node.outputs) reached.add(name);
     if (lookup(node)?.kind === 'zero') flat.push(node);
   }
-  if (!reached.has(of) || flat.length === 0) return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
+  if (!reached.has(of) || flat.length === 0)
+    return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
   const [first] = flat;
   const entry = lookup(first);
   const reason = entry?.kind === 'zero' ? `: ${entry.reason}` : '';
-  return new FoveaError('model', `no gradient of "${of}" reaches "${wrt}", for example because of the ${operatorKey(first)} node "${first.name}"${reason}`);
+  return new FoveaError(
+    'model',
+    `no gradient of "${of}" reaches "${wrt}", for example because of the ${operatorKey(first)} node "${first.name}"${reason}`,
+  );
 }

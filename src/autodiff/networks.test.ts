@@ -16,7 +16,9 @@ interface Reference {
 }
 
 const folder = new URL('./fixtures/networks/', import.meta.url);
-const names = readdirSync(folder).flatMap((file) => (file.endsWith('.onnx') ? [file.replace('.onnx', '')] : []));
+const names = readdirSync(folder).flatMap((file) =>
+  file.endsWith('.onnx') ? [file.replace('.onnx', '')] : [],
+);
 
 describe('gradients of tiny networks against float64 autograd', () => {
   it.each(names)('%s', async (name) => {
@@ -33,12 +35,25 @@ describe('gradients of tiny networks against float64 autograd', () => {
       Float32Array.from({ length: 10 }, (_, i) => Math.cos(i)),
       [2, 5],
     );
-    const { model: backward, cotangent, gradients } = gradientModel(model, { of: 'scores', wrt: ['input'], outputs: ['scores'] });
+    const {
+      model: backward,
+      cotangent,
+      gradients,
+    } = gradientModel(model, { of: 'scores', wrt: ['input'], outputs: ['scores'] });
     // A mask or a class token needs the size of the batch; nothing of the backward pass does.
-    const shapes = backward.graph.nodes.filter(({ name: node, opType }) => node.startsWith('grad/') && opType === 'Shape');
+    const shapes = backward.graph.nodes.filter(
+      ({ name: node, opType }) => node.startsWith('grad/') && opType === 'Shape',
+    );
     expect(shapes).toEqual([]);
     const results = await runModel(backward, { input, [cotangent]: dy });
-    expect(relativeError(results.scores.data as Float32Array, floatsOf(reference.scores))).toBeLessThan(1e-4);
-    expect(relativeError(results[gradients.get('input') ?? ''].data as Float32Array, floatsOf(reference.gradient))).toBeLessThan(1e-4);
+    expect(
+      relativeError(results.scores.data as Float32Array, floatsOf(reference.scores)),
+    ).toBeLessThan(1e-4);
+    expect(
+      relativeError(
+        results[gradients.get('input') ?? ''].data as Float32Array,
+        floatsOf(reference.gradient),
+      ),
+    ).toBeLessThan(1e-4);
   });
 });

@@ -1,5 +1,13 @@
 import { FoveaError } from '../errors.ts';
-import { type DataType, elementCount, type Graph, inferNode, type Node, type TensorInfo, tensorNumbers } from '../onnx/index.ts';
+import {
+  type DataType,
+  elementCount,
+  type Graph,
+  inferNode,
+  type Node,
+  type TensorInfo,
+  tensorNumbers,
+} from '../onnx/index.ts';
 import type { Ops } from './ops.ts';
 import { operatorKey, type RuleContext, type RuleEntry } from './rule.ts';
 
@@ -27,7 +35,16 @@ interface Parts {
 }
 
 /** What a rule may ask about its node. */
-export function createRuleContext({ graph, known, ops, node, opset, requests, needed, entry }: Parts): RuleContext {
+export function createRuleContext({
+  graph,
+  known,
+  ops,
+  node,
+  opset,
+  requests,
+  needed,
+  entry,
+}: Parts): RuleContext {
   const stop = entry.kind === 'rule' ? entry.stop : [];
   /** Gradients of half-precision models are computed in float32. */
   const widened = (name: string): string => {
@@ -45,23 +62,35 @@ export function createRuleContext({ graph, known, ops, node, opset, requests, ne
     output(index) {
       const present = (requests.get(node) ?? node).outputs;
       if ((present[index] ?? '') !== '') return widened(present[index]);
-      const outputs = Array.from({ length: Math.max(index + 1, present.length) }, (_, i) => present[i] ?? '');
+      const outputs = Array.from(
+        { length: Math.max(index + 1, present.length) },
+        (_, i) => present[i] ?? '',
+      );
       outputs[index] = ops.fresh(`${node.outputs[0]}_${index}`);
       const asked = { ...node, outputs };
       requests.set(node, asked);
-      known.set(outputs[index], inferNode(known, graph, asked)[index] ?? { type: null, shape: null, value: null });
+      known.set(
+        outputs[index],
+        inferNode(known, graph, asked)[index] ?? { type: null, shape: null, value: null },
+      );
       return outputs[index];
     },
     shape(index) {
       const { shape } = ops.info(node.inputs[index]);
-      if (shape === null) throw new FoveaError('unsupported', `the gradient of ${name} needs the shape of "${node.inputs[index]}", which is not known`);
+      if (shape === null)
+        throw new FoveaError(
+          'unsupported',
+          `the gradient of ${name} needs the shape of "${node.inputs[index]}", which is not known`,
+        );
       return shape;
     },
     numbers(index) {
       const { value } = ops.info(node.inputs[index] ?? '');
       if (value?.every((element) => typeof element === 'number')) return value as readonly number[];
       const initializer = graph.initializers.get(node.inputs[index] ?? '');
-      return initializer && elementCount(initializer) <= largestRead ? tensorNumbers(initializer) : null;
+      return initializer && elementCount(initializer) <= largestRead
+        ? tensorNumbers(initializer)
+        : null;
     },
     refuse(reason) {
       throw new FoveaError('unsupported', `the gradient of ${name} needs ${reason}`);

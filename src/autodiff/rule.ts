@@ -14,11 +14,16 @@ export interface RuleContext {
   has(index: number): boolean;
   /** The tensor at input `index`, in float32 where the model has half precision. */
   input(index: number): string;
-  /** The tensor at output `index`, likewise; the node is made to compute it where it is left out. */
+  /**
+   * The tensor at output `index`, likewise; the node is made to compute it where it is left out.
+   */
   output(index: number): string;
   /** The shape of input `index`; an error if its rank is not known. */
   shape(index: number): Shape;
-  /** The elements of input `index` where it is a constant or known without running the graph; otherwise null. */
+  /**
+   * The elements of input `index` where it is a constant or known without running the graph;
+   * otherwise null.
+   */
   numbers(index: number): readonly number[] | null;
   /**
    * Ends the differentiation: `reason` completes "the gradient of Conv needs …".
@@ -28,9 +33,10 @@ export interface RuleContext {
 }
 
 /**
- * The gradient of one operator. `dy` holds the gradient of each output, '' where none arrives; the result, that of each
- * input, '' or nothing where there is none. A result may still have the broadcast shape of the output: the walk sums it
- * to the shape of its input. All gradients of half-precision tensors are float32.
+ * The gradient of one operator. `dy` holds the gradient of each output, '' where none arrives; the
+ * result, that of each input, '' or nothing where there is none. A result may still have the
+ * broadcast shape of the output: the walk sums it to the shape of its input. All gradients of
+ * half-precision tensors are float32.
  */
 export type GradientRule = (at: RuleContext, dy: readonly string[]) => readonly string[];
 
@@ -59,7 +65,11 @@ export function rule(
     stop = [],
     allOutputs = false,
     straightThrough = false,
-  }: { readonly stop?: readonly number[]; readonly allOutputs?: boolean; readonly straightThrough?: boolean } = {},
+  }: {
+    readonly stop?: readonly number[];
+    readonly allOutputs?: boolean;
+    readonly straightThrough?: boolean;
+  } = {},
 ): RuleEntry {
   return { kind: 'rule', rule: gradient, stop, allOutputs, straightThrough };
 }

@@ -21,9 +21,10 @@ export interface BenchmarkMetric {
 }
 
 /**
- * Which class is explained: the picture's label (of several classes that count as it, the likeliest); the same, only of
- * pictures that the model recognises, for which that class is the likeliest of all; or the class that the model finds
- * likeliest, whatever the label. All methods get the same.
+ * Which class is explained: the picture's label (of several classes that count as it, the
+ * likeliest); the same, only of pictures that the model recognises, for which that class is the
+ * likeliest of all; or the class that the model finds likeliest, whatever the label. All methods
+ * get the same.
  */
 export type TargetPolicy = 'ground-truth' | 'recognised' | 'predicted';
 

@@ -29,7 +29,9 @@ function candidates({ dataset, methods }: Benchmark, store: ScoreStore): Candida
     const judged = maps.filter(({ method }) => findMethod(method).family !== 'control');
     return { index, maps, disagreement: disagreement(judged.map(({ sketch }) => sketch)) };
   });
-  return all.filter(({ maps }) => maps.length > 0).sort((a, b) => b.disagreement - a.disagreement || a.index - b.index);
+  return all
+    .filter(({ maps }) => maps.length > 0)
+    .sort((a, b) => b.disagreement - a.disagreement || a.index - b.index);
 }
 
 async function dataUri({ width, height, data }: Image): Promise<string> {
@@ -42,12 +44,21 @@ async function dataUri({ width, height, data }: Image): Promise<string> {
 /** The picture as the model sees it, and the same with the mask's outline. */
 function picturesOf(sample: Sample, { model }: Benchmark): { plain: Image; outlined: Image } {
   const plain = fitImage(sample.image, model.preprocessing);
-  const outlined = sample.mask ? drawOutline(plain, fitMask(sample.mask, model.preprocessing), { colour: [255, 255, 255], thickness: 2 }) : plain;
+  const outlined = sample.mask
+    ? drawOutline(plain, fitMask(sample.mask, model.preprocessing), {
+        colour: [255, 255, 255],
+        thickness: 2,
+      })
+    : plain;
   return { plain, outlined };
 }
 
 /** The first two scores of a map, in short. */
-function scoresText({ metrics }: Benchmark, store: ScoreStore, { item, method }: MapRecord): string {
+function scoresText(
+  { metrics }: Benchmark,
+  store: ScoreStore,
+  { item, method }: MapRecord,
+): string {
   const of = (key: string) => store.score(item, method, key)?.value;
   const texts = metrics.flatMap(({ key }) => {
     const value = of(key);
@@ -56,7 +67,12 @@ function scoresText({ metrics }: Benchmark, store: ScoreStore, { item, method }:
   return texts.slice(0, 2).join(', ');
 }
 
-async function mapCell(benchmark: Benchmark, store: ScoreStore, record: MapRecord, plain: Image): Promise<ReportCell[]> {
+async function mapCell(
+  benchmark: Benchmark,
+  store: ScoreStore,
+  record: MapRecord,
+  plain: Image,
+): Promise<ReportCell[]> {
   const cached = await readCached(cacheFolder(benchmark.folder), record.cache);
   if (!cached) return [];
   const { signed } = findMethod(record.method);
@@ -73,11 +89,17 @@ async function mapCell(benchmark: Benchmark, store: ScoreStore, record: MapRecor
   ];
 }
 
-async function rowOf(benchmark: Benchmark, store: ScoreStore, { index, maps, disagreement: differs }: Candidate): Promise<ReportGallery['rows']> {
+async function rowOf(
+  benchmark: Benchmark,
+  store: ScoreStore,
+  { index, maps, disagreement: differs }: Candidate,
+): Promise<ReportGallery['rows']> {
   const sample = await readSample(benchmark.dataset, index);
   if (sample instanceof FoveaError) return [];
   const { plain, outlined } = picturesOf(sample, benchmark);
-  const cells = (await Promise.all(maps.map((map) => mapCell(benchmark, store, map, plain)))).flat();
+  const cells = (
+    await Promise.all(maps.map((map) => mapCell(benchmark, store, map, plain)))
+  ).flat();
   if (cells.length === 0) return [];
   const { label, probability } = maps[0].target;
   const explained = `${label.split(',')[0]}, ${(100 * probability).toFixed(1)}%`;
@@ -86,14 +108,25 @@ async function rowOf(benchmark: Benchmark, store: ScoreStore, { index, maps, dis
     {
       title: sample.id,
       detail: `explained: ${explained}${sample.label ? ` · labelled: ${sample.label.name}` : ''} · disagreement ${differs.toFixed(2)}`,
-      cells: [{ source: await dataUri(outlined), alt: `the picture ${sample.id}`, title: truth }, ...cells],
+      cells: [
+        { source: await dataUri(outlined), alt: `the picture ${sample.id}`, title: truth },
+        ...cells,
+      ],
     },
   ];
 }
 
-/** The maps of the `count` samples on which methods disagree most: 1 minus the mean correlation of their maps on a 14×14 grid. */
-export async function createGallery(benchmark: Benchmark, store: ScoreStore, count: number): Promise<ReportGallery> {
+/**
+ * The maps of the `count` samples on which methods disagree most: 1 minus the mean correlation of
+ * their maps on a 14×14 grid.
+ */
+export async function createGallery(
+  benchmark: Benchmark,
+  store: ScoreStore,
+  count: number,
+): Promise<ReportGallery> {
   const rows: ReportGallery['rows'][number][] = [];
-  for (const candidate of candidates(benchmark, store).slice(0, count)) rows.push(...(await rowOf(benchmark, store, candidate)));
+  for (const candidate of candidates(benchmark, store).slice(0, count))
+    rows.push(...(await rowOf(benchmark, store, candidate)));
   return { rows };
 }

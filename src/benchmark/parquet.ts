@@ -7,7 +7,11 @@ interface Row {
   readonly map: MapRecord | undefined;
 }
 
-type Column = readonly [name: string, type: 'STRING' | 'DOUBLE' | 'INT32', value: (row: Row) => string | number | null];
+type Column = readonly [
+  name: string,
+  type: 'STRING' | 'DOUBLE' | 'INT32',
+  value: (row: Row) => string | number | null,
+];
 
 /** The columns of the table of scores, one row a score. */
 const COLUMNS: readonly Column[] = [
@@ -29,9 +33,19 @@ const COLUMNS: readonly Column[] = [
   ['score_seconds', 'DOUBLE', ({ score }) => score.seconds],
 ];
 
-/** All scores of a store as an Apache Parquet file: one row a score, in the order in which they came. */
+/**
+ * All scores of a store as an Apache Parquet file: one row a score, in the order in which they
+ * came.
+ */
 export function scoresParquet(store: ScoreStore): Uint8Array {
-  const rows = store.scores().map((score): Row => ({ score, map: store.map(score.item, score.method) }));
-  const columnData = COLUMNS.map(([name, type, value]) => ({ name, type, data: rows.map(value), nullable: true }));
+  const rows = store
+    .scores()
+    .map((score): Row => ({ score, map: store.map(score.item, score.method) }));
+  const columnData = COLUMNS.map(([name, type, value]) => ({
+    name,
+    type,
+    data: rows.map(value),
+    nullable: true,
+  }));
   return new Uint8Array(parquetWriteBuffer({ columnData }));
 }

@@ -15,7 +15,10 @@ export interface WorkMeter {
   secondsLeft(): number;
 }
 
-/** A meter for `counts` steps of each kind. A kind that was never run yet is taken to be as long as the mean of the others. */
+/**
+ * A meter for `counts` steps of each kind. A kind that was never run yet is taken to be as long as
+ * the mean of the others.
+ */
 export function createWorkMeter(counts: ReadonlyMap<string, number>): WorkMeter {
   const left = new Map(counts);
   const kinds = new Map<string, Kind>();
@@ -23,7 +26,8 @@ export function createWorkMeter(counts: ReadonlyMap<string, number>): WorkMeter 
   const mean = ({ seconds, done }: Kind) => seconds / done;
   const secondsLeft = () => {
     const known = [...kinds.values()];
-    const usual = known.length > 0 ? known.reduce((sum, kind) => sum + mean(kind), 0) / known.length : 0;
+    const usual =
+      known.length > 0 ? known.reduce((sum, kind) => sum + mean(kind), 0) / known.length : 0;
     let total = 0;
     for (const [kind, count] of left) {
       const measured = kinds.get(kind);

@@ -27,7 +27,12 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
   return {
     settings: {
       fovea: '0',
-      model: { name: 'm', fingerprint: 'f', runtime: 'cpu', preprocessing: JSON.parse(JSON.stringify(IMAGENET_PREPROCESSING)) },
+      model: {
+        name: 'm',
+        fingerprint: 'f',
+        runtime: 'cpu',
+        preprocessing: JSON.parse(JSON.stringify(IMAGENET_PREPROCESSING)),
+      },
       dataset: { name: 'pictures', options: {}, protocol: [] },
       target: 'predicted',
       seed: 0,
@@ -36,7 +41,16 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
     },
     pictures: 4,
     problems: [],
-    metrics: metrics.map(({ name, title, direction, paper, axes }) => ({ key: name, title, direction, paper, preset: 'p', options: {}, level: 'mean', axes })),
+    metrics: metrics.map(({ name, title, direction, paper, axes }) => ({
+      key: name,
+      title,
+      direction,
+      paper,
+      preset: 'p',
+      options: {},
+      level: 'mean',
+      axes,
+    })),
     table,
     cost: methods.map((method) => ({ method, forward: 1, backward: 0, seconds: 1 })),
     curves: [],
@@ -59,7 +73,9 @@ describe('the mean rank', () => {
       { method: 'deep-lift', rank: 2 },
       { method: 'random', rank: 3 },
     ]);
-    expect(pageOf(summaryOf(scores))).toContain('the mean rank is over the metrics in which every method has a score, so not over completeness.');
+    expect(pageOf(summaryOf(scores))).toContain(
+      'the mean rank is over the metrics in which every method has a score, so not over completeness.',
+    );
   });
 
   it('is over all metrics where all methods have scores', () => {
@@ -70,7 +86,10 @@ describe('the mean rank', () => {
   it('is not kept from the others by a method without any score, which has none', () => {
     const failed = { f1: { ...scores.f1, sag: null }, iou: { ...scores.iou, sag: null } };
     expect(methodOrder(summaryOf(failed))).toContainEqual({ method: 'rise', rank: 1 });
-    expect(methodOrder(summaryOf(failed)).at(-1)).toEqual({ method: 'sag', rank: Number.POSITIVE_INFINITY });
+    expect(methodOrder(summaryOf(failed)).at(-1)).toEqual({
+      method: 'sag',
+      rank: Number.POSITIVE_INFINITY,
+    });
   });
 });
 
@@ -99,8 +118,16 @@ describe('a table', () => {
 
 describe('what is left out', () => {
   it('names the methods that have no score', () => {
-    const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: 0.5 }, sic: { rise: null, iia: null }, completeness: { rise: null, iia: 0.1 } }));
-    expect(page).toContain('<li>sic has no score for 4 of 4 pictures with any method</li><li>completeness has no score for 4 of 4 pictures with rise</li>');
+    const page = pageOf(
+      summaryOf({
+        f1: { rise: 0.6, iia: 0.5 },
+        sic: { rise: null, iia: null },
+        completeness: { rise: null, iia: 0.1 },
+      }),
+    );
+    expect(page).toContain(
+      '<li>sic has no score for 4 of 4 pictures with any method</li><li>completeness has no score for 4 of 4 pictures with rise</li>',
+    );
   });
 
   it('tells metrics that the model cannot answer from methods that it cannot run', () => {
@@ -110,8 +137,12 @@ describe('what is left out', () => {
       { kind: 'damaged', item: 'a', message: 'a is damaged' },
     ] as const;
     const page = pageOf(summaryOf({ f1: { rise: 0.6 } }, { problems }));
-    expect(page).toContain('<summary>1 method that this model cannot run</summary><pre>gae needs attention</pre>');
-    expect(page).toContain('<summary>1 metric that this model cannot be scored by</summary><pre>model-randomization: no weights</pre>');
+    expect(page).toContain(
+      '<summary>1 method that this model cannot run</summary><pre>gae needs attention</pre>',
+    );
+    expect(page).toContain(
+      '<summary>1 metric that this model cannot be scored by</summary><pre>model-randomization: no weights</pre>',
+    );
     expect(page).toContain('<summary>1 picture that could not be read</summary>');
   });
 });

@@ -63,7 +63,10 @@ const picture = (seed: number) =>
   );
 const mask = createMask(SIDE, SIDE, (i) => i % SIDE < SIDE / 2);
 
-function datasetOf(samples: readonly (Sample | FoveaError)[], problems: readonly string[] = []): Dataset {
+function datasetOf(
+  samples: readonly (Sample | FoveaError)[],
+  problems: readonly string[] = [],
+): Dataset {
   const idOf = (i: number) => {
     const sample = samples[i];
     return sample instanceof FoveaError ? `damaged-${i}` : sample.id;
@@ -73,10 +76,24 @@ function datasetOf(samples: readonly (Sample | FoveaError)[], problems: readonly
     if (sample instanceof FoveaError) throw sample;
     return sample;
   };
-  return createDataset({ name: 'test', length: samples.length, provides: ['label', 'mask'], protocol: [], problems, idOf, read });
+  return createDataset({
+    name: 'test',
+    length: samples.length,
+    provides: ['label', 'mask'],
+    protocol: [],
+    problems,
+    idOf,
+    read,
+  });
 }
 
-const sample = (id: string, seed: number, more: Partial<Sample> = {}): Sample => ({ id, image: picture(seed), label: { name: 'left' }, mask, ...more });
+const sample = (id: string, seed: number, more: Partial<Sample> = {}): Sample => ({
+  id,
+  image: picture(seed),
+  label: { name: 'left' },
+  mask,
+  ...more,
+});
 
 function benchmarkOf(dataset: Dataset, more: Partial<Benchmark> = {}): Benchmark {
   const metric = (key: string, options = {}) => ({ key, metric: findMetric(key), options });
@@ -101,7 +118,8 @@ const lines = async (name = 'scores.jsonl') =>
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as BenchmarkRecord);
-const withoutTime = (records: readonly BenchmarkRecord[]) => records.map((record) => ({ ...record, seconds: 0 }));
+const withoutTime = (records: readonly BenchmarkRecord[]) =>
+  records.map((record) => ({ ...record, seconds: 0 }));
 
 describe('runBenchmark', () => {
   it('scores completeness by what the method promises, and not where it promises none', async () => {
@@ -115,7 +133,12 @@ describe('runBenchmark', () => {
         { method: findMethod('gradient-x-input'), options: {} },
       ];
       const scene = selectSamples(await openDataset('demo-scenes', {}), { limit: 1 });
-      expect(await runBenchmark(benchmarkOf(scene, { model: demo, methods, metrics, folder: own }), store)).toEqual([]);
+      expect(
+        await runBenchmark(
+          benchmarkOf(scene, { model: demo, methods, metrics, folder: own }),
+          store,
+        ),
+      ).toEqual([]);
       return store.scores();
     };
     const [white, none] = await scoreWith({ baseline: 'white', output: 'probability', steps: 64 });
@@ -141,7 +164,10 @@ describe('runBenchmark', () => {
   it('takes maps from the cache for another metric', async () => {
     await runBenchmark(benchmarkOf(four()), await openStore(folder));
     calls = 0;
-    await runBenchmark(benchmarkOf(four(), { metrics: [{ key: 'f1', metric: findMetric('f1'), options: {} }] }), await openStore(folder));
+    await runBenchmark(
+      benchmarkOf(four(), { metrics: [{ key: 'f1', metric: findMetric('f1'), options: {} }] }),
+      await openStore(folder),
+    );
     expect(calls).toBe(4); // each picture is classified, and not explained again
   });
 
@@ -149,7 +175,9 @@ describe('runBenchmark', () => {
     await runBenchmark(benchmarkOf(four()), await openStore(folder));
     const records = await lines();
     const [map] = records.filter(({ kind, method }) => kind === 'map' && method === 'occlusion');
-    const [score] = records.filter((record) => record.kind === 'score' && record.metric === 'deletion');
+    const [score] = records.filter(
+      (record) => record.kind === 'score' && record.metric === 'deletion',
+    );
     expect(map.modelCalls).toEqual({ forward: 17, backward: 0 });
     expect(score.modelCalls).toEqual({ forward: 5, backward: 0 });
   });
@@ -167,7 +195,9 @@ describe('runBenchmark', () => {
       ['line 3 is no picture'],
     );
     const seen: Problem[] = [];
-    const problems = await runBenchmark(benchmarkOf(dataset), await openStore(folder), { onProblem: (problem) => seen.push(problem) });
+    const problems = await runBenchmark(benchmarkOf(dataset), await openStore(folder), {
+      onProblem: (problem) => seen.push(problem),
+    });
     expect(seen).toEqual(problems);
     expect(problems.map(({ kind, message }) => [kind, message])).toEqual([
       ['index', 'line 3 is no picture'],
@@ -178,7 +208,8 @@ describe('runBenchmark', () => {
     ]);
     const summary = summarise(benchmarkOf(dataset), await openStore(folder), problems);
     expect(summary.pictures).toBe(2);
-    const of = (metric: string) => summary.table.find((cell) => cell.method === 'occlusion' && cell.metric === metric);
+    const of = (metric: string) =>
+      summary.table.find((cell) => cell.method === 'occlusion' && cell.metric === metric);
     expect(of('iou')).toMatchObject({ count: 1, excluded: 1 });
     expect(of('deletion')).toMatchObject({ count: 2, excluded: 0 });
   });
@@ -187,20 +218,43 @@ describe('runBenchmark', () => {
     const metrics = [{ key: 'f1', metric: findMetric('f1'), options: { threshold: 0.25 } }];
     const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
     await runBenchmark(benchmarkOf(dataset, { metrics }), await openStore(folder));
-    expect((await lines())[1]).toMatchObject({ value: null, preset: 'custom', options: { threshold: 0.25 } });
+    expect((await lines())[1]).toMatchObject({
+      value: null,
+      preset: 'custom',
+      options: { threshold: 0.25 },
+    });
   });
 
   it('explains the likeliest of the classes that count as the label', async () => {
     const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } })]);
     await runBenchmark(benchmarkOf(dataset), await openStore(folder));
-    expect((await lines()).find(({ kind }) => kind === 'map')).toMatchObject({ target: { index: 0 }, label: 'side' });
+    expect((await lines()).find(({ kind }) => kind === 'map')).toMatchObject({
+      target: { index: 0 },
+      label: 'side',
+    });
   });
 
   it('leaves out what the model takes for something else, where only recognised pictures are wanted', async () => {
-    const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } }), sample('b', 0, { label: { name: 'other', indices: [2] } })]);
-    const problems = await runBenchmark(benchmarkOf(dataset, { target: 'recognised' }), await openStore(folder));
-    expect(problems).toEqual([expect.objectContaining({ kind: 'left-out', item: 'b', message: 'b is left out: the model takes the other for left' })]);
-    expect((await lines()).filter(({ kind }) => kind === 'map').map(({ item, method }) => [item, method])).toEqual([
+    const dataset = datasetOf([
+      sample('a', 0, { label: { name: 'side', indices: [2, 0] } }),
+      sample('b', 0, { label: { name: 'other', indices: [2] } }),
+    ]);
+    const problems = await runBenchmark(
+      benchmarkOf(dataset, { target: 'recognised' }),
+      await openStore(folder),
+    );
+    expect(problems).toEqual([
+      expect.objectContaining({
+        kind: 'left-out',
+        item: 'b',
+        message: 'b is left out: the model takes the other for left',
+      }),
+    ]);
+    expect(
+      (await lines())
+        .filter(({ kind }) => kind === 'map')
+        .map(({ item, method }) => [item, method]),
+    ).toEqual([
       ['a', 'occlusion'],
       ['a', 'random'],
     ]);
@@ -209,14 +263,23 @@ describe('runBenchmark', () => {
   it('does not count pictures that it passed over into what is left', async () => {
     const unlabelled = sample('b', 0, { label: undefined });
     const estimates: unknown[] = [];
-    await runBenchmark(benchmarkOf(datasetOf([unlabelled, sample('a', 0)])), await openStore(folder), { onEstimate: (estimate) => estimates.push(estimate) });
+    await runBenchmark(
+      benchmarkOf(datasetOf([unlabelled, sample('a', 0)])),
+      await openStore(folder),
+      { onEstimate: (estimate) => estimates.push(estimate) },
+    );
     expect(estimates).toEqual([{ modelCalls: expect.any(Number), samples: 1, secondsLeft: 0 }]);
   });
 
   it('tries a method that the model cannot run once', async () => {
-    const methods = [...benchmarkOf(four()).methods, { method: findMethod('grad-cam'), options: {} }];
+    const methods = [
+      ...benchmarkOf(four()).methods,
+      { method: findMethod('grad-cam'), options: {} },
+    ];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
-    expect(problems).toEqual([{ kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') }]);
+    expect(problems).toEqual([
+      { kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') },
+    ]);
   });
 
   it('counts a map that is no map, and whatever else goes wrong on a picture, as a failure of that picture', async () => {
@@ -228,28 +291,55 @@ describe('runBenchmark', () => {
     const [, random] = benchmarkOf(four()).methods;
     const unreadable = new FoveaError('usage', 'this is no sample');
     const dataset = datasetOf([sample('a', 0), unreadable, sample('b', 1)]);
-    const problems = await runBenchmark(benchmarkOf(dataset, { methods: [{ method: centre, options: {} }, random] }), await openStore(folder));
+    const problems = await runBenchmark(
+      benchmarkOf(dataset, { methods: [{ method: centre, options: {} }, random] }),
+      await openStore(folder),
+    );
     expect(problems).toEqual([
-      { kind: 'failed', item: 'a', method: 'centre', message: expect.stringMatching(/^a, centre: .*NaN/) },
+      {
+        kind: 'failed',
+        item: 'a',
+        method: 'centre',
+        message: expect.stringMatching(/^a, centre: .*NaN/),
+      },
       { kind: 'failed', item: 'damaged-1', message: 'damaged-1: this is no sample' },
-      { kind: 'failed', item: 'b', method: 'centre', message: 'b, centre: internal: x is undefined' },
+      {
+        kind: 'failed',
+        item: 'b',
+        method: 'centre',
+        message: 'b, centre: internal: x is undefined',
+      },
     ]);
-    expect((await lines()).map(({ item, method }) => `${item} ${method}`)).toEqual([...Array(3).fill('a random'), ...Array(3).fill('b random')]);
+    expect((await lines()).map(({ item, method }) => `${item} ${method}`)).toEqual([
+      ...Array(3).fill('a random'),
+      ...Array(3).fill('b random'),
+    ]);
   });
 
   it('tries a method on every picture where it finds nothing on one', async () => {
     // Black is as good as any of these pictures for the class, so that no patch is needed for it.
     const methods = [{ method: findMethod('sag'), options: { grid: 2, patches: 'hard' } }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
-    const message = (item: string) => expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
-    expect(problems).toEqual(['a', 'b', 'c', 'd'].map((item) => ({ kind: 'failed', item, method: 'sag', message: message(item) })));
+    const message = (item: string) =>
+      expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
+    expect(problems).toEqual(
+      ['a', 'b', 'c', 'd'].map((item) => ({
+        kind: 'failed',
+        item,
+        method: 'sag',
+        message: message(item),
+      })),
+    );
   });
 
   it('shares the work between parts, and puts them together', async () => {
     const whole = four();
     for (const index of [0, 1]) {
       const part = `${index + 1}-of-2`;
-      await runBenchmark(benchmarkOf(selectSamples(whole, { shard: { index, count: 2 } }), { part }), await openStore(folder, part));
+      await runBenchmark(
+        benchmarkOf(selectSamples(whole, { shard: { index, count: 2 } }), { part }),
+        await openStore(folder, part),
+      );
       expect(await lines(`scores.${part}.jsonl`)).toHaveLength(12);
     }
     calls = 0;
@@ -265,7 +355,11 @@ describe('the store', () => {
     await runBenchmark(benchmarkOf(four()), await openStore(folder));
     const path = join(folder, 'scores.jsonl');
     const whole = await readFile(path, 'utf8');
-    for (const keep of [Math.floor(whole.length / 3), Math.floor(whole.length / 2) + 7, whole.length - 2]) {
+    for (const keep of [
+      Math.floor(whole.length / 3),
+      Math.floor(whole.length / 2) + 7,
+      whole.length - 2,
+    ]) {
       await writeFile(path, whole.slice(0, keep));
       const before = whole.slice(0, whole.lastIndexOf('\n', keep - 1) + 1);
       await runBenchmark(benchmarkOf(four()), await openStore(folder));
@@ -290,10 +384,15 @@ describe('the store', () => {
   it('ends the run when the disk is full, and keeps what is there', async () => {
     let room = 5;
     const append = async (path: string, line: string) => {
-      if (room-- === 0) throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+      if (room-- === 0)
+        throw Object.assign(new Error('ENOSPC: no space left on device, write'), {
+          code: 'ENOSPC',
+        });
       await writeFile(path, line, { flag: 'a' });
     };
-    await expect(runBenchmark(benchmarkOf(four()), await openStore(folder, undefined, append))).rejects.toMatchObject({
+    await expect(
+      runBenchmark(benchmarkOf(four()), await openStore(folder, undefined, append)),
+    ).rejects.toMatchObject({
       code: 'output',
       message: expect.stringMatching(/cannot write .*scores\.jsonl: the disk is full/),
     });
@@ -309,30 +408,47 @@ describe('claimFolder', () => {
     await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
     await claimFolder(folder, settings, true);
-    await expect(claimFolder(folder, { ...settings, seed: 9 }, false, true)).rejects.toThrow('seed was 0, now 9');
+    await expect(claimFolder(folder, { ...settings, seed: 9 }, false, true)).rejects.toThrow(
+      'seed was 0, now 9',
+    );
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
     await claimFolder(folder, settings, false, true);
     await expect(claimFolder(folder, settings, false)).rejects.toThrow('add --resume');
     await claimFolder(folder, settings, true);
-    await expect(claimFolder(folder, { ...settings, seed: 1 }, true)).rejects.toThrow('made with other settings: seed was 0, now 1');
-    const other = settingsOf(benchmarkOf(four(), { methods: [{ method: findMethod('occlusion'), options: { window: 8, stride: 4 } }] }));
+    await expect(claimFolder(folder, { ...settings, seed: 1 }, true)).rejects.toThrow(
+      'made with other settings: seed was 0, now 1',
+    );
+    const other = settingsOf(
+      benchmarkOf(four(), {
+        methods: [{ method: findMethod('occlusion'), options: { window: 8, stride: 4 } }],
+      }),
+    );
     await expect(claimFolder(folder, other, true)).rejects.toThrow('options of occlusion was');
-    const more = settingsOf(benchmarkOf(four(), { methods: [{ method: findMethod('centre'), options: {} }] }));
+    const more = settingsOf(
+      benchmarkOf(four(), { methods: [{ method: findMethod('centre'), options: {} }] }),
+    );
     await claimFolder(folder, more, true);
-    expect(Object.keys(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).methods)).toEqual(['occlusion', 'random', 'centre']);
+    expect(
+      Object.keys(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).methods),
+    ).toEqual(['occlusion', 'random', 'centre']);
   });
 
   const list = (images: string) => openDataset(`pics-list:${join(folder, 'pics.txt')}`, { images });
-  const claim = async (dataset: Dataset) => claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
+  const claim = async (dataset: Dataset) =>
+    claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
 
   it('wants the same folder of pictures and the same labels', async () => {
     await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
     await claim(await list('a'));
     await claim(await list('a'));
-    await expect(claim(await list('b'))).rejects.toThrow('settings of the data set was {"images":"a"}, now {"images":"b"}');
+    await expect(claim(await list('b'))).rejects.toThrow(
+      'settings of the data set was {"images":"a"}, now {"images":"b"}',
+    );
     await writeFile(join(folder, 'pics.txt'), 'one.png 1\n');
-    await expect(claim(await list('a'))).rejects.toThrow('SHA-256 of the index of the data set was "');
+    await expect(claim(await list('a'))).rejects.toThrow(
+      'SHA-256 of the index of the data set was "',
+    );
   });
 });
 
@@ -344,7 +460,9 @@ describe('what a run comes to', () => {
     await runBenchmark(three, store);
     const said = 'Pictures: the first 3 of 4 samples.';
     expect(await readFile(join(folder, 'run.json'), 'utf8')).toContain(said);
-    expect(benchmarkReport(summarise(three, store, []), await createGallery(three, store, 1))).toContain(said);
+    expect(
+      benchmarkReport(summarise(three, store, []), await createGallery(three, store, 1)),
+    ).toContain(said);
     await claimFolder(folder, settingsOf(benchmarkOf(four())), true);
     expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
   });
@@ -358,7 +476,9 @@ describe('what a run comes to', () => {
       .scores()
       .filter(({ method, metric }) => method === 'random' && metric === 'iou')
       .map(({ value }) => value as number);
-    const cell = summary.table.find(({ method, metric }) => method === 'random' && metric === 'iou');
+    const cell = summary.table.find(
+      ({ method, metric }) => method === 'random' && metric === 'iou',
+    );
     expect(cell?.value).toBeCloseTo(values.reduce((a, b) => a + b) / 4, 12);
     expect(cell?.interval?.[0]).toBeGreaterThanOrEqual(Math.min(...values));
     expect(cell?.interval?.[1]).toBeLessThanOrEqual(Math.max(...values));
@@ -368,7 +488,9 @@ describe('what a run comes to', () => {
         .map(({ rank }) => rank)
         .sort(),
     ).toEqual([1, 2]);
-    expect(summary.curves.find(({ method }) => method === 'occlusion')?.x).toEqual([0, 0.25, 0.5, 0.75, 1]);
+    expect(summary.curves.find(({ method }) => method === 'occlusion')?.x).toEqual([
+      0, 0.25, 0.5, 0.75, 1,
+    ]);
 
     const bytes = scoresParquet(store);
     const rows = await parquetReadObjects({ file: bytes.buffer as ArrayBuffer });
@@ -386,7 +508,11 @@ describe('what a run comes to', () => {
 
     const gallery = await createGallery(benchmark, store, 2);
     expect(gallery.rows).toHaveLength(2);
-    expect(gallery.rows[0].cells.map(({ title }) => title)).toEqual(['mask outlined', 'occlusion', 'random']);
+    expect(gallery.rows[0].cells.map(({ title }) => title)).toEqual([
+      'mask outlined',
+      'occlusion',
+      'random',
+    ]);
     const page = benchmarkReport(summary, gallery);
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
     expect(page).toContain('deletion ↓');

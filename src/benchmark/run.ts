@@ -3,14 +3,26 @@ import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import { explainAll, type PreparedInput, prepareInput } from '../explain.ts';
 import { parseOptions } from '../methods/options.ts';
-import { activatedPixels, type ExplainChanges, type MetricContext, pixelOrder } from '../metrics/index.ts';
+import {
+  activatedPixels,
+  type ExplainChanges,
+  type MetricContext,
+  pixelOrder,
+} from '../metrics/index.ts';
 import { createMeter } from '../model/meter.ts';
 import type { Model } from '../model/model.ts';
 import { fitMask } from '../model/preprocessing.ts';
 import { resolveTargets, type Target } from '../model/target.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import type { Benchmark, BenchmarkMethod, BenchmarkMetric, BenchmarkRecord, MapRecord, ScoreRecord } from './benchmark.ts';
+import type {
+  Benchmark,
+  BenchmarkMethod,
+  BenchmarkMetric,
+  BenchmarkRecord,
+  MapRecord,
+  ScoreRecord,
+} from './benchmark.ts';
 import { type CachedExplanation, cacheKey, readCached, writeCached } from './cache.ts';
 import { createWorkMeter, type WorkMeter } from './progress.ts';
 import { metricSettings } from './settings.ts';
@@ -34,8 +46,15 @@ export interface RunEvents {
   onProblem?(problem: Problem, error?: unknown): void;
   onRecord?(record: BenchmarkRecord): void;
   onProgress?(share: number, what: string): void;
-  /** Once, after the first sample: what one costs, how many there are but for those passed over, and how long the rest will take. */
-  onEstimate?(estimate: { readonly modelCalls: number; readonly samples: number; readonly secondsLeft: number }): void;
+  /**
+   * Once, after the first sample: what one costs, how many there are but for those passed over, and
+   * how long the rest will take.
+   */
+  onEstimate?(estimate: {
+    readonly modelCalls: number;
+    readonly samples: number;
+    readonly secondsLeft: number;
+  }): void;
 }
 
 /** The folder of the cache of maps within the folder of results. */
@@ -65,7 +84,10 @@ export const NO_MASK = 'the picture has no mask';
 const seconds = (since: number): number => Math.round(performance.now() - since) / 1000;
 const mapKind = (method: string): string => `map ${method}`;
 const scoreKind = (method: string, metric: string): string => `score ${method} ${metric}`;
-const kindsOf = ({ metrics }: Benchmark, method: string): string[] => [mapKind(method), ...metrics.map(({ key }) => scoreKind(method, key))];
+const kindsOf = ({ metrics }: Benchmark, method: string): string[] => [
+  mapKind(method),
+  ...metrics.map(({ key }) => scoreKind(method, key)),
+];
 
 function report(run: Run, problem: Problem, error?: unknown): void {
   run.problems.push(problem);
@@ -74,17 +96,26 @@ function report(run: Run, problem: Problem, error?: unknown): void {
 
 const codeOf = (error: unknown): string => (error instanceof FoveaError ? error.code : 'internal');
 
-/** Errors that end the run: interruption, and results that cannot be written. Even a bug of ours costs one map and not the rest. */
+/**
+ * Errors that end the run: interruption, and results that cannot be written. Even a bug of ours
+ * costs one map and not the rest.
+ */
 const endsRun = (error: unknown): boolean => ['cancelled', 'output'].includes(codeOf(error));
 
-const reasonOf = (error: unknown): string => (error instanceof FoveaError ? error.message : `internal: ${messageOf(error)}`);
+const reasonOf = (error: unknown): string =>
+  error instanceof FoveaError ? error.message : `internal: ${messageOf(error)}`;
 
 /** The class to explain, or why there is none. */
-function chooseTarget({ model, target }: Benchmark, sample: Sample, { probabilities }: PreparedInput): Target | string {
+function chooseTarget(
+  { model, target }: Benchmark,
+  sample: Sample,
+  { probabilities }: PreparedInput,
+): Target | string {
   const [likeliest] = resolveTargets(model, probabilities, 'top1');
   if (target === 'predicted') return likeliest;
   const truth = trueTarget(model, sample, probabilities);
-  if (target === 'ground-truth' || typeof truth === 'string' || truth.index === likeliest.index) return truth;
+  if (target === 'ground-truth' || typeof truth === 'string' || truth.index === likeliest.index)
+    return truth;
   return `the model takes the ${sample.label?.name} for ${likeliest.label}`;
 }
 
@@ -104,7 +135,9 @@ function trueTarget(model: Model, { label }: Sample, probabilities: Float32Array
       ? `no class of the model is a ${label.name}`
       : `class ${label.indices[0]} is none of the ${probabilities.length} of ${model.name}`;
   }
-  const index = known.reduce((best, each) => (probabilities[each] > probabilities[best] ? each : best));
+  const index = known.reduce((best, each) =>
+    probabilities[each] > probabilities[best] ? each : best,
+  );
   return { index, label: model.labels[index], probability: probabilities[index] };
 }
 
@@ -121,18 +154,43 @@ async function prepare({ benchmark }: Run, sample: Sample): Promise<Prepared | s
 }
 
 /** The map of a method: from the cache, or made and put there. */
-async function explainSample({ benchmark }: Run, { method, options }: BenchmarkMethod, { sample, input, target }: Prepared) {
+async function explainSample(
+  { benchmark }: Run,
+  { method, options }: BenchmarkMethod,
+  { sample, input, target }: Prepared,
+) {
   const { model, seed, batchSize, signal, loadModel, folder } = benchmark;
-  const key = await cacheKey({ model, prepared: input, target: target.index, method, options, seed });
+  const key = await cacheKey({
+    model,
+    prepared: input,
+    target: target.index,
+    method,
+    options,
+    seed,
+  });
   const cached = await readCached(cacheFolder(folder), key);
   if (cached) return { key, explanation: cached };
-  const request = { method: method.name, options, target: target.index, seed, batchSize, signal, loadModel, imageName: sample.id };
+  const request = {
+    method: method.name,
+    options,
+    target: target.index,
+    seed,
+    batchSize,
+    signal,
+    loadModel,
+    imageName: sample.id,
+  };
   const [explanation] = await explainAll(model, input, request);
   await writeCached(cacheFolder(folder), key, explanation);
   return { key, explanation };
 }
 
-function mapRecord({ sample }: Prepared, method: string, key: string, { map, target, manifest, seconds }: CachedExplanation): MapRecord {
+function mapRecord(
+  { sample }: Prepared,
+  method: string,
+  key: string,
+  { map, target, manifest, seconds }: CachedExplanation,
+): MapRecord {
   return {
     kind: 'map',
     item: sample.id,
@@ -148,12 +206,20 @@ function mapRecord({ sample }: Prepared, method: string, key: string, { map, tar
 }
 
 /** Curves are for charts: five digits of each point do. */
-const short = (values: readonly number[]): number[] => values.map((value) => Number(value.toPrecision(5)));
+const short = (values: readonly number[]): number[] =>
+  values.map((value) => Number(value.toPrecision(5)));
 
 type ScoreContext = Omit<MetricContext, 'preset' | 'options'>;
 
-/** Everything that a metric may ask about a map. Perturbation metrics share the order of its pixels. */
-function contextOf({ benchmark }: Run, { method, options }: BenchmarkMethod, { input, target, truth }: Prepared, explanation: CachedExplanation): ScoreContext {
+/**
+ * Everything that a metric may ask about a map. Perturbation metrics share the order of its pixels.
+ */
+function contextOf(
+  { benchmark }: Run,
+  { method, options }: BenchmarkMethod,
+  { input, target, truth }: Prepared,
+  explanation: CachedExplanation,
+): ScoreContext {
   const { model, seed, batchSize, signal, loadModel } = benchmark;
   return {
     map: explanation.map,
@@ -165,7 +231,15 @@ function contextOf({ benchmark }: Run, { method, options }: BenchmarkMethod, { i
     shared: new Map(),
     explain: async (changes) => {
       const changed = changes.input ? { ...input, input: changes.input, image: undefined } : input;
-      const request = { method: method.name, options, target: (changes.target ?? target).index, seed, batchSize, signal, loadModel };
+      const request = {
+        method: method.name,
+        options,
+        target: (changes.target ?? target).index,
+        seed,
+        batchSize,
+        signal,
+        loadModel,
+      };
       return (await explainAll(changes.model ?? model, changed, request))[0].map;
     },
     losslessSize: losslessWebpSize,
@@ -176,13 +250,22 @@ function contextOf({ benchmark }: Run, { method, options }: BenchmarkMethod, { i
 }
 
 /** What a map's sum is held against is the method's to say. */
-function optionsFor({ metric, options }: BenchmarkMetric, each: BenchmarkMethod): Readonly<Record<string, unknown>> | undefined {
+function optionsFor(
+  { metric, options }: BenchmarkMetric,
+  each: BenchmarkMethod,
+): Readonly<Record<string, unknown>> | undefined {
   if (metric.name !== 'completeness') return options;
   const promise = each.method.completeness?.(parseOptions(each.method, each.options));
   return promise && { ...options, ...promise };
 }
 
-async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod, item: string, context: ScoreContext): Promise<ScoreRecord> {
+async function scoreMap(
+  run: Run,
+  wanted: BenchmarkMetric,
+  each: BenchmarkMethod,
+  item: string,
+  context: ScoreContext,
+): Promise<ScoreRecord> {
   const { key, metric, preset } = wanted;
   const { model, signal } = run.benchmark;
   const meter = createMeter(signal);
@@ -196,8 +279,17 @@ async function scoreMap(run: Run, wanted: BenchmarkMetric, each: BenchmarkMethod
   const options = optionsFor(wanted, each);
   if (!options) return without('the method does not promise completeness');
   const metered = meter.wrap(model);
-  const explain = context.explain && ((changes: ExplainChanges) => context.explain?.({ model: metered, ...changes }) as Promise<Tensor>);
-  const { curve, ...score } = await metric.score({ ...context, model: metered, explain, preset, options });
+  const explain =
+    context.explain &&
+    ((changes: ExplainChanges) =>
+      context.explain?.({ model: metered, ...changes }) as Promise<Tensor>);
+  const { curve, ...score } = await metric.score({
+    ...context,
+    model: metered,
+    explain,
+    preset,
+    options,
+  });
   const points = curve && { curve: { x: short(curve.x), y: short(curve.y) } };
   return { ...base, ...score, ...points, modelCalls: meter.calls(), seconds: seconds(started) };
 }
@@ -208,7 +300,12 @@ async function add(run: Run, record: BenchmarkRecord): Promise<void> {
 }
 
 /** One method on one sample: the map, and all its scores. */
-async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, what: string): Promise<void> {
+async function runMethod(
+  run: Run,
+  each: BenchmarkMethod,
+  prepared: Prepared,
+  what: string,
+): Promise<void> {
   const { store, benchmark, events, work, dropped } = run;
   const { name } = each.method;
   const item = prepared.sample.id;
@@ -219,7 +316,8 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
     work.finish(mapKind(name), seconds(started));
   }
   const context = contextOf(run, each, prepared, explanation);
-  const isLeft = ({ key: metricKey }: BenchmarkMetric) => !store.has(item, name, metricKey) && !dropped.has(metricKey);
+  const isLeft = ({ key: metricKey }: BenchmarkMetric) =>
+    !store.has(item, name, metricKey) && !dropped.has(metricKey);
   for (const metric of benchmark.metrics.filter(isLeft)) {
     events.onProgress?.(work.share(), `${what} · ${name} · ${metric.key}`);
     try {
@@ -230,7 +328,17 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
       if (endsRun(error)) throw error;
       work.finish(scoreKind(name, metric.key));
       if (codeOf(error) === 'unsupported') dropMetric(run, metric.key, error);
-      else report(run, { kind: 'failed', item, method: name, message: `${item}, ${name}, ${metric.key}: ${reasonOf(error)}` }, error);
+      else
+        report(
+          run,
+          {
+            kind: 'failed',
+            item,
+            method: name,
+            message: `${item}, ${name}, ${metric.key}: ${reasonOf(error)}`,
+          },
+          error,
+        );
     }
   }
 }
@@ -238,12 +346,14 @@ async function runMethod(run: Run, each: BenchmarkMethod, prepared: Prepared, wh
 /** A metric that this model cannot answer is not tried again. */
 function dropMetric(run: Run, key: string, error: unknown): void {
   run.dropped.add(key);
-  for (const { method } of run.benchmark.methods) run.work.drop(scoreKind(method.name, key), Number.POSITIVE_INFINITY);
+  for (const { method } of run.benchmark.methods)
+    run.work.drop(scoreKind(method.name, key), Number.POSITIVE_INFINITY);
   report(run, { kind: 'not-run', metric: key, message: messageOf(error) }, error);
 }
 
 const isDone = ({ benchmark, store, dropped }: Run, item: string, method: string): boolean =>
-  store.has(item, method) && benchmark.metrics.every(({ key }) => store.has(item, method, key) || dropped.has(key));
+  store.has(item, method) &&
+  benchmark.metrics.every(({ key }) => store.has(item, method, key) || dropped.has(key));
 
 /** All methods on one sample. A method that the model cannot run is not tried again. */
 async function runSample(run: Run, prepared: Prepared, what: string): Promise<void> {
@@ -260,21 +370,35 @@ async function runSample(run: Run, prepared: Prepared, what: string): Promise<vo
       const isUnable = codeOf(error) === 'unsupported';
       if (isUnable) dropped.add(name);
       const message = isUnable ? messageOf(error) : `${item}, ${name}: ${reasonOf(error)}`;
-      report(run, { kind: isUnable ? 'not-run' : 'failed', ...(isUnable ? {} : { item }), method: name, message }, error);
+      report(
+        run,
+        {
+          kind: isUnable ? 'not-run' : 'failed',
+          ...(isUnable ? {} : { item }),
+          method: name,
+          message,
+        },
+        error,
+      );
       for (const kind of kindsOf(benchmark, name)) work.drop(kind, isUnable ? Infinity : 1);
     }
   }
 }
 
 /** Steps that are left to do, by their kind. */
-function countSteps({ dataset, methods, metrics }: Benchmark, store: ScoreStore): Map<string, number> {
+function countSteps(
+  { dataset, methods, metrics }: Benchmark,
+  store: ScoreStore,
+): Map<string, number> {
   const counts = new Map<string, number>();
-  const count = (kind: string, isThere: boolean) => counts.set(kind, (counts.get(kind) ?? 0) + (isThere ? 0 : 1));
+  const count = (kind: string, isThere: boolean) =>
+    counts.set(kind, (counts.get(kind) ?? 0) + (isThere ? 0 : 1));
   for (let i = 0; i < dataset.length; i++) {
     const item = dataset.idOf(i);
     for (const { method } of methods) {
       count(mapKind(method.name), store.has(item, method.name));
-      for (const { key } of metrics) count(scoreKind(method.name, key), store.has(item, method.name, key));
+      for (const { key } of metrics)
+        count(scoreKind(method.name, key), store.has(item, method.name, key));
     }
   }
   return counts;
@@ -290,7 +414,15 @@ async function runIndex(run: Run, index: number, what: string): Promise<boolean>
   const sample = await readSample(dataset, index).catch(fail);
   if (sample === undefined) return false;
   if (sample instanceof FoveaError) {
-    report(run, { kind: 'damaged', item: id, message: sample.message.includes(id) ? sample.message : `${id}: ${sample.message}` }, sample);
+    report(
+      run,
+      {
+        kind: 'damaged',
+        item: id,
+        message: sample.message.includes(id) ? sample.message : `${id}: ${sample.message}`,
+      },
+      sample,
+    );
     return false;
   }
   const prepared = await prepare(run, sample).catch(fail);
@@ -310,13 +442,25 @@ function callsOf({ store }: Run, item: string): number {
 }
 
 /**
- * Explains every sample with every method and scores every map, appending each score to the store as it comes. What the
- * store has is not done again. A sample that cannot be read and a method that fails on it are reported and counted, and
- * the rest goes on. Answers what went wrong.
- * @throws FoveaError `cancelled` if the signal fires, `output` if a result cannot be written; what is done stays done.
+ * Explains every sample with every method and scores every map, appending each score to the store
+ * as it comes. What the store has is not done again. A sample that cannot be read and a method that
+ * fails on it are reported and counted, and the rest goes on. Answers what went wrong.
+ * @throws FoveaError `cancelled` if the signal fires, `output` if a result cannot be written; what
+ * is done stays done.
  */
-export async function runBenchmark(benchmark: Benchmark, store: ScoreStore, events: RunEvents = {}): Promise<Problem[]> {
-  const run: Run = { benchmark, store, events, work: createWorkMeter(countSteps(benchmark, store)), dropped: new Set(), problems: [] };
+export async function runBenchmark(
+  benchmark: Benchmark,
+  store: ScoreStore,
+  events: RunEvents = {},
+): Promise<Problem[]> {
+  const run: Run = {
+    benchmark,
+    store,
+    events,
+    work: createWorkMeter(countSteps(benchmark, store)),
+    dropped: new Set(),
+    problems: [],
+  };
   const { dataset, methods, signal } = benchmark;
   for (const message of dataset.problems) report(run, { kind: 'index', message });
   let estimated = false;
@@ -327,10 +471,15 @@ export async function runBenchmark(benchmark: Benchmark, store: ScoreStore, even
     if (methods.every(({ method }) => isDone(run, id, method.name))) continue;
     if (!(await runIndex(run, index, `${index + 1}/${dataset.length}`))) {
       samples--;
-      for (const { method } of methods) for (const kind of kindsOf(benchmark, method.name)) run.work.drop(kind, 1);
+      for (const { method } of methods)
+        for (const kind of kindsOf(benchmark, method.name)) run.work.drop(kind, 1);
     } else if (!estimated) {
       estimated = true;
-      events.onEstimate?.({ modelCalls: callsOf(run, id), samples, secondsLeft: run.work.secondsLeft() });
+      events.onEstimate?.({
+        modelCalls: callsOf(run, id),
+        samples,
+        secondsLeft: run.work.secondsLeft(),
+      });
     }
   }
   return run.problems;

@@ -4,7 +4,10 @@ import type { Tensor } from '../tensor/tensor.ts';
 /** Rows and columns of a sketch. */
 export const SKETCH_SIDE = 14;
 
-/** A map in small: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255; all 0 for a constant map. */
+/**
+ * A map in small: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255; all
+ * 0 for a constant map.
+ */
 export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
   const sums = new Float64Array(SKETCH_SIDE ** 2);
   const counts = new Float64Array(SKETCH_SIDE ** 2);
@@ -17,11 +20,19 @@ export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
     }
   }
   const means = sums.map((sum, i) => (counts[i] > 0 ? sum / counts[i] : 0));
-  const [min, max] = means.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
-  return Array.from(means, (value) => (max > min ? Math.round((255 * (value - min)) / (max - min)) : 0));
+  const [min, max] = means.reduce(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Infinity, -Infinity],
+  );
+  return Array.from(means, (value) =>
+    max > min ? Math.round((255 * (value - min)) / (max - min)) : 0,
+  );
 }
 
-/** How much maps of one picture disagree: 1 minus the mean correlation of all pairs of sketches, 0 … 2; 0 for fewer than two. */
+/**
+ * How much maps of one picture disagree: 1 minus the mean correlation of all pairs of sketches, 0
+ * … 2; 0 for fewer than two.
+ */
 export function disagreement(sketches: readonly (readonly number[])[]): number {
   const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - pearson(a, b)));
   return pairs.length === 0 ? 0 : pairs.reduce((sum, value) => sum + value, 0) / pairs.length;

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { createWorkMeter } from './progress.ts';
 import { disagreement, sketchOf } from './sketch.ts';
-import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
+import {
+  bootstrapInterval,
+  mean,
+  meanInterval,
+  medianAreaInterval,
+  ranksOf,
+} from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
   it('is as wide as the normal one for many values, and holds the mean', () => {
@@ -30,7 +36,8 @@ describe('the bootstrap interval of a mean', () => {
       );
       if (low <= 1 && 1 <= high) covered += 1;
     }
-    // 285 expected, about 281 with the percentile method, which is a little short for skewed data; a third wider covers 293.
+    // 285 expected, about 281 with the percentile method, which is a little short for skewed data;
+    // a third wider covers 293.
     expect(covered).toBeGreaterThanOrEqual(270);
     expect(covered).toBeLessThanOrEqual(290);
   });
@@ -41,20 +48,31 @@ describe('the bootstrap interval of the area under the median curve', () => {
   const median = (values: readonly number[]) => {
     const sorted = Float64Array.from(values).sort();
     const half = sorted.length / 2;
-    return sorted.length % 2 === 1 ? sorted[Math.floor(half)] : (sorted[half - 1] + sorted[half]) / 2;
+    return sorted.length % 2 === 1
+      ? sorted[Math.floor(half)]
+      : (sorted[half - 1] + sorted[half]) / 2;
   };
 
-  it.each([1, 2, 7, 12])('is that of the median curves of the pictures drawn (%i pictures)', (count) => {
-    const x = [0, 0.2, 0.7, 1];
-    // A digit a value: pictures that are alike at a point are usual.
-    const curves = Array.from({ length: count }, () => ({ x, y: x.map(() => Math.round(10 * random.uniform()) / 10) }));
-    const area = (drawn: ArrayLike<number>) => {
-      const y = x.map((_, k) => median(Array.from(drawn, (i) => curves[i].y[k])));
-      return 0.2 * (y[0] + y[1]) * 0.5 + 0.5 * (y[1] + y[2]) * 0.5 + 0.3 * (y[2] + y[3]) * 0.5;
-    };
-    const [low, high] = bootstrapInterval(count, area);
-    expect(medianAreaInterval(curves)).toEqual([expect.closeTo(low, 12), expect.closeTo(high, 12)]);
-  });
+  it.each([1, 2, 7, 12])(
+    'is that of the median curves of the pictures drawn (%i pictures)',
+    (count) => {
+      const x = [0, 0.2, 0.7, 1];
+      // A digit a value: pictures that are alike at a point are usual.
+      const curves = Array.from({ length: count }, () => ({
+        x,
+        y: x.map(() => Math.round(10 * random.uniform()) / 10),
+      }));
+      const area = (drawn: ArrayLike<number>) => {
+        const y = x.map((_, k) => median(Array.from(drawn, (i) => curves[i].y[k])));
+        return 0.2 * (y[0] + y[1]) * 0.5 + 0.5 * (y[1] + y[2]) * 0.5 + 0.3 * (y[2] + y[3]) * 0.5;
+      };
+      const [low, high] = bootstrapInterval(count, area);
+      expect(medianAreaInterval(curves)).toEqual([
+        expect.closeTo(low, 12),
+        expect.closeTo(high, 12),
+      ]);
+    },
+  );
 });
 
 it('ranksOf ranks the better first, equal values alike, and skips missing ones', () => {
@@ -70,12 +88,18 @@ describe('sketches', () => {
 
   it('are means of cells, from 0 to 255', () => {
     const sketch = sketchOf(map((x) => Math.floor(x / 3)));
-    expect(sketch.slice(0, 14)).toEqual(Array.from({ length: 14 }, (_, i) => Math.round((255 * i) / 13)));
+    expect(sketch.slice(0, 14)).toEqual(
+      Array.from({ length: 14 }, (_, i) => Math.round((255 * i) / 13)),
+    );
     expect(sketchOf(map(() => 4))).toEqual(new Array(196).fill(0));
   });
 
   it('tell how much maps disagree: not at all, or wholly', () => {
-    const [left, right, top] = [sketchOf(map((x) => -x)), sketchOf(map((x) => x)), sketchOf(map((_, y) => -y))];
+    const [left, right, top] = [
+      sketchOf(map((x) => -x)),
+      sketchOf(map((x) => x)),
+      sketchOf(map((_, y) => -y)),
+    ];
     expect(disagreement([left, left, left])).toBeCloseTo(0, 12);
     expect(disagreement([left, right])).toBeCloseTo(2, 2);
     expect(disagreement([left, top])).toBeCloseTo(1, 2);

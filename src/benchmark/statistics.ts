@@ -10,7 +10,10 @@ export function mean(values: readonly number[]): number {
 /** Draws of the bootstrap. */
 export const BOOTSTRAP_DRAWS = 2000;
 
-/** What the bootstrap draws from `count` pictures, with replacement: their indices, 2,000 times. The same for all statistics. */
+/**
+ * What the bootstrap draws from `count` pictures, with replacement: their indices, 2,000 times. The
+ * same for all statistics.
+ */
 function* draws(count: number, random: Random): Generator<Uint32Array> {
   const drawn = new Uint32Array(count);
   for (let draw = 0; draw < BOOTSTRAP_DRAWS; draw++) {
@@ -29,11 +32,15 @@ function middle95(results: Iterable<number>): [low: number, high: number] {
 const bootstrapRandom = (seed: number): Random => createRandom(seed).fork('bootstrap');
 
 /**
- * The 95% interval of a statistic of `count` pictures by the percentile bootstrap: the statistic of 2,000 draws of as many
- * pictures with replacement, between its 2.5% and 97.5% quantiles.
- * Source: Efron, Bootstrap Methods, Annals of Statistics 7, 1979.
+ * The 95% interval of a statistic of `count` pictures by the percentile bootstrap: the statistic of
+ * 2,000 draws of as many pictures with replacement, between its 2.5% and 97.5% quantiles. Source:
+ * Efron, Bootstrap Methods, Annals of Statistics 7, 1979.
  */
-export function bootstrapInterval(count: number, statistic: (drawn: ArrayLike<number>) => number, seed = 0): [low: number, high: number] {
+export function bootstrapInterval(
+  count: number,
+  statistic: (drawn: ArrayLike<number>) => number,
+  seed = 0,
+): [low: number, high: number] {
   return middle95(Array.from(draws(count, bootstrapRandom(seed)), statistic));
 }
 
@@ -56,7 +63,9 @@ function drawnCounts(count: number, seed: number): Uint16Array[] {
   });
 }
 
-/** The median of the values drawn: `order` sorts the values, `counts` says how often each is there. */
+/**
+ * The median of the values drawn: `order` sorts the values, `counts` says how often each is there.
+ */
 function drawnMedian(values: readonly number[], order: Uint32Array, counts: Uint16Array): number {
   const middle = (order.length - 1) >> 1;
   let at = 0;
@@ -70,10 +79,14 @@ function drawnMedian(values: readonly number[], order: Uint32Array, counts: Uint
 }
 
 /**
- * The interval of the area under the median of curves over the same x. Every point counts: a thinned curve has another
- * area. Sorting the pictures once a point leaves a walk through them for each draw.
+ * The interval of the area under the median of curves over the same x. Every point counts: a
+ * thinned curve has another area. Sorting the pictures once a point leaves a walk through them for
+ * each draw.
  */
-export function medianAreaInterval(curves: readonly Curve[], seed = 0): [low: number, high: number] {
+export function medianAreaInterval(
+  curves: readonly Curve[],
+  seed = 0,
+): [low: number, high: number] {
   const [{ x }] = curves;
   const counts = drawnCounts(curves.length, seed);
   const areas = new Float64Array(BOOTSTRAP_DRAWS);
@@ -90,8 +103,18 @@ export function medianAreaInterval(curves: readonly Curve[], seed = 0): [low: nu
   return middle95(areas);
 }
 
-/** Ranks from 1, the best first; equal values share the better rank, as in races (1, 2, 2, 4); null has none. */
-export function ranksOf(values: readonly (number | null)[], direction: 'higher' | 'lower'): (number | null)[] {
+/**
+ * Ranks from 1, the best first; equal values share the better rank, as in races (1, 2, 2, 4); null
+ * has none.
+ */
+export function ranksOf(
+  values: readonly (number | null)[],
+  direction: 'higher' | 'lower',
+): (number | null)[] {
   const better = (a: number, b: number) => (direction === 'higher' ? a > b : a < b);
-  return values.map((value) => (value === null ? null : 1 + values.filter((other) => other !== null && better(other, value)).length));
+  return values.map((value) =>
+    value === null
+      ? null
+      : 1 + values.filter((other) => other !== null && better(other, value)).length,
+  );
 }

@@ -24,7 +24,15 @@ function summaryOf(metric: string, scores: readonly Scored[]): Summary {
       output: 'probabilities',
       classify: async () => tensor([1, 1]),
     }),
-    dataset: createDataset({ name: 'd', length: scores.length, provides: [], protocol: [], problems: [], idOf, read }),
+    dataset: createDataset({
+      name: 'd',
+      length: scores.length,
+      provides: [],
+      protocol: [],
+      problems: [],
+      idOf,
+      read,
+    }),
     methods: [{ method: findMethod('random'), options: {} }],
     metrics: [{ key: metric, metric: findMetric(metric), options: {} }],
     target: 'predicted',
@@ -32,17 +40,45 @@ function summaryOf(metric: string, scores: readonly Scored[]): Summary {
     folder: '.',
   };
   const common = { method: 'random', modelCalls: { forward: 0, backward: 0 }, seconds: 0 };
-  const map = { ...common, kind: 'map', target: { index: 0, label: 'a', probability: 1 }, cache: '', activatedPixels: 1, sketch: [] } as const;
+  const map = {
+    ...common,
+    kind: 'map',
+    target: { index: 0, label: 'a', probability: 1 },
+    cache: '',
+    activatedPixels: 1,
+    sketch: [],
+  } as const;
   const maps = scores.map((_, i): MapRecord => ({ ...map, item: idOf(i) }));
-  const records = scores.map((score, i): ScoreRecord => ({ ...common, kind: 'score', item: idOf(i), metric, preset: 'p', options: {}, value: null, ...score }));
+  const records = scores.map(
+    (score, i): ScoreRecord => ({
+      ...common,
+      kind: 'score',
+      item: idOf(i),
+      metric,
+      preset: 'p',
+      options: {},
+      value: null,
+      ...score,
+    }),
+  );
   const unused = () => {
     throw new Error('not asked for');
   };
-  const store: ScoreStore = { has: unused, map: unused, score: unused, append: unused, maps: () => maps, scores: () => records };
+  const store: ScoreStore = {
+    has: unused,
+    map: unused,
+    score: unused,
+    append: unused,
+    maps: () => maps,
+    scores: () => records,
+  };
   return summarise(benchmark, store, []);
 }
 
-/** A curve of 1,001 points that rises steeply somewhere, as those of pictures do; its area is `1 - at`. */
+/**
+ * A curve of 1,001 points that rises steeply somewhere, as those of pictures do; its area is `1 -
+ * at`.
+ */
 function curveOf(at: number): Scored {
   const x = Array.from({ length: 1001 }, (_, i) => i / 1000);
   const y = x.map((each) => Math.min(1, Math.max(0, (each - at) / 0.004 + 0.5)));
@@ -54,7 +90,10 @@ describe('an interval', () => {
   const levels: readonly (readonly [metric: string, score: (size: number) => Scored])[] = [
     ['iou', (size) => ({ value: size })],
     ['sic', (size) => curveOf(size)],
-    ['pixel-accuracy', (size) => ({ value: 0.5 * size, ratios: [[5e4 * size * size, 1e5 * size]] })],
+    [
+      'pixel-accuracy',
+      (size) => ({ value: 0.5 * size, ratios: [[5e4 * size * size, 1e5 * size]] }),
+    ],
   ];
 
   it.each(levels)('of one picture is its score (%s)', (metric, score) => {
@@ -62,30 +101,31 @@ describe('an interval', () => {
     expect(interval).toEqual([value, value]);
   });
 
-  it.each(levels)('holds the score that it belongs to, and is no wider than the scores (%s)', (metric, score) => {
-    for (const count of [2, 3, 8, 41]) {
-      const sizes = Array.from({ length: count }, () => 0.1 + 0.8 * random.uniform());
-      const scores = sizes.map(score);
-      const [{ value, interval }] = summaryOf(metric, scores).table;
-      const [low, high] = interval as [number, number];
-      expect(low).toBeLessThanOrEqual(value as number);
-      expect(high).toBeGreaterThanOrEqual(value as number);
-      expect(low).toBeLessThan(high);
-      const values = scores.map((each) => each.value as number);
-      expect(low).toBeGreaterThanOrEqual(Math.min(...values) - 1e-9);
-      expect(high).toBeLessThanOrEqual(Math.max(...values) + 1e-9);
-    }
-  });
+  it.each(levels)(
+    'holds the score that it belongs to, and is no wider than the scores (%s)',
+    (metric, score) => {
+      for (const count of [2, 3, 8, 41]) {
+        const sizes = Array.from({ length: count }, () => 0.1 + 0.8 * random.uniform());
+        const scores = sizes.map(score);
+        const [{ value, interval }] = summaryOf(metric, scores).table;
+        const [low, high] = interval as [number, number];
+        expect(low).toBeLessThanOrEqual(value as number);
+        expect(high).toBeGreaterThanOrEqual(value as number);
+        expect(low).toBeLessThan(high);
+        const values = scores.map((each) => each.value as number);
+        expect(low).toBeGreaterThanOrEqual(Math.min(...values) - 1e-9);
+        expect(high).toBeLessThanOrEqual(Math.max(...values) + 1e-9);
+      }
+    },
+  );
 });
 
 describe('the level of a score', () => {
   it("is the metric's, though no picture has a score", () => {
-    expect(['mean-iou', 'pixel-accuracy', 'sic', 'aic', 'f1'].map((metric) => summaryOf(metric, [{}]).metrics[0].level)).toEqual([
-      'data-set',
-      'data-set',
-      'median-curve',
-      'median-curve',
-      'mean',
-    ]);
+    expect(
+      ['mean-iou', 'pixel-accuracy', 'sic', 'aic', 'f1'].map(
+        (metric) => summaryOf(metric, [{}]).metrics[0].level,
+      ),
+    ).toEqual(['data-set', 'data-set', 'median-curve', 'median-curve', 'mean']);
   });
 });

@@ -3,7 +3,13 @@ import type { CurveAxes, Metric, ScoreLevel } from '../metrics/metric.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './benchmark.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import { bootstrapInterval, mean, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
+import {
+  bootstrapInterval,
+  mean,
+  meanInterval,
+  medianAreaInterval,
+  ranksOf,
+} from './statistics.ts';
 import type { ScoreStore } from './store.ts';
 
 /** One method under one metric, over all pictures. */
@@ -71,14 +77,26 @@ function scoreOf(level: ScoreLevel, scores: readonly ScoreRecord[]): number | nu
   return levels[level](scores).value;
 }
 
-function intervalOf(level: ScoreLevel, scores: readonly ScoreRecord[]): [low: number, high: number] | null {
+function intervalOf(
+  level: ScoreLevel,
+  scores: readonly ScoreRecord[],
+): [low: number, high: number] | null {
   if (scores.length === 0) return null;
   if (level === 'mean') return meanInterval(scores.map(({ value }) => value as number));
-  if (level === 'median-curve') return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
-  return bootstrapInterval(scores.length, (drawn) => dataSetLevel(Array.from(drawn, (i) => scores[i])).value ?? Number.NaN);
+  if (level === 'median-curve')
+    return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
+  return bootstrapInterval(
+    scores.length,
+    (drawn) => dataSetLevel(Array.from(drawn, (i) => scores[i])).value ?? Number.NaN,
+  );
 }
 
-function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[], maps: ReadonlyMap<string, MapRecord>): Cells {
+function cellOf(
+  method: string,
+  metric: BenchmarkMetric,
+  scores: readonly ScoreRecord[],
+  maps: ReadonlyMap<string, MapRecord>,
+): Cells {
   const scored = scores.filter((score) => score.value !== null);
   const { level } = metric.metric;
   return {
@@ -88,7 +106,12 @@ function cellOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreR
     interval: intervalOf(level, scored),
     count: scored.length,
     excluded: scores.length - scored.length,
-    pixelLevel: pixelLevel(scores.map(({ item, value }) => ({ value, activatedPixels: maps.get(item)?.activatedPixels ?? 0 }))).value,
+    pixelLevel: pixelLevel(
+      scores.map(({ item, value }) => ({
+        value,
+        activatedPixels: maps.get(item)?.activatedPixels ?? 0,
+      })),
+    ).value,
   };
 }
 
@@ -114,11 +137,22 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
   };
 }
 
-/** The mean curve, or the median where the protocol has that; none where pictures have curves over different points. */
-function curveOf(method: string, metric: BenchmarkMetric, scores: readonly ScoreRecord[]): SummaryCurve[] {
+/**
+ * The mean curve, or the median where the protocol has that; none where pictures have curves over
+ * different points.
+ */
+function curveOf(
+  method: string,
+  metric: BenchmarkMetric,
+  scores: readonly ScoreRecord[],
+): SummaryCurve[] {
   const scored = scores.filter(({ curve, value }) => curve && value !== null);
-  const isSame = scored.every(({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x));
-  const { curve } = isSame ? curveLevel(scored, metric.metric.level === 'median-curve' ? 'median' : 'mean') : { curve: null };
+  const isSame = scored.every(
+    ({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x),
+  );
+  const { curve } = isSame
+    ? curveLevel(scored, metric.metric.level === 'median-curve' ? 'median' : 'mean')
+    : { curve: null };
   return curve ? [{ method, metric: metric.key, x: curve.x, y: curve.y }] : [];
 }
 
@@ -134,20 +168,38 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): M
   return groups;
 }
 
-/** Puts the scores of a benchmark's samples, methods and metrics together; what else the store holds is left out. */
-export function summarise(benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Summary {
+/**
+ * Puts the scores of a benchmark's samples, methods and metrics together; what else the store holds
+ * is left out.
+ */
+export function summarise(
+  benchmark: Benchmark,
+  store: ScoreStore,
+  problems: readonly Problem[],
+): Summary {
   const { dataset, methods, metrics } = benchmark;
   // In the order of the data set, whatever the order of the run: sums of floats depend on it.
-  const place = new Map(Array.from({ length: dataset.length }, (_, i) => [dataset.idOf(i), i] as const));
+  const place = new Map(
+    Array.from({ length: dataset.length }, (_, i) => [dataset.idOf(i), i] as const),
+  );
   const ordered = <Item extends { readonly item: string }>(records: readonly Item[]): Item[] =>
-    records.filter(({ item }) => place.has(item)).sort((a, b) => (place.get(a.item) ?? 0) - (place.get(b.item) ?? 0));
+    records
+      .filter(({ item }) => place.has(item))
+      .sort((a, b) => (place.get(a.item) ?? 0) - (place.get(b.item) ?? 0));
   const maps = groupBy(ordered(store.maps()), ({ method }) => method);
-  const scores = groupBy(ordered(store.scores()), ({ method, metric }) => JSON.stringify([method, metric]));
+  const scores = groupBy(ordered(store.scores()), ({ method, metric }) =>
+    JSON.stringify([method, metric]),
+  );
   const names = methods.map(({ method }) => method.name).filter((name) => maps.has(name));
-  const scoresOf = (method: string, metric: string) => scores.get(JSON.stringify([method, metric])) ?? [];
+  const scoresOf = (method: string, metric: string) =>
+    scores.get(JSON.stringify([method, metric])) ?? [];
   const pairs = metrics.flatMap((metric) => names.map((name) => [name, metric] as const));
-  const byItem = new Map(names.map((name) => [name, new Map(maps.get(name)?.map((map) => [map.item, map]))]));
-  const cells = pairs.map(([method, metric]) => cellOf(method, metric, scoresOf(method, metric.key), byItem.get(method) ?? new Map()));
+  const byItem = new Map(
+    names.map((name) => [name, new Map(maps.get(name)?.map((map) => [map.item, map]))]),
+  );
+  const cells = pairs.map(([method, metric]) =>
+    cellOf(method, metric, scoresOf(method, metric.key), byItem.get(method) ?? new Map()),
+  );
   const settings = settingsOf(benchmark);
   return {
     settings,
@@ -159,6 +211,8 @@ export function summarise(benchmark: Benchmark, store: ScoreStore, problems: rea
     }),
     table: ranked(cells, metrics),
     cost: names.map((name) => costOf(name, maps.get(name) ?? [])),
-    curves: pairs.flatMap(([method, metric]) => curveOf(method, metric, scoresOf(method, metric.key))),
+    curves: pairs.flatMap(([method, metric]) =>
+      curveOf(method, metric, scoresOf(method, metric.key)),
+    ),
   };
 }

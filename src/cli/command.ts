@@ -33,7 +33,11 @@ const MODEL =
 function addSamplingOptions(command: Command): Command {
   return command
     .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+    .option(
+      '--batch-size <n>',
+      'pictures a model call; results do not depend on it (default: as memory allows)',
+      integerFrom(1),
+    );
 }
 
 /** Options that every command which runs a model has. */
@@ -41,8 +45,14 @@ function addModelOptions(command: Command): Command {
   return command
     .optionsGroup('Model:')
     .option('-m, --model <model>', MODEL, 'demo-cnn')
-    .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
-    .option('--threads <n>', 'threads of the CPU to use (default: one a core)', integerFrom(1, 1024))
+    .addOption(
+      new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'),
+    )
+    .option(
+      '--threads <n>',
+      'threads of the CPU to use (default: one a core)',
+      integerFrom(1, 1024),
+    )
     .option(
       '--preprocess <key=value>',
       'replaces a part of the preprocessing: size, mean, std, colour, scale, resize, shorterSide or filter; may be given several times',
@@ -54,8 +64,15 @@ function addModelOptions(command: Command): Command {
 /** Options that every command which writes maps has. */
 function addRunOptions(command: Command): Command {
   return command
-    .option('--format <formats>', `files to write, separated by commas: ${FORMATS.join(', ')} (default: all three)`, namesOf(FORMATS))
-    .option('--colormap <name>', `colours of the .png: ${colormapNames.join(', ')} (default: inferno; ice-fire for signed maps)`)
+    .option(
+      '--format <formats>',
+      `files to write, separated by commas: ${FORMATS.join(', ')} (default: all three)`,
+      namesOf(FORMATS),
+    )
+    .option(
+      '--colormap <name>',
+      `colours of the .png: ${colormapNames.join(', ')} (default: inferno; ice-fire for signed maps)`,
+    )
     .option('--json', 'one JSON object a line on stdout instead of a table')
     .option('-q, --quiet', 'say nothing but errors');
 }
@@ -65,12 +82,29 @@ function addExplain(program: Command, signal: AbortSignal, invocation: Invocatio
     .command('explain')
     .summary('show what a classifier looks at in pictures')
     .description('Show what a classifier looks at in pictures.')
-    .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
+    .argument(
+      '<image...>',
+      'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input',
+    )
     .optionsGroup('Explanation:')
-    .option('--method <names>', 'methods, separated by commas (list them with: fovea methods) (default: "iassa")', names)
-    .option('-t, --target <class>', 'class to explain: top1, top:N, a class index or a label', 'top1')
-    .option('--set <method.option=value>', 'an option of a method; may be given several times', collect);
-  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option(
+      '--method <names>',
+      'methods, separated by commas (list them with: fovea methods) (default: "iassa")',
+      names,
+    )
+    .option(
+      '-t, --target <class>',
+      'class to explain: top1, top:N, a class index or a label',
+      'top1',
+    )
+    .option(
+      '--set <method.option=value>',
+      'an option of a method; may be given several times',
+      collect,
+    );
+  addModelOptions(addSamplingOptions(command))
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', explainExamples)
     .action(async (images: string[], flags: ExplainFlags) => {
@@ -83,13 +117,24 @@ function addIassa(program: Command, signal: AbortSignal, invocation: Invocation)
   const command = program
     .command('iassa')
     .summary('maps and measures of the IASSA paper for a set of pictures')
-    .description('Maps and measures of the IASSA paper (Vasu & Long, WACV 2020) for a set of pictures.')
+    .description(
+      'Maps and measures of the IASSA paper (Vasu & Long, WACV 2020) for a set of pictures.',
+    )
     .optionsGroup('Explanation:')
     .requiredOption('--query-path <path...>', 'pictures: glob patterns, folders or files')
-    .option('--gt-path <folder>', 'masks of the objects; pictures with a mask of the same name are measured')
+    .option(
+      '--gt-path <folder>',
+      'masks of the objects; pictures with a mask of the same name are measured',
+    )
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
-    .option('--set <option=value>', 'an option of iassa (list them with: fovea methods iassa); may be given several times', collect);
-  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
+    .option(
+      '--set <option=value>',
+      'an option of iassa (list them with: fovea methods iassa); may be given several times',
+      collect,
+    );
+  addModelOptions(addSamplingOptions(command))
+    .optionsGroup('Output:')
+    .option('--save-path <folder>', 'where maps, overlays and manifests go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iassaExamples)
     .action(async (flags: IassaFlags) => {
@@ -102,13 +147,27 @@ function addIia(program: Command, signal: AbortSignal, invocation: Invocation): 
   const command = program
     .command('iia')
     .summary('maps of the IIA paper for a list of pictures and classes')
-    .description('Maps of the IIA paper (Barkan et al., ICCV 2023) for a list of pictures and classes.')
+    .description(
+      'Maps of the IIA paper (Barkan et al., ICCV 2023) for a list of pictures and classes.',
+    )
     .optionsGroup('Explanation:')
-    .requiredOption('--pics <file>', 'list of pictures: FILE CLASS on each line, the class an index')
+    .requiredOption(
+      '--pics <file>',
+      'list of pictures: FILE CLASS on each line, the class an index',
+    )
     .option('--images <folder>', 'where the files of the list are (default: beside the list)')
-    .option('-t, --target <class>', 'class to explain instead of that of the list: top1, a class index or a label')
-    .option('--set <option=value>', 'an option of iia (list them with: fovea methods iia); may be given several times', collect);
-  addModelOptions(addSamplingOptions(command)).optionsGroup('Output:').option('-o, --out <folder>', 'where results go', 'fovea-results');
+    .option(
+      '-t, --target <class>',
+      'class to explain instead of that of the list: top1, a class index or a label',
+    )
+    .option(
+      '--set <option=value>',
+      'an option of iia (list them with: fovea methods iia); may be given several times',
+      collect,
+    );
+  addModelOptions(addSamplingOptions(command))
+    .optionsGroup('Output:')
+    .option('-o, --out <folder>', 'where results go', 'fovea-results');
   addRunOptions(command)
     .addHelpText('after', iiaExamples)
     .action(async (flags: IiaFlags) => {
@@ -124,15 +183,29 @@ function addSag(program: Command, signal: AbortSignal, invocation: Invocation): 
     .description(
       'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which suffices for the class, and what is lost with each patch.',
     )
-    .argument('<image...>', 'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input')
+    .argument(
+      '<image...>',
+      'pictures, folders of pictures, glob patterns, or .npy files with a preprocessed 1×C×H×W input',
+    )
     .optionsGroup('Explanation:')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
-    .option('--set <option=value>', 'an option of sag (list them with: fovea methods sag); may be given several times', collect);
+    .option(
+      '--set <option=value>',
+      'an option of sag (list them with: fovea methods sag); may be given several times',
+      collect,
+    );
   addModelOptions(addSamplingOptions(command))
     .optionsGroup('Output:')
-    .option('-o, --out <folder>', 'where results go; pictures that it has results of are left out', 'fovea-results')
+    .option(
+      '-o, --out <folder>',
+      'where results go; pictures that it has results of are left out',
+      'fovea-results',
+    )
     .option('--again', 'does pictures again that the folder has results of')
-    .option('--colormap <name>', `colours of the map: ${colormapNames.join(', ')} (default: inferno)`)
+    .option(
+      '--colormap <name>',
+      `colours of the map: ${colormapNames.join(', ')} (default: inferno)`,
+    )
     .option('--json', 'one JSON object a line on stdout instead of a table')
     .option('-q, --quiet', 'say nothing but errors')
     .addHelpText('after', sagExamples)
@@ -154,10 +227,23 @@ function addAlternates(program: Command, signal: AbortSignal, invocation: Invoca
     .option('--method <name>', 'method whose map says what is salient', 'oise')
     .option('-t, --target <class>', 'class to explain: top1, a class index or a label', 'top1')
     .option('--set <option=value>', 'an option of the method; may be given several times', collect)
-    .option('--shares <per-cents>', 'shares of the box around the salient region that are replaced, separated by commas', perCents, [50, 60, 70, 80, 90])
+    .option(
+      '--shares <per-cents>',
+      'shares of the box around the salient region that are replaced, separated by commas',
+      perCents,
+      [50, 60, 70, 80, 90],
+    )
     .option('--candidates <n>', 'variations for each share', integerFrom(1, 10_000), 24)
-    .option('--threshold <share>', 'what lies above this share of the range of the map is salient', shareOf, 0.5)
-    .option('--pictures <path...>', 'pictures of your own to fill the region with, besides blurs, textures, colours and other parts of the picture')
+    .option(
+      '--threshold <share>',
+      'what lies above this share of the range of the map is salient',
+      shareOf,
+      0.5,
+    )
+    .option(
+      '--pictures <path...>',
+      'pictures of your own to fill the region with, besides blurs, textures, colours and other parts of the picture',
+    )
     .option(
       '--inpaint <model.onnx>',
       'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], from both as four channels, or from a latent vector [1, k]',
@@ -182,12 +268,23 @@ function addBenchmarkOptions(command: Command): Command {
       'methods, separated by commas, or all; the controls random and centre always run too (default: "iassa,rise,iia,grad-cam")',
       names,
     )
-    .option('--set <name.option=value>', 'an option of a method or a metric; may be given several times', collect)
+    .option(
+      '--set <name.option=value>',
+      'an option of a method or a metric; may be given several times',
+      collect,
+    )
     .option('--seed <n>', 'seed of all randomness', integerFrom(0, 2 ** 32 - 1), 0)
     .option('--limit <n>', 'only the first pictures', integerFrom(1))
     .option('--seeded-sample <n>', 'only this many pictures, drawn with the seed', integerFrom(1))
-    .option('--shard <k/n>', 'only every n-th picture from the k-th on, to share the work; auto/n takes k from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID')
-    .option('--batch-size <n>', 'pictures a model call; results do not depend on it (default: as memory allows)', integerFrom(1));
+    .option(
+      '--shard <k/n>',
+      'only every n-th picture from the k-th on, to share the work; auto/n takes k from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
+    )
+    .option(
+      '--batch-size <n>',
+      'pictures a model call; results do not depend on it (default: as memory allows)',
+      integerFrom(1),
+    );
 }
 
 /** Where the results of a benchmark go. */
@@ -196,7 +293,12 @@ function addReportOptions(command: Command): Command {
     .optionsGroup('Output:')
     .option('-o, --out <folder>', 'where scores and report go', 'fovea-benchmark')
     .option('--resume', 'go on with the scores that are in the folder')
-    .option('--gallery <n>', 'pictures shown in the report, those first on which the methods disagree most', integerFrom(0, 1000), 12)
+    .option(
+      '--gallery <n>',
+      'pictures shown in the report, those first on which the methods disagree most',
+      integerFrom(0, 1000),
+      12,
+    )
     .option('--json', 'one JSON object a line on stdout instead of a table')
     .option('-q, --quiet', 'say nothing but errors');
 }
@@ -208,7 +310,11 @@ function addEvaluate(program: Command, signal: AbortSignal, invocation: Invocati
     .description('Score methods over a data set: scores as they come, then a table and a report.')
     .optionsGroup('Benchmark:')
     .option('--dataset <kind:path>', 'the pictures and their truth (see below)')
-    .option('--data <key=value>', 'a setting of the data set, as in masks=union; may be given several times', collect)
+    .option(
+      '--data <key=value>',
+      'a setting of the data set, as in masks=union; may be given several times',
+      collect,
+    )
     .option('--pics <file>', 'a list of pictures, FILE CLASS on each line, instead of --dataset')
     .option('--images <folder>', 'where the pictures of the data set are, if not where it says')
     .addOption(
@@ -217,7 +323,11 @@ function addEvaluate(program: Command, signal: AbortSignal, invocation: Invocati
         'class to explain; recognised: only pictures that the model gets right (default: ground-truth where there are labels)',
       ).choices(['ground-truth', 'recognised', 'predicted']),
     )
-    .option('--metrics <names>', 'metrics, separated by commas, NAME or NAME:PROTOCOL, or all (default: those of the IASSA paper)', names);
+    .option(
+      '--metrics <names>',
+      'metrics, separated by commas, NAME or NAME:PROTOCOL, or all (default: those of the IASSA paper)',
+      names,
+    );
   addReportOptions(addModelOptions(addBenchmarkOptions(command)))
     .addHelpText('after', evaluateExamples)
     .action(async (flags: EvaluateFlags) => {
@@ -230,10 +340,18 @@ function addSegmentation(program: Command, signal: AbortSignal, invocation: Invo
   const command = program
     .command('segmentation')
     .summary('score maps as segmentations, as in the IIA paper')
-    .description('Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).')
+    .description(
+      'Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).',
+    )
     .optionsGroup('Benchmark:')
-    .requiredOption('--dataset <kind:path>', 'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)')
-    .option('--images <folder>', 'where the pictures of coco are, if not beside the instances file');
+    .requiredOption(
+      '--dataset <kind:path>',
+      'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)',
+    )
+    .option(
+      '--images <folder>',
+      'where the pictures of coco are, if not beside the instances file',
+    );
   addReportOptions(addModelOptions(addBenchmarkOptions(command)))
     .addHelpText('after', segmentationExamples)
     .action(async (flags: SegmentationFlags) => {
@@ -263,7 +381,9 @@ function addInspect(program: Command, signal: AbortSignal, invocation: Invocatio
       'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be differentiated (it is run forward and backward once); feature maps.',
     )
     .argument('<model>', MODEL)
-    .addOption(new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'))
+    .addOption(
+      new Option('--device <device>', 'where the model runs').choices(DEVICES).default('cpu'),
+    )
     .option('--offline', 'use only what is on this machine: no downloads')
     .option('--json', 'as JSON')
     .action(async (model: string, flags) => {

@@ -30,7 +30,10 @@ export interface ExplainPlan {
   readonly items: readonly ExplainItem[];
   /** What each file's results are called (see `resultNames`). */
   readonly names: ReadonlyMap<string, string>;
-  /** Whether the names of results always end in the class, with its label: `NAME.METHOD.INDEX-LABEL`. */
+  /**
+   * Whether the names of results always end in the class, with its label:
+   * `NAME.METHOD.INDEX-LABEL`.
+   */
   readonly classNames?: boolean;
   readonly methods: readonly MethodRequest[];
   readonly seed: number;
@@ -51,7 +54,9 @@ export interface ResultRecord {
   readonly method: string;
   readonly target: { readonly index: number; readonly label: string; readonly probability: number };
   /** Path of each file written, by format; `layer` (`layer1`, …) for maps of layers. */
-  readonly files: Readonly<Partial<Record<Format | 'layer' | 'top', string>>> & { readonly [layer: `layer${number}`]: string };
+  readonly files: Readonly<Partial<Record<Format | 'layer' | 'top', string>>> & {
+    readonly [layer: `layer${number}`]: string;
+  };
   readonly seconds: number;
   readonly modelCalls: ModelCalls;
   readonly extras: { readonly [key: string]: Json };
@@ -59,12 +64,25 @@ export interface ResultRecord {
 
 /** What became of a file, or of one method on it. */
 export type Outcome =
-  | { readonly kind: 'done'; readonly record: ResultRecord; readonly explanation: Explanation; readonly prepared: PreparedInput }
-  | { readonly kind: 'failed'; readonly file: string; readonly message: string; readonly error: unknown };
+  | {
+      readonly kind: 'done';
+      readonly record: ResultRecord;
+      readonly explanation: Explanation;
+      readonly prepared: PreparedInput;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly file: string;
+      readonly message: string;
+      readonly error: unknown;
+    };
 
 const isNpy = (file: string): boolean => file.toLowerCase().endsWith('.npy');
 
-/** Errors that end the whole run: interruption, and what the caller got wrong for all pictures alike. */
+/**
+ * Errors that end the whole run: interruption, and what the caller got wrong for all pictures
+ * alike.
+ */
 function endsRun(error: unknown, file: string): boolean {
   if (!(error instanceof FoveaError)) return false;
   return error.code === 'cancelled' || (error.code === 'usage' && !isNpy(file));
@@ -79,13 +97,17 @@ async function readBytes(file: string): Promise<Uint8Array> {
   }
 }
 
-/** What is wrong with a ready input (its shape, its values, its header) is wrong with this file only, not with the command. */
+/**
+ * What is wrong with a ready input (its shape, its values, its header) is wrong with this file
+ * only, not with the command.
+ */
 async function prepareFile({ model, signal }: ExplainPlan, file: string): Promise<PreparedInput> {
   try {
     const source = isNpy(file) ? decodeNpy(await readBytes(file), file) : await readImage(file);
     return await prepareInput(model, source, signal);
   } catch (cause) {
-    if (cause instanceof FoveaError && cause.code === 'usage') throw new FoveaError('image', cause.message, { cause });
+    if (cause instanceof FoveaError && cause.code === 'usage')
+      throw new FoveaError('image', cause.message, { cause });
     throw cause;
   }
 }
@@ -95,12 +117,21 @@ function pictureOf(prepared: PreparedInput, model: Model): Image {
   return prepared.image ?? denormalize(prepared.input, model.preprocessing);
 }
 
-async function encode(format: Format, plan: ExplainPlan, method: Method, explanation: Explanation, prepared: PreparedInput): Promise<Uint8Array | string> {
+async function encode(
+  format: Format,
+  plan: ExplainPlan,
+  method: Method,
+  explanation: Explanation,
+  prepared: PreparedInput,
+): Promise<Uint8Array | string> {
   if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
   if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
   const picture = pictureOf(prepared, plan.model);
-  const region = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
-  return encodePng(overlay(picture, explanation.map, { region, signed: method.signed, colormap: plan.colormap }));
+  const region =
+    prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
+  return encodePng(
+    overlay(picture, explanation.map, { region, signed: method.signed, colormap: plan.colormap }),
+  );
 }
 
 /** A label as part of a file's name: the first of its synonyms, in lower case and dashes. */
@@ -110,14 +141,18 @@ function slug(label: string): string {
 }
 
 /** What is between the method and the ending in the names of a result. */
-function classSuffix({ classNames }: ExplainPlan, { index, label }: Target, several: boolean): string[] {
+function classSuffix(
+  { classNames }: ExplainPlan,
+  { index, label }: Target,
+  several: boolean,
+): string[] {
   if (classNames) return [[index, slug(label)].filter((part) => part !== '').join('-')];
   return several ? [String(index)] : [];
 }
 
 /**
- * Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, `….layer.npy` where the map comes from a layer, and `….top.png`
- * where the method names superpixels.
+ * Writes the files of one result: `NAME.METHOD[.CLASS].FORMAT`, `….layer.npy` where the map comes
+ * from a layer, and `….top.png` where the method names superpixels.
  */
 async function save(
   plan: ExplainPlan,
@@ -127,8 +162,14 @@ async function save(
   prepared: PreparedInput,
   several: boolean,
 ): Promise<ResultRecord> {
-  const stem = [plan.names.get(file), method.name, ...classSuffix(plan, explanation.target, several)].join('.');
-  const files: Partial<Record<Format | 'layer' | 'top', string>> & { [layer: `layer${number}`]: string } = {};
+  const stem = [
+    plan.names.get(file),
+    method.name,
+    ...classSuffix(plan, explanation.target, several),
+  ].join('.');
+  const files: Partial<Record<Format | 'layer' | 'top', string>> & {
+    [layer: `layer${number}`]: string;
+  } = {};
   for (const format of plan.formats) {
     const path = join(plan.folder, `${stem}.${format}`);
     await writeFileAtomic(path, await encode(format, plan, method, explanation, prepared));
@@ -143,23 +184,41 @@ async function save(
   }
   if (explanation.region && plan.formats.includes('png')) {
     const picture = pictureOf(prepared, plan.model);
-    const covered = prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
+    const covered =
+      prepared.image && inputRegion(picture.width, picture.height, plan.model.preprocessing);
     files.top = join(plan.folder, `${stem}.top.png`);
     await writeFileAtomic(files.top, await encodePng(cutOut(picture, explanation.region, covered)));
   }
   const { modelCalls, extras, model } = explanation.manifest;
   const { index, label, probability } = explanation.target;
   const seconds = Math.round(1000 * explanation.seconds) / 1000;
-  return { image: file, model: model.name, method: method.name, target: { index, label, probability }, files, seconds, modelCalls, extras };
+  return {
+    image: file,
+    model: model.name,
+    method: method.name,
+    target: { index, label, probability },
+    files,
+    seconds,
+    modelCalls,
+    extras,
+  };
 }
 
-async function* explainFile(plan: ExplainPlan, { file, target }: ExplainItem, position: number): AsyncGenerator<Outcome> {
+async function* explainFile(
+  plan: ExplainPlan,
+  { file, target }: ExplainItem,
+  position: number,
+): AsyncGenerator<Outcome> {
   const work = plan.items.length * plan.methods.length;
   const name = basename(file);
   plan.onProgress((position * plan.methods.length) / work, name);
   const prepared = await prepareFile(plan, file);
   for (const [i, { method, options }] of plan.methods.entries()) {
-    const report = (share: number) => plan.onProgress((position * plan.methods.length + i + share) / work, `${name} · ${method.name}`);
+    const report = (share: number) =>
+      plan.onProgress(
+        (position * plan.methods.length + i + share) / work,
+        `${name} · ${method.name}`,
+      );
     report(0);
     try {
       const { seed, batchSize, signal, loadModel } = plan;
@@ -175,7 +234,14 @@ async function* explainFile(plan: ExplainPlan, { file, target }: ExplainItem, po
         onProgress: report,
       });
       for (const explanation of explanations) {
-        const record = await save(plan, method, file, explanation, prepared, explanations.length > 1);
+        const record = await save(
+          plan,
+          method,
+          file,
+          explanation,
+          prepared,
+          explanations.length > 1,
+        );
         yield { kind: 'done', record, explanation, prepared };
       }
     } catch (error) {
@@ -192,9 +258,10 @@ function nameFile(file: string, error: unknown, method?: string): string {
 }
 
 /**
- * Explains each file with each method and writes the results as they come. A file that cannot be read, explained or
- * written is an outcome like any other; the rest goes on.
- * @throws FoveaError `usage` for what is wrong with every file alike, `cancelled` if the signal fires.
+ * Explains each file with each method and writes the results as they come. A file that cannot be
+ * read, explained or written is an outcome like any other; the rest goes on.
+ * @throws FoveaError `usage` for what is wrong with every file alike, `cancelled` if the signal
+ * fires.
  */
 export async function* explainFiles(plan: ExplainPlan): AsyncGenerator<Outcome> {
   for (const [position, item] of plan.items.entries()) {

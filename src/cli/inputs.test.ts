@@ -9,7 +9,17 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fovea-inputs-'));
   await mkdir(join(folder, 'deep', 'er'), { recursive: true });
   await mkdir(join(folder, 'empty'));
-  const files = ['a10.png', 'a2.JPG', 'a1.webp', 'notes.txt', 'deep/er/z.jpeg', 'a1.rise.png', 'a1.rise.5.png', '.hidden.png', '[x].png'];
+  const files = [
+    'a10.png',
+    'a2.JPG',
+    'a1.webp',
+    'notes.txt',
+    'deep/er/z.jpeg',
+    'a1.rise.png',
+    'a1.rise.5.png',
+    '.hidden.png',
+    '[x].png',
+  ];
   for (const file of files) await writeFile(join(folder, file), '');
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -25,7 +35,13 @@ const expand = async (...inputs: string[]) => {
 describe('expandInputs', () => {
   test('a folder: pictures of any depth in natural order, without hidden files and results of earlier runs', async () => {
     const { files, problems, leftOut } = await expand('');
-    expect(files).toEqual(['[x].png', 'a1.webp', 'a2.JPG', 'a10.png', join('deep', 'er', 'z.jpeg')]);
+    expect(files).toEqual([
+      '[x].png',
+      'a1.webp',
+      'a2.JPG',
+      'a10.png',
+      join('deep', 'er', 'z.jpeg'),
+    ]);
     expect(problems).toEqual([]);
     expect(leftOut).toBe(2);
   });
@@ -65,13 +81,21 @@ describe('resultNames', () => {
   });
 
   test('folders tell equal stems apart', () => {
-    expect(namesOf('in/a/cat.png', 'in/b/cat.png', 'in/dog.png')).toEqual(['a/cat', 'b/cat', 'dog']);
+    expect(namesOf('in/a/cat.png', 'in/b/cat.png', 'in/dog.png')).toEqual([
+      'a/cat',
+      'b/cat',
+      'dog',
+    ]);
     expect(namesOf('in/cat.png', 'in/b/cat.png')).toEqual(['cat', 'b/cat']);
   });
 
   test('endings tell them apart in one folder', () => {
     expect(namesOf('cat.png', 'cat.jpg')).toEqual(['cat.png', 'cat.jpg']);
-    expect(namesOf('a/cat.png', 'a/cat.jpg', 'b/cat.jpg')).toEqual(['a/cat.png', 'a/cat.jpg', 'b/cat']);
+    expect(namesOf('a/cat.png', 'a/cat.jpg', 'b/cat.jpg')).toEqual([
+      'a/cat.png',
+      'a/cat.jpg',
+      'b/cat',
+    ]);
   });
 
   test('names that differ in case only are one name on some file systems', () => {

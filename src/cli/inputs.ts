@@ -26,9 +26,14 @@ interface Found {
 
 const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
 
-/** Whether a name is one that `explain` gives to its own results: `cat.rise.png`, `cat.rise.281.npy`. */
+/**
+ * Whether a name is one that `explain` gives to its own results: `cat.rise.png`,
+ * `cat.rise.281.npy`.
+ */
 function isResult(path: string, methodNames: readonly string[]): boolean {
-  const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(path);
+  const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(
+    path,
+  );
   return match !== null && [...methodNames, 'alternates'].includes(match[1]);
 }
 
@@ -43,7 +48,11 @@ async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
 /** Files found in a folder or by a pattern: sorted, without results of earlier runs. */
 function choose(found: readonly string[], methodNames: readonly string[], problem: string): Found {
   const files = found.filter((path) => !isResult(path, methodNames)).sort(naturalOrder);
-  return { files, leftOut: found.length - files.length, problem: files.length === 0 ? problem : undefined };
+  return {
+    files,
+    leftOut: found.length - files.length,
+    problem: files.length === 0 ? problem : undefined,
+  };
 }
 
 async function expandOne(input: string, methodNames: readonly string[]): Promise<Found> {
@@ -64,10 +73,14 @@ async function expandOne(input: string, methodNames: readonly string[]): Promise
 }
 
 /**
- * The files that paths, glob patterns and folders (searched to any depth for pictures) name, each once, in the order
- * given and naturally sorted within a folder or pattern. Results of earlier runs that lie there are left out.
+ * The files that paths, glob patterns and folders (searched to any depth for pictures) name, each
+ * once, in the order given and naturally sorted within a folder or pattern. Results of earlier runs
+ * that lie there are left out.
  */
-export async function expandInputs(inputs: readonly string[], methodNames: readonly string[]): Promise<ExpandedInputs> {
+export async function expandInputs(
+  inputs: readonly string[],
+  methodNames: readonly string[],
+): Promise<ExpandedInputs> {
   const files = new Map<string, string>();
   const problems: InputProblem[] = [];
   let leftOut = 0;
@@ -102,9 +115,9 @@ function groupBy(files: readonly string[], nameOf: (file: string) => string): st
 }
 
 /**
- * What the result files of each input are called: its stem. Where inputs share a stem, their folders (below the one
- * they have in common) come before it; where that is the same too, their ending stays: `a/cat`, `b/cat`, `cat.jpg`,
- * `cat.png`. No two inputs get the same name.
+ * What the result files of each input are called: its stem. Where inputs share a stem, their
+ * folders (below the one they have in common) come before it; where that is the same too, their
+ * ending stays: `a/cat`, `b/cat`, `cat.jpg`, `cat.png`. No two inputs get the same name.
  */
 export function resultNames(files: readonly string[]): Map<string, string> {
   const result = new Map<string, string>();
@@ -117,13 +130,16 @@ export function resultNames(files: readonly string[]): Map<string, string> {
     const long = (file: string) => slashes(relative(common, resolve(file)));
     const withoutEnding = (file: string) => long(file).slice(0, -extname(file).length || undefined);
     for (const same of groupBy(group, withoutEnding)) {
-      for (const file of same) result.set(file, same.length === 1 ? withoutEnding(file) : long(file));
+      for (const file of same)
+        result.set(file, same.length === 1 ? withoutEnding(file) : long(file));
     }
   }
   return distinct(result);
 }
 
-/** A last resort for names that still clash (`a.jpg` beside a stem `a.jpg`): a number at the end. */
+/**
+ * A last resort for names that still clash (`a.jpg` beside a stem `a.jpg`): a number at the end.
+ */
 function distinct(wanted: Map<string, string>): Map<string, string> {
   const taken = new Set<string>();
   for (const [file, name] of wanted) {

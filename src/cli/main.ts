@@ -3,7 +3,10 @@ import { CommanderError } from 'commander';
 import { createProgram, type Invocation } from './command.ts';
 import { BROKEN_OUTPUT, describeError, exitCodeOf, writeMessage } from './output.ts';
 
-/** Ctrl-C and SIGTERM let the result in hand go and keep the finished ones; a second one ends at once. */
+/**
+ * Ctrl-C and SIGTERM let the result in hand go and keep the finished ones; a second one ends at
+ * once.
+ */
 function listenForSignals(controller: AbortController): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -13,11 +16,16 @@ function listenForSignals(controller: AbortController): void {
   }
 }
 
-/** A reader that went away (`fovea … | head -1`) ends the work quietly; a full disk behind stdout is said. */
+/**
+ * A reader that went away (`fovea … | head -1`) ends the work quietly; a full disk behind stdout
+ * is said.
+ */
 function listenForBrokenOutput(controller: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') {
-      writeMessage(`cannot write to standard output: ${error.code === 'ENOSPC' ? 'the disk is full' : error.message}`);
+      writeMessage(
+        `cannot write to standard output: ${error.code === 'ENOSPC' ? 'the disk is full' : error.message}`,
+      );
       process.exit(1);
     }
     controller.abort(BROKEN_OUTPUT);
@@ -46,7 +54,8 @@ async function run(argv: readonly string[]): Promise<number> {
     return invocation.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode !== 0 && error.code !== 'commander.help') writeMessage(usageMessage(error));
+      if (error.exitCode !== 0 && error.code !== 'commander.help')
+        writeMessage(usageMessage(error));
       return error.exitCode === 0 ? 0 : 2;
     }
     writeMessage(describeError(error), error);

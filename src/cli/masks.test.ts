@@ -20,8 +20,15 @@ const at = (name: string) => join(folder, name);
 /** A picture of this size, as far as masks care. */
 const picture = (width: number, height: number) => ({ width, height }) as PreparedInput;
 
-async function writeMask(name: string, width: number, height: number, isObject: (x: number, y: number) => boolean): Promise<void> {
-  const data = Uint8Array.from({ length: width * height }, (_, i) => (isObject(i % width, Math.floor(i / width)) ? 1 : 0));
+async function writeMask(
+  name: string,
+  width: number,
+  height: number,
+  isObject: (x: number, y: number) => boolean,
+): Promise<void> {
+  const data = Uint8Array.from({ length: width * height }, (_, i) =>
+    isObject(i % width, Math.floor(i / width)) ? 1 : 0,
+  );
   await writeFile(at(name), await encodePng({ width, height, channels: 1, data }));
 }
 
@@ -39,7 +46,9 @@ describe('loadMask', () => {
         ),
       ),
     );
-    expect([...(await loadMask([at('left.png'), at('right.npy')], picture(4, 4), small))].slice(0, 4)).toEqual([1, 0, 0, 1]);
+    expect(
+      [...(await loadMask([at('left.png'), at('right.npy')], picture(4, 4), small))].slice(0, 4),
+    ).toEqual([1, 0, 0, 1]);
   });
 
   test('follows the stretch or the crop of the picture, by nearest neighbours', async () => {
@@ -53,11 +62,15 @@ describe('loadMask', () => {
 
   test("a mask of the model's input size is taken as it is", async () => {
     await writeMask('ready.png', 4, 4, (_, y) => y === 3);
-    expect([...(await loadMask([at('ready.png')], picture(640, 480), small))].slice(8)).toEqual([0, 0, 0, 0, 1, 1, 1, 1]);
+    expect([...(await loadMask([at('ready.png')], picture(640, 480), small))].slice(8)).toEqual([
+      0, 0, 0, 0, 1, 1, 1, 1,
+    ]);
   });
 
   test('any other size is refused', async () => {
     await writeMask('odd.png', 5, 4, () => true);
-    await expect(loadMask([at('odd.png')], picture(640, 480), small)).rejects.toThrow('odd.png is 5×4: expected the size of the picture, 640×480');
+    await expect(loadMask([at('odd.png')], picture(640, 480), small)).rejects.toThrow(
+      'odd.png is 5×4: expected the size of the picture, 640×480',
+    );
   });
 });

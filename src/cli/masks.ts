@@ -4,8 +4,16 @@ import type { PreparedInput } from '../explain.ts';
 import type { Mask } from '../image/mask.ts';
 import { fitMask, type Preprocessing } from '../model/preprocessing.ts';
 
-/** The mask of a picture in the model's view of it: stretched or cropped as the picture was, or already of that size. */
-function fitTo(mask: Mask, path: string, { width, height }: PreparedInput, preprocessing: Preprocessing): Uint8Array {
+/**
+ * The mask of a picture in the model's view of it: stretched or cropped as the picture was, or
+ * already of that size.
+ */
+function fitTo(
+  mask: Mask,
+  path: string,
+  { width, height }: PreparedInput,
+  preprocessing: Preprocessing,
+): Uint8Array {
   const [inputHeight, inputWidth] = preprocessing.size;
   if (mask.width === width && mask.height === height) return fitMask(mask, preprocessing);
   if (mask.width === inputWidth && mask.height === inputHeight) return mask.data;
@@ -19,7 +27,11 @@ function fitTo(mask: Mask, path: string, { width, height }: PreparedInput, prepr
  * The union of mask files at the model's input resolution, 1 = object.
  * @throws FoveaError `image` for a file that cannot be read or does not fit the picture.
  */
-export async function loadMask(paths: readonly string[], prepared: PreparedInput, preprocessing: Preprocessing): Promise<Uint8Array> {
+export async function loadMask(
+  paths: readonly string[],
+  prepared: PreparedInput,
+  preprocessing: Preprocessing,
+): Promise<Uint8Array> {
   const union = new Uint8Array(preprocessing.size[0] * preprocessing.size[1]);
   for (const path of paths) {
     const mask = fitTo(await readMask(path), path, prepared, preprocessing);

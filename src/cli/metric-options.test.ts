@@ -4,16 +4,25 @@ import { requestMethods, settingsFor } from './options.ts';
 
 describe('requestMetrics', () => {
   test('takes protocols and options', () => {
-    const [deletion, rows] = requestMetrics(['deletion', 'f1:chefer-2021-rows'], ['deletion.step=448', 'rise.N=7']);
+    const [deletion, rows] = requestMetrics(
+      ['deletion', 'f1:chefer-2021-rows'],
+      ['deletion.step=448', 'rise.N=7'],
+    );
     expect(deletion).toMatchObject({ key: 'deletion', preset: undefined, options: { step: 448 } });
-    expect(rows).toMatchObject({ key: 'f1:chefer-2021-rows', preset: 'chefer-2021-rows', options: {} });
+    expect(rows).toMatchObject({
+      key: 'f1:chefer-2021-rows',
+      preset: 'chefer-2021-rows',
+      options: {},
+    });
     expect(rows.metric.name).toBe('f1');
   });
 
   test('leaves settings of methods to them', () => {
     const settings = ['deletion.step=448', 'rise.N=7'];
     expect(requestMethods(['rise', 'random'], settingsFor(settings))[0].options).toEqual({ N: 7 });
-    expect(() => requestMethods(['iia', 'random'], settingsFor(settings))).toThrow('rise is not among the methods asked for');
+    expect(() => requestMethods(['iia', 'random'], settingsFor(settings))).toThrow(
+      'rise is not among the methods asked for',
+    );
   });
 
   test.each([

@@ -12,29 +12,44 @@ function metricOf(key: string): Omit<BenchmarkMetric, 'options'> {
   const [, name, preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
   const metric = findMetric(name);
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
-    throw new FoveaError('usage', `${name} has no protocol "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`);
+    throw new FoveaError(
+      'usage',
+      `${name} has no protocol "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`,
+    );
   }
   return { key, metric, preset };
 }
 
 /**
- * Metrics by name, `NAME:PRESET` for another protocol than the first, with the options of `--set metric.option=value`.
- * Settings of methods are left alone.
+ * Metrics by name, `NAME:PRESET` for another protocol than the first, with the options of `--set
+ * metric.option=value`. Settings of methods are left alone.
  * @throws FoveaError `usage` for an unknown metric, protocol or option, or a value out of range.
  */
-export function requestMetrics(keys: readonly string[], settings: readonly string[] = []): BenchmarkMetric[] {
+export function requestMetrics(
+  keys: readonly string[],
+  settings: readonly string[] = [],
+): BenchmarkMetric[] {
   const requested = keys.map(metricOf);
   const given = Object.entries(splitSettings('--set', settings)).flatMap(([address, text]) => {
-    const [name, option] = [address.slice(0, address.indexOf('.')), address.slice(address.indexOf('.') + 1)];
+    const [name, option] = [
+      address.slice(0, address.indexOf('.')),
+      address.slice(address.indexOf('.') + 1),
+    ];
     return metrics.has(name) ? [{ name, option, text: String(text) }] : [];
   });
   for (const { name } of given) {
-    if (!requested.some(({ metric }) => metric.name === name)) throw new FoveaError('usage', `--set ${name}: ${name} is not among the metrics asked for`);
+    if (!requested.some(({ metric }) => metric.name === name))
+      throw new FoveaError('usage', `--set ${name}: ${name} is not among the metrics asked for`);
   }
   return requested.map(({ key, metric, preset }) => {
     const own = given.filter(({ name }) => name === metric.name);
-    const options = Object.fromEntries(own.map(({ option, text }) => [option, valueFor(metric, option, text)]));
-    parseOptions(metric, { ...metric.presets[preset ?? Object.keys(metric.presets)[0]], ...options });
+    const options = Object.fromEntries(
+      own.map(({ option, text }) => [option, valueFor(metric, option, text)]),
+    );
+    parseOptions(metric, {
+      ...metric.presets[preset ?? Object.keys(metric.presets)[0]],
+      ...options,
+    });
     return { key, metric, preset, options };
   });
 }

@@ -3,17 +3,24 @@ import { integerFrom, names, namesOf, requestMethods, requestPreprocessing } fro
 
 describe('--set', () => {
   test('numbers, text and lists arrive as the option wants them', () => {
-    const [occlusion] = requestMethods(['occlusion'], ['occlusion.window=[16, 24]', 'occlusion.stride=4', 'occlusion.baseline=black']);
+    const [occlusion] = requestMethods(
+      ['occlusion'],
+      ['occlusion.window=[16, 24]', 'occlusion.stride=4', 'occlusion.baseline=black'],
+    );
     expect(occlusion.options).toEqual({ window: [16, 24], stride: 4, baseline: 'black' });
   });
 
   test('the method may be left out where there is only one', () => {
     expect(requestMethods(['occlusion'], ['stride=4'])[0].options).toEqual({ stride: 4 });
-    expect(() => requestMethods(['occlusion', 'random'], ['stride=4'])).toThrow('name the method too, as in occlusion.stride=VALUE');
+    expect(() => requestMethods(['occlusion', 'random'], ['stride=4'])).toThrow(
+      'name the method too, as in occlusion.stride=VALUE',
+    );
   });
 
   test('the last of several settings counts', () => {
-    expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0].options).toEqual({ stride: 5 });
+    expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0].options).toEqual({
+      stride: 5,
+    });
   });
 
   test.each([
@@ -31,7 +38,9 @@ describe('--set', () => {
 
 describe('--preprocess', () => {
   test('text, numbers and lists', () => {
-    expect(requestPreprocessing(['resize=crop', 'shorterSide=256', 'mean=[0.5, 0.5, 0.5]'])).toEqual({
+    expect(
+      requestPreprocessing(['resize=crop', 'shorterSide=256', 'mean=[0.5, 0.5, 0.5]']),
+    ).toEqual({
       resize: 'crop',
       shorterSide: 256,
       mean: [0.5, 0.5, 0.5],
@@ -56,9 +65,12 @@ describe('argument parsers', () => {
     expect(() => namesOf(['npy', 'png'])('gif')).toThrow('"gif" is none of npy, png');
   });
 
-  test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])('"%s" is no integer of at least 0', (text) => {
-    expect(() => integerFrom(0)(text)).toThrow('an integer of at least 0');
-  });
+  test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])(
+    '"%s" is no integer of at least 0',
+    (text) => {
+      expect(() => integerFrom(0)(text)).toThrow('an integer of at least 0');
+    },
+  );
 
   test('integers', () => {
     expect(integerFrom(0, 10)('10')).toBe(10);

@@ -32,7 +32,13 @@ test('wrapText breaks at spaces and indents', () => {
 });
 
 test('formatShare', () => {
-  expect([0, 0.00001, 0.5, 0.99999, 1].map(formatShare)).toEqual(['0.0%', '<0.1%', '50.0%', '100.0%', '100.0%']);
+  expect([0, 0.00001, 0.5, 0.99999, 1].map(formatShare)).toEqual([
+    '0.0%',
+    '<0.1%',
+    '50.0%',
+    '100.0%',
+    '100.0%',
+  ]);
 });
 
 test('exit codes', () => {
@@ -43,5 +49,7 @@ test('exit codes', () => {
 });
 
 test('an error that is not ours says that it is a bug, without a stack', () => {
-  expect(describeError(new TypeError('x is undefined'))).toMatch(/^internal: x is undefined \(a bug in Fovea/);
+  expect(describeError(new TypeError('x is undefined'))).toMatch(
+    /^internal: x is undefined \(a bug in Fovea/,
+  );
 });

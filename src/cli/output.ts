@@ -2,7 +2,9 @@ import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import { FoveaError, messageOf } from '../errors.ts';
 
-/** Why the signal of a command fired, where nobody reads its output any more: nothing is said then. */
+/**
+ * Why the signal of a command fired, where nobody reads its output any more: nothing is said then.
+ */
 export const BROKEN_OUTPUT = 'broken output';
 
 /** A cell of a table; numbers are put to the right. */
@@ -26,10 +28,18 @@ const BLANK = {
   middle: '  ',
 };
 
-/** A plain table: no frame, a rule under the head, no colours, so that it reads and greps well anywhere. */
+/**
+ * A plain table: no frame, a rule under the head, no colours, so that it reads and greps well
+ * anywhere.
+ */
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => /^(-?[\d,.]+%?|[–-])$/.test(String(row[column]))));
-  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => String(row[column]).length)));
+  const numeric = head.map(
+    (_, column) =>
+      rows.length > 0 && rows.every((row) => /^(-?[\d,.]+%?|[–-])$/.test(String(row[column]))),
+  );
+  const widths = head.map((name, column) =>
+    Math.max(name.length, ...rows.map((row) => String(row[column]).length)),
+  );
   const table = new Table({
     chars: BLANK,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
@@ -111,7 +121,10 @@ export function exitCodeOf(error: unknown): number {
   return error.code === 'usage' ? 2 : error.code === 'cancelled' ? 130 : 1;
 }
 
-/** Writes a message to stderr as one line: `fovea: …`. With FOVEA_DEBUG in the environment, the stack of `error` too. */
+/**
+ * Writes a message to stderr as one line: `fovea: …`. With FOVEA_DEBUG in the environment, the
+ * stack of `error` too.
+ */
 export function writeMessage(text: string, error?: unknown): void {
   process.stderr.write(`fovea: ${oneLine(text)}\n`);
   if (process.env.FOVEA_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
@@ -151,7 +164,13 @@ function createBar(): Progress & { clear(): void } {
 const silent = { update() {}, clear() {}, stop() {} };
 
 /** The output of one command. */
-export function createOutput({ json = false, quiet = false }: { json?: boolean; quiet?: boolean }): Output {
+export function createOutput({
+  json = false,
+  quiet = false,
+}: {
+  json?: boolean;
+  quiet?: boolean;
+}): Output {
   const bar = process.stderr.isTTY && !quiet ? createBar() : silent;
   const say = (text: string, error?: unknown) => {
     bar.clear();

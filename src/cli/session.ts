@@ -23,13 +23,23 @@ export interface LoadedModel {
   readonly loadModel: (source: string) => Promise<Model>;
 }
 
-/** Loads the model of a command, with a progress bar for downloads, and says once what was assumed. */
-export async function openModel(flags: ModelFlags, output: Output, signal: AbortSignal): Promise<LoadedModel> {
+/**
+ * Loads the model of a command, with a progress bar for downloads, and says once what was assumed.
+ */
+export async function openModel(
+  flags: ModelFlags,
+  output: Output,
+  signal: AbortSignal,
+): Promise<LoadedModel> {
   throwIfCancelled(signal);
   const { device, threads, offline } = flags;
-  const onProgress = ({ file, bytes, total }: DownloadProgress) => output.progress.update(total ? bytes / total : 0, `downloading ${file}`);
-  const load = (source: string, preprocessing?: Partial<Preprocessing>) => loadModel(source, { device, threads, offline, preprocessing, signal, onProgress });
-  const model = await load(flags.model, requestPreprocessing(flags.preprocess)).finally(() => output.progress.stop());
+  const onProgress = ({ file, bytes, total }: DownloadProgress) =>
+    output.progress.update(total ? bytes / total : 0, `downloading ${file}`);
+  const load = (source: string, preprocessing?: Partial<Preprocessing>) =>
+    loadModel(source, { device, threads, offline, preprocessing, signal, onProgress });
+  const model = await load(flags.model, requestPreprocessing(flags.preprocess)).finally(() =>
+    output.progress.stop(),
+  );
   for (const warning of model.warnings) output.note(warning);
   return { model, loadModel: (source) => load(source) };
 }

@@ -49,7 +49,9 @@ describe('run-length masks', () => {
       [1, 1, 0],
       [300, 200, 0.001],
     ] as const) {
-      const mask = Uint8Array.from({ length: width * height }, () => (random.uniform() < density ? 1 : 0));
+      const mask = Uint8Array.from({ length: width * height }, () =>
+        random.uniform() < density ? 1 : 0,
+      );
       const runs = runsOf(mask, width, height);
       expect(decodeRuns(encodeRuns(runs))).toEqual(runs);
       expect([...fromRuns(runs, width, height)]).toEqual([...mask]);
@@ -77,13 +79,18 @@ describe('polygons', () => {
   });
 
   it('agree with a point-in-polygon test for a star that crosses itself, also beyond the border', () => {
-    const points = Array.from({ length: 5 }, (_, i) => [20 + 24 * Math.sin((4 * Math.PI * i) / 5), 15 - 18 * Math.cos((4 * Math.PI * i) / 5)]);
+    const points = Array.from({ length: 5 }, (_, i) => [
+      20 + 24 * Math.sin((4 * Math.PI * i) / 5),
+      15 - 18 * Math.cos((4 * Math.PI * i) / 5),
+    ]);
     const inside = (x: number, y: number) =>
       points.filter(([xa, ya], i) => {
         const [xb, yb] = points[(i + 1) % 5];
         return ya > y !== yb > y && x < xa + ((y - ya) * (xb - xa)) / (yb - ya);
       }).length % 2;
-    const expected = Array.from({ length: 40 * 30 }, (_, i) => inside((i % 40) + 0.5, Math.floor(i / 40) + 0.5));
+    const expected = Array.from({ length: 40 * 30 }, (_, i) =>
+      inside((i % 40) + 0.5, Math.floor(i / 40) + 0.5),
+    );
     expect([...fill(40, 30, points.flat())]).toEqual(expected);
   });
 });
@@ -115,12 +122,19 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fovea-coco-'));
   await mkdir(join(folder, 'images'));
   const picture = (name: string, width: number, height: number) =>
-    encodePng({ width, height, data: new Uint8Array(3 * width * height).fill(90) }).then((bytes) => writeFile(join(folder, 'images', name), bytes));
+    encodePng({ width, height, data: new Uint8Array(3 * width * height).fill(90) }).then((bytes) =>
+      writeFile(join(folder, 'images', name), bytes),
+    );
   await picture('1.png', 6, 4);
   await picture('2.png', 4, 4);
   await writeFile(join(folder, 'images', '3.png'), 'no picture');
   const crowd = Uint8Array.from([1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
-  const annotation = (image_id: number, category_id: number, segmentation: unknown, iscrowd = 0) => ({
+  const annotation = (
+    image_id: number,
+    category_id: number,
+    segmentation: unknown,
+    iscrowd = 0,
+  ) => ({
     image_id,
     category_id,
     segmentation,
@@ -165,11 +179,29 @@ async function samples(options: Record<string, unknown>): Promise<Sample[]> {
 describe('coco', () => {
   it('has a sample for each category that ImageNet knows, with polygons and run lengths as masks', async () => {
     const dataset = await openDataset(`coco:${folder}`);
-    expect(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i))).toEqual(['1.dog', '2.chair', '3.dog']);
+    expect(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i))).toEqual([
+      '1.dog',
+      '2.chair',
+      '3.dog',
+    ]);
     const [dog, chair, ...rest] = await samples({});
     expect(rest).toEqual([]); // 3.png is damaged, and skipped
     expect(dog.label).toEqual({ name: 'dog', indices: COCO_TO_IMAGENET.dog });
-    expect([...(dog.mask?.data ?? [])]).toEqual([1, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, ...new Array(12).fill(0)]);
+    expect([...(dog.mask?.data ?? [])]).toEqual([
+      1,
+      1,
+      0,
+      0,
+      1,
+      1,
+      1,
+      1,
+      0,
+      0,
+      0,
+      0,
+      ...new Array(12).fill(0),
+    ]);
     expect([...(chair.mask?.data ?? [])]).toEqual([1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0]);
     expect(chair.boxes).toHaveLength(2);
   });
@@ -197,7 +229,9 @@ describe('coco', () => {
     ['cocoa:x', {}, /unknown data set "cocoa:x": expected image-folder:PATH/],
     ['demo-scenes', { masks: 'union' }, /demo-scenes has no option "masks"/],
   ])('%s is refused in a sentence', async (spec, options, message) => {
-    await expect(openDataset(spec as string, options as Record<string, unknown>)).rejects.toMatchObject({
+    await expect(
+      openDataset(spec as string, options as Record<string, unknown>),
+    ).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringMatching(message as RegExp),
     });

@@ -10,7 +10,10 @@ import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
 
-const runLength = z.object({ size: z.tuple([z.int(), z.int()]), counts: z.union([z.string(), z.array(z.number())]) });
+const runLength = z.object({
+  size: z.tuple([z.int(), z.int()]),
+  counts: z.union([z.string(), z.array(z.number())]),
+});
 const annotationSchema = z.object({
   image_id: z.number(),
   category_id: z.number(),
@@ -19,7 +22,9 @@ const annotationSchema = z.object({
   segmentation: z.union([z.array(z.array(z.number())), runLength]),
 });
 const fileSchema = z.object({
-  images: z.array(z.object({ id: z.number(), file_name: z.string(), width: z.number(), height: z.number() })),
+  images: z.array(
+    z.object({ id: z.number(), file_name: z.string(), width: z.number(), height: z.number() }),
+  ),
   annotations: z.array(z.unknown()),
   categories: z.array(z.object({ id: z.number(), name: z.string() })),
 });
@@ -27,8 +32,14 @@ const fileSchema = z.object({
 type Annotation = z.output<typeof annotationSchema>;
 type Picture = z.output<typeof fileSchema>['images'][number];
 
-/** The pixels of an annotation: polygons, or run lengths as numbers or as COCO's compressed text. */
-export function maskOf({ segmentation }: Pick<Annotation, 'segmentation'>, width: number, height: number): Uint8Array {
+/**
+ * The pixels of an annotation: polygons, or run lengths as numbers or as COCO's compressed text.
+ */
+export function maskOf(
+  { segmentation }: Pick<Annotation, 'segmentation'>,
+  width: number,
+  height: number,
+): Uint8Array {
   if (Array.isArray(segmentation)) {
     const mask = new Uint8Array(width * height);
     for (const points of segmentation) {
@@ -39,7 +50,11 @@ export function maskOf({ segmentation }: Pick<Annotation, 'segmentation'>, width
     return mask;
   }
   const { size, counts } = segmentation;
-  if (size[0] !== height || size[1] !== width) throw new FoveaError('image', `a run-length mask is ${size[1]}×${size[0]}, its picture ${width}×${height}`);
+  if (size[0] !== height || size[1] !== width)
+    throw new FoveaError(
+      'image',
+      `a run-length mask is ${size[1]}×${size[0]}, its picture ${width}×${height}`,
+    );
   return fromRuns(typeof counts === 'string' ? decodeRuns(counts) : counts, width, height);
 }
 
@@ -60,15 +75,25 @@ interface Index {
 /** The instances file, or `instances.json`, `instances_val2017.json`, … in a folder. */
 function instancesPath(path: string): string {
   if (extname(path).toLowerCase() === '.json') return path;
-  const usual = ['instances.json', 'annotations/instances_val2017.json', 'annotations/instances_val2014.json'].map((name) => join(path, name));
+  const usual = [
+    'instances.json',
+    'annotations/instances_val2017.json',
+    'annotations/instances_val2014.json',
+  ].map((name) => join(path, name));
   return usual.find((file) => existsSync(file)) ?? usual[0];
 }
 
-/** The folder that holds the pictures: `images/`, the set that the file is named after, or beside the file. */
+/**
+ * The folder that holds the pictures: `images/`, the set that the file is named after, or beside
+ * the file.
+ */
 function imagesFolder(file: string): string {
   const set = /instances_(\w+)\.json$/.exec(basename(file))?.[1];
   const folder = dirname(file);
-  const usual = [join(folder, 'images'), ...(set ? [join(folder, set), join(folder, '..', set), join(folder, '..', 'images', set)] : [])];
+  const usual = [
+    join(folder, 'images'),
+    ...(set ? [join(folder, set), join(folder, '..', set), join(folder, '..', 'images', set)] : []),
+  ];
   return usual.find((each) => existsSync(each)) ?? folder;
 }
 
@@ -85,32 +110,66 @@ function parseInstances(text: string, file: string): z.output<typeof fileSchema>
   throw new FoveaError('usage', `${file} is no COCO instances file: ${path.join('.')}: ${message}`);
 }
 
-/** Sorts annotations by picture; those that are damaged, or of an unknown picture or category, are problems. */
-function indexOf(file: string, { images, annotations, categories }: z.output<typeof fileSchema>): Index {
+/**
+ * Sorts annotations by picture; those that are damaged, or of an unknown picture or category, are
+ * problems.
+ */
+function indexOf(
+  file: string,
+  { images, annotations, categories }: z.output<typeof fileSchema>,
+): Index {
   const names = new Map(categories.map(({ id, name }) => [id, name]));
   const byPicture = new Map<number, Annotation[]>(images.map(({ id }) => [id, []]));
   const problems: string[] = [];
   for (const [i, value] of annotations.entries()) {
     const { success, data } = annotationSchema.safeParse(value);
     const where = `${file}, annotation ${i + 1}`;
-    if (!success) problems.push(`${where}: expected image_id, category_id and a segmentation of polygons or run lengths`);
-    else if (!names.has(data.category_id)) problems.push(`${where}: unknown category ${data.category_id}`);
-    else if (!byPicture.has(data.image_id)) problems.push(`${where}: unknown picture ${data.image_id}`);
+    if (!success)
+      problems.push(
+        `${where}: expected image_id, category_id and a segmentation of polygons or run lengths`,
+      );
+    else if (!names.has(data.category_id))
+      problems.push(`${where}: unknown category ${data.category_id}`);
+    else if (!byPicture.has(data.image_id))
+      problems.push(`${where}: unknown picture ${data.image_id}`);
     else byPicture.get(data.image_id)?.push(data);
   }
-  return { pictures: [...images].sort((a, b) => naturalOrder(a.file_name, b.file_name)), byPicture, categories: names, problems };
+  return {
+    pictures: [...images].sort((a, b) => naturalOrder(a.file_name, b.file_name)),
+    byPicture,
+    categories: names,
+    problems,
+  };
 }
 
-/** The samples: one a picture, or one for each category in a picture that ImageNet has classes of. */
-function entriesOf({ pictures, byPicture, categories }: Index, masks: 'category' | 'union', keepCrowds: boolean): Entry[] {
+/**
+ * The samples: one a picture, or one for each category in a picture that ImageNet has classes of.
+ */
+function entriesOf(
+  { pictures, byPicture, categories }: Index,
+  masks: 'category' | 'union',
+  keepCrowds: boolean,
+): Entry[] {
   return pictures.flatMap((picture): Entry[] => {
-    const annotations = (byPicture.get(picture.id) ?? []).filter(({ iscrowd }) => keepCrowds || !iscrowd);
+    const annotations = (byPicture.get(picture.id) ?? []).filter(
+      ({ iscrowd }) => keepCrowds || !iscrowd,
+    );
     if (masks === 'union') return [{ picture, annotations }];
-    const ids = [...new Set(annotations.map(({ category_id }) => category_id))].sort((a, b) => a - b);
+    const ids = [...new Set(annotations.map(({ category_id }) => category_id))].sort(
+      (a, b) => a - b,
+    );
     return ids.flatMap((id) => {
       const category = categories.get(id) as string;
       const known = (COCO_TO_IMAGENET[category] ?? []).length > 0;
-      return known ? [{ picture, annotations: annotations.filter(({ category_id }) => category_id === id), category }] : [];
+      return known
+        ? [
+            {
+              picture,
+              annotations: annotations.filter(({ category_id }) => category_id === id),
+              category,
+            },
+          ]
+        : [];
     });
   });
 }
@@ -125,20 +184,35 @@ function unionOf(annotations: readonly Annotation[], { width, height }: Picture)
 }
 
 const boxesOf = (annotations: readonly Annotation[]): Box[] =>
-  annotations.flatMap(({ bbox }) => (bbox ? [{ left: bbox[0], top: bbox[1], width: bbox[2], height: bbox[3] }] : []));
+  annotations.flatMap(({ bbox }) =>
+    bbox ? [{ left: bbox[0], top: bbox[1], width: bbox[2], height: bbox[3] }] : [],
+  );
 
 const idOf = ({ picture, category }: Entry): string =>
   `${picture.file_name.replace(/\.[^.]*$/, '').replaceAll('/', '.')}${category === undefined ? '' : `.${category.replaceAll(' ', '-')}`}`;
 
 /** The protocol in words, and what of the data set it leaves out. */
-function protocolOf(masks: 'category' | 'union', crowd: 'include' | 'exclude', index: Index): string[] {
-  if (masks === 'union') return [`Mask: the union of all annotations of the picture, of all categories; crowds ${crowd}d.`];
-  const present = new Set([...index.byPicture.values()].flat().map(({ category_id }) => index.categories.get(category_id) as string));
+function protocolOf(
+  masks: 'category' | 'union',
+  crowd: 'include' | 'exclude',
+  index: Index,
+): string[] {
+  if (masks === 'union')
+    return [
+      `Mask: the union of all annotations of the picture, of all categories; crowds ${crowd}d.`,
+    ];
+  const present = new Set(
+    [...index.byPicture.values()]
+      .flat()
+      .map(({ category_id }) => index.categories.get(category_id) as string),
+  );
   const without = [...present].filter((name) => (COCO_TO_IMAGENET[name] ?? []).length === 0).sort();
   return [
     `Mask: the union of the annotations of one category; a sample for each category in a picture; crowds ${crowd}d.`,
     'Label: the ImageNet classes that count as the category, by the table in docs/datasets.md.',
-    ...(without.length > 0 ? [`Categories without an ImageNet class, left out: ${without.join(', ')}.`] : []),
+    ...(without.length > 0
+      ? [`Categories without an ImageNet class, left out: ${without.join(', ')}.`]
+      : []),
   ];
 }
 
@@ -151,9 +225,19 @@ export const coco = defineReader({
     masks: z
       .enum(['category', 'union'])
       .default('category')
-      .describe('a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)'),
-    crowd: z.enum(['include', 'exclude']).default('include').describe('whether annotations of crowds (iscrowd) belong to the mask'),
-    images: z.string().optional().describe('folder of the pictures (default: images/ beside the file, or the set it is named after)'),
+      .describe(
+        'a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)',
+      ),
+    crowd: z
+      .enum(['include', 'exclude'])
+      .default('include')
+      .describe('whether annotations of crowds (iscrowd) belong to the mask'),
+    images: z
+      .string()
+      .optional()
+      .describe(
+        'folder of the pictures (default: images/ beside the file, or the set it is named after)',
+      ),
   }),
 
   async open(path, { masks, crowd, images }) {
@@ -179,8 +263,17 @@ export const coco = defineReader({
             'image',
             `${join(folder, picture.file_name)} is ${image.width}×${image.height}, its annotations ${picture.width}×${picture.height}`,
           );
-        const label = category === undefined ? {} : { label: { name: category, indices: COCO_TO_IMAGENET[category] } };
-        return { id: idOf(entries[i]), image, ...label, mask: unionOf(annotations, picture), boxes: boxesOf(annotations) };
+        const label =
+          category === undefined
+            ? {}
+            : { label: { name: category, indices: COCO_TO_IMAGENET[category] } };
+        return {
+          id: idOf(entries[i]),
+          image,
+          ...label,
+          mask: unionOf(annotations, picture),
+          boxes: boxesOf(annotations),
+        };
       },
     });
   },

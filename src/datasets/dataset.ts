@@ -11,10 +11,16 @@ export interface Box {
   readonly height: number;
 }
 
-/** What a picture is of: a name, and the classes of the model that count as it where the data set knows them. */
+/**
+ * What a picture is of: a name, and the classes of the model that count as it where the data set
+ * knows them.
+ */
 export interface ClassLabel {
   readonly name: string;
-  /** Class indices; a COCO "dog" is any of ImageNet's breeds. Without them the name has to be a label of the model. */
+  /**
+   * Class indices; a COCO "dog" is any of ImageNet's breeds. Without them the name has to be a
+   * label of the model.
+   */
   readonly indices?: readonly number[];
 }
 
@@ -42,13 +48,19 @@ export interface Dataset extends AsyncIterable<Sample> {
   readonly length: number;
   /** What samples have; single ones may lack it. */
   readonly provides: readonly Truth[];
-  /** The classes that label indices count, where they are those of ImageNet (ILSVRC 2012, 0 … 999). */
+  /**
+   * The classes that label indices count, where they are those of ImageNet (ILSVRC 2012, 0 …
+   * 999).
+   */
   readonly classes?: 'imagenet';
   /** How the truth was read, one sentence each: what a report has to say. */
   readonly protocol: readonly string[];
   /** The reader's options, all of them; `openDataset` fills them in. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** SHA-256 of the file that ids, labels or masks stand in, where there is one: scores of another are of other samples. */
+  /**
+   * SHA-256 of the file that ids, labels or masks stand in, where there is one: scores of another
+   * are of other samples.
+   */
   readonly index?: string;
   /** What is wrong with its index, one sentence each: entries that are left out. */
   readonly problems: readonly string[];
@@ -93,8 +105,13 @@ export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>)
   };
 }
 
-/** Sample `index`, or the error of one whose picture or mask is damaged; any other error is thrown. */
-export async function readSample(dataset: Pick<Dataset, 'read'>, index: number): Promise<Sample | FoveaError> {
+/**
+ * Sample `index`, or the error of one whose picture or mask is damaged; any other error is thrown.
+ */
+export async function readSample(
+  dataset: Pick<Dataset, 'read'>,
+  index: number,
+): Promise<Sample | FoveaError> {
   try {
     return await dataset.read(index);
   } catch (error) {
@@ -117,6 +134,8 @@ export interface DatasetReader<Schema extends z.ZodObject = z.ZodObject> {
 }
 
 /** Declares a reader; exists so that options are typed from their schema. */
-export function defineReader<Schema extends z.ZodObject>(reader: DatasetReader<Schema>): DatasetReader<Schema> {
+export function defineReader<Schema extends z.ZodObject>(
+  reader: DatasetReader<Schema>,
+): DatasetReader<Schema> {
   return reader;
 }

@@ -20,7 +20,8 @@ async function write(name: string, bytes: Uint8Array | string): Promise<void> {
 }
 
 /** A picture of one row. */
-const row = (pixels: readonly (readonly [number, number, number])[]) => encodePng({ width: pixels.length, height: 1, data: Uint8Array.from(pixels.flat()) });
+const row = (pixels: readonly (readonly [number, number, number])[]) =>
+  encodePng({ width: pixels.length, height: 1, data: Uint8Array.from(pixels.flat()) });
 const GREY = [9, 9, 9] as const;
 
 async function all(spec: string, options = {}): Promise<Sample[]> {
@@ -31,10 +32,17 @@ async function all(spec: string, options = {}): Promise<Sample[]> {
 
 describe('objects', () => {
   beforeAll(async () => {
-    for (const name of ['a', 'b']) await write(`objects/images/${name}.png`, await row([GREY, GREY, GREY]));
+    for (const name of ['a', 'b'])
+      await write(`objects/images/${name}.png`, await row([GREY, GREY, GREY]));
     await write('objects/images/c.jpg', 'broken');
-    await write('objects/masks/a.png', await encodePng({ width: 3, height: 1, channels: 1, data: Uint8Array.of(0, 255, 7) }));
-    await write('objects/labels.txt', 'a.png\t294\tn02132136\tbrown_bear\nb.png\t5\tn1\tx\nc.jpg\t5\tn1\tx\nd.png\tbear\n');
+    await write(
+      'objects/masks/a.png',
+      await encodePng({ width: 3, height: 1, channels: 1, data: Uint8Array.of(0, 255, 7) }),
+    );
+    await write(
+      'objects/labels.txt',
+      'a.png\t294\tn02132136\tbrown_bear\nb.png\t5\tn1\tx\nc.jpg\t5\tn1\tx\nd.png\tbear\n',
+    );
   });
 
   it('reads labels and masks; without mask where there is none', async () => {
@@ -47,14 +55,20 @@ describe('objects', () => {
 
   it('names a damaged picture when it is read, and a wrong line when it is opened', async () => {
     const dataset = await openDataset(`objects:${folder}/objects`);
-    expect(await readSample(dataset, 2)).toMatchObject({ code: 'image', message: expect.stringContaining('c.jpg') });
-    expect(dataset.problems).toEqual([expect.stringMatching(/line 4: expected FILE, ImageNet index/)]);
+    expect(await readSample(dataset, 2)).toMatchObject({
+      code: 'image',
+      message: expect.stringContaining('c.jpg'),
+    });
+    expect(dataset.problems).toEqual([
+      expect.stringMatching(/line 4: expected FILE, ImageNet index/),
+    ]);
   });
 });
 
 describe('image-folder', () => {
   beforeAll(async () => {
-    for (const name of ['cat/x.png', 'cat/x2.png', 'dog/x.png']) await write(`classes/${name}`, await row([GREY, GREY]));
+    for (const name of ['cat/x.png', 'cat/x2.png', 'dog/x.png'])
+      await write(`classes/${name}`, await row([GREY, GREY]));
     await write(
       'masks/x2_1.png',
       await row([
@@ -66,16 +80,20 @@ describe('image-folder', () => {
 
   it('takes folders for classes, and masks from a folder', async () => {
     const samples = await all(`image-folder:${folder}/classes`, { masks: join(folder, 'masks') });
-    expect(samples.map(({ id, label, mask }) => [id, label?.name, mask && [...mask.data]])).toEqual([
-      ['cat.x', 'cat', undefined],
-      ['cat.x2', 'cat', [1, 0]],
-      ['dog.x', 'dog', undefined],
-    ]);
+    expect(samples.map(({ id, label, mask }) => [id, label?.name, mask && [...mask.data]])).toEqual(
+      [
+        ['cat.x', 'cat', undefined],
+        ['cat.x2', 'cat', [1, 0]],
+        ['dog.x', 'dog', undefined],
+      ],
+    );
     expect((await openDataset(`image-folder:${folder}/classes/cat`)).provides).toEqual([]);
   });
 
   it('refuses masks of no picture', async () => {
-    await expect(openDataset(`image-folder:${folder}/classes/dog`, { masks: folder })).rejects.toThrow('holds no mask of any picture');
+    await expect(
+      openDataset(`image-folder:${folder}/classes/dog`, { masks: folder }),
+    ).rejects.toThrow('holds no mask of any picture');
   });
 });
 
@@ -89,7 +107,8 @@ test('samples that would share an id are numbered, and stay apart in a part of t
     ['one.2', 'b'],
   ]);
   expect(selectSamples(dataset, { shard: { index: 1, count: 2 } }).idOf(0)).toBe('one.2');
-  for (const name of ['a.b.png', 'a/b.png', 'a.b.2.png']) await write(`dots/x/${name}`, await row([GREY]));
+  for (const name of ['a.b.png', 'a/b.png', 'a.b.2.png'])
+    await write(`dots/x/${name}`, await row([GREY]));
   expect(new Set((await all(`image-folder:${folder}/dots`)).map(({ id }) => id)).size).toBe(3);
 });
 
@@ -97,7 +116,9 @@ test('pics-list: classes of lines, pictures twice, lines without class', async (
   await write('list/a b.png', await row([GREY]));
   await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');
   const dataset = await openDataset(`pics-list:${folder}/list/pics.txt`);
-  expect((await all(`pics-list:${folder}/list/pics.txt`)).map(({ id, label }) => [id, label?.indices])).toEqual([
+  expect(
+    (await all(`pics-list:${folder}/list/pics.txt`)).map(({ id, label }) => [id, label?.indices]),
+  ).toEqual([
     ['1.a b.png', [4]],
     ['2.a b.png', [7]],
   ]);
@@ -112,13 +133,23 @@ describe('voc', () => {
     [224, 224, 192],
   ] as const;
   beforeAll(async () => {
-    for (const id of ['p', 'q']) await write(`voc/JPEGImages/${id}.jpg`, await row([GREY, GREY, GREY, GREY, GREY]));
-    await write('voc/SegmentationClass/p.png', await row([AEROPLANE, RIM, SOFA, PERSON, [0, 0, 0]]));
-    await write('voc/SegmentationClass/q.png', await encodePng({ width: 5, height: 1, channels: 1, data: Uint8Array.of(18, 255, 0, 0, 0) }));
+    for (const id of ['p', 'q'])
+      await write(`voc/JPEGImages/${id}.jpg`, await row([GREY, GREY, GREY, GREY, GREY]));
+    await write(
+      'voc/SegmentationClass/p.png',
+      await row([AEROPLANE, RIM, SOFA, PERSON, [0, 0, 0]]),
+    );
+    await write(
+      'voc/SegmentationClass/q.png',
+      await encodePng({ width: 5, height: 1, channels: 1, data: Uint8Array.of(18, 255, 0, 0, 0) }),
+    );
     await write('voc/ImageSets/Segmentation/val.txt', 'p\nq\n');
     const box = (name: string, x: number) =>
       `<object><name>${name}</name><bndbox><xmin>${x}</xmin><ymin>1</ymin><xmax>${x + 1}</xmax><ymax>1</ymax></bndbox></object>`;
-    await write('voc/Annotations/p.xml', `<annotation>${box('aeroplane', 1)}${box('sofa', 3)}</annotation>`);
+    await write(
+      'voc/Annotations/p.xml',
+      `<annotation>${box('aeroplane', 1)}${box('sofa', 3)}</annotation>`,
+    );
   });
 
   it('has a sample for each class that ImageNet knows; void pixels apart', async () => {
@@ -137,8 +168,13 @@ describe('voc', () => {
   });
 
   it('names a colour that is no class of VOC', async () => {
-    await write('voc/SegmentationClass/p.png', await row([[1, 2, 3], RIM, SOFA, PERSON, [0, 0, 0]]));
-    expect(await readSample(await openDataset(`voc:${folder}/voc`, { masks: 'union' }), 0)).toMatchObject({
+    await write(
+      'voc/SegmentationClass/p.png',
+      await row([[1, 2, 3], RIM, SOFA, PERSON, [0, 0, 0]]),
+    );
+    expect(
+      await readSample(await openDataset(`voc:${folder}/voc`, { masks: 'union' }), 0),
+    ).toMatchObject({
       code: 'image',
       message: expect.stringContaining('colour 1, 2, 3'),
     });
@@ -152,12 +188,18 @@ describe('imagenet-segmentation', () => {
     const file = new File(join(folder, 'seg.mat'), 'w');
     const refs = file.create_group('#refs#');
     const value = file.create_group('value');
-    const reference = (name: string, data: Uint8Array | Uint16Array, shape: number[]) => refs.create_dataset({ name, data, shape }).create_reference();
+    const reference = (name: string, data: Uint8Array | Uint16Array, shape: number[]) =>
+      refs.create_dataset({ name, data, shape }).create_reference();
     // MATLAB's height × width × 3 is [3, width, height] here: value = 100 c + 10 y + x
-    const picture = Uint8Array.from({ length: 3 * W * H }, (_, i) => 100 * Math.floor(i / (W * H)) + 10 * (i % H) + Math.floor((i % (W * H)) / H));
+    const picture = Uint8Array.from(
+      { length: 3 * W * H },
+      (_, i) => 100 * Math.floor(i / (W * H)) + 10 * (i % H) + Math.floor((i % (W * H)) / H),
+    );
     const truth = reference('m', Uint8Array.of(1, 0, 0, 0, 0, 1), [W, H]); // (y 0, x 0) and (y 1, x 2)
     refs.create_dataset({ name: 'c', data: [truth], shape: [1, 1] });
-    const cell = (refs.get('c') as unknown as { create_reference(): typeof truth }).create_reference();
+    const cell = (
+      refs.get('c') as unknown as { create_reference(): typeof truth }
+    ).create_reference();
     const image = reference('i', picture, [3, W, H]);
     const bad = reference('b', Uint8Array.of(1, 2), [1, 2]);
     value.create_dataset({ name: 'img', data: [image, image], shape: [2, 1] });
@@ -176,20 +218,29 @@ describe('imagenet-segmentation', () => {
     expect(rest).toEqual([]); // the second mask is of another size
     expect(sample.id).toBe('1.n1_x');
     expect([sample.image.width, sample.image.height]).toEqual([W, H]);
-    expect([...sample.image.data]).toEqual([0, 100, 200, 1, 101, 201, 2, 102, 202, 10, 110, 210, 11, 111, 211, 12, 112, 212]);
+    expect([...sample.image.data]).toEqual([
+      0, 100, 200, 1, 101, 201, 2, 102, 202, 10, 110, 210, 11, 111, 211, 12, 112, 212,
+    ]);
     expect([...(sample.mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0, 1]);
   });
 
   it('says what a file is not', async () => {
     await write('not.mat', 'MATLAB 5.0 MAT-file');
-    await expect(openDataset(`imagenet-segmentation:${folder}/not.mat`)).rejects.toThrow('not.mat is no MATLAB v7.3 file');
-    await expect(openDataset(`imagenet-segmentation:${folder}`)).rejects.toThrow('is no MATLAB v7.3 file');
+    await expect(openDataset(`imagenet-segmentation:${folder}/not.mat`)).rejects.toThrow(
+      'not.mat is no MATLAB v7.3 file',
+    );
+    await expect(openDataset(`imagenet-segmentation:${folder}`)).rejects.toThrow(
+      'is no MATLAB v7.3 file',
+    );
     await expect(openDataset(`imagenet-segmentation:${folder}/none.mat`)).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringContaining('cannot be read'),
     });
     const dataset = await openDataset(`imagenet-segmentation:${folder}/seg.mat`);
-    expect(await readSample(dataset, 1)).toMatchObject({ code: 'image', message: expect.stringContaining('picture 2: the mask is 1×2') });
+    expect(await readSample(dataset, 1)).toMatchObject({
+      code: 'image',
+      message: expect.stringContaining('picture 2: the mask is 1×2'),
+    });
   });
 });
 
@@ -199,7 +250,9 @@ describe('demo-scenes', () => {
     expect(dataset.length).toBe(Number.POSITIVE_INFINITY);
     const sample = await dataset.read(123_456);
     expect([...(await dataset.read(123_456)).image.data]).toEqual([...sample.image.data]);
-    expect([...(await (await openDataset('demo-scenes', { seed: 1 })).read(123_456)).image.data]).not.toEqual([...sample.image.data]);
+    expect([
+      ...(await (await openDataset('demo-scenes', { seed: 1 })).read(123_456)).image.data,
+    ]).not.toEqual([...sample.image.data]);
     const [{ left, top, width, height }] = sample.boxes ?? [];
     const inside = [...(sample.mask?.data ?? []).keys()].filter((i) => sample.mask?.data[i]);
     expect(inside.length).toBeGreaterThan(0);
@@ -217,7 +270,9 @@ describe('selectSamples', () => {
   };
 
   it('limits, then shards: every part once', async () => {
-    const parts = await Promise.all([0, 1, 2].map((index) => ids({ limit: 10, shard: { index, count: 3 } })));
+    const parts = await Promise.all(
+      [0, 1, 2].map((index) => ids({ limit: 10, shard: { index, count: 3 } })),
+    );
     expect(parts).toEqual([
       [0, 3, 6, 9],
       [1, 4, 7],
@@ -241,27 +296,56 @@ describe('selectSamples', () => {
   it('says in the protocol what was taken', async () => {
     const scenes = await openDataset('demo-scenes', { seed: 2 });
     const finite = selectSamples(scenes, { limit: 50 });
-    const added = (selection: Parameters<typeof selectSamples>[1]) => selectSamples(finite, selection).protocol.slice(finite.protocol.length);
-    expect(finite.protocol.slice(1)).toEqual(['Settings of the data set: seed=2.', 'Pictures: the first 50 samples.']);
+    const added = (selection: Parameters<typeof selectSamples>[1]) =>
+      selectSamples(finite, selection).protocol.slice(finite.protocol.length);
+    expect(finite.protocol.slice(1)).toEqual([
+      'Settings of the data set: seed=2.',
+      'Pictures: the first 50 samples.',
+    ]);
     expect(added({})).toEqual([]);
     expect(added({ limit: 50 })).toEqual([]);
-    expect(added({ sample: { count: 20, seed: 3 } })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3.']);
-    expect(added({ limit: 7, shard: { index: 2, count: 4 } })).toEqual(['Pictures: the first 7 of 50 samples; of these part 3 of 4.']);
-    expect(added({ sample: { count: 20, seed: 3 }, limit: 7 })).toEqual(['Pictures: 20 of 50 samples, drawn with seed 3; of these the first 7.']);
+    expect(added({ sample: { count: 20, seed: 3 } })).toEqual([
+      'Pictures: 20 of 50 samples, drawn with seed 3.',
+    ]);
+    expect(added({ limit: 7, shard: { index: 2, count: 4 } })).toEqual([
+      'Pictures: the first 7 of 50 samples; of these part 3 of 4.',
+    ]);
+    expect(added({ sample: { count: 20, seed: 3 }, limit: 7 })).toEqual([
+      'Pictures: 20 of 50 samples, drawn with seed 3; of these the first 7.',
+    ]);
     expect(added({ shard: { index: 2, count: 4 } })).toEqual(['Pictures: part 3 of 4.']);
   });
 
   it('takes the part from the command line or from the cluster', () => {
     expect(parseShard('3/16', {})).toEqual({ index: 2, count: 16 });
     expect(parseShard('auto/16', { JOB_COMPLETION_INDEX: '0' })).toEqual({ index: 0, count: 16 });
-    expect(parseShard('auto', { SLURM_ARRAY_TASK_ID: '5', SLURM_ARRAY_TASK_MIN: '1', SLURM_ARRAY_TASK_COUNT: '8' })).toEqual({ index: 4, count: 8 });
+    expect(
+      parseShard('auto', {
+        SLURM_ARRAY_TASK_ID: '5',
+        SLURM_ARRAY_TASK_MIN: '1',
+        SLURM_ARRAY_TASK_COUNT: '8',
+      }),
+    ).toEqual({ index: 4, count: 8 });
     // One task of an array run again is an array of one: its id is its place all the same.
-    const again = { SLURM_ARRAY_TASK_ID: '3', SLURM_ARRAY_TASK_MIN: '3', SLURM_ARRAY_TASK_COUNT: '1' };
+    const again = {
+      SLURM_ARRAY_TASK_ID: '3',
+      SLURM_ARRAY_TASK_MIN: '3',
+      SLURM_ARRAY_TASK_COUNT: '1',
+    };
     expect(parseShard('auto/16', again)).toEqual({ index: 3, count: 16 });
-    expect(() => parseShard('auto/3', again)).toThrow('--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the jobs from 0');
-    expect(() => parseShard('auto', { ...again, SLURM_ARRAY_TASK_ID: '4' })).toThrow('SLURM_ARRAY_TASK_ID is 4');
-    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0', 'auto/0']) expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
-    expect(() => parseShard('auto/4', {})).toThrow('neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
-    expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '1' })).toThrow('as in --shard auto/16');
+    expect(() => parseShard('auto/3', again)).toThrow(
+      '--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the jobs from 0',
+    );
+    expect(() => parseShard('auto', { ...again, SLURM_ARRAY_TASK_ID: '4' })).toThrow(
+      'SLURM_ARRAY_TASK_ID is 4',
+    );
+    for (const text of ['0/4', '5/4', '3', 'x/2', '1/0', 'auto/0'])
+      expect(() => parseShard(text, {})).toThrow(`--shard ${text}`);
+    expect(() => parseShard('auto/4', {})).toThrow(
+      'neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set',
+    );
+    expect(() => parseShard('auto', { JOB_COMPLETION_INDEX: '1' })).toThrow(
+      'as in --shard auto/16',
+    );
   });
 });

@@ -12,16 +12,28 @@ function boxesOf({ mask }: Scene): Box[] {
   if (pixels.length === 0) return [];
   const [ys, xs] = [pixels.map((i) => Math.floor(i / sceneSide)), pixels.map((i) => i % sceneSide)];
   const [left, top] = [xs.reduce((a, b) => Math.min(a, b)), ys.reduce((a, b) => Math.min(a, b))];
-  return [{ left, top, width: xs.reduce((a, b) => Math.max(a, b)) - left + 1, height: ys.reduce((a, b) => Math.max(a, b)) - top + 1 }];
+  return [
+    {
+      left,
+      top,
+      width: xs.reduce((a, b) => Math.max(a, b)) - left + 1,
+      height: ys.reduce((a, b) => Math.max(a, b)) - top + 1,
+    },
+  ];
 }
 
-/** Scenes composed of toy objects, as many as are asked for, each of its own seed; the object is known to the pixel. */
+/**
+ * Scenes composed of toy objects, as many as are asked for, each of its own seed; the object is
+ * known to the pixel.
+ */
 export const demoScenes = defineReader({
   name: 'demo-scenes',
   title: 'endless composed scenes with exact masks',
   path: 'nothing: scenes are made',
   pathless: true,
-  options: z.object({ seed: z.int().min(0).max(1000).default(0).describe('which of the endless series of scenes') }),
+  options: z.object({
+    seed: z.int().min(0).max(1000).default(0).describe('which of the endless series of scenes'),
+  }),
 
   async open(_path, { seed }) {
     const sprites = await loadSprites();
@@ -30,7 +42,9 @@ export const demoScenes = defineReader({
       name: `demo-scenes (seed ${seed})`,
       length: Number.POSITIVE_INFINITY,
       provides: ['label', 'mask', 'boxes'],
-      protocol: ['Mask: the pixels where the object is seen, known exactly since the scene was composed.'],
+      protocol: [
+        'Mask: the pixels where the object is seen, known exactly since the scene was composed.',
+      ],
       problems: [],
       idOf: (i) => `scene-${seed}-${i}`,
       async read(i) {

@@ -21,7 +21,12 @@ export function stemOf(path: string): string {
 
 /** All pictures below a folder, to any depth, relative to it. */
 export async function findPictures(folder: string): Promise<string[]> {
-  return glob(`**/*.{${PICTURE_EXTENSIONS.join(',')}}`, { cwd: folder, caseSensitiveMatch: false, onlyFiles: true, expandDirectories: false });
+  return glob(`**/*.{${PICTURE_EXTENSIONS.join(',')}}`, {
+    cwd: folder,
+    caseSensitiveMatch: false,
+    onlyFiles: true,
+    expandDirectories: false,
+  });
 }
 
 /**
@@ -32,7 +37,9 @@ export async function readText(path: string, what: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).replace(/^\uFEFF/, '');
   } catch (cause) {
-    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, { cause });
+    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -47,7 +54,9 @@ export async function readFolder(path: string, what: string): Promise<string[]> 
   try {
     return (await readdir(path)).sort(naturalOrder);
   } catch (cause) {
-    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, { cause });
+    throw new FoveaError('usage', `${path}, ${what}, cannot be read: ${reasonOf(cause)}`, {
+      cause,
+    });
   }
 }
 
@@ -61,7 +70,9 @@ function reasonOf(cause: unknown): string {
 
 /** Lines of a text that are neither empty nor comments (#), with their numbers from 1. */
 export function linesOf(text: string): { readonly number: number; readonly text: string }[] {
-  return text.split(/\r?\n/).flatMap((line, i) => (/^\s*(#|$)/.test(line) ? [] : [{ number: i + 1, text: line.trim() }]));
+  return text
+    .split(/\r?\n/)
+    .flatMap((line, i) => (/^\s*(#|$)/.test(line) ? [] : [{ number: i + 1, text: line.trim() }]));
 }
 
 /** Path of the file of a folder with this stem, whatever its ending; undefined if there is none. */

@@ -19,36 +19,55 @@ const idOf = (file: string): string => file.replace(/\.[^.]*$/, '').replaceAll(/
 function idsOf(files: readonly string[]): string[] {
   const count = new Map<string, number>();
   for (const file of files) count.set(idOf(file), (count.get(idOf(file)) ?? 0) + 1);
-  return files.map((file) => ((count.get(idOf(file)) ?? 0) > 1 ? file.replaceAll(/[\\/]/g, '.') : idOf(file)));
+  return files.map((file) =>
+    (count.get(idOf(file)) ?? 0) > 1 ? file.replaceAll(/[\\/]/g, '.') : idOf(file),
+  );
 }
 
 /**
- * A folder of pictures, searched to any depth. Where every picture lies in a folder below it (`FOLDER/CLASS/…`), that
- * folder's name is its label: a label of the model, or a class index. `masks` names a folder of masks, `STEM.EXT` or all
- * of `STEM_*.EXT` for the picture STEM; a picture without one is read without.
+ * A folder of pictures, searched to any depth. Where every picture lies in a folder below it
+ * (`FOLDER/CLASS/…`), that folder's name is its label: a label of the model, or a class index.
+ * `masks` names a folder of masks, `STEM.EXT` or all of `STEM_*.EXT` for the picture STEM; a
+ * picture without one is read without.
  */
 export const imageFolder = defineReader({
   name: 'image-folder',
   title: 'a folder of pictures',
   path: 'a folder of pictures, or of a folder for each class',
-  options: z.object({ masks: z.string().optional().describe('folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background') }),
+  options: z.object({
+    masks: z
+      .string()
+      .optional()
+      .describe(
+        'folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background',
+      ),
+  }),
 
   async open(path, { masks }) {
     await readFolder(path, 'the folder of pictures');
     const files = (await findPictures(path)).sort(naturalOrder);
     const ids = idsOf(files);
-    const maskFiles = masks === undefined ? new Map<string, string[]>() : await findMasks(masks, files);
+    const maskFiles =
+      masks === undefined ? new Map<string, string[]>() : await findMasks(masks, files);
     const labelled = files.length > 0 && files.every((file) => classFolder(file) !== undefined);
     if (masks !== undefined && maskFiles.size === 0 && files.length > 0) {
-      throw new FoveaError('usage', `${masks} holds no mask of any picture of ${path}: expected STEM.png or STEM_*.png, as in ${ids[0]}.png`);
+      throw new FoveaError(
+        'usage',
+        `${masks} holds no mask of any picture of ${path}: expected STEM.png or STEM_*.png, as in ${ids[0]}.png`,
+      );
     }
     return createDataset({
       name: `image-folder:${path}`,
       length: files.length,
-      provides: [...(labelled ? (['label'] as const) : []), ...(masks === undefined ? [] : (['mask'] as const))],
+      provides: [
+        ...(labelled ? (['label'] as const) : []),
+        ...(masks === undefined ? [] : (['mask'] as const)),
+      ],
       protocol: [
         ...(labelled ? ['Label: the name of the folder that the picture lies in.'] : []),
-        ...(masks === undefined ? [] : [`Mask: every pixel of the mask files that is not black (${masks}${sep}STEM*).`]),
+        ...(masks === undefined
+          ? []
+          : [`Mask: every pixel of the mask files that is not black (${masks}${sep}STEM*).`]),
       ],
       problems: [],
       idOf: (i) => ids[i],
@@ -56,7 +75,12 @@ export const imageFolder = defineReader({
         const image = await readImage(join(path, files[i]));
         const label = labelled ? classFolder(files[i]) : undefined;
         const paths = maskFiles.get(files[i]);
-        return { id: ids[i], image, ...(label !== undefined && { label: { name: label } }), ...(paths && { mask: await readMasks(paths, image) }) };
+        return {
+          id: ids[i],
+          image,
+          ...(label !== undefined && { label: { name: label } }),
+          ...(paths && { mask: await readMasks(paths, image) }),
+        };
       },
     });
   },

@@ -1,5 +1,6 @@
 /** Class indices of ImageNet (ILSVRC 2012, 0 … 999) from `first` to `last`. */
-const span = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+const span = (first: number, last: number): number[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => first + i);
 
 /** Birds of ImageNet: cock to great grey owl, grouse to toucan, waterfowl, waders and seabirds. */
 const BIRDS = [...span(7, 24), ...span(80, 100), ...span(127, 146)];
@@ -8,10 +9,11 @@ const DOGS = span(151, 268);
 const CATS = span(281, 285);
 
 /**
- * The ImageNet classes that count as a COCO category, by name: a class is listed where what it names is a kind of the
- * category ("beagle" is a dog, "school bus" a bus), or is the category under another word ("studio couch" is a couch).
- * Parts, groups, toys and pictures of a thing are not listed ("car wheel" is no car, but "teddy" is a teddy bear). An empty
- * list says that ImageNet has no class of that category (person, giraffe, stop sign, …).
+ * The ImageNet classes that count as a COCO category, by name: a class is listed where what it
+ * names is a kind of the category ("beagle" is a dog, "school bus" a bus), or is the category under
+ * another word ("studio couch" is a couch). Parts, groups, toys and pictures of a thing are not
+ * listed ("car wheel" is no car, but "teddy" is a teddy bear). An empty list says that ImageNet has
+ * no class of that category (person, giraffe, stop sign, …).
  */
 export const COCO_TO_IMAGENET: Readonly<Record<string, readonly number[]>> = {
   person: [],
@@ -108,9 +110,14 @@ const VOC_NAMES: Readonly<Record<string, string>> = {
 
 /** The classes of PASCAL VOC in the order of the values 1 … 20 of its masks. */
 export const VOC_CLASSES: readonly string[] =
-  'aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor'.split(' ');
+  'aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor'.split(
+    ' ',
+  );
 
-/** The ImageNet classes that count as a class of PASCAL VOC; a "tvmonitor" may also be a computer's (monitor, screen). */
+/**
+ * The ImageNet classes that count as a class of PASCAL VOC; a "tvmonitor" may also be a computer's
+ * (monitor, screen).
+ */
 export function vocToImagenet(name: string): readonly number[] {
   const classes = COCO_TO_IMAGENET[VOC_NAMES[name] ?? name] ?? [];
   return name === 'tvmonitor' ? [...classes, 664, 782] : classes;

@@ -10,15 +10,21 @@ import { readFolder, stemOf } from './files.ts';
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.gif', '.webp', '.npy'];
 
 /**
- * The mask files of each picture in a folder of masks: the file with the picture's stem, or else all that are named
- * `STEM_….EXT` and are no other picture's own.
+ * The mask files of each picture in a folder of masks: the file with the picture's stem, or else
+ * all that are named `STEM_….EXT` and are no other picture's own.
  * @throws FoveaError `usage` if the folder cannot be read.
  */
-export async function findMasks(folder: string, pictures: readonly string[]): Promise<Map<string, string[]>> {
-  const masks = (await readFolder(folder, 'the folder of masks')).filter((name) => EXTENSIONS.includes(extname(name).toLowerCase()));
+export async function findMasks(
+  folder: string,
+  pictures: readonly string[],
+): Promise<Map<string, string[]>> {
+  const masks = (await readFolder(folder, 'the folder of masks')).filter((name) =>
+    EXTENSIONS.includes(extname(name).toLowerCase()),
+  );
   const stems = new Set(pictures.map(stemOf));
   // Of pictures cat and cat_2, the mask cat_2_0 is one of cat_2: the longest name that fits.
-  const ownerOf = (mask: string) => [...stems].filter((stem) => mask.startsWith(`${stem}_`)).sort((a, b) => b.length - a.length)[0];
+  const ownerOf = (mask: string) =>
+    [...stems].filter((stem) => mask.startsWith(`${stem}_`)).sort((a, b) => b.length - a.length)[0];
   const result = new Map<string, string[]>();
   for (const picture of pictures) {
     const stem = stemOf(picture);
@@ -34,7 +40,10 @@ export async function findMasks(folder: string, pictures: readonly string[]): Pr
   return result;
 }
 
-/** JPEG blurs the edges of a mask and puts specks around them, so only what is lighter than mid grey counts there. */
+/**
+ * JPEG blurs the edges of a mask and puts specks around them, so only what is lighter than mid grey
+ * counts there.
+ */
 const isJpeg = (path: string): boolean => /\.jpe?g$/i.test(path);
 
 async function readBytes(path: string): Promise<Uint8Array> {
@@ -54,29 +63,44 @@ async function readArray(path: string): Promise<Tensor> {
 }
 
 /**
- * A mask file, a picture or a `.npy` array: everything but 0 (black) is inside, in a JPEG everything from mid grey on.
+ * A mask file, a picture or a `.npy` array: everything but 0 (black) is inside, in a JPEG
+ * everything from mid grey on.
  * @throws FoveaError `image` if it cannot be read.
  */
 export async function readMask(path: string): Promise<Mask> {
   if (path.toLowerCase().endsWith('.npy')) {
     const { shape, data } = await readArray(path);
     const sides = shape.filter((size, axis) => size !== 1 || axis >= shape.length - 2);
-    if (sides.length !== 2) throw new FoveaError('image', `${path} is a mask of shape ${shape.join('×')}: expected height × width`);
+    if (sides.length !== 2)
+      throw new FoveaError(
+        'image',
+        `${path} is a mask of shape ${shape.join('×')}: expected height × width`,
+      );
     return createMask(sides[1], sides[0], (i) => data[i] !== 0);
   }
   const { width, height, data } = await readImage(path, { background: [0, 0, 0] });
   const least = isJpeg(path) ? 128 : 1;
-  return createMask(width, height, (i) => Math.max(data[3 * i], data[3 * i + 1], data[3 * i + 2]) >= least);
+  return createMask(
+    width,
+    height,
+    (i) => Math.max(data[3 * i], data[3 * i + 1], data[3 * i + 2]) >= least,
+  );
 }
 
 /**
  * The union of several mask files.
  * @throws FoveaError `image` if one cannot be read, or is not of the size that the picture has.
  */
-export async function readMasks(paths: readonly string[], { width, height }: { readonly width: number; readonly height: number }): Promise<Mask> {
+export async function readMasks(
+  paths: readonly string[],
+  { width, height }: { readonly width: number; readonly height: number },
+): Promise<Mask> {
   const masks = await Promise.all(paths.map(readMask));
   const odd = masks.findIndex((mask) => mask.width !== width || mask.height !== height);
   if (odd >= 0)
-    throw new FoveaError('image', `${paths[odd]} is ${masks[odd].width}×${masks[odd].height}: expected the size of the picture, ${width}×${height}`);
+    throw new FoveaError(
+      'image',
+      `${paths[odd]} is ${masks[odd].width}×${masks[odd].height}: expected the size of the picture, ${width}×${height}`,
+    );
   return createMask(width, height, (i) => masks.some(({ data }) => data[i] !== 0));
 }

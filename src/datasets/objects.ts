@@ -19,9 +19,9 @@ function parseLine(text: string): Entry | undefined {
 }
 
 /**
- * Pictures of one kind of object each, with masks and ImageNet labels: `images/`, `masks/STEM.png` (0 background,
- * anything else the object) and `labels.txt` with FILE, ImageNet index, WordNet id and NAME between tabs. A picture
- * without mask is read without one.
+ * Pictures of one kind of object each, with masks and ImageNet labels: `images/`, `masks/STEM.png`
+ * (0 background, anything else the object) and `labels.txt` with FILE, ImageNet index, WordNet id
+ * and NAME between tabs. A picture without mask is read without one.
  */
 export const objects = defineReader({
   name: 'objects',
@@ -37,7 +37,10 @@ export const objects = defineReader({
     for (const { number, text: line } of linesOf(text)) {
       const entry = parseLine(line);
       if (entry) entries.push(entry);
-      else problems.push(`${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to 999, WordNet id and name between tabs`);
+      else
+        problems.push(
+          `${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to 999, WordNet id and name between tabs`,
+        );
     }
     return createDataset({
       name: `objects:${path}`,
@@ -52,7 +55,12 @@ export const objects = defineReader({
         const { file, index, name } = entries[i];
         const image = await readImage(join(path, 'images', file));
         const mask = fileOf(join(path, 'masks'), masks, stemOf(file));
-        return { id: stemOf(file), image, label: { name, indices: [index] }, ...(mask && { mask: await readMasks([mask], image) }) };
+        return {
+          id: stemOf(file),
+          image,
+          label: { name, indices: [index] },
+          ...(mask && { mask: await readMasks([mask], image) }),
+        };
       },
     });
   },

@@ -17,27 +17,44 @@ export interface PicsList {
 }
 
 /**
- * Reads a list of pictures with their classes, one a line: `FILE CLASS`, the class an index. Files are relative to
- * `folder`; empty lines and lines that begin with # are left out. This is the `pics.txt` of the IIA repository.
+ * Reads a list of pictures with their classes, one a line: `FILE CLASS`, the class an index. Files
+ * are relative to `folder`; empty lines and lines that begin with # are left out. This is the
+ * `pics.txt` of the IIA repository.
  * @param target - taken for every line instead of its class
  */
-export function parsePicsList(text: string, name: string, folder: string, target?: string): PicsList {
+export function parsePicsList(
+  text: string,
+  name: string,
+  folder: string,
+  target?: string,
+): PicsList {
   const items: PicsListItem[] = [];
   const problems: string[] = [];
   for (const { number, text: line } of linesOf(text)) {
     const [, file, index] = /^(.+?)(?:\s+(\d+))?$/.exec(line) ?? [];
-    if (index === undefined && target === undefined) problems.push(`${name}, line ${number}: expected FILE CLASS, the class an index, not "${line}"`);
+    if (index === undefined && target === undefined)
+      problems.push(
+        `${name}, line ${number}: expected FILE CLASS, the class an index, not "${line}"`,
+      );
     else items.push({ file: join(folder, file), target: target ?? index });
   }
   return { items, problems };
 }
 
-/** The list of pictures and classes of the IIA repository; labels are class indices of the model, whatever it knows. */
+/**
+ * The list of pictures and classes of the IIA repository; labels are class indices of the model,
+ * whatever it knows.
+ */
 export const picsList = defineReader({
   name: 'pics-list',
   title: 'a list of pictures and classes',
   path: 'a text file with FILE CLASS on each line, the class an index',
-  options: z.object({ images: z.string().optional().describe('folder of the files of the list (default: where the list is)') }),
+  options: z.object({
+    images: z
+      .string()
+      .optional()
+      .describe('folder of the files of the list (default: where the list is)'),
+  }),
 
   async open(path, { images }) {
     const text = await readText(path, 'the list of pictures');
@@ -53,7 +70,11 @@ export const picsList = defineReader({
       idOf: (i) => `${i + 1}.${basename(items[i].file)}`,
       async read(i) {
         const { file, target } = items[i];
-        return { id: `${i + 1}.${basename(file)}`, image: await readImage(file), label: { name: `class ${target}`, indices: [Number(target)] } };
+        return {
+          id: `${i + 1}.${basename(file)}`,
+          image: await readImage(file),
+          label: { name: `class ${target}`, indices: [Number(target)] },
+        };
       },
     });
   },

@@ -2,7 +2,12 @@
  * Fills a polygon into a mask: a pixel is inside if its centre is, by the even-odd rule.
  * @param points x0, y0, x1, y1, … in pixels, the picture's top left corner at (0, 0)
  */
-export function fillPolygon(mask: Uint8Array, width: number, height: number, points: readonly number[]): void {
+export function fillPolygon(
+  mask: Uint8Array,
+  width: number,
+  height: number,
+  points: readonly number[],
+): void {
   const count = Math.floor(points.length / 2);
   for (let row = 0; row < height; row++) {
     const y = row + 0.5;

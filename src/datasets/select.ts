@@ -11,7 +11,10 @@ export interface Shard {
 
 /** Which samples of a data set are used. What is given is applied in this order. */
 export interface Selection {
-  /** This many samples drawn without replacement, the same for the same seed; kept in the order of the data set. */
+  /**
+   * This many samples drawn without replacement, the same for the same seed; kept in the order of
+   * the data set.
+   */
   readonly sample?: { readonly count: number; readonly seed: number };
   /** The first samples. */
   readonly limit?: number;
@@ -19,7 +22,10 @@ export interface Selection {
   readonly shard?: Shard;
 }
 
-/** `count` numbers below `length`, drawn without replacement by a partial Fisher-Yates shuffle, in rising order. */
+/**
+ * `count` numbers below `length`, drawn without replacement by a partial Fisher-Yates shuffle, in
+ * rising order.
+ */
 function draw(length: number, count: number, seed: number): number[] {
   const random = createRandom(seed).fork('sample');
   const numbers = Array.from({ length }, (_, i) => i);
@@ -33,21 +39,36 @@ function draw(length: number, count: number, seed: number): number[] {
 
 function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): number[] {
   if (!Number.isFinite(length) && limit === undefined)
-    throw new FoveaError('usage', 'the data set is endless: say how many samples to take, as in --limit 100');
-  if (!Number.isFinite(length) && sample) throw new FoveaError('usage', 'a seeded sample cannot be drawn from an endless data set: use --limit alone');
-  const some = sample ? draw(length, sample.count, sample.seed) : Array.from({ length: Math.min(length, limit ?? length) }, (_, i) => i);
+    throw new FoveaError(
+      'usage',
+      'the data set is endless: say how many samples to take, as in --limit 100',
+    );
+  if (!Number.isFinite(length) && sample)
+    throw new FoveaError(
+      'usage',
+      'a seeded sample cannot be drawn from an endless data set: use --limit alone',
+    );
+  const some = sample
+    ? draw(length, sample.count, sample.seed)
+    : Array.from({ length: Math.min(length, limit ?? length) }, (_, i) => i);
   return some.slice(0, limit).filter((_, i) => !shard || i % shard.count === shard.index);
 }
 
-/** Which samples were taken, in the order in which the parts of the selection are applied; none where all are. */
+/**
+ * Which samples were taken, in the order in which the parts of the selection are applied; none
+ * where all are.
+ */
 function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Selection): string[] {
   const drawn = Math.min(sample?.count ?? length, length);
   const of = Number.isFinite(length) ? ` of ${length}` : '';
   const steps = [
     ...(sample ? [`${drawn}${of} samples, drawn with seed ${sample.seed}`] : []),
-    ...(limit < drawn ? [sample ? `of these the first ${limit}` : `the first ${limit}${of} samples`] : []),
+    ...(limit < drawn
+      ? [sample ? `of these the first ${limit}` : `the first ${limit}${of} samples`]
+      : []),
   ];
-  if (shard) steps.push(`${steps.length > 0 ? 'of these ' : ''}part ${shard.index + 1} of ${shard.count}`);
+  if (shard)
+    steps.push(`${steps.length > 0 ? 'of these ' : ''}part ${shard.index + 1} of ${shard.count}`);
   return steps.length > 0 ? [`Pictures: ${steps.join('; ')}.`] : [];
 }
 
@@ -58,7 +79,13 @@ function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Sele
 export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
   const indices = indicesOf(dataset, selection);
   const protocol = [...dataset.protocol, ...protocolOf(dataset, selection)];
-  return createDataset({ ...dataset, protocol, length: indices.length, idOf: (i) => dataset.idOf(indices[i]), read: (i) => dataset.read(indices[i]) });
+  return createDataset({
+    ...dataset,
+    protocol,
+    length: indices.length,
+    idOf: (i) => dataset.idOf(indices[i]),
+    read: (i) => dataset.read(indices[i]),
+  });
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -69,17 +96,30 @@ const envNumber = (env: Environment, name: string): number | undefined => {
 };
 
 /**
- * The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job arrays) say. A Slurm array
- * may begin anywhere; but tasks that are run again are an array of their own, so where the count is written the ids must
- * be the places themselves.
+ * The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job
+ * arrays) say. A Slurm array may begin anywhere; but tasks that are run again are an array of their
+ * own, so where the count is written the ids must be the places themselves.
  */
 function shardFromEnvironment(count: number | undefined, env: Environment): Shard {
-  const variable = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'].find((name) => envNumber(env, name) !== undefined);
-  if (variable === undefined) throw new FoveaError('usage', '--shard auto: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set');
+  const variable = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'].find(
+    (name) => envNumber(env, name) !== undefined,
+  );
+  if (variable === undefined)
+    throw new FoveaError(
+      'usage',
+      '--shard auto: neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set',
+    );
   const total = count ?? envNumber(env, 'SLURM_ARRAY_TASK_COUNT');
-  if (total === undefined) throw new FoveaError('usage', '--shard auto: how many shards there are is not known: write it, as in --shard auto/16');
+  if (total === undefined)
+    throw new FoveaError(
+      'usage',
+      '--shard auto: how many shards there are is not known: write it, as in --shard auto/16',
+    );
   const id = envNumber(env, variable) as number;
-  const first = count === undefined && variable === 'SLURM_ARRAY_TASK_ID' ? (envNumber(env, 'SLURM_ARRAY_TASK_MIN') ?? 0) : 0;
+  const first =
+    count === undefined && variable === 'SLURM_ARRAY_TASK_ID'
+      ? (envNumber(env, 'SLURM_ARRAY_TASK_MIN') ?? 0)
+      : 0;
   if (id >= first && id < first + total) return { index: id - first, count: total };
   const text = count === undefined ? 'auto' : `auto/${count}`;
   throw new FoveaError(
@@ -89,15 +129,18 @@ function shardFromEnvironment(count: number | undefined, env: Environment): Shar
 }
 
 /**
- * `3/16`: the third of sixteen parts; `auto/16` or `auto`: the part that the cluster's environment says.
+ * `3/16`: the third of sixteen parts; `auto/16` or `auto`: the part that the cluster's environment
+ * says.
  * @throws FoveaError `usage` for anything else.
  */
 export function parseShard(text: string, env: Environment): Shard {
   const [, place, parts] = /^(auto|\d+)(?:\/(\d+))?$/.exec(text) ?? [];
   const count = parts === undefined ? undefined : Number(parts);
-  if (place === undefined || (place !== 'auto' && count === undefined)) throw new FoveaError('usage', `--shard ${text}: expected K/N, as in 3/16, or auto/N`);
+  if (place === undefined || (place !== 'auto' && count === undefined))
+    throw new FoveaError('usage', `--shard ${text}: expected K/N, as in 3/16, or auto/N`);
   if (place === 'auto' && count !== 0) return shardFromEnvironment(count, env);
   const shard = { index: Number(place) - 1, count: Number(parts) };
-  if (!(shard.index >= 0 && shard.index < shard.count)) throw new FoveaError('usage', `--shard ${text}: there is no such part of ${shard.count}`);
+  if (!(shard.index >= 0 && shard.index < shard.count))
+    throw new FoveaError('usage', `--shard ${text}: there is no such part of ${shard.count}`);
   return shard;
 }

@@ -16,11 +16,16 @@ async function readClasses(path: string): Promise<Mask> {
   try {
     return await readIndices(path);
   } catch (cause) {
-    throw cause instanceof FoveaError ? cause : new FoveaError('image', `${path} cannot be read: ${messageOf(cause)}`, { cause });
+    throw cause instanceof FoveaError
+      ? cause
+      : new FoveaError('image', `${path} cannot be read: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** The colour that VOC's palette has for a class: bits of the index, spread over the channels from the highest down. */
+/**
+ * The colour that VOC's palette has for a class: bits of the index, spread over the channels from
+ * the highest down.
+ */
 function vocColour(index: number): number {
   let [red, green, blue] = [0, 0, 0];
   for (let bit = 0, rest = index; bit < 8; bit++, rest >>= 3) {
@@ -32,20 +37,33 @@ function vocColour(index: number): number {
 }
 
 /** Index by colour. Index 255 is void. */
-const INDEX_OF = new Map(Array.from({ length: 256 }, (_, index) => [vocColour(index), index] as const));
+const INDEX_OF = new Map(
+  Array.from({ length: 256 }, (_, index) => [vocColour(index), index] as const),
+);
 
-/** The palette indices of a mask: a grey file holds them as they are, a palette file decodes to VOC's colours for them. */
+/**
+ * The palette indices of a mask: a grey file holds them as they are, a palette file decodes to
+ * VOC's colours for them.
+ */
 async function readIndices(path: string): Promise<Mask> {
   const isGrey = (await sharp(path).metadata()).channels === 1;
-  const { data, info } = await (isGrey ? sharp(path).toColourspace('b-w') : sharp(path).toColourspace('srgb').removeAlpha())
+  const { data, info } = await (isGrey
+    ? sharp(path).toColourspace('b-w')
+    : sharp(path).toColourspace('srgb').removeAlpha()
+  )
     .raw()
     .toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   const classes = Uint8Array.from({ length: width * height }, (_, i) => {
     const at = channels * i;
-    const index = isGrey ? data[at] : INDEX_OF.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+    const index = isGrey
+      ? data[at]
+      : INDEX_OF.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
     if (index === undefined)
-      throw new FoveaError('image', `${path} holds the colour ${[...data.subarray(at, at + 3)].join(', ')}, which is none of VOC's palette`);
+      throw new FoveaError(
+        'image',
+        `${path} holds the colour ${[...data.subarray(at, at + 3)].join(', ')}, which is none of VOC's palette`,
+      );
     return index;
   });
   return { width, height, data: classes };
@@ -59,8 +77,15 @@ async function readBoxes(path: string, name: string | undefined): Promise<Box[]>
     const value = (tag: string) => Number(new RegExp(`<${tag}>\\s*([\\d.]+)`).exec(object)?.[1]);
     const isWanted = name === undefined || /<name>\s*([^<]*?)\s*</.exec(object)?.[1] === name;
     // VOC counts pixels from 1, both ends included.
-    const [left, top, right, bottom] = [value('xmin') - 1, value('ymin') - 1, value('xmax'), value('ymax')];
-    return isWanted && [left, top, right, bottom].every(Number.isFinite) ? [{ left, top, width: right - left, height: bottom - top }] : [];
+    const [left, top, right, bottom] = [
+      value('xmin') - 1,
+      value('ymin') - 1,
+      value('xmax'),
+      value('ymax'),
+    ];
+    return isWanted && [left, top, right, bottom].every(Number.isFinite)
+      ? [{ left, top, width: right - left, height: bottom - top }]
+      : [];
   });
 }
 
@@ -73,9 +98,14 @@ const VOID_TEXT: Readonly<Record<VoidRule, string>> = {
 };
 
 /** Mask and void of the pixels of one class, or of all. */
-function truthOf(classes: Mask, wanted: number | undefined, rule: VoidRule): Pick<Sample, 'mask' | 'void'> {
+function truthOf(
+  classes: Mask,
+  wanted: number | undefined,
+  rule: VoidRule,
+): Pick<Sample, 'mask' | 'void'> {
   const { width, height, data } = classes;
-  const isObject = (value: number) => (value === VOID ? rule === 'object' : wanted === undefined ? value > 0 : value === wanted);
+  const isObject = (value: number) =>
+    value === VOID ? rule === 'object' : wanted === undefined ? value > 0 : value === wanted;
   return {
     mask: createMask(width, height, (i) => isObject(data[i])),
     ...(rule === 'exclude' && { void: createMask(width, height, (i) => data[i] === VOID) }),
@@ -84,13 +114,17 @@ function truthOf(classes: Mask, wanted: number | undefined, rule: VoidRule): Pic
 
 /** The folder that has JPEGImages: the path itself, or VOCdevkit/VOC2012 and the like below it. */
 function rootOf(path: string): string {
-  const usual = ['', 'VOC2012', 'VOC2007', 'VOCdevkit/VOC2012', 'VOCdevkit/VOC2007'].map((name) => join(path, name));
+  const usual = ['', 'VOC2012', 'VOC2007', 'VOCdevkit/VOC2012', 'VOCdevkit/VOC2007'].map((name) =>
+    join(path, name),
+  );
   return usual.find((each) => existsSync(join(each, 'JPEGImages'))) ?? path;
 }
 
 async function presentClasses(root: string, id: string): Promise<number[]> {
   const { data } = await readClasses(join(root, 'SegmentationClass', `${id}.png`));
-  return [...new Set(data)].filter((value) => value > 0 && value <= VOC_CLASSES.length).sort((a, b) => a - b);
+  return [...new Set(data)]
+    .filter((value) => value > 0 && value <= VOC_CLASSES.length)
+    .sort((a, b) => a - b);
 }
 
 interface Entry {
@@ -99,19 +133,32 @@ interface Entry {
   readonly value?: number;
 }
 
-/** A sample a picture, or a sample for each class in a picture; pictures whose mask cannot be read are kept, to fail when read. */
-async function entriesOf(root: string, ids: readonly string[], masks: 'category' | 'union'): Promise<Entry[]> {
+/**
+ * A sample a picture, or a sample for each class in a picture; pictures whose mask cannot be read
+ * are kept, to fail when read.
+ */
+async function entriesOf(
+  root: string,
+  ids: readonly string[],
+  masks: 'category' | 'union',
+): Promise<Entry[]> {
   if (masks === 'union') return ids.map((id) => ({ id }));
   const entries: Entry[] = [];
   for (const id of ids) {
     const values = await presentClasses(root, id).catch(() => undefined);
     if (values === undefined) entries.push({ id });
-    else entries.push(...values.filter((value) => vocToImagenet(VOC_CLASSES[value - 1]).length > 0).map((value) => ({ id, value })));
+    else
+      entries.push(
+        ...values
+          .filter((value) => vocToImagenet(VOC_CLASSES[value - 1]).length > 0)
+          .map((value) => ({ id, value })),
+      );
   }
   return entries;
 }
 
-const nameOf = ({ id, value }: Entry): string => (value === undefined ? id : `${id}.${VOC_CLASSES[value - 1]}`);
+const nameOf = ({ id, value }: Entry): string =>
+  value === undefined ? id : `${id}.${VOC_CLASSES[value - 1]}`;
 
 /** PASCAL VOC's class segmentations, 2007 and 2012. */
 export const voc = defineReader({
@@ -120,25 +167,44 @@ export const voc = defineReader({
   path: 'a folder with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ (VOC2007, VOC2012)',
   options: z.object({
     set: z.string().default('val').describe('list of pictures: ImageSets/Segmentation/SET.txt'),
-    masks: z.enum(['category', 'union']).default('category').describe('a sample for each class in a picture, or one a picture with all classes together'),
+    masks: z
+      .enum(['category', 'union'])
+      .default('category')
+      .describe('a sample for each class in a picture, or one a picture with all classes together'),
     void: z
       .enum(['exclude', 'object', 'background'])
       .default('exclude')
-      .describe('what the pixels marked 255 are: not counted, object (as in the published tables) or background'),
+      .describe(
+        'what the pixels marked 255 are: not counted, object (as in the published tables) or background',
+      ),
   }),
 
   async open(path, { set, masks, void: rule }) {
     const root = rootOf(path);
     const list = join(root, 'ImageSets', 'Segmentation', `${set}.txt`);
-    const ids = linesOf(await readText(list, 'the list of pictures')).map(({ text }) => text.split(/\s+/)[0]);
+    const ids = linesOf(await readText(list, 'the list of pictures')).map(
+      ({ text }) => text.split(/\s+/)[0],
+    );
     const entries = await entriesOf(root, ids, masks);
-    const what = masks === 'union' ? 'all classes together' : 'one class; a sample for each class in a picture';
+    const what =
+      masks === 'union'
+        ? 'all classes together'
+        : 'one class; a sample for each class in a picture';
     const label =
-      masks === 'union' ? [] : ['Label: the ImageNet classes that count as the class, by the table in docs/datasets.md; person has none and is left out.'];
+      masks === 'union'
+        ? []
+        : [
+            'Label: the ImageNet classes that count as the class, by the table in docs/datasets.md; person has none and is left out.',
+          ];
     return createDataset({
       name: `voc:${path}`,
       length: entries.length,
-      provides: [...(masks === 'union' ? [] : (['label'] as const)), 'mask', 'boxes', ...(rule === 'exclude' ? (['void'] as const) : [])],
+      provides: [
+        ...(masks === 'union' ? [] : (['label'] as const)),
+        'mask',
+        'boxes',
+        ...(rule === 'exclude' ? (['void'] as const) : []),
+      ],
       classes: 'imagenet',
       protocol: [`Mask: the pixels of ${what}; ${VOID_TEXT[rule]}.`, ...label],
       problems: [],
@@ -148,7 +214,10 @@ export const voc = defineReader({
         const image = await readImage(join(root, 'JPEGImages', `${id}.jpg`));
         const classes = await readClasses(join(root, 'SegmentationClass', `${id}.png`));
         if (classes.width !== image.width || classes.height !== image.height)
-          throw new FoveaError('image', `the mask of ${id} is ${classes.width}×${classes.height}, its picture ${image.width}×${image.height}`);
+          throw new FoveaError(
+            'image',
+            `the mask of ${id} is ${classes.width}×${classes.height}, its picture ${image.width}×${image.height}`,
+          );
         const name = value === undefined ? undefined : VOC_CLASSES[value - 1];
         const boxes = await readBoxes(join(root, 'Annotations', `${id}.xml`), name);
         return {

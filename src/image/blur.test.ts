@@ -10,19 +10,30 @@ interface Maps {
 }
 
 const recorded = JSON.parse(readFileSync(new URL('./fixtures/blur.json', import.meta.url), 'utf8'));
-const toTensor = ({ shape, values }: Maps) => tensor(shape, new Float32Array(new Uint8Array(Buffer.from(values, 'base64')).buffer));
+const toTensor = ({ shape, values }: Maps) =>
+  tensor(shape, new Float32Array(new Uint8Array(Buffer.from(values, 'base64')).buffer));
 const source = toTensor(recorded.source);
-const referenceKernel = new URL('../../../shared/reference/causal/blur_kernel.npy', import.meta.url);
+const referenceKernel = new URL(
+  '../../../shared/reference/causal/blur_kernel.npy',
+  import.meta.url,
+);
 
 function largestDifference(a: Tensor, b: Tensor): number {
   expect(a.shape).toEqual(b.shape);
-  return a.data.reduce((worst, value, i) => Math.max(worst, Number.isNaN(value) ? Infinity : Math.abs(value - b.data[i])), 0);
+  return a.data.reduce(
+    (worst, value, i) =>
+      Math.max(worst, Number.isNaN(value) ? Infinity : Math.abs(value - b.data[i])),
+    0,
+  );
 }
 
 describe('gaussianBlur', () => {
-  it.each(recorded.gaussian as (Maps & { kernelSize: number; sigma: number })[])('equals torchvision: $kernelSize taps, sigma $sigma', (c) => {
-    expect(largestDifference(gaussianBlur(source, c), toTensor(c))).toBeLessThan(1e-6);
-  });
+  it.each(recorded.gaussian as (Maps & { kernelSize: number; sigma: number })[])(
+    'equals torchvision: $kernelSize taps, sigma $sigma',
+    (c) => {
+      expect(largestDifference(gaussianBlur(source, c), toTensor(c))).toBeLessThan(1e-6);
+    },
+  );
 
   it('takes 8 sigma + 1 taps, rounded up to odd, when no size is given', () => {
     for (const [sigma, kernelSize] of [
@@ -36,7 +47,9 @@ describe('gaussianBlur', () => {
 
   it('keeps a constant plane, also when the kernel is wider than the plane', () => {
     const plane = tensor([1, 1, 3], new Float32Array(3).fill(0.25));
-    expect([...gaussianBlur(plane, { sigma: 9 }).data].every((v) => Math.abs(v - 0.25) < 1e-7)).toBe(true);
+    expect(
+      [...gaussianBlur(plane, { sigma: 9 }).data].every((v) => Math.abs(v - 0.25) < 1e-7),
+    ).toBe(true);
   });
 
   it('refuses an even kernel, a sigma of 0 and a tensor without planes', () => {
@@ -55,7 +68,12 @@ describe('gaussianKernel', () => {
 
 describe('convolvePlanes', () => {
   it('equals conv2d with the kernel on the channel diagonal and padding k//2', () => {
-    expect(largestDifference(convolvePlanes(source, toTensor(recorded.kernel)), toTensor(recorded.convolved))).toBeLessThan(1e-6);
+    expect(
+      largestDifference(
+        convolvePlanes(source, toTensor(recorded.kernel)),
+        toTensor(recorded.convolved),
+      ),
+    ).toBeLessThan(1e-6);
   });
 
   it('refuses even kernels and kernels with channels', () => {
@@ -76,7 +94,8 @@ describe("RISE's blur", () => {
   });
 
   it('has the folded tails of a small case worked out by hand', () => {
-    // size 1: everything folds onto the middle. size 3, sigma 0.25, radius 1: g_-1, g_0 + 0, g_1 and edges fold onto themselves.
+    // size 1: everything folds onto the middle. size 3, sigma 0.25, radius 1: g_-1, g_0 + 0, g_1
+    // and edges fold onto themselves.
     expect(riseBlurKernel(1, 5).data[0]).toBeCloseTo(1, 7);
     const g = gaussianKernel(3, 0.25);
     const kernel = riseBlurKernel(3, 0.25);
@@ -85,13 +104,24 @@ describe("RISE's blur", () => {
   });
 
   it('blurs as a convolution with that kernel and zeros beyond the border', () => {
-    expect(largestDifference(riseBlur(source), convolvePlanes(source, riseBlurKernel()))).toBeLessThan(1e-6);
-    expect(largestDifference(riseBlur(source, { size: 5, sigma: 2 }), convolvePlanes(source, riseBlurKernel(5, 2)))).toBeLessThan(1e-6);
-    expect(riseBlur(tensor([1, 1], Float32Array.of(1))).data[0]).toBeCloseTo(riseBlurKernel().data[60], 8);
+    expect(
+      largestDifference(riseBlur(source), convolvePlanes(source, riseBlurKernel())),
+    ).toBeLessThan(1e-6);
+    expect(
+      largestDifference(
+        riseBlur(source, { size: 5, sigma: 2 }),
+        convolvePlanes(source, riseBlurKernel(5, 2)),
+      ),
+    ).toBeLessThan(1e-6);
+    expect(riseBlur(tensor([1, 1], Float32Array.of(1))).data[0]).toBeCloseTo(
+      riseBlurKernel().data[60],
+      8,
+    );
   });
 
   it('has the kernel that the published evaluation used', (context) => {
-    if (!existsSync(referenceKernel)) return context.skip('needs ../shared/reference/causal/blur_kernel.npy beside the repository');
+    if (!existsSync(referenceKernel))
+      return context.skip('needs ../shared/reference/causal/blur_kernel.npy beside the repository');
     const expected = decodeNpy(readFileSync(referenceKernel), 'blur_kernel.npy');
     expect(largestDifference(riseBlurKernel(11, 5), expected)).toBeLessThanOrEqual(1e-9);
   });

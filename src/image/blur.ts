@@ -5,7 +5,10 @@ import { type Tensor, tensor } from '../tensor/tensor.ts';
 export interface GaussianBlurOptions {
   /** Standard deviation in pixels, above 0. */
   readonly sigma: number;
-  /** Odd number of taps; by default 8 sigma + 1 rounded up to odd: the kernel ends at about four sigma. */
+  /**
+   * Odd number of taps; by default 8 sigma + 1 rounded up to odd: the kernel ends at about four
+   * sigma.
+   */
   readonly kernelSize?: number;
 }
 
@@ -46,7 +49,8 @@ function requireKernel(size: number, sigma: number): void {
 
 /** The sides [h, w] of the planes of `x`. */
 function planeSize(x: Tensor): [height: number, width: number] {
-  if (x.shape.length < 2) throw new FoveaError('usage', `a blur needs planes of shape [..., h, w], got [${x.shape}]`);
+  if (x.shape.length < 2)
+    throw new FoveaError('usage', `a blur needs planes of shape [..., h, w], got [${x.shape}]`);
   return [x.shape[x.shape.length - 2], x.shape[x.shape.length - 1]];
 }
 
@@ -56,15 +60,17 @@ function planeSize(x: Tensor): [height: number, width: number] {
  */
 export function gaussianKernel(size: number, sigma: number): Float64Array {
   requireKernel(size, sigma);
-  const kernel = Float64Array.from({ length: size }, (_, i) => Math.exp(-((i - (size - 1) / 2) ** 2) / (2 * sigma * sigma)));
+  const kernel = Float64Array.from({ length: size }, (_, i) =>
+    Math.exp(-((i - (size - 1) / 2) ** 2) / (2 * sigma * sigma)),
+  );
   const total = kernel.reduce((sum, g) => sum + g, 0);
   return kernel.map((g) => g / total);
 }
 
 /**
- * Planes [..., h, w] blurred by a Gaussian, each on its own. Beyond the border the plane is mirrored without repeating
- * the edge, as in OpenCV (BORDER_REFLECT_101) and torchvision's `gaussian_blur`; the default kernel size is OpenCV's
- * for float images.
+ * Planes [..., h, w] blurred by a Gaussian, each on its own. Beyond the border the plane is
+ * mirrored without repeating the edge, as in OpenCV (BORDER_REFLECT_101) and torchvision's
+ * `gaussian_blur`; the default kernel size is OpenCV's for float images.
  * @throws FoveaError `usage` for an even kernel size or a sigma that is not above 0.
  */
 export function gaussianBlur(x: Tensor, options: GaussianBlurOptions): Tensor {
@@ -73,20 +79,27 @@ export function gaussianBlur(x: Tensor, options: GaussianBlurOptions): Tensor {
 }
 
 /**
- * The kernel [size, size] of RISE's insertion metric: what SciPy's `gaussian_filter(delta, sigma)` makes of a single 1
- * in the middle of a size×size square. SciPy cuts the Gaussian at four sigma and mirrors it at the border of that
- * square, so the tails fold back inside: flatter than a cut Gaussian. Values above 0, sum 1.
- * Source: `gkern` in the authors' evaluation code (Petsiuk et al., RISE, BMVC 2018).
+ * The kernel [size, size] of RISE's insertion metric: what SciPy's `gaussian_filter(delta, sigma)`
+ * makes of a single 1 in the middle of a size×size square. SciPy cuts the Gaussian at four sigma
+ * and mirrors it at the border of that square, so the tails fold back inside: flatter than a cut
+ * Gaussian. Values above 0, sum 1. Source: `gkern` in the authors' evaluation code (Petsiuk et al.,
+ * RISE, BMVC 2018).
  */
 export function riseBlurKernel(size = 11, sigma = 5): Tensor {
   const profile = riseProfile(size, sigma);
   return tensor(
     [size, size],
-    Float32Array.from({ length: size * size }, (_, i) => profile[Math.floor(i / size)] * profile[i % size]),
+    Float32Array.from(
+      { length: size * size },
+      (_, i) => profile[Math.floor(i / size)] * profile[i % size],
+    ),
   );
 }
 
-/** One factor of the separable RISE kernel: p_i = sum_j g_j [mirror(i + j) = middle], j = -round(4 sigma) … round(4 sigma). */
+/**
+ * One factor of the separable RISE kernel: p_i = sum_j g_j [mirror(i + j) = middle], j = -round(4
+ * sigma) … round(4 sigma).
+ */
 function riseProfile(size: number, sigma: number): Float64Array {
   requireKernel(size, sigma);
   const radius = Math.floor(4 * sigma + 0.5);
@@ -101,24 +114,29 @@ function riseProfile(size: number, sigma: number): Float64Array {
 }
 
 /**
- * Planes [..., h, w] blurred as the start of RISE's insertion metric: `riseBlurKernel` with zeros beyond the border,
- * so a border darkens. In the published protocol `x` is the normalised model input, where 0 is the mean colour.
+ * Planes [..., h, w] blurred as the start of RISE's insertion metric: `riseBlurKernel` with zeros
+ * beyond the border, so a border darkens. In the published protocol `x` is the normalised model
+ * input, where 0 is the mean colour.
  */
 export function riseBlur(x: Tensor, { size = 11, sigma = 5 }: RiseBlurOptions = {}): Tensor {
   return separableConvolution(x, riseProfile(size, sigma), zeros);
 }
 
 /**
- * Planes [..., h, w], each convolved with the same kernel [kh, kw] of odd sides, zeros beyond the border, same size.
- * As everywhere in deep learning the kernel is not flipped: out[y, x] = sum_ij kernel[i, j] · in[y+i-kh÷2, x+j-kw÷2],
- * which is PyTorch's `conv2d(padding=k//2)` with the kernel on the channel diagonal.
+ * Planes [..., h, w], each convolved with the same kernel [kh, kw] of odd sides, zeros beyond the
+ * border, same size. As everywhere in deep learning the kernel is not flipped: out[y, x] = sum_ij
+ * kernel[i, j] · in[y+i-kh÷2, x+j-kw÷2], which is PyTorch's `conv2d(padding=k//2)` with the
+ * kernel on the channel diagonal.
  * @throws FoveaError `usage` if the kernel is not two-dimensional with odd sides.
  */
 export function convolvePlanes(x: Tensor, kernel: Tensor): Tensor {
   const [height, width] = planeSize(x);
   const [kh, kw] = kernel.shape;
   if (kernel.shape.length !== 2 || kh % 2 === 0 || kw % 2 === 0) {
-    throw new FoveaError('usage', `a convolution needs a kernel [kh, kw] of odd sides, got [${kernel.shape}]`);
+    throw new FoveaError(
+      'usage',
+      `a convolution needs a kernel [kh, kw] of odd sides, got [${kernel.shape}]`,
+    );
   }
   const out = new Float64Array(x.data.length);
   for (let row = 0; row < x.data.length / width; row++) {
@@ -129,7 +147,8 @@ export function convolvePlanes(x: Tensor, kernel: Tensor): Tensor {
         const shift = j - (kw >> 1);
         const weight = kernel.data[i * kw + j];
         const last = Math.min(width, width - shift);
-        for (let c = Math.max(0, -shift); c < last; c++) out[row * width + c] += weight * x.data[from + c + shift];
+        for (let c = Math.max(0, -shift); c < last; c++)
+          out[row * width + c] += weight * x.data[from + c + shift];
       }
     }
   }
@@ -148,7 +167,13 @@ function separableConvolution(x: Tensor, kernel: Float64Array, border: Border): 
   return result;
 }
 
-function convolveRows(source: Float32Array, width: number, kernel: Float64Array, border: Border, out: Float64Array): void {
+function convolveRows(
+  source: Float32Array,
+  width: number,
+  kernel: Float64Array,
+  border: Border,
+  out: Float64Array,
+): void {
   const radius = kernel.length >> 1;
   const line = new Float64Array(width + 2 * radius);
   const index = Int32Array.from(line, (_, i) => border(i - radius, width));
@@ -162,7 +187,13 @@ function convolveRows(source: Float32Array, width: number, kernel: Float64Array,
   }
 }
 
-function convolveColumns(source: Float64Array, width: number, kernel: Float64Array, border: Border, out: Float32Array): void {
+function convolveColumns(
+  source: Float64Array,
+  width: number,
+  kernel: Float64Array,
+  border: Border,
+  out: Float32Array,
+): void {
   const height = source.length / width;
   const sum = new Float64Array(width);
   for (let y = 0; y < height; y++) {

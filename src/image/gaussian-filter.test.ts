@@ -7,7 +7,9 @@ it('is the literal double sum of a Gaussian cut at four sigma, with zeros or a m
   const [height, width, sigma] = [7, 5, 1.3];
   const plane = Float64Array.from({ length: height * width }, () => random.normal());
   const radius = Math.floor(4 * sigma + 0.5);
-  const taps = Array.from({ length: 2 * radius + 1 }, (_, i) => Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma)));
+  const taps = Array.from({ length: 2 * radius + 1 }, (_, i) =>
+    Math.exp(-((i - radius) ** 2) / (2 * sigma * sigma)),
+  );
   const total = taps.reduce((a, b) => a + b);
   const mirror = (i: number, n: number): number => {
     let at = i;
@@ -22,7 +24,10 @@ it('is the literal double sum of a Gaussian cut at four sigma, with zeros or a m
         for (let dy = -radius; dy <= radius; dy++) {
           for (let dx = -radius; dx <= radius; dx++) {
             const outside = y + dy < 0 || y + dy >= height || x + dx < 0 || x + dx >= width;
-            const value = outside && border === 'zero' ? 0 : plane[mirror(y + dy, height) * width + mirror(x + dx, width)];
+            const value =
+              outside && border === 'zero'
+                ? 0
+                : plane[mirror(y + dy, height) * width + mirror(x + dx, width)];
             sum += ((taps[dy + radius] * taps[dx + radius]) / total ** 2) * value;
           }
         }

@@ -3,12 +3,16 @@ import { gaussianKernel } from './blur.ts';
 /** What lies beyond the border: zeros, or the plane mirrored with its edge repeated. */
 export type FilterBorder = 'zero' | 'mirror';
 
-/** A kernel of 2 · radius + 1 taps along an axis of n cells, as a matrix [n, n]: nothing of row i is further than the radius from i. */
+/**
+ * A kernel of 2 · radius + 1 taps along an axis of n cells, as a matrix [n, n]: nothing of row i
+ * is further than the radius from i.
+ */
 function filterMatrix(n: number, kernel: Float64Array, border: FilterBorder): Float64Array {
   const radius = kernel.length >> 1;
   const matrix = new Float64Array(n * n);
   for (let i = 0; i < n; i++) {
-    const [first, last] = border === 'zero' ? [Math.max(-radius, -i), Math.min(radius, n - 1 - i)] : [-radius, radius];
+    const [first, last] =
+      border === 'zero' ? [Math.max(-radius, -i), Math.min(radius, n - 1 - i)] : [-radius, radius];
     for (let k = first; k <= last; k++) {
       const at = (((i + k) % (2 * n)) + 2 * n) % (2 * n);
       matrix[i * n + (at < n ? at : 2 * n - 1 - at)] += kernel[k + radius];
@@ -18,10 +22,16 @@ function filterMatrix(n: number, kernel: Float64Array, border: FilterBorder): Fl
 }
 
 /**
- * The rows of a plane [m, n] filtered by a matrix [n, n], transposed: [n, m]. Four rows by two outputs at a time: large blurs
- * are as many products as those of matrices are, and the processor waits for memory less this way.
+ * The rows of a plane [m, n] filtered by a matrix [n, n], transposed: [n, m]. Four rows by two
+ * outputs at a time: large blurs are as many products as those of matrices are, and the processor
+ * waits for memory less this way.
  */
-function filteredRows(plane: Float64Array, n: number, matrix: Float64Array, radius: number): Float64Array {
+function filteredRows(
+  plane: Float64Array,
+  n: number,
+  matrix: Float64Array,
+  radius: number,
+): Float64Array {
   const m = plane.length / n;
   const out = new Float64Array(plane.length);
   for (let j = 0; j < n; j += 2) {
@@ -71,10 +81,16 @@ function filteredRows(plane: Float64Array, n: number, matrix: Float64Array, radi
 }
 
 /**
- * A blur of planes [h, w] in double precision by a Gaussian that is cut at four sigma, as SciPy's `gaussian_filter` does it
- * with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves planes as they are.
+ * A blur of planes [h, w] in double precision by a Gaussian that is cut at four sigma, as SciPy's
+ * `gaussian_filter` does it with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves
+ * planes as they are.
  */
-export function gaussianFilter(height: number, width: number, sigma: number, border: FilterBorder): (plane: Float64Array) => Float64Array {
+export function gaussianFilter(
+  height: number,
+  width: number,
+  sigma: number,
+  border: FilterBorder,
+): (plane: Float64Array) => Float64Array {
   const radius = Math.floor(4 * sigma + 0.5);
   if (radius === 0) return (plane) => plane.slice();
   const kernel = gaussianKernel(2 * radius + 1, sigma);

@@ -14,7 +14,10 @@ export interface Image {
 export function image(width: number, height: number, data?: Uint8Array): Image {
   const bytes = data ?? new Uint8Array(width * height * 3);
   if (bytes.length !== width * height * 3) {
-    throw new FoveaError('internal', `an image of ${width}×${height} needs ${width * height * 3} bytes, got ${bytes.length}`);
+    throw new FoveaError(
+      'internal',
+      `an image of ${width}×${height} needs ${width * height * 3} bytes, got ${bytes.length}`,
+    );
   }
   return { width, height, data: bytes };
 }

@@ -6,6 +6,14 @@ export interface Mask {
 }
 
 /** The mask of the pixels for which `inside` holds; `pixel` is row · width + column. */
-export function createMask(width: number, height: number, inside: (pixel: number) => boolean): Mask {
-  return { width, height, data: Uint8Array.from({ length: width * height }, (_, pixel) => (inside(pixel) ? 1 : 0)) };
+export function createMask(
+  width: number,
+  height: number,
+  inside: (pixel: number) => boolean,
+): Mask {
+  return {
+    width,
+    height,
+    data: Uint8Array.from({ length: width * height }, (_, pixel) => (inside(pixel) ? 1 : 0)),
+  };
 }

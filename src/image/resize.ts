@@ -7,9 +7,15 @@ export type ResizeFilter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic
 
 /** Options of `resizeImage`. */
 export interface ResizeOptions {
-  /** Weighting of the source pixels; `bilinear` if not given, torchvision's default (Pillow's is `bicubic`). */
+  /**
+   * Weighting of the source pixels; `bilinear` if not given, torchvision's default (Pillow's is
+   * `bicubic`).
+   */
   readonly filter?: ResizeFilter;
-  /** Source region `[left, top, right, bottom]` in pixels, fractions allowed; the whole image if not given. */
+  /**
+   * Source region `[left, top, right, bottom]` in pixels, fractions allowed; the whole image if not
+   * given.
+   */
   readonly box?: readonly [left: number, top: number, right: number, bottom: number];
 }
 
@@ -20,7 +26,10 @@ export type InterpolateMode = 'nearest' | 'bilinear' | 'bicubic';
 export interface InterpolateOptions {
   /** Weighting of the source values; `bilinear` if not given. */
   readonly mode?: InterpolateMode;
-  /** True: the centres of the corner values map onto each other; false (default): the outer edges do. */
+  /**
+   * True: the centres of the corner values map onto each other; false (default): the outer edges
+   * do.
+   */
   readonly alignCorners?: boolean;
 }
 
@@ -30,7 +39,10 @@ interface Kernel {
   readonly weight: (x: number) => number;
 }
 
-/** The weights of one axis in 8.22 fixed point: output i = sum_k source[start_i + k] · weights[i · stride + k]. */
+/**
+ * The weights of one axis in 8.22 fixed point: output i = sum_k source[start_i + k] · weights[i ·
+ * stride + k].
+ */
 interface FixedWeights {
   readonly start: Int32Array;
   readonly count: Int32Array;
@@ -38,7 +50,9 @@ interface FixedWeights {
   readonly stride: number;
 }
 
-/** The weights of one axis: output i = sum_k source[index[i · taps + k]] · weights[i · taps + k]. */
+/**
+ * The weights of one axis: output i = sum_k source[index[i · taps + k]] · weights[i · taps + k].
+ */
 interface AxisTaps {
   readonly taps: number;
   readonly index: Int32Array;
@@ -54,7 +68,9 @@ function sinc(x: number): number {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** Keys' cubic: (a+2)|x|³ - (a+3)|x|² + 1 for |x| < 1; a|x|³ - 5a|x|² + 8a|x| - 4a for |x| < 2. */
+/**
+ * Keys' cubic: (a+2)|x|³ - (a+3)|x|² + 1 for |x| < 1; a|x|³ - 5a|x|² + 8a|x| - 4a for |x| < 2.
+ */
 function cubic(x: number, a: number): number {
   const d = Math.abs(x);
   if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
@@ -67,7 +83,13 @@ const KERNELS: Record<Exclude<ResizeFilter, 'nearest'>, Kernel> = {
   // 1 - |x|
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   // sinc(x) · (0.54 + 0.46 cos πx), the constants in single precision as in Pillow
-  hamming: { support: 1, weight: (x) => (Math.abs(x) < 1 ? sinc(x) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(Math.PI * x)) : 0) },
+  hamming: {
+    support: 1,
+    weight: (x) =>
+      Math.abs(x) < 1
+        ? sinc(x) * (Math.fround(0.54) + Math.fround(0.46) * Math.cos(Math.PI * x))
+        : 0,
+  },
   bicubic: { support: 2, weight: (x) => cubic(x, -0.5) },
   // sinc(x) · sinc(x / 3)
   lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
@@ -75,33 +97,71 @@ const KERNELS: Record<Exclude<ResizeFilter, 'nearest'>, Kernel> = {
 
 function requireSize(width: number, height: number): void {
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
-    throw new FoveaError('usage', `a size must be two whole numbers above 0 (width×height), got ${width}×${height}`);
+    throw new FoveaError(
+      'usage',
+      `a size must be two whole numbers above 0 (width×height), got ${width}×${height}`,
+    );
   }
 }
 
 /**
- * An image at another size, equal to Pillow's `Image.resize` on an 8-bit RGB image: first rows, then columns, each
- * with fixed-point weights and rounded to bytes. When a side shrinks by the factor s > 1 the kernel is s times as
- * wide (antialiasing), except for `nearest`, which picks single pixels.
- * @throws FoveaError `usage` if the size is not two positive integers, the box lies outside or the filter is unknown.
+ * An image at another size, equal to Pillow's `Image.resize` on an 8-bit RGB image: first rows,
+ * then columns, each with fixed-point weights and rounded to bytes. When a side shrinks by the
+ * factor s > 1 the kernel is s times as wide (antialiasing), except for `nearest`, which picks
+ * single pixels.
+ * @throws FoveaError `usage` if the size is not two positive integers, the box lies outside or the
+ * filter is unknown.
  */
-export function resizeImage(source: Image, width: number, height: number, options: ResizeOptions = {}): Image {
+export function resizeImage(
+  source: Image,
+  width: number,
+  height: number,
+  options: ResizeOptions = {},
+): Image {
   const { filter = 'bilinear', box = [0, 0, source.width, source.height] } = options;
   requireSize(width, height);
   const [left, top, right, bottom] = box.map(Math.fround); // Pillow keeps the box in single precision
-  if (!(left >= 0 && top >= 0 && left < right && top < bottom && right <= source.width && bottom <= source.height)) {
-    throw new FoveaError('usage', `the box [${box}] must lie inside the ${source.width}×${source.height} image and not be empty`);
+  if (
+    !(
+      left >= 0 &&
+      top >= 0 &&
+      left < right &&
+      top < bottom &&
+      right <= source.width &&
+      bottom <= source.height
+    )
+  ) {
+    throw new FoveaError(
+      'usage',
+      `the box [${box}] must lie inside the ${source.width}×${source.height} image and not be empty`,
+    );
   }
   if (filter === 'nearest') {
-    return pick(source, nearestIndex(source.width, left, right, width), nearestIndex(source.height, top, bottom, height));
+    return pick(
+      source,
+      nearestIndex(source.width, left, right, width),
+      nearestIndex(source.height, top, bottom, height),
+    );
   }
   if (!Object.hasOwn(KERNELS, filter)) {
-    throw new FoveaError('usage', `unknown filter '${filter}', use one of nearest, ${Object.keys(KERNELS).join(', ')}`);
+    throw new FoveaError(
+      'usage',
+      `unknown filter '${filter}', use one of nearest, ${Object.keys(KERNELS).join(', ')}`,
+    );
   }
   const kernel = KERNELS[filter];
-  const columns = width === source.width && left === 0 && right === width ? undefined : fixedWeights(kernel, source.width, left, right, width);
-  const rows = height === source.height && top === 0 && bottom === height ? undefined : fixedWeights(kernel, source.height, top, bottom, height);
-  if (!rows) return columns ? resizeWidth(source, columns, 0, source.height) : image(width, height, new Uint8Array(source.data));
+  const columns =
+    width === source.width && left === 0 && right === width
+      ? undefined
+      : fixedWeights(kernel, source.width, left, right, width);
+  const rows =
+    height === source.height && top === 0 && bottom === height
+      ? undefined
+      : fixedWeights(kernel, source.height, top, bottom, height);
+  if (!rows)
+    return columns
+      ? resizeWidth(source, columns, 0, source.height)
+      : image(width, height, new Uint8Array(source.data));
   const firstRow = rows.start[0];
   const lastRow = rows.start[height - 1] + rows.count[height - 1];
   if (!columns) return resizeHeight(source, rows, 0);
@@ -109,10 +169,17 @@ export function resizeImage(source: Image, width: number, height: number, option
 }
 
 /**
- * Pillow's weights: with s = (to - from) / outSize, f = max(s, 1) and the centre c_i = from + (i + 1/2) s,
- * weight_i(x) = kernel((x + 1/2 - c_i) / f), normalised to sum 1 over the pixels x within support · f of c_i.
+ * Pillow's weights: with s = (to - from) / outSize, f = max(s, 1) and the centre c_i = from + (i +
+ * 1/2) s, weight_i(x) = kernel((x + 1/2 - c_i) / f), normalised to sum 1 over the pixels x within
+ * support · f of c_i.
  */
-function fixedWeights(kernel: Kernel, inSize: number, from: number, to: number, outSize: number): FixedWeights {
+function fixedWeights(
+  kernel: Kernel,
+  inSize: number,
+  from: number,
+  to: number,
+  outSize: number,
+): FixedWeights {
   const scale = Math.fround(to - from) / outSize;
   const stretch = Math.max(scale, 1);
   const support = kernel.support * stretch;
@@ -141,7 +208,12 @@ function fixedWeights(kernel: Kernel, inSize: number, from: number, to: number, 
 }
 
 /** The horizontal pass, of the rows `firstRow` to `lastRow` (excluded) only. */
-function resizeWidth(source: Image, { start, count, weights, stride }: FixedWeights, firstRow: number, lastRow: number): Image {
+function resizeWidth(
+  source: Image,
+  { start, count, weights, stride }: FixedWeights,
+  firstRow: number,
+  lastRow: number,
+): Image {
   const width = start.length;
   const data = source.data;
   const out = new Uint8ClampedArray(width * (lastRow - firstRow) * 3); // clamps to 0…255 as it stores
@@ -168,7 +240,11 @@ function resizeWidth(source: Image, { start, count, weights, stride }: FixedWeig
 }
 
 /** The vertical pass; row 0 of `source` is row `firstRow` of the axis that the weights speak of. */
-function resizeHeight(source: Image, { start, count, weights, stride }: FixedWeights, firstRow: number): Image {
+function resizeHeight(
+  source: Image,
+  { start, count, weights, stride }: FixedWeights,
+  firstRow: number,
+): Image {
   const height = start.length;
   const line = source.width * 3;
   const data = source.data;
@@ -186,12 +262,16 @@ function resizeHeight(source: Image, { start, count, weights, stride }: FixedWei
   return image(source.width, height, new Uint8Array(out.buffer));
 }
 
-/** Source index of each output pixel, floor(from + (i + 1/2) s), by the running sum that Pillow uses. */
+/**
+ * Source index of each output pixel, floor(from + (i + 1/2) s), by the running sum that Pillow
+ * uses.
+ */
 function nearestIndex(inSize: number, from: number, to: number, outSize: number): Int32Array {
   const scale = Math.fround(to - from) / outSize;
   const index = new Int32Array(outSize);
   let position = from + scale * 0.5;
-  for (let i = 0; i < outSize; i++, position += scale) index[i] = Math.min(inSize - 1, Math.floor(position));
+  for (let i = 0; i < outSize; i++, position += scale)
+    index[i] = Math.min(inSize - 1, Math.floor(position));
   return index;
 }
 
@@ -210,13 +290,20 @@ function pick(source: Image, columns: Int32Array, rows: Int32Array): Image {
 }
 
 /**
- * The image with its shorter side at `size` pixels and the same proportions, as torchvision's `Resize(size)`: the
- * longer side becomes floor(size · longer / shorter). `filter` as in `resizeImage`, `bilinear` if not given.
+ * The image with its shorter side at `size` pixels and the same proportions, as torchvision's
+ * `Resize(size)`: the longer side becomes floor(size · longer / shorter). `filter` as in
+ * `resizeImage`, `bilinear` if not given.
  */
-export function resizeShorterSide(source: Image, size: number, filter: ResizeFilter = 'bilinear'): Image {
+export function resizeShorterSide(
+  source: Image,
+  size: number,
+  filter: ResizeFilter = 'bilinear',
+): Image {
   const { width, height } = source;
   const other = Math.floor((size * Math.max(width, height)) / Math.min(width, height));
-  return width <= height ? resizeImage(source, size, other, { filter }) : resizeImage(source, other, size, { filter });
+  return width <= height
+    ? resizeImage(source, size, other, { filter })
+    : resizeImage(source, other, size, { filter });
 }
 
 /** Python's round(): halves go to the even neighbour. */
@@ -227,8 +314,9 @@ function roundHalfEven(x: number): number {
 }
 
 /**
- * The middle `width`×`height` pixels, as torchvision's `CenterCrop`: an odd margin is split by rounding half to even;
- * a side that is too small gets black margins, the odd pixel at the right or bottom.
+ * The middle `width`×`height` pixels, as torchvision's `CenterCrop`: an odd margin is split by
+ * rounding half to even; a side that is too small gets black margins, the odd pixel at the right or
+ * bottom.
  * @throws FoveaError `usage` if the size is not two positive integers.
  */
 export function centerCrop(source: Image, width: number, height: number): Image {
@@ -240,7 +328,10 @@ export function centerCrop(source: Image, width: number, height: number): Image 
   const lastX = Math.min(width, source.width - left);
   for (let y = Math.max(0, -top); y < Math.min(height, source.height - top); y++) {
     const from = ((y + top) * source.width + left) * 3;
-    result.data.set(source.data.subarray(from + firstX * 3, from + lastX * 3), (y * width + firstX) * 3);
+    result.data.set(
+      source.data.subarray(from + firstX * 3, from + lastX * 3),
+      (y * width + firstX) * 3,
+    );
   }
   return result;
 }
@@ -251,17 +342,27 @@ function cropOffset(size: number, crop: number): number {
 }
 
 /**
- * Float maps [..., h, w] at another size [..., height, width]: PyTorch's `interpolate(size=(height, width))` computed in
- * double precision (PyTorch on float32 differs from that by some 1e-6 of the values). No antialiasing when a side
- * shrinks. `bicubic` uses a = -0.75 and may leave the range of the source values.
- * @throws FoveaError `usage` if the size is not two positive integers, the mode is unknown or the tensor has no h, w.
+ * Float maps [..., h, w] at another size [..., height, width]: PyTorch's `interpolate(size=(height,
+ * width))` computed in double precision (PyTorch on float32 differs from that by some 1e-6 of the
+ * values). No antialiasing when a side shrinks. `bicubic` uses a = -0.75 and may leave the range of
+ * the source values.
+ * @throws FoveaError `usage` if the size is not two positive integers, the mode is unknown or the
+ * tensor has no h, w.
  */
-export function interpolate(x: Tensor, height: number, width: number, options: InterpolateOptions = {}): Tensor {
+export function interpolate(
+  x: Tensor,
+  height: number,
+  width: number,
+  options: InterpolateOptions = {},
+): Tensor {
   const { mode = 'bilinear', alignCorners = false } = options;
   requireSize(width, height);
   const [h, w] = x.shape.slice(-2);
   if (x.shape.length < 2 || h * w === 0) {
-    throw new FoveaError('usage', `interpolate needs maps of shape [..., h, w] with h and w above 0, got [${x.shape}]`);
+    throw new FoveaError(
+      'usage',
+      `interpolate needs maps of shape [..., h, w] with h and w above 0, got [${x.shape}]`,
+    );
   }
   const columns = axisTaps(mode, w, width, alignCorners);
   const rows = axisTaps(mode, h, height, alignCorners);
@@ -270,12 +371,22 @@ export function interpolate(x: Tensor, height: number, width: number, options: I
   const wide = new Float64Array(h * width);
   for (let plane = 0; plane < planes; plane++) {
     interpolateRows(x.data.subarray(plane * h * w, (plane + 1) * h * w), w, columns, wide);
-    interpolateColumns(wide, width, rows, result.data.subarray(plane * height * width, (plane + 1) * height * width));
+    interpolateColumns(
+      wide,
+      width,
+      rows,
+      result.data.subarray(plane * height * width, (plane + 1) * height * width),
+    );
   }
   return result;
 }
 
-function interpolateRows(source: Float32Array, width: number, { taps, index, weights }: AxisTaps, out: Float64Array): void {
+function interpolateRows(
+  source: Float32Array,
+  width: number,
+  { taps, index, weights }: AxisTaps,
+  out: Float64Array,
+): void {
   const outWidth = index.length / taps;
   for (let from = 0, o = 0; from < source.length; from += width) {
     for (let i = 0; i < outWidth; i++, o++) {
@@ -286,30 +397,45 @@ function interpolateRows(source: Float32Array, width: number, { taps, index, wei
   }
 }
 
-function interpolateColumns(source: Float64Array, width: number, { taps, index, weights }: AxisTaps, out: Float32Array): void {
+function interpolateColumns(
+  source: Float64Array,
+  width: number,
+  { taps, index, weights }: AxisTaps,
+  out: Float32Array,
+): void {
   for (let y = 0, o = 0; y < index.length / taps; y++) {
     for (let i = 0; i < width; i++, o++) {
       let sum = 0;
-      for (let k = y * taps; k < (y + 1) * taps; k++) sum += source[index[k] * width + i] * weights[k];
+      for (let k = y * taps; k < (y + 1) * taps; k++)
+        sum += source[index[k] * width + i] * weights[k];
       out[o] = sum;
     }
   }
 }
 
-/** Where output i falls in the source: i · (in-1)/(out-1) with aligned corners, else (i + 1/2) · in/out - 1/2. */
+/**
+ * Where output i falls in the source: i · (in-1)/(out-1) with aligned corners, else (i + 1/2) ·
+ * in/out - 1/2.
+ */
 function sourcePosition(i: number, inSize: number, outSize: number, alignCorners: boolean): number {
   if (alignCorners) return outSize > 1 ? i * ((inSize - 1) / (outSize - 1)) : 0;
   return (inSize / outSize) * (i + 0.5) - 0.5;
 }
 
 /**
- * Taps of output i at the source position p with t = p - floor(p): nearest 1, at floor(i · in/out) in single precision
- * as PyTorch; bilinear 1-t, t; bicubic cubic(t+1), cubic(t), cubic(1-t), cubic(2-t). Indices beyond an edge are
- * clamped to it.
+ * Taps of output i at the source position p with t = p - floor(p): nearest 1, at floor(i · in/out)
+ * in single precision as PyTorch; bilinear 1-t, t; bicubic cubic(t+1), cubic(t), cubic(1-t),
+ * cubic(2-t). Indices beyond an edge are clamped to it.
  */
-function axisTaps(mode: InterpolateMode, inSize: number, outSize: number, alignCorners: boolean): AxisTaps {
+function axisTaps(
+  mode: InterpolateMode,
+  inSize: number,
+  outSize: number,
+  alignCorners: boolean,
+): AxisTaps {
   const taps = { nearest: 1, bilinear: 2, bicubic: 4 }[mode];
-  if (!taps) throw new FoveaError('usage', `unknown mode '${mode}', use nearest, bilinear or bicubic`);
+  if (!taps)
+    throw new FoveaError('usage', `unknown mode '${mode}', use nearest, bilinear or bicubic`);
   const index = new Int32Array(outSize * taps);
   const weights = new Float64Array(outSize * taps);
   for (let i = 0; i < outSize; i++) {
@@ -318,9 +444,17 @@ function axisTaps(mode: InterpolateMode, inSize: number, outSize: number, alignC
     if (mode === 'bilinear') position = Math.min(Math.max(0, position), inSize - 1);
     const base = Math.floor(position);
     const t = position - base;
-    const line = mode === 'nearest' ? [1] : mode === 'bilinear' ? [1 - t, t] : [t + 1, t, 1 - t, 2 - t].map((d) => cubic(d, -0.75));
+    const line =
+      mode === 'nearest'
+        ? [1]
+        : mode === 'bilinear'
+          ? [1 - t, t]
+          : [t + 1, t, 1 - t, 2 - t].map((d) => cubic(d, -0.75));
     for (let k = 0; k < taps; k++) {
-      index[i * taps + k] = Math.min(inSize - 1, Math.max(0, base + k - (mode === 'bicubic' ? 1 : 0)));
+      index[i * taps + k] = Math.min(
+        inSize - 1,
+        Math.max(0, base + k - (mode === 'bicubic' ? 1 : 0)),
+      );
       weights[i * taps + k] = line[k];
     }
   }

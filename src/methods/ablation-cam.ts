@@ -5,7 +5,8 @@ import { explainLayers, headScores } from './internal/head.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * Ablation-CAM: a channel weighs what share of the score is lost without it. What is ablated becomes exactly zero.
+ * Ablation-CAM: a channel weighs what share of the score is lost without it. What is ablated
+ * becomes exactly zero.
  *
  *   w_c = (S - S with A_c = 0) / S,   map = sum_c w_c A_c
  */
@@ -13,7 +14,8 @@ export const ablationCam = defineMethod({
   name: 'ablation-cam',
   title: 'Ablation-CAM',
   family: 'gradient',
-  paper: 'Desai & Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization, WACV 2020',
+  paper:
+    'Desai & Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization, WACV 2020',
   needs: ['features', 'gradients'],
   signed: true,
   cost: '1, and the channels of the layer + 1 through the head only: 1282 for mobilenet_v2',
@@ -31,12 +33,15 @@ export const ablationCam = defineMethod({
         batchSize: context.batchSize,
         count: channels + 1, // the last one is the feature map as it is
         alter: (c, values) => {
-          if (c < channels) for (let cell = 0; cell < h * w; cell++) values[offsetOf(layout, c, cell)] = 0;
+          if (c < channels)
+            for (let cell = 0; cell < h * w; cell++) values[offsetOf(layout, c, cell)] = 0;
         },
         onProgress: (done) => report(done / (channels + 1)),
       });
       const whole = scores[channels];
-      const weights = scores.subarray(0, channels).map((score) => (whole === 0 ? 0 : (whole - score) / whole));
+      const weights = scores
+        .subarray(0, channels)
+        .map((score) => (whole === 0 ? 0 : (whole - score) / whole));
       return weightedSum(activations, weights);
     }),
 });

@@ -5,7 +5,8 @@ import { gradientsOf, outputOption, repeat } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * Attention times its gradient in one block: which patches the class token looks at there, and whether that helps the class.
+ * Attention times its gradient in one block: which patches the class token looks at there, and
+ * whether that helps the class.
  *
  *   map = class row of mean_h max(0, dS/dA_l) ⊙ A_l
  */
@@ -13,13 +14,24 @@ export const attentionGradient = defineMethod({
   name: 'attention-gradient',
   title: 'Attention × gradient',
   family: 'attention',
-  paper: 'Barkan et al., Grad-SAM: Explaining Transformers via Gradient Self-Attention Maps, CIKM 2021, arXiv:2204.11073',
+  paper:
+    'Barkan et al., Grad-SAM: Explaining Transformers via Gradient Self-Attention Maps, CIKM 2021, arXiv:2204.11073',
   needs: ['attention', 'gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',
   options: z.object({
-    block: z.int().default(-1).describe('the block whose attention is used, counted from 0, or from the end: -1 is the last one'),
-    relu: z.boolean().default(true).describe('whether negative gradients, evidence against the class, are set to zero in each head, as in the paper'),
+    block: z
+      .int()
+      .default(-1)
+      .describe(
+        'the block whose attention is used, counted from 0, or from the end: -1 is the last one',
+      ),
+    relu: z
+      .boolean()
+      .default(true)
+      .describe(
+        'whether negative gradients, evidence against the class, are set to zero in each head, as in the paper',
+      ),
     output: outputOption,
   }),
 
@@ -28,13 +40,30 @@ export const attentionGradient = defineMethod({
     const map = attention.maps.at(options.block);
     if (!map) {
       const { length } = attention.maps;
-      throw new FoveaError('usage', `attention-gradient.block = ${options.block}: expected ${-length} to ${length - 1}, as ${model.name} has ${length} blocks`);
+      throw new FoveaError(
+        'usage',
+        `attention-gradient.block = ${options.block}: expected ${-length} to ${length - 1}, as ${model.name} has ${length} blocks`,
+      );
     }
     const classes = targets.map((target) => target.index);
     const batch = repeat(input, classes.length);
-    const { values, gradients } = await gradientsOf(model, { batch, wrt: [map.name], targets: classes, score: options.output, batchSize });
+    const { values, gradients } = await gradientsOf(model, {
+      batch,
+      wrt: [map.name],
+      targets: classes,
+      score: options.output,
+      batchSize,
+    });
     progress(1);
     const product = (g: number, a: number): number => (options.relu ? Math.max(0, g * a) : g * a);
-    return targets.map((_, t) => fromTokens(attention, readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)), input, {}, map.name));
+    return targets.map((_, t) =>
+      fromTokens(
+        attention,
+        readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)),
+        input,
+        {},
+        map.name,
+      ),
+    );
   },
 });

@@ -1,10 +1,17 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
-import { firstBlockOption, fromTokens, meanOverHeads, requireAttention, rolloutRow } from './internal/attention.ts';
+import {
+  firstBlockOption,
+  fromTokens,
+  meanOverHeads,
+  requireAttention,
+  rolloutRow,
+} from './internal/attention.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * Attention rollout: how much of each patch reaches the class token if attention is taken as the flow of information.
+ * Attention rollout: how much of each patch reaches the class token if attention is taken as the
+ * flow of information.
  *
  *   map = class row of Ã_L ⋯ Ã_1,   Ã_l = (mean_h A_l + I) / 2
  *
@@ -24,7 +31,11 @@ export const attentionRollout = defineMethod({
     const attention = requireAttention(model, input, 'attention-rollout');
     const { maps } = attention;
     const names = maps.slice(options.firstBlock).map((map) => map.name);
-    if (names.length === 0) throw new FoveaError('usage', `attention-rollout.firstBlock = ${options.firstBlock}: expected 0 to ${maps.length - 1}`);
+    if (names.length === 0)
+      throw new FoveaError(
+        'usage',
+        `attention-rollout.firstBlock = ${options.firstBlock}: expected 0 to ${maps.length - 1}`,
+      );
     const values = (await model.activations?.(names, input)) ?? [];
     progress(1);
     const matrices = values.map((value) => meanOverHeads([value], (a) => a));

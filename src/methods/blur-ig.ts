@@ -9,17 +9,23 @@ import { defineMethod } from './method.ts';
 const GROUP = 8;
 
 /** All planes of a picture blurred, in double precision; zeros lie beyond the border. */
-function blurred(picture: Float64Array, height: number, width: number, sigma: number): Float64Array {
+function blurred(
+  picture: Float64Array,
+  height: number,
+  width: number,
+  sigma: number,
+): Float64Array {
   const area = height * width;
   const out = new Float64Array(picture.length);
   const blur = gaussianFilter(height, width, sigma, 'zero');
-  for (let from = 0; from < picture.length; from += area) out.set(blur(picture.subarray(from, from + area)), from);
+  for (let from = 0; from < picture.length; from += area)
+    out.set(blur(picture.subarray(from, from + area)), from);
   return out;
 }
 
 /**
- * Blur integrated gradients: the path goes through blurred pictures, from the strongest blur to the picture, so no colour
- * has to stand for "nothing".
+ * Blur integrated gradients: the path goes through blurred pictures, from the strongest blur to the
+ * picture, so no colour has to stand for "nothing".
  *
  *   map = - Σ_i Δσ_i · dL/dσ(σ_i) ⊙ dS/dL(σ_i),   L(σ) the picture blurred by σ
  */
@@ -27,7 +33,8 @@ export const blurIg = defineMethod({
   name: 'blur-ig',
   title: 'Blur IG',
   family: 'gradient',
-  paper: 'Xu, Venugopalan & Sundararajan, Attribution in Scale and Space, CVPR 2020, arXiv:2004.03383',
+  paper:
+    'Xu, Venugopalan & Sundararajan, Attribution in Scale and Space, CVPR 2020, arXiv:2004.03383',
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward: 100',
@@ -38,9 +45,18 @@ export const blurIg = defineMethod({
       .positive()
       .max(1000)
       .default(50)
-      .describe('standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance'),
-    spacing: z.enum(['linear', 'sqrt']).default('linear').describe('linear: sigma grows evenly up to maxSigma; sqrt: its square does'),
-    sigmaStep: z.number().positive().default(0.01).describe('difference of sigma by which the derivative of the blur is taken'),
+      .describe(
+        'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance',
+      ),
+    spacing: z
+      .enum(['linear', 'sqrt'])
+      .default('linear')
+      .describe('linear: sigma grows evenly up to maxSigma; sqrt: its square does'),
+    sigmaStep: z
+      .number()
+      .positive()
+      .default(0.01)
+      .describe('difference of sigma by which the derivative of the blur is taken'),
     output: outputOption,
     reduce: reduceOption,
   }),
@@ -61,10 +77,18 @@ export const blurIg = defineMethod({
         const here = blurred(picture, height, width, sigmas[i]);
         batch.data.set(here, k * picture.length);
         const next = blurred(picture, height, width, sigmas[i] + sigmaStep);
-        return next.map((value, j) => ((value - here[j]) / sigmaStep) * (sigmas[i + 1] - sigmas[i]));
+        return next.map(
+          (value, j) => ((value - here[j]) / sigmaStep) * (sigmas[i + 1] - sigmas[i]),
+        );
       });
       for (const [t, { index }] of targets.entries()) {
-        const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: [index], score, batchSize });
+        const { gradients } = await gradientsOf(model, {
+          batch,
+          wrt: [INPUT],
+          targets: [index],
+          score,
+          batchSize,
+        });
         changes.forEach((change, k) => {
           const gradient = slab(gradients[0], k).data;
           for (let j = 0; j < change.length; j++) totals[t][j] -= change[j] * gradient[j];

@@ -9,7 +9,8 @@ const model = createFunctionModel({
   labels: ['a', 'b'],
   preprocessing: { ...IMAGENET_PREPROCESSING, size: [21, 41] },
   output: 'probabilities',
-  classify: async (batch) => tensor([batch.shape[0], 2], new Float32Array(2 * batch.shape[0]).fill(0.5)),
+  classify: async (batch) =>
+    tensor([batch.shape[0], 2], new Float32Array(2 * batch.shape[0]).fill(0.5)),
 });
 const run = (options = {}) => explain(model, tensor([1, 3, 21, 41]), { method: 'centre', options });
 

@@ -3,28 +3,44 @@ import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * A control: a Gaussian in the middle of the picture, which looks at neither picture nor model. Objects stand in the
- * middle of most photographs, so a method that finds them has to beat this one.
+ * A control: a Gaussian in the middle of the picture, which looks at neither picture nor model.
+ * Objects stand in the middle of most photographs, so a method that finds them has to beat this
+ * one.
  *
  *   S(y, x) = exp(-½ [((y - (H-1)/2) / (sigma · H))² + ((x - (W-1)/2) / (sigma · W))²]),  0 … 1
  *
- * Source: the "center" baseline of the pointing game in TorchRay (Fong, Patrick & Vedaldi, ICCV 2019).
+ * Source: the "center" baseline of the pointing game in TorchRay (Fong, Patrick & Vedaldi, ICCV
+ * 2019).
  */
 export const centre = defineMethod({
   name: 'centre',
   title: 'Centred Gaussian',
   family: 'control',
-  paper: 'a control, as in Fong, Patrick & Vedaldi, Extremal Perturbations, ICCV 2019, arXiv:1910.08485',
+  paper:
+    'a control, as in Fong, Patrick & Vedaldi, Extremal Perturbations, ICCV 2019, arXiv:1910.08485',
   needs: [],
   signed: false,
   cost: '0',
-  options: z.object({ sigma: z.number().positive().default(0.25).describe('standard deviation, as a share of height and width') }),
+  options: z.object({
+    sigma: z
+      .number()
+      .positive()
+      .default(0.25)
+      .describe('standard deviation, as a share of height and width'),
+  }),
 
   async explain({ input, targets, options: { sigma } }) {
     const [, , height, width] = input.shape;
-    const bell = (size: number) => Float64Array.from({ length: size }, (_, i) => Math.exp(-0.5 * ((i - (size - 1) / 2) / (sigma * size)) ** 2));
+    const bell = (size: number) =>
+      Float64Array.from({ length: size }, (_, i) =>
+        Math.exp(-0.5 * ((i - (size - 1) / 2) / (sigma * size)) ** 2),
+      );
     const [rows, columns] = [bell(height), bell(width)];
-    const values = () => Float32Array.from({ length: height * width }, (_, i) => rows[Math.floor(i / width)] * columns[i % width]);
+    const values = () =>
+      Float32Array.from(
+        { length: height * width },
+        (_, i) => rows[Math.floor(i / width)] * columns[i % width],
+      );
     return targets.map(() => ({ map: tensor([height, width], values()) }));
   },
 });

@@ -3,7 +3,8 @@ import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * DeconvNet: at each ReLU the gradient itself is rectified, and the gate of the forward pass left out.
+ * DeconvNet: at each ReLU the gradient itself is rectified, and the gate of the forward pass left
+ * out.
  *
  *   dx = max(dy, 0)
  */
@@ -11,7 +12,8 @@ export const deconvnet = defineMethod({
   name: 'deconvnet',
   title: 'DeconvNet',
   family: 'gradient',
-  paper: 'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+  paper:
+    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, pixelAttribution, pixelOptions, repeat, sumOfDifference } from './internal/gradients.ts';
+import {
+  gradientsOf,
+  pixelAttribution,
+  pixelOptions,
+  repeat,
+  sumOfDifference,
+} from './internal/gradients.ts';
 import { fullBaseline, scoresOf } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
@@ -10,7 +16,8 @@ import { defineMethod } from './method.ts';
 const MOST_MISSED = 0.05;
 
 /**
- * DeepLIFT with the rescale rule: how the score differs from that of a baseline, told by how activations differ.
+ * DeepLIFT with the rescale rule: how the score differs from that of a baseline, told by how
+ * activations differ.
  *
  *   map = m (x - b),   m_x = m_y Δy / Δx through each nonlinearity,   Σ map = S(x) - S(b)
  */
@@ -18,7 +25,8 @@ export const deepLift = defineMethod({
   name: 'deep-lift',
   title: 'DeepLIFT',
   family: 'gradient',
-  paper: 'Shrikumar, Greenside & Kundaje, Learning Important Features Through Propagating Activation Differences, ICML 2017, arXiv:1704.02685',
+  paper:
+    'Shrikumar, Greenside & Kundaje, Learning Important Features Through Propagating Activation Differences, ICML 2017, arXiv:1704.02685',
   needs: ['gradients'],
   signed: true,
   cost: '2 forward and 1 backward, and 1 forward for the baseline',
@@ -26,7 +34,9 @@ export const deepLift = defineMethod({
     baseline: baselineOption
       .unwrap()
       .default('black')
-      .describe('what the picture is compared with: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture'),
+      .describe(
+        'what the picture is compared with: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture',
+      ),
     ...pixelOptions,
   }),
   completeness: sumOfDifference,
@@ -36,15 +46,31 @@ export const deepLift = defineMethod({
     const classes = targets.map((target) => target.index);
     const score = options.output;
     const batch = repeat(input, classes.length);
-    const { gradients, scores } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score, rules: 'deep-lift', reference, batchSize });
+    const { gradients, scores } = await gradientsOf(model, {
+      batch,
+      wrt: [INPUT],
+      targets: classes,
+      score,
+      rules: 'deep-lift',
+      reference,
+      batchSize,
+    });
     progress(1);
     return Promise.all(
       targets.map(async (target, t) => {
-        const contributions = Float64Array.from(slab(gradients[0], t).data, (m, i) => m * (input.data[i] - reference.data[i]));
+        const contributions = Float64Array.from(
+          slab(gradients[0], t).data,
+          (m, i) => m * (input.data[i] - reference.data[i]),
+        );
         const [baselineScore] = await scoresOf(model, reference, target.index, score, batchSize);
         const sum = contributions.reduce((all, value) => all + value, 0);
         const difference = scores.data[t] - baselineScore;
-        const extras = { score: scores.data[t], baselineScore, sum, completenessDelta: sum - difference };
+        const extras = {
+          score: scores.data[t],
+          baselineScore,
+          sum,
+          completenessDelta: sum - difference,
+        };
         const warnings =
           Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference)
             ? [

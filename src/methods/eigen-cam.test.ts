@@ -10,8 +10,12 @@ it('of a feature map of rank one is that map, with its sign', () => {
   ];
   const a = tensor([4, 2, 3], Float32Array.from(channels.flatMap((c) => cells.map((x) => c * x))));
   const length = Math.hypot(...channels);
-  firstComponent(a, false).data.forEach((value, i) => expect(value).toBeCloseTo(length * cells[i], 4));
-  firstComponent(a, true).data.forEach((value, i) => expect(value).toBeCloseTo(length * (cells[i] - 2), 4));
+  firstComponent(a, false).data.forEach((value, i) =>
+    expect(value).toBeCloseTo(length * cells[i], 4),
+  );
+  firstComponent(a, true).data.forEach((value, i) =>
+    expect(value).toBeCloseTo(length * (cells[i] - 2), 4),
+  );
 });
 
 it('of a feature map as fine as the picture is found too', () => {

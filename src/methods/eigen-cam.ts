@@ -8,7 +8,9 @@ import { defineMethod } from './method.ts';
 const MOST_ITERATIONS = 5000;
 const TOLERANCE = 1e-12;
 
-/** M (Mᵀ u) for the matrix M [cells, channels] that activations [channels, cells] hold transposed. */
+/**
+ * M (Mᵀ u) for the matrix M [cells, channels] that activations [channels, cells] hold transposed.
+ */
 function apply(m: Float64Array, channels: number, cells: number, u: Float64Array): Float64Array {
   const result = new Float64Array(cells);
   for (let c = 0; c < channels; c++) {
@@ -20,8 +22,8 @@ function apply(m: Float64Array, channels: number, cells: number, u: Float64Array
 }
 
 /**
- * M v₁ = σ₁ u₁ for the first singular vectors of M [cells, channels], by power iteration on M Mᵀ. The sign is the one
- * that agrees with the mean activation.
+ * M v₁ = σ₁ u₁ for the first singular vectors of M [cells, channels], by power iteration on
+ * M Mᵀ. The sign is the one that agrees with the mean activation.
  */
 export function firstComponent(activations: Tensor, centre: boolean): Tensor {
   const [channels, height, width] = activations.shape;
@@ -29,7 +31,9 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
   const m = Float64Array.from(activations.data);
   const means = new Float64Array(cells);
   for (let c = 0; c < channels; c++) {
-    const mean = centre ? m.subarray(c * cells, (c + 1) * cells).reduce((sum, x) => sum + x, 0) / cells : 0;
+    const mean = centre
+      ? m.subarray(c * cells, (c + 1) * cells).reduce((sum, x) => sum + x, 0) / cells
+      : 0;
     for (let i = 0; i < cells; i++) {
       m[c * cells + i] -= mean;
       means[i] += activations.data[c * cells + i];
@@ -59,27 +63,36 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
  *
  *   A = U Σ Vᵀ with a row for each cell and a column for each channel,   map = A v₁
  *
- * The mean of each channel is taken off first: what all tokens of a transformer have in common is larger than what tells
- * them apart, and would be the first component.
+ * The mean of each channel is taken off first: what all tokens of a transformer have in common is
+ * larger than what tells them apart, and would be the first component.
  */
 export const eigenCam = defineMethod({
   name: 'eigen-cam',
   title: 'Eigen-CAM',
   family: 'gradient',
-  paper: 'Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, arXiv:2008.00299',
+  paper:
+    'Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, arXiv:2008.00299',
   needs: ['features'],
   signed: true,
   cost: '1',
   options: z.object({
     layer: camOptions.layer,
     relu: camOptions.relu,
-    centre: z.boolean().default(true).describe('whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not'),
+    centre: z
+      .boolean()
+      .default(true)
+      .describe(
+        'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not',
+      ),
   }),
 
   async explain({ model, input, targets, options, progress }) {
     const [, , height, width] = input.shape;
     const layers = await readLayers(model, chooseLayers(model, options.layer), input);
-    const maps = layers.map(({ name, activations }) => ({ layer: name, map: firstComponent(activations, options.centre) }));
+    const maps = layers.map(({ name, activations }) => ({
+      layer: name,
+      map: firstComponent(activations, options.centre),
+    }));
     progress(1);
     return targets.map(() => fromLayers(maps, options.relu, height, width));
   },

@@ -18,7 +18,8 @@ const rules: RelevanceRules = {
 };
 
 /**
- * Excitation backprop: the probability that a winner-take-all pass down the network ends in a cell of a feature map.
+ * Excitation backprop: the probability that a winner-take-all pass down the network ends in a cell
+ * of a feature map.
  *
  *   P(a_i) = Σ_j a_i w_ij⁺ / (Σ_k a_k w_kj⁺) P(a_j),   map = Σ_c P(a_c)
  */
@@ -26,7 +27,8 @@ export const excitationBackprop = defineMethod({
   name: 'excitation-backprop',
   title: 'Excitation backprop',
   family: 'gradient',
-  paper: 'Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv:1608.00507',
+  paper:
+    'Zhang et al., Top-down Neural Attention by Excitation Backprop, IJCV 2018, arXiv:1608.00507',
   needs: ['gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
@@ -37,7 +39,13 @@ export const excitationBackprop = defineMethod({
     const names = chooseLayers(model, options.layer);
     const classes = targets.map((target) => target.index);
     const { gradients } = await withLayers(model, names, () =>
-      gradientsOf(model, { batch: repeat(input, classes.length), wrt: names, targets: classes, rules, batchSize }),
+      gradientsOf(model, {
+        batch: repeat(input, classes.length),
+        wrt: names,
+        targets: classes,
+        rules,
+        batchSize,
+      }),
     );
     const layouts = names.map((name, l) => layoutOf(model, name, gradients[l], input));
     progress(1);

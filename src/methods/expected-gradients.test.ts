@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
-import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
+import {
+  CLASSES,
+  convNet,
+  HEIGHT,
+  linearNet,
+  linearWeights,
+  picture,
+  WIDTH,
+} from './fixtures/nets.ts';
 
 const run = (model: Parameters<typeof explain>[0], options = {}, extra = {}) =>
   explain(model, picture, { method: 'expected-gradients', target: 1, options, ...extra });
@@ -9,13 +17,19 @@ const run = (model: Parameters<typeof explain>[0], options = {}, extra = {}) =>
 describe('expected gradients', () => {
   it('of a linear model are weight times (input - mean reference), within their standard error', async () => {
     for (const references of ['colour', 'noise']) {
-      const { map, standardError, manifest } = await run(await linearNet(), { samples: 300, references });
+      const { map, standardError, manifest } = await run(await linearNet(), {
+        samples: 300,
+        references,
+      });
       const area = HEIGHT * WIDTH;
       let deviations = 0;
       map.data.forEach((value, i) => {
         const expected = [0, 1, 2].reduce((sum, c) => {
           const middle = (0.5 - IMAGENET_PREPROCESSING.mean[c]) / IMAGENET_PREPROCESSING.std[c];
-          return sum + linearWeights.data[(c * area + i) * CLASSES + 1] * (picture.data[c * area + i] - middle);
+          return (
+            sum +
+            linearWeights.data[(c * area + i) * CLASSES + 1] * (picture.data[c * area + i] - middle)
+          );
         }, 0);
         deviations += ((value - expected) / (standardError?.data[i] ?? 0)) ** 2 / area;
       });
@@ -30,6 +44,8 @@ describe('expected gradients', () => {
     const { map, manifest } = await run(model, { samples: 400 });
     const { score, referenceScore, completenessDelta } = manifest.extras as Record<string, number>;
     expect(Math.abs(completenessDelta)).toBeLessThan(0.2 * Math.abs(score - referenceScore) + 0.2);
-    (await run(model, { samples: 400 }, { batchSize: 7 })).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
+    (await run(model, { samples: 400 }, { batchSize: 7 })).map.data.forEach((value, i) =>
+      expect(value).toBeCloseTo(map.data[i], 5),
+    );
   });
 });

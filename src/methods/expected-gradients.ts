@@ -2,7 +2,12 @@ import { z } from 'zod';
 import { createBaseline } from '../model/baseline.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { outputOption, pixelAttribution, reduceChannels, reduceOption } from './internal/gradients.ts';
+import {
+  outputOption,
+  pixelAttribution,
+  reduceChannels,
+  reduceOption,
+} from './internal/gradients.ts';
 import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
@@ -10,7 +15,8 @@ import { type Attribution, defineMethod } from './method.ts';
 const GROUP = 16;
 
 /**
- * Expected gradients: integrated gradients averaged over many baselines, each path sampled at one random point.
+ * Expected gradients: integrated gradients averaged over many baselines, each path sampled at one
+ * random point.
  *
  *   a = E[ (x - b) ⊙ dS/dx (b + α (x - b)) ],  b from the references, α uniform in [0, 1);   E[sum a] = S(x) - E[S(b)]
  */
@@ -24,11 +30,18 @@ export const expectedGradients = defineMethod({
   signed: true,
   cost: 'samples forward and backward, and samples + 1 forward: 129 and 64',
   options: z.object({
-    samples: z.int().min(2).max(100_000).default(64).describe('pairs of a reference and a point on its path'),
+    samples: z
+      .int()
+      .min(2)
+      .max(100_000)
+      .default(64)
+      .describe('pairs of a reference and a point on its path'),
     references: z
       .enum(['colour', 'noise'])
       .default('colour')
-      .describe('what the picture is compared with: pictures of one random colour, or pictures of random pixels'),
+      .describe(
+        'what the picture is compared with: pictures of one random colour, or pictures of random pixels',
+      ),
     output: outputOption,
     reduce: reduceOption,
   }),
@@ -37,19 +50,33 @@ export const expectedGradients = defineMethod({
     const { samples } = options;
     const [, channels, height, width] = input.shape;
     const size = input.data.length;
-    const [low, high] = (['black', 'white'] as const).map((name) => fullBaseline(createBaseline(name, model, input), input).data);
+    const [low, high] = (['black', 'white'] as const).map(
+      (name) => fullBaseline(createBaseline(name, model, input), input).data,
+    );
     const uniform = (stream: Random, i: number) => low[i] + stream.uniform() * (high[i] - low[i]);
     const draw = (k: number, into: Float32Array): number => {
       const stream = random.fork(k);
       const alpha = stream.uniform();
-      const colour = Float32Array.from({ length: channels }, (_, c) => uniform(stream, c * height * width));
-      into.forEach((_, i) => (into[i] = options.references === 'noise' ? uniform(stream, i) : colour[Math.floor(i / (height * width))]));
+      const colour = Float32Array.from({ length: channels }, (_, c) =>
+        uniform(stream, c * height * width),
+      );
+      into.forEach(
+        (_, i) =>
+          (into[i] =
+            options.references === 'noise'
+              ? uniform(stream, i)
+              : colour[Math.floor(i / (height * width))]),
+      );
       return alpha;
     };
     const attributions: Attribution[] = [];
     const reference = new Float32Array(size);
     for (const [t, target] of targets.entries()) {
-      const [mean, sums, squares] = [new Float64Array(size), new Float64Array(height * width), new Float64Array(height * width)];
+      const [mean, sums, squares] = [
+        new Float64Array(size),
+        new Float64Array(height * width),
+        new Float64Array(height * width),
+      ];
       await gradientSeries({
         model,
         input,
@@ -59,7 +86,9 @@ export const expectedGradients = defineMethod({
         count: samples,
         render: (k, picture) => {
           const alpha = draw(k, reference);
-          picture.forEach((_, i) => (picture[i] = reference[i] + alpha * (input.data[i] - reference[i])));
+          picture.forEach(
+            (_, i) => (picture[i] = reference[i] + alpha * (input.data[i] - reference[i])),
+          );
         },
         take: (k, gradient) => {
           draw(k, reference);
@@ -75,15 +104,21 @@ export const expectedGradients = defineMethod({
       let referenceScore = 0;
       for (let from = 0; from < samples; from += GROUP) {
         const batch = tensor([Math.min(GROUP, samples - from), ...input.shape.slice(1)]);
-        for (let k = 0; k < batch.shape[0]; k++) draw(from + k, batch.data.subarray(k * size, (k + 1) * size));
-        for (const score of await scoresOf(model, batch, target.index, options.output, batchSize)) referenceScore += score / samples;
+        for (let k = 0; k < batch.shape[0]; k++)
+          draw(from + k, batch.data.subarray(k * size, (k + 1) * size));
+        for (const score of await scoresOf(model, batch, target.index, options.output, batchSize))
+          referenceScore += score / samples;
       }
       const [score] = await scoresOf(model, input, target.index, options.output, batchSize);
       const sum = mean.reduce((all, a) => all + a, 0);
-      const error = sums.map((s, i) => Math.sqrt(Math.max(0, squares[i] - (s * s) / samples) / (samples * (samples - 1))));
+      const error = sums.map((s, i) =>
+        Math.sqrt(Math.max(0, squares[i] - (s * s) / samples) / (samples * (samples - 1))),
+      );
       attributions.push({
         ...pixelAttribution(mean, input, options.reduce),
-        ...((options.reduce === 'sum' || options.reduce === 'none') && { standardError: tensor([height, width], Float32Array.from(error)) }),
+        ...((options.reduce === 'sum' || options.reduce === 'none') && {
+          standardError: tensor([height, width], Float32Array.from(error)),
+        }),
         extras: { score, referenceScore, sum, completenessDelta: sum - (score - referenceScore) },
       });
     }

@@ -11,11 +11,16 @@ import { type Attribution, defineMethod } from './method.ts';
 const tiny = 1e-7;
 
 /** Σ_c ψ(|values_c|), ψ stretching each channel to [0, 1]: a map [h, w] of values [c, h, w]. */
-function stretchedSum({ shape: [channels, height, width], data }: Tensor, factor: (c: number) => number): Tensor {
+function stretchedSum(
+  { shape: [channels, height, width], data }: Tensor,
+  factor: (c: number) => number,
+): Tensor {
   const area = height * width;
   const sum = new Float64Array(area);
   for (let c = 0; c < channels; c++) {
-    const values = data.subarray(c * area, (c + 1) * area).map((value) => Math.abs(value * factor(c)));
+    const values = data
+      .subarray(c * area, (c + 1) * area)
+      .map((value) => Math.abs(value * factor(c)));
     const least = values.reduce((min, value) => Math.min(min, value), Number.POSITIVE_INFINITY);
     const spread = values.reduce((max, value) => Math.max(max, value), 0) - least + tiny;
     for (let i = 0; i < area; i++) sum[i] += (values[i] - least) / spread;
@@ -23,13 +28,23 @@ function stretchedSum({ shape: [channels, height, width], data }: Tensor, factor
   return tensor([height, width], Float32Array.from(sum));
 }
 
-/** The biases of layers that hold the picture: all of a convolutional network; in a transformer those of its tokens, not within windows. */
-function spatialBiases(model: Model, gradients: readonly Tensor[], biases: readonly LayerBias[], input: Tensor) {
+/**
+ * The biases of layers that hold the picture: all of a convolutional network; in a transformer
+ * those of its tokens, not within windows.
+ */
+function spatialBiases(
+  model: Model,
+  gradients: readonly Tensor[],
+  biases: readonly LayerBias[],
+  input: Tensor,
+) {
   return biases.flatMap(({ name, bias }, l) => {
     try {
       const layout = layoutOf(model, name, gradients[l], input);
       // Windows of a transformer may have the shape of a map, but hold their channels elsewhere.
-      return layout.channels === bias.length ? [{ bias, gradient: channelsFirst(gradients[l], 0, layout) }] : [];
+      return layout.channels === bias.length
+        ? [{ bias, gradient: channelsFirst(gradients[l], 0, layout) }]
+        : [];
     } catch (error) {
       if (error instanceof FoveaError && error.code === 'usage') return []; // no map of the picture
       throw error;
@@ -38,7 +53,8 @@ function spatialBiases(model: Model, gradients: readonly Tensor[], biases: reado
 }
 
 /**
- * FullGrad: the gradient by the input and by every bias, which together make the whole score of a ReLU network.
+ * FullGrad: the gradient by the input and by every bias, which together make the whole score of a
+ * ReLU network.
  *
  *   map = Σ_c ψ(|x_c ⊙ dS/dx_c|) + Σ_l Σ_c ψ(|b_lc dS/db_lc|),   S = xᵀ dS/dx + Σ bᵀ dS/db
  *
@@ -48,7 +64,8 @@ export const fullgrad = defineMethod({
   name: 'fullgrad',
   title: 'FullGrad',
   family: 'gradient',
-  paper: 'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, arXiv:1905.00780',
+  paper:
+    'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, arXiv:1905.00780',
   needs: ['gradients'],
   signed: false,
   cost: '1 forward and 1 backward',
@@ -60,7 +77,13 @@ export const fullgrad = defineMethod({
     const wrt = [INPUT, ...biases.map(({ name }) => name)];
     const attributions: Attribution[] = [];
     for (const [t, { index }] of targets.entries()) {
-      const { gradients } = await gradientsOf(model, { batch: input, wrt, targets: [index], score: options.output, batchSize });
+      const { gradients } = await gradientsOf(model, {
+        batch: input,
+        wrt,
+        targets: [index],
+        score: options.output,
+        batchSize,
+      });
       const ofInput = tensor(
         [channels, height, width],
         slab(gradients[0], 0).data.map((g, i) => g * input.data[i]),
@@ -78,7 +101,10 @@ export const fullgrad = defineMethod({
           total[i] += value;
         });
       }
-      attributions.push({ map: tensor([height, width], Float32Array.from(total)), extras: { biases: layers.length } });
+      attributions.push({
+        map: tensor([height, width], Float32Array.from(total)),
+        extras: { biases: layers.length },
+      });
       progress((t + 1) / targets.length);
     }
     return attributions;

@@ -1,10 +1,17 @@
 import { z } from 'zod';
-import { fromTokens, meanOverHeads, positiveProduct, requireAttention, rolloutRow } from './internal/attention.ts';
+import {
+  fromTokens,
+  meanOverHeads,
+  positiveProduct,
+  requireAttention,
+  rolloutRow,
+} from './internal/attention.ts';
 import { gradientsOf, outputOption } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * Generic attention explainability, for transformers with self-attention alone: relevance is carried through the blocks.
+ * Generic attention explainability, for transformers with self-attention alone: relevance is
+ * carried through the blocks.
  *
  *   R = I,   R ← R + mean_h max(dS/dA_l ⊙ A_l, 0) R,   map = class row of R
  */
@@ -12,7 +19,8 @@ export const gae = defineMethod({
   name: 'gae',
   title: 'GAE',
   family: 'attention',
-  paper: 'Chefer, Gur & Wolf, Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers, ICCV 2021, arXiv:2103.15679',
+  paper:
+    'Chefer, Gur & Wolf, Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers, ICCV 2021, arXiv:2103.15679',
   needs: ['attention', 'gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
@@ -23,9 +31,17 @@ export const gae = defineMethod({
     const wrt = attention.maps.map((map) => map.name);
     return Promise.all(
       targets.map(async ({ index }, t) => {
-        const { values, gradients } = await gradientsOf(model, { batch: input, wrt, targets: [index], score: options.output, batchSize });
+        const { values, gradients } = await gradientsOf(model, {
+          batch: input,
+          wrt,
+          targets: [index],
+          score: options.output,
+          batchSize,
+        });
         progress((t + 1) / targets.length);
-        const matrices = wrt.map((_, l) => meanOverHeads([gradients[l], values[l]], positiveProduct));
+        const matrices = wrt.map((_, l) =>
+          meanOverHeads([gradients[l], values[l]], positiveProduct),
+        );
         return fromTokens(attention, rolloutRow(attention, matrices, false), input);
       }),
     );

@@ -3,7 +3,8 @@ import { camOptions, channelSums, explainCam, weightedSum } from './internal/cam
 import { defineMethod } from './method.ts';
 
 /**
- * Grad-CAM: the channels of a feature map, weighted by the mean gradient of the score over their cells.
+ * Grad-CAM: the channels of a feature map, weighted by the mean gradient of the score over their
+ * cells.
  *
  *   w_c = 1 / (h w) · sum_ij dS / dA_cij,   map = sum_c w_c A_c
  */
@@ -11,7 +12,8 @@ export const gradCam = defineMethod({
   name: 'grad-cam',
   title: 'Grad-CAM',
   family: 'gradient',
-  paper: 'Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, arXiv:1610.02391',
+  paper:
+    'Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, arXiv:1610.02391',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -3,7 +3,8 @@ import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * The gradient times the picture in the model's normalised units: what each pixel adds to the score of a linear model.
+ * The gradient times the picture in the model's normalised units: what each pixel adds to the score
+ * of a linear model.
  *
  *   map[p] = reduce over channels of x[p] · dS / dx[p]
  */
@@ -11,7 +12,8 @@ export const gradientXInput = defineMethod({
   name: 'gradient-x-input',
   title: 'Gradient × input',
   family: 'gradient',
-  paper: 'Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating Activation Differences, 2016, arXiv:1605.01713',
+  paper:
+    'Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating Activation Differences, 2016, arXiv:1605.01713',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -3,15 +3,27 @@ import { explain, explainAll } from '../explain.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
+import {
+  CLASSES,
+  convNet,
+  HEIGHT,
+  linearNet,
+  linearWeights,
+  picture,
+  WIDTH,
+} from './fixtures/nets.ts';
 import { describePixelReference } from './fixtures/reference.ts';
 
 const area = HEIGHT * WIDTH;
-const weightsAt = (i: number, target: number) => [0, 1, 2].map((c) => linearWeights.data[(c * area + i) * CLASSES + target]);
+const weightsAt = (i: number, target: number) =>
+  [0, 1, 2].map((c) => linearWeights.data[(c * area + i) * CLASSES + target]);
 
 it('of a linear model is its weights, for several classes at once and each reduction', async () => {
   const model = await linearNet();
-  for (const { target, map, manifest } of await explainAll(model, picture, { method: 'gradient', target: 'top:3' })) {
+  for (const { target, map, manifest } of await explainAll(model, picture, {
+    method: 'gradient',
+    target: 'top:3',
+  })) {
     map.data.forEach((value, i) =>
       expect(value).toBeCloseTo(
         weightsAt(i, target.index).reduce((a, b) => a + b),
@@ -20,12 +32,24 @@ it('of a linear model is its weights, for several classes at once and each reduc
     );
     expect(manifest.modelCalls).toEqual({ forward: 3, backward: 3 });
   }
-  const reduced = async (reduce: string) => (await explain(model, picture, { method: 'gradient', target: 1, options: { reduce } })).map.data;
-  (await reduced('abs-max')).forEach((value, i) => expect(value).toBeCloseTo(Math.max(...weightsAt(i, 1).map(Math.abs)), 5));
-  (await reduced('l2')).forEach((value, i) => expect(value).toBeCloseTo(Math.hypot(...weightsAt(i, 1)), 5));
-  const { map, channels } = await explain(model, picture, { method: 'gradient', target: 1, options: { reduce: 'none' } });
+  const reduced = async (reduce: string) =>
+    (await explain(model, picture, { method: 'gradient', target: 1, options: { reduce } })).map
+      .data;
+  (await reduced('abs-max')).forEach((value, i) =>
+    expect(value).toBeCloseTo(Math.max(...weightsAt(i, 1).map(Math.abs)), 5),
+  );
+  (await reduced('l2')).forEach((value, i) =>
+    expect(value).toBeCloseTo(Math.hypot(...weightsAt(i, 1)), 5),
+  );
+  const { map, channels } = await explain(model, picture, {
+    method: 'gradient',
+    target: 1,
+    options: { reduce: 'none' },
+  });
   expect(channels?.shape).toEqual([3, HEIGHT, WIDTH]);
-  channels?.data.forEach((value, i) => expect(value).toBeCloseTo(linearWeights.data[i * CLASSES + 1], 5));
+  channels?.data.forEach((value, i) =>
+    expect(value).toBeCloseTo(linearWeights.data[i * CLASSES + 1], 5),
+  );
   expect([...map.data]).toEqual([...(await reduced('sum'))]);
 });
 
@@ -36,7 +60,11 @@ it('of the probability is p_t (w_t - sum_k p_k w_k) on a linear model', async ()
     picture.data.map((x) => x / 20),
   );
   const p = (await model.classify(faint)).data;
-  const { map } = await explain(model, faint, { method: 'gradient', target: 2, options: { output: 'probability' } });
+  const { map } = await explain(model, faint, {
+    method: 'gradient',
+    target: 2,
+    options: { output: 'probability' },
+  });
   map.data.forEach((value, i) => {
     const sums = [0, 1, 2].map((target) => weightsAt(i, target).reduce((a, b) => a + b));
     const mean = sums.reduce((all, sum, k) => all + p[k] * sum, 0);
@@ -52,15 +80,24 @@ it('says that a model that is just a function has no gradients', async () => {
     output: 'logits',
     classify: async (batch) => tensor([batch.shape[0], 2]),
   });
-  await expect(explain(black, picture, { method: 'gradient' })).rejects.toThrow(/gradient needs gradients, which black box .* such as rise/);
+  await expect(explain(black, picture, { method: 'gradient' })).rejects.toThrow(
+    /gradient needs gradients, which black box .* such as rise/,
+  );
 });
 
 it('does not depend on the batch size', async () => {
   const model = await convNet('tanh');
   const whole = await explainAll(model, picture, { method: 'gradient', target: 'top:3' });
-  const single = await explainAll(model, picture, { method: 'gradient', target: 'top:3', batchSize: 1 });
-  whole.forEach(({ map }, t) => map.data.forEach((value, i) => expect(single[t].map.data[i]).toBeCloseTo(value, 5)));
+  const single = await explainAll(model, picture, {
+    method: 'gradient',
+    target: 'top:3',
+    batchSize: 1,
+  });
+  whole.forEach(({ map }, t) =>
+    map.data.forEach((value, i) => expect(single[t].map.data[i]).toBeCloseTo(value, 5)),
+  );
 });
 
-// Gradients of mobilenet_v2 in float32 are this uncertain: some ReLU6 gates sit within rounding of 0 or 6.
+// Gradients of mobilenet_v2 in float32 are this uncertain: some ReLU6 gates sit within rounding of
+// 0 or 6.
 describePixelReference('gradient', 'gradient', () => ({}), 1e-2);

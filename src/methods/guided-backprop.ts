@@ -11,7 +11,8 @@ export const guidedBackprop = defineMethod({
   name: 'guided-backprop',
   title: 'Guided backpropagation',
   family: 'gradient',
-  paper: 'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, arXiv:1412.6806',
+  paper:
+    'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, arXiv:1412.6806',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',

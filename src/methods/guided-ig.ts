@@ -2,14 +2,20 @@ import { z } from 'zod';
 import { createBaseline } from '../model/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, pixelAttribution, pixelOptions, sumOfDifference } from './internal/gradients.ts';
+import {
+  gradientsOf,
+  pixelAttribution,
+  pixelOptions,
+  sumOfDifference,
+} from './internal/gradients.ts';
 import { fullBaseline, pathBaselineOption } from './internal/path.ts';
 import { defineMethod } from './method.ts';
 
 /** How near two distances are taken to be the same. */
 const CLOSE = 1e-9;
 
-const isClose = (a: number, b: number): boolean => Math.abs(a - b) <= CLOSE * Math.max(1, Math.abs(a), Math.abs(b));
+const isClose = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= CLOSE * Math.max(1, Math.abs(a), Math.abs(b));
 
 /** The element that would stand at position `k` if the values were sorted (Hoare's selection). */
 function smallest(values: Float64Array, k: number): number {
@@ -51,8 +57,8 @@ class GuidedPath {
   }
 
   /**
-   * Moves the elements with the smallest gradients until the share `done` of the way is gone. Each element stays within
-   * `band` of the straight path.
+   * Moves the elements with the smallest gradients until the share `done` of the way is gone. Each
+   * element stays within `band` of the straight path.
    */
   step(gradient: Float32Array, done: number, fraction: number, band: number): void {
     const { x, start, way, end } = this;
@@ -70,31 +76,43 @@ class GuidedPath {
       const rest = x.reduce((sum, value, i) => sum + Math.abs(value - end[i]), 0);
       if (isClose(wanted, rest)) gamma = 0;
       else {
-        for (let i = 0; i < x.length; i++) if (x[i] === most[i]) magnitude[i] = Number.POSITIVE_INFINITY;
+        for (let i = 0; i < x.length; i++)
+          if (x[i] === most[i]) magnitude[i] = Number.POSITIVE_INFINITY;
         gamma = this.moveSmallest(magnitude, most, rest - wanted, fraction);
       }
       for (let i = 0; i < x.length; i++) this.attribution[i] += (x[i] - before[i]) * gradient[i];
     }
   }
 
-  /** Moves the elements with the smallest gradients, all the way or so far that `gap` is closed; answers the share of their way that would close it. */
-  private moveSmallest(magnitude: Float64Array, most: Float64Array, gap: number, fraction: number): number {
+  /**
+   * Moves the elements with the smallest gradients, all the way or so far that `gap` is closed;
+   * answers the share of their way that would close it.
+   */
+  private moveSmallest(
+    magnitude: Float64Array,
+    most: Float64Array,
+    gap: number,
+    fraction: number,
+  ): number {
     const { x } = this;
     const threshold = smallest(magnitude, Math.floor((magnitude.length - 1) * fraction));
-    const chosen = (i: number): boolean => magnitude[i] <= threshold && magnitude[i] !== Number.POSITIVE_INFINITY;
+    const chosen = (i: number): boolean =>
+      magnitude[i] <= threshold && magnitude[i] !== Number.POSITIVE_INFINITY;
     let reach = 0;
     for (let i = 0; i < x.length; i++) if (chosen(i)) reach += Math.abs(x[i] - most[i]);
     // Where none can move, there is no closer to come.
     if (reach === 0) return 0;
     const gamma = gap / reach;
-    for (let i = 0; i < x.length; i++) if (chosen(i)) x[i] = gamma > 1 ? most[i] : x[i] + (most[i] - x[i]) * gamma;
+    for (let i = 0; i < x.length; i++)
+      if (chosen(i)) x[i] = gamma > 1 ? most[i] : x[i] + (most[i] - x[i]) * gamma;
     return gamma;
   }
 }
 
 /**
- * Guided integrated gradients: a path from a baseline to the picture that changes the elements with the smallest
- * gradients first, and so goes round the places where the score jumps for no reason of the picture.
+ * Guided integrated gradients: a path from a baseline to the picture that changes the elements with
+ * the smallest gradients first, and so goes round the places where the score jumps for no reason of
+ * the picture.
  *
  *   map = Σ_k (x_{k+1} - x_k) ⊙ dS/dx(x_k)
  */
@@ -102,19 +120,29 @@ export const guidedIg = defineMethod({
   name: 'guided-ig',
   title: 'Guided IG',
   family: 'gradient',
-  paper: 'Kapishnikov et al., Guided Integrated Gradients: an Adaptive Path Method for Removing Noise, CVPR 2021, arXiv:2106.09788',
+  paper:
+    'Kapishnikov et al., Guided Integrated Gradients: an Adaptive Path Method for Removing Noise, CVPR 2021, arXiv:2106.09788',
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, one after the other: 200',
   options: z.object({
     steps: z.int().min(1).max(10_000).default(200).describe('points on the path'),
-    fraction: z.number().positive().max(1).default(0.25).describe('share of the elements, those with the smallest gradients, that are moved at a time'),
+    fraction: z
+      .number()
+      .positive()
+      .max(1)
+      .default(0.25)
+      .describe(
+        'share of the elements, those with the smallest gradients, that are moved at a time',
+      ),
     maxDistance: z
       .number()
       .min(0)
       .max(1)
       .default(0.02)
-      .describe('how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free'),
+      .describe(
+        'how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free',
+      ),
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),
@@ -122,15 +150,25 @@ export const guidedIg = defineMethod({
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const { steps, fraction, maxDistance, output: score } = options;
-    const start = Float64Array.from(fullBaseline(createBaseline(options.baseline, model, input), input).data);
+    const start = Float64Array.from(
+      fullBaseline(createBaseline(options.baseline, model, input), input).data,
+    );
     const end = Float64Array.from(input.data);
     const paths = targets.map(() => new GuidedPath(start, end));
     const classes = targets.map((target) => target.index);
     for (let step = 0; step < steps; step++) {
       const batch = tensor([paths.length, ...input.shape.slice(1)]);
       paths.forEach((path, t) => batch.data.set(path.x, t * end.length));
-      const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score, batchSize });
-      paths.forEach((path, t) => path.step(slab(gradients[0], t).data, (step + 1) / steps, fraction, maxDistance));
+      const { gradients } = await gradientsOf(model, {
+        batch,
+        wrt: [INPUT],
+        targets: classes,
+        score,
+        batchSize,
+      });
+      paths.forEach((path, t) =>
+        path.step(slab(gradients[0], t).data, (step + 1) / steps, fraction, maxDistance),
+      );
       progress((step + 1) / steps);
     }
     return paths.map(({ attribution }) => ({

@@ -7,7 +7,13 @@ it('is Grad-CAM where a linear layer follows the mean over the cells, and someth
   const maps = async (head: 'linear' | 'tanh') => {
     const model = await convNet(head);
     const both = await Promise.all(
-      ['hires-cam', 'grad-cam'].map((method) => explain(model, picture, { method, target: 1, options: { layer: head === 'linear' ? 'features' : 'early' } })),
+      ['hires-cam', 'grad-cam'].map((method) =>
+        explain(model, picture, {
+          method,
+          target: 1,
+          options: { layer: head === 'linear' ? 'features' : 'early' },
+        }),
+      ),
     );
     return both.map(({ layers = [] }) => layers[0].map.data);
   };

@@ -3,7 +3,8 @@ import { camOptions, cellSums, explainCam } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * HiResCAM: activation times gradient in each cell, without averaging the gradient over the channel first.
+ * HiResCAM: activation times gradient in each cell, without averaging the gradient over the channel
+ * first.
  *
  *   map = sum_c A_c ⊙ dS / dA_c
  */
@@ -11,11 +12,13 @@ export const hiresCam = defineMethod({
   name: 'hires-cam',
   title: 'HiResCAM',
   family: 'gradient',
-  paper: 'Draelos & Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, arXiv:2011.08891',
+  paper:
+    'Draelos & Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, arXiv:2011.08891',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',
   options: z.object(camOptions),
 
-  explain: (context) => explainCam(context, (a, g) => cellSums(a, g, (activation, gradient) => activation * gradient)),
+  explain: (context) =>
+    explainCam(context, (a, g) => cellSums(a, g, (activation, gradient) => activation * gradient)),
 });

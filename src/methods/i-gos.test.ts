@@ -25,11 +25,18 @@ describe('maskPenalty', () => {
 
 describe('i-gos', () => {
   const run = async (options = {}, extra = {}) =>
-    explain(await convNet('tanh'), picture, { method: 'i-gos', options: { size: 4, iterations: 6, tv: 0.1, l1: 0.1, baseline: 'zero', ...options }, ...extra });
+    explain(await convNet('tanh'), picture, {
+      method: 'i-gos',
+      options: { size: 4, iterations: 6, tv: 0.1, l1: 0.1, baseline: 'zero', ...options },
+      ...extra,
+    });
 
   it('lowers its objective at every step, keeps the mask in [0, 1], and hides what lowers the score', async () => {
     const { map, manifest, target } = await run();
-    const { objective, mask } = manifest.extras as unknown as { objective: number[]; mask: number[] };
+    const { objective, mask } = manifest.extras as unknown as {
+      objective: number[];
+      mask: number[];
+    };
     expect(objective[0]).toBeCloseTo(1, 4);
     expect(objective.length).toBeGreaterThan(2);
     objective.slice(1).forEach((value, i) => expect(value).toBeLessThan(objective[i]));
@@ -38,7 +45,10 @@ describe('i-gos', () => {
       expect(value).toBeLessThanOrEqual(1);
     }
     const model = await convNet('tanh');
-    const hidden = { shape: picture.shape, data: picture.data.map((value, i) => value * (1 - map.data[i % map.data.length])) };
+    const hidden = {
+      shape: picture.shape,
+      data: picture.data.map((value, i) => value * (1 - map.data[i % map.data.length])),
+    };
     const score = (await model.classify(hidden)).data[target.index];
     const penalty = maskPenalty(mask, 4, 0.1, 0.1).value;
     expect(score / target.probability + penalty).toBeCloseTo(objective[objective.length - 1], 4);
@@ -53,7 +63,8 @@ describe('i-gos', () => {
   });
 });
 
-// On each of these the released line search stays within 3e-6 of the mask of ones, or descends into noise.
+// On each of these the released line search stays within 3e-6 of the mask of ones, or descends into
+// noise.
 describe.skipIf(!haveReference('inputs'))('i-gos on pretrained models (needs ../shared)', () => {
   it.each([
     ['mobilenet_v2', 'ambulance'],
@@ -65,14 +76,27 @@ describe.skipIf(!haveReference('inputs'))('i-gos on pretrained models (needs ../
     async (name, picture) => {
       const reader = await referenceModel('mobilenet_v2');
       const model = await referenceModel(name);
-      const pixels = denormalize(recordedInput({ model: 'mobilenet_v2', case: picture } as never), reader.preprocessing);
+      const pixels = denormalize(
+        recordedInput({ model: 'mobilenet_v2', case: picture } as never),
+        reader.preprocessing,
+      );
       const input = preprocess(pixels, model.preprocessing);
-      const { map, manifest, target } = await explain(model, input, { method: 'i-gos', options: { iterations: 3, steps: 10 } });
+      const { map, manifest, target } = await explain(model, input, {
+        method: 'i-gos',
+        options: { iterations: 3, steps: 10 },
+      });
       const mask = manifest.extras.mask as number[];
       expect(mask.filter((value) => value < 0.9).length).toBeGreaterThan(mask.length / 50);
-      expect(new Set([...argsortDescending(mask)].slice(-49).map((i) => mask[i])).size).toBeGreaterThan(10);
+      expect(
+        new Set([...argsortDescending(mask)].slice(-49).map((i) => mask[i])).size,
+      ).toBeGreaterThan(10);
       const masks = { shape: [1, ...map.shape], data: map.data.map((value) => 1 - value) };
-      const request = { input, baseline: createBaseline('blur', model, input), perturbation: { kind: 'masks', masks } as const, targets: [target.index] };
+      const request = {
+        input,
+        baseline: createBaseline('blur', model, input),
+        perturbation: { kind: 'masks', masks } as const,
+        targets: [target.index],
+      };
       const [hidden] = (await model.perturb(request)).data;
       expect(hidden / target.probability).toBeLessThan(0.75);
     },

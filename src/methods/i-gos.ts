@@ -15,12 +15,18 @@ const options = z.object({
   iterations: z.int().min(1).max(1000).default(15).describe('most steps of descent'),
   steps: z.int().min(1).max(1000).default(20).describe('points of the integrated gradient'),
   l1: z.number().min(0).default(1).describe('weight of the share that is hidden'),
-  tv: z.number().min(0).default(4).describe('weight of the total variation of the mask; the authors’ code has 20'),
+  tv: z
+    .number()
+    .min(0)
+    .default(4)
+    .describe('weight of the total variation of the mask; the authors’ code has 20'),
   noise: z
     .number()
     .min(0)
     .default(0.05)
-    .describe('standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input'),
+    .describe(
+      'standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input',
+    ),
   baseline: baselineOption
     .unwrap()
     .default('blur')
@@ -29,21 +35,34 @@ const options = z.object({
 
 type Options = z.output<typeof options>;
 
-/** Widths, in masks of 28 cells, by which the slope is smoothed: the slope of single cells is mostly noise, hiding an object takes all of its cells. */
+/**
+ * Widths, in masks of 28 cells, by which the slope is smoothed: the slope of single cells is mostly
+ * noise, hiding an object takes all of its cells.
+ */
 const WIDTHS = [0, 1, 2, 4];
 /**
- * Lengths of step that are tried side by side: how far the cell with the largest slope would move. The longest hide
- * all cells with a sixteenth of its slope: where the score is saturated, only hiding much at once lowers it.
+ * Lengths of step that are tried side by side: how far the cell with the largest slope would move.
+ * The longest hide all cells with a sixteenth of its slope: where the score is saturated, only
+ * hiding much at once lowers it.
  */
 const LENGTHS = [16, 8, 4, 2, 1, 1 / 4, 1 / 16, 1 / 64];
 /** Armijo's share of the decrease that the slope promises. */
 const ARMIJO = 1e-4;
-/** Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was set. */
+/**
+ * Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was
+ * set.
+ */
 const SIZE_OF_WEIGHT = 28;
 
 /** What a mask is judged by besides the score, and the slope of that. */
-export function maskPenalty(mask: ArrayLike<number>, size: number, l1: number, tv: number): { value: number; slope: Float64Array } {
-  // l1 · mean (1 - m) + tv' · mean over neighbours of (m_i - m_j)²,  tv' = tv · size / 28: a border costs the same at any size.
+export function maskPenalty(
+  mask: ArrayLike<number>,
+  size: number,
+  l1: number,
+  tv: number,
+): { value: number; slope: Float64Array } {
+  // l1 · mean (1 - m) + tv' · mean over neighbours of (m_i - m_j)², tv' = tv · size / 28: a
+  // border costs the same at any size.
   const slope = new Float64Array(mask.length).fill(-l1 / mask.length);
   let value = 0;
   for (let i = 0; i < mask.length; i++) value += (l1 * (1 - mask[i])) / mask.length;
@@ -70,45 +89,72 @@ interface Problem {
   readonly rows: Tensor;
   readonly columns: Tensor;
   readonly random: Random;
-  /** Probability of the whole picture, the unit of the score: what can be gained does not depend on how sure the model is. */
+  /**
+   * Probability of the whole picture, the unit of the score: what can be gained does not depend on
+   * how sure the model is.
+   */
   readonly whole: number;
 }
 
-const gridsOf = ({ rows, columns }: Problem, masks: readonly Float32Array[], size: number): Grids => {
+const gridsOf = (
+  { rows, columns }: Problem,
+  masks: readonly Float32Array[],
+  size: number,
+): Grids => {
   const cells = tensor([masks.length, size, size]);
   masks.forEach((mask, k) => void cells.data.set(mask, k * size * size));
   return { kind: 'grids', grids: cells, rows, columns, shifts: new Int32Array(2 * masks.length) };
 };
 
 /** f( b + up(m) (x - b) ) / f(x) for each mask: one batch. */
-async function relativeScores(problem: Problem, masks: readonly Float32Array[]): Promise<Float64Array> {
+async function relativeScores(
+  problem: Problem,
+  masks: readonly Float32Array[],
+): Promise<Float64Array> {
   const { context, target, background, whole } = problem;
   const { model, input, batchSize, options } = context;
   const perturbation = gridsOf(problem, masks, options.size);
-  const { data } = await model.perturb({ input, baseline: background, perturbation, targets: [target.index], batchSize });
+  const { data } = await model.perturb({
+    input,
+    baseline: background,
+    perturbation,
+    targets: [target.index],
+    batchSize,
+  });
   return Float64Array.from(data, (score) => score / whole);
 }
 
 /** rowsᵀ · picture · columns: how much each cell is in the pixels, [size · size]. */
-function gather({ rows, columns }: Problem, pixels: Float64Array, height: number, width: number, size: number): Float64Array {
+function gather(
+  { rows, columns }: Problem,
+  pixels: Float64Array,
+  height: number,
+  width: number,
+  size: number,
+): Float64Array {
   const wide = new Float64Array(size * width);
   for (let y = 0; y < height; y++) {
     for (let i = 0; i < size; i++) {
       const weight = rows.data[y * size + i];
-      for (let x = 0; weight !== 0 && x < width; x++) wide[i * width + x] += weight * pixels[y * width + x];
+      for (let x = 0; weight !== 0 && x < width; x++)
+        wide[i * width + x] += weight * pixels[y * width + x];
     }
   }
   const cells = new Float64Array(size * size);
   for (let x = 0; x < width; x++) {
     for (let j = 0; j < size; j++) {
       const weight = columns.data[x * size + j];
-      for (let i = 0; weight !== 0 && i < size; i++) cells[i * size + j] += weight * wide[i * width + x];
+      for (let i = 0; weight !== 0 && i < size; i++)
+        cells[i * size + j] += weight * wide[i * width + x];
     }
   }
   return cells;
 }
 
-/** The slope of 1/S Σ_s f( b + (s/S) up(m) (x - b) ) / f(x) by m: the integrated gradient (Qi et al. 2020, eq. 4). */
+/**
+ * The slope of 1/S Σ_s f( b + (s/S) up(m) (x - b) ) / f(x) by m: the integrated gradient (Qi et
+ * al. 2020, eq. 4).
+ */
 async function integratedGradient(problem: Problem, mask: Float32Array): Promise<Float64Array> {
   const { context, target, background, difference, random, whole } = problem;
   const { model, input, options, batchSize } = context;
@@ -128,12 +174,17 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
     count: steps,
     render: (k, picture) => {
       for (let i = 0; i < picture.length; i++) {
-        picture[i] = background.data[i] + ((k + 1) / steps) * shown[i % area] * difference[i] + (deviation > 0 ? deviation * random.normal() : 0);
+        picture[i] =
+          background.data[i] +
+          ((k + 1) / steps) * shown[i % area] * difference[i] +
+          (deviation > 0 ? deviation * random.normal() : 0);
       }
     },
     take: (k, gradient) => {
       for (let c = 0; c < channels; c++) {
-        for (let i = 0; i < area; i++) slopes[i] += ((k + 1) / steps / steps / whole) * gradient[c * area + i] * difference[c * area + i];
+        for (let i = 0; i < area; i++)
+          slopes[i] +=
+            ((k + 1) / steps / steps / whole) * gradient[c * area + i] * difference[c * area + i];
       }
     },
   });
@@ -144,14 +195,22 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
 const moved = (mask: Float32Array, slope: Float64Array, step: number): Float32Array =>
   mask.map((value, i) => Math.min(1, Math.max(0, value - step * slope[i])));
 
-/** The slope smoothed by a Gaussian of `width` cells. A symmetric positive definite map of the slope: against it the objective still falls. */
+/**
+ * The slope smoothed by a Gaussian of `width` cells. A symmetric positive definite map of the
+ * slope: against it the objective still falls.
+ */
 function smoothed(slope: Float64Array, size: number, width: number): Float64Array {
-  return width > 0 ? Float64Array.from(gaussianBlur(tensor([1, size, size], Float32Array.from(slope)), { sigma: width }).data) : slope;
+  return width > 0
+    ? Float64Array.from(
+        gaussianBlur(tensor([1, size, size], Float32Array.from(slope)), { sigma: width }).data,
+      )
+    : slope;
 }
 
 /**
- * The best of all steps, of each length along the slope and along its smoothed versions, among those that lower the objective as
- * Armijo's rule demands, or undefined. They are one batch; a length is relative to the largest slope, so it can always move.
+ * The best of all steps, of each length along the slope and along its smoothed versions, among
+ * those that lower the objective as Armijo's rule demands, or undefined. They are one batch; a
+ * length is relative to the largest slope, so it can always move.
  */
 async function lineSearch(
   problem: Problem,
@@ -171,13 +230,20 @@ async function lineSearch(
   candidates.forEach((candidate, k) => {
     const objective = scores[k] + maskPenalty(candidate, size, l1, tv).value;
     const promised = slope.reduce((sum, each, i) => sum + each * (mask[i] - candidate[i]), 0);
-    if (objective <= value - ARMIJO * promised && objective < (best?.value ?? value)) best = { mask: candidate, value: objective };
+    if (objective <= value - ARMIJO * promised && objective < (best?.value ?? value))
+      best = { mask: candidate, value: objective };
   });
   return best;
 }
 
-/** Where nothing is hidden the slope of the score is often lost in the penalties: the descent then follows the score alone. */
-async function findMask(problem: Problem, progress: (share: number) => void): Promise<{ mask: Float32Array; objective: number[] }> {
+/**
+ * Where nothing is hidden the slope of the score is often lost in the penalties: the descent then
+ * follows the score alone.
+ */
+async function findMask(
+  problem: Problem,
+  progress: (share: number) => void,
+): Promise<{ mask: Float32Array; objective: number[] }> {
   const { size, iterations, l1, tv } = problem.context.options;
   let mask = new Float32Array(size * size).fill(1);
   const [start] = await relativeScores(problem, [mask]);
@@ -186,7 +252,9 @@ async function findMask(problem: Problem, progress: (share: number) => void): Pr
     const score = await integratedGradient(problem, mask);
     const whole = maskPenalty(mask, size, l1, tv).slope.map((penalty, i) => penalty + score[i]);
     const value = objective[objective.length - 1];
-    const next = (await lineSearch(problem, mask, whole, value)) ?? (await lineSearch(problem, mask, score, value));
+    const next =
+      (await lineSearch(problem, mask, whole, value)) ??
+      (await lineSearch(problem, mask, score, value));
     progress((iteration + 1) / iterations);
     if (!next) break;
     mask = next.mask as Float32Array<ArrayBuffer>;
@@ -195,12 +263,16 @@ async function findMask(problem: Problem, progress: (share: number) => void): Pr
   return { mask, objective };
 }
 
-/** I-GOS: the smallest, smoothest mask that hides the class, found by descent along integrated gradients. */
+/**
+ * I-GOS: the smallest, smoothest mask that hides the class, found by descent along integrated
+ * gradients.
+ */
 export const iGos = defineMethod({
   name: 'i-gos',
   title: 'I-GOS',
   family: 'gradient',
-  paper: 'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
+  paper:
+    'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
   needs: ['gradients'],
   signed: false,
   cost: 'at most iterations · (steps + 64) + 1 forward and iterations · steps backward: 1261 and 300',
@@ -220,11 +292,21 @@ export const iGos = defineMethod({
     };
     const attributions: Attribution[] = [];
     for (const [t, target] of targets.entries()) {
-      const problem: Problem = { ...shared, target, random: random.fork(`class ${target.index}`), whole: Math.max(target.probability, 1e-12) };
-      const { mask, objective } = await findMask(problem, (share) => context.progress((t + share) / targets.length));
+      const problem: Problem = {
+        ...shared,
+        target,
+        random: random.fork(`class ${target.index}`),
+        whole: Math.max(target.probability, 1e-12),
+      };
+      const { mask, objective } = await findMask(problem, (share) =>
+        context.progress((t + share) / targets.length),
+      );
       const hidden = mask.map((value) => 1 - value);
       const map = weightedMaskSum(gridsOf(problem, [hidden], size), [1], height, width);
-      attributions.push({ map: tensor([height, width], Float32Array.from(map)), extras: { objective, mask: [...mask] } });
+      attributions.push({
+        map: tensor([height, width], Float32Array.from(map)),
+        extras: { objective, mask: [...mask] },
+      });
     }
     return attributions;
   },

@@ -87,7 +87,9 @@ const all = [
 ] as unknown as readonly Method[];
 
 /** The methods by name, in the order they are listed to users. */
-export const methods: ReadonlyMap<string, Method> = new Map(all.map((method) => [method.name, method]));
+export const methods: ReadonlyMap<string, Method> = new Map(
+  all.map((method) => [method.name, method]),
+);
 
 /**
  * A method by its name.
@@ -95,14 +97,31 @@ export const methods: ReadonlyMap<string, Method> = new Map(all.map((method) => 
  */
 export function findMethod(name: string): Method {
   const method = methods.get(name);
-  if (!method) throw new FoveaError('usage', `unknown method "${name}": expected one of ${[...methods.keys()].join(', ')}`);
+  if (!method)
+    throw new FoveaError(
+      'usage',
+      `unknown method "${name}": expected one of ${[...methods.keys()].join(', ')}`,
+    );
   return method;
 }
 
 export * from './method.ts';
 export { describeOptions, type OptionDescription, parseOptions } from './options.ts';
-export { createPatchScorer, type PatchLayout, type PatchScorer, type PatchScorerOptions, type PatchShape } from './sag/patch-scorer.ts';
+export {
+  createPatchScorer,
+  type PatchLayout,
+  type PatchScorer,
+  type PatchScorerOptions,
+  type PatchShape,
+} from './sag/patch-scorer.ts';
 export { sagScorer } from './sag/sag.ts';
-export { formulaOf, parseSag, type Sag, type SagEdge, type SagNode, sagSchema } from './sag/schema.ts';
+export {
+  formulaOf,
+  parseSag,
+  type Sag,
+  type SagEdge,
+  type SagNode,
+  sagSchema,
+} from './sag/schema.ts';
 export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
 export { sagThumbnails } from './sag/thumbnails.ts';

@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
-import { CLASSES, convNet, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
-import { describePixelReference, explainCase, haveReference, recordedCases } from './fixtures/reference.ts';
+import {
+  CLASSES,
+  convNet,
+  HEIGHT,
+  linearNet,
+  linearWeights,
+  picture,
+  WIDTH,
+} from './fixtures/nets.ts';
+import {
+  describePixelReference,
+  explainCase,
+  haveReference,
+  recordedCases,
+} from './fixtures/reference.ts';
 import { quadrature } from './internal/quadrature.ts';
 
 describe('quadrature', () => {
@@ -12,9 +25,12 @@ describe('quadrature', () => {
       return nodes.reduce((sum, x, i) => sum + weights[i] * x ** degree, 0);
     };
     for (const n of [1, 2, 5, 50]) {
-      for (let degree = 0; degree < 2 * n; degree++) expect(integral('gauss-legendre', n, degree)).toBeCloseTo(1 / (degree + 1), 12);
-      for (const name of ['trapezoid', 'midpoint', 'left', 'right'] as const) expect(integral(name, n, 0)).toBeCloseTo(1, 12);
-      for (const name of ['trapezoid', 'midpoint'] as const) expect(integral(name, n, 1)).toBeCloseTo(0.5, 12);
+      for (let degree = 0; degree < 2 * n; degree++)
+        expect(integral('gauss-legendre', n, degree)).toBeCloseTo(1 / (degree + 1), 12);
+      for (const name of ['trapezoid', 'midpoint', 'left', 'right'] as const)
+        expect(integral(name, n, 0)).toBeCloseTo(1, 12);
+      for (const name of ['trapezoid', 'midpoint'] as const)
+        expect(integral(name, n, 1)).toBeCloseTo(0.5, 12);
       expect(integral('right', n, 1)).toBeCloseTo((n + 1) / (2 * n), 12);
       expect(integral('left', n, 1)).toBeCloseTo((n - 1) / (2 * n), 12);
     }
@@ -23,11 +39,18 @@ describe('quadrature', () => {
 
 describe('integrated gradients', () => {
   it('of a linear model are weight times (input - baseline), with one step', async () => {
-    const { map, manifest } = await explain(await linearNet(), picture, { method: 'integrated-gradients', target: 1, options: { steps: 1 } });
+    const { map, manifest } = await explain(await linearNet(), picture, {
+      method: 'integrated-gradients',
+      target: 1,
+      options: { steps: 1 },
+    });
     const area = HEIGHT * WIDTH;
     map.data.forEach((value, i) => {
       const expected = [0, 1, 2].map(
-        (c) => linearWeights.data[(c * area + i) * CLASSES + 1] * (picture.data[c * area + i] + IMAGENET_PREPROCESSING.mean[c] / IMAGENET_PREPROCESSING.std[c]),
+        (c) =>
+          linearWeights.data[(c * area + i) * CLASSES + 1] *
+          (picture.data[c * area + i] +
+            IMAGENET_PREPROCESSING.mean[c] / IMAGENET_PREPROCESSING.std[c]),
       );
       expect(value).toBeCloseTo(
         expected.reduce((a, b) => a + b),
@@ -40,8 +63,15 @@ describe('integrated gradients', () => {
   it('add up to the difference of the scores, and report what is missing', async () => {
     const model = await convNet('tanh', 'Softplus');
     for (const output of ['logit', 'probability'] as const) {
-      const { map, manifest } = await explain(model, picture, { method: 'integrated-gradients', target: 0, options: { output, baseline: 'white' } });
-      const { score, baselineScore, sum, completenessDelta } = manifest.extras as Record<string, number>;
+      const { map, manifest } = await explain(model, picture, {
+        method: 'integrated-gradients',
+        target: 0,
+        options: { output, baseline: 'white' },
+      });
+      const { score, baselineScore, sum, completenessDelta } = manifest.extras as Record<
+        string,
+        number
+      >;
       expect(Math.abs(completenessDelta)).toBeLessThan(1e-3);
       expect(completenessDelta).toBeCloseTo(sum - (score - baselineScore), 6);
       expect(map.data.reduce((a, b) => a + b, 0)).toBeCloseTo(sum, 3);
@@ -50,20 +80,33 @@ describe('integrated gradients', () => {
 });
 
 // captum's trapezoid rule adds up to 49/50 for 50 steps: its results are 2 % small.
-const trapezoid = recordedCases('pixel').map((each) => [`${each.model} ${each.case}`, each] as const);
-describe.skipIf(!haveReference('pixel'))('integrated-gradients reports the scores that captum recorded (needs ../shared)', () => {
-  it.each(trapezoid.slice(0, 2))(
-    '%s',
-    async (_, each) => {
-      const { extras } = (await explainCase(each, 'integrated-gradients', { quadrature: 'trapezoid' })).manifest;
-      const { logit_x, logit_baseline, attribution_sum } = each.params.ig50_trapezoid;
-      expect(extras.score).toBeCloseTo(logit_x, 3);
-      expect(extras.baselineScore).toBeCloseTo(logit_baseline, 3);
-      expect(Math.abs((extras.sum as number) * (49 / 50) - attribution_sum)).toBeLessThan(2e-2);
-    },
-    300_000,
-  );
-});
-describePixelReference('integrated-gradients', 'ig50_trapezoid', () => ({ quadrature: 'trapezoid' }), 3e-3, 49 / 50);
+const trapezoid = recordedCases('pixel').map(
+  (each) => [`${each.model} ${each.case}`, each] as const,
+);
+describe.skipIf(!haveReference('pixel'))(
+  'integrated-gradients reports the scores that captum recorded (needs ../shared)',
+  () => {
+    it.each(trapezoid.slice(0, 2))(
+      '%s',
+      async (_, each) => {
+        const { extras } = (
+          await explainCase(each, 'integrated-gradients', { quadrature: 'trapezoid' })
+        ).manifest;
+        const { logit_x, logit_baseline, attribution_sum } = each.params.ig50_trapezoid;
+        expect(extras.score).toBeCloseTo(logit_x, 3);
+        expect(extras.baselineScore).toBeCloseTo(logit_baseline, 3);
+        expect(Math.abs((extras.sum as number) * (49 / 50) - attribution_sum)).toBeLessThan(2e-2);
+      },
+      300_000,
+    );
+  },
+);
+describePixelReference(
+  'integrated-gradients',
+  'ig50_trapezoid',
+  () => ({ quadrature: 'trapezoid' }),
+  3e-3,
+  49 / 50,
+);
 describePixelReference('integrated-gradients', 'ig50_gausslegendre', () => ({}), 3e-3);
 describePixelReference('integrated-gradients', 'ig50_right', () => ({ quadrature: 'right' }), 3e-3);

@@ -7,7 +7,8 @@ import { quadrature, quadratureOption } from './internal/quadrature.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
 /**
- * Integrated gradients: the gradient along the straight line from a baseline b to the picture x, times the way.
+ * Integrated gradients: the gradient along the straight line from a baseline b to the picture x,
+ * times the way.
  *
  *   a = (x - b) ⊙ ∫₀¹ dS/dx (b + α (x - b)) dα,   sum a = S(x) - S(b)
  *
@@ -17,7 +18,8 @@ export const integratedGradients = defineMethod({
   name: 'integrated-gradients',
   title: 'Integrated gradients',
   family: 'gradient',
-  paper: 'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv:1703.01365',
+  paper:
+    'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv:1703.01365',
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, and 2 forward: 52 and 50',
@@ -43,19 +45,31 @@ export const integratedGradients = defineMethod({
         score: options.output,
         batchSize,
         count: options.steps,
-        render: (k, picture) => picture.forEach((_, i) => (picture[i] = start[i] + nodes[k] * way[i])),
+        render: (k, picture) =>
+          picture.forEach((_, i) => (picture[i] = start[i] + nodes[k] * way[i])),
         take: (k, gradient) => gradient.forEach((g, i) => (integral[i] += weights[k] * g)),
         onProgress: (done) => progress((t + done / options.steps) / targets.length),
       });
       const ends = tensor([2, ...input.shape.slice(1)]);
       ends.data.set(input.data);
       ends.data.set(start, input.data.length);
-      const [atInput, atBaseline] = await scoresOf(model, ends, target.index, options.output, batchSize);
+      const [atInput, atBaseline] = await scoresOf(
+        model,
+        ends,
+        target.index,
+        options.output,
+        batchSize,
+      );
       const attribution = integral.map((g, i) => g * way[i]);
       const sum = attribution.reduce((all, a) => all + a, 0);
       attributions.push({
         ...pixelAttribution(attribution, input, options.reduce),
-        extras: { score: atInput, baselineScore: atBaseline, sum, completenessDelta: sum - (atInput - atBaseline) },
+        extras: {
+          score: atInput,
+          baselineScore: atBaseline,
+          sum,
+          completenessDelta: sum - (atInput - atBaseline),
+        },
       });
     }
     return attributions;

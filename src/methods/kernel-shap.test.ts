@@ -12,10 +12,14 @@ const worth = (z: ArrayLike<number>, at = 0): number => {
   return 0.3 + v[0] - 0.5 * v[1] + 2 * v[2] * v[3] - v[1] * v[4] + 3 * v[0] * v[2] * v[5];
 };
 
-/** φ_i = mean over all orders of what i adds to those before: here term by term, each shared equally by its players. */
+/**
+ * φ_i = mean over all orders of what i adds to those before: here term by term, each shared
+ * equally by its players.
+ */
 const SHAPLEY = [1 + 1, -0.5 - 0.5, 1 + 1, 1, -0.5, 1];
 
-const scoresOf = ({ samples }: { samples: Float32Array }) => Float64Array.from({ length: samples.length / PLAYERS }, (_, n) => worth(samples, n * PLAYERS));
+const scoresOf = ({ samples }: { samples: Float32Array }) =>
+  Float64Array.from({ length: samples.length / PLAYERS }, (_, n) => worth(samples, n * PLAYERS));
 const [empty, whole] = [worth(new Float64Array(6)), worth(new Float64Array(6).fill(1))];
 
 describe('shapleyFit', () => {
@@ -46,7 +50,8 @@ describe('shapleyFit', () => {
     expect(samples.length).toBe(254 * 8);
     const drawn = coalitions(30, 4000, createRandom(3)).samples;
     const sizes = new Float64Array(31);
-    for (let n = 0; n < 4000; n++) sizes[drawn.subarray(30 * n, 30 * n + 30).reduce((sum, value) => sum + value, 0)]++;
+    for (let n = 0; n < 4000; n++)
+      sizes[drawn.subarray(30 * n, 30 * n + 30).reduce((sum, value) => sum + value, 0)]++;
     const weight = (z: number) => 1 / (z * (30 - z));
     const total = Array.from({ length: 29 }, (_, i) => weight(i + 1)).reduce((a, b) => a + b, 0);
     for (const size of [1, 2, 5]) {
@@ -58,9 +63,16 @@ describe('shapleyFit', () => {
 });
 
 describe('kernel-shap', () => {
-  const stripes = Array.from({ length: HEIGHT }, () => Array.from({ length: WIDTH }, (_, x) => Math.floor(x / 4)));
+  const stripes = Array.from({ length: HEIGHT }, () =>
+    Array.from({ length: WIDTH }, (_, x) => Math.floor(x / 4)),
+  );
   const run = async (extra = {}, options = {}) =>
-    explain(await convNet('tanh'), picture, { method: 'kernel-shap', target: 1, options: { segmentation: stripes, hidden: 'zero', ...options }, ...extra });
+    explain(await convNet('tanh'), picture, {
+      method: 'kernel-shap',
+      target: 1,
+      options: { segmentation: stripes, hidden: 'zero', ...options },
+      ...extra,
+    });
 
   it('is efficient: the values add up to f(x) - f(baseline)', async () => {
     for (const N of [0, 40]) {
@@ -70,7 +82,12 @@ describe('kernel-shap', () => {
         whole: f,
         empty: none,
         coalitions: count,
-      } = manifest.extras as unknown as { values: number[]; whole: number; empty: number; coalitions: number };
+      } = manifest.extras as unknown as {
+        values: number[];
+        whole: number;
+        empty: number;
+        coalitions: number;
+      };
       expect(values.reduce((sum, value) => sum + value, 0)).toBeCloseTo(f - none, 10);
       expect(f).toBeCloseTo(target.probability, 5);
       expect(count).toBe(N === 0 ? 254 : 40);
@@ -81,8 +98,14 @@ describe('kernel-shap', () => {
 
   it('enumerated gives the Shapley values by their definition', async () => {
     const model = await convNet('tanh');
-    const halves = Array.from({ length: HEIGHT }, () => Array.from({ length: WIDTH }, (_, x) => Number(x >= WIDTH / 2)));
-    const { manifest } = await explain(model, picture, { method: 'kernel-shap', target: 1, options: { segmentation: halves, hidden: 'zero' } });
+    const halves = Array.from({ length: HEIGHT }, () =>
+      Array.from({ length: WIDTH }, (_, x) => Number(x >= WIDTH / 2)),
+    );
+    const { manifest } = await explain(model, picture, {
+      method: 'kernel-shap',
+      target: 1,
+      options: { segmentation: halves, hidden: 'zero' },
+    });
     const f = async (left: number, right: number) => {
       const shown = picture.data.map((value, i) => value * (i % WIDTH >= WIDTH / 2 ? right : left));
       return (await model.classify({ shape: picture.shape, data: shown })).data[1];
@@ -93,18 +116,23 @@ describe('kernel-shap', () => {
     expect(values[1]).toBeCloseTo((right - none + both - left) / 2, 5);
   });
 
-  it.each(['slic', 'quickshift', 'felzenszwalb'])('divides the picture by %s', async (segmentation) => {
-    const { manifest } = await run({}, { segmentation, segments: 6, N: 20 });
-    expect(manifest.extras.segments).toBeGreaterThan(0);
-    expect((manifest.extras.values as number[]).reduce((sum, value) => sum + value, 0)).toBeCloseTo(
-      (manifest.extras.whole as number) - (manifest.extras.empty as number),
-      9,
-    );
-  });
+  it.each(['slic', 'quickshift', 'felzenszwalb'])(
+    'divides the picture by %s',
+    async (segmentation) => {
+      const { manifest } = await run({}, { segmentation, segments: 6, N: 20 });
+      expect(manifest.extras.segments).toBeGreaterThan(0);
+      expect(
+        (manifest.extras.values as number[]).reduce((sum, value) => sum + value, 0),
+      ).toBeCloseTo((manifest.extras.whole as number) - (manifest.extras.empty as number), 9);
+    },
+  );
 
   it('is the same for the same seed and any batch size', async () => {
     const base = (await run({}, { N: 40 })).map.data;
-    for (const batchSize of [1, 7]) (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) => expect(value).toBeCloseTo(base[i], 4));
+    for (const batchSize of [1, 7])
+      (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) =>
+        expect(value).toBeCloseTo(base[i], 4),
+      );
     expect([...(await run({ seed: 4 }, { N: 40 })).map.data]).not.toEqual([...base]);
   });
 
@@ -113,7 +141,9 @@ describe('kernel-shap', () => {
     const calls: number[] = [];
     const watch = (enough: number) => ({
       onMap: ({ map, calls: done }: { map: Tensor; calls: number }) => {
-        sums.push(Array.from({ length: WIDTH / 4 }, (_, i) => map.data[4 * i]).reduce((a, b) => a + b, 0));
+        sums.push(
+          Array.from({ length: WIDTH / 4 }, (_, i) => map.data[4 * i]).reduce((a, b) => a + b, 0),
+        );
         calls.push(done);
         return done >= enough;
       },
@@ -141,7 +171,12 @@ describe('kernel-shap', () => {
       map.data.forEach((value, i) => expect(value).toBeCloseTo(alone.map.data[i], 5));
     }
     const controller = new AbortController();
-    const cancelled = explain(model, picture, { ...request, target: 1, signal: controller.signal, onProgress: () => controller.abort() });
+    const cancelled = explain(model, picture, {
+      ...request,
+      target: 1,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
     await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' });
   });
 });

@@ -2,7 +2,16 @@ import { z } from 'zod';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { ridge } from './internal/least-squares.ts';
-import { hiddenOption, hiddenPicture, paintSegments, regionOf, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
+import {
+  hiddenOption,
+  hiddenPicture,
+  paintSegments,
+  regionOf,
+  segmentationOption,
+  segmentsOption,
+  superpixels,
+  topSegments,
+} from './internal/superpixels.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
 /** Coalitions of superpixels, [n, parts] of 0 and 1, and how much each one weighs in the fit. */
@@ -48,8 +57,8 @@ const firstOf = ({ samples, weights }: Coalitions, count: number, parts: number)
 });
 
 /**
- * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N drawn from that kernel,
- * each followed by its complement (Covert & Lee 2021), all of equal weight.
+ * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N
+ * drawn from that kernel, each followed by its complement (Covert & Lee 2021), all of equal weight.
  */
 export function coalitions(parts: number, N: number, random: Random): Coalitions {
   if (parts <= MOST_ENUMERATED && 2 ** parts - 2 <= N) return enumerate(parts);
@@ -60,7 +69,8 @@ export function coalitions(parts: number, N: number, random: Random): Coalitions
   const order = Int32Array.from({ length: parts }, (_, i) => i);
   for (let n = 0; n < pairs; n++) {
     let size = 1;
-    for (let left = random.uniform() * total - sizes[0]; left > 0 && size < parts - 1; size++) left -= sizes[size];
+    for (let left = random.uniform() * total - sizes[0]; left > 0 && size < parts - 1; size++)
+      left -= sizes[size];
     for (let i = 0; i < size; i++) {
       const j = i + random.integer(parts - i);
       [order[i], order[j]] = [order[j], order[i]];
@@ -77,10 +87,17 @@ export interface ShapleyFit {
 }
 
 /**
- * The values φ that fit  Σ_z w_z ( f(z) - f(∅) - z · φ )²  best while  Σ φ_i = f(x) - f(∅)  holds exactly: the last value is
- * what the others leave, φ_M = f(x) - f(∅) - Σ φ_i, which turns the fit into one of the others on z_i - z_M.
+ * The values φ that fit Σ_z w_z ( f(z) - f(∅) - z · φ )² best while Σ φ_i = f(x) - f(∅)
+ * holds exactly: the last value is what the others leave, φ_M = f(x) - f(∅) - Σ φ_i, which
+ * turns the fit into one of the others on z_i - z_M.
  */
-export function shapleyFit({ samples, weights }: Coalitions, scores: ArrayLike<number>, parts: number, whole: number, empty: number): ShapleyFit {
+export function shapleyFit(
+  { samples, weights }: Coalitions,
+  scores: ArrayLike<number>,
+  parts: number,
+  whole: number,
+  empty: number,
+): ShapleyFit {
   const gain = whole - empty;
   if (parts === 1) return { values: Float64Array.of(gain), standardErrors: new Float64Array(1) };
   const count = scores.length;
@@ -99,34 +116,64 @@ export function shapleyFit({ samples, weights }: Coalitions, scores: ArrayLike<n
   return { values, standardErrors: Float64Array.from([...standardErrors, typical]) };
 }
 
-/** KernelSHAP over superpixels: Shapley values of the game whose players are the superpixels and whose prize is the score. */
+/**
+ * KernelSHAP over superpixels: Shapley values of the game whose players are the superpixels and
+ * whose prize is the score.
+ */
 export const kernelShap = defineMethod({
   name: 'kernel-shap',
   title: 'KernelSHAP',
   family: 'perturbation',
-  paper: 'Lundberg & Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv:1705.07874',
+  paper:
+    'Lundberg & Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv:1705.07874',
   needs: ['black-box'],
   signed: true,
   cost: '2 · superpixels + 2048, at most 2^superpixels: about 2,150',
   options: z.object({
-    N: z.int().min(0).max(1_000_000).default(0).describe('coalitions; 0: 2 · superpixels + 2048, as in the authors’ code'),
+    N: z
+      .int()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('coalitions; 0: 2 · superpixels + 2048, as in the authors’ code'),
     segmentation: segmentationOption.default('slic'),
     segments: segmentsOption,
     hidden: hiddenOption.default('blur'),
-    top: z.int().min(1).default(5).describe('superpixels with the largest positive values that are named in extras.top and shown in the picture of them'),
+    top: z
+      .int()
+      .min(1)
+      .default(5)
+      .describe(
+        'superpixels with the largest positive values that are named in extras.top and shown in the picture of them',
+      ),
   }),
 
   async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
-    const drawn = parts > 1 ? coalitions(parts, options.N || 2 * parts + 2048, random) : { samples: new Float32Array(), weights: new Float64Array() };
+    const drawn =
+      parts > 1
+        ? coalitions(parts, options.N || 2 * parts + 2048, random)
+        : { samples: new Float32Array(), weights: new Float64Array() };
     const count = drawn.weights.length + 2; // the empty and the full one first
     const bits = tensor([count, parts]);
     bits.data.fill(1, parts, 2 * parts);
     bits.data.set(drawn.samples, 2 * parts);
-    const shared = { input, baseline: hiddenPicture(options.hidden, segmentation, model, input), targets: targets.map(({ index }) => index), batchSize };
+    const shared = {
+      input,
+      baseline: hiddenPicture(options.hidden, segmentation, model, input),
+      targets: targets.map(({ index }) => index),
+      batchSize,
+    };
     const scores = targets.map(() => new Float64Array(count));
-    const estimate = (t: number, n: number) => shapleyFit(firstOf(drawn, n - 2, parts), scores[t].subarray(2, n), parts, scores[t][1], scores[t][0]);
+    const estimate = (t: number, n: number) =>
+      shapleyFit(
+        firstOf(drawn, n - 2, parts),
+        scores[t].subarray(2, n),
+        parts,
+        scores[t][1],
+        scores[t][0],
+      );
     const content = targets.map(() => false);
     let done = 0;
     while (done < count && !content.every(Boolean)) {
@@ -137,12 +184,22 @@ export const kernelShap = defineMethod({
         bits: tensor([some, parts], bits.data.subarray(done * parts, (done + some) * parts)),
       } as const;
       const from = done;
-      const { data } = await model.perturb({ ...shared, perturbation, onProgress: (part) => progress((from + part) / count) });
-      for (const [t] of targets.entries()) for (let n = 0; n < some; n++) scores[t][done + n] = data[n * targets.length + t];
+      const { data } = await model.perturb({
+        ...shared,
+        perturbation,
+        onProgress: (part) => progress((from + part) / count),
+      });
+      for (const [t] of targets.entries())
+        for (let n = 0; n < some; n++) scores[t][done + n] = data[n * targets.length + t];
       done += some;
       if (done === count || drawn.enumerated || done < 2 * parts + 2) continue; // the first of an enumeration say nothing about all
       targets.forEach((target, t) => {
-        content[t] = offer({ target, map: paintSegments(segmentation, estimate(t, done).values), calls: done, detail: { coalitions: done - 2 } });
+        content[t] = offer({
+          target,
+          map: paintSegments(segmentation, estimate(t, done).values),
+          calls: done,
+          detail: { coalitions: done - 2 },
+        });
       });
     }
     return targets.map((_, t): Attribution => {
@@ -152,7 +209,14 @@ export const kernelShap = defineMethod({
         map: paintSegments(segmentation, values),
         standardError: paintSegments(segmentation, standardErrors),
         region: regionOf(segmentation, top),
-        extras: { segments: parts, coalitions: done - 2, values: [...values], whole: scores[t][1], empty: scores[t][0], top },
+        extras: {
+          segments: parts,
+          coalitions: done - 2,
+          values: [...values],
+          whole: scores[t][1],
+          empty: scores[t][0],
+          top,
+        },
       };
     });
   },

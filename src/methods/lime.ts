@@ -1,15 +1,24 @@
 import { z } from 'zod';
 import { tensor } from '../tensor/tensor.ts';
 import { type Fit, ridge } from './internal/least-squares.ts';
-import { hiddenOption, hiddenPicture, paintSegments, regionOf, segmentationOption, segmentsOption, superpixels, topSegments } from './internal/superpixels.ts';
+import {
+  hiddenOption,
+  hiddenPicture,
+  paintSegments,
+  regionOf,
+  segmentationOption,
+  segmentsOption,
+  superpixels,
+  topSegments,
+} from './internal/superpixels.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
 /** Samples after which an intermediate map is offered, as a share of all. */
 const OFFERS = 10;
 
 /**
- * How near a sample is to the whole picture: sqrt( exp( -d² / width² ) ), d the cosine distance of its 0/1 row to all ones,
- * 1 - sqrt( superpixels shown / superpixels ).
+ * How near a sample is to the whole picture: sqrt( exp( -d² / width² ) ), d the cosine distance
+ * of its 0/1 row to all ones, 1 - sqrt( superpixels shown / superpixels ).
  */
 export function limeKernel(samples: ArrayLike<number>, parts: number, width: number): Float64Array {
   return Float64Array.from({ length: samples.length / parts }, (_, n) => {
@@ -21,7 +30,13 @@ export function limeKernel(samples: ArrayLike<number>, parts: number, width: num
 }
 
 /** The local linear model of samples [n, parts] of 0 and 1 and their scores. */
-export function limeFit(samples: ArrayLike<number>, scores: ArrayLike<number>, parts: number, width: number, alpha: number): Fit {
+export function limeFit(
+  samples: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  parts: number,
+  width: number,
+  alpha: number,
+): Fit {
   return ridge(samples, scores, limeKernel(samples, parts, width), parts, alpha);
 }
 
@@ -30,28 +45,49 @@ export const lime = defineMethod({
   name: 'lime',
   title: 'LIME',
   family: 'perturbation',
-  paper: 'Ribeiro, Singh & Guestrin, “Why Should I Trust You?”: Explaining the Predictions of Any Classifier, KDD 2016, arXiv:1602.04938',
+  paper:
+    'Ribeiro, Singh & Guestrin, “Why Should I Trust You?”: Explaining the Predictions of Any Classifier, KDD 2016, arXiv:1602.04938',
   needs: ['black-box'],
   signed: true,
   cost: 'N: 1000',
   options: z.object({
-    N: z.int().min(2).max(1_000_000).default(1000).describe('samples; the first one is the whole picture'),
+    N: z
+      .int()
+      .min(2)
+      .max(1_000_000)
+      .default(1000)
+      .describe('samples; the first one is the whole picture'),
     segmentation: segmentationOption.default('quickshift'),
     segments: segmentsOption,
     hidden: hiddenOption.default('segment-mean'),
-    kernelWidth: z.number().gt(0).default(0.25).describe('width of the kernel that weighs samples by their cosine distance to the whole picture'),
+    kernelWidth: z
+      .number()
+      .gt(0)
+      .default(0.25)
+      .describe(
+        'width of the kernel that weighs samples by their cosine distance to the whole picture',
+      ),
     alpha: z.number().min(0).default(1).describe('ridge penalty'),
-    top: z.int().min(1).default(5).describe('superpixels with the largest positive weights that are named in extras.top and shown in the picture of them'),
+    top: z
+      .int()
+      .min(1)
+      .default(5)
+      .describe(
+        'superpixels with the largest positive weights that are named in extras.top and shown in the picture of them',
+      ),
   }),
 
   async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
     const { N, kernelWidth, alpha } = options;
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
-    const samples = Float32Array.from({ length: N * parts }, (_, i) => (i < parts || random.uniform() < 0.5 ? 1 : 0));
+    const samples = Float32Array.from({ length: N * parts }, (_, i) =>
+      i < parts || random.uniform() < 0.5 ? 1 : 0,
+    );
     const baseline = hiddenPicture(options.hidden, segmentation, model, input);
     const scores = targets.map(() => new Float64Array(N));
-    const linearModel = (t: number, n: number) => limeFit(samples.subarray(0, n * parts), scores[t].subarray(0, n), parts, kernelWidth, alpha);
+    const linearModel = (t: number, n: number) =>
+      limeFit(samples.subarray(0, n * parts), scores[t].subarray(0, n), parts, kernelWidth, alpha);
     const content = targets.map(() => false);
     let done = 0;
     while (done < N && !content.every(Boolean)) {
@@ -65,11 +101,17 @@ export const lime = defineMethod({
         batchSize,
         onProgress: (part) => progress((done + part) / N),
       });
-      for (const [t] of targets.entries()) for (let n = 0; n < count; n++) scores[t][done + n] = data[n * targets.length + t];
+      for (const [t] of targets.entries())
+        for (let n = 0; n < count; n++) scores[t][done + n] = data[n * targets.length + t];
       done += count;
       targets.forEach((target, t) => {
         if (done < N)
-          content[t] = offer({ target, map: paintSegments(segmentation, linearModel(t, done).coefficients), calls: done, detail: { samples: done } });
+          content[t] = offer({
+            target,
+            map: paintSegments(segmentation, linearModel(t, done).coefficients),
+            calls: done,
+            detail: { samples: done },
+          });
       });
     }
     return targets.map((_, t): Attribution => {
@@ -80,7 +122,15 @@ export const lime = defineMethod({
         map: paintSegments(segmentation, coefficients),
         region: regionOf(segmentation, top),
         standardError: paintSegments(segmentation, standardErrors),
-        extras: { segments: parts, samples: done, weights: [...coefficients], intercept, r2, prediction, top },
+        extras: {
+          segments: parts,
+          samples: done,
+          weights: [...coefficients],
+          intercept,
+          r2,
+          prediction,
+          top,
+        },
       };
     });
   },

@@ -28,15 +28,17 @@ interface Parameters {
 /** The rules of a composite for a model, whose pictures lie between black and white. */
 function rulesFor(model: Model, { composite, ...parameters }: Parameters): RelevanceRules {
   const [first, convolution, dense] = composites[composite];
-  const [black, white] = [[0, 0, 0] as const, [255, 255, 255] as const].map((colour) => [...normalizeColour(colour, model.preprocessing).data]);
+  const [black, white] = [[0, 0, 0] as const, [255, 255, 255] as const].map((colour) => [
+    ...normalizeColour(colour, model.preprocessing).data,
+  ]);
   const low = black.map((value, c) => Math.min(value, white[c]));
   const high = black.map((value, c) => Math.max(value, white[c]));
   return { kind: 'lrp', first, convolution, dense, ...parameters, low, high };
 }
 
 /**
- * Layer-wise relevance propagation: the logit is handed back layer by layer, to each input in the share that it had.
- * Batch normalisation is folded into convolutions first.
+ * Layer-wise relevance propagation: the logit is handed back layer by layer, to each input in the
+ * share that it had. Batch normalisation is folded into convolutions first.
  *
  *   epsilon      R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j
  *   gamma        the same with products of the sign of z_j counted 1 + γ times
@@ -58,16 +60,41 @@ export const lrp = defineMethod({
       .describe(
         'which rules are used: epsilon for dense layers with z-plus (alpha 1, beta 0), gamma or alpha-beta for convolutions, flat or box for the first one; or one rule for all',
       ),
-    epsilon: z.number().positive().default(1e-6).describe('what keeps divisors of the epsilon rule from zero, in units of the layer'),
-    gamma: z.number().min(0).default(0.25).describe('how much more positive weights count in the gamma rule'),
-    alpha: z.number().min(1).default(2).describe('weight of positive parts in the alpha-beta rule; beta is alpha - 1'),
+    epsilon: z
+      .number()
+      .positive()
+      .default(1e-6)
+      .describe('what keeps divisors of the epsilon rule from zero, in units of the layer'),
+    gamma: z
+      .number()
+      .min(0)
+      .default(0.25)
+      .describe('how much more positive weights count in the gamma rule'),
+    alpha: z
+      .number()
+      .min(1)
+      .default(2)
+      .describe('weight of positive parts in the alpha-beta rule; beta is alpha - 1'),
     reduce: reduceOption,
   }),
 
-  async explain({ model, input, targets, options: { reduce, ...parameters }, batchSize, progress }) {
+  async explain({
+    model,
+    input,
+    targets,
+    options: { reduce, ...parameters },
+    batchSize,
+    progress,
+  }) {
     const classes = targets.map((target) => target.index);
     const rules = rulesFor(model, parameters);
-    const { gradients, scores } = await gradientsOf(model, { batch: repeat(input, classes.length), wrt: [INPUT], targets: classes, rules, batchSize });
+    const { gradients, scores } = await gradientsOf(model, {
+      batch: repeat(input, classes.length),
+      wrt: [INPUT],
+      targets: classes,
+      rules,
+      batchSize,
+    });
     progress(1);
     return targets.map((_, t) => {
       const relevance = slab(gradients[0], t).data.map((r) => r * scores.data[t]);

@@ -7,7 +7,13 @@ import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Anything that can be written as JSON. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 
 /** A map as it stands after part of the work: what an anytime method would answer now. */
 export interface PartialMap {
@@ -34,11 +40,17 @@ export interface MethodContext<Options> {
   readonly batchSize?: number;
   /** Share of the work done, 0 … 1. */
   progress(share: number): void;
-  /** An anytime method offers each intermediate map; the caller answers true when content, and the method ends there. */
+  /**
+   * An anytime method offers each intermediate map; the caller answers true when content, and the
+   * method ends there.
+   */
   offer(partial: PartialMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
   loadModel(source: string): Promise<Model>;
-  /** What another method answers for one class, with its default options: for methods that build on the map of any other. */
+  /**
+   * What another method answers for one class, with its default options: for methods that build on
+   * the map of any other.
+   */
   attribute(method: string, target: Target): Promise<Attribution>;
 }
 
@@ -48,16 +60,25 @@ export interface LayerMap {
   readonly map: Tensor;
 }
 
-/** What a method answers for one target: a raw signed map [H, W] at the input's resolution, and what it has to say. */
+/**
+ * What a method answers for one target: a raw signed map [H, W] at the input's resolution, and what
+ * it has to say.
+ */
 export interface Attribution {
   readonly map: Tensor;
   /** Monte-Carlo standard error of the map, pixel by pixel, where the method samples. */
   readonly standardError?: Tensor;
-  /** The attribution of each channel, [C, H, W], where it is asked for (`reduce: 'none'`); `map` is their sum. */
+  /**
+   * The attribution of each channel, [C, H, W], where it is asked for (`reduce: 'none'`); `map` is
+   * their sum.
+   */
   readonly channels?: Tensor;
   /** The maps that `map` was upsampled from, where the method looks at layers. */
   readonly layers?: readonly LayerMap[];
-  /** The pixels that the method names as its answer, [H, W], 1 inside and 0 outside: the top superpixels of LIME and KernelSHAP. */
+  /**
+   * The pixels that the method names as its answer, [H, W], 1 inside and 0 outside: the top
+   * superpixels of LIME and KernelSHAP.
+   */
   readonly region?: Tensor;
   /** What the user should know about this result, one sentence each. */
   readonly warnings?: readonly string[];
@@ -66,7 +87,10 @@ export interface Attribution {
 
 export type Need = 'black-box' | 'features' | 'gradients' | 'attention';
 
-/** A saliency method: one object that the library, the command line, the studio and the docs all read. */
+/**
+ * A saliency method: one object that the library, the command line, the studio and the docs all
+ * read.
+ */
 export interface Method<Schema extends z.ZodObject = z.ZodObject> {
   readonly name: string;
   readonly title: string;
@@ -80,10 +104,12 @@ export interface Method<Schema extends z.ZodObject = z.ZodObject> {
   readonly cost: string;
   readonly options: Schema;
   /**
-   * For maps that sum to S(x) - S(baseline): which score and baseline that is under these options; undefined where they
-   * make a map that does not.
+   * For maps that sum to S(x) - S(baseline): which score and baseline that is under these options;
+   * undefined where they make a map that does not.
    */
-  completeness?(options: z.output<Schema>): { readonly baseline: BaselineName; readonly score: ScoreKind } | undefined;
+  completeness?(
+    options: z.output<Schema>,
+  ): { readonly baseline: BaselineName; readonly score: ScoreKind } | undefined;
   /** One attribution a target, in order. */
   explain(context: MethodContext<z.output<Schema>>): Promise<Attribution[]>;
 }

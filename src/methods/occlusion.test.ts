@@ -21,20 +21,31 @@ const linear = createFunctionModel({
   output: 'logits',
   classify: async (batch: Tensor) => {
     const scores = new Float32Array(2 * batch.shape[0]);
-    for (let i = 0; i < batch.data.length; i++) scores[2 * Math.floor(i / weights.length)] += weights[i % weights.length] * batch.data[i];
+    for (let i = 0; i < batch.data.length; i++)
+      scores[2 * Math.floor(i / weights.length)] += weights[i % weights.length] * batch.data[i];
     return tensor([batch.shape[0], 2], scores);
   },
 });
 
-const run = (options: Record<string, unknown>) => explain(linear, input, { method: 'occlusion', target: 0, options: { score: 'logit', ...options } });
+const run = (options: Record<string, unknown>) =>
+  explain(linear, input, {
+    method: 'occlusion',
+    target: 0,
+    options: { score: 'logit', ...options },
+  });
 
 describe('occlusion', () => {
   it('of single pixels on a linear model is weight times (input - baseline), summed over channels', async () => {
     const { map, manifest } = await run({ window: 1, stride: 1, baseline: 'grey' });
-    const grey = IMAGENET_PREPROCESSING.mean.map((mean, c) => (128 / 255 - mean) / IMAGENET_PREPROCESSING.std[c]);
+    const grey = IMAGENET_PREPROCESSING.mean.map(
+      (mean, c) => (128 / 255 - mean) / IMAGENET_PREPROCESSING.std[c],
+    );
     const area = HEIGHT * WIDTH;
     for (let i = 0; i < area; i++) {
-      const expected = [0, 1, 2].reduce((sum, c) => sum + weights[c * area + i] * (input.data[c * area + i] - grey[c]), 0);
+      const expected = [0, 1, 2].reduce(
+        (sum, c) => sum + weights[c * area + i] * (input.data[c * area + i] - grey[c]),
+        0,
+      );
       expect(map.data[i]).toBeCloseTo(expected, 4);
     }
     expect(manifest.modelCalls.forward).toBe(area + 1);
@@ -47,15 +58,23 @@ describe('occlusion', () => {
       let sum = 0;
       for (let c = 0; c < 3; c++)
         for (let y = top; y < top + 3; y++)
-          for (let x = left; x < left + 4; x++) sum += weights[c * area + y * WIDTH + x] * input.data[c * area + y * WIDTH + x];
+          for (let x = left; x < left + 4; x++)
+            sum += weights[c * area + y * WIDTH + x] * input.data[c * area + y * WIDTH + x];
       return sum;
     };
     const tops = [0, 2, 4, 6, 7];
     const lefts = [0, 3, 4];
     for (let y = 0; y < HEIGHT; y++) {
       for (let x = 0; x < WIDTH; x++) {
-        const drops = tops.flatMap((top) => lefts.filter((left) => y >= top && y < top + 3 && x >= left && x < left + 4).map((left) => drop(top, left)));
-        expect(map.data[y * WIDTH + x]).toBeCloseTo(drops.reduce((a, b) => a + b) / drops.length, 3);
+        const drops = tops.flatMap((top) =>
+          lefts
+            .filter((left) => y >= top && y < top + 3 && x >= left && x < left + 4)
+            .map((left) => drop(top, left)),
+        );
+        expect(map.data[y * WIDTH + x]).toBeCloseTo(
+          drops.reduce((a, b) => a + b) / drops.length,
+          3,
+        );
       }
     }
   });
@@ -63,11 +82,16 @@ describe('occlusion', () => {
   it('answers the same for every batch size', async () => {
     const options = { method: 'occlusion', options: { window: 3, stride: 2 } };
     const whole = (await explain(linear, input, { ...options, batchSize: 64 })).map.data;
-    for (const batchSize of [1, 7]) (await explain(linear, input, { ...options, batchSize })).map.data.forEach((v, i) => expect(v).toBeCloseTo(whole[i], 6));
+    for (const batchSize of [1, 7])
+      (await explain(linear, input, { ...options, batchSize })).map.data.forEach((v, i) =>
+        expect(v).toBeCloseTo(whole[i], 6),
+      );
   });
 
   it('refuses unknown options and values out of range by name', async () => {
-    await expect(run({ windw: 3 })).rejects.toThrow(/occlusion has no option "windw": its options are window, stride, baseline, score/);
+    await expect(run({ windw: 3 })).rejects.toThrow(
+      /occlusion has no option "windw": its options are window, stride, baseline, score/,
+    );
     await expect(run({ window: 0 })).rejects.toThrow(/occlusion.window = 0: expected/);
     await expect(run({ baseline: 'pink' })).rejects.toThrow(/"zero" \| "black"/);
   });

@@ -11,14 +11,15 @@ const side = z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]
  *
  *   map[p] = mean over the windows w that cover p of ( f(x) - f(x with w replaced) )
  *
- * Positive where hiding lowers the score. As Captum's `Occlusion`: the last row and column of windows
- * are moved back so that they end at the border.
+ * Positive where hiding lowers the score. As Captum's `Occlusion`: the last row and column of
+ * windows are moved back so that they end at the border.
  */
 export const occlusion = defineMethod({
   name: 'occlusion',
   title: 'Occlusion sensitivity',
   family: 'perturbation',
-  paper: 'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+  paper:
+    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
   needs: ['black-box'],
   signed: true,
   cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',
@@ -26,7 +27,10 @@ export const occlusion = defineMethod({
     window: side.default(32).describe('side of the window in pixels, or [height, width]'),
     stride: side.default(8).describe('step between windows in pixels, or [vertical, horizontal]'),
     baseline: baselineOption,
-    score: z.enum(['probability', 'logit']).default('probability').describe('which score of the class'),
+    score: z
+      .enum(['probability', 'logit'])
+      .default('probability')
+      .describe('which score of the class'),
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
@@ -37,7 +41,11 @@ export const occlusion = defineMethod({
     const scores = await model.perturb({
       input,
       baseline: createBaseline(options.baseline, model, input),
-      perturbation: { kind: 'windows', windows: Int32Array.of(...whole, ...windows), keep: 'outside' },
+      perturbation: {
+        kind: 'windows',
+        windows: Int32Array.of(...whole, ...windows),
+        keep: 'outside',
+      },
       targets: targets.map((target) => target.index),
       score: options.score,
       batchSize,

@@ -39,13 +39,19 @@ function typeInWords(schema: JsonSchema): string {
       : schema.minimum !== undefined && schema.minimum !== -limit
         ? `from ${schema.minimum}`
         : '';
-  const high = schema.maximum !== undefined && schema.maximum !== limit ? `to ${schema.maximum}` : '';
-  return [schema.type === 'string' ? 'text' : (schema.type ?? 'any'), low, high].filter(Boolean).join(' ');
+  const high =
+    schema.maximum !== undefined && schema.maximum !== limit ? `to ${schema.maximum}` : '';
+  return [schema.type === 'string' ? 'text' : (schema.type ?? 'any'), low, high]
+    .filter(Boolean)
+    .join(' ');
 }
 
 /** The options of a method, in declaration order, read off its schema. */
 export function describeOptions(method: Pick<Method, 'options'>): OptionDescription[] {
-  const schema = z.toJSONSchema(method.options, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+  const schema = z.toJSONSchema(method.options, {
+    io: 'input',
+    unrepresentable: 'any',
+  }) as JsonSchema;
   return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
     name,
     type: typeInWords(property),
@@ -58,7 +64,10 @@ export function describeOptions(method: Pick<Method, 'options'>): OptionDescript
  * A method's options, checked and completed with defaults.
  * @throws FoveaError `usage` for an unknown option or a value out of range, naming both.
  */
-export function parseOptions(method: Pick<Method, 'name' | 'options'>, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+export function parseOptions(
+  method: Pick<Method, 'name' | 'options'>,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const known = Object.keys(method.options.shape);
   const unknown = Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
@@ -71,5 +80,8 @@ export function parseOptions(method: Pick<Method, 'name' | 'options'>, given: Re
   const name = String(issue.path[0] ?? '');
   const wanted = describeOptions(method).find((option) => option.name === name)?.type;
   const reason = wanted === undefined ? issue.message : `expected ${wanted}`;
-  throw new FoveaError('usage', `${method.name}.${name} = ${JSON.stringify(given[name])}: ${reason}`);
+  throw new FoveaError(
+    'usage',
+    `${method.name}.${name} = ${JSON.stringify(given[name])}: ${reason}`,
+  );
 }

@@ -9,7 +9,8 @@ const model = createFunctionModel({
   labels: ['a', 'b'],
   preprocessing: { ...IMAGENET_PREPROCESSING, size: [40, 40] },
   output: 'probabilities',
-  classify: async (batch) => tensor([batch.shape[0], 2], new Float32Array(2 * batch.shape[0]).fill(0.5)),
+  classify: async (batch) =>
+    tensor([batch.shape[0], 2], new Float32Array(2 * batch.shape[0]).fill(0.5)),
 });
 const run = (seed: number) => explain(model, tensor([1, 3, 40, 40]), { method: 'random', seed });
 

@@ -3,14 +3,15 @@ import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * A control: independent uniform noise in [0, 1), which looks at neither picture nor model. A method whose
- * scores do not beat this one explains nothing.
+ * A control: independent uniform noise in [0, 1), which looks at neither picture nor model. A
+ * method whose scores do not beat this one explains nothing.
  */
 export const random = defineMethod({
   name: 'random',
   title: 'Random map',
   family: 'control',
-  paper: 'a control, as in Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292',
+  paper:
+    'a control, as in Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292',
   needs: [],
   signed: false,
   cost: '0',

@@ -11,20 +11,35 @@ const options = z.object({
   N: z.int().min(2).max(1_000_000).default(4000).describe('number of masks'),
   s: z.int().min(1).max(64).default(7).describe('cells of the mask grid in each direction'),
   p1: z.number().gt(0).max(1).default(0.5).describe('probability that a cell keeps the picture'),
-  tolerance: z.number().min(0).default(0).describe('stop once the mean standard error falls below this share of the range of the map; 0: use all N masks'),
+  tolerance: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      'stop once the mean standard error falls below this share of the range of the map; 0: use all N masks',
+    ),
   baseline: baselineOption,
 });
 
-/** Masks are scored in this many equal groups: each yields a map, their spread the standard error. */
+/**
+ * Masks are scored in this many equal groups: each yields a map, their spread the standard error.
+ */
 const GROUPS = 40;
 /** A spread of fewer groups says too little to stop on. */
 const GROUPS_BEFORE_STOPPING = 8;
 
 /**
- * N random grids of s × s cells, each cell kept with probability p1, to be upsampled to (s + 1) · ceil(side / s)
- * pixels and cropped at a random shift below one cell.
+ * N random grids of s × s cells, each cell kept with probability p1, to be upsampled to (s + 1) ·
+ * ceil(side / s) pixels and cropped at a random shift below one cell.
  */
-export function riseMasks(count: number, s: number, p1: number, height: number, width: number, random: Random): Grids {
+export function riseMasks(
+  count: number,
+  s: number,
+  p1: number,
+  height: number,
+  width: number,
+  random: Random,
+): Grids {
   const [cellHeight, cellWidth] = [Math.ceil(height / s), Math.ceil(width / s)];
   const grids = new Float32Array(count * s * s);
   const shifts = new Int32Array(2 * count);
@@ -49,7 +64,13 @@ export function riseGrids(grids: Tensor, shifts: Int32Array, height: number, wid
 }
 
 /** S = 1 / (N p1) · sum_i f(x ⊙ M_i) M_i   (Petsiuk et al. 2018, eq. 6) */
-export function riseMap(masks: Grids, scores: ArrayLike<number>, p1: number, height: number, width: number): Tensor {
+export function riseMap(
+  masks: Grids,
+  scores: ArrayLike<number>,
+  p1: number,
+  height: number,
+  width: number,
+): Tensor {
   const sum = weightedMaskSum(masks, scores, height, width);
   const count = masks.grids.shape[0];
   return tensor(
@@ -100,7 +121,9 @@ class GroupMaps {
   relativeError(): number {
     const [min, max] = range(this.mean);
     const error = this.standardError().data;
-    return max > min ? error.reduce((sum, value) => sum + value, 0) / error.length / (max - min) : 0;
+    return max > min
+      ? error.reduce((sum, value) => sum + value, 0) / error.length / (max - min)
+      : 0;
   }
 }
 
@@ -109,13 +132,23 @@ export const rise = defineMethod({
   name: 'rise',
   title: 'RISE',
   family: 'perturbation',
-  paper: 'Petsiuk, Das & Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, arXiv:1806.07421',
+  paper:
+    'Petsiuk, Das & Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, arXiv:1806.07421',
   needs: ['black-box'],
   signed: false,
   cost: 'N: 4000',
   options,
 
-  async explain({ model, input, targets, options: { N, s, p1, tolerance, baseline }, random, batchSize, progress, offer }) {
+  async explain({
+    model,
+    input,
+    targets,
+    options: { N, s, p1, tolerance, baseline },
+    random,
+    batchSize,
+    progress,
+    offer,
+  }) {
     const [, , height, width] = input.shape;
     const background = createBaseline(baseline, model, input);
     const maps = targets.map(() => new GroupMaps(height, width));
@@ -135,10 +168,18 @@ export const rise = defineMethod({
       });
       done += count;
       targets.forEach((target, t) => {
-        const column = Float32Array.from({ length: count }, (_, n) => scores.data[n * targets.length + t]);
+        const column = Float32Array.from(
+          { length: count },
+          (_, n) => scores.data[n * targets.length + t],
+        );
         maps[t].add(riseMap(masks, column, p1, height, width), count);
         const error = maps[t].groups > 1 ? maps[t].relativeError() : null;
-        content[t] = offer({ target, map: maps[t].map(), calls: done, detail: { masks: done, relativeError: error } });
+        content[t] = offer({
+          target,
+          map: maps[t].map(),
+          calls: done,
+          detail: { masks: done, relativeError: error },
+        });
         stopped[t] = content[t] ? 'content' : 'masks';
         if (maps[t].groups < GROUPS_BEFORE_STOPPING || error === null || error >= tolerance) return;
         content[t] = true;

@@ -10,23 +10,34 @@ import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
 
 /**
- * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to its largest value
- * scaled to 0 … 1. The rows of an upsampling matrix add up to 1, so the small grid can be scaled instead.
+ * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to
+ * its largest value scaled to 0 … 1. The rows of an upsampling matrix add up to 1, so the small
+ * grid can be scaled instead.
  */
 export function channelMasks(activations: Tensor, height: number, width: number): Grids {
   const [channels, h, w] = activations.shape;
-  const [rows, columns] = [upsamplingMatrix('align-corners', h, height), upsamplingMatrix('align-corners', w, width)];
+  const [rows, columns] = [
+    upsamplingMatrix('align-corners', h, height),
+    upsamplingMatrix('align-corners', w, width),
+  ];
   const grids = new Float32Array(activations.data.length);
   for (let c = 0; c < channels; c++) {
     const grid = activations.data.subarray(c * h * w, (c + 1) * h * w);
     const [min, max] = range(upsampleGrid(grid, rows.data, columns.data, [h, w]));
     if (max > min) grid.forEach((value, i) => (grids[c * h * w + i] = (value - min) / (max - min)));
   }
-  return { kind: 'grids', grids: tensor([channels, h, w], grids), rows, columns, shifts: new Int32Array(2 * channels) };
+  return {
+    kind: 'grids',
+    grids: tensor([channels, h, w], grids),
+    rows,
+    columns,
+    shifts: new Int32Array(2 * channels),
+  };
 }
 
 /**
- * Score-CAM: each channel is laid over the picture as a mask; the scores of the masked pictures weigh the channels.
+ * Score-CAM: each channel is laid over the picture as a mask; the scores of the masked pictures
+ * weigh the channels.
  *
  *   w = softmax over channels of S(x ⊙ M_c),   map = sum_c w_c A_c
  *
@@ -36,7 +47,8 @@ export const scoreCam = defineMethod({
   name: 'score-cam',
   title: 'Score-CAM',
   family: 'gradient',
-  paper: 'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, arXiv:1910.01279',
+  paper:
+    'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, arXiv:1910.01279',
   needs: ['features'],
   signed: true,
   cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
@@ -57,7 +69,10 @@ export const scoreCam = defineMethod({
         onProgress: (done, total) => progress((l + done / total) / layers.length),
       });
       targets.forEach((_, t) => {
-        const column = Float32Array.from({ length: activations.shape[0] }, (__, c) => scores.data[c * targets.length + t]);
+        const column = Float32Array.from(
+          { length: activations.shape[0] },
+          (__, c) => scores.data[c * targets.length + t],
+        );
         maps[t].push({ layer: name, map: weightedSum(activations, softmax(column)) });
       });
     }

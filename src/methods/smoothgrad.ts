@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { outputOption, pixelAttribution, reduceChannels, reduceOption } from './internal/gradients.ts';
+import {
+  outputOption,
+  pixelAttribution,
+  reduceChannels,
+  reduceOption,
+} from './internal/gradients.ts';
 import { type GradientSeries, gradientSeries } from './internal/path.ts';
 import { type Attribution, defineMethod } from './method.ts';
 
@@ -25,7 +30,10 @@ export async function noisyGradients({ noise, ...request }: NoisyRequest): Promi
   const { input, count } = request;
   const [, , height, width] = input.shape;
   const area = height * width;
-  const [mean, meanSquare] = [new Float64Array(input.data.length), new Float64Array(input.data.length)];
+  const [mean, meanSquare] = [
+    new Float64Array(input.data.length),
+    new Float64Array(input.data.length),
+  ];
   const [sums, squares] = [new Float64Array(area), new Float64Array(area)];
   await gradientSeries({
     ...request,
@@ -44,13 +52,15 @@ export async function noisyGradients({ noise, ...request }: NoisyRequest): Promi
       });
     },
   });
-  const error = sums.map((sum, i) => Math.sqrt(Math.max(0, squares[i] - (sum * sum) / count) / (count * Math.max(1, count - 1))));
+  const error = sums.map((sum, i) =>
+    Math.sqrt(Math.max(0, squares[i] - (sum * sum) / count) / (count * Math.max(1, count - 1))),
+  );
   return { mean, meanSquare, standardError: tensor([height, width], Float32Array.from(error)) };
 }
 
 /**
- * SmoothGrad: gradients at noisy copies of the picture, n_k normal with a standard deviation of `noise` times the range of
- * the input.
+ * SmoothGrad: gradients at noisy copies of the picture, n_k normal with a standard deviation of
+ * `noise` times the range of the input.
  *
  *   mean:     1 / N · sum_k g(x + n_k)
  *   squared:  1 / N · sum_k g(x + n_k)²
@@ -67,8 +77,16 @@ export const smoothgrad = defineMethod({
   cost: 'samples forward and backward: 25',
   options: z.object({
     samples: z.int().min(2).max(100_000).default(25).describe('noisy copies of the picture'),
-    noise: z.number().min(0).max(10).default(0.15).describe('standard deviation of the noise, as a share of the range of the input'),
-    kind: z.enum(['mean', 'squared', 'variance']).default('mean').describe('the mean of the gradients, of their squares, or their variance (VarGrad)'),
+    noise: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0.15)
+      .describe('standard deviation of the noise, as a share of the range of the input'),
+    kind: z
+      .enum(['mean', 'squared', 'variance'])
+      .default('mean')
+      .describe('the mean of the gradients, of their squares, or their variance (VarGrad)'),
     output: outputOption,
     reduce: reduceOption,
   }),
@@ -92,9 +110,18 @@ export const smoothgrad = defineMethod({
         },
         onProgress: (done) => progress((t + done / samples) / targets.length),
       });
-      const values = kind === 'mean' ? mean : kind === 'squared' ? meanSquare : meanSquare.map((square, i) => Math.max(0, square - mean[i] ** 2));
+      const values =
+        kind === 'mean'
+          ? mean
+          : kind === 'squared'
+            ? meanSquare
+            : meanSquare.map((square, i) => Math.max(0, square - mean[i] ** 2));
       const signedSum = kind === 'mean' && (options.reduce === 'sum' || options.reduce === 'none');
-      attributions.push({ ...pixelAttribution(values, input, options.reduce), ...(signedSum && { standardError }), extras: { sigma } });
+      attributions.push({
+        ...pixelAttribution(values, input, options.reduce),
+        ...(signedSum && { standardError }),
+        extras: { sigma },
+      });
     }
     return attributions;
   },

@@ -7,7 +7,9 @@ import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { latinHypercube, sobolDesign, totalIndices } from './sobol.ts';
 
 const scoresOf = (design: Float32Array, cells: number, f: (m: Float32Array) => number) =>
-  Float64Array.from({ length: design.length / cells }, (_, n) => f(design.subarray(n * cells, (n + 1) * cells)));
+  Float64Array.from({ length: design.length / cells }, (_, n) =>
+    f(design.subarray(n * cells, (n + 1) * cells)),
+  );
 
 describe('latinHypercube', () => {
   it('has one point in every interval of every dimension', () => {
@@ -34,16 +36,23 @@ describe('totalIndices', () => {
   });
 
   it('of a product count what cells do together', () => {
-    // f = Π (1 + c_i (m_i - 1/2)), V_i = c_i² / 12: ST_i = V_i Π_{j≠i} (1 + V_j) / (Π (1 + V_j) - 1)
+    // f = Π (1 + c_i (m_i - 1/2)), V_i = c_i² / 12: ST_i = V_i Π_{j≠i} (1 + V_j) / (Π (1 +
+    // V_j) - 1)
     const c = [2, 1.5, 1];
     const v = c.map((each) => each ** 2 / 12);
     const all = v.reduce((product, each) => product * (1 + each), 1);
     const design = sobolDesign(8000, 3, createRandom(3));
     const { total, standardErrors } = totalIndices(
-      scoresOf(design, 3, (m) => c.reduce((product, each, i) => product * (1 + each * (m[i] - 0.5)), 1)),
+      scoresOf(design, 3, (m) =>
+        c.reduce((product, each, i) => product * (1 + each * (m[i] - 0.5)), 1),
+      ),
       3,
     );
-    v.forEach((each, i) => expect(Math.abs(total[i] - (each * all) / (1 + each) / (all - 1))).toBeLessThan(4 * standardErrors[i] + 0.01));
+    v.forEach((each, i) =>
+      expect(Math.abs(total[i] - (each * all) / (1 + each) / (all - 1))).toBeLessThan(
+        4 * standardErrors[i] + 0.01,
+      ),
+    );
     expect(total.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(1.02);
   });
 
@@ -53,7 +62,10 @@ describe('totalIndices', () => {
 });
 
 const SIDE = 16;
-/** Probability of class 0: 0.1 + 0.6 · the first quarter + 0.2 · the last one, each by its mean brightness. */
+/**
+ * Probability of class 0: 0.1 + 0.6 · the first quarter + 0.2 · the last one, each by its mean
+ * brightness.
+ */
 const quarters = createFunctionModel({
   name: 'quarters',
   labels: ['yes', 'no'],
@@ -72,7 +84,13 @@ const quarters = createFunctionModel({
 const ones = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * SIDE * SIDE).fill(1));
 
 describe('sobol', () => {
-  const run = (options = {}, extra = {}) => explain(quarters, ones, { method: 'sobol', target: 0, options: { s: 2, design: 400, ...options }, ...extra });
+  const run = (options = {}, extra = {}) =>
+    explain(quarters, ones, {
+      method: 'sobol',
+      target: 0,
+      options: { s: 2, design: 400, ...options },
+      ...extra,
+    });
 
   it('gives each cell its share of the variance, counts its calls, tells its error', async () => {
     const { manifest, standardError, map } = await run();
@@ -84,7 +102,11 @@ describe('sobol', () => {
   });
 
   it('answers all classes from the same masks: of two that add up to 1 the same map', async () => {
-    const [a, b] = await explainAll(quarters, ones, { method: 'sobol', target: 'top:2', options: { s: 2, design: 10 } });
+    const [a, b] = await explainAll(quarters, ones, {
+      method: 'sobol',
+      target: 'top:2',
+      options: { s: 2, design: 10 },
+    });
     expect(a.manifest.modelCalls.forward).toBe(60);
     a.map.data.forEach((value, i) => expect(value).toBeCloseTo(b.map.data[i], 4));
   });

@@ -13,8 +13,9 @@ const OFFERS = 8;
 const ROWS_BEFORE_OFFERING = 8;
 
 /**
- * A Latin hypercube, [rows, dimensions] in [0, 1): along each dimension one point in every one of `rows` equal intervals, at a
- * random place in it and in random order (McKay, Beckman & Conover 1979).
+ * A Latin hypercube, [rows, dimensions] in [0, 1): along each dimension one point in every one of
+ * `rows` equal intervals, at a random place in it and in random order (McKay, Beckman & Conover
+ * 1979).
  */
 export function latinHypercube(rows: number, dimensions: number, random: Random): Float32Array {
   const points = new Float32Array(rows * dimensions);
@@ -24,20 +25,24 @@ export function latinHypercube(rows: number, dimensions: number, random: Random)
       const j = random.integer(i + 1);
       [order[i], order[j]] = [order[j], order[i]];
     }
-    for (let i = 0; i < rows; i++) points[i * dimensions + d] = (order[i] + random.uniform()) / rows;
+    for (let i = 0; i < rows; i++)
+      points[i * dimensions + d] = (order[i] + random.uniform()) / rows;
   }
   return points;
 }
 
 /**
- * A design of masks, [rows · (cells + 2), cells]: for each row a and b of two independent halves, then a with cell i taken from
- * b, for every i (Saltelli et al. 2010).
+ * A design of masks, [rows · (cells + 2), cells]: for each row a and b of two independent halves,
+ * then a with cell i taken from b, for every i (Saltelli et al. 2010).
  */
 export function sobolDesign(rows: number, cells: number, random: Random): Float32Array {
   const points = latinHypercube(rows, 2 * cells, random);
   const design = new Float32Array(rows * (cells + 2) * cells);
   for (let r = 0; r < rows; r++) {
-    const [a, b] = [points.subarray(2 * r * cells, (2 * r + 1) * cells), points.subarray((2 * r + 1) * cells, (2 * r + 2) * cells)];
+    const [a, b] = [
+      points.subarray(2 * r * cells, (2 * r + 1) * cells),
+      points.subarray((2 * r + 1) * cells, (2 * r + 2) * cells),
+    ];
     const block = design.subarray(r * (cells + 2) * cells, (r + 1) * (cells + 2) * cells);
     block.set(a);
     block.set(b, cells);
@@ -60,18 +65,26 @@ export interface SobolIndices {
  *
  *   ST_i = 1 / (2 n V) · Σ_r ( f(a_r) - f(a_r with b_ri) )²,   V the variance of f over all a and b
  *
- * The share of the variance of the score in which cell i has a part. Errors are those of the mean, with V taken as known.
+ * The share of the variance of the score in which cell i has a part. Errors are those of the mean,
+ * with V taken as known.
  */
 export function totalIndices(scores: ArrayLike<number>, cells: number): SobolIndices {
   const rows = scores.length / (cells + 2);
-  const independent = Array.from({ length: 2 * rows }, (_, k) => scores[(k >> 1) * (cells + 2) + (k & 1)]);
+  const independent = Array.from(
+    { length: 2 * rows },
+    (_, k) => scores[(k >> 1) * (cells + 2) + (k & 1)],
+  );
   const mean = independent.reduce((sum, score) => sum + score, 0) / independent.length;
-  const variance = independent.reduce((sum, score) => sum + (score - mean) ** 2, 0) / (independent.length - 1);
+  const variance =
+    independent.reduce((sum, score) => sum + (score - mean) ** 2, 0) / (independent.length - 1);
   const total = new Float64Array(cells);
   const standardErrors = new Float64Array(cells);
   if (!(variance > 0)) return { total, standardErrors };
   for (let i = 0; i < cells; i++) {
-    const terms = Float64Array.from({ length: rows }, (_, r) => (scores[r * (cells + 2)] - scores[r * (cells + 2) + i + 2]) ** 2 / (2 * variance));
+    const terms = Float64Array.from(
+      { length: rows },
+      (_, r) => (scores[r * (cells + 2)] - scores[r * (cells + 2) + i + 2]) ** 2 / (2 * variance),
+    );
     total[i] = terms.reduce((sum, term) => sum + term, 0) / rows;
     const squares = terms.reduce((sum, term) => sum + (term - total[i]) ** 2, 0);
     standardErrors[i] = Math.sqrt(squares / rows / Math.max(1, rows - 1));
@@ -79,7 +92,10 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
   return { total, standardErrors };
 }
 
-/** Sobol attribution: how much of the variance of the score under random dimming of cells each cell has a part in. */
+/**
+ * Sobol attribution: how much of the variance of the score under random dimming of cells each cell
+ * has a part in.
+ */
 export const sobol = defineMethod({
   name: 'sobol',
   title: 'Sobol indices',
@@ -91,21 +107,48 @@ export const sobol = defineMethod({
   cost: 'design · (s² + 2): 2112',
   options: z.object({
     s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
-    design: z.int().min(2).max(100_000).default(32).describe('rows of the design, each of them s² + 2 masks'),
+    design: z
+      .int()
+      .min(2)
+      .max(100_000)
+      .default(32)
+      .describe('rows of the design, each of them s² + 2 masks'),
     baseline: baselineOption,
   }),
 
-  async explain({ model, input, targets, options: { s, design: rows, baseline }, random, batchSize, progress, offer }) {
+  async explain({
+    model,
+    input,
+    targets,
+    options: { s, design: rows, baseline },
+    random,
+    batchSize,
+    progress,
+    offer,
+  }) {
     const [, , height, width] = input.shape;
     const cells = s * s;
     const perRow = cells + 2;
     const masks = sobolDesign(rows, cells, random);
-    const hard = { rows: upsamplingMatrix('nearest', s, height), columns: upsamplingMatrix('nearest', s, width) };
-    const smooth = [upsamplingMatrix('reflect', s, height).data, upsamplingMatrix('reflect', s, width).data] as const;
-    const mapOf = (values: Float64Array): Tensor => tensor([height, width], Float32Array.from(upsampleGrid(values, ...smooth, [s, s])));
-    const shared = { input, baseline: createBaseline(baseline, model, input), targets: targets.map(({ index }) => index), batchSize };
+    const hard = {
+      rows: upsamplingMatrix('nearest', s, height),
+      columns: upsamplingMatrix('nearest', s, width),
+    };
+    const smooth = [
+      upsamplingMatrix('reflect', s, height).data,
+      upsamplingMatrix('reflect', s, width).data,
+    ] as const;
+    const mapOf = (values: Float64Array): Tensor =>
+      tensor([height, width], Float32Array.from(upsampleGrid(values, ...smooth, [s, s])));
+    const shared = {
+      input,
+      baseline: createBaseline(baseline, model, input),
+      targets: targets.map(({ index }) => index),
+      batchSize,
+    };
     const scores = targets.map(() => new Float64Array(rows * perRow));
-    const indices = (t: number, done: number) => totalIndices(scores[t].subarray(0, done * perRow), cells);
+    const indices = (t: number, done: number) =>
+      totalIndices(scores[t].subarray(0, done * perRow), cells);
     const content = targets.map(() => false);
     let done = 0;
     while (done < rows && !content.every(Boolean)) {
@@ -113,18 +156,37 @@ export const sobol = defineMethod({
       const some = Math.min(Math.ceil(rows / OFFERS), rows - done);
       const count = some * perRow;
       const grids = tensor([count, s, s], masks.subarray(from * cells, (from + count) * cells));
-      const perturbation: Grids = { kind: 'grids', grids, ...hard, shifts: new Int32Array(2 * count) };
-      const { data } = await model.perturb({ ...shared, perturbation, onProgress: (part) => progress((from + part) / (rows * perRow)) });
-      for (const [t] of targets.entries()) for (let n = 0; n < count; n++) scores[t][from + n] = data[n * targets.length + t];
+      const perturbation: Grids = {
+        kind: 'grids',
+        grids,
+        ...hard,
+        shifts: new Int32Array(2 * count),
+      };
+      const { data } = await model.perturb({
+        ...shared,
+        perturbation,
+        onProgress: (part) => progress((from + part) / (rows * perRow)),
+      });
+      for (const [t] of targets.entries())
+        for (let n = 0; n < count; n++) scores[t][from + n] = data[n * targets.length + t];
       done += some;
       if (done < ROWS_BEFORE_OFFERING || done === rows) continue;
       targets.forEach((target, t) => {
-        content[t] = offer({ target, map: mapOf(indices(t, done).total), calls: done * perRow, detail: { rows: done } });
+        content[t] = offer({
+          target,
+          map: mapOf(indices(t, done).total),
+          calls: done * perRow,
+          detail: { rows: done },
+        });
       });
     }
     return targets.map((_, t): Attribution => {
       const { total, standardErrors } = indices(t, done);
-      return { map: mapOf(total), standardError: mapOf(standardErrors), extras: { rows: done, indices: [...total] } };
+      return {
+        map: mapOf(total),
+        standardError: mapOf(standardErrors),
+        extras: { rows: done, indices: [...total] },
+      };
     });
   },
 });

@@ -1,6 +1,13 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
-import { firstBlockOption, fromTokens, meanOverHeads, positiveProduct, requireAttention, rolloutRow } from './internal/attention.ts';
+import {
+  firstBlockOption,
+  fromTokens,
+  meanOverHeads,
+  positiveProduct,
+  requireAttention,
+  rolloutRow,
+} from './internal/attention.ts';
 import { gradientsOf, outputOption } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
 
@@ -15,7 +22,8 @@ export const tAttr = defineMethod({
   name: 't-attr',
   title: 'T-Attr',
   family: 'attention',
-  paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, arXiv:2012.09838',
+  paper:
+    'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, arXiv:2012.09838',
   needs: ['attention', 'gradients', 'features'],
   signed: false,
   cost: '2 forward and 2 backward',
@@ -24,22 +32,34 @@ export const tAttr = defineMethod({
     relevance: z
       .enum(['propagated', 'attention'])
       .default('propagated')
-      .describe('R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares'),
+      .describe(
+        'R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares',
+      ),
     output: outputOption,
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const attention = requireAttention(model, input, 't-attr');
     const wrt = attention.maps.slice(options.firstBlock).map((map) => map.name);
-    if (wrt.length === 0) throw new FoveaError('usage', `t-attr.firstBlock = ${options.firstBlock}: expected 0 to ${attention.maps.length - 1}`);
+    if (wrt.length === 0)
+      throw new FoveaError(
+        'usage',
+        `t-attr.firstBlock = ${options.firstBlock}: expected 0 to ${attention.maps.length - 1}`,
+      );
     const attributions = [];
     for (const [t, { index }] of targets.entries()) {
       const request = { batch: input, wrt, targets: [index], batchSize };
       const plain = await gradientsOf(model, { ...request, score: options.output });
       const isPropagated = options.relevance === 'propagated';
-      const relevance = isPropagated ? (await gradientsOf(model, { ...request, rules: 'transformer-attribution' })).gradients : plain.values;
-      const matrices = wrt.map((_, l) => meanOverHeads([plain.gradients[l], relevance[l]], positiveProduct));
-      attributions.push(fromTokens(attention, rolloutRow(attention, matrices, !isPropagated), input));
+      const relevance = isPropagated
+        ? (await gradientsOf(model, { ...request, rules: 'transformer-attribution' })).gradients
+        : plain.values;
+      const matrices = wrt.map((_, l) =>
+        meanOverHeads([plain.gradients[l], relevance[l]], positiveProduct),
+      );
+      attributions.push(
+        fromTokens(attention, rolloutRow(attention, matrices, !isPropagated), input),
+      );
       progress((t + 1) / targets.length);
     }
     return attributions;

@@ -6,8 +6,8 @@ import { defineMethod } from './method.ts';
 const EPSILON = 1e-7;
 
 /**
- * XGrad-CAM: as Grad-CAM, but the gradient is averaged with the activations as weights, so that the map adds up to the
- * score where the head is nearly linear.
+ * XGrad-CAM: as Grad-CAM, but the gradient is averaged with the activations as weights, so that the
+ * map adds up to the score where the head is nearly linear.
  *
  *   w_c = sum_ij A_cij dS / dA_cij / sum_ij A_cij,   map = sum_c w_c A_c
  */
@@ -15,7 +15,8 @@ export const xgradCam = defineMethod({
   name: 'xgrad-cam',
   title: 'XGrad-CAM',
   family: 'gradient',
-  paper: 'Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, arXiv:2008.02312',
+  paper:
+    'Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, arXiv:2008.02312',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

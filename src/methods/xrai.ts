@@ -9,7 +9,10 @@ import { quadrature } from './internal/quadrature.ts';
 import { Regions, rankRegions } from './internal/regions.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
 
-/** Felzenszwalb's parameters as the paper has them: several scales at once, for a picture in [-1, 1]. */
+/**
+ * Felzenszwalb's parameters as the paper has them: several scales at once, for a picture in [-1,
+ * 1].
+ */
 const SCALES = [50, 100, 150, 250, 500, 1200];
 const SEGMENTATION = { sigma: 0.8, minSize: 150 };
 /** Side of the square in which parts are looked for. */
@@ -24,10 +27,14 @@ function forSegmentation(input: Tensor): Tensor {
     [channels, height, width],
     input.data.map((value) => (2 * (value - min)) / spread - 1),
   );
-  return height === SIDE && width === SIDE ? planes : interpolate(planes, SIDE, SIDE, { mode: 'bicubic' });
+  return height === SIDE && width === SIDE
+    ? planes
+    : interpolate(planes, SIDE, SIDE, { mode: 'bicubic' });
 }
 
-/** Labels [H · W] of one segmentation a scale; nearest cells where the picture has another size. */
+/**
+ * Labels [H · W] of one segmentation a scale; nearest cells where the picture has another size.
+ */
 function segmentations(input: Tensor): Int32Array[] {
   const [, , height, width] = input.shape;
   const planes = forSegmentation(input);
@@ -36,15 +43,24 @@ function segmentations(input: Tensor): Int32Array[] {
     if (height === SIDE && width === SIDE) return labels;
     return Int32Array.from({ length: height * width }, (_, i) => {
       const [y, x] = [Math.floor(i / width), i % width];
-      return labels[Math.floor(((y + 0.5) * SIDE) / height) * SIDE + Math.floor(((x + 0.5) * SIDE) / width)];
+      return labels[
+        Math.floor(((y + 0.5) * SIDE) / height) * SIDE + Math.floor(((x + 0.5) * SIDE) / width)
+      ];
     });
   });
 }
 
-function ownSegmentations(given: readonly (readonly number[])[], height: number, width: number): Int32Array[] {
+function ownSegmentations(
+  given: readonly (readonly number[])[],
+  height: number,
+  width: number,
+): Int32Array[] {
   return given.map((labels, i) => {
     if (labels.length === height * width) return Int32Array.from(labels);
-    throw new FoveaError('usage', `xrai.segments[${i}] has ${labels.length} labels: expected one for each of the ${height}×${width} pixels of the input`);
+    throw new FoveaError(
+      'usage',
+      `xrai.segments[${i}] has ${labels.length} labels: expected one for each of the ${height}×${width} pixels of the input`,
+    );
   });
 }
 
@@ -53,8 +69,15 @@ interface XraiOptions {
   readonly output: 'logit' | 'probability';
 }
 
-/** Mean of integrated gradients from the least and the largest value of the input, the largest over the channels of each pixel. */
-async function pixelAttribution(context: MethodContext<XraiOptions>, target: number, onProgress: (share: number) => void): Promise<Float64Array> {
+/**
+ * Mean of integrated gradients from the least and the largest value of the input, the largest over
+ * the channels of each pixel.
+ */
+async function pixelAttribution(
+  context: MethodContext<XraiOptions>,
+  target: number,
+  onProgress: (share: number) => void,
+): Promise<Float64Array> {
   const { model, input, options, batchSize } = context;
   const area = input.shape[2] * input.shape[3];
   const total = new Float64Array(input.data.length);
@@ -67,8 +90,10 @@ async function pixelAttribution(context: MethodContext<XraiOptions>, target: num
       score: options.output,
       batchSize,
       count: options.steps,
-      render: (k, picture) => picture.forEach((_, i) => (picture[i] = baseline + nodes[k] * (input.data[i] - baseline))),
-      take: (k, gradient) => gradient.forEach((g, i) => (total[i] += 0.5 * weights[k] * g * (input.data[i] - baseline))),
+      render: (k, picture) =>
+        picture.forEach((_, i) => (picture[i] = baseline + nodes[k] * (input.data[i] - baseline))),
+      take: (k, gradient) =>
+        gradient.forEach((g, i) => (total[i] += 0.5 * weights[k] * g * (input.data[i] - baseline))),
       onProgress: (done) => onProgress((b + done / options.steps) / 2),
     });
   }
@@ -80,43 +105,68 @@ async function pixelAttribution(context: MethodContext<XraiOptions>, target: num
 }
 
 /**
- * XRAI: regions by the density of integrated gradients in them. Parts of several segmentations compete: again and again
- * the one whose pixels that are not covered yet have the largest mean attribution is added, and those pixels get that mean.
+ * XRAI: regions by the density of integrated gradients in them. Parts of several segmentations
+ * compete: again and again the one whose pixels that are not covered yet have the largest mean
+ * attribution is added, and those pixels get that mean.
  */
 export const xrai = defineMethod({
   name: 'xrai',
   title: 'XRAI',
   family: 'gradient',
-  paper: 'Kapishnikov et al., XRAI: Better Attributions Through Regions, ICCV 2019, arXiv:1906.02825',
+  paper:
+    'Kapishnikov et al., XRAI: Better Attributions Through Regions, ICCV 2019, arXiv:1906.02825',
   needs: ['gradients'],
   signed: true,
   cost: '2 · steps forward and backward: 200',
   options: z.object({
-    steps: z.int().min(1).max(10_000).default(100).describe('points on each of the two paths, from the least and from the largest value of the input'),
+    steps: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(100)
+      .describe(
+        'points on each of the two paths, from the least and from the largest value of the input',
+      ),
     algorithm: z
       .enum(['full', 'fast'])
       .default('full')
-      .describe('full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means'),
+      .describe(
+        'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
+      ),
     minArea: z.int().min(1).default(50).describe('pixels that a part must add'),
-    dilation: z.int().min(0).max(50).default(5).describe('radius in pixels of the disk by which parts are dilated'),
+    dilation: z
+      .int()
+      .min(0)
+      .max(50)
+      .default(5)
+      .describe('radius in pixels of the disk by which parts are dilated'),
     segments: z
       .array(z.array(z.int().min(0)))
       .min(1)
       .optional()
-      .describe('own segmentations instead of those found: for each one a label for every pixel of the input, row by row'),
+      .describe(
+        'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
+      ),
     output: outputOption,
   }),
 
   async explain(context) {
     const { input, targets, options, progress } = context;
     const [, , height, width] = input.shape;
-    const labels = options.segments ? ownSegmentations(options.segments, height, width) : segmentations(input);
+    const labels = options.segments
+      ? ownSegmentations(options.segments, height, width)
+      : segmentations(input);
     const regions = new Regions(labels, height, width, options.dilation);
     const attributions: Attribution[] = [];
     for (const [t, { index }] of targets.entries()) {
-      const attribution = await pixelAttribution(context, index, (share) => progress((t + share) / targets.length));
+      const attribution = await pixelAttribution(context, index, (share) =>
+        progress((t + share) / targets.length),
+      );
       const { map, added } = rankRegions(regions, attribution, options);
-      attributions.push({ map: tensor([height, width], Float32Array.from(map)), extras: { regions: regions.count, added } });
+      attributions.push({
+        map: tensor([height, width], Float32Array.from(map)),
+        extras: { regions: regions.count, added },
+      });
     }
     return attributions;
   },

@@ -1,14 +1,19 @@
-import { informationOptions, informationPresets, measureInformation } from './internal/information-curve.ts';
+import {
+  informationOptions,
+  informationPresets,
+  measureInformation,
+} from './internal/information-curve.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Accuracy information curve: as the softmax information curve (sic), with 1 where the class is first among the scores and
- * 0 where it is not in place of its probability: the area under the accuracy over the information in the picture. 0 … 1,
- * higher is better. The score of a data set is the area under the median of the curves (`curveLevel`).
+ * Accuracy information curve: as the softmax information curve (sic), with 1 where the class is
+ * first among the scores and 0 where it is not in place of its probability: the area under the
+ * accuracy over the information in the picture. 0 … 1, higher is better. The score of a data set
+ * is the area under the median of the curves (`curveLevel`).
  *
- * No value for a picture whose class is not the model's first, or is still first for its random pixels alone. Presets and
- * needs as sic. 2 + number of shares model calls.
- * Source: Kapishnikov et al., XRAI, ICCV 2019, after PAIR's `saliency` library.
+ * No value for a picture whose class is not the model's first, or is still first for its random
+ * pixels alone. Presets and needs as sic. 2 + number of shares model calls. Source: Kapishnikov et
+ * al., XRAI, ICCV 2019, after PAIR's `saliency` library.
  */
 export const aic = defineMetric({
   name: 'aic',

@@ -2,13 +2,14 @@ import { confidenceOptions, confidencePresets, measureConfidence } from './inter
 import { defineMetric } from './metric.ts';
 
 /**
- * Average drop in deletion (ADD): by how much of itself the class's probability p falls when the picture is multiplied by
- * what its map leaves, 1 - s with s the map by min-max, 0 … 1. A good map takes away what counts: higher is better, 0 … 1.
+ * Average drop in deletion (ADD): by how much of itself the class's probability p falls when the
+ * picture is multiplied by what its map leaves, 1 - s with s the map by min-max, 0 … 1. A good
+ * map takes away what counts: higher is better, 0 … 1.
  *
  *   drop = max(0, p(x) - p((1 - s) x + s baseline)) / p(x)
  *
- * Baselines as in average drop. A class of probability 0 gives no value. Two model calls.
- * Source: Jung & Oh, LIFT-CAM, ICCV 2021; drops cut at 0 as in the code of BEE (Barkan et al., AAAI 2025).
+ * Baselines as in average drop. A class of probability 0 gives no value. Two model calls. Source:
+ * Jung & Oh, LIFT-CAM, ICCV 2021; drops cut at 0 as in the code of BEE (Barkan et al., AAAI 2025).
  */
 export const averageDropInDeletion = defineMetric({
   name: 'average-drop-in-deletion',
@@ -19,5 +20,11 @@ export const averageDropInDeletion = defineMetric({
   needs: ['model'],
   presets: confidencePresets,
   options: confidenceOptions,
-  measure: (context, options) => measureConfidence(context, options, 'rest', ({ whole, seen }) => Math.max(0, whole - seen) / whole),
+  measure: (context, options) =>
+    measureConfidence(
+      context,
+      options,
+      'rest',
+      ({ whole, seen }) => Math.max(0, whole - seen) / whole,
+    ),
 });

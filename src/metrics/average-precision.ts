@@ -5,9 +5,9 @@ import { pixelOrder } from './internal/ranks.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * AP = sum_k (R_k - R_{k-1}) P_k over the distinct scores from the highest down, P_k precision and R_k recall of
- * "score at least this": equal scores stand or fall together.
- * Source: `average_precision_score` of scikit-learn.
+ * AP = sum_k (R_k - R_{k-1}) P_k over the distinct scores from the highest down, P_k precision and
+ * R_k recall of "score at least this": equal scores stand or fall together. Source:
+ * `average_precision_score` of scikit-learn.
  */
 function precisionOf(scores: Float64Array, positive: Uint8Array): number {
   const order = pixelOrder(scores);
@@ -29,21 +29,28 @@ function normalized(map: ArrayLike<number>): Float64Array {
 }
 
 /**
- * Average precision of the map as a segmentation, 0 … 1, higher is better. With `classes: 'both'` (the "mAP" of published
- * tables) the scores of the object, s = min-max of the map, and of the background, 1 - s, are ranked together: 2 H·W
- * scores, half of them true. With `object` it is the plain average precision of the map for the object's pixels.
- * A mask without object gives no value; void pixels are not counted.
- * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, and its code.
+ * Average precision of the map as a segmentation, 0 … 1, higher is better. With `classes: 'both'`
+ * (the "mAP" of published tables) the scores of the object, s = min-max of the map, and of the
+ * background, 1 - s, are ranked together: 2 H·W scores, half of them true. With `object` it is the
+ * plain average precision of the map for the object's pixels. A mask without object gives no value;
+ * void pixels are not counted. Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond
+ * Attention Visualization, CVPR 2021, and its code.
  */
 export const averagePrecision = defineMetric({
   name: 'average-precision',
   title: 'Average precision',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
+  paper:
+    'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['mask'],
   presets: { 'chefer-2021': { classes: 'both' }, object: { classes: 'object' } },
-  options: z.object({ classes: z.enum(['both', 'object']).default('both').describe('rank object and background scores together, or the object alone') }),
+  options: z.object({
+    classes: z
+      .enum(['both', 'object'])
+      .default('both')
+      .describe('rank object and background scores together, or the object alone'),
+  }),
   measure: (context, { classes }) => {
     const regions = regionsOf(context);
     const scores = normalized(context.map.data).filter((_, i) => regions[i] < 2);
@@ -52,6 +59,8 @@ export const averagePrecision = defineMetric({
     if (excluded) return excluded;
     if (classes === 'object') return { value: precisionOf(scores, object) };
     const both = Float64Array.from([...scores.map((score) => 1 - score), ...scores]);
-    return { value: precisionOf(both, Uint8Array.from([...object.map((value) => 1 - value), ...object])) };
+    return {
+      value: precisionOf(both, Uint8Array.from([...object.map((value) => 1 - value), ...object])),
+    };
   },
 });

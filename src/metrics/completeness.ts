@@ -3,14 +3,16 @@ import { baselineOption, createBaseline } from '../model/baseline.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Completeness: how far the sum of the map is from what it promises to divide among the pixels, the difference between
- * the scores of the picture x and of the baseline b. For methods that promise it (Integrated Gradients, SHAP) and with the
- * baseline and score that they were run with. 0 is perfect; lower is better.
+ * Completeness: how far the sum of the map is from what it promises to divide among the pixels, the
+ * difference between the scores of the picture x and of the baseline b. For methods that promise it
+ * (Integrated Gradients, SHAP) and with the baseline and score that they were run with. 0 is
+ * perfect; lower is better.
  *
  *   error = |sum_i map_i - (f(x) - f(b))| / |f(x) - f(b)|
  *
- * With `relative: false` the difference itself, in the unit of the score. No value where f(x) = f(b). Two model calls.
- * Source: Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017.
+ * With `relative: false` the difference itself, in the unit of the score. No value where f(x) =
+ * f(b). Two model calls. Source: Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks,
+ * ICML 2017.
  */
 export const completeness = defineMetric({
   name: 'completeness',
@@ -19,13 +21,25 @@ export const completeness = defineMetric({
   range: [0, Number.POSITIVE_INFINITY],
   paper: 'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017',
   needs: ['model'],
-  presets: { relative: { baseline: 'black', score: 'logit', relative: true }, absolute: { baseline: 'black', score: 'logit', relative: false } },
+  presets: {
+    relative: { baseline: 'black', score: 'logit', relative: true },
+    absolute: { baseline: 'black', score: 'logit', relative: false },
+  },
   options: z.object({
-    baseline: baselineOption.unwrap().default('black').describe('the picture without information that the method was run with'),
-    score: z.enum(['logit', 'probability']).default('logit').describe('the score that the method explained'),
+    baseline: baselineOption
+      .unwrap()
+      .default('black')
+      .describe('the picture without information that the method was run with'),
+    score: z
+      .enum(['logit', 'probability'])
+      .default('logit')
+      .describe('the score that the method explained'),
     relative: z.boolean().default(true).describe('divide by the difference of the scores'),
   }),
-  measure: async ({ model, input, map, target, batchSize, signal }, { baseline, score, relative }) => {
+  measure: async (
+    { model, input, map, target, batchSize, signal },
+    { baseline, score, relative },
+  ) => {
     const pixels = map.data.length;
     const ranks = Int32Array.from({ length: pixels }, (_, i) => i);
     const { data } = await model.perturb({
@@ -38,7 +52,8 @@ export const completeness = defineMetric({
       signal,
     });
     const promised = data[0] - data[1];
-    if (promised === 0) return { value: null, reason: 'the picture and the baseline have the same score' };
+    if (promised === 0)
+      return { value: null, reason: 'the picture and the baseline have the same score' };
     const error = Math.abs(map.data.reduce((sum, value) => sum + value, 0) - promised);
     return { value: relative ? error / Math.abs(promised) : error };
   },

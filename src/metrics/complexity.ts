@@ -2,20 +2,21 @@ import { z } from 'zod';
 import { defineMetric } from './metric.ts';
 
 /**
- * Complexity: the entropy of the pixels' shares in the map, in nats, 0 (one pixel holds all) … ln(number of pixels),
- * lower is simpler.
+ * Complexity: the entropy of the pixels' shares in the map, in nats, 0 (one pixel holds all) …
+ * ln(number of pixels), lower is simpler.
  *
  *   complexity = - sum_i p_i ln p_i,  p_i = |map_i| / sum_j |map_j|
  *
- * A map of zeros gives no value.
- * Source: Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020.
+ * A map of zeros gives no value. Source: Bhatt, Weller & Moura, Evaluating and Aggregating
+ * Feature-based Model Explanations, IJCAI 2020.
  */
 export const complexity = defineMetric({
   name: 'complexity',
   title: 'Complexity',
   direction: 'lower',
   range: [0, Number.POSITIVE_INFINITY],
-  paper: 'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
+  paper:
+    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
   needs: [],
   presets: { 'bhatt-2020': {} },
   options: z.object({}),
@@ -24,7 +25,8 @@ export const complexity = defineMetric({
     for (const value of map.data) sum += Math.abs(value);
     if (sum === 0) return { value: null, reason: 'the map is zero everywhere' };
     let entropy = 0;
-    for (const value of map.data) if (value !== 0) entropy -= (Math.abs(value) / sum) * Math.log(Math.abs(value) / sum);
+    for (const value of map.data)
+      if (value !== 0) entropy -= (Math.abs(value) / sum) * Math.log(Math.abs(value) / sum);
     return { value: Math.max(0, entropy) };
   },
 });

@@ -28,18 +28,32 @@ function randomMap(seed: number): Tensor {
 
 describe('positive and negative perturbation', () => {
   const probability = { measure: 'probability', baseline: 'zero' };
-  const area = (y: readonly number[]) => 0.1 * (y.reduce((sum, v) => sum + v, 0) - y[0] / 2 - y[9] / 2);
+  const area = (y: readonly number[]) =>
+    0.1 * (y.reduce((sum, v) => sum + v, 0) - y[0] / 2 - y[9] / 2);
 
   it('of the perfect map: gone after two tenths, there until the last', async () => {
     const fallen = [1, 1 - 12 / R, 0, 0, 0, 0, 0, 0, 0, 0];
     const kept = [1, 1, 1, 1, 1, 1, 1, 1, 1, 12 / R];
-    const del = await positivePerturbation.score({ ...context, map: perfect, preset: 'iia-2023-del' });
+    const del = await positivePerturbation.score({
+      ...context,
+      map: perfect,
+      preset: 'iia-2023-del',
+    });
     expect(del.value).toBeCloseTo(area(fallen), 6);
     expect(del.curve?.x).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
-    expect((await negativePerturbation.score({ ...context, map: perfect, preset: 'iia-2023-ins' })).value).toBeCloseTo(area(kept), 6);
+    expect(
+      (await negativePerturbation.score({ ...context, map: perfect, preset: 'iia-2023-ins' }))
+        .value,
+    ).toBeCloseTo(area(kept), 6);
     // 0.4 is no majority, 0.6 is.
-    expect((await positivePerturbation.score({ ...context, map: perfect })).value).toBeCloseTo(0.05, 12);
-    expect((await negativePerturbation.score({ ...context, map: perfect })).value).toBeCloseTo(0.9, 12);
+    expect((await positivePerturbation.score({ ...context, map: perfect })).value).toBeCloseTo(
+      0.05,
+      12,
+    );
+    expect((await negativePerturbation.score({ ...context, map: perfect })).value).toBeCloseTo(
+      0.9,
+      12,
+    );
   });
 
   it('are bounded by the perfect and the inverted map', async () => {
@@ -47,7 +61,8 @@ describe('positive and negative perturbation', () => {
       [positivePerturbation, -1],
       [negativePerturbation, 1],
     ] as const) {
-      const score = async (map: Tensor) => sign * ((await metric.score({ ...context, map, options: probability })).value as number);
+      const score = async (map: Tensor) =>
+        sign * ((await metric.score({ ...context, map, options: probability })).value as number);
       const [best, worst] = [await score(perfect), await score(inverted)];
       for (const seed of [1, 2, 3]) {
         expect(await score(randomMap(seed))).toBeLessThan(best);
@@ -60,19 +75,33 @@ describe('positive and negative perturbation', () => {
     const map = randomMap(4);
     const negated = mapOf(map.data.map((value) => -value));
     const positive = await positivePerturbation.score({ ...context, map, options: probability });
-    const negative = await negativePerturbation.score({ ...context, map: negated, options: probability });
+    const negative = await negativePerturbation.score({
+      ...context,
+      map: negated,
+      options: probability,
+    });
     expect(positive.curve).toEqual(negative.curve);
   });
 
   it('accept the class that is asked for and no other as right', async () => {
-    const other = await positivePerturbation.score({ ...context, target: { index: 1 }, map: perfect });
+    const other = await positivePerturbation.score({
+      ...context,
+      target: { index: 1 },
+      map: perfect,
+    });
     expect(other.curve?.y).toEqual([0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
   it('hide by zeros of the input or by black', async () => {
     const shifted = regionModel(H, W, region);
     const grey = { ...shifted, preprocessing: { ...shifted.preprocessing, mean: [-0.25] } }; // black is 0.25 of the input
-    const { curve } = await positivePerturbation.score({ ...context, model: grey, map: perfect, preset: 'chefer-2021', options: { measure: 'probability' } });
+    const { curve } = await positivePerturbation.score({
+      ...context,
+      model: grey,
+      map: perfect,
+      preset: 'chefer-2021',
+      options: { measure: 'probability' },
+    });
     expect(curve?.y[2]).toBeCloseTo(0.25, 6);
   });
 });
@@ -80,7 +109,9 @@ describe('positive and negative perturbation', () => {
 describe('average drop, increase in confidence, average drop in deletion', () => {
   const three = async (map: Tensor, picture = input) =>
     Promise.all(
-      [averageDrop, increaseInConfidence, averageDropInDeletion].map(async (m) => (await m.score({ ...context, input: picture, map })).value as number),
+      [averageDrop, increaseInConfidence, averageDropInDeletion].map(
+        async (m) => (await m.score({ ...context, input: picture, map })).value as number,
+      ),
     );
 
   it('have their closed forms for the perfect, the inverted and the constant map', async () => {
@@ -111,7 +142,9 @@ describe('average drop, increase in confidence, average drop in deletion', () =>
   it('have no value where the class has no probability', async () => {
     const nothing = tensor([1, 1, H, W]);
     for (const metric of [averageDrop, increaseInConfidence, averageDropInDeletion]) {
-      expect(await metric.score({ ...context, input: nothing, map: perfect })).toMatchObject({ value: null });
+      expect(await metric.score({ ...context, input: nothing, map: perfect })).toMatchObject({
+        value: null,
+      });
     }
   });
 });
@@ -121,21 +154,41 @@ describe('completeness', () => {
   const shares = (factor: number) => mapOf(Array.from(region, (value) => (factor * value) / R));
 
   it('is 0 for a map that adds up to the score, else the share it misses', async () => {
-    expect((await completeness.score({ ...context, map: shares(1), options })).value).toBeCloseTo(0, 6);
-    expect((await completeness.score({ ...context, map: shares(1.25), options })).value).toBeCloseTo(0.25, 6);
+    expect((await completeness.score({ ...context, map: shares(1), options })).value).toBeCloseTo(
+      0,
+      6,
+    );
+    expect(
+      (await completeness.score({ ...context, map: shares(1.25), options })).value,
+    ).toBeCloseTo(0.25, 6);
     const half = tensor([1, 1, H, W], new Float32Array(H * W).fill(0.5));
-    expect((await completeness.score({ ...context, input: half, map: shares(1), options })).value).toBeCloseTo(1, 6);
-    expect((await completeness.score({ ...context, input: half, map: shares(1), options: { ...options, relative: false } })).value).toBeCloseTo(0.5, 6);
+    expect(
+      (await completeness.score({ ...context, input: half, map: shares(1), options })).value,
+    ).toBeCloseTo(1, 6);
+    expect(
+      (
+        await completeness.score({
+          ...context,
+          input: half,
+          map: shares(1),
+          options: { ...options, relative: false },
+        })
+      ).value,
+    ).toBeCloseTo(0.5, 6);
   });
 
   it('has no value where nothing is promised', async () => {
-    expect((await completeness.score({ ...context, input: tensor([1, 1, H, W]), map: perfect, options })).value).toBeNull();
+    expect(
+      (await completeness.score({ ...context, input: tensor([1, 1, H, W]), map: perfect, options }))
+        .value,
+    ).toBeNull();
   });
 });
 
 describe('μFidelity', () => {
   const options = { grid: 5 };
-  const score = async (map: Tensor, more = {}) => (await muFidelity.score({ ...context, map, options, ...more })).value as number;
+  const score = async (map: Tensor, more = {}) =>
+    (await muFidelity.score({ ...context, map, options, ...more })).value as number;
 
   it('is 1 for the contributions of a linear model in any rising scale, -1 for their opposite', async () => {
     expect(await score(perfect)).toBeCloseTo(1, 9);
@@ -148,7 +201,9 @@ describe('μFidelity', () => {
     const ones = mapOf(new Float32Array(H * W).fill(1));
     const divisible = { grid: 2, subset: 0.25 }; // 30 pixels a cell: every set of one cell weighs the same
     expect(await score(ones, { options: divisible })).toBe(0);
-    expect(await score(ones, { preset: 'xplique', options: { score: 'probability', grid: 5 } })).toBeGreaterThan(0.3);
+    expect(
+      await score(ones, { preset: 'xplique', options: { score: 'probability', grid: 5 } }),
+    ).toBeGreaterThan(0.3);
   });
 
   it('is 0 for a map of zeros, and depends on the seed, not on the batch size', async () => {
@@ -167,7 +222,9 @@ describe('infidelity', () => {
   it('is 0 for the contributions of a linear model, and with scale for any multiple of them', async () => {
     expect(await score(contributions, { scale: false })).toBeLessThan(1e-12);
     expect(await score(mapOf(region.map((value) => 7 * value)), {})).toBeLessThan(1e-12);
-    expect(await score(mapOf(region.map((value) => 7 * value)), { scale: false })).toBeGreaterThan(1);
+    expect(await score(mapOf(region.map((value) => 7 * value)), { scale: false })).toBeGreaterThan(
+      1,
+    );
     for (const map of [inverted, randomMap(1)]) expect(await score(map, {})).toBeGreaterThan(1e-3);
   });
 
@@ -177,7 +234,8 @@ describe('infidelity', () => {
     expect(scaled).toBe(plain);
     expect(await score(mapOf(Array.from(region, (value) => -value)), {})).toBe(plain); // the opposite is no forecast
     for (const seed of [1, 2]) expect(await score(randomMap(seed), {})).toBeLessThanOrEqual(plain);
-    // One square as large as the picture's shorter side, W: it hides the region whole, or all but its top rows.
+    // One square as large as the picture's shorter side, W: it hides the region whole, or all but
+    // its top rows.
     const whole = await score(zero, { side: 1, scale: false });
     expect(whole).toBeGreaterThan(0.9);
     expect(whole).toBeLessThanOrEqual(1);
@@ -185,7 +243,9 @@ describe('infidelity', () => {
 
   it('takes weights times what the pixels lose', async () => {
     const double = tensor([1, 1, H, W], new Float32Array(H * W).fill(2));
-    expect(await score(contributions, { map: 'weights', scale: false }, { input: double })).toBeLessThan(1e-12);
+    expect(
+      await score(contributions, { map: 'weights', scale: false }, { input: double }),
+    ).toBeLessThan(1e-12);
     expect(await score(contributions, { scale: false }, { input: double })).toBeGreaterThan(1e-3);
   });
 });

@@ -2,8 +2,9 @@ import { confidenceOptions, confidencePresets, measureConfidence } from './inter
 import { defineMetric } from './metric.ts';
 
 /**
- * Increase in confidence (PIC): 1 if the class's probability p is higher for the picture multiplied by its map (min-max,
- * 0 … 1) than for the picture, else 0; the mean over pictures is the share of increases. Higher is better.
+ * Increase in confidence (PIC): 1 if the class's probability p is higher for the picture multiplied
+ * by its map (min-max, 0 … 1) than for the picture, else 0; the mean over pictures is the share
+ * of increases. Higher is better.
  *
  *   1 if p(s x + (1 - s) baseline) > p(x), else 0
  *
@@ -15,9 +16,11 @@ export const increaseInConfidence = defineMetric({
   title: 'Increase in confidence',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018',
+  paper:
+    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018',
   needs: ['model'],
   presets: confidencePresets,
   options: confidenceOptions,
-  measure: (context, options) => measureConfidence(context, options, 'map', ({ whole, seen }) => Number(seen > whole)),
+  measure: (context, options) =>
+    measureConfidence(context, options, 'map', ({ whole, seen }) => Number(seen > whole)),
 });

@@ -58,7 +58,9 @@ const all: readonly Metric[] = [
 ];
 
 /** The metrics by name, in the order they are listed to users. */
-export const metrics: ReadonlyMap<string, Metric> = new Map(all.map((metric) => [metric.name, metric]));
+export const metrics: ReadonlyMap<string, Metric> = new Map(
+  all.map((metric) => [metric.name, metric]),
+);
 
 /**
  * A metric by its name.
@@ -66,10 +68,22 @@ export const metrics: ReadonlyMap<string, Metric> = new Map(all.map((metric) => 
  */
 export function findMetric(name: string): Metric {
   const metric = metrics.get(name);
-  if (!metric) throw new FoveaError('usage', `unknown metric "${name}": expected one of ${[...metrics.keys()].join(', ')}`);
+  if (!metric)
+    throw new FoveaError(
+      'usage',
+      `unknown metric "${name}": expected one of ${[...metrics.keys()].join(', ')}`,
+    );
   return metric;
 }
 
 export { pixelOrder } from './internal/ranks.ts';
-export { activatedPixels, curveLevel, dataSetLevel, imageLevel, type LevelAverage, type LevelSample, pixelLevel } from './levels.ts';
+export {
+  activatedPixels,
+  curveLevel,
+  dataSetLevel,
+  imageLevel,
+  type LevelAverage,
+  type LevelSample,
+  pixelLevel,
+} from './levels.ts';
 export * from './metric.ts';

@@ -5,7 +5,13 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
 /** Squares of `side` pixels inside the picture, four integers each: top, left, bottom, right. */
-function drawSquares(samples: number, side: number, height: number, width: number, random: Random): Int32Array {
+function drawSquares(
+  samples: number,
+  side: number,
+  height: number,
+  width: number,
+  random: Random,
+): Int32Array {
   const squares = new Int32Array(4 * samples);
   for (let k = 0; k < samples; k++) {
     const [top, left] = [random.integer(height - side + 1), random.integer(width - side + 1)];
@@ -14,42 +20,60 @@ function drawSquares(samples: number, side: number, height: number, width: numbe
   return squares;
 }
 
-/** What the map says of each pixel's share in the score: itself, or weight times what the pixel loses, sum_c (x - b). */
-function contributions(map: Tensor, input: Tensor, baseline: Tensor, kind: 'contributions' | 'weights'): Float64Array {
+/**
+ * What the map says of each pixel's share in the score: itself, or weight times what the pixel
+ * loses, sum_c (x - b).
+ */
+function contributions(
+  map: Tensor,
+  input: Tensor,
+  baseline: Tensor,
+  kind: 'contributions' | 'weights',
+): Float64Array {
   const area = map.data.length;
   const constant = baseline.data.length < input.data.length;
   return Float64Array.from(map.data, (value, i) => {
     if (kind === 'contributions') return value;
     let lost = 0;
-    for (let c = 0; c < input.shape[1]; c++) lost += input.data[c * area + i] - baseline.data[constant ? c : c * area + i];
+    for (let c = 0; c < input.shape[1]; c++)
+      lost += input.data[c * area + i] - baseline.data[constant ? c : c * area + i];
     return value * lost;
   });
 }
 
-function sumOver(values: Float64Array, width: number, [top, left, bottom, right]: Int32Array): number {
+function sumOver(
+  values: Float64Array,
+  width: number,
+  [top, left, bottom, right]: Int32Array,
+): number {
   let sum = 0;
-  for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += values[y * width + x];
+  for (let y = top; y < bottom; y++)
+    for (let x = left; x < right; x++) sum += values[y * width + x];
   return sum;
 }
 
-/** The factor from 0 that brings `a` nearest to `b`: argmin_β sum (β a - b)² = max(0, sum a b / sum a²); 0 where a is 0. */
+/**
+ * The factor from 0 that brings `a` nearest to `b`: argmin_β sum (β a - b)² = max(0, sum a b /
+ * sum a²); 0 where a is 0.
+ */
 function bestScale(a: Float64Array, b: Float64Array): number {
   const aa = a.reduce((sum, x) => sum + x * x, 0);
   return aa > 0 ? Math.max(0, a.reduce((sum, x, i) => sum + x * b[i], 0) / aa) : 0;
 }
 
 /**
- * Infidelity: the mean squared error of the map as a forecast of what the class score loses when a random square S is
- * replaced by the baseline b; 0 is perfect, lower is better, in the unit of the score squared.
+ * Infidelity: the mean squared error of the map as a forecast of what the class score loses when a
+ * random square S is replaced by the baseline b; 0 is perfect, lower is better, in the unit of the
+ * score squared.
  *
  *   infidelity = E_S [ (β sum_{i in S} φ_i - (f(x) - f(x_S)))² ]
  *
- * φ is the map where it holds contributions (`map: 'contributions'`), or map · sum_c (x - b) where it holds weights such as
- * gradients: then the sum is Iᵀ map for the perturbation I = (x - b) on S. β = 1, or with `scale` the one that fits
- * best, so that the map's unit does not count;
- * no factor below 0, which would make a map perfect that says the opposite. `samples` + 1 model calls.
- * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; the squares are their
- * square removal, the factor their optimal scaling.
+ * φ is the map where it holds contributions (`map: 'contributions'`), or map · sum_c (x - b)
+ * where it holds weights such as gradients: then the sum is Iᵀ map for the perturbation I = (x -
+ * b) on S. β = 1, or with `scale` the one that fits best, so that the map's unit does not count;
+ * no factor below 0, which would make a map perfect that says the opposite. `samples` + 1 model
+ * calls. Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; the
+ * squares are their square removal, the factor their optimal scaling.
  */
 export const infidelity = defineMetric({
   name: 'infidelity',
@@ -59,18 +83,46 @@ export const infidelity = defineMetric({
   paper: 'Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019',
   needs: ['model'],
   presets: {
-    'squares-scaled': { samples: 200, side: 0.2, baseline: 'zero', score: 'probability', map: 'contributions', scale: true },
-    'squares-logit': { samples: 200, side: 0.2, baseline: 'zero', score: 'logit', map: 'contributions', scale: false },
+    'squares-scaled': {
+      samples: 200,
+      side: 0.2,
+      baseline: 'zero',
+      score: 'probability',
+      map: 'contributions',
+      scale: true,
+    },
+    'squares-logit': {
+      samples: 200,
+      side: 0.2,
+      baseline: 'zero',
+      score: 'logit',
+      map: 'contributions',
+      scale: false,
+    },
   },
   options: z.object({
     samples: z.int().min(1).default(200).describe('squares'),
-    side: z.number().gt(0).max(1).default(0.2).describe("side of a square as a share of the picture's shorter side"),
+    side: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.2)
+      .describe("side of a square as a share of the picture's shorter side"),
     baseline: baselineOption,
-    score: z.enum(['probability', 'logit']).default('probability').describe('the score whose loss is forecast'),
-    map: z.enum(['contributions', 'weights']).default('contributions').describe('what the map holds: shares of the score, or weights such as gradients'),
+    score: z
+      .enum(['probability', 'logit'])
+      .default('probability')
+      .describe('the score whose loss is forecast'),
+    map: z
+      .enum(['contributions', 'weights'])
+      .default('contributions')
+      .describe('what the map holds: shares of the score, or weights such as gradients'),
     scale: z.boolean().default(true).describe('multiply the map by the factor that fits best'),
   }),
-  measure: async ({ model, input, map, target, random, batchSize, signal, onProgress }, options) => {
+  measure: async (
+    { model, input, map, target, random, batchSize, signal, onProgress },
+    options,
+  ) => {
     const [height, width] = map.shape;
     const { samples } = options;
     const side = Math.max(1, Math.round(options.side * Math.min(height, width)));
@@ -79,7 +131,11 @@ export const infidelity = defineMetric({
     const { data } = await model.perturb({
       input,
       // The first window is empty: the whole picture.
-      perturbation: { kind: 'windows', windows: Int32Array.of(0, 0, 0, 0, ...squares), keep: 'outside' },
+      perturbation: {
+        kind: 'windows',
+        windows: Int32Array.of(0, 0, 0, 0, ...squares),
+        keep: 'outside',
+      },
       baseline,
       targets: [target.index],
       score: options.score,
@@ -88,9 +144,13 @@ export const infidelity = defineMetric({
       onProgress: (done, total) => onProgress?.(done / total),
     });
     const shares = contributions(map, input, baseline, options.map);
-    const forecast = Float64Array.from({ length: samples }, (_, k) => sumOver(shares, width, squares.subarray(4 * k, 4 * k + 4)));
+    const forecast = Float64Array.from({ length: samples }, (_, k) =>
+      sumOver(shares, width, squares.subarray(4 * k, 4 * k + 4)),
+    );
     const lost = Float64Array.from({ length: samples }, (_, k) => data[0] - data[k + 1]);
     const scale = options.scale ? bestScale(forecast, lost) : 1;
-    return { value: lost.reduce((sum, loss, k) => sum + (scale * forecast[k] - loss) ** 2, 0) / samples };
+    return {
+      value: lost.reduce((sum, loss, k) => sum + (scale * forecast[k] - loss) ** 2, 0) / samples,
+    };
   },
 });

@@ -4,7 +4,8 @@ import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Intersection over union of the activated pixels A and the object's pixels B, 0 … 1, higher is better:
+ * Intersection over union of the activated pixels A and the object's pixels B, 0 … 1, higher is
+ * better:
  *
  *   A = { map > min + threshold · (max - min) },  IoU = |A ∩ B| / |A ∪ B|
  *
@@ -21,7 +22,10 @@ export const iou = defineMetric({
   presets: { 'iassa-2020': { threshold: 0.3 } },
   options: z.object({ threshold: thresholdOption.default(0.3) }),
   measure: (context, { threshold }) => {
-    const { both, first, second } = overlapOf(activated(context.map.data, threshold), regionsOf(context));
+    const { both, first, second } = overlapOf(
+      activated(context.map.data, threshold),
+      regionsOf(context),
+    );
     return excludedWithoutObject(context) ?? { value: both / (both + first + second) };
   },
 });

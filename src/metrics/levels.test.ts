@@ -27,11 +27,19 @@ describe('the averages of IASSA', () => {
   });
 
   it('are the mean score an activated pixel, without constant maps', () => {
-    expect(pixelLevel(samples)).toEqual({ value: expect.closeTo((0.004 + 0.002) / 2, 12), count: 2, excluded: 2 });
+    expect(pixelLevel(samples)).toEqual({
+      value: expect.closeTo((0.004 + 0.002) / 2, 12),
+      count: 2,
+      excluded: 2,
+    });
   });
 
   it('have no value where nothing is left', () => {
     expect(imageLevel([])).toEqual({ value: null, count: 0, excluded: 0 });
-    expect(pixelLevel([{ value: 1, activatedPixels: 0 }])).toEqual({ value: null, count: 0, excluded: 1 });
+    expect(pixelLevel([{ value: 1, activatedPixels: 0 }])).toEqual({
+      value: null,
+      count: 0,
+      excluded: 1,
+    });
   });
 });

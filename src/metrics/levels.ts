@@ -3,7 +3,10 @@ import { quantile } from '../tensor/quantile.ts';
 import { activated } from './internal/threshold.ts';
 import type { Curve, Score } from './metric.ts';
 
-/** How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant map. */
+/**
+ * How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant
+ * map.
+ */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
   return activated(map, threshold).reduce((sum, value) => sum + value, 0);
 }
@@ -26,7 +29,11 @@ export interface LevelAverage {
 
 function average(samples: readonly unknown[], values: readonly number[]): LevelAverage {
   const { length } = values;
-  return { value: length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / length, count: length, excluded: samples.length - length };
+  return {
+    value: length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / length,
+    count: length,
+    excluded: samples.length - length,
+  };
 }
 
 /**
@@ -42,7 +49,8 @@ export function imageLevel(samples: readonly Pick<LevelSample, 'value'>[]): Leve
 }
 
 /**
- * Pixel level: the mean of each score per activated pixel, in score units a pixel (the paper prints 10⁻⁵).
+ * Pixel level: the mean of each score per activated pixel, in score units a pixel (the paper prints
+ * 10⁻⁵).
  *   1/N sum_i v_i / a_i,  a_i = activated pixels of map i
  * Lower is better for deletion as before, but a map that activates more pixels is flattered there.
  * Source: Vasu & Long, IASSA, WACV 2020, Table 1.
@@ -50,7 +58,9 @@ export function imageLevel(samples: readonly Pick<LevelSample, 'value'>[]): Leve
 export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
   return average(
     samples,
-    samples.flatMap(({ value, activatedPixels: pixels }) => (value === null || pixels === 0 ? [] : [value / pixels])),
+    samples.flatMap(({ value, activatedPixels: pixels }) =>
+      value === null || pixels === 0 ? [] : [value / pixels],
+    ),
   );
 }
 
@@ -59,12 +69,15 @@ type Ratio = NonNullable<Score['ratios']>[number];
 /** The mean of the ratios, without those of denominator 0. */
 export function meanRatio(ratios: readonly Ratio[]): number {
   const there = ratios.filter(([, denominator]) => denominator > 0);
-  return there.reduce((sum, [numerator, denominator]) => sum + numerator / denominator, 0) / there.length;
+  return (
+    there.reduce((sum, [numerator, denominator]) => sum + numerator / denominator, 0) / there.length
+  );
 }
 
 /**
- * Data-set level, for metrics whose scores carry `ratios` (pixel accuracy, mean IoU): numerators and denominators are
- * summed over the pictures, then divided, then averaged. Large objects weigh more than in the plain mean.
+ * Data-set level, for metrics whose scores carry `ratios` (pixel accuracy, mean IoU): numerators
+ * and denominators are summed over the pictures, then divided, then averaged. Large objects weigh
+ * more than in the plain mean.
  *   1/K sum_k (sum_i n_ik / sum_i d_ik)
  * Source: the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
  */
@@ -74,7 +87,11 @@ export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAve
     const total = (part: 0 | 1) => rows.reduce((sum, ratios) => sum + ratios[k][part], 0);
     return [total(0), total(1)];
   });
-  return { value: sums ? meanRatio(sums) : null, count: rows.length, excluded: scores.length - rows.length };
+  return {
+    value: sums ? meanRatio(sums) : null,
+    count: rows.length,
+    excluded: scores.length - rows.length,
+  };
 }
 
 /** A curve that stands for many, and the area under it. */
@@ -83,18 +100,25 @@ export interface CurveAverage extends LevelAverage {
 }
 
 /**
- * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median (or mean) of the curves
- * point by point, and the area under that by trapezoids. The published SIC and AIC are medians.
+ * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median
+ * (or mean) of the curves point by point, and the area under that by trapezoids. The published SIC
+ * and AIC are medians.
  * @throws FoveaError `usage` if the curves have different x.
  * Source: Kapishnikov et al., XRAI, ICCV 2019, and PAIR's `saliency` library.
  */
-export function curveLevel(scores: readonly Pick<Score, 'value' | 'curve'>[], by: 'median' | 'mean' = 'median'): CurveAverage {
+export function curveLevel(
+  scores: readonly Pick<Score, 'value' | 'curve'>[],
+  by: 'median' | 'mean' = 'median',
+): CurveAverage {
   const curves = scores.flatMap(({ value, curve }) => (value === null || !curve ? [] : [curve]));
   const excluded = scores.length - curves.length;
   if (curves.length === 0) return { value: null, count: 0, excluded, curve: null };
   const { x } = curves[0];
   if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
-    throw new FoveaError('usage', 'curves of different points cannot be averaged: score all pictures with the same options and size');
+    throw new FoveaError(
+      'usage',
+      'curves of different points cannot be averaged: score all pictures with the same options and size',
+    );
   }
   const middle = (values: readonly number[]) =>
     by === 'median'

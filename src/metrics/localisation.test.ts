@@ -32,7 +32,10 @@ describe('IoU and F1', () => {
       [H, W],
       Float32Array.from({ length: H * W }, (_, i) => Math.sin(i * 12.9898)),
     );
-    const [u, f] = [(await iou.score({ map, mask: object })).value as number, (await f1.score({ map, mask: object })).value as number];
+    const [u, f] = [
+      (await iou.score({ map, mask: object })).value as number,
+      (await f1.score({ map, mask: object })).value as number,
+    ];
     expect(f).toBeCloseTo((2 * u) / (1 + u), 12);
   });
 
@@ -64,11 +67,23 @@ describe('IoU and F1', () => {
 
   it('score 0 for a constant map and are bounded at the ends of the threshold', async () => {
     for (const threshold of [0, 0.3, 1]) {
-      expect((await iou.score({ map: tensor([H, W], new Float32Array(H * W).fill(0.1)), mask: object, options: { threshold } })).value).toBe(0);
+      expect(
+        (
+          await iou.score({
+            map: tensor([H, W], new Float32Array(H * W).fill(0.1)),
+            mask: object,
+            options: { threshold },
+          })
+        ).value,
+      ).toBe(0);
     }
     expect((await f1.score({ map: tensor([H, W]), mask: object })).value).toBe(0);
-    expect((await iou.score({ map: mapOf(object), mask: object, options: { threshold: 1 } })).value).toBe(0); // nothing lies above the maximum
-    expect((await iou.score({ map: mapOf(object), mask: object, options: { threshold: 0 } })).value).toBe(1);
+    expect(
+      (await iou.score({ map: mapOf(object), mask: object, options: { threshold: 1 } })).value,
+    ).toBe(0); // nothing lies above the maximum
+    expect(
+      (await iou.score({ map: mapOf(object), mask: object, options: { threshold: 0 } })).value,
+    ).toBe(1);
   });
 });
 
@@ -100,11 +115,15 @@ describe('the pointing game', () => {
 
   it('points at the top left corner for a constant map', async () => {
     expect((await pointingGame.score({ map: tensor([H, W]), mask: object })).value).toBe(0);
-    expect((await pointingGame.score({ map: tensor([H, W]), mask: rectangle(H, W, [0, 0, 1, 1]) })).value).toBe(1);
+    expect(
+      (await pointingGame.score({ map: tensor([H, W]), mask: rectangle(H, W, [0, 0, 1, 1]) }))
+        .value,
+    ).toBe(1);
   });
 
   it('has a strict, round tolerance', async () => {
-    const at = async (y: number, x: number, tolerance: number) => (await pointingGame.score({ map: peak(y, x), mask: object, options: { tolerance } })).value;
+    const at = async (y: number, x: number, tolerance: number) =>
+      (await pointingGame.score({ map: peak(y, x), mask: object, options: { tolerance } })).value;
     expect(await at(10, 17, 3)).toBe(0); // distance 3 from column 14
     expect(await at(10, 17, 3.01)).toBe(1);
     expect(await at(10, 16, 3)).toBe(1);
@@ -115,7 +134,8 @@ describe('the pointing game', () => {
   });
 
   it("reaches 14 pixels with TorchRay's preset", async () => {
-    const score = async (x: number) => (await pointingGame.score({ map: peak(10, x), mask: object, preset: 'torchray' })).value;
+    const score = async (x: number) =>
+      (await pointingGame.score({ map: peak(10, x), mask: object, preset: 'torchray' })).value;
     expect(await score(28)).toBe(1);
     expect(await score(29)).toBe(0);
   });
@@ -124,7 +144,10 @@ describe('the pointing game', () => {
 describe('a picture without object', () => {
   it('has no value, and a reason', async () => {
     for (const metric of [iou, f1, pointingGame]) {
-      expect(await metric.score({ map: peak(1, 1), mask: empty })).toMatchObject({ value: null, reason: 'the mask has no object pixel' });
+      expect(await metric.score({ map: peak(1, 1), mask: empty })).toMatchObject({
+        value: null,
+        reason: 'the mask has no object pixel',
+      });
     }
   });
 

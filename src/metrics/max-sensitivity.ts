@@ -4,17 +4,19 @@ import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
 /** The Euclidean (Frobenius) norm of a map. */
-const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+const norm = (values: Float32Array): number =>
+  Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
 /**
- * Max-sensitivity: the largest change of the map when the input moves a little, over draws δ uniform in [-radius, radius]
- * for each value of the normalised input. 0 (the map never changes) or more; lower is better.
+ * Max-sensitivity: the largest change of the map when the input moves a little, over draws δ
+ * uniform in [-radius, radius] for each value of the normalised input. 0 (the map never changes) or
+ * more; lower is better.
  *
  *   max_δ ‖map(x + δ) - map(x)‖ / ‖map(x)‖,  Frobenius norms
  *
- * The method is run `samples` times. A map of zeros gives no value.
- * Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; radius, number of
- * draws and the division by ‖map(x)‖ as in captum.
+ * The method is run `samples` times. A map of zeros gives no value. Source: Yeh et al., On the
+ * (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; radius, number of draws and the
+ * division by ‖map(x)‖ as in captum.
  */
 export const maxSensitivity = defineMetric({
   name: 'max-sensitivity',
@@ -26,7 +28,11 @@ export const maxSensitivity = defineMetric({
   presets: { captum: { samples: 10, radius: 0.02 } },
   options: z.object({
     samples: z.int().min(1).default(10).describe('inputs near the picture'),
-    radius: z.number().gt(0).default(0.02).describe('largest change of a value of the normalised input'),
+    radius: z
+      .number()
+      .gt(0)
+      .default(0.02)
+      .describe('largest change of a value of the normalised input'),
   }),
   measure: async ({ input, map, explain, random, signal, onProgress }, { samples, radius }) => {
     const size = norm(map.data);

@@ -53,23 +53,39 @@ describe('the table of metrics', () => {
   });
 
   it('has defaults that are the first preset, spelt out', () => {
-    for (const metric of metrics.values()) expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
+    for (const metric of metrics.values())
+      expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
   });
 
   it('has the size that the documents tell', () => {
     for (const name of ['README.md', 'CHANGELOG.md']) {
-      expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(new RegExp(`(^|\\s)${metrics.size} metrics`));
+      expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(
+        new RegExp(`(^|\\s)${metrics.size} metrics`),
+      );
     }
   });
 
   it('says what the axes of curves are', () => {
-    const curved = [...metrics.values()].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
-    expect(curved).toEqual(['deletion', 'insertion', 'positive-perturbation', 'negative-perturbation', 'road', 'sic', 'aic', 'model-randomization']);
+    const curved = [...metrics.values()]
+      .filter(({ axes }) => axes !== undefined)
+      .map(({ name }) => name);
+    expect(curved).toEqual([
+      'deletion',
+      'insertion',
+      'positive-perturbation',
+      'negative-perturbation',
+      'road',
+      'sic',
+      'aic',
+      'model-randomization',
+    ]);
     expect(findMetric('model-randomization').axes?.x).toBe('share of layers randomised');
   });
 
   it('says how scores of pictures become one of a data set', () => {
-    const others = [...metrics.values()].flatMap(({ name, level }) => (level === 'mean' ? [] : [[name, level]]));
+    const others = [...metrics.values()].flatMap(({ name, level }) =>
+      level === 'mean' ? [] : [[name, level]],
+    );
     expect(others).toEqual([
       ['sic', 'median-curve'],
       ['aic', 'median-curve'],
@@ -79,16 +95,22 @@ describe('the table of metrics', () => {
   });
 
   it('is documented: every metric with its direction and presets', () => {
-    const lines = readFileSync(new URL('../../docs/metrics/README.md', import.meta.url), 'utf8').split('\n');
+    const lines = readFileSync(
+      new URL('../../docs/metrics/README.md', import.meta.url),
+      'utf8',
+    ).split('\n');
     for (const { name, direction, presets, title } of metrics.values()) {
       const line = lines.find((each) => each.startsWith(`| \`${name}\` |`)) ?? '';
       expect(line, title).toContain(direction === 'higher' ? '| ↑ |' : '| ↓ |');
-      if (!line.includes('as `')) for (const preset of Object.keys(presets)) expect(line, name).toContain(`\`${preset}\``);
+      if (!line.includes('as `'))
+        for (const preset of Object.keys(presets)) expect(line, name).toContain(`\`${preset}\``);
     }
   });
 
   it('names the metrics there are for an unknown one', () => {
-    expect(() => findMetric('acuracy')).toThrow('unknown metric "acuracy": expected one of deletion, insertion, ');
+    expect(() => findMetric('acuracy')).toThrow(
+      'unknown metric "acuracy": expected one of deletion, insertion, ',
+    );
     expect(findMetric('iou').title).toBe('Intersection over union');
   });
 });
@@ -97,21 +119,37 @@ describe('presets', () => {
   const pointing = findMetric('pointing-game');
 
   it('are recorded with every option', async () => {
-    expect(await pointing.score({ map, mask })).toEqual({ value: 1, preset: 'exact', options: { form: 'hit', tolerance: 0 } });
-    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({ value: 1, preset: 'torchray', options: { form: 'hit', tolerance: 15 } });
+    expect(await pointing.score({ map, mask })).toEqual({
+      value: 1,
+      preset: 'exact',
+      options: { form: 'hit', tolerance: 0 },
+    });
+    expect(await pointing.score({ map, mask, preset: 'torchray' })).toEqual({
+      value: 1,
+      preset: 'torchray',
+      options: { form: 'hit', tolerance: 15 },
+    });
   });
 
   it('yield to options: the record is the preset that has them, or custom', async () => {
-    expect(await pointing.score({ map, mask, options: { tolerance: 15 } })).toMatchObject({ preset: 'torchray' });
-    expect(await pointing.score({ map, mask, preset: 'torchray', options: { tolerance: 2 } })).toMatchObject({ preset: 'custom', options: { tolerance: 2 } });
+    expect(await pointing.score({ map, mask, options: { tolerance: 15 } })).toMatchObject({
+      preset: 'torchray',
+    });
+    expect(
+      await pointing.score({ map, mask, preset: 'torchray', options: { tolerance: 2 } }),
+    ).toMatchObject({ preset: 'custom', options: { tolerance: 2 } });
   });
 
   it('are refused when unknown, as are options', async () => {
     expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe(
       'pointing-game has no preset "toString": expected one of exact, torchray, energy',
     );
-    expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain('pointing-game has no option "tolerence"');
-    expect(await failure(pointing.score({ map, mask, options: { tolerance: -1 } }))).toContain('pointing-game.tolerance = -1: expected number from 0');
+    expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain(
+      'pointing-game has no option "tolerence"',
+    );
+    expect(await failure(pointing.score({ map, mask, options: { tolerance: -1 } }))).toContain(
+      'pointing-game.tolerance = -1: expected number from 0',
+    );
   });
 
   it('keep the wanted name where two have the same options', async () => {
@@ -137,37 +175,62 @@ describe('what a metric is given', () => {
   const whole = { map, model, input, target: { index: 0 } };
 
   it('is asked for when missing', async () => {
-    expect(await failure(findMetric('iou').score({ map }))).toBe('iou: needs the mask of the object');
-    expect(await failure(findMetric('deletion').score({ map, model, input }))).toBe('deletion: needs a model, its input and the target class');
+    expect(await failure(findMetric('iou').score({ map }))).toBe(
+      'iou: needs the mask of the object',
+    );
+    expect(await failure(findMetric('deletion').score({ map, model, input }))).toBe(
+      'deletion: needs a model, its input and the target class',
+    );
   });
 
   it('has to fit together', async () => {
-    expect(await failure(findMetric('iou').score({ map, mask: new Uint8Array(5) }))).toBe('iou: the mask has 5 pixels, the map 2×2 = 4');
-    expect(await failure(findMetric('f1').score({ map: tensor([4], map.data), mask }))).toBe('f1: the map is 4, expected [height, width]');
-    expect(await failure(findMetric('f1').score({ map: tensor([0, 2]), mask: new Uint8Array(0) }))).toBe('f1: the map has no pixels');
-    expect(await failure(findMetric('insertion').score({ ...whole, map: tensor([1, 4], map.data) }))).toBe('insertion: the map is 1×4, the input 2×2');
-    expect(await failure(findMetric('insertion').score({ ...whole, input: tensor([2, 2], map.data) }))).toBe(
-      'insertion: the input is 2×2, expected [1, channels, height, width]',
+    expect(await failure(findMetric('iou').score({ map, mask: new Uint8Array(5) }))).toBe(
+      'iou: the mask has 5 pixels, the map 2×2 = 4',
     );
-    expect(await failure(findMetric('insertion').score({ ...whole, target: { index: 2 } }))).toBe('insertion: target 2 is no class of region, which has 2');
+    expect(await failure(findMetric('f1').score({ map: tensor([4], map.data), mask }))).toBe(
+      'f1: the map is 4, expected [height, width]',
+    );
+    expect(
+      await failure(findMetric('f1').score({ map: tensor([0, 2]), mask: new Uint8Array(0) })),
+    ).toBe('f1: the map has no pixels');
+    expect(
+      await failure(findMetric('insertion').score({ ...whole, map: tensor([1, 4], map.data) })),
+    ).toBe('insertion: the map is 1×4, the input 2×2');
+    expect(
+      await failure(findMetric('insertion').score({ ...whole, input: tensor([2, 2], map.data) })),
+    ).toBe('insertion: the input is 2×2, expected [1, channels, height, width]');
+    expect(await failure(findMetric('insertion').score({ ...whole, target: { index: 2 } }))).toBe(
+      'insertion: target 2 is no class of region, which has 2',
+    );
   });
 
   it('has to be finite', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const bad = tensor([2, 2], Float32Array.of(0, value, 1, 2));
-      expect(await failure(findMetric('pointing-game').score({ map: bad, mask }))).toBe('pointing-game: the map holds NaN or infinite values');
+      expect(await failure(findMetric('pointing-game').score({ map: bad, mask }))).toBe(
+        'pointing-game: the map holds NaN or infinite values',
+      );
     }
   });
 
   it('has to order every pixel once', async () => {
     const deletion = findMetric('deletion');
-    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2] }))).toBe('the pixel order has 3 entries: expected each of 0 … 3 once');
-    expect(await failure(deletion.score({ ...whole, order: [0, 1, 1, 2] }))).toBe('the pixel order names pixel 1 twice: expected each of 0 … 3 once');
-    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2, 4] }))).toBe('the pixel order holds 4: expected each of 0 … 3 once');
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2] }))).toBe(
+      'the pixel order has 3 entries: expected each of 0 … 3 once',
+    );
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 1, 2] }))).toBe(
+      'the pixel order names pixel 1 twice: expected each of 0 … 3 once',
+    );
+    expect(await failure(deletion.score({ ...whole, order: [0, 1, 2, 4] }))).toBe(
+      'the pixel order holds 4: expected each of 0 … 3 once',
+    );
   });
 
   it('stops every metric when the signal fires', async () => {
     const signal = AbortSignal.abort();
-    for (const metric of metrics.values()) await expect(metric.score({ ...whole, mask, signal })).rejects.toMatchObject({ code: 'cancelled' });
+    for (const metric of metrics.values())
+      await expect(metric.score({ ...whole, mask, signal })).rejects.toMatchObject({
+        code: 'cancelled',
+      });
   });
 });

@@ -8,8 +8,8 @@ import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /**
- * What a metric must be given besides the map: `model` stands for model, input and target together, `explain` for a way to
- * run the method again, `codec` for `losslessSize`.
+ * What a metric must be given besides the map: `model` stands for model, input and target together,
+ * `explain` for a way to run the method again, `codec` for `losslessSize`.
  */
 export type MetricNeed = 'model' | 'mask' | 'explain' | 'codec';
 
@@ -23,7 +23,10 @@ export interface ExplainChanges {
   readonly model?: Model;
 }
 
-/** What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs` say. */
+/**
+ * What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs`
+ * say.
+ */
 export interface MetricContext {
   /** The raw map, [H, W]; finite, any unit: only order or relative height counts. */
   readonly map: Tensor;
@@ -35,7 +38,10 @@ export interface MetricContext {
   readonly target?: { readonly index: number };
   /** The object's pixels, [H · W] row by row: 0 is background, anything else the object. */
   readonly mask?: Uint8Array;
-  /** Pixels that are neither object nor background (VOC's 255), [H · W]: anything but 0 is left out of the count. */
+  /**
+   * Pixels that are neither object nor background (VOC's 255), [H · W]: anything but 0 is left out
+   * of the count.
+   */
   readonly void?: Uint8Array;
   /** Explains again with the same method, options and seed; answers the raw map, [H, W]. */
   readonly explain?: (changes: ExplainChanges) => Promise<Tensor>;
@@ -44,17 +50,24 @@ export interface MetricContext {
   /** Seeds what a metric draws; 0 by default. The same for all methods that are compared. */
   readonly seed?: number;
   /**
-   * The pixels (row · W + column), most salient first, where the caller has sorted them already: shared between
-   * metrics, or recorded elsewhere and replayed. By default the map's values in falling order, ties by index.
+   * The pixels (row · W + column), most salient first, where the caller has sorted them already:
+   * shared between metrics, or recorded elsewhere and replayed. By default the map's values in
+   * falling order, ties by index.
    */
   readonly order?: ArrayLike<number>;
-  /** Where metrics of one map keep what the next can use: `sic` and `aic` look at the same pictures. One for each map. */
+  /**
+   * Where metrics of one map keep what the next can use: `sic` and `aic` look at the same pictures.
+   * One for each map.
+   */
   readonly shared?: Map<string, unknown>;
   /** Name of a published protocol; the metric's first preset by default. */
   readonly preset?: string;
   /** Options that differ from the preset's. */
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Pictures a session call; by default as many as the memory budget allows. Results do not depend on it. */
+  /**
+   * Pictures a session call; by default as many as the memory budget allows. Results do not depend
+   * on it.
+   */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
   /** Called with the share of the work done, 0 … 1. */
@@ -68,8 +81,9 @@ export interface Curve {
 }
 
 /**
- * How the scores of pictures become one of a data set: their mean, counts summed over the data set before they are divided
- * (`dataSetLevel`), or the area under the median of the curves (`curveLevel`).
+ * How the scores of pictures become one of a data set: their mean, counts summed over the data set
+ * before they are divided (`dataSetLevel`), or the area under the median of the curves
+ * (`curveLevel`).
  */
 export type ScoreLevel = 'mean' | 'data-set' | 'median-curve';
 
@@ -81,14 +95,17 @@ export interface CurveAxes {
 
 /** A metric's verdict on one map. */
 export interface Score {
-  /** The score, in the metric's unit; null where the picture cannot be scored and has to be left out of averages. */
+  /**
+   * The score, in the metric's unit; null where the picture cannot be scored and has to be left out
+   * of averages.
+   */
   readonly value: number | null;
   /** Why there is no value. */
   readonly reason?: string;
   readonly curve?: Curve;
   /**
-   * Where the protocol accumulates over a data set: numerators and denominators whose ratios `value` is the mean of.
-   * `dataSetLevel` sums each over the pictures before it divides.
+   * Where the protocol accumulates over a data set: numerators and denominators whose ratios
+   * `value` is the mean of. `dataSetLevel` sums each over the pictures before it divides.
    */
   readonly ratios?: readonly (readonly [numerator: number, denominator: number])[];
   /** The protocol whose options these are, all of them; `custom` where no preset has them. */
@@ -117,8 +134,9 @@ export interface Metric {
   readonly options: z.ZodObject;
   /**
    * Scores one map.
-   * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not finite, an unknown preset
-   * or option; `cancelled` if the signal fires; whatever the model throws.
+   * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not
+   * finite, an unknown preset or option; `cancelled` if the signal fires; whatever the model
+   * throws.
    */
   score(context: MetricContext): Promise<Score>;
 }
@@ -137,7 +155,8 @@ export type Given<Need extends MetricNeed> = MetricContext &
 export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
 
 /** What the author of a metric writes: a metric, and the computation in place of `score`. */
-export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed> extends Omit<Metric, 'score' | 'needs' | 'level' | 'options'> {
+export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed>
+  extends Omit<Metric, 'score' | 'needs' | 'level' | 'options'> {
   readonly needs: readonly Need[];
   /** `mean` if not given. */
   readonly level?: ScoreLevel;
@@ -146,8 +165,13 @@ export interface MetricDefinition<Schema extends z.ZodObject, Need extends Metri
   measure(context: Given<Need>, options: z.output<Schema>): Measurement | Promise<Measurement>;
 }
 
-/** Declares a metric: wraps the computation in the checks, presets and records that are the same for all. */
-export function defineMetric<Schema extends z.ZodObject, const Need extends MetricNeed>(definition: MetricDefinition<Schema, Need>): Metric {
+/**
+ * Declares a metric: wraps the computation in the checks, presets and records that are the same for
+ * all.
+ */
+export function defineMetric<Schema extends z.ZodObject, const Need extends MetricNeed>(
+  definition: MetricDefinition<Schema, Need>,
+): Metric {
   const { measure, ...given } = definition;
   const metric = { level: 'mean' as const, ...given };
   const score = async (context: MetricContext): Promise<Score> => {
@@ -155,8 +179,15 @@ export function defineMetric<Schema extends z.ZodObject, const Need extends Metr
     const options = resolveOptions(metric, context);
     checkContext(metric, context);
     const random = createRandom(context.seed ?? 0).fork(metric.name);
-    const measurement = await measure({ ...context, random } as Given<Need>, options as z.output<Schema>);
-    return { ...measurement, preset: nameOfPreset(metric, options, context.preset), options: options as Score['options'] };
+    const measurement = await measure(
+      { ...context, random } as Given<Need>,
+      options as z.output<Schema>,
+    );
+    return {
+      ...measurement,
+      preset: nameOfPreset(metric, options, context.preset),
+      options: options as Score['options'],
+    };
   };
   return { ...metric, score };
 }
@@ -164,17 +195,31 @@ export function defineMetric<Schema extends z.ZodObject, const Need extends Metr
 type Declared = Omit<Metric, 'score'>;
 
 /** The options of the preset, then the caller's, then the defaults. */
-function resolveOptions(metric: Declared, { preset, options }: MetricContext): Record<string, unknown> {
+function resolveOptions(
+  metric: Declared,
+  { preset, options }: MetricContext,
+): Record<string, unknown> {
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
-    throw new FoveaError('usage', `${metric.name} has no preset "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`);
+    throw new FoveaError(
+      'usage',
+      `${metric.name} has no preset "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`,
+    );
   }
-  return parseOptions(metric, { ...metric.presets[preset ?? Object.keys(metric.presets)[0]], ...options });
+  return parseOptions(metric, {
+    ...metric.presets[preset ?? Object.keys(metric.presets)[0]],
+    ...options,
+  });
 }
 
 /** The preset that has exactly these options, the wanted one first. */
-function nameOfPreset(metric: Declared, options: Record<string, unknown>, wanted: string | undefined): string {
+function nameOfPreset(
+  metric: Declared,
+  options: Record<string, unknown>,
+  wanted: string | undefined,
+): string {
   const names = [...(wanted === undefined ? [] : [wanted]), ...Object.keys(metric.presets)];
-  const same = (name: string) => JSON.stringify(parseOptions(metric, metric.presets[name])) === JSON.stringify(options);
+  const same = (name: string) =>
+    JSON.stringify(parseOptions(metric, metric.presets[name])) === JSON.stringify(options);
   return names.find(same) ?? 'custom';
 }
 
@@ -184,19 +229,24 @@ function fail(metric: Declared, what: string): never {
 
 function checkContext(metric: Declared, context: MetricContext): void {
   const { map } = context;
-  if (map.shape.length !== 2) fail(metric, `the map is ${map.shape.join('×')}, expected [height, width]`);
+  if (map.shape.length !== 2)
+    fail(metric, `the map is ${map.shape.join('×')}, expected [height, width]`);
   if (map.data.length === 0) fail(metric, 'the map has no pixels');
-  if (map.data.some((value) => !Number.isFinite(value))) fail(metric, 'the map holds NaN or infinite values');
+  if (map.data.some((value) => !Number.isFinite(value)))
+    fail(metric, 'the map holds NaN or infinite values');
   if (metric.needs.includes('model')) checkModel(metric, context);
   if (metric.needs.includes('mask')) checkMask(metric, context);
-  if (metric.needs.includes('explain') && !context.explain) fail(metric, 'runs the method again and needs `explain` to do so');
-  if (metric.needs.includes('codec') && !context.losslessSize) fail(metric, 'needs `losslessSize`, the size of a picture as a lossless file');
+  if (metric.needs.includes('explain') && !context.explain)
+    fail(metric, 'runs the method again and needs `explain` to do so');
+  if (metric.needs.includes('codec') && !context.losslessSize)
+    fail(metric, 'needs `losslessSize`, the size of a picture as a lossless file');
 }
 
 function checkModel(metric: Declared, { map, model, input, target }: MetricContext): void {
   if (!model || !input || !target) fail(metric, 'needs a model, its input and the target class');
   const [height, width] = map.shape;
-  if (input.shape.length !== 4 || input.shape[0] !== 1) fail(metric, `the input is ${input.shape.join('×')}, expected [1, channels, height, width]`);
+  if (input.shape.length !== 4 || input.shape[0] !== 1)
+    fail(metric, `the input is ${input.shape.join('×')}, expected [1, channels, height, width]`);
   if (input.shape[2] !== height || input.shape[3] !== width) {
     fail(metric, `the map is ${height}×${width}, the input ${input.shape[2]}×${input.shape[3]}`);
   }
@@ -210,7 +260,11 @@ function checkMask(metric: Declared, context: MetricContext): void {
   const { map, mask } = context;
   if (!mask) fail(metric, 'needs the mask of the object');
   const fits = (name: string, pixels: Uint8Array) => {
-    if (pixels.length !== map.data.length) fail(metric, `the ${name} has ${pixels.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`);
+    if (pixels.length !== map.data.length)
+      fail(
+        metric,
+        `the ${name} has ${pixels.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`,
+      );
   };
   fits('mask', mask);
   if (context.void) fits('void mask', context.void);

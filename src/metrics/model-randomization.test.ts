@@ -17,7 +17,10 @@ const randomMap = () =>
   );
 const map = randomMap();
 
-/** A model of seven layers that notes which of them are randomised, and how many copies are still open. */
+/**
+ * A model of seven layers that notes which of them are randomised, and how many copies are still
+ * open.
+ */
 function layered() {
   const asked: string[][] = [];
   let open = 0;
@@ -39,32 +42,64 @@ describe('model randomisation', () => {
 
   it('goes down from the top, layer by layer, and frees every copy', async () => {
     const { model, asked, open } = layered();
-    const { value, curve, preset } = await modelRandomization.score({ ...context, model, explain: async () => map });
-    expect(asked.map((layers) => layers.join(''))).toEqual(['g', 'fg', 'efg', 'defg', 'cdefg', 'bcdefg', 'abcdefg']);
+    const { value, curve, preset } = await modelRandomization.score({
+      ...context,
+      model,
+      explain: async () => map,
+    });
+    expect(asked.map((layers) => layers.join(''))).toEqual([
+      'g',
+      'fg',
+      'efg',
+      'defg',
+      'cdefg',
+      'bcdefg',
+      'abcdefg',
+    ]);
     expect(value).toBeCloseTo(1, 12);
     expect(curve?.x.map((x) => Math.round(7 * x))).toEqual([1, 2, 3, 4, 5, 6, 7]);
     expect(preset).toBe('adebayo-2018');
     expect(open()).toBe(0);
-    await expect(modelRandomization.score({ ...context, model, explain: () => Promise.reject(new Error('no')) })).rejects.toThrow('no');
+    await expect(
+      modelRandomization.score({
+        ...context,
+        model,
+        explain: () => Promise.reject(new Error('no')),
+      }),
+    ).rejects.toThrow('no');
     expect(open()).toBe(0);
   });
 
   it('takes as many steps as it is told, evenly, the last one all layers', async () => {
     const { model, asked } = layered();
-    await modelRandomization.score({ ...context, model, explain: async () => map, options: { steps: 3 } });
+    await modelRandomization.score({
+      ...context,
+      model,
+      explain: async () => map,
+      options: { steps: 3 },
+    });
     expect(asked.map((layers) => layers.length)).toEqual([2, 5, 7]);
   });
 
   it('is about 0 for maps that have nothing to do with each other, and 0 for constant ones', async () => {
     const { model } = layered();
-    const { value } = await modelRandomization.score({ ...context, model, explain: async () => randomMap() });
+    const { value } = await modelRandomization.score({
+      ...context,
+      model,
+      explain: async () => randomMap(),
+    });
     expect(Math.abs(value as number)).toBeLessThan(0.15);
-    expect((await modelRandomization.score({ ...context, model, explain: async () => tensor([H, W]) })).value).toBe(0);
+    expect(
+      (await modelRandomization.score({ ...context, model, explain: async () => tensor([H, W]) }))
+        .value,
+    ).toBe(0);
   });
 
   it('needs a model with known weights', async () => {
     const model = regionModel(H, W, new Uint8Array(H * W).fill(1));
-    await expect(modelRandomization.score({ ...context, model, explain: async () => map })).rejects.toThrow('the weights of region (function) are not known');
+    await expect(
+      modelRandomization.score({ ...context, model, explain: async () => map }),
+    ).rejects.toThrow('the weights of region (function) are not known');
   });
 });
 
@@ -76,8 +111,16 @@ describe('model randomisation of a network', () => {
   afterAll(() => model?.dispose());
 
   async function scoreOf(method: string, preset?: string) {
-    const again = async ({ model: other = model }: ExplainChanges): Promise<Tensor> => (await explain(other, picture, { method, target: 1 })).map;
-    const context: MetricContext = { model, input: picture, target: { index: 1 }, map: await again({}), explain: again, preset };
+    const again = async ({ model: other = model }: ExplainChanges): Promise<Tensor> =>
+      (await explain(other, picture, { method, target: 1 })).map;
+    const context: MetricContext = {
+      model,
+      input: picture,
+      target: { index: 1 },
+      map: await again({}),
+      explain: again,
+      preset,
+    };
     return modelRandomization.score(context);
   }
 

@@ -3,23 +3,27 @@ import { FoveaError, throwIfCancelled } from '../errors.ts';
 import { similarityOf, similarityOptions } from './internal/similarity.ts';
 import { defineMetric } from './metric.ts';
 
-/** How many layers are randomised at each step: every number up to all of them, or `steps` evenly spread ones. */
+/**
+ * How many layers are randomised at each step: every number up to all of them, or `steps` evenly
+ * spread ones.
+ */
 function cascade(layers: number, steps: number | null): number[] {
   const count = Math.min(steps ?? layers, layers);
   return Array.from({ length: count }, (_, k) => Math.round(((k + 1) * layers) / count));
 }
 
 /**
- * Model randomisation: how alike the map stays while the model's layers lose what they learned, one after the other from
- * the scores down to the input (cascading). A map that does not change looks at the picture and not at the model: lower is
- * better, -1 … 1.
+ * Model randomisation: how alike the map stays while the model's layers lose what they learned, one
+ * after the other from the scores down to the input (cascading). A map that does not change looks
+ * at the picture and not at the model: lower is better, -1 … 1.
  *
  *   mean_k similarity(map, map_k),  map_k = the map of the model with its topmost k layers drawn anew
  *
- * The weights of a layer are drawn from its own values without replacement, so that the scale of every layer stays. The
- * curve is the similarity over the share of layers randomised. The method is run once a step; a map that is the same
- * everywhere is like no other (0 by rank correlation). Needs a model whose weights are known (ONNX).
- * Source: Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018.
+ * The weights of a layer are drawn from its own values without replacement, so that the scale of
+ * every layer stays. The curve is the similarity over the share of layers randomised. The method is
+ * run once a step; a map that is the same everywhere is like no other (0 by rank correlation).
+ * Needs a model whose weights are known (ONNX). Source: Adebayo et al., Sanity Checks for Saliency
+ * Maps, NeurIPS 2018.
  */
 export const modelRandomization = defineMetric({
   name: 'model-randomization',
@@ -36,13 +40,21 @@ export const modelRandomization = defineMetric({
     'ten-steps': { steps: 10, similarity: 'spearman', absolute: false },
   },
   options: z.object({
-    steps: z.int().min(1).nullable().default(null).describe('steps from the top to all layers; null: one a layer'),
+    steps: z
+      .int()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe('steps from the top to all layers; null: one a layer'),
     ...similarityOptions,
   }),
   measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {
     const layers = model.weightLayers?.() ?? [];
     if (!model.randomized || layers.length === 0) {
-      throw new FoveaError('unsupported', `model-randomization: the weights of ${model.name} (${model.runtime}) are not known: use an ONNX model`);
+      throw new FoveaError(
+        'unsupported',
+        `model-randomization: the weights of ${model.name} (${model.runtime}) are not known: use an ONNX model`,
+      );
     }
     const counts = cascade(layers.length, steps);
     const y: number[] = [];
@@ -56,6 +68,9 @@ export const modelRandomization = defineMetric({
       }
       onProgress?.(y.length / counts.length);
     }
-    return { value: y.reduce((sum, value) => sum + value, 0) / y.length, curve: { x: counts.map((count) => count / layers.length), y } };
+    return {
+      value: y.reduce((sum, value) => sum + value, 0) / y.length,
+      curve: { x: counts.map((count) => count / layers.length), y },
+    };
   },
 });

@@ -6,22 +6,37 @@ import type { Random } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
-/** Sums of the map over the cells of a grid, [grid · grid]; pixel i of an axis of n lies in cell floor((i + 1/2) grid / n). */
+/**
+ * Sums of the map over the cells of a grid, [grid · grid]; pixel i of an axis of n lies in cell
+ * floor((i + 1/2) grid / n).
+ */
 function cellSums({ shape: [height, width], data }: Tensor, grid: number): Float64Array {
-  const cell = (i: number, length: number) => Math.min(grid - 1, Math.floor(((i + 0.5) * grid) / length));
+  const cell = (i: number, length: number) =>
+    Math.min(grid - 1, Math.floor(((i + 0.5) * grid) / length));
   const sums = new Float64Array(grid * grid);
   for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) sums[cell(y, height) * grid + cell(x, width)] += data[y * width + x];
+    for (let x = 0; x < width; x++)
+      sums[cell(y, height) * grid + cell(x, width)] += data[y * width + x];
   }
   return sums;
 }
 
-/** Random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]: a share of the cells, or each with that probability. */
-function drawGrids(samples: number, grid: number, subset: number, sets: 'fixed' | 'independent', random: Random): Tensor {
+/**
+ * Random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]: a share of the cells, or each
+ * with that probability.
+ */
+function drawGrids(
+  samples: number,
+  grid: number,
+  subset: number,
+  sets: 'fixed' | 'independent',
+  random: Random,
+): Tensor {
   const cells = grid * grid;
   const grids = tensor([samples, grid, grid], new Float32Array(samples * cells).fill(1));
   for (let k = 0; k < samples; k++) {
-    // Selection sampling: cell c of a set of fixed size is hidden with probability (cells still to hide) / (cells left).
+    // Selection sampling: cell c of a set of fixed size is hidden with probability (cells still to
+    // hide) / (cells left).
     let left = Math.max(1, Math.floor(subset * cells));
     for (let c = 0; c < cells; c++) {
       const hidden = random.uniform() < (sets === 'fixed' ? left / (cells - c) : subset);
@@ -34,36 +49,62 @@ function drawGrids(samples: number, grid: number, subset: number, sets: 'fixed' 
 }
 
 /**
- * μFidelity: whether the pixels that the map holds important are those that cost the class score when hidden, for random
- * sets S of cells: the rank correlation over the sets, -1 … 1, higher is better.
+ * μFidelity: whether the pixels that the map holds important are those that cost the class score
+ * when hidden, for random sets S of cells: the rank correlation over the sets, -1 … 1, higher is
+ * better.
  *
  *   spearman_S( sum_{i in S} map_i,  f(x) - f(x with S replaced by the baseline) )
  *
- * S is a share of the cells of a grid, as in the paper (which takes Pearson's correlation). Preset `xplique` hides each
- * cell with that probability by itself: sets of many cells then weigh more and cost more whatever the map says, so that
- * even a random map is well above 0. 0 where sums or scores do not vary. `samples` model calls.
- * Source: Bhatt, Weller & Moura, IJCAI 2020, definition 3; numbers of samples and cells as in xplique.
+ * S is a share of the cells of a grid, as in the paper (which takes Pearson's correlation). Preset
+ * `xplique` hides each cell with that probability by itself: sets of many cells then weigh more and
+ * cost more whatever the map says, so that even a random map is well above 0. 0 where sums or
+ * scores do not vary. `samples` model calls. Source: Bhatt, Weller & Moura, IJCAI 2020, definition
+ * 3; numbers of samples and cells as in xplique.
  */
 export const muFidelity = defineMetric({
   name: 'mu-fidelity',
   title: 'μFidelity',
   direction: 'higher',
   range: [-1, 1],
-  paper: 'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
+  paper:
+    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
   needs: ['model'],
   presets: {
-    'fixed-size': { samples: 200, grid: 9, subset: 0.2, sets: 'fixed', baseline: 'zero', score: 'probability' },
-    xplique: { samples: 200, grid: 9, subset: 0.2, sets: 'independent', baseline: 'zero', score: 'logit' },
+    'fixed-size': {
+      samples: 200,
+      grid: 9,
+      subset: 0.2,
+      sets: 'fixed',
+      baseline: 'zero',
+      score: 'probability',
+    },
+    xplique: {
+      samples: 200,
+      grid: 9,
+      subset: 0.2,
+      sets: 'independent',
+      baseline: 'zero',
+      score: 'logit',
+    },
   },
   options: z.object({
     samples: z.int().min(2).default(200).describe('sets of cells'),
     grid: z.int().min(1).default(9).describe('cells along each side'),
     subset: z.number().gt(0).lt(1).default(0.2).describe('share of the cells that is hidden'),
-    sets: z.enum(['fixed', 'independent']).default('fixed').describe('hide exactly that share of the cells, or each with that probability'),
+    sets: z
+      .enum(['fixed', 'independent'])
+      .default('fixed')
+      .describe('hide exactly that share of the cells, or each with that probability'),
     baseline: baselineOption,
-    score: z.enum(['probability', 'logit']).default('probability').describe('the score whose drop is compared'),
+    score: z
+      .enum(['probability', 'logit'])
+      .default('probability')
+      .describe('the score whose drop is compared'),
   }),
-  measure: async ({ model, input, map, target, random, batchSize, signal, onProgress }, { samples, grid, subset, sets, baseline, score }) => {
+  measure: async (
+    { model, input, map, target, random, batchSize, signal, onProgress },
+    { samples, grid, subset, sets, baseline, score },
+  ) => {
     const [height, width] = map.shape;
     const grids = drawGrids(samples, grid, subset, sets, random);
     const { data } = await model.perturb({
@@ -82,11 +123,13 @@ export const muFidelity = defineMetric({
       signal,
       onProgress: (done, total) => onProgress?.(done / total),
     });
-    // The score of the whole picture shifts all drops alike: ranks do not see it, so it is not asked for.
+    // The score of the whole picture shifts all drops alike: ranks do not see it, so it is not
+    // asked for.
     const sums = cellSums(map, grid);
     const hidden = Float64Array.from({ length: samples }, (_, k) => {
       let sum = 0;
-      for (let c = 0; c < sums.length; c++) if (grids.data[k * sums.length + c] === 0) sum += sums[c];
+      for (let c = 0; c < sums.length; c++)
+        if (grids.data[k * sums.length + c] === 0) sum += sums[c];
       return sum;
     });
     return {

@@ -4,27 +4,32 @@ import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Pixel accuracy of the map as a segmentation, 0 … 1, higher is better: the share of pixels that are activated on the
- * object and not activated on the background.
+ * Pixel accuracy of the map as a segmentation, 0 … 1, higher is better: the share of pixels that
+ * are activated on the object and not activated on the background.
  *
  *   A = { map > mean(map) },  accuracy = (|A ∩ B| + |Aᶜ ∩ Bᶜ|) / (number of pixels)
  *
- * Over a data set the published protocol sums both counts first (`dataSetLevel`). A constant map has no activated pixel;
- * a mask without object gives no value; void pixels are not counted.
- * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, and its code.
+ * Over a data set the published protocol sums both counts first (`dataSetLevel`). A constant map
+ * has no activated pixel; a mask without object gives no value; void pixels are not counted.
+ * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR
+ * 2021, and its code.
  */
 export const pixelAccuracy = defineMetric({
   name: 'pixel-accuracy',
   title: 'Pixel accuracy',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
+  paper:
+    'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['mask'],
   level: 'data-set',
   presets: { 'chefer-2021': { threshold: 'mean' } },
   options: z.object({ threshold: thresholdOption.default('mean') }),
   measure: (context, { threshold }) => {
-    const { both, first, second, neither } = overlapOf(activated(context.map.data, threshold), regionsOf(context));
+    const { both, first, second, neither } = overlapOf(
+      activated(context.map.data, threshold),
+      regionsOf(context),
+    );
     const ratio = [both + neither, both + first + second + neither] as const;
     return excludedWithoutObject(context) ?? { value: ratio[0] / ratio[1], ratios: [ratio] };
   },

@@ -5,8 +5,8 @@ import { massOnObject } from './internal/relevance.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Whether the object has a pixel at the map's highest point, or nearer to it than `tolerance` pixels:
- * (y - y*)² + (x - x*)² < tolerance², strictly.
+ * Whether the object has a pixel at the map's highest point, or nearer to it than `tolerance`
+ * pixels: (y - y*)² + (x - x*)² < tolerance², strictly.
  */
 function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
   const [height, width] = map.shape;
@@ -16,21 +16,23 @@ function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
   const reach = Math.ceil(tolerance);
   for (let y = Math.max(0, py - reach); y <= Math.min(height - 1, py + reach); y++) {
     for (let x = Math.max(0, px - reach); x <= Math.min(width - 1, px + reach); x++) {
-      if (regions[y * width + x] === 1 && (y - py) ** 2 + (x - px) ** 2 < tolerance ** 2) return true;
+      if (regions[y * width + x] === 1 && (y - py) ** 2 + (x - px) ** 2 < tolerance ** 2)
+        return true;
     }
   }
   return false;
 }
 
 /**
- * Pointing game: 1 if the map's highest pixel lies on the object, else 0; the average over pictures is the share of
- * hits. Of several highest pixels the first one, row by row, counts, so a constant map points at the top left corner.
- * With `tolerance` t (pixels of the map) an object nearer than t is a hit too; preset `torchray` has 15.
- * Preset `energy` is the energy-based pointing game: the share of the map's positive part that lies on the object, 0 … 1.
- * A mask without object, and with `energy` a map without positive values, gives no value. A void pixel is no hit, and
- * carries no energy.
- * Source: Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016; tolerance as in
- * TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM, CVPRW 2020.
+ * Pointing game: 1 if the map's highest pixel lies on the object, else 0; the average over pictures
+ * is the share of hits. Of several highest pixels the first one, row by row, counts, so a constant
+ * map points at the top left corner. With `tolerance` t (pixels of the map) an object nearer than t
+ * is a hit too; preset `torchray` has 15. Preset `energy` is the energy-based pointing game: the
+ * share of the map's positive part that lies on the object, 0 … 1. A mask without object, and
+ * with `energy` a map without positive values, gives no value. A void pixel is no hit, and carries
+ * no energy. Source: Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016;
+ * tolerance as in TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM,
+ * CVPRW 2020.
  */
 export const pointingGame = defineMetric({
   name: 'pointing-game',
@@ -39,14 +41,23 @@ export const pointingGame = defineMetric({
   range: [0, 1],
   paper: 'Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016',
   needs: ['mask'],
-  presets: { exact: { form: 'hit', tolerance: 0 }, torchray: { form: 'hit', tolerance: 15 }, energy: { form: 'energy', tolerance: 0 } },
+  presets: {
+    exact: { form: 'hit', tolerance: 0 },
+    torchray: { form: 'hit', tolerance: 15 },
+    energy: { form: 'energy', tolerance: 0 },
+  },
   options: z.object({
-    form: z.enum(['hit', 'energy']).default('hit').describe('whether the highest pixel hits the object, or the share of positive values on it'),
+    form: z
+      .enum(['hit', 'energy'])
+      .default('hit')
+      .describe('whether the highest pixel hits the object, or the share of positive values on it'),
     tolerance: z
       .number()
       .min(0)
       .default(0)
-      .describe('an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it'),
+      .describe(
+        'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it',
+      ),
   }),
   measure: (context, { form, tolerance }) => {
     const regions = regionsOf(context);

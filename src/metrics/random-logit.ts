@@ -4,7 +4,8 @@ import { similarityOf, similarityOptions } from './internal/similarity.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Random logit: how alike the map of the class is to the maps of other classes drawn at random; the mean over them,
+ * Random logit: how alike the map of the class is to the maps of other classes drawn at random; the
+ * mean over them,
  * -1 … 1. A map that says the same for every class explains none: lower is better.
  *
  *   mean_k similarity(map(c), map(c_k)),  c_k ≠ c drawn without replacement
@@ -17,14 +18,19 @@ export const randomLogit = defineMetric({
   title: 'Random logit',
   direction: 'lower',
   range: [-1, 1],
-  paper: 'Sixt, Granz & Landgraf, When Explanations Lie: Why Many Modified BP Attributions Fail, ICML 2020',
+  paper:
+    'Sixt, Granz & Landgraf, When Explanations Lie: Why Many Modified BP Attributions Fail, ICML 2020',
   needs: ['model', 'explain'],
   presets: {
     'sixt-2020': { classes: 1, similarity: 'ssim', absolute: false },
     ranks: { classes: 1, similarity: 'spearman', absolute: false },
   },
   options: z.object({
-    classes: z.int().min(1).default(1).describe('other classes; as many as there are if there are fewer'),
+    classes: z
+      .int()
+      .min(1)
+      .default(1)
+      .describe('other classes; as many as there are if there are fewer'),
     similarity: similarityOptions.similarity
       .unwrap()
       .default('ssim')
@@ -34,7 +40,11 @@ export const randomLogit = defineMetric({
   measure: async ({ model, map, target, explain, random, signal, onProgress }, options) => {
     const others = model.labels.map((_, i) => i).filter((i) => i !== target.index);
     const count = Math.min(options.classes, others.length);
-    if (count === 0) throw new FoveaError('unsupported', `random-logit: ${model.name} has one class only, so there is no other to compare with`);
+    if (count === 0)
+      throw new FoveaError(
+        'unsupported',
+        `random-logit: ${model.name} has one class only, so there is no other to compare with`,
+      );
     let sum = 0;
     for (let k = 0; k < count; k++) {
       throwIfCancelled(signal);

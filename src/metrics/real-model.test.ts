@@ -1,6 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { haveReference, recorded, recordedCases, recordedInput, referenceModel } from '../methods/fixtures/reference.ts';
+import {
+  haveReference,
+  recorded,
+  recordedCases,
+  recordedInput,
+  referenceModel,
+} from '../methods/fixtures/reference.ts';
 import type { Model } from '../model/model.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
 import { createRandom } from '../tensor/random.ts';
@@ -9,7 +15,8 @@ import { findMetric } from './index.ts';
 import type { MetricContext } from './metric.ts';
 
 const available = haveReference('pixel') && haveReference('cam');
-if (!available) console.warn('skipped: ../shared/reference and ../shared/models are needed to score real maps');
+if (!available)
+  console.warn('skipped: ../shared/reference and ../shared/models are needed to score real maps');
 
 const [HEIGHT, WIDTH] = [224, 224];
 const random = createRandom(1);
@@ -21,7 +28,13 @@ const noise = tensor(
 /** The sum over the channels, where a map has them. */
 function overChannels({ shape, data }: Tensor): Tensor {
   const area = HEIGHT * WIDTH;
-  const sums = shape.length === 2 ? data : Float32Array.from({ length: area }, (_, i) => data[i] + data[area + i] + data[2 * area + i]);
+  const sums =
+    shape.length === 2
+      ? data
+      : Float32Array.from(
+          { length: area },
+          (_, i) => data[i] + data[area + i] + data[2 * area + i],
+        );
   return tensor([HEIGHT, WIDTH], sums);
 }
 
@@ -32,10 +45,17 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
   beforeAll(async () => {
     model = await referenceModel('mobilenet_v2');
     const map = recorded('cam', first.arrays.GradCAM_final);
-    context = { model, input: recordedInput(first), target: { index: first.target }, map, losslessSize: losslessWebpSize };
+    context = {
+      model,
+      input: recordedInput(first),
+      target: { index: first.target },
+      map,
+      losslessSize: losslessWebpSize,
+    };
   });
 
-  const score = async (name: string, more: Partial<MetricContext> = {}) => (await findMetric(name).score({ ...context, ...more })).value as number;
+  const score = async (name: string, more: Partial<MetricContext> = {}) =>
+    (await findMetric(name).score({ ...context, ...more })).value as number;
 
   it.each([
     ['negative-perturbation', 'iia-2023-ins'],
@@ -44,8 +64,12 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     ['sic', 'iia-2023'],
     ['mu-fidelity', 'fixed-size'],
   ])('%s prefers Grad-CAM to noise', async (name, preset) => {
-    const options = name === 'road' ? { shares: [0.2] } : name === 'mu-fidelity' ? { samples: 50 } : {};
-    const [map, other] = [await score(name, { preset, options }), await score(name, { preset, options, map: noise })];
+    const options =
+      name === 'road' ? { shares: [0.2] } : name === 'mu-fidelity' ? { samples: 50 } : {};
+    const [map, other] = [
+      await score(name, { preset, options }),
+      await score(name, { preset, options, map: noise }),
+    ];
     if (findMetric(name).direction === 'higher') expect(map).toBeGreaterThan(other);
     else expect(map).toBeLessThan(other);
   });
@@ -54,7 +78,10 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     const [one] = recordedCases('pixel').filter((each) => each.model === 'mobilenet_v2');
     const about = { input: recordedInput(one), target: { index: one.target }, preset: 'absolute' };
     for (const kind of ['ig50_trapezoid', 'ig50_right', 'ig50_gausslegendre', 'deeplift']) {
-      const error = await score('completeness', { ...about, map: overChannels(recorded('pixel', one.arrays[kind])) });
+      const error = await score('completeness', {
+        ...about,
+        map: overChannels(recorded('pixel', one.arrays[kind])),
+      });
       expect(Math.abs(error - Math.abs(one.params[kind].delta)), kind).toBeLessThan(0.02); // maps are stored as int16
     }
   });
@@ -63,9 +90,22 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     const explainWith =
       (method: string) =>
       async ({ target }: { target?: { index: number } }) =>
-        (await explain(model, context.input as Tensor, { method, target: target?.index ?? first.target })).map;
+        (
+          await explain(model, context.input as Tensor, {
+            method,
+            target: target?.index ?? first.target,
+          })
+        ).map;
     const map = await explainWith('eigen-cam')({});
-    expect(await score('random-logit', { map, explain: explainWith('eigen-cam') })).toBeCloseTo(1, 4); // the same for every class
-    expect(await score('random-logit', { map: await explainWith('grad-cam')({}), explain: explainWith('grad-cam') })).toBeLessThan(0.95);
+    expect(await score('random-logit', { map, explain: explainWith('eigen-cam') })).toBeCloseTo(
+      1,
+      4,
+    ); // the same for every class
+    expect(
+      await score('random-logit', {
+        map: await explainWith('grad-cam')({}),
+        explain: explainWith('grad-cam'),
+      }),
+    ).toBeLessThan(0.95);
   });
 });

@@ -12,8 +12,13 @@ import { insertion } from './insertion.ts';
 
 const shared = new URL('../../../shared/', import.meta.url);
 const folder = new URL('reference/causal/', shared);
-const available = existsSync(new URL('cases.json', folder)) && existsSync(new URL('models/mobilenet_v2.onnx', shared));
-if (!available) console.warn('skipped: ../shared/reference/causal and ../shared/models are needed to compare with the code of RISE');
+const available =
+  existsSync(new URL('cases.json', folder)) &&
+  existsSync(new URL('models/mobilenet_v2.onnx', shared));
+if (!available)
+  console.warn(
+    'skipped: ../shared/reference/causal and ../shared/models are needed to compare with the code of RISE',
+  );
 
 interface StoredArray {
   readonly file: string;
@@ -29,11 +34,17 @@ interface Case {
 }
 
 const read = (path: string): Tensor => decodeNpy(readFileSync(new URL(path, shared)), path);
-const cases: Case[] = available ? JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')).cases : [];
+const cases: Case[] = available
+  ? JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')).cases
+  : [];
 
 /** The two maps of a case as stored: the order needs no scale. */
 const mapOf = (one: Case, kind: string) =>
-  read(kind === 'iia' ? `reference/causal/${one.arrays.iia_map.file}` : `reference/rise/${one.model}_${one.case}_map.npy`);
+  read(
+    kind === 'iia'
+      ? `reference/causal/${one.arrays.iia_map.file}`
+      : `reference/rise/${one.model}_${one.case}_map.npy`,
+  );
 
 /** The runtime, and the bytes that go into each of its runs. */
 async function watchedRuntime(): Promise<{ runtime: Runtime; runs: number[] }> {
@@ -61,7 +72,10 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
   beforeAll(async () => {
     const watched = await watchedRuntime();
     runs = watched.runs;
-    model = await createOnnxModel({ name: 'mobilenet_v2', bytes: readFileSync(new URL('models/mobilenet_v2.onnx', shared)) }, watched.runtime);
+    model = await createOnnxModel(
+      { name: 'mobilenet_v2', bytes: readFileSync(new URL('models/mobilenet_v2.onnx', shared)) },
+      watched.runtime,
+    );
   });
   afterAll(() => model?.dispose());
 
@@ -78,17 +92,23 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
 
   it('start from the same blur', () => {
     const { data } = riseBlurKernel(11, 5);
-    read('reference/causal/blur_kernel.npy').data.forEach((value, i) => expect(data[i]).toBeCloseTo(value, 7));
+    read('reference/causal/blur_kernel.npy').data.forEach((value, i) =>
+      expect(data[i]).toBeCloseTo(value, 7),
+    );
   });
 
-  const replays = cases.slice(0, 2).map((one, i) => [one.case, i === 0 ? 'rise' : 'iia', one] as const);
+  const replays = cases
+    .slice(0, 2)
+    .map((one, i) => [one.case, i === 0 ? 'rise' : 'iia', one] as const);
   it.each(replays)('replayed on %s, map %s', async (_name, kind, one) => {
     const order = read(`reference/causal/${one.arrays[`${kind}_order`].file}`).data;
     for (const [name, metric] of curves) {
       const { value, curve, preset } = await metric.score({ ...contextOf(one, kind), order });
       const recorded = read(`reference/causal/${one.arrays[`${kind}_${name}`].file}`).data;
       expect(curve?.y).toHaveLength(225);
-      curve?.y.forEach((y, i) => expect(Math.abs(y - recorded[i]), `${name} score ${i}`).toBeLessThan(2e-5));
+      curve?.y.forEach((y, i) =>
+        expect(Math.abs(y - recorded[i]), `${name} score ${i}`).toBeLessThan(2e-5),
+      );
       expect(Math.abs((value as number) - one.auc[`${kind}_${name}`])).toBeLessThan(5e-6);
       expect(preset).toBe('rise-2018');
     }
@@ -98,7 +118,10 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     const one = cases[2];
     for (const [name, metric] of curves) {
       const { value } = await metric.score(contextOf(one, 'iia'));
-      expect(Math.abs((value as number) - one.auc[`iia_${name}`]), `${one.case} ${name}`).toBeLessThan(2e-3);
+      expect(
+        Math.abs((value as number) - one.auc[`iia_${name}`]),
+        `${one.case} ${name}`,
+      ).toBeLessThan(2e-3);
     }
   });
 
@@ -107,7 +130,8 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     const picture = context.input.data.byteLength;
     const ranks = 4 * context.map.data.length;
     runs.length = 0;
-    for (const [, metric] of curves) await metric.score({ ...context, batchSize: 5, options: { step: 2240 } });
+    for (const [, metric] of curves)
+      await metric.score({ ...context, batchSize: 5, options: { step: 2240 } });
     expect(runs).toHaveLength(10); // 24 pictures each
     for (const bytes of runs) expect(bytes).toBeLessThanOrEqual(2 * picture + ranks + 5 * 8 + 8); // picture, baseline, ranks, bounds, class
   });

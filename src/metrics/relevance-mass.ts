@@ -4,7 +4,8 @@ import { massOnObject } from './internal/relevance.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Relevance mass accuracy, 0 … 1, higher is better: the share of the relevance R that lies on the object's pixels B.
+ * Relevance mass accuracy, 0 … 1, higher is better: the share of the relevance R that lies on the
+ * object's pixels B.
  *
  *   mass = sum_{i in B} R_i / sum_i R_i,  R = max(map, 0), |map| or map²
  *
@@ -16,14 +17,25 @@ export const relevanceMass = defineMetric({
   title: 'Relevance mass accuracy',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
+  paper:
+    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
   needs: ['mask'],
-  presets: { positive: { pooling: 'positive' }, absolute: { pooling: 'absolute' }, squared: { pooling: 'squared' } },
+  presets: {
+    positive: { pooling: 'positive' },
+    absolute: { pooling: 'absolute' },
+    squared: { pooling: 'squared' },
+  },
   options: z.object({
-    pooling: z.enum(['positive', 'absolute', 'squared']).default('positive').describe('what of a signed map is relevance: its positive part, size or square'),
+    pooling: z
+      .enum(['positive', 'absolute', 'squared'])
+      .default('positive')
+      .describe('what of a signed map is relevance: its positive part, size or square'),
   }),
   measure: (context, { pooling }) => {
     const value = massOnObject(context.map.data, regionsOf(context), pooling);
-    return excludedWithoutObject(context) ?? (value === null ? { value, reason: 'the map has no relevance' } : { value });
+    return (
+      excludedWithoutObject(context) ??
+      (value === null ? { value, reason: 'the map has no relevance' } : { value })
+    );
   },
 });

@@ -4,8 +4,8 @@ import { pixelOrder } from './internal/ranks.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Relevance rank accuracy, 0 … 1, higher is better: of the K most relevant pixels, K being the size of the object B, the
- * share that lies on the object.
+ * Relevance rank accuracy, 0 … 1, higher is better: of the K most relevant pixels, K being the
+ * size of the object B, the share that lies on the object.
  *
  *   rank = |{top K pixels of the map} ∩ B| / K,  K = |B|
  *
@@ -17,14 +17,17 @@ export const relevanceRank = defineMetric({
   title: 'Relevance rank accuracy',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
+  paper:
+    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
   needs: ['mask'],
   presets: { 'clevr-xai': {} },
   options: z.object({}),
   measure: (context) => {
     const regions = regionsOf(context);
     const size = regions.reduce((sum, region) => sum + (region === 1 ? 1 : 0), 0);
-    const ranked = Array.from(context.order ?? pixelOrder(context.map.data)).filter((pixel) => regions[pixel] < 2);
+    const ranked = Array.from(context.order ?? pixelOrder(context.map.data)).filter(
+      (pixel) => regions[pixel] < 2,
+    );
     const hits = ranked.slice(0, size).filter((pixel) => regions[pixel] === 1).length;
     return excludedWithoutObject(context) ?? { value: hits / size };
   },

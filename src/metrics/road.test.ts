@@ -22,7 +22,8 @@ describe('noisy linear imputation', () => {
       let total = 0;
       for (let dy = -1; dy <= 1; dy++) {
         for (let dx = -1; dx <= 1; dx++) {
-          if ((dy === 0 && dx === 0) || y + dy < 0 || y + dy >= H || x + dx < 0 || x + dx >= W) continue;
+          if ((dy === 0 && dx === 0) || y + dy < 0 || y + dy >= H || x + dx < 0 || x + dx >= W)
+            continue;
           const weight = dy === 0 || dx === 0 ? 1 / 6 : 1 / 12;
           row[i + dy * W + dx] = -weight;
           total += weight;
@@ -49,7 +50,9 @@ describe('noisy linear imputation', () => {
     const imputed = imputeLinearly(planes, known, H, W, 1e-7);
     for (const plane of [0, 1]) {
       const part = planes.subarray(plane * H * W, (plane + 1) * H * W);
-      replica(part, known).forEach((value, i) => expect(imputed[plane * H * W + i]).toBeCloseTo(value, 5));
+      replica(part, known).forEach((value, i) =>
+        expect(imputed[plane * H * W + i]).toBeCloseTo(value, 5),
+      );
     }
     planes.forEach((value, i) => {
       if (known[i % (H * W)]) expect(imputed[i]).toBe(value);
@@ -62,7 +65,9 @@ describe('noisy linear imputation', () => {
     for (const value of constant) expect(value).toBeCloseTo(0.7, 6);
     const ramp = Float32Array.from({ length: H * W }, (_, i) => (i % W) + 3 * Math.floor(i / W));
     const hole = rectangle(H, W, [3, 3, 8, 7]).map((value) => 1 - value);
-    imputeLinearly(ramp, hole, H, W, 1e-7).forEach((value, i) => expect(value).toBeCloseTo(ramp[i], 4));
+    imputeLinearly(ramp, hole, H, W, 1e-7).forEach((value, i) =>
+      expect(value).toBeCloseTo(ramp[i], 4),
+    );
   });
 });
 
@@ -74,7 +79,8 @@ describe('ROAD', () => {
   const mapOf = (values: ArrayLike<number>) => tensor([H, W], Float32Array.from(values));
   const context = { model, input, target: { index: 0 } };
   const options = { noise: 0 };
-  const score = async (map: Tensor, more = {}) => (await road.score({ ...context, map, options, ...more })).value as number;
+  const score = async (map: Tensor, more = {}) =>
+    (await road.score({ ...context, map, options, ...more })).value as number;
 
   it('is highest for the perfect map, its negative for the inverted one, near 0 for a random one', async () => {
     const best = await score(mapOf(region));
@@ -86,20 +92,31 @@ describe('ROAD', () => {
   });
 
   it('has a known curve where only background is removed', async () => {
-    const { curve } = await road.score({ ...context, map: mapOf(region), options: { noise: 0, shares: [1 / 6, 0.5] } });
-    // 20 of 120 pixels most relevant first: all the region goes, black around it: 0. Least relevant first: all of it stays.
+    const { curve } = await road.score({
+      ...context,
+      map: mapOf(region),
+      options: { noise: 0, shares: [1 / 6, 0.5] },
+    });
+    // 20 of 120 pixels most relevant first: all the region goes, black around it: 0. Least relevant
+    // first: all of it stays.
     expect(curve).toEqual({ x: [1 / 6, 0.5], y: [expect.closeTo(0.5, 4), expect.closeTo(0.5, 4)] });
   });
 
   it('turns its sign with the order', async () => {
     const random = createRandom(4);
     const values = Array.from({ length: H * W }, () => random.normal());
-    expect(await score(mapOf(values.map((value) => -value)))).toBeCloseTo(-(await score(mapOf(values))), 4);
+    expect(await score(mapOf(values.map((value) => -value)))).toBeCloseTo(
+      -(await score(mapOf(values))),
+      4,
+    );
   });
 
   it('counts first places with accuracy, draws its noise from the seed', async () => {
-    // At a tenth, 12 of the region's 20 pixels are filled in from the other 8, and the class stays first.
-    expect((await road.score({ ...context, map: mapOf(region), preset: 'accuracy', options })).value).toBeCloseTo(4 / 9, 12);
+    // At a tenth, 12 of the region's 20 pixels are filled in from the other 8, and the class stays
+    // first.
+    expect(
+      (await road.score({ ...context, map: mapOf(region), preset: 'accuracy', options })).value,
+    ).toBeCloseTo(4 / 9, 12);
     const noisy = (seed: number) => road.score({ ...context, map: mapOf(region), seed });
     expect(await noisy(1)).toEqual(await noisy(1));
     expect((await noisy(1)).value).not.toBe((await noisy(2)).value);

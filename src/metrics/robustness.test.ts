@@ -39,10 +39,17 @@ describe('structural similarity', () => {
           }
         }
         const total = taps.reduce((all, [w]) => all + w, 0);
-        const mean = (of: (u: number, v: number) => number) => taps.reduce((all, [w, u, v]) => all + w * of(u, v), 0) / total;
+        const mean = (of: (u: number, v: number) => number) =>
+          taps.reduce((all, [w, u, v]) => all + w * of(u, v), 0) / total;
         const [mx, my] = [mean((u) => u), mean((_, v) => v)];
-        const [vx, vy, cov] = [mean((u) => (u - mx) ** 2), mean((_, v) => (v - my) ** 2), mean((u, v) => (u - mx) * (v - my))];
-        sum += ((2 * mx * my + 1e-4) * (2 * cov + 9e-4)) / ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4));
+        const [vx, vy, cov] = [
+          mean((u) => (u - mx) ** 2),
+          mean((_, v) => (v - my) ** 2),
+          mean((u, v) => (u - mx) * (v - my)),
+        ];
+        sum +=
+          ((2 * mx * my + 1e-4) * (2 * cov + 9e-4)) /
+          ((mx * mx + my * my + 1e-4) * (vx + vy + 9e-4));
       }
     }
     return sum / (H * W);
@@ -65,7 +72,10 @@ describe('structural similarity', () => {
       [H, W],
       a.data.map((v) => -v),
     );
-    expect(similarityOf(a, negated, { similarity: 'spearman', absolute: false })).toBeCloseTo(-1, 12);
+    expect(similarityOf(a, negated, { similarity: 'spearman', absolute: false })).toBeCloseTo(
+      -1,
+      12,
+    );
     expect(similarityOf(a, negated, { similarity: 'spearman', absolute: true })).toBeCloseTo(1, 12);
     expect(similarityOf(a, negated, { similarity: 'ssim', absolute: true })).toBeCloseTo(1, 5);
   });
@@ -76,7 +86,9 @@ describe('max-sensitivity', () => {
 
   it('is 0 for a method that never moves', async () => {
     const map = randomMap(1);
-    expect((await maxSensitivity.score({ ...context, map, explain: async () => map })).value).toBe(0);
+    expect((await maxSensitivity.score({ ...context, map, explain: async () => map })).value).toBe(
+      0,
+    );
   });
 
   it('is the largest relative move over draws in the cube, for a method whose map is the picture', async () => {
@@ -88,7 +100,12 @@ describe('max-sensitivity', () => {
       moves.push(Math.hypot(...deltas) / Math.hypot(...map.data));
       return tensor([H, W], (moved as Tensor).data);
     };
-    const { value, preset } = await maxSensitivity.score({ ...context, map, explain, options: { radius: 0.1, samples: 5 } });
+    const { value, preset } = await maxSensitivity.score({
+      ...context,
+      map,
+      explain,
+      options: { radius: 0.1, samples: 5 },
+    });
     expect(moves).toHaveLength(5);
     expect(value).toBeCloseTo(Math.max(...moves), 6);
     expect(value).toBeGreaterThan((0.9 * 0.2) / Math.sqrt(3)); // radius / |x| / √3 for uniform draws
@@ -96,8 +113,18 @@ describe('max-sensitivity', () => {
   });
 
   it('has no value for a map of zeros and asks for a way to explain', async () => {
-    expect((await maxSensitivity.score({ ...context, map: tensor([H, W]), explain: async () => tensor([H, W]) })).value).toBeNull();
-    await expect(maxSensitivity.score({ ...context, map: randomMap(1) })).rejects.toThrow('max-sensitivity: runs the method again and needs `explain`');
+    expect(
+      (
+        await maxSensitivity.score({
+          ...context,
+          map: tensor([H, W]),
+          explain: async () => tensor([H, W]),
+        })
+      ).value,
+    ).toBeNull();
+    await expect(maxSensitivity.score({ ...context, map: randomMap(1) })).rejects.toThrow(
+      'max-sensitivity: runs the method again and needs `explain`',
+    );
   });
 });
 
@@ -106,12 +133,17 @@ describe('random logit', () => {
   const map = randomMap(1);
 
   it('is 1 for a method that says the same for every class, -1 for one that says the opposite', async () => {
-    expect((await randomLogit.score({ ...context, map, explain: async () => map })).value).toBeCloseTo(1, 5);
+    expect(
+      (await randomLogit.score({ ...context, map, explain: async () => map })).value,
+    ).toBeCloseTo(1, 5);
     const opposite = tensor(
       [H, W],
       map.data.map((v) => -v),
     );
-    expect((await randomLogit.score({ ...context, map, preset: 'ranks', explain: async () => opposite })).value).toBeCloseTo(-1, 12);
+    expect(
+      (await randomLogit.score({ ...context, map, preset: 'ranks', explain: async () => opposite }))
+        .value,
+    ).toBeCloseTo(-1, 12);
   });
 
   it('asks for other classes only, each once', async () => {
@@ -121,8 +153,17 @@ describe('random logit', () => {
       asked.push(target?.index as number);
       return randomMap(2);
     };
-    await randomLogit.score({ ...context, model: many, target: { index: 2 }, map, explain, options: { classes: 9 } });
+    await randomLogit.score({
+      ...context,
+      model: many,
+      target: { index: 2 },
+      map,
+      explain,
+      options: { classes: 9 },
+    });
     expect(asked.sort()).toEqual([0, 1, 3, 4]);
-    await expect(randomLogit.score({ ...context, model: { ...model, labels: ['a'] }, map, explain })).rejects.toThrow('one class only');
+    await expect(
+      randomLogit.score({ ...context, model: { ...model, labels: ['a'] }, map, explain }),
+    ).rejects.toThrow('one class only');
   });
 });

@@ -24,13 +24,20 @@ function randomMap(seed: number) {
   return mapOf(Array.from({ length: H * W }, () => random.uniform()));
 }
 
-const localisation = [pixelAccuracy, meanIou, averagePrecision, relevanceMass, relevanceRank] as const;
+const localisation = [
+  pixelAccuracy,
+  meanIou,
+  averagePrecision,
+  relevanceMass,
+  relevanceRank,
+] as const;
 
 describe('the measures of a map as a segmentation', () => {
   it.each(localisation.map((metric) => [metric.name, metric] as const))(
     '%s: 1 for the perfect map, less for random ones, least for the inverted',
     async (_, metric) => {
-      const score = async (map: typeof perfect) => (await metric.score({ map, mask: object })).value as number;
+      const score = async (map: typeof perfect) =>
+        (await metric.score({ map, mask: object })).value as number;
       expect(await score(perfect)).toBe(1);
       const worst = await score(inverted);
       for (const seed of [1, 2, 3]) {
@@ -38,7 +45,8 @@ describe('the measures of a map as a segmentation', () => {
         expect(value).toBeLessThan(0.8);
         if (metric !== averagePrecision) expect(value).toBeGreaterThan(worst);
       }
-      // All scores of the inverted map are tied, the wrong half first: precision 0, then one half for all.
+      // All scores of the inverted map are tied, the wrong half first: precision 0, then one half
+      // for all.
       expect(worst).toBe(metric === averagePrecision ? 0.5 : 0);
     },
   );
@@ -47,8 +55,12 @@ describe('the measures of a map as a segmentation', () => {
     '%s: no value without an object, or where all of it is void',
     async (_, metric) => {
       const nothing = { value: null, reason: 'the mask has no object pixel' };
-      expect(await metric.score({ map: perfect, mask: new Uint8Array(H * W) })).toMatchObject(nothing);
-      expect(await metric.score({ map: perfect, mask: object, void: object })).toMatchObject(nothing);
+      expect(await metric.score({ map: perfect, mask: new Uint8Array(H * W) })).toMatchObject(
+        nothing,
+      );
+      expect(await metric.score({ map: perfect, mask: object, void: object })).toMatchObject(
+        nothing,
+      );
     },
   );
 
@@ -57,9 +69,15 @@ describe('the measures of a map as a segmentation', () => {
       const both = 10 * Math.max(0, 10 - by);
       const wrong = 200 - 2 * both;
       const map = shifted(by);
-      expect((await pixelAccuracy.score({ map, mask: object })).value).toBeCloseTo((600 - wrong) / 600, 12);
+      expect((await pixelAccuracy.score({ map, mask: object })).value).toBeCloseTo(
+        (600 - wrong) / 600,
+        12,
+      );
       const neither = 600 - both - wrong;
-      expect((await meanIou.score({ map, mask: object })).value).toBeCloseTo((both / (both + wrong) + neither / (neither + wrong)) / 2, 12);
+      expect((await meanIou.score({ map, mask: object })).value).toBeCloseTo(
+        (both / (both + wrong) + neither / (neither + wrong)) / 2,
+        12,
+      );
       expect((await relevanceMass.score({ map, mask: object })).value).toBeCloseTo(both / 100, 12);
       expect((await relevanceRank.score({ map, mask: object })).value).toBeCloseTo(both / 100, 12);
     }
@@ -70,32 +88,52 @@ describe('the measures of a map as a segmentation', () => {
     const map = shifted(4);
     expect((await relevanceMass.score({ map, mask: object, void: left })).value).toBe(1);
     expect((await iou.score({ map, mask: object, void: left })).value).toBeCloseTo(60 / 100, 12);
-    expect((await pixelAccuracy.score({ map, mask: object, void: left })).value).toBeCloseTo(260 / 300, 12);
-    expect((await relevanceRank.score({ map, mask: object, void: left })).value).toBeCloseTo(0.6 + 0 / 100, 12);
-    expect((await pointingGame.score({ map: mapOf(left), mask: object, void: left })).value).toBe(0);
+    expect((await pixelAccuracy.score({ map, mask: object, void: left })).value).toBeCloseTo(
+      260 / 300,
+      12,
+    );
+    expect((await relevanceRank.score({ map, mask: object, void: left })).value).toBeCloseTo(
+      0.6 + 0 / 100,
+      12,
+    );
+    expect((await pointingGame.score({ map: mapOf(left), mask: object, void: left })).value).toBe(
+      0,
+    );
   });
 
   it('cut at the mean, as in published tables, or at a share of the range', async () => {
     const ramp = tensor([1, 4], Float32Array.of(0, 1, 2, 9)); // mean 3
     const mask = Uint8Array.of(0, 0, 1, 1);
     expect((await pixelAccuracy.score({ map: ramp, mask })).value).toBe(0.75);
-    expect((await pixelAccuracy.score({ map: ramp, mask, options: { threshold: 0.2 } })).value).toBe(1);
+    expect(
+      (await pixelAccuracy.score({ map: ramp, mask, options: { threshold: 0.2 } })).value,
+    ).toBe(1);
   });
 });
 
 describe('the level of the data set', () => {
   it('sums before it divides', async () => {
-    const scores = await Promise.all([shifted(0), shifted(5), perfect].map((map, i) => meanIou.score({ map, mask: i < 2 ? object : new Uint8Array(H * W) })));
+    const scores = await Promise.all(
+      [shifted(0), shifted(5), perfect].map((map, i) =>
+        meanIou.score({ map, mask: i < 2 ? object : new Uint8Array(H * W) }),
+      ),
+    );
     const foreground = (100 + 50) / (100 + 150);
     const background = (500 + 450) / (500 + 550);
-    expect(dataSetLevel(scores)).toEqual({ value: expect.closeTo((foreground + background) / 2, 12), count: 2, excluded: 1 });
+    expect(dataSetLevel(scores)).toEqual({
+      value: expect.closeTo((foreground + background) / 2, 12),
+      count: 2,
+      excluded: 1,
+    });
     expect(dataSetLevel([])).toEqual({ value: null, count: 0, excluded: 0 });
   });
 
   it('does not count a class that is nowhere', async () => {
     const all = new Uint8Array(4).fill(1);
     const map = tensor([1, 4], Float32Array.of(0, 1, 1, 1));
-    expect((await meanIou.score({ map, mask: all, void: Uint8Array.of(1, 0, 0, 0) })).value).toBe(1);
+    expect((await meanIou.score({ map, mask: all, void: Uint8Array.of(1, 0, 0, 0) })).value).toBe(
+      1,
+    );
   });
 });
 
@@ -121,23 +159,38 @@ describe('average precision', () => {
       values.set([0, 1]);
       const mask = Uint8Array.from({ length: 40 }, () => random.integer(2));
       const [map, list, truth] = [tensor([5, 8], values), Array.from(values), Array.from(mask)];
-      expect((await averagePrecision.score({ map, mask, preset: 'object' })).value).toBeCloseTo(replica(list, truth), 12);
-      const both = replica([...list.map((x) => 1 - x), ...list], [...truth.map((x) => 1 - x), ...truth]);
+      expect((await averagePrecision.score({ map, mask, preset: 'object' })).value).toBeCloseTo(
+        replica(list, truth),
+        12,
+      );
+      const both = replica(
+        [...list.map((x) => 1 - x), ...list],
+        [...truth.map((x) => 1 - x), ...truth],
+      );
       expect((await averagePrecision.score({ map, mask })).value).toBeCloseTo(both, 12);
     }
   });
 
   it('of a constant map is the share of the object, or one half with both classes where the map is 0', async () => {
     const map = mapOf(new Float32Array(H * W).fill(3));
-    expect((await averagePrecision.score({ map, mask: object, preset: 'object' })).value).toBeCloseTo(1 / 6, 12);
+    expect(
+      (await averagePrecision.score({ map, mask: object, preset: 'object' })).value,
+    ).toBeCloseTo(1 / 6, 12);
     // The background's scores, all 1, come first: 500 of 600 right, then all 1200 with 600 right.
-    expect((await averagePrecision.score({ map, mask: object })).value).toBeCloseTo((5 / 6) * (5 / 6) + (1 / 6) * (1 / 2), 12);
+    expect((await averagePrecision.score({ map, mask: object })).value).toBeCloseTo(
+      (5 / 6) * (5 / 6) + (1 / 6) * (1 / 2),
+      12,
+    );
   });
 });
 
 describe('the row-wise F1 of published tables', () => {
   it('is the mean over rows; rows of neither count 0', async () => {
-    const { value, preset } = await f1.score({ map: perfect, mask: object, preset: 'chefer-2021-rows' });
+    const { value, preset } = await f1.score({
+      map: perfect,
+      mask: object,
+      preset: 'chefer-2021-rows',
+    });
     expect(value).toBe(10 / 20); // perfect, and still no more than the share of rows with an object
     expect(preset).toBe('chefer-2021-rows');
     const half = await f1.score({ map: shifted(5), mask: object, preset: 'chefer-2021-rows' });
@@ -145,7 +198,10 @@ describe('the row-wise F1 of published tables', () => {
   });
 
   it('is never the default', async () => {
-    expect(await f1.score({ map: perfect, mask: object })).toMatchObject({ value: 1, preset: 'iassa-2020' });
+    expect(await f1.score({ map: perfect, mask: object })).toMatchObject({
+      value: 1,
+      preset: 'iassa-2020',
+    });
   });
 });
 
@@ -155,9 +211,17 @@ describe('relevance', () => {
 
   it('mass takes the positive part, the size or the square', async () => {
     expect((await relevanceMass.score({ map, mask })).value).toBeCloseTo(1 / 4, 12);
-    expect((await relevanceMass.score({ map, mask, preset: 'absolute' })).value).toBeCloseTo(3 / 6, 12);
-    expect((await relevanceMass.score({ map, mask, preset: 'squared' })).value).toBeCloseTo(5 / 14, 12);
-    expect(await relevanceMass.score({ map: tensor([1, 4], Float32Array.of(-1, -1, 0, 0)), mask })).toMatchObject({
+    expect((await relevanceMass.score({ map, mask, preset: 'absolute' })).value).toBeCloseTo(
+      3 / 6,
+      12,
+    );
+    expect((await relevanceMass.score({ map, mask, preset: 'squared' })).value).toBeCloseTo(
+      5 / 14,
+      12,
+    );
+    expect(
+      await relevanceMass.score({ map: tensor([1, 4], Float32Array.of(-1, -1, 0, 0)), mask }),
+    ).toMatchObject({
       value: null,
       reason: 'the map has no relevance',
     });
@@ -171,6 +235,8 @@ describe('relevance', () => {
   it('is the energy of the pointing game', async () => {
     const energy = await pointingGame.score({ map, mask, preset: 'energy' });
     expect(energy).toMatchObject({ value: 0.25, preset: 'energy' });
-    expect((await pointingGame.score({ map: tensor([1, 4]), mask, preset: 'energy' })).value).toBeNull();
+    expect(
+      (await pointingGame.score({ map: tensor([1, 4]), mask, preset: 'energy' })).value,
+    ).toBeNull();
   });
 });

@@ -2,20 +2,21 @@ import { z } from 'zod';
 import { defineMetric } from './metric.ts';
 
 /**
- * Sparseness: the Gini index of the map's absolute values, 0 (all pixels alike) … 1 (one pixel holds all; (n-1)/n exactly),
- * higher is sparser.
+ * Sparseness: the Gini index of the map's absolute values, 0 (all pixels alike) … 1 (one pixel
+ * holds all; (n-1)/n exactly), higher is sparser.
  *
  *   G = sum_i (2 i - n - 1) a_(i) / (n sum_i a_i),  a_(1) <= … <= a_(n) the sorted |map|
  *
- * A map of zeros gives no value.
- * Source: Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ICML 2020.
+ * A map of zeros gives no value. Source: Chalasani et al., Concise Explanations of Neural Networks
+ * using Adversarial Training, ICML 2020.
  */
 export const sparseness = defineMetric({
   name: 'sparseness',
   title: 'Sparseness',
   direction: 'higher',
   range: [0, 1],
-  paper: 'Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ICML 2020',
+  paper:
+    'Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ICML 2020',
   needs: [],
   presets: { gini: {} },
   options: z.object({}),
@@ -27,6 +28,8 @@ export const sparseness = defineMetric({
       weighted += (2 * (i + 1) - n - 1) * value;
       sum += value;
     });
-    return sum > 0 ? { value: weighted / (n * sum) } : { value: null, reason: 'the map is zero everywhere' };
+    return sum > 0
+      ? { value: weighted / (n * sum) }
+      : { value: null, reason: 'the map is zero everywhere' };
   },
 });

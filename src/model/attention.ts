@@ -13,7 +13,10 @@ export interface FoundAttention extends AttentionMap {
 /** Operators that pass attention on as it is. */
 const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
 
-/** The graph in which attention is looked for: fused operators are taken apart, so that their softmax is a tensor. */
+/**
+ * The graph in which attention is looked for: fused operators are taken apart, so that their
+ * softmax is a tensor.
+ */
 export function attentionGraph(model: OnnxModel): Graph {
   return prepareGraph(model);
 }
@@ -38,7 +41,14 @@ function attentionOf(
 ): FoundAttention | undefined {
   const sizes = shape?.filter((dim) => typeof dim === 'number');
   const product = weighedValues(graph, name);
-  if (!sizes || sizes.length !== shape?.length || sizes.length < 3 || sizes.length > 5 || product === undefined) return undefined;
+  if (
+    !sizes ||
+    sizes.length !== shape?.length ||
+    sizes.length < 3 ||
+    sizes.length > 5 ||
+    product === undefined
+  )
+    return undefined;
   const [queries, keys] = sizes.slice(-2);
   const lead = sizes.slice(0, -2);
   // [n · heads, q, k], [n, heads, q, k], [n · windows, heads, q, k] or [n, windows, heads, q, k]
@@ -48,13 +58,18 @@ function attentionOf(
 }
 
 /**
- * The attention maps of a graph in the order of its blocks: every softmax [.., queries, keys] that is multiplied with
- * values. Sizes are read off the shapes that one picture gives.
+ * The attention maps of a graph in the order of its blocks: every softmax [.., queries, keys] that
+ * is multiplied with values. Sizes are read off the shapes that one picture gives.
  */
-export function findAttentionMaps(graph: Graph, { name, layout, channels, height, width }: ClassifierInput): FoundAttention[] {
+export function findAttentionMaps(
+  graph: Graph,
+  { name, layout, channels, height, width }: ClassifierInput,
+): FoundAttention[] {
   const shape = layout === 'NCHW' ? [1, channels, height, width] : [1, height, width, channels];
   const types = inferShapes(graph, { inputs: { [name]: shape } });
   const heard = tokensHeard(graph, types, name);
   const softmaxes = graph.nodes.filter((node) => node.opType === 'Softmax');
-  return softmaxes.flatMap((node) => attentionOf(graph, node, types.get(node.outputs[0])?.shape, heard) ?? []);
+  return softmaxes.flatMap(
+    (node) => attentionOf(graph, node, types.get(node.outputs[0])?.shape, heard) ?? [],
+  );
 }

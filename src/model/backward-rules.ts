@@ -15,7 +15,9 @@ import {
 import { type Graph, type OnnxModel, withGraph } from '../onnx/index.ts';
 import type { BackwardRules } from './model.ts';
 
-/** y = max(x, 0), as DeconvNet has it: dx = max(dy, 0); the gate of the forward pass is left out. */
+/**
+ * y = max(x, 0), as DeconvNet has it: dx = max(dy, 0); the gate of the forward pass is left out.
+ */
 const deconvRelu: GradientRule = (at, [dy]) => [at.ops.op('Relu', [dy])];
 
 /** The rule of the table, then max(·, 0): for Relu dx = max(dy, 0) [y > 0]. */
@@ -28,8 +30,9 @@ function clamped(operator: string): GradientRule {
 }
 
 /**
- * The ReLU and the cut at 6 of a ReLU6 are two steps: y = min(max(x, 0), 6). The second keeps its own gradient, so that
- * guided: dx = max(dy, 0) [0 < y < 6], and DeconvNet: dx = max(dy [y < 6], 0).
+ * The ReLU and the cut at 6 of a ReLU6 are two steps: y = min(max(x, 0), 6). The second keeps its
+ * own gradient, so that guided: dx = max(dy, 0) [0 < y < 6], and DeconvNet: dx = max(dy [y < 6],
+ * 0).
  */
 const deconvClip: GradientRule = (at, [dy]) => {
   const high = at.node.attributes.get('max');
@@ -51,12 +54,22 @@ interface Ready {
   readonly reference: string | null;
 }
 
-function ready(graph: Graph, rules: BackwardRules, input: string, keep: ReadonlySet<string>): Ready {
+function ready(
+  graph: Graph,
+  rules: BackwardRules,
+  input: string,
+  keep: ReadonlySet<string>,
+): Ready {
   if (rules === 'deep-lift') {
     const referenced = withReference(graph, input);
-    return { graph: referenced.graph, rules: deepLiftRules(referenced), reference: referenced.reference };
+    return {
+      graph: referenced.graph,
+      rules: deepLiftRules(referenced),
+      reference: referenced.reference,
+    };
   }
-  if (rules === 'transformer-attribution') return { graph, rules: transformerAttributionRules(graph), reference: null };
+  if (rules === 'transformer-attribution')
+    return { graph, rules: transformerAttributionRules(graph), reference: null };
   if (typeof rules === 'string') return { graph, rules: tables[rules], reference: null };
   const folded = foldBatchNormalization(graph, keep);
   return { graph: folded, rules: lrpRules(folded, rules), reference: null };
@@ -82,9 +95,20 @@ export interface Differentiated {
 }
 
 /** The model that also goes backward by `rules`. */
-export function differentiate(model: OnnxModel, { of, wrt, outputs, rules, input }: Differentiation): Differentiated {
+export function differentiate(
+  model: OnnxModel,
+  { of, wrt, outputs, rules, input }: Differentiation,
+): Differentiated {
   const keep = [of, ...wrt, ...outputs];
-  const { graph, rules: entries, reference } = ready(prepareGraph(model, { keep }), rules, input, new Set(keep));
-  const { graph: whole, cotangent, gradients } = gradientGraph(graph, { of, wrt, outputs, rules: entries });
+  const {
+    graph,
+    rules: entries,
+    reference,
+  } = ready(prepareGraph(model, { keep }), rules, input, new Set(keep));
+  const {
+    graph: whole,
+    cotangent,
+    gradients,
+  } = gradientGraph(graph, { of, wrt, outputs, rules: entries });
   return { model: withGraph({ ...model, functions: [] }, whole), cotangent, gradients, reference };
 }

@@ -20,7 +20,10 @@ const COLOURS = { black: [0, 0, 0], grey: [128, 128, 128], white: [255, 255, 255
 function meanColour(input: Tensor): Tensor {
   const [, channels, height, width] = input.shape;
   const area = height * width;
-  const means = Float32Array.from({ length: channels }, (_, c) => input.data.subarray(c * area, (c + 1) * area).reduce((sum, x) => sum + x, 0) / area);
+  const means = Float32Array.from(
+    { length: channels },
+    (_, c) => input.data.subarray(c * area, (c + 1) * area).reduce((sum, x) => sum + x, 0) / area,
+  );
   return tensor([1, channels, 1, 1], means);
 }
 

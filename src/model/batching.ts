@@ -3,7 +3,9 @@ import { isAllocationFailure } from '../runtime/onnxruntime.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import type { RunOptions } from './model.ts';
 
-/** The most pictures one session call may hold; shrinks for good when the runtime fails to allocate. */
+/**
+ * The most pictures one session call may hold; shrinks for good when the runtime fails to allocate.
+ */
 export interface BatchLimit {
   size: number;
 }
@@ -13,19 +15,31 @@ export interface BatchLimit {
  * A batch the runtime has no memory for is halved and tried again.
  * @throws FoveaError `out-of-memory` if not even one picture fits, `cancelled` if the signal fires.
  */
-export async function forEachBatch(total: number, limit: BatchLimit, options: RunOptions, run: (from: number, to: number) => Promise<void>): Promise<void> {
+export async function forEachBatch(
+  total: number,
+  limit: BatchLimit,
+  options: RunOptions,
+  run: (from: number, to: number) => Promise<void>,
+): Promise<void> {
   checkBatchSize(options.batchSize);
   for (let from = 0; from < total; ) {
     throwIfCancelled(options.signal);
-    const to = Math.min(total, from + Math.min(limit.size, options.batchSize ?? Number.POSITIVE_INFINITY));
+    const to = Math.min(
+      total,
+      from + Math.min(limit.size, options.batchSize ?? Number.POSITIVE_INFINITY),
+    );
     try {
       await run(from, to);
     } catch (error) {
       if (!isAllocationFailure(error)) throw error;
       if (to - from === 1) {
-        throw new FoveaError('out-of-memory', 'the runtime could not allocate memory for a single picture: use a smaller model or input size', {
-          cause: error,
-        });
+        throw new FoveaError(
+          'out-of-memory',
+          'the runtime could not allocate memory for a single picture: use a smaller model or input size',
+          {
+            cause: error,
+          },
+        );
       }
       limit.size = Math.ceil((to - from) / 2);
       continue;
@@ -35,7 +49,10 @@ export async function forEachBatch(total: number, limit: BatchLimit, options: Ru
   }
 }
 
-/** Runs `total` pictures in batches and puts their rows together as [total, columns]; errors as `forEachBatch`. */
+/**
+ * Runs `total` pictures in batches and puts their rows together as [total, columns]; errors as
+ * `forEachBatch`.
+ */
 export async function runInBatches(
   total: number,
   columns: number,
@@ -44,7 +61,9 @@ export async function runInBatches(
   run: (from: number, to: number) => Promise<Float32Array>,
 ): Promise<Tensor> {
   const result = new Float32Array(total * columns);
-  await forEachBatch(total, limit, options, async (from, to) => result.set(await run(from, to), from * columns));
+  await forEachBatch(total, limit, options, async (from, to) =>
+    result.set(await run(from, to), from * columns),
+  );
   return tensor([total, columns], result);
 }
 
@@ -61,7 +80,8 @@ export function padBatch(batch: Tensor, size: number | null): Tensor {
   const picture = sizeOf(rest);
   const padded = new Float32Array(size * picture);
   padded.set(batch.data);
-  for (let i = count; i < size; i++) padded.set(batch.data.subarray((count - 1) * picture, count * picture), i * picture);
+  for (let i = count; i < size; i++)
+    padded.set(batch.data.subarray((count - 1) * picture, count * picture), i * picture);
   return tensor([size, ...rest], padded);
 }
 

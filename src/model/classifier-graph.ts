@@ -1,5 +1,15 @@
 import { FoveaError } from '../errors.ts';
-import { type Dim, dataInputs, type Graph, type Node, producersOf, type Shape, type TensorType, tensorNumbers, type ValueInfo } from '../onnx/index.ts';
+import {
+  type Dim,
+  dataInputs,
+  type Graph,
+  type Node,
+  producersOf,
+  type Shape,
+  type TensorType,
+  tensorNumbers,
+  type ValueInfo,
+} from '../onnx/index.ts';
 
 /** The picture input of a classifier. */
 export interface ClassifierInput {
@@ -44,27 +54,41 @@ function layoutOf(graph: Graph, info: ValueInfo, shape: Shape): 'NCHW' | 'NHWC' 
   if (isChannels(a) && !isChannels(c)) return 'NCHW';
   if (isChannels(c) && !isChannels(a)) return 'NHWC';
   if (convChannels(graph, info.name) !== undefined) return 'NCHW';
-  const transposed = graph.nodes.some((node) => node.opType === 'Transpose' && node.inputs[0] === info.name);
+  const transposed = graph.nodes.some(
+    (node) => node.opType === 'Transpose' && node.inputs[0] === info.name,
+  );
   return transposed ? 'NHWC' : 'NCHW';
 }
 
 /**
- * Finds the picture among a graph's inputs. `size` fills in a height and width that the graph leaves open.
+ * Finds the picture among a graph's inputs. `size` fills in a height and width that the graph
+ * leaves open.
  * @throws FoveaError `model` if there is none, or if the graph needs other inputs too.
  */
 export function findInput(graph: Graph, size: readonly [number, number]): ClassifierInput {
   const inputs = dataInputs(graph);
   const listed = inputs.map(describeInfo).join(', ') || 'none';
-  const pictures = inputs.filter((info) => info.shape?.length === 4 && INPUT_TYPES.some((type) => type === info.type));
+  const pictures = inputs.filter(
+    (info) => info.shape?.length === 4 && INPUT_TYPES.some((type) => type === info.type),
+  );
   if (pictures.length !== 1 || inputs.length !== 1) {
-    throw new FoveaError('model', `no image classifier: expected one input of four dimensions (batch, channels, height, width), found ${listed}`);
+    throw new FoveaError(
+      'model',
+      `no image classifier: expected one input of four dimensions (batch, channels, height, width), found ${listed}`,
+    );
   }
   const [info] = pictures;
   const shape = info.shape as Shape;
   const layout = layoutOf(graph, info, shape);
-  const [channelDim, heightDim, widthDim] = layout === 'NCHW' ? shape.slice(1) : [shape[3], shape[1], shape[2]];
-  const channels = typeof channelDim === 'number' ? channelDim : (convChannels(graph, info.name) ?? 3);
-  if (!isChannels(channels)) throw new FoveaError('model', `no image classifier: its input ${describeInfo(info)} has ${channels} channels, expected 1 or 3`);
+  const [channelDim, heightDim, widthDim] =
+    layout === 'NCHW' ? shape.slice(1) : [shape[3], shape[1], shape[2]];
+  const channels =
+    typeof channelDim === 'number' ? channelDim : (convChannels(graph, info.name) ?? 3);
+  if (!isChannels(channels))
+    throw new FoveaError(
+      'model',
+      `no image classifier: its input ${describeInfo(info)} has ${channels} channels, expected 1 or 3`,
+    );
   return {
     name: info.name,
     layout,
@@ -76,9 +100,13 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
   };
 }
 
-/** Classes of a score tensor [n, classes], or with axes of size 1 among them; null if unknown, undefined if it is no such thing. */
+/**
+ * Classes of a score tensor [n, classes], or with axes of size 1 among them; null if unknown,
+ * undefined if it is no such thing.
+ */
 function classesOf({ type, shape }: TensorType): number | null | undefined {
-  if (type !== null && !['float32', 'float16', 'float64', 'bfloat16'].includes(type)) return undefined;
+  if (type !== null && !['float32', 'float16', 'float64', 'bfloat16'].includes(type))
+    return undefined;
   if (shape === null) return null;
   if (shape.length < 2) return undefined;
   const rest = shape.slice(1).filter((dim) => dim !== 1);
@@ -88,7 +116,15 @@ function classesOf({ type, shape }: TensorType): number | null | undefined {
 }
 
 /** Operators that move scores about without changing them. */
-const CARRIERS = new Set(['Identity', 'Cast', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Dropout']);
+const CARRIERS = new Set([
+  'Identity',
+  'Cast',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Dropout',
+]);
 
 /** Walks back over carriers to the operator that made a tensor. */
 function maker(producers: ReadonlyMap<string, Node>, name: string): Node | undefined {
@@ -108,15 +144,25 @@ function score(info: ValueInfo, classes: number | null): number {
  */
 export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>): ClassifierOutput {
   const candidates = graph.outputs.flatMap((info) => {
-    const known = info.shape === null || info.shape.some((dim) => typeof dim !== 'number') ? (types.get(info.name) ?? info) : info;
+    const known =
+      info.shape === null || info.shape.some((dim) => typeof dim !== 'number')
+        ? (types.get(info.name) ?? info)
+        : info;
     const classes = classesOf(known);
     return classes === undefined ? [] : [{ info, classes }];
   });
   if (candidates.length === 0) {
-    const listed = graph.outputs.map((info) => describeInfo({ ...info, ...types.get(info.name) })).join(', ') || 'none';
-    throw new FoveaError('model', `no image classifier: expected an output of shape [batch, classes], found ${listed}`);
+    const listed =
+      graph.outputs.map((info) => describeInfo({ ...info, ...types.get(info.name) })).join(', ') ||
+      'none';
+    throw new FoveaError(
+      'model',
+      `no image classifier: expected an output of shape [batch, classes], found ${listed}`,
+    );
   }
-  const best = candidates.reduce((a, b) => (score(b.info, b.classes) > score(a.info, a.classes) ? b : a));
+  const best = candidates.reduce((a, b) =>
+    score(b.info, b.classes) > score(a.info, a.classes) ? b : a,
+  );
   const last = maker(producersOf(graph), best.info.name);
   const ends = last !== undefined && (last.opType === 'Softmax' || last.opType === 'Sigmoid');
   return {
@@ -129,14 +175,19 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
 
 /** Whether the scores end in a sigmoid: independent classes, no softmax over them. */
 export function isSigmoidHead(graph: Graph, output: ClassifierOutput): boolean {
-  return output.probabilities !== null && maker(producersOf(graph), output.probabilities)?.opType === 'Sigmoid';
+  return (
+    output.probabilities !== null &&
+    maker(producersOf(graph), output.probabilities)?.opType === 'Sigmoid'
+  );
 }
 
 /** The constant behind a tensor name, as numbers; undefined if it is none. */
 export function constantOf(graph: Graph, name: string): number[] | undefined {
   const initializer = graph.initializers.get(name);
   if (initializer) return tensorNumbers(initializer);
-  const node = graph.nodes.find((candidate) => candidate.outputs[0] === name && candidate.opType === 'Constant');
+  const node = graph.nodes.find(
+    (candidate) => candidate.outputs[0] === name && candidate.opType === 'Constant',
+  );
   const value = node?.attributes.get('value');
   return value?.type === 'tensor' ? tensorNumbers(value.value) : undefined;
 }

@@ -1,8 +1,19 @@
-import { type Graph, inferTensors, type Node, nodeInputs, type TensorInfo, type TensorType, topologicalSort } from '../onnx/index.ts';
+import {
+  type Graph,
+  inferTensors,
+  type Node,
+  nodeInputs,
+  type TensorInfo,
+  type TensorType,
+  topologicalSort,
+} from '../onnx/index.ts';
 import type { ClassifierInput } from './classifier-graph.ts';
 import type { FeatureMap } from './model.ts';
 
-/** Numbers of class, distillation and register tokens that stand before the patches in known architectures. */
+/**
+ * Numbers of class, distillation and register tokens that stand before the patches in known
+ * architectures.
+ */
 const TOKEN_PREFIXES = [0, 1, 2, 4, 5, 8, 9];
 /** The most of them. */
 export const MOST_PREFIX = Math.max(...TOKEN_PREFIXES);
@@ -30,9 +41,20 @@ const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
 /** Operators whose result has nothing of the picture in it. */
 const SHAPES = new Set(['Shape', 'Size']);
 
-/** Whether a map has the picture's aspect ratio, to a cell; tells channel-last tensors from maps. */
-export function hasAspect(height: number, width: number, picture: { readonly height: number; readonly width: number }): boolean {
-  return height > 1 && width > 1 && Math.abs(height * picture.width - width * picture.height) <= Math.max(picture.width, picture.height);
+/**
+ * Whether a map has the picture's aspect ratio, to a cell; tells channel-last tensors from maps.
+ */
+export function hasAspect(
+  height: number,
+  width: number,
+  picture: { readonly height: number; readonly width: number },
+): boolean {
+  return (
+    height > 1 &&
+    width > 1 &&
+    Math.abs(height * picture.width - width * picture.height) <=
+      Math.max(picture.width, picture.height)
+  );
 }
 
 /** What is known of each tensor of a network. */
@@ -43,17 +65,22 @@ interface Flow {
   readonly readers: ReadonlyMap<string, readonly Node[]>;
   /** Tensors that hang on the picture: constants have none in them. */
   readonly dependent: ReadonlySet<string>;
-  /** Attention, its queries, keys and values, and what is computed with them before learned weights are met. */
+  /**
+   * Attention, its queries, keys and values, and what is computed with them before learned weights
+   * are met.
+   */
   readonly mixed: ReadonlySet<string>;
 }
 
 /** Whether a node multiplies tokens by tokens, as attention does. */
 const isProduct = ({ opType, inputs }: Node, dependent: ReadonlySet<string>): boolean =>
-  opType === 'Attention' || (PRODUCTS.has(opType) && inputs.filter((name) => dependent.has(name)).length > 1);
+  opType === 'Attention' ||
+  (PRODUCTS.has(opType) && inputs.filter((name) => dependent.has(name)).length > 1);
 
 function readersOf(nodes: readonly Node[]): Map<string, Node[]> {
   const readers = new Map<string, Node[]>();
-  for (const node of nodes) for (const name of nodeInputs(node)) readers.set(name, [...(readers.get(name) ?? []), node]);
+  for (const node of nodes)
+    for (const name of nodeInputs(node)) readers.set(name, [...(readers.get(name) ?? []), node]);
   return readers;
 }
 
@@ -73,7 +100,12 @@ function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: str
     const intoProducts = (name: string): boolean => {
       const all = (readers.get(name) ?? []).filter(({ opType }) => !SHAPES.has(opType));
       return (
-        all.length > 0 && all.every((reader) => (WEIGHTED.has(reader.opType) ? isProduct(reader, dependent) : reader.outputs.every((out) => mixed.has(out))))
+        all.length > 0 &&
+        all.every((reader) =>
+          WEIGHTED.has(reader.opType)
+            ? isProduct(reader, dependent)
+            : reader.outputs.every((out) => mixed.has(out)),
+        )
       );
     };
     for (const output of node.outputs) if (intoProducts(output)) mixed.add(output);
@@ -81,9 +113,13 @@ function flowOf(graph: Graph, types: ReadonlyMap<string, TensorType>, input: str
   return { nodes, known: inferTensors(graph), types, readers, dependent, mixed };
 }
 
-const shapeOf = ({ types }: Flow, name: string): TensorType['shape'] | undefined => types.get(name)?.shape;
+const shapeOf = ({ types }: Flow, name: string): TensorType['shape'] | undefined =>
+  types.get(name)?.shape;
 
-/** Tensors with weights after them; maps without are the class scores of each cell, where the classifier is a convolution. */
+/**
+ * Tensors with weights after them; maps without are the class scores of each cell, where the
+ * classifier is a convolution.
+ */
 function beforeWeights({ nodes }: Flow): Set<string> {
   const reached = new Set<string>();
   for (const node of nodes.toReversed()) {
@@ -93,30 +129,44 @@ function beforeWeights({ nodes }: Flow): Set<string> {
   return reached;
 }
 
-/** The tokens that a node takes, if it takes none but those that stand before the patches: `x[:, 0]`. */
+/**
+ * The tokens that a node takes, if it takes none but those that stand before the patches: `x[:,
+ * 0]`.
+ */
 function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
   const shape = shapeOf(flow, node.inputs[0]);
   const length = shape?.[1];
   if (shape?.length !== 3 || typeof length !== 'number') return undefined;
-  const numbers = (index: number): readonly number[] => flow.known.get(node.inputs[index] ?? '')?.value?.map(Number) ?? [];
+  const numbers = (index: number): readonly number[] =>
+    flow.known.get(node.inputs[index] ?? '')?.value?.map(Number) ?? [];
   if (node.opType === 'Gather') {
     const axis = node.attributes.get('axis');
     const indices = numbers(1);
-    const areFirst = indices.length > 0 && indices.every((index) => index >= 0 && index < MOST_PREFIX && index < length - 1);
+    const areFirst =
+      indices.length > 0 &&
+      indices.every((index) => index >= 0 && index < MOST_PREFIX && index < length - 1);
     return axis?.type === 'int' && Number(axis.value) === 1 && areFirst ? indices : undefined;
   }
   if (node.opType !== 'Slice' || node.inputs.length < 4) return undefined;
   const [end] = numbers(2);
-  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= MOST_PREFIX ? Array.from({ length: end }, (_, i) => i) : undefined;
+  return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= MOST_PREFIX
+    ? Array.from({ length: end }, (_, i) => i)
+    : undefined;
 }
 
 /** What the outputs listen to. */
 interface Hearing {
   /** Tensors that have a say in the outputs. */
   readonly reached: ReadonlySet<string>;
-  /** Those whose patches have: after the last attention of a transformer that answers from its class token only that token has. */
+  /**
+   * Those whose patches have: after the last attention of a transformer that answers from its class
+   * token only that token has.
+   */
   readonly heard: ReadonlySet<string>;
-  /** Tokens before the patches that are taken from a tensor one by one, with no attention in between. */
+  /**
+   * Tokens before the patches that are taken from a tensor one by one, with no attention in
+   * between.
+   */
   readonly picked: ReadonlyMap<string, ReadonlySet<number>>;
 }
 
@@ -129,7 +179,8 @@ function heardByOutputs(flow: Flow, graph: Graph): Hearing {
     const mixes = isProduct(node, flow.dependent);
     const own = pickedTokens(flow, node);
     const patches = own === undefined && (mixes || node.outputs.some((name) => heard.has(name)));
-    const tokens = own ?? (mixes ? [] : node.outputs.flatMap((name) => [...(picked.get(name) ?? [])]));
+    const tokens =
+      own ?? (mixes ? [] : node.outputs.flatMap((name) => [...(picked.get(name) ?? [])]));
     for (const name of nodeInputs(node)) {
       reached.add(name);
       if (patches) heard.add(name);
@@ -139,7 +190,10 @@ function heardByOutputs(flow: Flow, graph: Graph): Hearing {
   return { reached, heard, picked };
 }
 
-/** Whether the patches that a tensor holds have a say in the outputs, and which single tokens before them. */
+/**
+ * Whether the patches that a tensor holds have a say in the outputs, and which single tokens before
+ * them.
+ */
 export function tokensHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string) {
   const { heard, picked } = heardByOutputs(flowOf(graph, types, input), graph);
   return (tensor: string): { readonly patches: boolean; readonly picked: readonly number[] } => ({
@@ -148,12 +202,21 @@ export function tokensHeard(graph: Graph, types: ReadonlyMap<string, TensorType>
   });
 }
 
-/** Tensors that all of the picture's way to the outputs leads through: the stream of a transformer, and no step within a block. */
-function bottlenecks({ nodes, dependent, readers }: Flow, input: string, reached: ReadonlySet<string>): Set<string> {
+/**
+ * Tensors that all of the picture's way to the outputs leads through: the stream of a transformer,
+ * and no step within a block.
+ */
+function bottlenecks(
+  { nodes, dependent, readers }: Flow,
+  input: string,
+  reached: ReadonlySet<string>,
+): Set<string> {
   const position = new Map(nodes.map((node, i) => [node, i]));
   const found = new Set<string>();
   const lastReader = (name: string): number => {
-    const relevant = (readers.get(name) ?? []).filter(({ outputs }) => outputs.some((each) => dependent.has(each) && reached.has(each)));
+    const relevant = (readers.get(name) ?? []).filter(({ outputs }) =>
+      outputs.some((each) => dependent.has(each) && reached.has(each)),
+    );
     return Math.max(-1, ...relevant.map((reader) => position.get(reader) ?? -1));
   };
   let open = lastReader(input); // the last node that reads something from before the current one
@@ -165,27 +228,54 @@ function bottlenecks({ nodes, dependent, readers }: Flow, input: string, reached
   return found;
 }
 
-/** The grids that a sequence of tokens or a channel-last map can have: those of maps before it, and those halved. */
-function gridsAfter(maps: Iterable<FeatureMap>): { readonly height: number; readonly width: number; readonly halvings: number }[] {
+/**
+ * The grids that a sequence of tokens or a channel-last map can have: those of maps before it, and
+ * those halved.
+ */
+function gridsAfter(
+  maps: Iterable<FeatureMap>,
+): { readonly height: number; readonly width: number; readonly halvings: number }[] {
   return [...maps].flatMap(({ height, width }) =>
-    Array.from({ length: HALVINGS + 1 }, (_, halvings) => ({ height: Math.ceil(height / 2 ** halvings), width: Math.ceil(width / 2 ** halvings), halvings })),
+    Array.from({ length: HALVINGS + 1 }, (_, halvings) => ({
+      height: Math.ceil(height / 2 ** halvings),
+      width: Math.ceil(width / 2 ** halvings),
+      halvings,
+    })),
   );
 }
 
-/** A tensor as a map of the picture, if it can be one; `before` are the maps that were found before it. */
-function asMap(flow: Flow, name: string, stream: ReadonlySet<string>, input: ClassifierInput, before: Iterable<FeatureMap>): FeatureMap | undefined {
+/**
+ * A tensor as a map of the picture, if it can be one; `before` are the maps that were found before
+ * it.
+ */
+function asMap(
+  flow: Flow,
+  name: string,
+  stream: ReadonlySet<string>,
+  input: ClassifierInput,
+  before: Iterable<FeatureMap>,
+): FeatureMap | undefined {
   const { type, shape } = flow.types.get(name) ?? { type: null, shape: null };
-  if (!shape || (type !== 'float32' && type !== 'float16') || shape[0] !== shapeOf(flow, input.name)?.[0] || flow.mixed.has(name)) return undefined;
+  if (
+    !shape ||
+    (type !== 'float32' && type !== 'float16') ||
+    shape[0] !== shapeOf(flow, input.name)?.[0] ||
+    flow.mixed.has(name)
+  )
+    return undefined;
   const rest = shape.slice(1);
   if (!rest.every((dim) => typeof dim === 'number')) return undefined;
   const [a, b, c] = rest as number[];
   if (rest.length === 3 && hasAspect(b, c, input)) {
-    return b * c < input.height * input.width ? { name, layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 } : undefined;
+    return b * c < input.height * input.width
+      ? { name, layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 }
+      : undefined;
   }
   if (rest.length < 2 || rest.length > 3 || !stream.has(name)) return undefined;
   for (const { height, width, halvings } of gridsAfter(before)) {
     if (height * width === 1) continue;
-    if (rest.length === 3 && a === height && b === width) return { name, layout: 'channels-last', channels: c, height, width, prefix: 0 };
+    if (rest.length === 3 && a === height && b === width)
+      return { name, layout: 'channels-last', channels: c, height, width, prefix: 0 };
     const prefix = a - height * width;
     // Other tokens are put before the patches at once, not in the course of a hierarchy.
     if (rest.length === 2 && (halvings === 0 ? TOKEN_PREFIXES.includes(prefix) : prefix === 0)) {
@@ -195,11 +285,19 @@ function asMap(flow: Flow, name: string, stream: ReadonlySet<string>, input: Cla
   return undefined;
 }
 
-function mapsAmong(flow: Flow, stream: ReadonlySet<string>, input: ClassifierInput, eligible: (name: string) => boolean): FeatureMap[] {
+function mapsAmong(
+  flow: Flow,
+  stream: ReadonlySet<string>,
+  input: ClassifierInput,
+  eligible: (name: string) => boolean,
+): FeatureMap[] {
   const byResolution = new Map<string, FeatureMap>();
   for (const node of flow.nodes) {
     for (const name of node.outputs) {
-      const map = node.opType !== 'Pad' && eligible(name) ? asMap(flow, name, stream, input, byResolution.values()) : undefined;
+      const map =
+        node.opType !== 'Pad' && eligible(name)
+          ? asMap(flow, name, stream, input, byResolution.values())
+          : undefined;
       if (map) byResolution.set(`${map.height}x${map.width}`, map);
     }
   }
@@ -207,13 +305,18 @@ function mapsAmong(flow: Flow, stream: ReadonlySet<string>, input: ClassifierInp
 }
 
 /**
- * The feature maps of a network, fine to coarse: at each resolution the last tensor that holds the picture's cells and
- * that the scores listen to. Maps [n, channels, height, width] of convolutions, [n, height, width, channels] and token
- * sequences [n, tokens, channels] of transformers. Maps of class scores, which no weights follow, are left out unless
- * there are no others; so are the patches after the last attention of a transformer that answers from its class token.
- * The maps of transformers are tensors that everything passes through, so that the network can be cut there.
+ * The feature maps of a network, fine to coarse: at each resolution the last tensor that holds the
+ * picture's cells and that the scores listen to. Maps [n, channels, height, width] of convolutions,
+ * [n, height, width, channels] and token sequences [n, tokens, channels] of transformers. Maps of
+ * class scores, which no weights follow, are left out unless there are no others; so are the
+ * patches after the last attention of a transformer that answers from its class token. The maps of
+ * transformers are tensors that everything passes through, so that the network can be cut there.
  */
-export function findFeatureMaps(graph: Graph, types: ReadonlyMap<string, TensorType>, input: ClassifierInput): FeatureMap[] {
+export function findFeatureMaps(
+  graph: Graph,
+  types: ReadonlyMap<string, TensorType>,
+  input: ClassifierInput,
+): FeatureMap[] {
   const flow = flowOf(graph, types, input.name);
   const followed = beforeWeights(flow);
   const { reached, heard } = heardByOutputs(flow, graph);

@@ -9,7 +9,9 @@ async function sums(batch: Tensor): Promise<Tensor> {
   return tensor(
     [batch.shape[0], 2],
     Float32Array.from({ length: 2 * batch.shape[0] }, (_, i) =>
-      i % 2 ? 0 : batch.data.subarray((i / 2) * size, (i / 2 + 1) * size).reduce((a, b) => a + b, 0),
+      i % 2
+        ? 0
+        : batch.data.subarray((i / 2) * size, (i / 2 + 1) * size).reduce((a, b) => a + b, 0),
     ),
   );
 }
@@ -34,7 +36,8 @@ describe('createFunctionModel', () => {
   it('turns logits into softmax probabilities', async () => {
     const logits = await make().classify(batch, { score: 'logit' });
     const probabilities = await make().classify(batch);
-    for (let i = 0; i < 3; i++) expect(probabilities.data[2 * i]).toBeCloseTo(1 / (1 + Math.exp(-logits.data[2 * i])), 6);
+    for (let i = 0; i < 3; i++)
+      expect(probabilities.data[2 * i]).toBeCloseTo(1 / (1 + Math.exp(-logits.data[2 * i])), 6);
   });
 
   it('answers the same for every batch size, in as many calls as they need', async () => {
@@ -55,7 +58,11 @@ describe('createFunctionModel', () => {
     const { shape, data } = await make().perturb({
       input,
       baseline: zero,
-      perturbation: { kind: 'windows', windows: Int32Array.of(0, 0, 1, 2, 0, 0, 0, 0), keep: 'outside' },
+      perturbation: {
+        kind: 'windows',
+        windows: Int32Array.of(0, 0, 1, 2, 0, 0, 0, 0),
+        keep: 'outside',
+      },
       targets: [1, 0],
       score: 'logit',
     });
@@ -64,7 +71,10 @@ describe('createFunctionModel', () => {
   });
 
   it('uses a sigmoid for a single logit', async () => {
-    const one = make({ labels: ['cat'], classify: async (x) => tensor([x.shape[0], 1], new Float32Array(x.shape[0])) });
+    const one = make({
+      labels: ['cat'],
+      classify: async (x) => tensor([x.shape[0], 1], new Float32Array(x.shape[0])),
+    });
     expect([...(await one.classify(batch)).data]).toEqual([0.5, 0.5, 0.5]);
   });
 
@@ -77,25 +87,41 @@ describe('createFunctionModel', () => {
         return sums(x);
       },
     });
-    expect([...(await model.classify(batch)).data]).toEqual([...(await make().classify(batch)).data]);
+    expect([...(await model.classify(batch)).data]).toEqual([
+      ...(await make().classify(batch)).data,
+    ]);
     expect(sizes).toEqual([3, 2, 1, 1, 1]);
-    const never = make({ classify: () => Promise.reject(new RangeError('Array buffer allocation failed')) });
+    const never = make({
+      classify: () => Promise.reject(new RangeError('Array buffer allocation failed')),
+    });
     await expect(never.classify(batch)).rejects.toMatchObject({ code: 'out-of-memory' });
   });
 
   it('refuses NaN, wrong shapes, unknown logits, bad batch sizes and a fired signal, one sentence each', async () => {
-    await expect(make({ classify: async (x) => tensor([x.shape[0], 2], new Float32Array(2 * x.shape[0]).fill(Number.NaN)) }).classify(batch)).rejects.toThrow(
-      /NaN or infinite/,
+    await expect(
+      make({
+        classify: async (x) =>
+          tensor([x.shape[0], 2], new Float32Array(2 * x.shape[0]).fill(Number.NaN)),
+      }).classify(batch),
+    ).rejects.toThrow(/NaN or infinite/);
+    await expect(make({ classify: async () => tensor([1, 2]) }).classify(batch)).rejects.toThrow(
+      /answered \[1,2\] for 3 pictures/,
     );
-    await expect(make({ classify: async () => tensor([1, 2]) }).classify(batch)).rejects.toThrow(/answered \[1,2\] for 3 pictures/);
-    await expect(make({ output: 'probabilities' }).classify(batch, { score: 'logit' })).rejects.toMatchObject({ code: 'unsupported' });
+    await expect(
+      make({ output: 'probabilities' }).classify(batch, { score: 'logit' }),
+    ).rejects.toMatchObject({ code: 'unsupported' });
     await expect(make().classify(batch, { batchSize: 0 })).rejects.toThrow(/batch size 0/);
-    await expect(make().classify(batch, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'cancelled' });
+    await expect(make().classify(batch, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'cancelled',
+    });
   });
 
   it('reports progress after each batch', async () => {
     const seen: number[] = [];
-    await make().classify(batch, { batchSize: 1, onProgress: (done, total) => seen.push(done / total) });
+    await make().classify(batch, {
+      batchSize: 1,
+      onProgress: (done, total) => seen.push(done / total),
+    });
     expect(seen).toEqual([1 / 3, 2 / 3, 1]);
   });
 });

@@ -8,7 +8,12 @@ const channels = z.union([z.number(), z.array(z.number()).min(1).max(3)]);
 const sizeSchema = z.union([
   side,
   z.tuple([side, side]),
-  z.looseObject({ height: side.nullish(), width: side.nullish(), shortest_edge: side.nullish(), longest_edge: side.nullish() }),
+  z.looseObject({
+    height: side.nullish(),
+    width: side.nullish(),
+    shortest_edge: side.nullish(),
+    longest_edge: side.nullish(),
+  }),
 ]);
 const flag = z.boolean().nullish();
 
@@ -37,7 +42,10 @@ type Processor = z.output<typeof processorSchema>;
 type Size = z.output<typeof sizeSchema>;
 type Pair = readonly [height: number, width: number];
 
-/** What a kind of processor does where its file says nothing, and what a bare number as `size` means to it. */
+/**
+ * What a kind of processor does where its file says nothing, and what a bare number as `size` means
+ * to it.
+ */
 interface Family {
   readonly size: Size;
   /** A bare number is height and width; otherwise the shorter side. */
@@ -56,7 +64,9 @@ const COLOURS = {
 
 const [BILINEAR, BICUBIC] = [2, 3];
 
-/** The defaults of the transformers library, by the name of a processor's class without its ending. */
+/**
+ * The defaults of the transformers library, by the name of a processor's class without its ending.
+ */
 const FAMILIES: Readonly<Record<string, Family>> = {
   ViT: { size: 224, square: true, resample: BILINEAR, colours: 'half' },
   DeiT: { size: 256, square: true, cropSize: 224, resample: BICUBIC, colours: 'half' },
@@ -112,7 +122,14 @@ const FAMILY_OF_NETWORK: Readonly<Record<string, string>> = {
 };
 
 /** Pillow's codes of its resampling filters. */
-const FILTERS: readonly ResizeFilter[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'];
+const FILTERS: readonly ResizeFilter[] = [
+  'nearest',
+  'lanczos',
+  'bilinear',
+  'bicubic',
+  'box',
+  'hamming',
+];
 
 type Geometry = Partial<Pick<Preprocessing, 'size' | 'resize' | 'shorterSide' | 'stretchedSize'>>;
 type Warn = (sentence: string) => void;
@@ -125,22 +142,34 @@ const pairOf = (size: Size | null | undefined): Pair | undefined => {
   return edges?.shortest_edge ? [edges.shortest_edge, edges.shortest_edge] : undefined;
 };
 
-const crop = (size: Pair, shorterSide: number): Geometry => ({ size, resize: 'crop', shorterSide: Math.trunc(shorterSide) });
+const crop = (size: Pair, shorterSide: number): Geometry => ({
+  size,
+  resize: 'crop',
+  shorterSide: Math.trunc(shorterSide),
+});
 const stretch = (size: Pair): Geometry => ({ size, resize: 'stretch' });
 
 /** The length the shorter side is brought to, or undefined where height and width are given. */
 function shortestEdge(size: Size, square: boolean): number | undefined {
   if (typeof size === 'number') return square ? undefined : size;
-  return Array.isArray(size) ? undefined : ((size as { shortest_edge?: number | null }).shortest_edge ?? undefined);
+  return Array.isArray(size)
+    ? undefined
+    : ((size as { shortest_edge?: number | null }).shortest_edge ?? undefined);
 }
 
 /** Families whose resize is not the plain one. */
-function specialGeometry(family: string, processor: Processor, size: Size, cropped: Pair | undefined): Geometry | undefined {
+function specialGeometry(
+  family: string,
+  processor: Processor,
+  size: Size,
+  cropped: Pair | undefined,
+): Geometry | undefined {
   const edge = shortestEdge(size, false) ?? pairOf(size)?.[0];
   if (edge === undefined) return undefined;
   const share = processor.crop_pct ?? undefined;
   // ConvNext ends in a crop of its own below 384 pixels, and stretches from there on.
-  if (family === 'ConvNext') return edge < 384 ? crop([edge, edge], edge / (share ?? 224 / 256)) : stretch([edge, edge]);
+  if (family === 'ConvNext')
+    return edge < 384 ? crop([edge, edge], edge / (share ?? 224 / 256)) : stretch([edge, edge]);
   if (family === 'Levit') return crop(cropped ?? [edge, edge], (256 / 224) * edge);
   if (family === 'PoolFormer') return crop(cropped ?? [edge, edge], edge / (share ?? 0.9));
   // Perceiver cuts out the centre first and resizes then; the same picture, up to rounding.
@@ -156,7 +185,9 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
   if (processor.do_pad) warn('it pads pictures (do_pad), which is left out');
   if (processor.do_resize === false) {
     if (!cropped) return {};
-    warn('it cuts out the centre without resizing; here the shorter side is brought to the size of the cut first');
+    warn(
+      'it cuts out the centre without resizing; here the shorter side is brought to the size of the cut first',
+    );
     return crop(cropped, Math.min(...cropped));
   }
   if (size === undefined) {
@@ -166,9 +197,11 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
   const special = specialGeometry(family, processor, size, cropped);
   if (special) return special;
   const edge = shortestEdge(size, defaults === undefined || defaults.square === true);
-  if (typeof size === 'object' && 'longest_edge' in size && size.longest_edge) warn('its limit on the longer side (longest_edge) is left out');
+  if (typeof size === 'object' && 'longest_edge' in size && size.longest_edge)
+    warn('its limit on the longer side (longest_edge) is left out');
   if (edge !== undefined) {
-    if (!cropped) warn('it keeps the shape of pictures, so inputs vary in size; here the centre is cut out');
+    if (!cropped)
+      warn('it keeps the shape of pictures, so inputs vary in size; here the centre is cut out');
     return crop(cropped ?? [edge, edge], edge);
   }
   const pair = pairOf(size);
@@ -177,15 +210,23 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
   return { size: cropped, resize: 'crop', stretchedSize: pair };
 }
 
-const listOf = (value: number | number[]): number[] => (typeof value === 'number' ? [value, value, value] : value);
+const listOf = (value: number | number[]): number[] =>
+  typeof value === 'number' ? [value, value, value] : value;
 
 type Colours = Pick<Preprocessing, 'mean' | 'std' | 'colour' | 'scale'>;
 
-/** Mean and std in `0-1`, or in `0-255` where the factor is another than 1/255: (v · f - o - mean) / std = (v - (mean + o) / f) / (std / f). */
+/**
+ * Mean and std in `0-1`, or in `0-255` where the factor is another than 1/255: (v · f - o - mean)
+ * / std = (v - (mean + o) / f) / (std / f).
+ */
 function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
   const defaults = COLOURS[FAMILIES[family]?.colours ?? 'imagenet'];
   const normalizes = processor.do_normalize ?? family !== 'MobileViT';
-  if (normalizes && FAMILIES[family] === undefined && !(processor.image_mean && processor.image_std)) {
+  if (
+    normalizes &&
+    FAMILIES[family] === undefined &&
+    !(processor.image_mean && processor.image_std)
+  ) {
     warn('it does not say the mean and standard deviation, so those of ImageNet are assumed');
   }
   const mean = normalizes ? listOf(processor.image_mean ?? [...defaults.mean]) : [0];
@@ -214,21 +255,30 @@ function filterOf(family: string, processor: Processor): ResizeFilter {
   const code = processor.resample ?? FAMILIES[family]?.resample ?? BILINEAR;
   const filter = FILTERS[code];
   if (filter) return filter;
-  throw new FoveaError('model', `preprocessor_config.json: resample ${code} is no filter of Pillow: expected 0 (nearest) to 5 (hamming)`);
+  throw new FoveaError(
+    'model',
+    `preprocessor_config.json: resample ${code} is no filter of Pillow: expected 0 (nearest) to 5 (hamming)`,
+  );
 }
 
 function familyOf(processor: Processor, network: string | undefined): string {
   const type = processor.image_processor_type ?? processor.feature_extractor_type;
-  const family = type?.replace(/(ImageProcessor|FeatureExtractor)(Fast|Pil)?$/, '') ?? FAMILY_OF_NETWORK[network ?? ''];
+  const family =
+    type?.replace(/(ImageProcessor|FeatureExtractor)(Fast|Pil)?$/, '') ??
+    FAMILY_OF_NETWORK[network ?? ''];
   return family ?? (processor.crop_pct ? 'ConvNext' : '');
 }
 
 /**
- * What a Hugging Face `preprocessor_config.json` says about a model's input. `network` is the `model_type` of
- * `config.json`, for old files that do not name their processor. What is only nearly the same is a warning.
+ * What a Hugging Face `preprocessor_config.json` says about a model's input. `network` is the
+ * `model_type` of `config.json`, for old files that do not name their processor. What is only
+ * nearly the same is a warning.
  * @throws FoveaError `model` if the file is malformed, `unsupported` if it makes no picture.
  */
-export function parseImageProcessor(json: unknown, network?: string): { preprocessing: Partial<Preprocessing>; warnings: string[] } {
+export function parseImageProcessor(
+  json: unknown,
+  network?: string,
+): { preprocessing: Partial<Preprocessing>; warnings: string[] } {
   const parsed = processorSchema.safeParse(json);
   if (!parsed.success) {
     throw new FoveaError(
@@ -239,11 +289,20 @@ export function parseImageProcessor(json: unknown, network?: string): { preproce
   const processor = parsed.data;
   const family = familyOf(processor, network);
   if (family === 'ImageGPT')
-    throw new FoveaError('unsupported', 'preprocessor_config.json: ImageGPT takes colour clusters instead of pixels, which cannot be explained as a picture');
+    throw new FoveaError(
+      'unsupported',
+      'preprocessor_config.json: ImageGPT takes colour clusters instead of pixels, which cannot be explained as a picture',
+    );
   const warnings: string[] = [];
   const type = processor.image_processor_type ?? processor.feature_extractor_type;
-  const warn = (sentence: string) => void warnings.push(`preprocessor_config.json${type ? ` (${type})` : ''}: ${sentence}`);
-  const preprocessing = { ...geometryOf(family, processor, warn), ...coloursOf(family, processor, warn), filter: filterOf(family, processor) };
-  if (preprocessing.std.some((value) => !(value > 0))) throw new FoveaError('model', 'preprocessor_config.json: image_std must be above 0');
+  const warn = (sentence: string) =>
+    void warnings.push(`preprocessor_config.json${type ? ` (${type})` : ''}: ${sentence}`);
+  const preprocessing = {
+    ...geometryOf(family, processor, warn),
+    ...coloursOf(family, processor, warn),
+    filter: filterOf(family, processor),
+  };
+  if (preprocessing.std.some((value) => !(value > 0)))
+    throw new FoveaError('model', 'preprocessor_config.json: image_std must be above 0');
   return { preprocessing, warnings };
 }

@@ -3,13 +3,17 @@ import { byteSize, type Graph, nodeInputs, type TensorType } from '../onnx/index
 /** Bytes of a tensor for one picture; open dimensions count as 1, unknown tensors as 0. */
 function bytesOf(type: TensorType | undefined): number {
   if (!type?.shape) return 0;
-  const elements = type.shape.reduce<number>((product, dim) => product * (typeof dim === 'number' ? dim : 1), 1);
+  const elements = type.shape.reduce<number>(
+    (product, dim) => product * (typeof dim === 'number' ? dim : 1),
+    1,
+  );
   return elements * (type.type === null ? 4 : (byteSize(type.type) ?? 4));
 }
 
 /**
- * The most bytes of activations that are alive at once when one picture goes through a graph, each tensor freed after
- * its last reader. What the runtime needs for its own scratch space comes on top.
+ * The most bytes of activations that are alive at once when one picture goes through a graph, each
+ * tensor freed after its last reader. What the runtime needs for its own scratch space comes on
+ * top.
  */
 export function peakActivationBytes(graph: Graph, types: ReadonlyMap<string, TensorType>): number {
   const lastReader = new Map<string, number>();

@@ -58,7 +58,10 @@ export function createMeter(signal?: AbortSignal): Meter {
       },
     }),
     ...(model.weightLayers && { weightLayers: () => model.weightLayers?.() ?? [] }),
-    ...(model.randomized && { randomized: async (layers, random) => wrap((await model.randomized?.(layers, random)) as Model) }),
+    ...(model.randomized && {
+      randomized: async (layers, random) =>
+        wrap((await model.randomized?.(layers, random)) as Model),
+    }),
     dispose: () => model.dispose(),
   });
   return { wrap, calls: () => ({ forward, backward }) };

@@ -4,12 +4,18 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { Perturbation } from './perturbation.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
-/** What a score is: the model's logit, or its probability after softmax (sigmoid for one-logit and multi-label heads). */
+/**
+ * What a score is: the model's logit, or its probability after softmax (sigmoid for one-logit and
+ * multi-label heads).
+ */
 export type ScoreKind = 'logit' | 'probability';
 
 /** Options of every call that runs the model on many pictures. */
 export interface RunOptions {
-  /** Pictures a session call; by default as many as the memory budget allows. Results do not depend on it. */
+  /**
+   * Pictures a session call; by default as many as the memory budget allows. Results do not depend
+   * on it.
+   */
   batchSize?: number;
   signal?: AbortSignal;
   /** Called after each batch with the number of pictures done so far. */
@@ -25,7 +31,10 @@ export interface PerturbRequest extends RunOptions {
   /** The preprocessed picture, [1, C, H, W]. */
   input: Tensor;
   perturbation: Perturbation;
-  /** What replaces masked pixels: [1, C, H, W], or [1, C, 1, 1] for a constant; both in the input's normalised units. */
+  /**
+   * What replaces masked pixels: [1, C, H, W], or [1, C, 1, 1] for a constant; both in the input's
+   * normalised units.
+   */
   baseline: Tensor;
   /** Class indices to score. */
   targets: readonly number[];
@@ -37,11 +46,18 @@ export interface PerturbRequest extends RunOptions {
 export type RelevanceRules = { readonly kind: 'lrp' } & LrpOptions;
 
 /**
- * What goes back through the network: gradients as the chain rule has them; with ReLUs as guided backpropagation and
- * DeconvNet have them; relevance, by LRP or as transformer attribution propagates it; or the multipliers of DeepLIFT.
- * What comes out as a gradient is then relevance, or a multiplier.
+ * What goes back through the network: gradients as the chain rule has them; with ReLUs as guided
+ * backpropagation and DeconvNet have them; relevance, by LRP or as transformer attribution
+ * propagates it; or the multipliers of DeepLIFT. What comes out as a gradient is then relevance, or
+ * a multiplier.
  */
-export type BackwardRules = 'plain' | 'guided-backprop' | 'deconvnet' | 'transformer-attribution' | 'deep-lift' | RelevanceRules;
+export type BackwardRules =
+  | 'plain'
+  | 'guided-backprop'
+  | 'deconvnet'
+  | 'transformer-attribution'
+  | 'deep-lift'
+  | RelevanceRules;
 
 /** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
 export const INPUT = 'input';
@@ -52,7 +68,10 @@ export interface GradientRequest extends RunOptions {
   batch: Tensor;
   /** The tensor of the network that `batch` holds: only what comes after it is run. */
   at?: string;
-  /** Tensors to differentiate by, by their names or those of their nodes; `INPUT` is `batch` itself. None for the scores alone. */
+  /**
+   * Tensors to differentiate by, by their names or those of their nodes; `INPUT` is `batch` itself.
+   * None for the scores alone.
+   */
   wrt: readonly string[];
   /** The class of each row, or one class for all. */
   targets: readonly number[];
@@ -62,14 +81,20 @@ export interface GradientRequest extends RunOptions {
   rules?: BackwardRules;
   /** For DeepLIFT: what `batch` is compared with, one row [1, …]. */
   reference?: Tensor;
-  /** Tensors of the network that are given values [n, …] instead of those it computes; a gradient may be taken by them too. */
+  /**
+   * Tensors of the network that are given values [n, …] instead of those it computes; a gradient
+   * may be taken by them too.
+   */
   replace?: Replacements;
 }
 
 /** Values [n, …] of tensors of the network, by the names of the tensors. */
 export type Replacements = Readonly<Record<string, Tensor>>;
 
-/** Paths through the pictures or the values of a tensor, and the class whose score is integrated along them. */
+/**
+ * Paths through the pictures or the values of a tensor, and the class whose score is integrated
+ * along them.
+ */
 export interface PathIntegralRequest extends RunOptions {
   /** Where the paths end: pictures [n, C, H, W], or values u [n, …] of the tensor `at`. */
   batch: Tensor;
@@ -108,8 +133,8 @@ export interface ModelCalls {
 }
 
 /**
- * How a tensor holds the cells of the picture: [n, channels, height, width], [n, height, width, channels], or tokens
- * [n, prefix + height · width, channels].
+ * How a tensor holds the cells of the picture: [n, channels, height, width], [n, height, width,
+ * channels], or tokens [n, prefix + height · width, channels].
  */
 export interface MapLayout {
   readonly layout: 'channels-first' | 'channels-last' | 'tokens';
@@ -126,13 +151,17 @@ export interface FeatureMap extends MapLayout {
 }
 
 /** Where channel `c` of cell `cell` stands in one picture's values. */
-export function offsetOf({ layout, prefix, channels, height, width }: MapLayout, c: number, cell: number): number {
+export function offsetOf(
+  { layout, prefix, channels, height, width }: MapLayout,
+  c: number,
+  cell: number,
+): number {
   return layout === 'channels-first' ? c * height * width + cell : (prefix + cell) * channels + c;
 }
 
 /**
- * The attention of one block after its softmax: a tensor [n, heads, queries, keys], or [n, windows, heads, queries, keys]
- * where tokens attend within windows only.
+ * The attention of one block after its softmax: a tensor [n, heads, queries, keys], or [n, windows,
+ * heads, queries, keys] where tokens attend within windows only.
  */
 export interface AttentionMap {
   readonly name: string;
@@ -142,8 +171,8 @@ export interface AttentionMap {
   readonly queries: number;
   readonly keys: number;
   /**
-   * Whom the scores listen to afterwards: whether the patches, and which single tokens before them (the class token is
-   * 0). After the last block of most ViTs it is the class token only.
+   * Whom the scores listen to afterwards: whether the patches, and which single tokens before them
+   * (the class token is 0). After the last block of most ViTs it is the class token only.
    */
   readonly readBy: { readonly patches: boolean; readonly picked: readonly number[] };
 }
@@ -155,7 +184,10 @@ export interface LayerBias {
   readonly bias: Float32Array;
 }
 
-/** A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides too. */
+/**
+ * A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides
+ * too.
+ */
 export interface Model {
   readonly name: string;
   /** One label a class; the class index as text where no labels are known. */
@@ -167,24 +199,39 @@ export interface Model {
   readonly fingerprint: string;
   /** Where it runs, for manifests. */
   readonly runtime: string;
-  /** What was assumed in loading it (missing labels, missing preprocessing, …), one sentence each. */
+  /**
+   * What was assumed in loading it (missing labels, missing preprocessing, …), one sentence each.
+   */
   readonly warnings: readonly string[];
 
   /** Scores of a batch [n, C, H, W] -> [n, classes]. */
   classify(batch: Tensor, options?: ClassifyOptions): Promise<Tensor>;
   /** Scores of n perturbed copies of one picture -> [n, targets]. */
   perturb(request: PerturbRequest): Promise<Tensor>;
-  /** The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX models only. */
+  /**
+   * The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX
+   * models only.
+   */
   featureMaps?(): readonly FeatureMap[];
-  /** The attention maps of a transformer, block by block; none for other networks. ONNX models only. */
+  /**
+   * The attention maps of a transformer, block by block; none for other networks. ONNX models only.
+   */
   attentionMaps?(): readonly AttentionMap[];
   /** The biases that layers add to maps and tokens, in order. ONNX models only. */
   biases?(): readonly LayerBias[];
-  /** Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX models only. */
-  activations?(names: readonly string[], batch: Tensor, options?: ActivationOptions): Promise<Tensor[]>;
+  /**
+   * Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX
+   * models only.
+   */
+  activations?(
+    names: readonly string[],
+    batch: Tensor,
+    options?: ActivationOptions,
+  ): Promise<Tensor[]>;
   /**
    * Gradients of class scores by the pictures or by tensors of the network. ONNX models only.
-   * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for an unknown tensor.
+   * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for
+   * an unknown tensor.
    */
   gradients?(request: GradientRequest): Promise<Gradients>;
   /**
@@ -197,7 +244,10 @@ export interface Model {
   pathIntegral?(request: PathIntegralRequest): Promise<Tensor>;
   /** The layers that hold learned weights, from the input to the scores. ONNX models only. */
   weightLayers?(): readonly string[];
-  /** A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes of it. ONNX models only. */
+  /**
+   * A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes
+   * of it. ONNX models only.
+   */
   randomized?(layers: readonly string[], random: Random): Promise<Model>;
   /** Frees the sessions. */
   dispose(): Promise<void>;

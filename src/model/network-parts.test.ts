@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FoveaError } from '../errors.ts';
 import { explain } from '../explain.ts';
-import { type DataType, type GraphBuilder, graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
+import {
+  type DataType,
+  type GraphBuilder,
+  graphBuilder,
+  modelOf,
+  writeModel,
+} from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { createRandom } from '../tensor/random.ts';
@@ -38,12 +44,25 @@ function net({
   softmax = false,
 }: Net = {}): Uint8Array {
   const b = graphBuilder({ opset: 13 });
-  const cast = (name: string) => (type === 'float32' ? name : b.add('Cast', [name], { to: type === 'float16' ? 10 : 1 }));
-  const input = b.input('picture', type, layout === 'NCHW' ? [size, 3, SIDE, SIDE] : [size, SIDE, SIDE, 3]);
+  const cast = (name: string) =>
+    type === 'float32' ? name : b.add('Cast', [name], { to: type === 'float16' ? 10 : 1 });
+  const input = b.input(
+    'picture',
+    type,
+    layout === 'NCHW' ? [size, 3, SIDE, SIDE] : [size, SIDE, SIDE, 3],
+  );
   const placed = layout === 'NCHW' ? input : b.add('Transpose', [input], { perm: [0, 3, 1, 2] });
-  const conv = b.add('Conv', [placed, cast(b.constant(kernel.data, kernel.shape))], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+  const conv = b.add('Conv', [placed, cast(b.constant(kernel.data, kernel.shape))], {
+    kernel_shape: [3, 3],
+    pads: [1, 1, 1, 1],
+  });
   const pooled = b.add('GlobalAveragePool', [activation(b, conv)]);
-  const logits = b.add('Gemm', [b.add('Flatten', [pooled]), cast(b.constant(weights.data, weights.shape))], {}, 'logits');
+  const logits = b.add(
+    'Gemm',
+    [b.add('Flatten', [pooled]), cast(b.constant(weights.data, weights.shape))],
+    {},
+    'logits',
+  );
   b.output(softmax ? b.add('Softmax', [logits], { axis: 1 }) : logits, type, [size, CLASSES]);
   return writeModel(modelOf(b.finish()));
 }
@@ -63,7 +82,12 @@ afterAll(async () => {
 });
 
 const gradients = (model: Model, request: Partial<GradientRequest> = {}): Promise<Gradients> =>
-  model.gradients?.({ batch, wrt: ['input'], targets: [0, 1, 2, 1, 0], ...request }) as Promise<Gradients>;
+  model.gradients?.({
+    batch,
+    wrt: ['input'],
+    targets: [0, 1, 2, 1, 0],
+    ...request,
+  }) as Promise<Gradients>;
 
 const dot = (a: Tensor, b: Tensor) => a.data.reduce((sum, x, i) => sum + x * b.data[i], 0);
 const close = (a: Tensor, b: Tensor, digits = 5) => {
@@ -103,13 +127,18 @@ describe('gradients', () => {
           batch.shape,
           batch.data.map((x, i) => x + by * direction.data[i]),
         );
-        return (await gradients(model, { batch: shifted, wrt: [], score })).scores.data.reduce((sum, x) => sum + x, 0);
+        return (await gradients(model, { batch: shifted, wrt: [], score })).scores.data.reduce(
+          (sum, x) => sum + x,
+          0,
+        );
       };
       const {
         gradients: [gradient],
       } = await gradients(model, { score });
       const difference = ((await moved(step)) - (await moved(-step))) / (2 * step);
-      expect(Math.abs(dot(gradient, direction) - difference)).toBeLessThan(2e-2 * Math.abs(difference) + 2e-3);
+      expect(Math.abs(dot(gradient, direction) - difference)).toBeLessThan(
+        2e-2 * Math.abs(difference) + 2e-3,
+      );
     }
   });
 
@@ -120,10 +149,18 @@ describe('gradients', () => {
       const parts = await gradients(model, { wrt: ['input', 'features'], batchSize });
       whole.gradients.forEach((gradient, i) => close(parts.gradients[i], gradient));
     }
-    const others = [await load({ layout: 'NHWC' }), await load({ size: 1 }), await load({ size: 2 })];
+    const others = [
+      await load({ layout: 'NHWC' }),
+      await load({ size: 1 }),
+      await load({ size: 2 }),
+    ];
     for (const other of others) close((await gradients(other)).gradients[0], whole.gradients[0]);
     close((await gradients(await load({ type: 'float16' }))).gradients[0], whole.gradients[0], 1);
-    close((await gradients(await load({ type: 'float16' }), { wrt: ['features'] })).values[0], whole.values[1], 1);
+    close(
+      (await gradients(await load({ type: 'float16' }), { wrt: ['features'] })).values[0],
+      whole.values[1],
+      1,
+    );
   });
 
   it('of the head alone are those of the whole network', async () => {
@@ -134,18 +171,25 @@ describe('gradients', () => {
     close(head.gradients[0], whole.gradients[0]);
     close(head.scores, whole.scores);
     close(
-      (await gradients(model, { wrt: [], at: 'features', batch: features, score: 'probability' })).scores,
+      (await gradients(model, { wrt: [], at: 'features', batch: features, score: 'probability' }))
+        .scores,
       (await gradients(model, { wrt: [], score: 'probability' })).scores,
     );
   });
 
   it('of guided backpropagation and DeconvNet follow their rules at ReLU and ReLU6', async () => {
-    const relu6 = (b: GraphBuilder, x: string) => b.add('Clip', [x, b.constant(0), b.constant(0.5)], {}, 'features');
+    const relu6 = (b: GraphBuilder, x: string) =>
+      b.add('Clip', [x, b.constant(0), b.constant(0.5)], {}, 'features');
     for (const activation of [undefined, relu6]) {
       const model = await load({
-        activation: (b, x) => (activation ?? ((g, y) => g.add('Relu', [y], {}, 'features')))(b, b.add('Identity', [x], {}, 'before')),
+        activation: (b, x) =>
+          (activation ?? ((g, y) => g.add('Relu', [y], {}, 'features')))(
+            b,
+            b.add('Identity', [x], {}, 'before'),
+          ),
       });
-      const by = async (name: string, rules: GradientRequest['rules'] = 'plain') => (await gradients(model, { wrt: [name], rules })).gradients[0];
+      const by = async (name: string, rules: GradientRequest['rules'] = 'plain') =>
+        (await gradients(model, { wrt: [name], rules })).gradients[0];
       const {
         values: [value],
       } = await gradients(model, { wrt: ['features'] });
@@ -181,32 +225,60 @@ describe('gradients', () => {
   });
 
   it('say what cannot be done: the operator, the tensor, the class', async () => {
-    const model = await load({ activation: (b, x) => b.add('Relu', [b.add('NonZero', [x])]) }).catch((error: Error) => error.message);
+    const model = await load({
+      activation: (b, x) => b.add('Relu', [b.add('NonZero', [x])]),
+    }).catch((error: Error) => error.message);
     expect(model).toMatch(/net/);
-    const sorted = await load({ activation: (b, x) => b.add('Relu', [b.add('If', [b.constant([1], [], 'bool')], branches(x), 'branched')]) });
-    await expect(gradients(sorted)).rejects.toThrow(/net: .*differentiated at the If node .*methods that need no gradients still work/);
-    await expect(gradients(await load(), { wrt: ['featurs'] })).rejects.toThrow(/net: the model has no tensor "featurs".*"features"/);
-    await expect(gradients(await load(), { targets: [3] })).rejects.toThrow('target 3: expected 0 to 2');
-    await expect(gradients(await load(), { targets: [1, 2] })).rejects.toThrow('2 targets for 5 rows');
+    const sorted = await load({
+      activation: (b, x) =>
+        b.add('Relu', [b.add('If', [b.constant([1], [], 'bool')], branches(x), 'branched')]),
+    });
+    await expect(gradients(sorted)).rejects.toThrow(
+      /net: .*differentiated at the If node .*methods that need no gradients still work/,
+    );
+    await expect(gradients(await load(), { wrt: ['featurs'] })).rejects.toThrow(
+      /net: the model has no tensor "featurs".*"features"/,
+    );
+    await expect(gradients(await load(), { targets: [3] })).rejects.toThrow(
+      'target 3: expected 0 to 2',
+    );
+    await expect(gradients(await load(), { targets: [1, 2] })).rejects.toThrow(
+      '2 targets for 5 rows',
+    );
   });
 });
 
 /** Tells the shape of feature maps that inference does not know. */
-const shaped = (b: GraphBuilder, x: string) => b.add('Reshape', [x, b.constant([-1n, BigInt(CHANNELS), BigInt(SIDE), BigInt(SIDE)], [4], 'int64')]);
+const shaped = (b: GraphBuilder, x: string) =>
+  b.add('Reshape', [
+    x,
+    b.constant([-1n, BigInt(CHANNELS), BigInt(SIDE), BigInt(SIDE)], [4], 'int64'),
+  ]);
 
-/** What a part of a network that cannot be differentiated computes from x, and what the error says of it. */
-const refusals: Record<string, { readonly says: RegExp; readonly build: (b: GraphBuilder, x: string) => string }> = {
+/**
+ * What a part of a network that cannot be differentiated computes from x, and what the error says
+ * of it.
+ */
+const refusals: Record<
+  string,
+  { readonly says: RegExp; readonly build: (b: GraphBuilder, x: string) => string }
+> = {
   If: {
     says: /the If node "stop": which branch runs is decided by the data; export the model without control flow;/,
     build: (b, x) => b.add('If', [b.constant([1], [], 'bool')], branches(x), 'stop'),
   },
   Loop: {
     says: /the Loop node "stop": it repeats a graph a number of times that the data decides; export the model without control flow;/,
-    build: (b, x) => shaped(b, b.add('Loop', [b.constant([2n], [], 'int64'), '', x], { body: loopBody() }, 'stop')),
+    build: (b, x) =>
+      shaped(
+        b,
+        b.add('Loop', [b.constant([2n], [], 'int64'), '', x], { body: loopBody() }, 'stop'),
+      ),
   },
   Scan: {
     says: /the Scan node "stop": it repeats a graph/,
-    build: (b, x) => shaped(b, b.add('Scan', [x], { body: scanBody(), num_scan_inputs: 1 }, 'stop')),
+    build: (b, x) =>
+      shaped(b, b.add('Scan', [x], { body: scanBody(), num_scan_inputs: 1 }, 'stop')),
   },
   'a domain of its own': {
     says: /the com.microsoft:Inverse node "stop": Fovea has no gradient rule for this operator;/,
@@ -214,16 +286,26 @@ const refusals: Record<string, { readonly says: RegExp; readonly build: (b: Grap
   },
   'an operator without a gradient': {
     says: /the Compress node "stop": which elements it keeps is known only when the model runs;/,
-    build: (b, x) => b.add('Compress', [x, b.constant([1, 1, 1, 1], [4], 'bool')], { axis: 1 }, 'stop'),
+    build: (b, x) =>
+      b.add('Compress', [x, b.constant([1, 1, 1, 1], [4], 'bool')], { axis: 1 }, 'stop'),
   },
   QLinearConv: {
     says: /the QLinearConv node "stop": integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear/,
     build(b, x) {
       const [scale, zero] = [b.constant([0.05], []), b.constant([128], [], 'uint8')];
-      const weights = b.constant(new Array<number>(CHANNELS * CHANNELS).fill(1), [CHANNELS, CHANNELS, 1, 1], 'uint8');
+      const weights = b.constant(
+        new Array<number>(CHANNELS * CHANNELS).fill(1),
+        [CHANNELS, CHANNELS, 1, 1],
+        'uint8',
+      );
       const q = b.add('QuantizeLinear', [x, scale, zero]);
       return b.add('DequantizeLinear', [
-        b.add('QLinearConv', [q, scale, zero, weights, scale, b.constant([0], [], 'uint8'), scale, zero], {}, 'stop'),
+        b.add(
+          'QLinearConv',
+          [q, scale, zero, weights, scale, b.constant([0], [], 'uint8'), scale, zero],
+          {},
+          'stop',
+        ),
         scale,
         zero,
       ]);
@@ -232,15 +314,27 @@ const refusals: Record<string, { readonly says: RegExp; readonly build: (b: Grap
   'ConvInteger and DynamicQuantizeLinear': {
     says: /the ConvInteger node "conv": integer arithmetic has no gradient/,
     build(b, x) {
-      const weights = b.constant(new Array<number>(CHANNELS * CHANNELS).fill(1), [CHANNELS, CHANNELS, 1, 1], 'uint8');
-      const [q, , zero] = b.add('DynamicQuantizeLinear', [x], {}, ['stop', 'stop/scale', 'stop/zero']);
+      const weights = b.constant(
+        new Array<number>(CHANNELS * CHANNELS).fill(1),
+        [CHANNELS, CHANNELS, 1, 1],
+        'uint8',
+      );
+      const [q, , zero] = b.add('DynamicQuantizeLinear', [x], {}, [
+        'stop',
+        'stop/scale',
+        'stop/zero',
+      ]);
       return b.add('Cast', [b.add('ConvInteger', [q, weights, zero], {}, 'conv')], { to: 1 });
     },
   },
   MatMulInteger: {
     says: /the MatMulInteger node "stop": integer arithmetic has no gradient/,
     build(b, x) {
-      const q = b.add('QuantizeLinear', [x, b.constant([0.05], []), b.constant([128], [], 'uint8')]);
+      const q = b.add('QuantizeLinear', [
+        x,
+        b.constant([0.05], []),
+        b.constant([128], [], 'uint8'),
+      ]);
       const weights = b.constant(new Array<number>(SIDE * SIDE).fill(1), [SIDE, SIDE], 'uint8');
       return b.add('Cast', [b.add('MatMulInteger', [q, weights], {}, 'stop')], { to: 1 });
     },
@@ -248,28 +342,39 @@ const refusals: Record<string, { readonly says: RegExp; readonly build: (b: Grap
 };
 
 describe('a network that cannot be differentiated', () => {
-  it.each(Object.entries(refusals))('with %s says at which node, and that other methods still work', async (_, { says, build }) => {
-    const model = await load({ activation: (b, x) => b.add('Relu', [build(b, b.add('Identity', [x], {}, 'early'))], {}, 'features') });
-    const error: FoveaError = await gradients(model).then(
-      () => undefined,
-      (reason) => reason,
-    );
-    expect(error).toMatchObject({ name: 'FoveaError', code: 'unsupported' });
-    expect(error.message).toMatch(/^net: the model cannot be differentiated at /);
-    expect(error.message).toMatch(says);
-    expect(error.message).toMatch(/; methods that need no gradients still work$/);
-    expect(error.message).not.toContain('\n');
-    // What still works: scores, inner tensors, and the gradients behind the node.
-    const { scores } = await gradients(model, { wrt: [] });
-    expect(scores.data.every(Number.isFinite)).toBe(true);
-    const {
-      gradients: [gradient],
-    } = await gradients(model, { wrt: ['features'] });
-    expect(gradient.data[0]).not.toBe(0);
-    await expect(explain(model, normal(1, 3, SIDE, SIDE), { method: 'gradient' })).rejects.toThrow(says);
-    const { map } = await explain(model, normal(1, 3, SIDE, SIDE), { method: 'occlusion', options: { window: 3, stride: 3 } });
-    expect(map.data.length).toBe(SIDE * SIDE);
-  });
+  it.each(Object.entries(refusals))(
+    'with %s says at which node, and that other methods still work',
+    async (_, { says, build }) => {
+      const model = await load({
+        activation: (b, x) =>
+          b.add('Relu', [build(b, b.add('Identity', [x], {}, 'early'))], {}, 'features'),
+      });
+      const error: FoveaError = await gradients(model).then(
+        () => undefined,
+        (reason) => reason,
+      );
+      expect(error).toMatchObject({ name: 'FoveaError', code: 'unsupported' });
+      expect(error.message).toMatch(/^net: the model cannot be differentiated at /);
+      expect(error.message).toMatch(says);
+      expect(error.message).toMatch(/; methods that need no gradients still work$/);
+      expect(error.message).not.toContain('\n');
+      // What still works: scores, inner tensors, and the gradients behind the node.
+      const { scores } = await gradients(model, { wrt: [] });
+      expect(scores.data.every(Number.isFinite)).toBe(true);
+      const {
+        gradients: [gradient],
+      } = await gradients(model, { wrt: ['features'] });
+      expect(gradient.data[0]).not.toBe(0);
+      await expect(
+        explain(model, normal(1, 3, SIDE, SIDE), { method: 'gradient' }),
+      ).rejects.toThrow(says);
+      const { map } = await explain(model, normal(1, 3, SIDE, SIDE), {
+        method: 'occlusion',
+        options: { window: 3, stride: 3 },
+      });
+      expect(map.data.length).toBe(SIDE * SIDE);
+    },
+  );
 });
 
 /** Both branches of an If that passes a tensor of the outer graph. */
@@ -287,13 +392,21 @@ function loopBody() {
   const b = graphBuilder({ opset: 13, name: 'loop' });
   b.input('i', 'int64', []);
   b.output(b.add('Identity', [b.input('go', 'bool', [])], {}, 'on'), 'bool', []);
-  b.output(b.add('Mul', [b.input('carried', 'float32', null), b.constant(0.5)], {}, 'halved'), 'float32', null);
+  b.output(
+    b.add('Mul', [b.input('carried', 'float32', null), b.constant(0.5)], {}, 'halved'),
+    'float32',
+    null,
+  );
   return b.finish();
 }
 
 /** A Scan's body that halves each picture. */
 function scanBody() {
   const b = graphBuilder({ opset: 13, name: 'scan' });
-  b.output(b.add('Mul', [b.input('one', 'float32', null), b.constant(0.5)], {}, 'halved'), 'float32', null);
+  b.output(
+    b.add('Mul', [b.input('one', 'float32', null), b.constant(0.5)], {}, 'halved'),
+    'float32',
+    null,
+  );
   return b.finish();
 }

@@ -7,7 +7,14 @@ import { findBiases } from './biases.ts';
 import { type BuiltPart, buildPart, type Part } from './classifier-parts.ts';
 import { type Classifier, SCORES } from './classifier-sessions.ts';
 import { checkGradients, checkScores } from './function-model.ts';
-import { type GradientRequest, type Gradients, INPUT, type Model, type Replacements, type RunOptions } from './model.ts';
+import {
+  type GradientRequest,
+  type Gradients,
+  INPUT,
+  type Model,
+  type Replacements,
+  type RunOptions,
+} from './model.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './part-batches.ts';
 import { pathIntegral } from './path-integral.ts';
 
@@ -27,11 +34,23 @@ class Rows {
   }
 
   /** `merged`: the first axis of the output is that of the batch and the next one in one. */
-  set(from: number, rows: number, output: RuntimeTensor, padded: number, name: string, merged: boolean): void {
+  set(
+    from: number,
+    rows: number,
+    output: RuntimeTensor,
+    padded: number,
+    name: string,
+    merged: boolean,
+  ): void {
     if (output.shape[0] !== padded && !(merged && output.shape[0] % padded === 0)) {
-      throw new FoveaError('unsupported', `the tensor "${name}" has the shape [${output.shape}] for ${padded} pictures: its first axis is not the batch`);
+      throw new FoveaError(
+        'unsupported',
+        `the tensor "${name}" has the shape [${output.shape}] for ${padded} pictures: its first axis is not the batch`,
+      );
     }
-    this.shape = merged ? [output.shape[0] / padded, ...output.shape.slice(1)] : output.shape.slice(1);
+    this.shape = merged
+      ? [output.shape[0] / padded, ...output.shape.slice(1)]
+      : output.shape.slice(1);
     const size = sizeOf(this.shape);
     if (rows === this.total && padded === rows) {
       this.data = output.data as Float32Array; // one batch is the whole
@@ -49,7 +68,10 @@ class Rows {
 function checkRequest(context: PartContext, { batch, targets }: GradientRequest): number[] {
   const [rows] = batch.shape;
   if (targets.length !== 1 && targets.length !== rows) {
-    throw new FoveaError('usage', `${targets.length} targets for ${rows} rows: expected one class for all, or one a row`);
+    throw new FoveaError(
+      'usage',
+      `${targets.length} targets for ${rows} rows: expected one class for all, or one a row`,
+    );
   }
   for (const target of targets) checkTarget(context, target);
   return targets.length === rows ? [...targets] : Array.from({ length: rows }, () => targets[0]);
@@ -70,27 +92,45 @@ interface Batches {
 /** A row of a tensor that is fed, in bytes. */
 const rowBytes = ({ shape }: Tensor): number => 4 * sizeOf(shape.slice(1));
 
-/** Values in the rank that the graph has: with the first two axes as one, if it has one axis less. */
+/**
+ * Values in the rank that the graph has: with the first two axes as one, if it has one axis less.
+ */
 function feedOf({ shape, data }: Tensor, rank: number | undefined): RuntimeTensor {
   const merged = rank === shape.length - 1;
-  return { type: 'float32', shape: merged ? [shape[0] * shape[1], ...shape.slice(2)] : shape, data };
+  return {
+    type: 'float32',
+    shape: merged ? [shape[0] * shape[1], ...shape.slice(2)] : shape,
+    data,
+  };
 }
 
-async function runBatches({ input, output }: Classifier, session: Session, ready: Built, batches: Batches): Promise<void> {
+async function runBatches(
+  { input, output }: Classifier,
+  session: Session,
+  ready: Built,
+  batches: Batches,
+): Promise<void> {
   const { batch, targets, options, replace, reference, merged, outputs } = batches;
   const [total] = batch.shape;
   const { limit } = ready;
-  const crossing = Object.values(replace).reduce((sum, values) => sum + rowBytes(values), rowBytes(batch));
+  const crossing = Object.values(replace).reduce(
+    (sum, values) => sum + rowBytes(values),
+    rowBytes(batch),
+  );
   limit.size = Math.max(1, Math.min(limit.size, Math.floor(CROSSING_BYTES / crossing)));
   await forEachBatch(total, limit, options, async (from, to) => {
     const fed = padBatch(rowsOf(batch, from, to), input.fixedBatch);
-    const feeds: Record<string, RuntimeTensor> = { [ready.input]: { type: 'float32', shape: fed.shape, data: fed.data } };
+    const feeds: Record<string, RuntimeTensor> = {
+      [ready.input]: { type: 'float32', shape: fed.shape, data: fed.data },
+    };
     for (const [name, values] of Object.entries(replace)) {
       const { input: fedInput = '', rank } = ready.replaced.get(name) ?? {};
       feeds[fedInput] = feedOf(padBatch(rowsOf(values, from, to), input.fixedBatch), rank);
     }
-    if (ready.reference !== null && reference) feeds[ready.reference] = { type: 'float32', shape: reference.shape, data: reference.data };
-    if (ready.cotangent !== null) feeds[ready.cotangent] = oneHot(targets.slice(from, to), fed.shape[0], output.classes ?? 0);
+    if (ready.reference !== null && reference)
+      feeds[ready.reference] = { type: 'float32', shape: reference.shape, data: reference.data };
+    if (ready.cotangent !== null)
+      feeds[ready.cotangent] = oneHot(targets.slice(from, to), fed.shape[0], output.classes ?? 0);
     for (const [name, value] of Object.entries(await session.run(feeds))) {
       if (!outputs.has(name)) outputs.set(name, new Rows(total));
       outputs.get(name)?.set(from, to - from, value, fed.shape[0], name, merged.has(name));
@@ -107,7 +147,10 @@ function attentionFinder({ model, input }: Classifier): () => readonly FoundAtte
   };
 }
 
-/** Finds tensors by their names: a node's name stands for its first output, and those of attention may be of fused operators. */
+/**
+ * Finds tensors by their names: a node's name stands for its first output, and those of attention
+ * may be of fused operators.
+ */
 function nameResolver({ model: { graph } }: Classifier): (wanted: string) => string {
   const tensors = new Set(graph.nodes.flatMap((node) => node.outputs));
   return (wanted) => {
@@ -121,22 +164,34 @@ function checkReference({ rules, batch, reference }: GradientRequest): void {
   if (rules !== 'deep-lift') return;
   const wanted = [1, ...batch.shape.slice(1)];
   if (reference?.shape.join() === wanted.join()) return;
-  throw new FoveaError('usage', `deep-lift compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`);
+  throw new FoveaError(
+    'usage',
+    `deep-lift compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`,
+  );
 }
 
 function checkReplacements(replace: Replacements, rows: number): void {
   for (const [name, { shape }] of Object.entries(replace)) {
-    if (shape[0] !== rows) throw new FoveaError('usage', `the values for "${name}" are [${shape}] for ${rows} rows: expected one for each`);
+    if (shape[0] !== rows)
+      throw new FoveaError(
+        'usage',
+        `the values for "${name}" are [${shape}] for ${rows} rows: expected one for each`,
+      );
   }
 }
 
 /** The calls of a `Model` that look into its network: tensors of it, and gradients by them. */
-export function networkParts(context: PartContext): Required<Pick<Model, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'>> {
+export function networkParts(
+  context: PartContext,
+): Required<
+  Pick<Model, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'>
+> {
   const { classifier, sessions, name } = context;
   const parts = new BuiltParts<Built>(name);
   const resolve = nameResolver(classifier);
   const attention = attentionFinder(classifier);
-  const isMerged = (tensorName: string): boolean => attention().some((map) => map.merged && map.name === tensorName);
+  const isMerged = (tensorName: string): boolean =>
+    attention().some((map) => map.merged && map.name === tensorName);
 
   /** Runs a part on a batch; answers what was built and its outputs by name. */
   const run = async (
@@ -155,13 +210,29 @@ export function networkParts(context: PartContext): Required<Pick<Model, 'activa
         }),
       (session) => {
         const ready = parts.get(key);
-        const merged = new Set([...ready.values, ...ready.gradients].flatMap(([tensorName, output]) => (isMerged(tensorName) ? [output] : [])));
-        return runBatches(classifier, session, ready, { batch, targets, options, replace, reference, merged, outputs });
+        const merged = new Set(
+          [...ready.values, ...ready.gradients].flatMap(([tensorName, output]) =>
+            isMerged(tensorName) ? [output] : [],
+          ),
+        );
+        return runBatches(classifier, session, ready, {
+          batch,
+          targets,
+          options,
+          replace,
+          reference,
+          merged,
+          outputs,
+        });
       },
     );
-    return { ready: parts.get(key), output: (outputName) => outputs.get(outputName)?.tensor() as Tensor };
+    return {
+      ready: parts.get(key),
+      output: (outputName) => outputs.get(outputName)?.tensor() as Tensor,
+    };
   };
-  const resolveAll = (replace: Replacements): Replacements => Object.fromEntries(Object.entries(replace).map(([key, values]) => [resolve(key), values]));
+  const resolveAll = (replace: Replacements): Replacements =>
+    Object.fromEntries(Object.entries(replace).map(([key, values]) => [resolve(key), values]));
 
   return {
     pathIntegral: pathIntegral(context, resolve),
@@ -170,12 +241,26 @@ export function networkParts(context: PartContext): Required<Pick<Model, 'activa
     activations: async (names, batch, { at, replace: given = {}, ...options } = {}) => {
       const read = names.map(resolve);
       const replace = resolveAll(given);
-      const part: Part = { at: at === undefined ? null : resolve(at), replaced: Object.keys(replace), score: null, read, wrt: [], rules: 'plain' };
+      const part: Part = {
+        at: at === undefined ? null : resolve(at),
+        replaced: Object.keys(replace),
+        score: null,
+        read,
+        wrt: [],
+        rules: 'plain',
+      };
       const { ready, output } = await run(part, { batch, targets: [], options, replace });
       return read.map((tensorName) => output(ready.values.get(tensorName) as string));
     },
     gradients: async (request): Promise<Gradients> => {
-      const { batch, score = 'logit', rules = 'plain', replace: given = {}, reference, ...options } = request;
+      const {
+        batch,
+        score = 'logit',
+        rules = 'plain',
+        replace: given = {},
+        reference,
+        ...options
+      } = request;
       const wrt = request.wrt.map(resolve);
       const replace = resolveAll(given);
       const at = request.at === undefined ? null : resolve(request.at);

@@ -16,26 +16,41 @@ export interface PartContext {
   readonly budget: number;
 }
 
-/** A backward pass holds all that the forward pass computed: it may take this many times the budget. */
+/**
+ * A backward pass holds all that the forward pass computed: it may take this many times the budget.
+ */
 const BACKWARD_BUDGET = 4;
 const LARGEST_BATCH = 32;
 
 /** The most rows that one call of a part's session may hold. */
-export function limitOf({ classifier, limit, budget }: PartContext, { model }: Pick<BuiltPart, 'model'>, part: Pick<Part, 'at' | 'wrt'>): BatchLimit {
+export function limitOf(
+  { classifier, limit, budget }: PartContext,
+  { model }: Pick<BuiltPart, 'model'>,
+  part: Pick<Part, 'at' | 'wrt'>,
+): BatchLimit {
   if (classifier.input.fixedBatch !== null) return { size: classifier.input.fixedBatch };
   if (part.at === null && part.wrt.length === 0) return limit;
   const bytes = peakActivationBytes(model.graph, inferShapes(model.graph)) + 1;
   const most = part.at === null ? LARGEST_BATCH : 4 * LARGEST_BATCH;
-  return { size: Math.max(1, Math.min(most, Math.floor(((part.wrt.length > 0 ? BACKWARD_BUDGET : 1) * budget) / bytes))) };
+  return {
+    size: Math.max(
+      1,
+      Math.min(most, Math.floor(((part.wrt.length > 0 ? BACKWARD_BUDGET : 1) * budget) / bytes)),
+    ),
+  };
 }
 
 /** @throws FoveaError `usage` for a target that is no class of the model. */
 export function checkTarget({ classifier }: PartContext, target: number): void {
   const classes = classifier.output.classes ?? 0;
-  if (!(Number.isInteger(target) && target >= 0 && target < classes)) throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
+  if (!(Number.isInteger(target) && target >= 0 && target < classes))
+    throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
 }
 
-/** What is known of the graphs of parts that were built. It outlives their sessions, which may have to make room and are built again. */
+/**
+ * What is known of the graphs of parts that were built. It outlives their sessions, which may have
+ * to make room and are built again.
+ */
 export class BuiltParts<Built> {
   private readonly built = new Map<string, Built>();
   private readonly name: string;
@@ -45,7 +60,10 @@ export class BuiltParts<Built> {
     this.name = name;
   }
 
-  /** Builds a part's graph; what is known of it stays as the first time had it, with its batch limit. */
+  /**
+   * Builds a part's graph; what is known of it stays as the first time had it, with its batch
+   * limit.
+   */
   build(key: string, make: () => Built & { readonly model: OnnxModel }): OnnxModel {
     try {
       const { model, ...rest } = make();

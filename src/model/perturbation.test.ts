@@ -1,17 +1,41 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { checkRequest, countOf, type Grids, type Perturbation, renderGrid, renderMask, renderPerturbation, slicePerturbation } from './perturbation.ts';
+import {
+  checkRequest,
+  countOf,
+  type Grids,
+  type Perturbation,
+  renderGrid,
+  renderMask,
+  renderPerturbation,
+  slicePerturbation,
+} from './perturbation.ts';
 
 const identity = (n: number) =>
   tensor(
     [n, n],
     Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
   );
-const windows: Perturbation = { kind: 'windows', windows: Int32Array.of(0, 1, 2, 3, -5, -5, 1, 1, 3, 3, 9, 9, 2, 2, 2, 2), keep: 'outside' };
-const ranks: Perturbation = { kind: 'ranks', ranks: Int32Array.of(3, 0, 2, 1), bounds: Int32Array.of(0, 2, 2, 4, 1, 1) };
-const masks: Perturbation = { kind: 'masks', masks: tensor([2, 2, 2], Float32Array.of(0, 1, 0.5, 0.25, 1, 1, 1, 1)) };
-const segments: Perturbation = { kind: 'segments', labels: Int32Array.of(0, 1, 1, 2), bits: tensor([2, 3], Float32Array.of(1, 0, 0.5, 0, 1, 1)) };
+const windows: Perturbation = {
+  kind: 'windows',
+  windows: Int32Array.of(0, 1, 2, 3, -5, -5, 1, 1, 3, 3, 9, 9, 2, 2, 2, 2),
+  keep: 'outside',
+};
+const ranks: Perturbation = {
+  kind: 'ranks',
+  ranks: Int32Array.of(3, 0, 2, 1),
+  bounds: Int32Array.of(0, 2, 2, 4, 1, 1),
+};
+const masks: Perturbation = {
+  kind: 'masks',
+  masks: tensor([2, 2, 2], Float32Array.of(0, 1, 0.5, 0.25, 1, 1, 1, 1)),
+};
+const segments: Perturbation = {
+  kind: 'segments',
+  labels: Int32Array.of(0, 1, 1, 2),
+  bits: tensor([2, 3], Float32Array.of(1, 0, 0.5, 0, 1, 1)),
+};
 const grids: Grids = {
   kind: 'grids',
   grids: tensor([2, 2, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
@@ -22,7 +46,9 @@ const grids: Grids = {
 
 describe('renderMask', () => {
   it('hides a window, half-open and clipped to the picture', () => {
-    expect([...renderMask(windows, 0, 4, 4)]).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+    expect([...renderMask(windows, 0, 4, 4)]).toEqual([
+      1, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ]);
     expect([...renderMask(windows, 1, 4, 4)].filter((v) => v === 0)).toHaveLength(1);
     expect(renderMask(windows, 2, 4, 4)[15]).toBe(0);
     expect([...renderMask(windows, 3, 4, 4)].every((v) => v === 1)).toBe(true); // an empty window hides nothing
@@ -30,7 +56,9 @@ describe('renderMask', () => {
 
   it('keeps only the window when told so', () => {
     const inside: Perturbation = { ...windows, keep: 'inside' } as Perturbation;
-    expect([...renderMask(inside, 0, 4, 4)]).toEqual([...renderMask(windows, 0, 4, 4)].map((v) => 1 - v));
+    expect([...renderMask(inside, 0, 4, 4)]).toEqual(
+      [...renderMask(windows, 0, 4, 4)].map((v) => 1 - v),
+    );
   });
 
   it('keeps the pixels whose rank lies in the half-open bounds', () => {
@@ -51,18 +79,26 @@ describe('renderMask', () => {
 });
 
 describe('slicePerturbation', () => {
-  it.each([windows, ranks, segments, masks, grids])('gives the same masks as the whole ($kind)', (p) => {
-    const side = p.kind === 'windows' ? 4 : 2;
-    const part = slicePerturbation(p, 1, countOf(p));
-    expect(countOf(part)).toBe(countOf(p) - 1);
-    for (let n = 0; n < countOf(part); n++) expect([...renderMask(part, n, side, side)]).toEqual([...renderMask(p, n + 1, side, side)]);
-  });
+  it.each([windows, ranks, segments, masks, grids])(
+    'gives the same masks as the whole ($kind)',
+    (p) => {
+      const side = p.kind === 'windows' ? 4 : 2;
+      const part = slicePerturbation(p, 1, countOf(p));
+      expect(countOf(part)).toBe(countOf(p) - 1);
+      for (let n = 0; n < countOf(part); n++)
+        expect([...renderMask(part, n, side, side)]).toEqual([...renderMask(p, n + 1, side, side)]);
+    },
+  );
 });
 
 describe('renderPerturbation', () => {
   it('is mask · input + (1 - mask) · baseline, per channel', () => {
     const input = tensor([1, 2, 2, 2], Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8));
-    const constant = renderPerturbation(input, tensor([1, 2, 1, 1], Float32Array.of(10, 20)), masks);
+    const constant = renderPerturbation(
+      input,
+      tensor([1, 2, 1, 1], Float32Array.of(10, 20)),
+      masks,
+    );
     expect(constant.shape).toEqual([2, 2, 2, 2]);
     expect([...constant.data]).toEqual([10, 2, 6.5, 8.5, 20, 6, 13.5, 17, 1, 2, 3, 4, 5, 6, 7, 8]);
     const random = createRandom(3);
@@ -77,7 +113,12 @@ describe('renderPerturbation', () => {
 });
 
 describe('checkRequest', () => {
-  const request = { input: tensor([1, 3, 4, 4]), baseline: tensor([1, 3, 1, 1]), perturbation: windows, targets: [0, 9] };
+  const request = {
+    input: tensor([1, 3, 4, 4]),
+    baseline: tensor([1, 3, 1, 1]),
+    perturbation: windows,
+    targets: [0, 9],
+  };
 
   it.each<[Perturbation, RegExp]>([
     [{ kind: 'windows', windows: new Int32Array(5), keep: 'inside' }, /four integers/],

@@ -13,9 +13,9 @@ export interface Windows {
 }
 
 /**
- * Small grids of mask values, linearly upsampled: mask = rows[dy : dy + H] · grid · columns[dx : dx + W]ᵀ.
- * `rows` is [at least H, grid height] and `columns` [at least W, grid width]; any linear upsampling is such a
- * pair of matrices. `shifts` holds (dy, dx) for each grid.
+ * Small grids of mask values, linearly upsampled: mask = rows[dy : dy + H] · grid · columns[dx :
+ * dx + W]ᵀ. `rows` is [at least H, grid height] and `columns` [at least W, grid width]; any
+ * linear upsampling is such a pair of matrices. `shifts` holds (dy, dx) for each grid.
  */
 export interface Grids {
   readonly kind: 'grids';
@@ -26,8 +26,8 @@ export interface Grids {
 }
 
 /**
- * One order of the pixels, cut at n places: picture i keeps the pixels whose rank lies in [from, to).
- * Ranks are a permutation of 0 … H·W-1; `bounds` holds (from, to) for each picture.
+ * One order of the pixels, cut at n places: picture i keeps the pixels whose rank lies in [from,
+ * to). Ranks are a permutation of 0 … H·W-1; `bounds` holds (from, to) for each picture.
  */
 export interface Ranks {
   readonly kind: 'ranks';
@@ -35,13 +35,19 @@ export interface Ranks {
   readonly bounds: Int32Array; // [n * 2]
 }
 
-/** Full-size masks, [n, H, W]: 1 keeps the pixel, 0 replaces it by the baseline, between them a blend. */
+/**
+ * Full-size masks, [n, H, W]: 1 keeps the pixel, 0 replaces it by the baseline, between them a
+ * blend.
+ */
 export interface Masks {
   readonly kind: 'masks';
   readonly masks: Tensor;
 }
 
-/** A picture divided into parts, of which each copy keeps some: `bits` [n, parts] holds how much of each part stays, 0 … 1. */
+/**
+ * A picture divided into parts, of which each copy keeps some: `bits` [n, parts] holds how much of
+ * each part stays, 0 … 1.
+ */
 export interface Segments {
   readonly kind: 'segments';
   /** The part of each pixel, 0 … parts - 1, [H · W]. */
@@ -79,7 +85,11 @@ export function slicePerturbation(p: Perturbation, from: number, to: number): Pe
     case 'windows':
       return { ...p, windows: p.windows.subarray(4 * from, 4 * to) };
     case 'grids':
-      return { ...p, grids: sliceTensor(p.grids, from, to), shifts: p.shifts.subarray(2 * from, 2 * to) };
+      return {
+        ...p,
+        grids: sliceTensor(p.grids, from, to),
+        shifts: p.shifts.subarray(2 * from, 2 * to),
+      };
     case 'ranks':
       return { ...p, bounds: p.bounds.subarray(2 * from, 2 * to) };
     case 'segments':
@@ -90,7 +100,12 @@ export function slicePerturbation(p: Perturbation, from: number, to: number): Pe
 }
 
 /** mask[y, x] = sum_ij rows[y + dy, i] grid[i, j] columns[x + dx, j], for picture `n`. */
-export function renderGrid({ grids, rows, columns, shifts }: Grids, n: number, height: number, width: number): Float32Array {
+export function renderGrid(
+  { grids, rows, columns, shifts }: Grids,
+  n: number,
+  height: number,
+  width: number,
+): Float32Array {
   const [, gridHeight, gridWidth] = grids.shape;
   const grid = grids.data.subarray(n * gridHeight * gridWidth, (n + 1) * gridHeight * gridWidth);
   const [dy, dx] = [shifts[2 * n], shifts[2 * n + 1]];
@@ -99,7 +114,8 @@ export function renderGrid({ grids, rows, columns, shifts }: Grids, n: number, h
   for (let y = 0; y < height; y++) {
     for (let j = 0; j < gridWidth; j++) {
       let sum = 0;
-      for (let i = 0; i < gridHeight; i++) sum += rows.data[(y + dy) * gridHeight + i] * grid[i * gridWidth + j];
+      for (let i = 0; i < gridHeight; i++)
+        sum += rows.data[(y + dy) * gridHeight + i] * grid[i * gridWidth + j];
       line[j] = sum;
     }
     for (let x = 0; x < width; x++) {
@@ -111,17 +127,31 @@ export function renderGrid({ grids, rows, columns, shifts }: Grids, n: number, h
   return mask;
 }
 
-function renderWindow({ windows, keep }: Windows, n: number, height: number, width: number): Float32Array {
+function renderWindow(
+  { windows, keep }: Windows,
+  n: number,
+  height: number,
+  width: number,
+): Float32Array {
   const mask = new Float32Array(height * width).fill(keep === 'outside' ? 1 : 0);
   const [top, left, bottom, right] = windows.subarray(4 * n, 4 * n + 4);
   for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
-    mask.fill(keep === 'outside' ? 0 : 1, y * width + Math.min(width, Math.max(0, left)), y * width + Math.max(0, Math.min(width, right)));
+    mask.fill(
+      keep === 'outside' ? 0 : 1,
+      y * width + Math.min(width, Math.max(0, left)),
+      y * width + Math.max(0, Math.min(width, right)),
+    );
   }
   return mask;
 }
 
 /** The mask of picture `n`, [H · W]: the share of the original in each pixel. */
-export function renderMask(p: Perturbation, n: number, height: number, width: number): Float32Array {
+export function renderMask(
+  p: Perturbation,
+  n: number,
+  height: number,
+  width: number,
+): Float32Array {
   switch (p.kind) {
     case 'windows':
       return renderWindow(p, n, height, width);
@@ -168,24 +198,44 @@ interface Request {
   readonly targets: readonly number[];
 }
 
-/** Checks that the parts of a request fit an input [channels, height, width], each other, and the number of classes. */
-export function checkRequest({ input, baseline, perturbation, targets }: Request, picture: readonly number[], classes: number): void {
+/**
+ * Checks that the parts of a request fit an input [channels, height, width], each other, and the
+ * number of classes.
+ */
+export function checkRequest(
+  { input, baseline, perturbation, targets }: Request,
+  picture: readonly number[],
+  classes: number,
+): void {
   const fail = (what: string) => {
     throw new FoveaError('usage', `perturb: ${what}`);
   };
   const [channels, height, width] = picture;
-  const is = ({ shape }: Tensor, ...expected: number[]) => shape.length === 4 && expected.every((size, axis) => shape[axis] === size);
-  if (!is(input, 1, channels, height, width)) fail(`the input is ${input.shape.join('×')}, expected 1×${picture.join('×')}`);
+  const is = ({ shape }: Tensor, ...expected: number[]) =>
+    shape.length === 4 && expected.every((size, axis) => shape[axis] === size);
+  if (!is(input, 1, channels, height, width))
+    fail(`the input is ${input.shape.join('×')}, expected 1×${picture.join('×')}`);
   if (!is(baseline, 1, channels, height, width) && !is(baseline, 1, channels, 1, 1)) {
-    fail(`the baseline is ${baseline.shape.join('×')}, expected 1×${picture.join('×')} or 1×${channels}×1×1`);
+    fail(
+      `the baseline is ${baseline.shape.join('×')}, expected 1×${picture.join('×')} or 1×${channels}×1×1`,
+    );
   }
-  const wrong = targets.find((target) => !(Number.isInteger(target) && target >= 0 && target < classes));
-  if (wrong !== undefined) fail(`target ${wrong} is no class: expected an index from 0 to ${classes - 1}`);
+  const wrong = targets.find(
+    (target) => !(Number.isInteger(target) && target >= 0 && target < classes),
+  );
+  if (wrong !== undefined)
+    fail(`target ${wrong} is no class: expected an index from 0 to ${classes - 1}`);
   checkPerturbation(perturbation, height, width, fail);
 }
 
-function checkPerturbation(p: Perturbation, height: number, width: number, fail: (what: string) => void): void {
-  if (p.kind === 'windows' && p.windows.length % 4 !== 0) fail('windows need four integers each: top, left, bottom, right');
+function checkPerturbation(
+  p: Perturbation,
+  height: number,
+  width: number,
+  fail: (what: string) => void,
+): void {
+  if (p.kind === 'windows' && p.windows.length % 4 !== 0)
+    fail('windows need four integers each: top, left, bottom, right');
   if (p.kind === 'masks' && (p.masks.shape[1] !== height || p.masks.shape[2] !== width)) {
     fail(`masks are ${p.masks.shape.slice(1).join('×')}, the model's input is ${height}×${width}`);
   }
@@ -195,7 +245,10 @@ function checkPerturbation(p: Perturbation, height: number, width: number, fail:
   if (p.kind === 'segments') {
     const parts = p.bits.shape[1];
     const wrong = p.labels.find((label) => label < 0 || label >= parts);
-    if (p.labels.length !== height * width) fail(`${p.labels.length} labels for an input of ${height}×${width} = ${height * width} pixels`);
+    if (p.labels.length !== height * width)
+      fail(
+        `${p.labels.length} labels for an input of ${height}×${width} = ${height * width} pixels`,
+      );
     if (wrong !== undefined) fail(`label ${wrong} is no segment: expected 0 to ${parts - 1}`);
   }
   if (p.kind === 'grids') checkGrids(p, height, width, fail);
@@ -203,8 +256,10 @@ function checkPerturbation(p: Perturbation, height: number, width: number, fail:
 
 function checkGrids(p: Grids, height: number, width: number, fail: (what: string) => void): void {
   const [count, gridHeight, gridWidth] = p.grids.shape;
-  if (p.rows.shape[1] !== gridHeight || p.columns.shape[1] !== gridWidth) fail('the upsampling matrices do not fit the grid');
-  if (p.shifts.length !== 2 * count) fail(`${count} grids need ${2 * count} shift values, got ${p.shifts.length}`);
+  if (p.rows.shape[1] !== gridHeight || p.columns.shape[1] !== gridWidth)
+    fail('the upsampling matrices do not fit the grid');
+  if (p.shifts.length !== 2 * count)
+    fail(`${count} grids need ${2 * count} shift values, got ${p.shifts.length}`);
   for (let n = 0; n < count; n++) {
     const [dy, dx] = [p.shifts[2 * n], p.shifts[2 * n + 1]];
     if (dy < 0 || dx < 0 || dy + height > p.rows.shape[0] || dx + width > p.columns.shape[0]) {

@@ -1,8 +1,14 @@
 import { FoveaError, messageOf } from '../errors.ts';
 import type { Graph } from '../onnx/index.ts';
 
-/** What ONNX Runtime says of a model that it cannot load, and what that means for the person who gave the model. */
-const REFUSALS: readonly [pattern: RegExp, sentence: (runtime: string, node: NodeNamer, found: readonly string[]) => string][] = [
+/**
+ * What ONNX Runtime says of a model that it cannot load, and what that means for the person who
+ * gave the model.
+ */
+const REFUSALS: readonly [
+  pattern: RegExp,
+  sentence: (runtime: string, node: NodeNamer, found: readonly string[]) => string,
+][] = [
   [
     /Fatal error: (?:(\S*):)?(\w+)\(-?\d+\) is not a registered function\/op/,
     (runtime, node, [, domain = '', op]) =>
@@ -25,7 +31,8 @@ const REFUSALS: readonly [pattern: RegExp, sentence: (runtime: string, node: Nod
   ],
   [
     /Opset (\d+) is under development.* (?:till|until) opset (\d+)/,
-    (runtime, _, [, version, last]) => `it is in opset ${version}, and ${runtime} reads opsets up to ${last}: export the model at one of these`,
+    (runtime, _, [, version, last]) =>
+      `it is in opset ${version}, and ${runtime} reads opsets up to ${last}: export the model at one of these`,
   ],
   [
     /Unsupported model IR version: (\d+), max supported IR version: (\d+)/,
@@ -36,15 +43,28 @@ const REFUSALS: readonly [pattern: RegExp, sentence: (runtime: string, node: Nod
 
 type NodeNamer = (op: string | undefined, domain?: string) => string;
 
-/** Says in one sentence why a runtime does not load a model, where that lies in an operator or a version; otherwise the same error. */
-export function explainRefusal(error: unknown, name: string, graph: Graph, runtime: string): unknown {
+/**
+ * Says in one sentence why a runtime does not load a model, where that lies in an operator or a
+ * version; otherwise the same error.
+ */
+export function explainRefusal(
+  error: unknown,
+  name: string,
+  graph: Graph,
+  runtime: string,
+): unknown {
   const node: NodeNamer = (op, domain = '') => {
-    const found = graph.nodes.find((item) => item.domain === domain && (op === undefined || item.opType === op));
+    const found = graph.nodes.find(
+      (item) => item.domain === domain && (op === undefined || item.opType === op),
+    );
     return found ? ` (node "${found.name === '' ? found.outputs[0] : found.name}")` : '';
   };
   for (const [pattern, sentence] of REFUSALS) {
     const found = pattern.exec(messageOf(error));
-    if (found) return new FoveaError('model', `${name}: ${sentence(runtime, node, found)}`, { cause: error });
+    if (found)
+      return new FoveaError('model', `${name}: ${sentence(runtime, node, found)}`, {
+        cause: error,
+      });
   }
   return error;
 }

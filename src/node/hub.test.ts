@@ -8,15 +8,25 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graphBuilder, type Initializer, modelOf, writeModel } from '../onnx/index.ts';
 import { diskError } from './download.ts';
-import { type DownloadProgress, defaultCacheDir, fetchModelFiles, isHubId, modelFolder } from './hub.ts';
+import {
+  type DownloadProgress,
+  defaultCacheDir,
+  fetchModelFiles,
+  isHubId,
+  modelFolder,
+} from './hub.ts';
 
 const COMMIT = 'c'.repeat(40);
 const sha = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-/** A hub of one repository, `org/net`: small files answer directly, large ones redirect to another host name. */
+/**
+ * A hub of one repository, `org/net`: small files answer directly, large ones redirect to another
+ * host name.
+ */
 class Hub {
   files = new Map<string, Buffer>();
-  requests: { path: string; range?: string; ifRange?: string; token?: string; revision: string }[] = [];
+  requests: { path: string; range?: string; ifRange?: string; token?: string; revision: string }[] =
+    [];
   /** Breaks the connection of these many large responses once `breakAfter` bytes have arrived. */
   breaks = 0;
   breakAfter = 0;
@@ -51,13 +61,25 @@ class Hub {
   private answer(request: IncomingMessage, response: ServerResponse): void {
     const url = decodeURIComponent(request.url ?? '');
     const { range, authorization } = request.headers;
-    const [, revision, path] = /^\/org\/net\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? /^\/(cdn)\/(.+)$/.exec(url) ?? [];
-    this.requests.push({ path: url, range, ifRange: request.headers['if-range'] as string, token: authorization, revision });
-    if (this.failures.length > 0) return void response.writeHead(this.failures.shift() as number).end();
+    const [, revision, path] =
+      /^\/org\/net\/resolve\/([^/]+)\/(.+)$/.exec(url) ?? /^\/(cdn)\/(.+)$/.exec(url) ?? [];
+    this.requests.push({
+      path: url,
+      range,
+      ifRange: request.headers['if-range'] as string,
+      token: authorization,
+      revision,
+    });
+    if (this.failures.length > 0)
+      return void response.writeHead(this.failures.shift() as number).end();
     if (this.gated) return void response.writeHead(403, { 'x-error-code': this.gated }).end();
-    if (!url.startsWith('/org/net/') && revision !== 'cdn') return void response.writeHead(401, { 'x-error-code': 'RepoNotFound' }).end();
+    if (!url.startsWith('/org/net/') && revision !== 'cdn')
+      return void response.writeHead(401, { 'x-error-code': 'RepoNotFound' }).end();
     const bytes = this.files.get(path);
-    if (!bytes) return void response.writeHead(404, { 'x-error-code': 'EntryNotFound', 'x-repo-commit': COMMIT }).end();
+    if (!bytes)
+      return void response
+        .writeHead(404, { 'x-error-code': 'EntryNotFound', 'x-repo-commit': COMMIT })
+        .end();
     if (revision !== 'cdn' && bytes.length > 500) {
       const tag = this.wrongSum ? '0'.repeat(64) : sha(bytes);
       const headers = {
@@ -75,8 +97,14 @@ class Hub {
     const tag = `"${sha(bytes).slice(0, 32)}"`;
     const from = this.ranges && range ? Number(/\d+/.exec(range)?.[0]) : 0;
     const body = bytes.subarray(from);
-    const partial = from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {};
-    response.writeHead(from > 0 ? 206 : 200, { etag: tag, 'content-length': body.length, 'x-repo-commit': COMMIT, ...partial });
+    const partial =
+      from > 0 ? { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` } : {};
+    response.writeHead(from > 0 ? 206 : 200, {
+      etag: tag,
+      'content-length': body.length,
+      'x-repo-commit': COMMIT,
+      ...partial,
+    });
     if (this.breaks > 0 && bytes.length > 500) {
       this.breaks--;
       response.write(body.subarray(0, this.breakAfter));
@@ -115,7 +143,13 @@ let hub: Hub;
 let cacheDir: string;
 const environment = { ...process.env };
 const fetchNet = (options: Parameters<typeof fetchModelFiles>[1] = {}) =>
-  fetchModelFiles('org/net', { cacheDir, endpoint: hub.endpoint, retryDelay: 5, onProgress: ({ bytes }) => hub.arrived(bytes), ...options });
+  fetchModelFiles('org/net', {
+    cacheDir,
+    endpoint: hub.endpoint,
+    retryDelay: 5,
+    onProgress: ({ bytes }) => hub.arrived(bytes),
+    ...options,
+  });
 const errorOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'no error',
@@ -123,10 +157,14 @@ const errorOf = (promise: Promise<unknown>) =>
   );
 
 beforeEach(async () => {
-  for (const name of ['FOVEA_CACHE', 'FOVEA_OFFLINE', 'HF_HUB_OFFLINE', 'HF_ENDPOINT', 'HF_TOKEN']) delete process.env[name];
+  for (const name of ['FOVEA_CACHE', 'FOVEA_OFFLINE', 'HF_HUB_OFFLINE', 'HF_ENDPOINT', 'HF_TOKEN'])
+    delete process.env[name];
   cacheDir = await mkdtemp(join(tmpdir(), 'fovea-hub-'));
   hub = new Hub();
-  hub.files.set('config.json', Buffer.from('{"id2label":{"0":"a"}}')).set('preprocessor_config.json', Buffer.from('{}')).set('onnx/model.onnx', network());
+  hub.files
+    .set('config.json', Buffer.from('{"id2label":{"0":"a"}}'))
+    .set('preprocessor_config.json', Buffer.from('{}'))
+    .set('onnx/model.onnx', network());
   await hub.listen();
 });
 
@@ -154,12 +192,18 @@ describe('fetchModelFiles', () => {
 
   it('takes all files from the commit of the first', async () => {
     await fetchNet();
-    expect(hub.requests.map((request) => request.revision)).toEqual(['main', COMMIT, COMMIT, 'cdn']);
+    expect(hub.requests.map((request) => request.revision)).toEqual([
+      'main',
+      COMMIT,
+      COMMIT,
+      'cdn',
+    ]);
   });
 
   it('gives the token to the hub and not to the host it redirects to', async () => {
     await fetchNet({ token: 'secret' });
-    const tokens = (part: string) => hub.requests.filter(({ path }) => path.startsWith(part)).map(({ token }) => token);
+    const tokens = (part: string) =>
+      hub.requests.filter(({ path }) => path.startsWith(part)).map(({ token }) => token);
     expect(new Set(tokens('/org/'))).toEqual(new Set(['Bearer secret']));
     expect(tokens('/cdn/')).toEqual([undefined]);
   });
@@ -168,7 +212,9 @@ describe('fetchModelFiles', () => {
     hub.breaks = 2;
     hub.breakAfter = 1500;
     const { folder, file } = await fetchNet();
-    expect(hub.requests.filter(({ path }) => path.startsWith('/cdn')).map(({ range }) => range)).toEqual([undefined, 'bytes=1500-', 'bytes=3000-']);
+    expect(
+      hub.requests.filter(({ path }) => path.startsWith('/cdn')).map(({ range }) => range),
+    ).toEqual([undefined, 'bytes=1500-', 'bytes=3000-']);
     expect(hub.requests.at(-1)?.ifRange).toMatch(/^"[0-9a-f]{32}"$/);
     expect(sha(await readFile(join(folder, file)))).toBe(sha(network()));
   });
@@ -176,7 +222,9 @@ describe('fetchModelFiles', () => {
   it('continues in a later call', async () => {
     hub.breaks = 5;
     hub.breakAfter = 300;
-    expect(await errorOf(fetchNet())).toMatch(/^download: org\/net\/onnx\/model.onnx could not be fetched in 5 attempts/);
+    expect(await errorOf(fetchNet())).toMatch(
+      /^download: org\/net\/onnx\/model.onnx could not be fetched in 5 attempts/,
+    );
     await fetchNet();
     expect(hub.requests.at(-1)?.range).toBe('bytes=1500-');
   });
@@ -200,7 +248,9 @@ describe('fetchModelFiles', () => {
 
   it('refuses a file with a wrong checksum and keeps nothing of it', async () => {
     hub.wrongSum = true;
-    expect(await errorOf(fetchNet())).toMatch(/^download: org\/net\/onnx\/model.onnx arrived damaged: sha256 /);
+    expect(await errorOf(fetchNet())).toMatch(
+      /^download: org\/net\/onnx\/model.onnx arrived damaged: sha256 /,
+    );
     expect(await readdir(join(modelFolder('org/net', 'main', cacheDir), 'onnx'))).toEqual([]);
   });
 
@@ -208,7 +258,9 @@ describe('fetchModelFiles', () => {
     hub.failures = [503, 429];
     await fetchNet();
     hub.failures = Array(50).fill(503);
-    expect(await errorOf(fetchNet({ revision: 'other' }))).toMatch(/5 attempts: the server answers HTTP 503/);
+    expect(await errorOf(fetchNet({ revision: 'other' }))).toMatch(
+      /5 attempts: the server answers HTTP 503/,
+    );
     expect(hub.failures).toHaveLength(45);
   });
 
@@ -222,25 +274,38 @@ describe('fetchModelFiles', () => {
 
   it('takes the file that is asked for', async () => {
     hub.files.set('onnx/model_quantized.onnx', network());
-    expect((await fetchNet({ file: 'onnx/model_quantized.onnx' })).file).toBe('onnx/model_quantized.onnx');
+    expect((await fetchNet({ file: 'onnx/model_quantized.onnx' })).file).toBe(
+      'onnx/model_quantized.onnx',
+    );
     expect(await errorOf(fetchNet({ file: '../model.onnx' }))).toMatch(/^usage: /);
-    expect(await errorOf(fetchNet({ file: 'onnx/other.onnx' }))).toMatch(/^download: .* has no onnx\/other.onnx .* commit cccccccc, delete /);
+    expect(await errorOf(fetchNet({ file: 'onnx/other.onnx' }))).toMatch(
+      /^download: .* has no onnx\/other.onnx .* commit cccccccc, delete /,
+    );
   });
 
   it('fetches external data that the model names, and refuses to leave its folder', async () => {
-    hub.files.set('onnx/model.onnx', network('model.onnx_data')).set('onnx/model.onnx_data', Buffer.alloc(4000));
+    hub.files
+      .set('onnx/model.onnx', network('model.onnx_data'))
+      .set('onnx/model.onnx_data', Buffer.alloc(4000));
     const { folder } = await fetchNet();
     expect(existsSync(join(folder, 'onnx', 'model.onnx_data'))).toBe(true);
     hub.files.set('onnx/model.onnx', network('../../../escape'));
     expect(await errorOf(fetchNet({ revision: 'evil' }))).toMatch(/^model: .*outside its folder/);
     hub.files.set('onnx/model.onnx', network('gone.data'));
-    expect(await errorOf(fetchNet({ revision: 'gone' }))).toMatch(/^download: .*has no onnx\/gone.data/);
+    expect(await errorOf(fetchNet({ revision: 'gone' }))).toMatch(
+      /^download: .*has no onnx\/gone.data/,
+    );
   });
 
   it('runs several at once', async () => {
     await Promise.all([fetchNet(), fetchNet(), fetchNet()]);
     const folder = modelFolder('org/net', 'main', cacheDir);
-    expect((await readdir(folder)).sort()).toEqual(['.fovea.json', 'config.json', 'onnx', 'preprocessor_config.json']);
+    expect((await readdir(folder)).sort()).toEqual([
+      '.fovea.json',
+      'config.json',
+      'onnx',
+      'preprocessor_config.json',
+    ]);
     expect(await readdir(join(folder, 'onnx'))).toEqual(['model.onnx']);
   });
 
@@ -259,20 +324,30 @@ describe('fetchModelFiles', () => {
   });
 
   it.each([
-    ['', 'org/other', /^download: org\/other does not exist at localhost:\d+ or is private \(HTTP 401\)/],
+    [
+      '',
+      'org/other',
+      /^download: org\/other does not exist at localhost:\d+ or is private \(HTTP 401\)/,
+    ],
     ['GatedRepo', 'org/net', /^download: org\/net is gated \(HTTP 403\): accept its terms/],
     ['RevisionNotFound', 'org/net', /^download: org\/net has no revision "main"/],
     ['Other', 'org/net', /^download: localhost:\d+ refuses org\/net\/config.json \(HTTP 403\)/],
     ['', 'no id', /^usage: "no id" is no hub id: expected organisation\/name/],
   ])('%s %s: says what to do', async (gated, id, message) => {
     hub.gated = gated;
-    expect(await errorOf(fetchModelFiles(id, { cacheDir, endpoint: hub.endpoint, retryDelay: 1 }))).toMatch(message);
+    expect(
+      await errorOf(fetchModelFiles(id, { cacheDir, endpoint: hub.endpoint, retryDelay: 1 })),
+    ).toMatch(message);
   });
 
   it('says when there is no model, no server, or no address', async () => {
     hub.files.delete('onnx/model.onnx');
-    expect(await errorOf(fetchNet())).toMatch(/^download: org\/net \(main\) has no onnx\/model.onnx or model.onnx at localhost/);
-    expect(await errorOf(fetchNet({ endpoint: await closedPort(), revision: 'x' }))).toMatch(/^download: .*127\.0\.0\.1:\d+ cannot be reached \(/);
+    expect(await errorOf(fetchNet())).toMatch(
+      /^download: org\/net \(main\) has no onnx\/model.onnx or model.onnx at localhost/,
+    );
+    expect(await errorOf(fetchNet({ endpoint: await closedPort(), revision: 'x' }))).toMatch(
+      /^download: .*127\.0\.0\.1:\d+ cannot be reached \(/,
+    );
     expect(await errorOf(fetchNet({ endpoint: 'nowhere' }))).toMatch(/^usage: HF_ENDPOINT/);
   });
 
@@ -281,7 +356,9 @@ describe('fetchModelFiles', () => {
     hub.breaks = 1;
     hub.breakAfter = 1500;
     const onProgress = ({ bytes }: DownloadProgress) => bytes >= 1500 && controller.abort();
-    expect(await errorOf(fetchNet({ signal: controller.signal, onProgress }))).toMatch(/^cancelled: /);
+    expect(await errorOf(fetchNet({ signal: controller.signal, onProgress }))).toMatch(
+      /^cancelled: /,
+    );
     await fetchNet();
     expect(hub.requests.at(-1)?.range).toBe('bytes=1500-');
   });
@@ -292,7 +369,9 @@ it('diskError says what to do', () => {
     code: 'download',
     message: expect.stringMatching(/disk is full.*3 MB are needed.*FOVEA_CACHE/),
   });
-  expect(diskError({ code: 'EROFS' }, '/cache/hub/model.onnx').message).toMatch(/cannot be written \(EROFS\): set FOVEA_CACHE/);
+  expect(diskError({ code: 'EROFS' }, '/cache/hub/model.onnx').message).toMatch(
+    /cannot be written \(EROFS\): set FOVEA_CACHE/,
+  );
 });
 
 it('knows hub ids and the cache folder', () => {

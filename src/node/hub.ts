@@ -20,7 +20,10 @@ export interface FetchModelOptions {
   readonly cacheDir?: string;
   /** Branch, tag or commit; `main` by default. */
   readonly revision?: string;
-  /** The model file, such as `onnx/model_quantized.onnx`; `onnx/model.onnx`, else `model.onnx`, by default. */
+  /**
+   * The model file, such as `onnx/model_quantized.onnx`; `onnx/model.onnx`, else `model.onnx`, by
+   * default.
+   */
   readonly file?: string;
   /** Ask no server; also by `FOVEA_OFFLINE=1` or `HF_HUB_OFFLINE=1`. */
   readonly offline?: boolean;
@@ -36,13 +39,18 @@ export interface FetchModelOptions {
 
 /** A model of the hub on this machine. */
 export interface FetchedModel {
-  /** The folder with `config.json`, `preprocessor_config.json` and the model, as in the repository. */
+  /**
+   * The folder with `config.json`, `preprocessor_config.json` and the model, as in the repository.
+   */
   readonly folder: string;
   /** The model file, relative to the folder. */
   readonly file: string;
 }
 
-/** What is remembered of a repository: its commit, so that all files are of one version, and what it does not have. */
+/**
+ * What is remembered of a repository: its commit, so that all files are of one version, and what it
+ * does not have.
+ */
 interface Snapshot {
   commit?: string;
   absent: string[];
@@ -53,7 +61,8 @@ const isSet = (name: string): boolean => /^(1|true|yes|on)$/i.test(process.env[n
 /** Where models are kept: `FOVEA_CACHE`, or `fovea` in the system's cache folder. */
 export function defaultCacheDir(): string {
   if (process.env.FOVEA_CACHE) return process.env.FOVEA_CACHE;
-  if (process.platform === 'win32') return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'fovea');
+  if (process.platform === 'win32')
+    return join(process.env.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'fovea');
   if (process.platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'fovea');
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'fovea');
 }
@@ -63,7 +72,10 @@ export function isHubId(text: string): boolean {
   return /^[\w-][\w.-]*\/[\w-][\w.-]*$/.test(text) && !text.includes('..');
 }
 
-/** Where the files of a model are kept: `CACHE/hub/organisation--name/revision/…`, below it as in the repository. */
+/**
+ * Where the files of a model are kept: `CACHE/hub/organisation--name/revision/…`, below it as in
+ * the repository.
+ */
 export function modelFolder(id: string, revision: string, cacheDir: string): string {
   const safe = revision.replace(/[^\w.-]/g, '-').replace(/^\.+/, '-');
   return join(cacheDir, 'hub', id.replace('/', '--'), safe);
@@ -93,7 +105,9 @@ const snapshotFile = (folder: string): string => join(folder, '.fovea.json');
 
 async function readSnapshot(folder: string): Promise<Snapshot> {
   try {
-    const { commit, absent } = JSON.parse(await readFile(snapshotFile(folder), 'utf8')) as Partial<Snapshot>;
+    const { commit, absent } = JSON.parse(
+      await readFile(snapshotFile(folder), 'utf8'),
+    ) as Partial<Snapshot>;
     return { commit, absent: absent ?? [] };
   } catch {
     return { absent: [] };
@@ -112,24 +126,38 @@ async function writeSnapshot({ folder, snapshot }: Repository): Promise<void> {
   }
 }
 
-/** The sentence for an HTTP status of the hub, or `absent` for a file the repository does not have. */
-function explain({ id, revision, endpoint }: Repository, path: string, status: number, headers: Headers): string {
+/**
+ * The sentence for an HTTP status of the hub, or `absent` for a file the repository does not have.
+ */
+function explain(
+  { id, revision, endpoint }: Repository,
+  path: string,
+  status: number,
+  headers: Headers,
+): string {
   const reason = headers.get('x-error-code');
   const host = new URL(endpoint).host;
-  if (reason === 'RevisionNotFound') return `${id} has no revision "${revision}": expected a branch, tag or commit of it`;
-  if (reason === 'GatedRepo') return `${id} is gated (HTTP ${status}): accept its terms on its page at ${host}, and set HF_TOKEN to a token of that account`;
+  if (reason === 'RevisionNotFound')
+    return `${id} has no revision "${revision}": expected a branch, tag or commit of it`;
+  if (reason === 'GatedRepo')
+    return `${id} is gated (HTTP ${status}): accept its terms on its page at ${host}, and set HF_TOKEN to a token of that account`;
   if (reason === 'RepoNotFound' || status === 401) {
     return `${id} does not exist at ${host} or is private (HTTP ${status}): check the name, or set HF_TOKEN to a token that may read it`;
   }
-  if (status === 403) return `${host} refuses ${id}/${path} (HTTP 403): set HF_TOKEN to a token that may read it, and accept the model's terms on its page`;
-  return status === 404 || status === 410 ? 'absent' : `${id}/${path} could not be fetched: ${host} answers HTTP ${status}`;
+  if (status === 403)
+    return `${host} refuses ${id}/${path} (HTTP 403): set HF_TOKEN to a token that may read it, and accept the model's terms on its page`;
+  return status === 404 || status === 410
+    ? 'absent'
+    : `${id}/${path} could not be fetched: ${host} answers HTTP ${status}`;
 }
 
 function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
-/** Makes sure a file of the repository is in the cache; false if the repository does not have it. */
+/**
+ * Makes sure a file of the repository is in the cache; false if the repository does not have it.
+ */
 async function ensure(repository: Repository, path: string): Promise<boolean> {
   const { id, revision, folder, endpoint, offline, snapshot, options } = repository;
   const target = join(folder, ...path.split('/'));
@@ -151,7 +179,10 @@ async function ensure(repository: Repository, path: string): Promise<boolean> {
   return found;
 }
 
-function missing({ id, revision, folder, offline, endpoint, pinned, snapshot }: Repository, paths: readonly string[]): FoveaError {
+function missing(
+  { id, revision, folder, offline, endpoint, pinned, snapshot }: Repository,
+  paths: readonly string[],
+): FoveaError {
   const files = paths.join(' or ');
   if (offline) {
     return new FoveaError(
@@ -159,7 +190,9 @@ function missing({ id, revision, folder, offline, endpoint, pinned, snapshot }: 
       `offline, and ${files} of ${id} (${revision}) is not in the cache (${folder}): fetch it once with a connection, without FOVEA_OFFLINE or HF_HUB_OFFLINE`,
     );
   }
-  const advice = pinned ? `; this is its commit ${snapshot.commit?.slice(0, 8)}, delete ${folder} to take the newest` : '';
+  const advice = pinned
+    ? `; this is its commit ${snapshot.commit?.slice(0, 8)}, delete ${folder} to take the newest`
+    : '';
   return new FoveaError(
     'download',
     `${id} (${revision}) has no ${files} at ${new URL(endpoint).host}: expected a model in ONNX format; name its file if it is another one${advice}`,
@@ -172,7 +205,10 @@ async function ensureExternalData(repository: Repository, file: string): Promise
   for (const name of externalDataFiles(model)) {
     const path = posix.normalize(posix.join(posix.dirname(file), name));
     if (path.startsWith('..') || posix.isAbsolute(name) || name.includes('\\')) {
-      throw new FoveaError('model', `${repository.id}: the model names weights outside its folder (${name}), which is refused`);
+      throw new FoveaError(
+        'model',
+        `${repository.id}: the model names weights outside its folder (${name}), which is refused`,
+      );
     }
     if (!(await ensure(repository, path))) throw missing(repository, [path]);
   }
@@ -180,32 +216,57 @@ async function ensureExternalData(repository: Repository, file: string): Promise
 
 function checkPath(file: string): string {
   const path = posix.normalize(file);
-  if (path.startsWith('..') || posix.isAbsolute(path) || path.includes('\\') || !path.endsWith('.onnx')) {
-    throw new FoveaError('usage', `"${file}": expected the path of an .onnx file in the repository, such as onnx/model_quantized.onnx`);
+  if (
+    path.startsWith('..') ||
+    posix.isAbsolute(path) ||
+    path.includes('\\') ||
+    !path.endsWith('.onnx')
+  ) {
+    throw new FoveaError(
+      'usage',
+      `"${file}": expected the path of an .onnx file in the repository, such as onnx/model_quantized.onnx`,
+    );
   }
   return path;
 }
 
 function endpointOf(options: FetchModelOptions): string {
   const endpoint = options.endpoint ?? (process.env.HF_ENDPOINT || 'https://huggingface.co');
-  if (!URL.canParse(endpoint) || !/^https?:/.test(endpoint)) throw new FoveaError('usage', `HF_ENDPOINT "${endpoint}": expected an http or https address`);
+  if (!URL.canParse(endpoint) || !/^https?:/.test(endpoint))
+    throw new FoveaError('usage', `HF_ENDPOINT "${endpoint}": expected an http or https address`);
   return endpoint;
 }
 
 /**
- * Makes sure that a model of the Hugging Face hub is on this machine: `config.json`, `preprocessor_config.json`, the
- * ONNX file and its external data. Files that are in the cache are taken from it without asking the server; delete the
- * folder to fetch them anew. All files come from the commit that the first one came from.
- * @throws FoveaError `download` saying what is missing or why, `usage` for an impossible id, `cancelled` if the signal fires.
+ * Makes sure that a model of the Hugging Face hub is on this machine: `config.json`,
+ * `preprocessor_config.json`, the ONNX file and its external data. Files that are in the cache are
+ * taken from it without asking the server; delete the folder to fetch them anew. All files come
+ * from the commit that the first one came from.
+ * @throws FoveaError `download` saying what is missing or why, `usage` for an impossible id,
+ * `cancelled` if the signal fires.
  */
-export async function fetchModelFiles(id: string, options: FetchModelOptions = {}): Promise<FetchedModel> {
-  if (!isHubId(id)) throw new FoveaError('usage', `"${id}" is no hub id: expected organisation/name`);
+export async function fetchModelFiles(
+  id: string,
+  options: FetchModelOptions = {},
+): Promise<FetchedModel> {
+  if (!isHubId(id))
+    throw new FoveaError('usage', `"${id}" is no hub id: expected organisation/name`);
   const { revision = 'main', cacheDir = defaultCacheDir() } = options;
   const folder = modelFolder(id, revision, cacheDir);
   const offline = options.offline ?? (isSet('FOVEA_OFFLINE') || isSet('HF_HUB_OFFLINE'));
   const snapshot = await readSnapshot(folder);
-  const repository: Repository = { id, revision, folder, offline, endpoint: endpointOf(options), snapshot, pinned: snapshot.commit !== undefined, options };
-  const candidates = options.file === undefined ? ['onnx/model.onnx', 'model.onnx'] : [checkPath(options.file)];
+  const repository: Repository = {
+    id,
+    revision,
+    folder,
+    offline,
+    endpoint: endpointOf(options),
+    snapshot,
+    pinned: snapshot.commit !== undefined,
+    options,
+  };
+  const candidates =
+    options.file === undefined ? ['onnx/model.onnx', 'model.onnx'] : [checkPath(options.file)];
   for (const path of ['config.json', 'preprocessor_config.json']) await ensure(repository, path);
   for (const file of candidates) {
     if (!(await ensure(repository, file))) continue;

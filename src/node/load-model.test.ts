@@ -14,7 +14,10 @@ import { type LoadModelOptions, loadModel, resolveModel } from './load-model.ts'
 
 const WEIGHTS = Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1);
 
-/** Logits of four classes from the channel means of an 8×8 picture; with `location`, the weights are in another file. */
+/**
+ * Logits of four classes from the channel means of an 8×8 picture; with `location`, the weights
+ * are in another file.
+ */
 function network(location?: string): Uint8Array {
   const builder = graphBuilder({ opset: 13 });
   const x = builder.input('pixels', 'float32', ['n', 3, 8, 8]);
@@ -26,7 +29,8 @@ function network(location?: string): Uint8Array {
     data: { kind: 'external', location: location ?? '', offset: 0, length: 48 },
     otherFields: [],
   };
-  const weights = location === undefined ? builder.constant(WEIGHTS, [4, 3]) : builder.initializer(outside);
+  const weights =
+    location === undefined ? builder.constant(WEIGHTS, [4, 3]) : builder.initializer(outside);
   builder.add('Gemm', [flat, weights], { transB: 1 }, 'logits');
   builder.output('logits', 'float32', ['n', 4]);
   return writeModel(modelOf(builder.finish()));
@@ -34,9 +38,20 @@ function network(location?: string): Uint8Array {
 
 const LABELS = ['red', 'green', 'blue', 'grey'];
 const json = (value: unknown) => JSON.stringify(value);
-const config = json({ model_type: 'vit', id2label: Object.fromEntries(LABELS.map((label, i) => [i, label])) });
-const preprocessor = json({ image_processor_type: 'ViTImageProcessor', size: { height: 8, width: 8 }, image_mean: [0, 0, 0], image_std: [1, 1, 1] });
-const own = json({ labels: LABELS, input: { size: [8, 8], mean: [0, 0, 0], std: [1, 1, 1], colour: 'BGR', scale: '0-255' } });
+const config = json({
+  model_type: 'vit',
+  id2label: Object.fromEntries(LABELS.map((label, i) => [i, label])),
+});
+const preprocessor = json({
+  image_processor_type: 'ViTImageProcessor',
+  size: { height: 8, width: 8 },
+  image_mean: [0, 0, 0],
+  image_std: [1, 1, 1],
+});
+const own = json({
+  labels: LABELS,
+  input: { size: [8, 8], mean: [0, 0, 0], std: [1, 1, 1], colour: 'BGR', scale: '0-255' },
+});
 
 let folder: string;
 let loaded: Model[];
@@ -72,7 +87,11 @@ const errorOf = (promise: Promise<unknown>) =>
 
 describe('a file', () => {
   it('takes labels and preprocessing from NAME.json', async () => {
-    await put({ 'net.onnx': network(), 'net.json': own, 'config.json': '{"id2label":{"0":"wrong"}}' });
+    await put({
+      'net.onnx': network(),
+      'net.json': own,
+      'config.json': '{"id2label":{"0":"wrong"}}',
+    });
     const model = await load(join(folder, 'net.onnx'));
     expect(model).toMatchObject({
       name: 'net',
@@ -82,18 +101,38 @@ describe('a file', () => {
       preprocessing: { colour: 'BGR', scale: '0-255', size: [8, 8] },
     });
     expect(model.runtime).toMatch(/^onnxruntime-node .* \(cpu\)$/);
-    const { data } = await model.classify(tensor([1, 3, 8, 8], new Float32Array(192).fill(2, 64, 128)), { score: 'logit' });
+    const { data } = await model.classify(
+      tensor([1, 3, 8, 8], new Float32Array(192).fill(2, 64, 128)),
+      { score: 'logit' },
+    );
     expect([...data]).toEqual([0, 2, 0, 2]);
   });
 
   it('takes them from config.json and preprocessor_config.json beside it', async () => {
-    await put({ 'net.onnx': network(), 'config.json': config, 'preprocessor_config.json': preprocessor });
-    expect(await load(join(folder, 'net.onnx'))).toMatchObject({ labels: LABELS, warnings: [], preprocessing: { mean: [0, 0, 0] } });
+    await put({
+      'net.onnx': network(),
+      'config.json': config,
+      'preprocessor_config.json': preprocessor,
+    });
+    expect(await load(join(folder, 'net.onnx'))).toMatchObject({
+      labels: LABELS,
+      warnings: [],
+      preprocessing: { mean: [0, 0, 0] },
+    });
   });
 
   it('fills up NAME.json from the others', async () => {
-    await put({ 'net.onnx': network(), 'net.json': json({ labels: ['a', 'b', 'c', 'd'] }), 'config.json': config, 'preprocessor_config.json': preprocessor });
-    expect(await load(join(folder, 'net.onnx'))).toMatchObject({ labels: ['a', 'b', 'c', 'd'], warnings: [], preprocessing: { std: [1, 1, 1] } });
+    await put({
+      'net.onnx': network(),
+      'net.json': json({ labels: ['a', 'b', 'c', 'd'] }),
+      'config.json': config,
+      'preprocessor_config.json': preprocessor,
+    });
+    expect(await load(join(folder, 'net.onnx'))).toMatchObject({
+      labels: ['a', 'b', 'c', 'd'],
+      warnings: [],
+      preprocessing: { std: [1, 1, 1] },
+    });
   });
 
   it('works alone, with warnings', async () => {
@@ -110,9 +149,21 @@ describe('a file', () => {
       preprocessing: { colour: 'RGB' },
       output: 'probabilities',
     });
-    expect(model).toMatchObject({ labels: ['1', '2', '3', '4'], output: 'probabilities', preprocessing: { colour: 'RGB', scale: '0-255' } });
-    expect(await errorOf(load(join(folder, 'net.onnx'), { preprocessing: { colour: 'CMYK' } as never }))).toMatch(/^usage: preprocessing: colour: /);
-    expect(await errorOf(load(join(folder, 'net.onnx'), { device: process.platform === 'darwin' ? 'dml' : 'coreml' }))).toMatch(/^runtime: the device /);
+    expect(model).toMatchObject({
+      labels: ['1', '2', '3', '4'],
+      output: 'probabilities',
+      preprocessing: { colour: 'RGB', scale: '0-255' },
+    });
+    expect(
+      await errorOf(load(join(folder, 'net.onnx'), { preprocessing: { colour: 'CMYK' } as never })),
+    ).toMatch(/^usage: preprocessing: colour: /);
+    expect(
+      await errorOf(
+        load(join(folder, 'net.onnx'), {
+          device: process.platform === 'darwin' ? 'dml' : 'coreml',
+        }),
+      ),
+    ).toMatch(/^runtime: the device /);
   });
 
   it('reads weights from the files it names, in its folder only', async () => {
@@ -125,15 +176,31 @@ describe('a file', () => {
       'a/gone.onnx': network('gone.data'),
     });
     const model = await load(join(folder, 'a/net.onnx'));
-    expect([...(await model.classify(tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), { score: 'logit' })).data]).toEqual([1, 1, 1, 3]);
-    const gradient = await model.gradients?.({ batch: tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), wrt: ['input'], targets: [1] });
+    expect([
+      ...(
+        await model.classify(tensor([1, 3, 8, 8], new Float32Array(192).fill(1)), {
+          score: 'logit',
+        })
+      ).data,
+    ]).toEqual([1, 1, 1, 3]);
+    const gradient = await model.gradients?.({
+      batch: tensor([1, 3, 8, 8], new Float32Array(192).fill(1)),
+      wrt: ['input'],
+      targets: [1],
+    });
     // Each pixel's share in the mean of the second channel.
-    gradient?.gradients[0].data.forEach((value, i) => expect(value).toBeCloseTo(i >= 64 && i < 128 ? 1 / 64 : 0, 7));
+    gradient?.gradients[0].data.forEach((value, i) =>
+      expect(value).toBeCloseTo(i >= 64 && i < 128 ? 1 / 64 : 0, 7),
+    );
     expect(gradient?.gradients[0].data).toHaveLength(192);
     await put({ 'b/net.onnx': network('net.data'), 'b/net.data': weights.map((byte) => byte ^ 1) });
     expect((await load(join(folder, 'b/net.onnx'))).fingerprint).not.toBe(model.fingerprint); // other weights, another model
-    expect(await errorOf(load(join(folder, 'a/evil.onnx')))).toMatch(/^model: evil: .*outside its folder \(\.\.\/net\.data\)/);
-    expect(await errorOf(load(join(folder, 'a/gone.onnx')))).toMatch(/^model: gone: its weights are in the file gone.data, which is missing/);
+    expect(await errorOf(load(join(folder, 'a/evil.onnx')))).toMatch(
+      /^model: evil: .*outside its folder \(\.\.\/net\.data\)/,
+    );
+    expect(await errorOf(load(join(folder, 'a/gone.onnx')))).toMatch(
+      /^model: gone: its weights are in the file gone.data, which is missing/,
+    );
   });
 
   it('says what is wrong with it', async () => {
@@ -146,12 +213,20 @@ describe('a file', () => {
       'b.onnx': network(),
       'b.json': json({ labels: ['one'] }),
     });
-    expect(await errorOf(load(join(folder, 'gone.onnx')))).toMatch(/^model: the model file .*gone.onnx does not exist$/);
+    expect(await errorOf(load(join(folder, 'gone.onnx')))).toMatch(
+      /^model: the model file .*gone.onnx does not exist$/,
+    );
     expect(await errorOf(load(join(folder, 'bad.onnx')))).toMatch(/^model: bad: /);
-    expect(await errorOf(load(join(folder, 'empty.onnx')))).toMatch(/^model: empty: not an ONNX model: the file is empty/);
-    expect(await errorOf(load(join(folder, 'net.pt')))).toMatch(/^model: .*net.pt is a PyTorch file: export the model to ONNX first$/);
+    expect(await errorOf(load(join(folder, 'empty.onnx')))).toMatch(
+      /^model: empty: not an ONNX model: the file is empty/,
+    );
+    expect(await errorOf(load(join(folder, 'net.pt')))).toMatch(
+      /^model: .*net.pt is a PyTorch file: export the model to ONNX first$/,
+    );
     expect(await errorOf(load(join(folder, 'a.onnx')))).toMatch(/^model: a.json is not JSON: /);
-    expect(await errorOf(load(join(folder, 'b.onnx')))).toMatch(/^model: b has 4 classes, but 1 labels/);
+    expect(await errorOf(load(join(folder, 'b.onnx')))).toMatch(
+      /^model: b has 4 classes, but 1 labels/,
+    );
   });
 });
 
@@ -163,17 +238,40 @@ describe('a folder', () => {
       'vit-tiny/onnx/model.onnx': network(),
       'vit-tiny/onnx/model_fp16.onnx': network(),
     });
-    expect(await load(join(folder, 'vit-tiny'))).toMatchObject({ name: 'vit-tiny', labels: LABELS, warnings: [] });
-    expect(await load(join(folder, 'vit-tiny'), { file: 'onnx/model_fp16.onnx' })).toMatchObject({ name: 'model_fp16', labels: LABELS, warnings: [] });
-    expect(await load(join(folder, 'vit-tiny/onnx/model.onnx'))).toMatchObject({ name: 'vit-tiny', labels: LABELS, warnings: [] });
+    expect(await load(join(folder, 'vit-tiny'))).toMatchObject({
+      name: 'vit-tiny',
+      labels: LABELS,
+      warnings: [],
+    });
+    expect(await load(join(folder, 'vit-tiny'), { file: 'onnx/model_fp16.onnx' })).toMatchObject({
+      name: 'model_fp16',
+      labels: LABELS,
+      warnings: [],
+    });
+    expect(await load(join(folder, 'vit-tiny/onnx/model.onnx'))).toMatchObject({
+      name: 'vit-tiny',
+      labels: LABELS,
+      warnings: [],
+    });
   });
 
   it('with one model of any name, and with none or several', async () => {
-    await put({ 'one/net.onnx': network(), 'none/readme': '', 'two/a.onnx': network(), 'two/b.onnx': network() });
+    await put({
+      'one/net.onnx': network(),
+      'none/readme': '',
+      'two/a.onnx': network(),
+      'two/b.onnx': network(),
+    });
     expect((await load(join(folder, 'one'))).name).toBe('net');
-    expect(await errorOf(load(join(folder, 'none')))).toMatch(/^model: the folder .*none holds no model: expected onnx\/model.onnx, model.onnx or one/);
-    expect(await errorOf(load(join(folder, 'two')))).toMatch(/^usage: the folder .*two holds several models \(a.onnx, b.onnx\)/);
-    expect(await errorOf(load(join(folder, 'two'), { file: 'c.onnx' }))).toMatch(/^model: .*c.onnx does not exist/);
+    expect(await errorOf(load(join(folder, 'none')))).toMatch(
+      /^model: the folder .*none holds no model: expected onnx\/model.onnx, model.onnx or one/,
+    );
+    expect(await errorOf(load(join(folder, 'two')))).toMatch(
+      /^usage: the folder .*two holds several models \(a.onnx, b.onnx\)/,
+    );
+    expect(await errorOf(load(join(folder, 'two'), { file: 'c.onnx' }))).toMatch(
+      /^model: .*c.onnx does not exist/,
+    );
   });
 });
 
@@ -187,18 +285,24 @@ describe('a name', () => {
   });
 
   it('of nothing lists what there is', async () => {
-    expect(await errorOf(load('demo-cmm'))).toMatch(/^model: there is no model "demo-cmm": expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /);
+    expect(await errorOf(load('demo-cmm'))).toMatch(
+      /^model: there is no model "demo-cmm": expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /,
+    );
     expect(await errorOf(load(''))).toMatch(/^model: there is no model ""/);
   });
 
   it('organisation/name is a model of the hub, unless it is a path', async () => {
-    expect(await errorOf(load('org/net', { offline: true, cacheDir: folder }))).toMatch(/^download: offline, and /);
+    expect(await errorOf(load('org/net', { offline: true, cacheDir: folder }))).toMatch(
+      /^download: offline, and /,
+    );
     const files: Record<string, string | Uint8Array> = {
       '/org/net/resolve/main/config.json': config,
       '/org/net/resolve/main/preprocessor_config.json': preprocessor,
       '/org/net/resolve/main/onnx/model.onnx': network(),
     };
-    const server = createServer((request, response) => response.writeHead(files[request.url ?? ''] ? 200 : 404).end(files[request.url ?? '']));
+    const server = createServer((request, response) =>
+      response.writeHead(files[request.url ?? ''] ? 200 : 404).end(files[request.url ?? '']),
+    );
     await new Promise<void>((resolve) => server.listen(0, resolve));
     const shares: number[] = [];
     const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -206,7 +310,8 @@ describe('a name', () => {
       await load('org/net', {
         cacheDir: folder,
         endpoint,
-        onProgress: ({ file, bytes, total }) => file.endsWith('.onnx') && shares.push(bytes / (total ?? 1)),
+        onProgress: ({ file, bytes, total }) =>
+          file.endsWith('.onnx') && shares.push(bytes / (total ?? 1)),
       }),
     ).toMatchObject({
       name: 'org/net',
@@ -215,24 +320,35 @@ describe('a name', () => {
     });
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
-    expect(await load('org/net', { cacheDir: folder, offline: true })).toMatchObject({ name: 'org/net' });
+    expect(await load('org/net', { cacheDir: folder, offline: true })).toMatchObject({
+      name: 'org/net',
+    });
     expect(shares.at(-1)).toBeGreaterThan(0);
   });
 
   it('stops when asked to', async () => {
-    expect(await errorOf(load('demo-cnn', { signal: AbortSignal.abort() }))).toMatch(/^cancelled: /);
+    expect(await errorOf(load('demo-cnn', { signal: AbortSignal.abort() }))).toMatch(
+      /^cancelled: /,
+    );
   });
 
   it('http(s) is a model server', async () => {
-    expect(await errorOf(resolveModel('http://127.0.0.1/v2/models/net'))).toMatch(/^unsupported: .*a model on a server/);
-    expect(await errorOf(load('http://127.0.0.1/net'))).toMatch(/^usage: .*Open Inference Protocol/);
+    expect(await errorOf(resolveModel('http://127.0.0.1/v2/models/net'))).toMatch(
+      /^unsupported: .*a model on a server/,
+    );
+    expect(await errorOf(load('http://127.0.0.1/net'))).toMatch(
+      /^usage: .*Open Inference Protocol/,
+    );
   });
 });
 
 const shared = fileURLToPath(new URL('../../../shared/models/', import.meta.url));
-it.skipIf(!existsSync(shared))('loads the shared models (skipped where ../shared/models is absent)', async () => {
-  for (const name of ['mobilenet_v2', 'squeezenet', 'darknet_tiny', 'bird_mobilenet_v2']) {
-    const model = await load(join(shared, `${name}.onnx`));
-    expect(model).toMatchObject({ name, warnings: [], output: 'logits' });
-  }
-});
+it.skipIf(!existsSync(shared))(
+  'loads the shared models (skipped where ../shared/models is absent)',
+  async () => {
+    for (const name of ['mobilenet_v2', 'squeezenet', 'darknet_tiny', 'bird_mobilenet_v2']) {
+      const model = await load(join(shared, `${name}.onnx`));
+      expect(model).toMatchObject({ name, warnings: [], output: 'logits' });
+    }
+  },
+);

@@ -4,7 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { parsePreprocessing } from '../model/model-config.ts';
-import { EMBEDDED_MODELS, isEmbeddedModel, type ModelOverrides, readModelFiles, withOverrides } from '../model/model-files.ts';
+import {
+  EMBEDDED_MODELS,
+  isEmbeddedModel,
+  type ModelOverrides,
+  readModelFiles,
+  withOverrides,
+} from '../model/model-files.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
@@ -49,7 +55,8 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const bytes = new Uint8Array(size);
     for (let at = 0; at < size; ) {
       const { bytesRead } = await file.read(bytes, at, Math.min(MOST_BYTES_A_READ, size - at), at);
-      if (bytesRead === 0) throw new FoveaError('model', `${path} became shorter while it was read`);
+      if (bytesRead === 0)
+        throw new FoveaError('model', `${path} became shorter while it was read`);
       at += bytesRead;
     }
     return bytes;
@@ -58,7 +65,8 @@ async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
+const isMissing = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 
 /** The sentence of a model file that cannot be read. */
 function unreadable(path: string, error: unknown): FoveaError {
@@ -72,24 +80,49 @@ function unreadable(path: string, error: unknown): FoveaError {
 /** A model file on the disk, with the files beside it. */
 async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource> {
   const format = OTHER_FORMATS[extname(path).toLowerCase()];
-  if (format) throw new FoveaError('model', `${path} is a ${format} file: export the model to ONNX first`);
+  if (format)
+    throw new FoveaError('model', `${path} is a ${format} file: export the model to ONNX first`);
   const folder = dirname(resolve(path));
-  const bytes = await readBytes(path).catch((error: unknown) => Promise.reject(unreadable(path, error)));
+  const bytes = await readBytes(path).catch((error: unknown) =>
+    Promise.reject(unreadable(path, error)),
+  );
   const read = (file: string) =>
-    readBytes(join(folder, file)).catch((error: unknown) => (isMissing(error) ? undefined : Promise.reject(unreadable(join(folder, file), error))));
-  return readModelFiles({ name, file: basename(path), bytes, isInOnnxFolder: basename(folder) === 'onnx', read });
+    readBytes(join(folder, file)).catch((error: unknown) =>
+      isMissing(error) ? undefined : Promise.reject(unreadable(join(folder, file), error)),
+    );
+  return readModelFiles({
+    name,
+    file: basename(path),
+    bytes,
+    isInOnnxFolder: basename(folder) === 'onnx',
+    read,
+  });
 }
 
-/** The one model in a folder: the file that is asked for, `onnx/model.onnx`, `model.onnx`, or the only `.onnx` file. */
+/**
+ * The one model in a folder: the file that is asked for, `onnx/model.onnx`, `model.onnx`, or the
+ * only `.onnx` file.
+ */
 async function findInFolder(folder: string, file: string | undefined): Promise<string> {
-  const names = async (path: string) => (await readdir(path).catch(() => [])).filter((name) => name.endsWith('.onnx')).sort();
-  const found = [...(await names(join(folder, 'onnx'))).map((name) => join('onnx', name)), ...(await names(folder))];
+  const names = async (path: string) =>
+    (await readdir(path).catch(() => [])).filter((name) => name.endsWith('.onnx')).sort();
+  const found = [
+    ...(await names(join(folder, 'onnx'))).map((name) => join('onnx', name)),
+    ...(await names(folder)),
+  ];
   if (file !== undefined) return join(folder, file);
   const usual = [join('onnx', 'model.onnx'), 'model.onnx'].find((name) => found.includes(name));
   if (usual) return join(folder, usual);
   if (found.length === 1) return join(folder, found[0]);
-  if (found.length === 0) throw new FoveaError('model', `the folder ${folder} holds no model: expected onnx/model.onnx, model.onnx or one .onnx file`);
-  throw new FoveaError('usage', `the folder ${folder} holds several models (${found.join(', ')}): give the path of one`);
+  if (found.length === 0)
+    throw new FoveaError(
+      'model',
+      `the folder ${folder} holds no model: expected onnx/model.onnx, model.onnx or one .onnx file`,
+    );
+  throw new FoveaError(
+    'usage',
+    `the folder ${folder} holds several models (${found.join(', ')}): give the path of one`,
+  );
 }
 
 /** A short name for a file: its own, or its folder's where all models are called `model.onnx`. */
@@ -108,17 +141,27 @@ function embeddedPath(name: string): string {
 const isAddress = (source: string): boolean => /^https?:\/\//i.test(source);
 
 /**
- * The file of a model and what the files beside it say, without running it: an embedded model by its name, an `.onnx`
- * file, a folder, or a model of the Hugging Face hub. A name that exists as a path is a path.
- * @throws FoveaError `model` if there is no such model, `download` if it cannot be fetched, `unsupported` for a model on
- * a server, which has no file.
+ * The file of a model and what the files beside it say, without running it: an embedded model by
+ * its name, an `.onnx` file, a folder, or a model of the Hugging Face hub. A name that exists as a
+ * path is a path.
+ * @throws FoveaError `model` if there is no such model, `download` if it cannot be fetched,
+ * `unsupported` for a model on a server, which has no file.
  */
-export async function resolveModel(source: string, options: FetchModelOptions = {}): Promise<OnnxModelSource> {
+export async function resolveModel(
+  source: string,
+  options: FetchModelOptions = {},
+): Promise<OnnxModelSource> {
   throwIfCancelled(options.signal);
   if (isEmbeddedModel(source)) return sourceOfFile(embeddedPath(source), source);
-  if (isAddress(source)) throw new FoveaError('unsupported', `${source} is a model on a server: its file is not to be had`);
+  if (isAddress(source))
+    throw new FoveaError(
+      'unsupported',
+      `${source} is a model on a server: its file is not to be had`,
+    );
   const path = source.startsWith('file:') ? fileURLToPath(source) : source;
-  const entry = await stat(path).catch((error: unknown) => (isMissing(error) ? undefined : Promise.reject(unreadable(path, error))));
+  const entry = await stat(path).catch((error: unknown) =>
+    isMissing(error) ? undefined : Promise.reject(unreadable(path, error)),
+  );
   if (entry) {
     const file = entry.isDirectory() ? await findInFolder(path, options.file) : path;
     return sourceOfFile(file, nameOf(file));
@@ -131,15 +174,22 @@ export async function resolveModel(source: string, options: FetchModelOptions = 
 }
 
 /**
- * Loads a classifier: whatever `resolveModel` finds, or a model on a server of the Open Inference Protocol.
- * @throws FoveaError as `resolveModel`; `model` if it is no image classifier, `runtime` if the device does not start,
- * `usage` for impossible options.
+ * Loads a classifier: whatever `resolveModel` finds, or a model on a server of the Open Inference
+ * Protocol.
+ * @throws FoveaError as `resolveModel`; `model` if it is no image classifier, `runtime` if the
+ * device does not start, `usage` for impossible options.
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
   throwIfCancelled(options.signal);
-  const given = options.preprocessing === undefined ? options : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
+  const given =
+    options.preprocessing === undefined
+      ? options
+      : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
   if (isAddress(source)) return createRemoteModel(source, given);
   const model = withOverrides(await resolveModel(source, options), given);
   throwIfCancelled(options.signal);
-  return createOnnxModel(model, await createNodeRuntime({ device: options.device, threads: options.threads }));
+  return createOnnxModel(
+    model,
+    await createNodeRuntime({ device: options.device, threads: options.threads }),
+  );
 }

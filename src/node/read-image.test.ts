@@ -16,7 +16,9 @@ interface Pixels {
 }
 
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
-const expected: Record<string, Pixels> = JSON.parse(await readFile(fixture('expected.json'), 'utf8'));
+const expected: Record<string, Pixels> = JSON.parse(
+  await readFile(fixture('expected.json'), 'utf8'),
+);
 
 function largestDifference(picture: Image, { width, height, rgb }: Pixels): number {
   expect([picture.width, picture.height]).toEqual([width, height]);
@@ -26,7 +28,11 @@ function largestDifference(picture: Image, { width, height, rgb }: Pixels): numb
 }
 
 /** The message of the FoveaError that reading throws, checked to be one sentence under the code. */
-async function messageOfReading(source: string | Uint8Array, options = {}, code = 'image'): Promise<string> {
+async function messageOfReading(
+  source: string | Uint8Array,
+  options = {},
+  code = 'image',
+): Promise<string> {
   const error = await readImage(source, options).then(
     () => expect.fail('the picture was read'),
     (e: unknown) => e,
@@ -44,9 +50,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('readImage', () => {
-  it.each(Object.keys(expected).filter((name) => !name.includes(' ')))('reads the pixels that Pillow reads: %s', async (name) => {
-    expect(largestDifference(await readImage(fixture(name)), expected[name])).toBe(0);
-  });
+  it.each(Object.keys(expected).filter((name) => !name.includes(' ')))(
+    'reads the pixels that Pillow reads: %s',
+    async (name) => {
+      expect(largestDifference(await readImage(fixture(name)), expected[name])).toBe(0);
+    },
+  );
 
   it('composites transparent pixels on the given background', async () => {
     const picture = await readImage(fixture('rgba.png'), { background: [10, 200, 77] });
@@ -63,8 +72,12 @@ describe('readImage', () => {
   it('ignores an embedded profile that would change the colours', async () => {
     const applied = await sharp(fixture('profile.jpg')).raw().toBuffer();
     const { width, height } = expected['profile.jpg'];
-    expect(largestDifference({ width, height, data: applied }, expected['profile.jpg'])).toBeGreaterThan(20); // the fixture has a profile that matters
-    expect(largestDifference(await readImage(fixture('profile.jpg')), expected['profile.jpg'])).toBe(0);
+    expect(
+      largestDifference({ width, height, data: applied }, expected['profile.jpg']),
+    ).toBeGreaterThan(20); // the fixture has a profile that matters
+    expect(
+      largestDifference(await readImage(fixture('profile.jpg')), expected['profile.jpg']),
+    ).toBe(0);
   });
 
   it('reads AVIF', async () => {
@@ -85,7 +98,11 @@ describe('readImage', () => {
   it('reads a JPEG with stray bytes between its markers, as other decoders do', async () => {
     const bytes = await readFile(fixture('colour-420.jpg'));
     const tables = bytes.indexOf(Buffer.from([0xff, 0xc4])); // the Huffman tables
-    const stray = Buffer.concat([bytes.subarray(0, tables), Buffer.from([1, 2, 3]), bytes.subarray(tables)]);
+    const stray = Buffer.concat([
+      bytes.subarray(0, tables),
+      Buffer.from([1, 2, 3]),
+      bytes.subarray(tables),
+    ]);
     expect(largestDifference(await readImage(stray), expected['colour-420.jpg'])).toBe(0);
   });
 
@@ -97,47 +114,89 @@ describe('readImage', () => {
 
 describe('readImage refuses', () => {
   it('a missing file, a path through a file, and a directory', async () => {
-    expect(await messageOfReading(join(folder, 'none.png'))).toBe(`${join(folder, 'none.png')} does not exist`);
-    expect(await messageOfReading(join(fixture('grey.jpg'), 'x.png'))).toMatch(/x\.png does not exist$/);
+    expect(await messageOfReading(join(folder, 'none.png'))).toBe(
+      `${join(folder, 'none.png')} does not exist`,
+    );
+    expect(await messageOfReading(join(fixture('grey.jpg'), 'x.png'))).toMatch(
+      /x\.png does not exist$/,
+    );
     expect(await messageOfReading(folder)).toBe(`${folder} is a directory, not a picture`);
   });
 
   it('an empty file and a text that is named .png', async () => {
     await writeFile(join(folder, 'empty.png'), '');
     await writeFile(join(folder, 'text.png'), 'This is no picture.\n');
-    expect(await messageOfReading(join(folder, 'empty.png'))).toMatch(/empty\.png is empty \(0 bytes\)$/);
-    expect(await messageOfReading(join(folder, 'text.png'))).toMatch(/text\.png is not a picture in a known format; JPEG, PNG/);
+    expect(await messageOfReading(join(folder, 'empty.png'))).toMatch(
+      /empty\.png is empty \(0 bytes\)$/,
+    );
+    expect(await messageOfReading(join(folder, 'text.png'))).toMatch(
+      /text\.png is not a picture in a known format; JPEG, PNG/,
+    );
     expect(await messageOfReading(new Uint8Array(0))).toBe('the picture is empty (0 bytes)');
-    expect(await messageOfReading(new Uint8Array(3), { name: 'upload 7' })).toMatch(/^upload 7 is not a picture/);
+    expect(await messageOfReading(new Uint8Array(3), { name: 'upload 7' })).toMatch(
+      /^upload 7 is not a picture/,
+    );
   });
 
   it.each([
     ['BMP', () => readFile(fixture('refused.bmp'))],
-    ['SVG', () => Buffer.from('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
+    [
+      'SVG',
+      () =>
+        Buffer.from(
+          '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
+        ),
+    ],
     ['SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
     ['PDF', () => Buffer.from('%PDF-1.4\n')],
     ['HEIC', () => Buffer.from('\0\0\0\x18ftypheic\0\0\0\0', 'latin1')],
   ])('%s, by its name', async (format, make) => {
-    expect(await messageOfReading(await make(), { name: 'file' })).toContain(`file is a ${format} file, which cannot be read; convert it to PNG`);
+    expect(await messageOfReading(await make(), { name: 'file' })).toContain(
+      `file is a ${format} file, which cannot be read; convert it to PNG`,
+    );
   });
 
   it('floating-point samples instead of showing black', async () => {
     expect(await messageOfReading(fixture('float.tif'))).toMatch(/float\.tif holds float samples/);
   });
 
-  const whole = ['colour-420.jpg', 'progressive.jpg', 'palette.png', 'rgb16.png', 'cmyk.tif', 'animated.gif', 'animated.webp', 'lossy.webp'];
-  it.each(whole.flatMap((name) => [0.05, 0.15, 0.6, 0.9].map((part) => [name, part] as const)))('%s cut off at %d of its length', async (name, cutAt) => {
-    const bytes = await readFile(fixture(name));
-    const part = name.startsWith('animated') ? cutAt / 2.2 : cutAt; // in the first of two frames
-    const cut = new Uint8Array(bytes.subarray(0, Math.floor(bytes.length * part)));
-    expect(await messageOfReading(cut, { name })).toMatch(new RegExp(`^${name} is a damaged or incomplete [A-Z]+ file: [\\w .]+$`));
-  });
+  const whole = [
+    'colour-420.jpg',
+    'progressive.jpg',
+    'palette.png',
+    'rgb16.png',
+    'cmyk.tif',
+    'animated.gif',
+    'animated.webp',
+    'lossy.webp',
+  ];
+  it.each(whole.flatMap((name) => [0.05, 0.15, 0.6, 0.9].map((part) => [name, part] as const)))(
+    '%s cut off at %d of its length',
+    async (name, cutAt) => {
+      const bytes = await readFile(fixture(name));
+      const part = name.startsWith('animated') ? cutAt / 2.2 : cutAt; // in the first of two frames
+      const cut = new Uint8Array(bytes.subarray(0, Math.floor(bytes.length * part)));
+      expect(await messageOfReading(cut, { name })).toMatch(
+        new RegExp(`^${name} is a damaged or incomplete [A-Z]+ file: [\\w .]+$`),
+      );
+    },
+  );
 
   it('a cut AVIF', async () => {
-    const avif = await sharp({ create: { width: 64, height: 48, channels: 3, background: 'red', noise: { type: 'gaussian', mean: 128, sigma: 40 } } })
+    const avif = await sharp({
+      create: {
+        width: 64,
+        height: 48,
+        channels: 3,
+        background: 'red',
+        noise: { type: 'gaussian', mean: 128, sigma: 40 },
+      },
+    })
       .avif()
       .toBuffer();
-    expect(await messageOfReading(avif.subarray(0, avif.length >> 1))).toMatch(/damaged or incomplete AVIF file/);
+    expect(await messageOfReading(avif.subarray(0, avif.length >> 1))).toMatch(
+      /damaged or incomplete AVIF file/,
+    );
   });
 
   it('more pixels than maxPixels, from the header alone', async () => {
@@ -153,20 +212,38 @@ describe('readImage refuses', () => {
 
   it('by exactly the limit that was given', async () => {
     expect((await readImage(fixture('grey16.png'), { maxPixels: 63 })).width).toBe(9);
-    expect(await messageOfReading(fixture('grey16.png'), { maxPixels: 62 })).toMatch(/is 9×7 = 63 pixels, above the limit of 62/);
+    expect(await messageOfReading(fixture('grey16.png'), { maxPixels: 62 })).toMatch(
+      /is 9×7 = 63 pixels, above the limit of 62/,
+    );
   });
 
   it('options out of range', async () => {
-    expect(await messageOfReading(fixture('grey.jpg'), { maxPixels: Number.NaN }, 'usage')).toMatch(/maxPixels must be a number above 0/);
-    expect(await messageOfReading(fixture('grey.jpg'), { background: [0, 0, 256] }, 'usage')).toMatch(/background must be three numbers/);
+    expect(await messageOfReading(fixture('grey.jpg'), { maxPixels: Number.NaN }, 'usage')).toMatch(
+      /maxPixels must be a number above 0/,
+    );
+    expect(
+      await messageOfReading(fixture('grey.jpg'), { background: [0, 0, 256] }, 'usage'),
+    ).toMatch(/background must be three numbers/);
   });
 });
 
 describe('readImageSize', () => {
   it('gives the upright size and the format', async () => {
-    expect(await readImageSize(fixture('orientation-1.jpg'))).toEqual({ width: 13, height: 10, format: 'jpeg' });
-    expect(await readImageSize(fixture('orientation-6.jpg'))).toEqual({ width: 10, height: 13, format: 'jpeg' });
-    expect(await readImageSize(fixture('animated.gif'))).toEqual({ width: 29, height: 23, format: 'gif' });
+    expect(await readImageSize(fixture('orientation-1.jpg'))).toEqual({
+      width: 13,
+      height: 10,
+      format: 'jpeg',
+    });
+    expect(await readImageSize(fixture('orientation-6.jpg'))).toEqual({
+      width: 10,
+      height: 13,
+      format: 'jpeg',
+    });
+    expect(await readImageSize(fixture('animated.gif'))).toEqual({
+      width: 29,
+      height: 23,
+      format: 'gif',
+    });
   });
 });
 

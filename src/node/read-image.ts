@@ -60,7 +60,8 @@ async function readBytes(source: string | Uint8Array, name: string): Promise<Uin
     const code = (cause as NodeJS.ErrnoException).code;
     if (code === 'ENOENT' || code === 'ENOTDIR') refuse(name, 'does not exist', cause);
     if (code === 'EISDIR') refuse(name, 'is a directory, not a picture', cause);
-    if (code === 'EACCES' || code === 'EPERM') refuse(name, 'cannot be read: permission denied', cause);
+    if (code === 'EACCES' || code === 'EPERM')
+      refuse(name, 'cannot be read: permission denied', cause);
     return refuse(name, `cannot be read: ${messageOf(cause)}`, cause);
   }
 }
@@ -72,11 +73,18 @@ function requireReadable(bytes: Uint8Array, name: string): string {
   const known = SIGNATURES.find(([, , pattern]) => pattern.test(start));
   if (!known) return refuse(name, `is not a picture in a known format; ${READABLE} can be read`);
   const [format, readable] = known;
-  if (!readable) refuse(name, `is a ${format} file, which cannot be read; convert it to PNG (${READABLE} can be read)`);
+  if (!readable)
+    refuse(
+      name,
+      `is a ${format} file, which cannot be read; convert it to PNG (${READABLE} can be read)`,
+    );
   return format;
 }
 
-/** The error of a picture that has the right first bytes but cannot be decoded, with the decoder's own reason. */
+/**
+ * The error of a picture that has the right first bytes but cannot be decoded, with the decoder's
+ * own reason.
+ */
 function refuseDamaged(name: string, format: string, cause: unknown): never {
   const [reason = ''] = messageOf(cause).split('\n');
   // "Input buffer has corrupt header: pngload_buffer: libspng read error" -> "libspng read error"
@@ -84,12 +92,20 @@ function refuseDamaged(name: string, format: string, cause: unknown): never {
     .replace(/^Input \w+ (has corrupt header:|contains unsupported image format)/, '')
     .replace(/^(\s*\w+:)+/, '')
     .trim();
-  refuse(name, `is a damaged or incomplete ${format.toUpperCase()} file: ${said === '' ? 'its header cannot be read' : said}`, cause);
+  refuse(
+    name,
+    `is a damaged or incomplete ${format.toUpperCase()} file: ${said === '' ? 'its header cannot be read' : said}`,
+    cause,
+  );
 }
 
 /** Reads the header only; nothing the size of the picture is allocated. */
-async function inspect(source: string | Uint8Array, { maxPixels = 100e6, ...options }: ReadImageOptions): Promise<Inspected> {
-  if (!(maxPixels > 0)) throw new FoveaError('usage', `maxPixels must be a number above 0, got ${maxPixels}`);
+async function inspect(
+  source: string | Uint8Array,
+  { maxPixels = 100e6, ...options }: ReadImageOptions,
+): Promise<Inspected> {
+  if (!(maxPixels > 0))
+    throw new FoveaError('usage', `maxPixels must be a number above 0, got ${maxPixels}`);
   const name = typeof source === 'string' ? source : (options.name ?? 'the picture');
   const bytes = await readBytes(source, name);
   const format = requireReadable(bytes, name);
@@ -98,7 +114,10 @@ async function inspect(source: string | Uint8Array, { maxPixels = 100e6, ...opti
     .catch((cause: unknown) => refuseDamaged(name, format, cause));
   const { width, height } = metadata.autoOrient;
   if (width * height > maxPixels) {
-    refuse(name, `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`);
+    refuse(
+      name,
+      `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`,
+    );
   }
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
     refuse(name, `holds ${metadata.depth} samples; pictures of 8 or 16 bits a sample can be read`);
@@ -107,8 +126,8 @@ async function inspect(source: string | Uint8Array, { maxPixels = 100e6, ...opti
 }
 
 /**
- * Reads a picture (a path, or the bytes of a file) as 8-bit RGB: JPEG, PNG, WebP, AVIF, TIFF or GIF, recognised by
- * content, not by name. Of several frames or pages the first.
+ * Reads a picture (a path, or the bytes of a file) as 8-bit RGB: JPEG, PNG, WebP, AVIF, TIFF or
+ * GIF, recognised by content, not by name. Of several frames or pages the first.
  *
  * - EXIF orientation is applied, so the picture stands upright.
  * - Transparent pixels are composited on `background` (default white): c = (a · colour + (255 - a) · background) / 255.
@@ -116,36 +135,59 @@ async function inspect(source: string | Uint8Array, { maxPixels = 100e6, ...opti
  *   this is how the pictures that classifiers are trained on were read.
  * - Of 16-bit samples the high byte is kept.
  *
- * @throws FoveaError `image`, one sentence with the file's name, if it is missing, a directory, empty, in another
- * format, damaged, cut off, or larger than `maxPixels` (which the header tells, before anything is decoded);
- * `usage` for an option out of range.
+ * @throws FoveaError `image`, one sentence with the file's name, if it is missing, a directory,
+ * empty, in another format, damaged, cut off, or larger than `maxPixels` (which the header tells,
+ * before anything is decoded); `usage` for an option out of range.
  */
-export async function readImage(source: string | Uint8Array, options: ReadImageOptions = {}): Promise<Image> {
+export async function readImage(
+  source: string | Uint8Array,
+  options: ReadImageOptions = {},
+): Promise<Image> {
   const { background = [255, 255, 255] } = options;
   if (background.length !== 3 || !background.every((value) => value >= 0 && value <= 255)) {
-    throw new FoveaError('usage', `background must be three numbers from 0 to 255 (red, green, blue), got [${background}]`);
+    throw new FoveaError(
+      'usage',
+      `background must be three numbers from 0 to 255 (red, green, blue), got [${background}]`,
+    );
   }
   const picture = await inspect(source, options);
-  const decoder = sharp(picture.bytes, { failOn: 'error', ignoreIcc: true, autoOrient: true, limitInputPixels: false });
+  const decoder = sharp(picture.bytes, {
+    failOn: 'error',
+    ignoreIcc: true,
+    autoOrient: true,
+    limitInputPixels: false,
+  });
   if (picture.space === 'cmyk') decoder.pipelineColourspace('cmyk').toColourspace('cmyk');
   const { data, info } = await decoder
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => refuseDamaged(picture.name, picture.format, cause));
-  return image(info.width, info.height, toRgb(data, info.channels, picture.space === 'cmyk', background));
+  return image(
+    info.width,
+    info.height,
+    toRgb(data, info.channels, picture.space === 'cmyk', background),
+  );
 }
 
 /**
  * The size of a picture from its header alone, EXIF orientation applied.
  * @throws FoveaError as `readImage`, except that damage after the header goes unnoticed.
  */
-export async function readImageSize(source: string | Uint8Array, options: ReadImageOptions = {}): Promise<ImageSize> {
+export async function readImageSize(
+  source: string | Uint8Array,
+  options: ReadImageOptions = {},
+): Promise<ImageSize> {
   const { width, height, format } = await inspect(source, options);
   return { width, height, format };
 }
 
 /** Interleaved samples (grey, RGB or CMYK, each perhaps with alpha) as RGB. */
-function toRgb(data: Uint8Array, channels: number, isCmyk: boolean, background: readonly number[]): Uint8Array {
+function toRgb(
+  data: Uint8Array,
+  channels: number,
+  isCmyk: boolean,
+  background: readonly number[],
+): Uint8Array {
   if (isCmyk) return fromCmyk(data, channels);
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length); // a plain array, not a Buffer
   const pixels = data.length / channels;
@@ -161,13 +203,17 @@ function toRgb(data: Uint8Array, channels: number, isCmyk: boolean, background: 
   return rgb;
 }
 
-/** Pillow's conversion: colour = (255 - K) - C · (255 - K) / 255 for C, M and Y; a fifth channel is ignored. */
+/**
+ * Pillow's conversion: colour = (255 - K) - C · (255 - K) / 255 for C, M and Y; a fifth channel is
+ * ignored.
+ */
 function fromCmyk(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);
   for (let i = 0; i < pixels; i++) {
     const light = 255 - data[i * channels + 3];
-    for (let c = 0; c < 3; c++) rgb[i * 3 + c] = light - Math.round((data[i * channels + c] * light) / 255);
+    for (let c = 0; c < 3; c++)
+      rgb[i * 3 + c] = light - Math.round((data[i * channels + c] * light) / 255);
   }
   return rgb;
 }

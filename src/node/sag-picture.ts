@@ -12,8 +12,14 @@ export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails'> 
   readonly preprocessing: Preprocessing;
 }
 
-/** A structured attention graph as an SVG file that stands alone: its thumbnails are JPEG pictures inside it. */
-export async function sagSvg(sag: Sag, { input, preprocessing, ...options }: SagPictureSource): Promise<string> {
+/**
+ * A structured attention graph as an SVG file that stands alone: its thumbnails are JPEG pictures
+ * inside it.
+ */
+export async function sagSvg(
+  sag: Sag,
+  { input, preprocessing, ...options }: SagPictureSource,
+): Promise<string> {
   const ids = shownPart(sag, options).nodes.map(({ id }) => id);
   const thumbnails = new Map<number, string>();
   for (const [id, { width, height, data }] of sagThumbnails(sag, input, preprocessing, ids)) {

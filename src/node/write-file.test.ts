@@ -26,16 +26,23 @@ describe('writeFileAtomic', () => {
   test('a full disk: one sentence, the old file stays, no temporary file', async () => {
     const path = join(folder, 'map.npy');
     await writeFileAtomic(path, 'old');
-    await expect(writeFileAtomic(path, 'new bytes', fullDisk)).rejects.toMatchObject({ code: 'output', message: `cannot write ${path}: the disk is full` });
+    await expect(writeFileAtomic(path, 'new bytes', fullDisk)).rejects.toMatchObject({
+      code: 'output',
+      message: `cannot write ${path}: the disk is full`,
+    });
     expect(await readdir(folder)).toEqual(['map.npy']);
     expect(await readFile(path, 'utf8')).toBe('old');
   });
 
   test("a folder in the file's place, a file in the folder's place", async () => {
     await mkdir(join(folder, 'map.npy'));
-    await expect(writeFileAtomic(join(folder, 'map.npy'), 'x')).rejects.toThrow('a folder stands in its place');
+    await expect(writeFileAtomic(join(folder, 'map.npy'), 'x')).rejects.toThrow(
+      'a folder stands in its place',
+    );
     await writeFile(join(folder, 'file.txt'), '');
-    await expect(writeFileAtomic(join(folder, 'file.txt/sub/map.npy'), 'x')).rejects.toThrow('is a file, not a folder');
+    await expect(writeFileAtomic(join(folder, 'file.txt/sub/map.npy'), 'x')).rejects.toThrow(
+      'is a file, not a folder',
+    );
   });
 });
 
@@ -45,14 +52,23 @@ describe('requireWritableFolder', () => {
     expect(await readdir(join(folder, 'out/maps'))).toEqual([]);
   });
 
-  test.runIf(process.platform === 'linux')('where the system makes no folders, though the one above exists', async () => {
-    await expect(requireWritableFolder('/proc/fovea/maps')).rejects.toThrow('cannot write /proc/fovea/maps: no folder can be made there');
-  });
+  test.runIf(process.platform === 'linux')(
+    'where the system makes no folders, though the one above exists',
+    async () => {
+      await expect(requireWritableFolder('/proc/fovea/maps')).rejects.toThrow(
+        'cannot write /proc/fovea/maps: no folder can be made there',
+      );
+    },
+  );
 
   test('a file in its place, or a full disk', async () => {
     await writeFile(join(folder, 'file.txt'), '');
-    await expect(requireWritableFolder(join(folder, 'file.txt'))).rejects.toThrow('file.txt: a file stands where a folder is needed');
-    await expect(requireWritableFolder(join(folder, 'full'), fullDisk)).rejects.toThrow('the disk is full');
+    await expect(requireWritableFolder(join(folder, 'file.txt'))).rejects.toThrow(
+      'file.txt: a file stands where a folder is needed',
+    );
+    await expect(requireWritableFolder(join(folder, 'full'), fullDisk)).rejects.toThrow(
+      'the disk is full',
+    );
     expect(await readdir(join(folder, 'full'))).toEqual([]);
   });
 });

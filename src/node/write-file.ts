@@ -22,12 +22,14 @@ const REASONS: Readonly<Record<string, string>> = {
 /** A failed write as one sentence. */
 export function writeError(path: string, cause: unknown): FoveaError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
-  return new FoveaError('output', `cannot write ${path}: ${REASONS[code] ?? messageOf(cause)}`, { cause });
+  return new FoveaError('output', `cannot write ${path}: ${REASONS[code] ?? messageOf(cause)}`, {
+    cause,
+  });
 }
 
 /**
- * Makes a folder and those above it. Node's recursive `mkdir` never returns where the system answers "no such file" below
- * a folder that exists, as under /proc.
+ * Makes a folder and those above it. Node's recursive `mkdir` never returns where the system
+ * answers "no such file" below a folder that exists, as under /proc.
  */
 async function makeFolder(folder: string): Promise<void> {
   const isFolder = (path: string) =>
@@ -50,10 +52,15 @@ async function makeFolder(folder: string): Promise<void> {
 export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<void>;
 
 /**
- * Writes a file whole or not at all: into a temporary file beside it, then renamed. Makes the folder.
+ * Writes a file whole or not at all: into a temporary file beside it, then renamed. Makes the
+ * folder.
  * @throws FoveaError `output` naming the file and the reason; no temporary file is left.
  */
-export async function writeFileAtomic(path: string, bytes: Uint8Array | string, write: WriteBytes = writeFile): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  bytes: Uint8Array | string,
+  write: WriteBytes = writeFile,
+): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
     await makeFolder(dirname(path));
@@ -66,10 +73,14 @@ export async function writeFileAtomic(path: string, bytes: Uint8Array | string, 
 }
 
 /**
- * Makes a folder and makes sure that files can be written there, before work is spent on what goes into it.
+ * Makes a folder and makes sure that files can be written there, before work is spent on what goes
+ * into it.
  * @throws FoveaError `output` naming the folder and the reason.
  */
-export async function requireWritableFolder(folder: string, write: WriteBytes = writeFile): Promise<void> {
+export async function requireWritableFolder(
+  folder: string,
+  write: WriteBytes = writeFile,
+): Promise<void> {
   const probe = join(folder, `.fovea.${process.pid}.tmp`);
   try {
     await makeFolder(folder);

@@ -37,13 +37,18 @@ describe('encodePng', () => {
   it('writes no text, time or other metadata', async () => {
     const png = Buffer.from(await encodePng(image(3, 2, noise(18))));
     const kinds: string[] = [];
-    for (let at = 8; at < png.length; at += png.readUInt32BE(at) + 12) kinds.push(png.toString('latin1', at + 4, at + 8));
+    for (let at = 8; at < png.length; at += png.readUInt32BE(at) + 12)
+      kinds.push(png.toString('latin1', at + 4, at + 8));
     expect(kinds.filter((kind) => !['IHDR', 'IDAT', 'IEND', 'pHYs'].includes(kind))).toEqual([]);
   });
 
   it('refuses data that does not fit the size', async () => {
-    await expect(encodePng({ width: 2, height: 2, data: new Uint8Array(12), channels: 4 })).rejects.toThrow(/needs sides above 0 and 16 bytes, got 12/);
-    await expect(encodePng({ width: 0, height: 2, data: new Uint8Array(0) })).rejects.toThrow(/sides above 0/);
+    await expect(
+      encodePng({ width: 2, height: 2, data: new Uint8Array(12), channels: 4 }),
+    ).rejects.toThrow(/needs sides above 0 and 16 bytes, got 12/);
+    await expect(encodePng({ width: 0, height: 2, data: new Uint8Array(0) })).rejects.toThrow(
+      /sides above 0/,
+    );
   });
 });
 
@@ -58,6 +63,8 @@ describe('losslessWebpSize', () => {
   });
 
   it('refuses data that does not fit', async () => {
-    await expect(losslessWebpSize({ width: 2, height: 2, data: new Uint8Array(5) })).rejects.toThrow('needs sides above 0 and 12 bytes, got 5');
+    await expect(
+      losslessWebpSize({ width: 2, height: 2, data: new Uint8Array(5) }),
+    ).rejects.toThrow('needs sides above 0 and 12 bytes, got 5');
   });
 });

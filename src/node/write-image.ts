@@ -11,11 +11,17 @@ export interface Pixels {
 }
 
 /**
- * The bytes of a PNG file of 8 bits a sample with exactly these pixels (lossless, no palette, no metadata, no time).
- * The same pixels give the same bytes with the same version of sharp on the same kind of processor.
+ * The bytes of a PNG file of 8 bits a sample with exactly these pixels (lossless, no palette, no
+ * metadata, no time). The same pixels give the same bytes with the same version of sharp on the
+ * same kind of processor.
  * @throws FoveaError `usage` if the data does not fit the size.
  */
-export async function encodePng({ width, height, data, channels = 3 }: Pixels): Promise<Uint8Array> {
+export async function encodePng({
+  width,
+  height,
+  data,
+  channels = 3,
+}: Pixels): Promise<Uint8Array> {
   if (!(width > 0 && height > 0) || data.length !== width * height * channels) {
     throw new FoveaError(
       'usage',
@@ -24,18 +30,24 @@ export async function encodePng({ width, height, data, channels = 3 }: Pixels): 
   }
   const png = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
   if (channels < 3) png.toColourspace('b-w');
-  const bytes = await png.png({ compressionLevel: 6, adaptiveFiltering: true, palette: false }).toBuffer();
+  const bytes = await png
+    .png({ compressionLevel: 6, adaptiveFiltering: true, palette: false })
+    .toBuffer();
   return new Uint8Array(bytes); // a plain array, not a Buffer
 }
 
 /**
- * Bytes of a picture as a lossless WebP file (quality 100, effort 4): how much information it holds. For the metrics sic and
- * aic; other versions of libwebp may answer a few bytes more or less.
+ * Bytes of a picture as a lossless WebP file (quality 100, effort 4): how much information it
+ * holds. For the metrics sic and aic; other versions of libwebp may answer a few bytes more or
+ * less.
  * @throws FoveaError `usage` if the data does not fit the size.
  */
 export async function losslessWebpSize({ width, height, data }: Pixels): Promise<number> {
   if (!(width > 0 && height > 0) || data.length !== width * height * 3) {
-    throw new FoveaError('usage', `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} bytes, got ${data.length}`);
+    throw new FoveaError(
+      'usage',
+      `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} bytes, got ${data.length}`,
+    );
   }
   const webp = sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
   return (await webp.webp({ lossless: true, quality: 100, effort: 4 }).toBuffer()).length;

@@ -2,12 +2,19 @@ import { FoveaError } from '../errors.ts';
 import type { AttributeValues, Node } from './graph.ts';
 import type { Initializer } from './initializer.ts';
 
-function attributeOf<T extends keyof AttributeValues>(node: Node, name: string, type: T): AttributeValues[T] | undefined {
+function attributeOf<T extends keyof AttributeValues>(
+  node: Node,
+  name: string,
+  type: T,
+): AttributeValues[T] | undefined {
   const attribute = node.attributes.get(name);
   if (attribute === undefined) return undefined;
   if (attribute.type !== type) {
     const where = `${node.opType} node "${node.name}"`;
-    throw new FoveaError('model', `attribute ${name} of ${where} is of type ${attribute.type}, not ${type}`);
+    throw new FoveaError(
+      'model',
+      `attribute ${name} of ${where} is of type ${attribute.type}, not ${type}`,
+    );
   }
   return attribute.value as AttributeValues[T];
 }
@@ -23,17 +30,29 @@ export function floatAttribute<D = undefined>(node: Node, name: string, otherwis
 }
 
 /** A string attribute, or `otherwise` where the node has none. */
-export function stringAttribute<D = undefined>(node: Node, name: string, otherwise?: D): string | D {
+export function stringAttribute<D = undefined>(
+  node: Node,
+  name: string,
+  otherwise?: D,
+): string | D {
   return attributeOf(node, name, 'string') ?? (otherwise as D);
 }
 
 /** A list of ints, or `otherwise` where the node has none. */
-export function intsAttribute<D = undefined>(node: Node, name: string, otherwise?: D): readonly number[] | D {
+export function intsAttribute<D = undefined>(
+  node: Node,
+  name: string,
+  otherwise?: D,
+): readonly number[] | D {
   return attributeOf(node, name, 'ints') ?? (otherwise as D);
 }
 
 /** A list of floats, or `otherwise` where the node has none. */
-export function floatsAttribute<D = undefined>(node: Node, name: string, otherwise?: D): readonly number[] | D {
+export function floatsAttribute<D = undefined>(
+  node: Node,
+  name: string,
+  otherwise?: D,
+): readonly number[] | D {
   return attributeOf(node, name, 'floats') ?? (otherwise as D);
 }
 

@@ -1,39 +1,61 @@
 import { FoveaError } from '../errors.ts';
-import { dataInputs, freshNames, type Graph, isInitializer, namesOf, type ValueInfo } from './graph.ts';
+import {
+  dataInputs,
+  freshNames,
+  type Graph,
+  isInitializer,
+  namesOf,
+  type ValueInfo,
+} from './graph.ts';
 import type { LocalFunction, OnnxModel } from './model-proto.ts';
 import { nearestNames } from './near-names.ts';
 import { renameTensors } from './rename.ts';
 
 /** How two models are composed. */
 export interface ComposeOptions {
-  /** The model whose tensor names, graph name and metadata stay; by default the one with more nodes. */
+  /**
+   * The model whose tensor names, graph name and metadata stay; by default the one with more nodes.
+   */
   readonly main?: 'first' | 'second';
   /** What the names of the other model get in front of them where they collide. */
   readonly prefix?: string;
 }
 
 /**
- * One model that runs `first` and feeds `second` with its outputs. `connections` says which: input of `second` to
- * output of `first`. Outputs of `first` that feed nothing stay outputs; inputs of `second` that are not fed stay inputs.
+ * One model that runs `first` and feeds `second` with its outputs. `connections` says which: input
+ * of `second` to output of `first`. Outputs of `first` that feed nothing stay outputs; inputs of
+ * `second` that are not fed stay inputs.
  * @throws FoveaError `model` if the names, types or operator sets of the two do not fit.
  */
 export function compose(
   first: OnnxModel,
   second: OnnxModel,
   connections: Readonly<Record<string, string>>,
-  { main = first.graph.nodes.length > second.graph.nodes.length ? 'first' : 'second', prefix = 'stage/' }: ComposeOptions = {},
+  {
+    main = first.graph.nodes.length > second.graph.nodes.length ? 'first' : 'second',
+    prefix = 'stage/',
+  }: ComposeOptions = {},
 ): OnnxModel {
   checkConnections(first.graph, second.graph, connections);
   const mainModel = main === 'first' ? first : second;
   const stage = main === 'first' ? second : first;
   const stageGraph = withDistinctNodeNames(stage.graph, mainModel.graph, prefix);
   const feeds = new Map(Object.entries(connections));
-  const renamed = collisions(mainModel.graph, stage.graph, prefix, main === 'first' ? new Set(feeds.keys()) : new Set());
+  const renamed = collisions(
+    mainModel.graph,
+    stage.graph,
+    prefix,
+    main === 'first' ? new Set(feeds.keys()) : new Set(),
+  );
   const before = main === 'first' ? first.graph : renameTensors(stageGraph, renamed);
-  const nameInBefore = (name: string): string => (main === 'first' ? name : (renamed.get(name) ?? name));
+  const nameInBefore = (name: string): string =>
+    main === 'first' ? name : (renamed.get(name) ?? name);
   const sources = new Map([...feeds].map(([input, output]) => [input, nameInBefore(output)]));
   // The inputs that are fed take the names of what feeds them, whichever model is the main one.
-  const after = main === 'first' ? renameTensors(stageGraph, new Map([...renamed, ...sources])) : renameTensors(second.graph, sources);
+  const after =
+    main === 'first'
+      ? renameTensors(stageGraph, new Map([...renamed, ...sources]))
+      : renameTensors(second.graph, sources);
   return {
     ...mainModel,
     irVersion: Math.max(4, first.irVersion, second.irVersion),
@@ -63,7 +85,8 @@ function withDistinctNodeNames(stage: Graph, main: Graph, prefix: string): Graph
   const taken = new Set(main.nodes.map((node) => node.name));
   if (!stage.nodes.some((node) => node.name !== '' && taken.has(node.name))) return stage;
   const fresh = freshNames(new Set([...taken, ...stage.nodes.map((node) => node.name)]));
-  const distinct = (name: string): string => (name !== '' && taken.has(name) ? fresh(prefix + name) : name);
+  const distinct = (name: string): string =>
+    name !== '' && taken.has(name) ? fresh(prefix + name) : name;
   return { ...stage, nodes: stage.nodes.map((node) => ({ ...node, name: distinct(node.name) })) };
 }
 
@@ -72,8 +95,16 @@ function inner(outputs: readonly ValueInfo[], fed: ReadonlySet<string>): [string
   return outputs.filter(({ name }) => fed.has(name)).map((info) => [info.name, info]);
 }
 
-/** New names for the tensors of the stage that the main graph has too; fed inputs take their source's name anyway. */
-function collisions(main: Graph, stage: Graph, prefix: string, fed: ReadonlySet<string>): Map<string, string> {
+/**
+ * New names for the tensors of the stage that the main graph has too; fed inputs take their
+ * source's name anyway.
+ */
+function collisions(
+  main: Graph,
+  stage: Graph,
+  prefix: string,
+  fed: ReadonlySet<string>,
+): Map<string, string> {
   const taken = namesOf(main);
   const fresh = freshNames(new Set([...taken, ...namesOf(stage)]));
   const renamed = new Map<string, string>();
@@ -83,15 +114,23 @@ function collisions(main: Graph, stage: Graph, prefix: string, fed: ReadonlySet<
   return renamed;
 }
 
-function checkConnections(first: Graph, second: Graph, connections: Readonly<Record<string, string>>): void {
+function checkConnections(
+  first: Graph,
+  second: Graph,
+  connections: Readonly<Record<string, string>>,
+): void {
   for (const [inputName, outputName] of Object.entries(connections)) {
     const input = find(second.inputs, inputName, 'the second model has no input');
     const output = find(first.outputs, outputName, 'the first model has no output');
-    if (isInitializer(second, inputName)) throw new FoveaError('model', `"${inputName}" is a constant of the second model`);
+    if (isInitializer(second, inputName))
+      throw new FoveaError('model', `"${inputName}" is a constant of the second model`);
     const typesDiffer = input.type !== null && output.type !== null && input.type !== output.type;
     if (typesDiffer || shapesDiffer(input, output)) {
       const [got, wanted] = [describe(output), describe(input)];
-      throw new FoveaError('model', `the output "${outputName}" is ${got}, but the input "${inputName}" takes ${wanted}`);
+      throw new FoveaError(
+        'model',
+        `the output "${outputName}" is ${got}, but the input "${inputName}" takes ${wanted}`,
+      );
     }
   }
 }
@@ -107,7 +146,9 @@ function shapesDiffer(a: ValueInfo, b: ValueInfo): boolean {
   if (a.shape === null || b.shape === null) return false;
   const [shape, other] = [a.shape, b.shape];
   if (shape.length !== other.length) return true;
-  return shape.some((dim, i) => typeof dim === 'number' && typeof other[i] === 'number' && dim !== other[i]);
+  return shape.some(
+    (dim, i) => typeof dim === 'number' && typeof other[i] === 'number' && dim !== other[i],
+  );
 }
 
 function describe({ type, shape }: ValueInfo): string {
@@ -115,21 +156,33 @@ function describe({ type, shape }: ValueInfo): string {
   return `${type ?? 'a tensor'}${dims}`;
 }
 
-function mergeOpsets(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+function mergeOpsets(
+  a: ReadonlyMap<string, number>,
+  b: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> {
   for (const [domain, version] of b) {
     const other = a.get(domain);
     if (other === undefined || other === version) continue;
     const name = domain === '' ? 'the ONNX operators' : domain;
-    throw new FoveaError('model', `the two models use different versions of ${name}: ${other} and ${version}`);
+    throw new FoveaError(
+      'model',
+      `the two models use different versions of ${name}: ${other} and ${version}`,
+    );
   }
   return new Map([...a, ...b]);
 }
 
-function mergeFunctions(main: readonly LocalFunction[], stage: readonly LocalFunction[]): readonly LocalFunction[] {
+function mergeFunctions(
+  main: readonly LocalFunction[],
+  stage: readonly LocalFunction[],
+): readonly LocalFunction[] {
   const own = stage.filter(({ domain, name, bytes }) => {
     const same = main.find((other) => other.domain === domain && other.name === name);
     if (same && !sameBytes(same.bytes, bytes)) {
-      throw new FoveaError('model', `the two models define the function ${domain}:${name} differently`);
+      throw new FoveaError(
+        'model',
+        `the two models define the function ${domain}:${name} differently`,
+      );
     }
     return same === undefined;
   });

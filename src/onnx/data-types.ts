@@ -1,6 +1,9 @@
 import { FoveaError } from '../errors.ts';
 
-/** The element types of ONNX tensors, by the names used in this code, with their TensorProto.DataType codes. */
+/**
+ * The element types of ONNX tensors, by the names used in this code, with their
+ * TensorProto.DataType codes.
+ */
 const codes = {
   float32: 1,
   uint8: 2,
@@ -33,7 +36,9 @@ export type NamedDataType = keyof typeof codes;
 /** The element type of a tensor; one newer than this code is kept by its number. */
 export type DataType = NamedDataType | `type:${number}`;
 
-const names = new Map<number, NamedDataType>(Object.entries(codes).map(([name, code]) => [code, name as NamedDataType]));
+const names = new Map<number, NamedDataType>(
+  Object.entries(codes).map(([name, code]) => [code, name as NamedDataType]),
+);
 
 /** The name of a TensorProto.DataType code. */
 export function dataTypeName(code: number): DataType {
@@ -42,7 +47,10 @@ export function dataTypeName(code: number): DataType {
 
 /** The TensorProto.DataType code of a name. */
 export function dataTypeCode(type: DataType): number {
-  const code = type in codes ? codes[type as NamedDataType] : Number(/^type:(\d+)$/.exec(type)?.[1] ?? Number.NaN);
+  const code =
+    type in codes
+      ? codes[type as NamedDataType]
+      : Number(/^type:(\d+)$/.exec(type)?.[1] ?? Number.NaN);
   if (Number.isNaN(code)) throw new FoveaError('internal', `"${type}" is no ONNX element type`);
   return code;
 }

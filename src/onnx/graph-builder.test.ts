@@ -12,12 +12,23 @@ describe('graph builder', () => {
     b.output(sum, 'float32', ['batch', 2]);
     const { sum: got } = await runModel(modelOf(b.finish()), { x: randomTensor([1, 4]) });
     const v = randomTensor([1, 4]).data as Float32Array;
-    expect([...(got.data as Float32Array)]).toEqual([Math.fround(Math.fround(2 * v[0]) + v[2]), Math.fround(Math.fround(2 * v[1]) + v[3])]);
+    expect([...(got.data as Float32Array)]).toEqual([
+      Math.fround(Math.fround(2 * v[0]) + v[2]),
+      Math.fround(Math.fround(2 * v[1]) + v[3]),
+    ]);
   });
 
   it('tells ints from floats by the name of the attribute', () => {
     const b = graphBuilder({ opset: 17 });
-    b.add('Op', ['x'], { alpha: 1, axis: 1, scales: [1, 2], axes: [0, 1], ratio: undefined, mode: 'linear', other: { type: 'float', value: 3 } });
+    b.add('Op', ['x'], {
+      alpha: 1,
+      axis: 1,
+      scales: [1, 2],
+      axes: [0, 1],
+      ratio: undefined,
+      mode: 'linear',
+      other: { type: 'float', value: 3 },
+    });
     expect(Object.fromEntries(b.finish().nodes[0].attributes)).toEqual({
       alpha: { type: 'float', value: 1 },
       axis: { type: 'int', value: 1 },
@@ -30,12 +41,24 @@ describe('graph builder', () => {
 
   it('takes the type and shape of constants from the values, or as told', () => {
     const b = graphBuilder({ opset: 17 });
-    const names = [b.constant(1), b.constant([1, 2]), b.constant(new Int32Array(4), [2, 2]), b.constant([3], [1], 'int64', 'axes')];
+    const names = [
+      b.constant(1),
+      b.constant([1, 2]),
+      b.constant(new Int32Array(4), [2, 2]),
+      b.constant([3], [1], 'int64', 'axes'),
+    ];
     const infos = names.map((name) => b.finish().initializers.get(name));
-    expect(infos.map((info) => `${info?.type}[${info?.dims}]`)).toEqual(['float32[]', 'float32[2]', 'int32[2,2]', 'int64[1]']);
+    expect(infos.map((info) => `${info?.type}[${info?.dims}]`)).toEqual([
+      'float32[]',
+      'float32[2]',
+      'int32[2,2]',
+      'int64[1]',
+    ]);
     expect(names[3]).toBe('axes');
     expect(infos[3] && tensorValues(infos[3])).toEqual(BigInt64Array.of(3n));
-    expect(() => b.constant([1, 2], [3])).toThrow('the constant "constant" of shape [3] got 2 values');
+    expect(() => b.constant([1, 2], [3])).toThrow(
+      'the constant "constant" of shape [3] got 2 values',
+    );
   });
 
   it('extends a graph and keeps what it has', async () => {
@@ -43,7 +66,9 @@ describe('graph builder', () => {
     const b = graphBuilder({ extend: model.graph });
     b.output(b.add('Softmax', ['logits'], { axis: -1 }, 'probabilities'), 'float32');
     expect(model.graph.nodes).toHaveLength(5);
-    const { probabilities } = await runModel(withGraph(model, b.finish()), { x: randomTensor([1, 3, 8, 8]) });
+    const { probabilities } = await runModel(withGraph(model, b.finish()), {
+      x: randomTensor([1, 3, 8, 8]),
+    });
     expect((probabilities.data as Float32Array).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 6);
     expect(() => b.input('relu', 'float32', [])).toThrow('the name "relu" is taken');
   });
@@ -58,6 +83,10 @@ describe('graph builder', () => {
   it('leaves out optional inputs and outputs', () => {
     const b = graphBuilder({ opset: 17 });
     expect(b.add('Dropout', ['x', '', ''], {}, ['', 'mask'])).toEqual(['', 'mask']);
-    expect(b.finish().nodes[0]).toMatchObject({ name: 'mask', inputs: ['x', '', ''], outputs: ['', 'mask'] });
+    expect(b.finish().nodes[0]).toMatchObject({
+      name: 'mask',
+      inputs: ['x', '', ''],
+      outputs: ['', 'mask'],
+    });
   });
 });

@@ -1,13 +1,31 @@
 import { FoveaError } from '../errors.ts';
 import { type DataType, dataTypeOf } from './data-types.ts';
-import { type Attribute, cloneGraph, emptyGraph, freshNames, type Graph, type Node, namesOf, type Shape, topologicalSort } from './graph.ts';
+import {
+  type Attribute,
+  cloneGraph,
+  emptyGraph,
+  freshNames,
+  type Graph,
+  type Node,
+  namesOf,
+  type Shape,
+  topologicalSort,
+} from './graph.ts';
 import { type Initializer, initializerOf, type TensorInput } from './initializer.ts';
 
 /**
- * The value of an attribute as a builder takes it. A number is an int, or a float where ONNX has a float attribute of
- * that name (`alpha`, `epsilon`, …); `{ type: 'float', value: 1 }` says it outright.
+ * The value of an attribute as a builder takes it. A number is an int, or a float where ONNX has a
+ * float attribute of that name (`alpha`, `epsilon`, …); `{ type: 'float', value: 1 }` says it
+ * outright.
  */
-export type AttributeInput = number | string | readonly number[] | readonly string[] | Initializer | Graph | Attribute;
+export type AttributeInput =
+  | number
+  | string
+  | readonly number[]
+  | readonly string[]
+  | Initializer
+  | Graph
+  | Attribute;
 
 /** What else a node can be given. */
 export interface NodeOptions {
@@ -18,7 +36,9 @@ export interface NodeOptions {
 }
 
 /** Where a graph starts: from nothing at an opset version, or from a graph to be extended. */
-export type GraphStart = { readonly opset: number | Readonly<Record<string, number>>; readonly name?: string } | { readonly extend: Graph };
+export type GraphStart =
+  | { readonly opset: number | Readonly<Record<string, number>>; readonly name?: string }
+  | { readonly extend: Graph };
 
 /** Builds a graph node by node; every method returns the names of the tensors it made. */
 export interface GraphBuilder {
@@ -29,13 +49,16 @@ export interface GraphBuilder {
   /** Declares a graph input of exactly this name. */
   input(name: string, type: DataType, shape: Shape | null): string;
   /**
-   * A constant tensor. The shape is that of a scalar for one number, of a vector for several, unless given; the type is
-   * that of a typed array, float32 otherwise, unless given.
+   * A constant tensor. The shape is that of a scalar for one number, of a vector for several,
+   * unless given; the type is that of a typed array, float32 otherwise, unless given.
    */
   constant(values: TensorInput, shape?: readonly number[], type?: DataType, name?: string): string;
   /** Adds an initializer as it is, under a fresh name where its own is taken. */
   initializer(tensor: Initializer): string;
-  /** Adds a node with one output, named `output` or freshly. An input may be '' where it is optional. */
+  /**
+   * Adds a node with one output, named `output` or freshly. An input may be '' where it is
+   * optional.
+   */
   add(
     opType: string,
     inputs: readonly string[],
@@ -59,7 +82,10 @@ export interface GraphBuilder {
   finish(): Graph;
 }
 
-/** Attributes of ONNX operators that are floats (or lists of them) where a number could be taken for an int. */
+/**
+ * Attributes of ONNX operators that are floats (or lists of them) where a number could be taken for
+ * an int.
+ */
 const floatAttributes = new Set(
   `activation_alpha activation_beta activation_params alpha beta bias cubic_coeff_a epsilon extrapolation_value gamma high
   lambd low mask_filter_value max mean min momentum norm_coefficient ratio scale scales seed softcap
@@ -68,11 +94,14 @@ const floatAttributes = new Set(
 
 /** Starts a graph. */
 export function graphBuilder(start: GraphStart): GraphBuilder {
-  const graph = cloneGraph('extend' in start ? start.extend : emptyGraph(start.name ?? 'graph', opsetMap(start.opset)));
+  const graph = cloneGraph(
+    'extend' in start ? start.extend : emptyGraph(start.name ?? 'graph', opsetMap(start.opset)),
+  );
   const taken = namesOf(graph);
   const fresh = freshNames(taken);
   const claim = (name: string): string => {
-    if (taken.has(name)) throw new FoveaError('internal', `the name "${name}" is taken in the graph "${graph.name}"`);
+    if (taken.has(name))
+      throw new FoveaError('internal', `the name "${name}" is taken in the graph "${graph.name}"`);
     taken.add(name);
     return name;
   };
@@ -91,7 +120,9 @@ export function graphBuilder(start: GraphStart): GraphBuilder {
       domain,
       inputs: [...inputs],
       outputs: names,
-      attributes: new Map(entries.map(([key, value]) => [key, attributeOf(key, value as AttributeInput)])),
+      attributes: new Map(
+        entries.map(([key, value]) => [key, attributeOf(key, value as AttributeInput)]),
+      ),
       otherFields: [],
     });
     return outputs === undefined || typeof outputs === 'string' ? names[0] : names;
@@ -111,7 +142,9 @@ export function graphBuilder(start: GraphStart): GraphBuilder {
     constant(values, shape, type, name) {
       const isList = typeof values === 'object';
       const dims = shape ?? (isList ? [values.length] : []);
-      return initializer(initializerOf(name ?? 'constant', type ?? dataTypeOf(values) ?? 'float32', dims, values));
+      return initializer(
+        initializerOf(name ?? 'constant', type ?? dataTypeOf(values) ?? 'float32', dims, values),
+      );
     },
     initializer,
     add: add as GraphBuilder['add'],
@@ -131,7 +164,12 @@ function opsetMap(opset: number | Readonly<Record<string, number>>): ReadonlyMap
   return new Map(typeof opset === 'number' ? [['', opset]] : Object.entries(opset));
 }
 
-function outputNames(opType: string, outputs: string | number | readonly string[], claim: (name: string) => string, fresh: (wish: string) => string): string[] {
+function outputNames(
+  opType: string,
+  outputs: string | number | readonly string[],
+  claim: (name: string) => string,
+  fresh: (wish: string) => string,
+): string[] {
   if (typeof outputs === 'string') return [claim(outputs)];
   if (typeof outputs !== 'number') return outputs.map((name) => (name === '' ? '' : claim(name)));
   return Array.from({ length: outputs }, () => fresh(opType));
@@ -154,7 +192,8 @@ function isList(value: AttributeInput): value is readonly number[] | readonly st
 }
 
 function listAttribute(name: string, list: readonly number[] | readonly string[]): Attribute {
-  if (list.some((item) => typeof item === 'string')) return { type: 'strings', value: list as readonly string[] };
+  if (list.some((item) => typeof item === 'string'))
+    return { type: 'strings', value: list as readonly string[] };
   const value = list as readonly number[];
   const isFloats = floatAttributes.has(name) || value.some((item) => !Number.isInteger(item));
   return { type: isFloats ? 'floats' : 'ints', value };

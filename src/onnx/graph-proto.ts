@@ -2,7 +2,14 @@ import { FoveaError } from '../errors.ts';
 import type { Attribute, Graph, Node, QuantizationAnnotation, ValueInfo } from './graph.ts';
 import type { Initializer, SparseInitializer } from './initializer.ts';
 import { sourceOf, withSource } from './source.ts';
-import { encodeEntry, encodeSparseTensor, encodeTensor, parseEntry, parseSparseTensor, parseTensor } from './tensor-proto.ts';
+import {
+  encodeEntry,
+  encodeSparseTensor,
+  encodeTensor,
+  parseEntry,
+  parseSparseTensor,
+  parseTensor,
+} from './tensor-proto.ts';
 import { encodeValueInfo, parseValueInfo } from './value-info-proto.ts';
 import {
   appendFloats,
@@ -54,7 +61,8 @@ export function parseGraph(message: Message, opset: Opset): Graph {
         break;
       case 5: {
         const tensor = parseTensor(messageField(field, 'TensorProto'));
-        if (initializers.has(tensor.name)) throw new FoveaError('model', `two initializers are named "${tensor.name}"`);
+        if (initializers.has(tensor.name))
+          throw new FoveaError('model', `two initializers are named "${tensor.name}"`);
         initializers.set(tensor.name, tensor);
         break;
       }
@@ -82,7 +90,10 @@ export function parseGraph(message: Message, opset: Opset): Graph {
     }
   }
   const tensors = { initializers, sparseInitializers, valueInfo, quantizationAnnotations };
-  return withSource({ name, nodes, inputs, outputs, ...tensors, opset, otherFields }, messageBytes(message));
+  return withSource(
+    { name, nodes, inputs, outputs, ...tensors, opset, otherFields },
+    messageBytes(message),
+  );
 }
 
 /** The GraphProto of a graph: parts that are as they were read are emitted as their own bytes. */
@@ -96,8 +107,10 @@ export function encodeGraph(graph: Graph): Chunks {
   for (const info of graph.inputs) writer.message(11, encodeValueInfo(info));
   for (const info of graph.outputs) writer.message(12, encodeValueInfo(info));
   for (const info of graph.valueInfo.values()) writer.message(13, encodeValueInfo(info));
-  for (const annotation of graph.quantizationAnnotations) writer.message(14, encodeAnnotation(annotation));
-  for (const sparse of graph.sparseInitializers.values()) writer.message(15, encodeSparseTensor(sparse));
+  for (const annotation of graph.quantizationAnnotations)
+    writer.message(14, encodeAnnotation(annotation));
+  for (const sparse of graph.sparseInitializers.values())
+    writer.message(15, encodeSparseTensor(sparse));
   writer.raw(graph.otherFields);
   return writer.finish();
 }
@@ -107,7 +120,8 @@ function parseAnnotation(message: Message): QuantizationAnnotation {
   const parameters = new Map<string, string>();
   for (const field of fieldsOf(message)) {
     if (field.number === 1) tensorName = stringField(field);
-    else if (field.number === 2) parameters.set(...parseEntry(messageField(field, 'StringStringEntryProto')));
+    else if (field.number === 2)
+      parameters.set(...parseEntry(messageField(field, 'StringStringEntryProto')));
   }
   return withSource({ tensorName, parameters }, messageBytes(message));
 }
@@ -153,7 +167,10 @@ export function parseNode(message: Message, opset: Opset): Node {
     }
   }
   if (opType === '') throw damaged(message, message.start, `the node "${name}" names no operator`);
-  return withSource({ name, opType, domain, inputs, outputs, attributes, otherFields }, messageBytes(message));
+  return withSource(
+    { name, opType, domain, inputs, outputs, attributes, otherFields },
+    messageBytes(message),
+  );
 }
 
 /** The NodeProto of a node. */
@@ -165,7 +182,8 @@ export function encodeNode(node: Node): Chunks {
   for (const output of node.outputs) writer.string(2, output);
   if (node.name !== '') writer.string(3, node.name);
   writer.string(4, node.opType);
-  for (const [name, attribute] of node.attributes) writer.message(5, encodeAttribute(name, attribute));
+  for (const [name, attribute] of node.attributes)
+    writer.message(5, encodeAttribute(name, attribute));
   if (node.domain !== '') writer.string(7, node.domain);
   writer.raw(node.otherFields);
   return writer.finish();
@@ -203,7 +221,10 @@ const typeField = 20;
 const functionReferenceField = 21;
 
 /** An AttributeProto: its name and value. */
-export function parseAttribute(message: Message, opset: Opset): [name: string, attribute: Attribute] {
+export function parseAttribute(
+  message: Message,
+  opset: Opset,
+): [name: string, attribute: Attribute] {
   const fields = [...fieldsOf(message)];
   let name = '';
   let type: Attribute['type'] | undefined;
@@ -212,12 +233,19 @@ export function parseAttribute(message: Message, opset: Opset): [name: string, a
     else if (field.number === typeField) type = typeNames[intField(field)] ?? 'other';
     else if (field.number === functionReferenceField) type = 'other';
   }
-  type ??= fields.map((field) => typeOfField[field.number]).find((found) => found !== undefined) ?? 'other';
+  type ??=
+    fields.map((field) => typeOfField[field.number]).find((found) => found !== undefined) ??
+    'other';
   const attribute = attributeValue(message, type, fields, opset);
   return [name, withSource(attribute, messageBytes(message))];
 }
 
-function attributeValue(message: Message, type: Attribute['type'], all: readonly Field[], opset: Opset): Attribute {
+function attributeValue(
+  message: Message,
+  type: Attribute['type'],
+  all: readonly Field[],
+  opset: Opset,
+): Attribute {
   const fields = all.filter((field) => typeOfField[field.number] === type);
   const last = fields.at(-1);
   switch (type) {
@@ -236,7 +264,10 @@ function attributeValue(message: Message, type: Attribute['type'], all: readonly
     case 'tensors':
       return { type, value: fields.map(tensorIn) };
     case 'graphs':
-      return { type, value: fields.map((field) => parseGraph(messageField(field, 'GraphProto'), opset)) };
+      return {
+        type,
+        value: fields.map((field) => parseGraph(messageField(field, 'GraphProto'), opset)),
+      };
     case 'other':
       return { type, value: messageBytes(message) };
   }
@@ -249,7 +280,10 @@ function tensorIn(field: Field): Initializer {
   return parseTensor(messageField(field, 'TensorProto'));
 }
 
-function collect(fields: readonly Field[], append: (field: Field, into: number[]) => void): number[] {
+function collect(
+  fields: readonly Field[],
+  append: (field: Field, into: number[]) => void,
+): number[] {
   const values: number[] = [];
   for (const field of fields) append(field, values);
   return values;
@@ -257,7 +291,8 @@ function collect(fields: readonly Field[], append: (field: Field, into: number[]
 
 function encodeAttribute(name: string, attribute: Attribute): Chunks {
   const source = sourceOf(attribute);
-  // An attribute does not know its name: the bytes are right only where it still has the one it was read with.
+  // An attribute does not know its name: the bytes are right only where it still has the one it was
+  // read with.
   if (source && attributeName(source) === name) return chunksOf(source);
   if (attribute.type === 'other') return chunksOf(attribute.value);
   const writer = createWireWriter();

@@ -26,13 +26,19 @@ const graph = smallModel().graph;
 function conditional(): Graph {
   const branch = (opType: string, other: string | null): Graph => {
     const b = graphBuilder({ opset: 17, name: opType });
-    b.output(b.add(opType, ['x', other ?? b.constant(1, [], 'float32', 'one')], {}, `${opType}_out`), 'float32');
+    b.output(
+      b.add(opType, ['x', other ?? b.constant(1, [], 'float32', 'one')], {}, `${opType}_out`),
+      'float32',
+    );
     return b.finish();
   };
   const b = graphBuilder({ opset: 17 });
   b.input('c', 'bool', []);
   b.add('Neg', [b.input('x', 'float32', [2])], {}, 'w');
-  b.output(b.add('If', ['c'], { then_branch: branch('Add', null), else_branch: branch('Sub', 'w') }, 'y'), 'float32');
+  b.output(
+    b.add('If', ['c'], { then_branch: branch('Add', null), else_branch: branch('Sub', 'w') }, 'y'),
+    'float32',
+  );
   return b.finish();
 }
 
@@ -48,7 +54,9 @@ describe('graph', () => {
     const twice = graphBuilder({ opset: 17 });
     twice.add('Mul', [twice.input('x', 'float32', [1]), 'x']);
     expect(consumersOf(twice.finish()).get('x')).toHaveLength(1);
-    expect(() => producersOf({ ...graph, nodes: [...graph.nodes, graph.nodes[0]] })).toThrow('two nodes compute the tensor "conv"');
+    expect(() => producersOf({ ...graph, nodes: [...graph.nodes, graph.nodes[0]] })).toThrow(
+      'two nodes compute the tensor "conv"',
+    );
   });
 
   it('sees what the branches of an If read', () => {
@@ -66,13 +74,17 @@ describe('graph', () => {
     );
     const model = readModel(writeModel(modelOf(renamed)));
     const { y } = await runModel(model, { c: tensorOf('bool', [], [0]), x2: randomTensor([2]) });
-    expect([...(y.data as Float32Array)]).toEqual([...(randomTensor([2]).data as Float32Array)].map((v) => 2 * v));
+    expect([...(y.data as Float32Array)]).toEqual(
+      [...(randomTensor([2]).data as Float32Array)].map((v) => 2 * v),
+    );
   });
 
   it('sorts nodes, keeps an order that is right, and names a cycle', () => {
     expect(topologicalSort(graph.nodes)).toEqual(graph.nodes);
     expect(topologicalSort([...graph.nodes].reverse())).toEqual(graph.nodes);
-    const loop = graph.nodes.map((node) => (node.opType === 'Conv' ? { ...node, inputs: ['logits', 'conv.weight'] } : node));
+    const loop = graph.nodes.map((node) =>
+      node.opType === 'Conv' ? { ...node, inputs: ['logits', 'conv.weight'] } : node,
+    );
     expect(() => topologicalSort(loop)).toThrow(/the tensor "\w+" depends on itself/);
   });
 
@@ -105,6 +117,8 @@ describe('graph', () => {
     expect(intAttribute(conv, 'group')).toBeUndefined();
     expect(floatAttribute(gemm, 'alpha', 0)).toBe(1);
     expect(stringAttribute(conv, 'auto_pad', 'NOTSET')).toBe('NOTSET');
-    expect(() => intAttribute(conv, 'pads')).toThrow('attribute pads of Conv node "conv" is of type ints, not int');
+    expect(() => intAttribute(conv, 'pads')).toThrow(
+      'attribute pads of Conv node "conv" is of type ints, not int',
+    );
   });
 });

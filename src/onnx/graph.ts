@@ -2,7 +2,10 @@ import { FoveaError } from '../errors.ts';
 import type { DataType } from './data-types.ts';
 import type { Initializer, SparseInitializer } from './initializer.ts';
 
-/** One dimension: a size, a symbolic name (`batch`, or an expression such as `64*batch`), or null for unknown. */
+/**
+ * One dimension: a size, a symbolic name (`batch`, or an expression such as `64*batch`), or null
+ * for unknown.
+ */
 export type Dim = number | string | null;
 
 /** The dimensions of a tensor whose rank is known. */
@@ -35,7 +38,10 @@ export interface AttributeValues {
   strings: readonly string[];
   tensors: readonly Initializer[];
   graphs: readonly Graph[];
-  /** Sparse tensors, types and references to a function's attribute: kept as the bytes of the AttributeProto. */
+  /**
+   * Sparse tensors, types and references to a function's attribute: kept as the bytes of the
+   * AttributeProto.
+   */
   other: Uint8Array;
 }
 
@@ -154,11 +160,16 @@ export function nestedGraphs(node: Node): readonly Graph[] {
   return graphs;
 }
 
-/** Every tensor a node reads: its inputs, and what the graphs in its attributes take from around them. */
+/**
+ * Every tensor a node reads: its inputs, and what the graphs in its attributes take from around
+ * them.
+ */
 export function nodeInputs(node: Node): readonly string[] {
   const nested = nestedGraphs(node);
   if (nested.length === 0) return node.inputs.filter((name) => name !== '');
-  return [...new Set([...node.inputs.filter((name) => name !== ''), ...nested.flatMap(capturedNames)])];
+  return [
+    ...new Set([...node.inputs.filter((name) => name !== ''), ...nested.flatMap(capturedNames)]),
+  ];
 }
 
 function capturedNames(graph: Graph): readonly string[] {
@@ -175,14 +186,18 @@ export function producersOf(graph: Graph): Map<string, Node> {
   for (const node of graph.nodes) {
     for (const output of node.outputs) {
       if (output === '') continue;
-      if (producers.has(output)) throw new FoveaError('model', `two nodes compute the tensor "${output}"`);
+      if (producers.has(output))
+        throw new FoveaError('model', `two nodes compute the tensor "${output}"`);
       producers.set(output, node);
     }
   }
   return producers;
 }
 
-/** The nodes that read each tensor, in the order of the graph; a node that reads it twice is listed once. */
+/**
+ * The nodes that read each tensor, in the order of the graph; a node that reads it twice is listed
+ * once.
+ */
 export function consumersOf(graph: Graph): Map<string, Node[]> {
   const consumers = new Map<string, Node[]>();
   for (const node of graph.nodes) {
@@ -208,7 +223,10 @@ export function namesOf(graph: Graph): Set<string> {
   return names;
 }
 
-/** A function that turns a wished name into one not in `taken`, `x`, `x_1`, `x_2`, …, and adds it to `taken`. */
+/**
+ * A function that turns a wished name into one not in `taken`, `x`, `x_1`, `x_2`, …, and adds it
+ * to `taken`.
+ */
 export function freshNames(taken: Set<string>): (wish: string) => string {
   const counts = new Map<string, number>();
   return (wish) => {
@@ -222,12 +240,14 @@ export function freshNames(taken: Set<string>): (wish: string) => string {
 }
 
 /**
- * The nodes in an order in which each comes after those it reads from; a valid order is kept as it is.
+ * The nodes in an order in which each comes after those it reads from; a valid order is kept as it
+ * is.
  * @throws FoveaError `model` if the nodes form a cycle.
  */
 export function topologicalSort(nodes: readonly Node[]): Node[] {
   const producers = new Map<string, Node>();
-  for (const node of nodes) for (const output of node.outputs) if (output !== '') producers.set(output, node);
+  for (const node of nodes)
+    for (const output of node.outputs) if (output !== '') producers.set(output, node);
   const sorted: Node[] = [];
   const state = new Map<Node, 'open' | 'done'>();
   for (const root of nodes) {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { FoveaError } from '../errors.ts';
-import { dataTypeCode, dataTypeName, float16ToNumber, type Initializer, initializerOf, numberToFloat16, tensorNumbers, tensorValues } from './index.ts';
+import {
+  dataTypeCode,
+  dataTypeName,
+  float16ToNumber,
+  type Initializer,
+  initializerOf,
+  numberToFloat16,
+  tensorNumbers,
+  tensorValues,
+} from './index.ts';
 import { encodeTensor, parseTensor } from './tensor-proto.ts';
 import { concatenate, createWireWriter, messageOfBytes, type WireWriter } from './wire.ts';
 
@@ -17,16 +26,34 @@ function header(writer: WireWriter, type: Initializer['type'], dims: readonly nu
 }
 
 describe('values in raw_data', () => {
-  it.each(['float32', 'float64', 'int8', 'int16', 'int32', 'int64', 'uint8', 'uint16', 'uint32', 'uint64', 'float16', 'bfloat16'] as const)('%s', (type) => {
+  it.each([
+    'float32',
+    'float64',
+    'int8',
+    'int16',
+    'int32',
+    'int64',
+    'uint8',
+    'uint16',
+    'uint32',
+    'uint64',
+    'float16',
+    'bfloat16',
+  ] as const)('%s', (type) => {
     const values = type.startsWith('u') ? [0, 1, 2, 100] : [0, 1, -2, 100];
     const tensor = initializerOf('tensor', type, [2, 2], values);
     expect(tensorNumbers(tensor)).toEqual(values);
-    const again = parseTensor(messageOfBytes(concatenate(encodeTensor(tensor).parts), 'TensorProto'));
+    const again = parseTensor(
+      messageOfBytes(concatenate(encodeTensor(tensor).parts), 'TensorProto'),
+    );
     expect(again).toMatchObject({ name: 'tensor', type, dims: [2, 2] });
     expect(tensorNumbers(again)).toEqual(values);
   });
 
-  it('bool', () => expect(tensorNumbers(initializerOf('tensor', 'bool', [3], [true, false, true]))).toEqual([1, 0, 1]));
+  it('bool', () =>
+    expect(tensorNumbers(initializerOf('tensor', 'bool', [3], [true, false, true]))).toEqual([
+      1, 0, 1,
+    ]));
   it('int64 exactly', () => {
     const values = BigInt64Array.of(2n ** 63n - 1n, -(2n ** 63n));
     expect(tensorValues(initializerOf('tensor', 'int64', [2], values))).toEqual(values);
@@ -103,7 +130,9 @@ describe('broken and unknown tensors', () => {
   it('says how many values a tensor lacks', () => {
     const tensor = { ...initializerOf('w', 'float32', [4], [1, 2, 3, 4]), dims: [5] };
     expect(() => tensorValues(tensor)).toThrow('the tensor "w" of shape [5] holds 4 values');
-    expect(() => tensorValues({ ...tensor, data: { kind: 'raw', bytes: new Uint8Array(7) } })).toThrow(FoveaError);
+    expect(() =>
+      tensorValues({ ...tensor, data: { kind: 'raw', bytes: new Uint8Array(7) } }),
+    ).toThrow(FoveaError);
   });
 
   it('keeps element types from the future by their number', () => {
@@ -114,8 +143,14 @@ describe('broken and unknown tensors', () => {
     expect(tensor.type).toBe('type:99');
     expect(dataTypeCode(dataTypeName(99))).toBe(99);
     expect(() => tensorValues(tensor)).toThrow('type:99');
-    const again = parseTensor(messageOfBytes(concatenate(encodeTensor({ ...tensor, name: 'x' }).parts), 'TensorProto'));
-    expect(again).toMatchObject({ type: 'type:99', name: 'x', data: { kind: 'raw', bytes: Uint8Array.of(1, 2, 3) } });
+    const again = parseTensor(
+      messageOfBytes(concatenate(encodeTensor({ ...tensor, name: 'x' }).parts), 'TensorProto'),
+    );
+    expect(again).toMatchObject({
+      type: 'type:99',
+      name: 'x',
+      data: { kind: 'raw', bytes: Uint8Array.of(1, 2, 3) },
+    });
   });
 });
 

@@ -1,15 +1,31 @@
 import { FoveaError } from '../errors.ts';
 import { byteSize, type DataType } from './data-types.ts';
-import { appendBigInts, appendFloats, appendInts, bytesField, fieldsOf, lenientString, messageOfBytes } from './wire.ts';
+import {
+  appendBigInts,
+  appendFloats,
+  appendInts,
+  bytesField,
+  fieldsOf,
+  lenientString,
+  messageOfBytes,
+} from './wire.ts';
 
 /** Where the values of a tensor are: nothing of it is decoded or copied by reading a model. */
 export type TensorData =
   /** Little-endian elements; a slice of the file. */
   | { readonly kind: 'raw'; readonly bytes: Uint8Array }
-  /** The typed fields (`float_data`, `int64_data`, …) of the TensorProto, tags included; slices of the file. */
+  /**
+   * The typed fields (`float_data`, `int64_data`, …) of the TensorProto, tags included; slices of
+   * the file.
+   */
   | { readonly kind: 'fields'; readonly fields: readonly Uint8Array[] }
   /** In another file beside the model; `attachExternalData` brings it in. */
-  | { readonly kind: 'external'; readonly location: string; readonly offset: number; readonly length: number | null };
+  | {
+      readonly kind: 'external';
+      readonly location: string;
+      readonly offset: number;
+      readonly length: number | null;
+    };
 
 /** A constant tensor: a weight, or the value of a Constant node. */
 export interface Initializer {
@@ -50,24 +66,38 @@ export function elementCount(initializer: Initializer): number {
 
 /**
  * Decodes a tensor. The result may be a view of the file: do not write to it.
- * @throws FoveaError `model` if the tensor is broken, `unsupported` if its type has no JavaScript form.
+ * @throws FoveaError `model` if the tensor is broken, `unsupported` if its type has no JavaScript
+ * form.
  */
 export function tensorValues(initializer: Initializer): TensorValues {
-  const values = initializer.data.kind === 'raw' ? rawValues(initializer, initializer.data.bytes) : fieldValues(initializer);
+  const values =
+    initializer.data.kind === 'raw'
+      ? rawValues(initializer, initializer.data.bytes)
+      : fieldValues(initializer);
   if (values.length !== elementCount(initializer)) {
     const shape = `[${initializer.dims}]`;
-    throw new FoveaError('model', `the tensor "${initializer.name}" of shape ${shape} holds ${values.length} values`);
+    throw new FoveaError(
+      'model',
+      `the tensor "${initializer.name}" of shape ${shape} holds ${values.length} values`,
+    );
   }
   return values;
 }
 
-/** Decodes a tensor of numbers into plain numbers, for shapes, axes, scales and other small constants. */
+/**
+ * Decodes a tensor of numbers into plain numbers, for shapes, axes, scales and other small
+ * constants.
+ */
 export function tensorNumbers(initializer: Initializer): number[] {
   const values = tensorValues(initializer);
   return Array.from(values as ArrayLike<number | bigint | string>, Number);
 }
 
-type NumericArrayConstructor = new (buffer: ArrayBufferLike, byteOffset: number, length: number) => TensorValues;
+type NumericArrayConstructor = new (
+  buffer: ArrayBufferLike,
+  byteOffset: number,
+  length: number,
+) => TensorValues;
 
 const viewTypes: Partial<Record<DataType, NumericArrayConstructor>> = {
   float32: Float32Array,
@@ -91,7 +121,10 @@ function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
   const size = byteSize(type);
   if (View === undefined || size === undefined) throw cannotDecode(initializer);
   if (bytes.length % size !== 0) {
-    throw new FoveaError('model', `the tensor "${initializer.name}" holds ${bytes.length} bytes, no whole ${type} values`);
+    throw new FoveaError(
+      'model',
+      `the tensor "${initializer.name}" holds ${bytes.length} bytes, no whole ${type} values`,
+    );
   }
   // Not `slice`: a Node Buffer answers it with a view of the same memory.
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
@@ -99,12 +132,16 @@ function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
 }
 
 function cannotDecode({ name, type }: Initializer): FoveaError {
-  return new FoveaError('unsupported', `the tensor "${name}" has the element type ${type}, which Fovea cannot decode`);
+  return new FoveaError(
+    'unsupported',
+    `the tensor "${name}" has the element type ${type}, which Fovea cannot decode`,
+  );
 }
 
 function widen(type: DataType, values: TensorValues): TensorValues {
   if (type === 'float16') return Float32Array.from(values as Uint16Array, float16ToNumber);
-  if (type === 'bfloat16') return new Float32Array(Uint32Array.from(values as Uint16Array, (bits) => bits << 16).buffer);
+  if (type === 'bfloat16')
+    return new Float32Array(Uint32Array.from(values as Uint16Array, (bits) => bits << 16).buffer);
   return values;
 }
 
@@ -118,11 +155,17 @@ export function float16ToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** Values in typed fields: float_data 4, int32_data 5, string_data 6, int64_data 7, double_data 10, uint64_data 11. */
+/**
+ * Values in typed fields: float_data 4, int32_data 5, string_data 6, int64_data 7, double_data 10,
+ * uint64_data 11.
+ */
 function fieldValues(initializer: Initializer): TensorValues {
   const { name, type, data } = initializer;
   if (data.kind === 'external') {
-    throw new FoveaError('model', `the tensor "${name}" is in the file ${data.location}, which is not attached`);
+    throw new FoveaError(
+      'model',
+      `the tensor "${name}" is in the file ${data.location}, which is not attached`,
+    );
   }
   const numbers: number[] = [];
   const bigints: bigint[] = [];
@@ -139,7 +182,12 @@ function fieldValues(initializer: Initializer): TensorValues {
   return typedValues(initializer, numbers, bigints, strings);
 }
 
-function typedValues(initializer: Initializer, numbers: number[], bigints: bigint[], strings: string[]): TensorValues {
+function typedValues(
+  initializer: Initializer,
+  numbers: number[],
+  bigints: bigint[],
+  strings: string[],
+): TensorValues {
   switch (initializer.type) {
     case 'float32':
       return Float32Array.from(numbers);
@@ -173,10 +221,21 @@ function typedValues(initializer: Initializer, numbers: number[], bigints: bigin
 }
 
 /** Values that `initializerOf` takes. */
-export type TensorInput = number | bigint | boolean | ArrayLike<number> | ArrayLike<bigint> | ArrayLike<boolean>;
+export type TensorInput =
+  | number
+  | bigint
+  | boolean
+  | ArrayLike<number>
+  | ArrayLike<bigint>
+  | ArrayLike<boolean>;
 
 /** An initializer that holds `values` as elements of `type`; numbers are converted to it. */
-export function initializerOf(name: string, type: DataType, dims: readonly number[], values: TensorInput): Initializer {
+export function initializerOf(
+  name: string,
+  type: DataType,
+  dims: readonly number[],
+  values: TensorInput,
+): Initializer {
   const bytes = encodeValues(name, type, values);
   const expected = dims.reduce((product, dim) => product * dim, byteSize(type) ?? 1);
   if (bytes.length !== expected) {
@@ -192,8 +251,10 @@ const toBigInt = (value: number | bigint): bigint => BigInt(value);
 const encoders: Partial<Record<DataType, Encoder>> = {
   float32: (values) => Float32Array.from(values as ArrayLike<number>, Number),
   float64: (values) => Float64Array.from(values as ArrayLike<number>, Number),
-  float16: (values) => Uint16Array.from(values as ArrayLike<number>, (value) => numberToFloat16(Number(value))),
-  bfloat16: (values) => Uint16Array.from(values as ArrayLike<number>, (value) => numberToBfloat16(Number(value))),
+  float16: (values) =>
+    Uint16Array.from(values as ArrayLike<number>, (value) => numberToFloat16(Number(value))),
+  bfloat16: (values) =>
+    Uint16Array.from(values as ArrayLike<number>, (value) => numberToBfloat16(Number(value))),
   int8: (values) => Int8Array.from(values as ArrayLike<number>, Number),
   uint8: (values) => Uint8Array.from(values as ArrayLike<number>, Number),
   bool: (values) => Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0)),
@@ -208,7 +269,8 @@ const encoders: Partial<Record<DataType, Encoder>> = {
 function encodeValues(name: string, type: DataType, values: TensorInput): Uint8Array {
   const list = typeof values === 'object' ? values : [values];
   const encode = encoders[type];
-  if (encode === undefined) throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
+  if (encode === undefined)
+    throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
   const encoded = encode(list as ArrayLike<number | bigint>);
   return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }

@@ -32,7 +32,9 @@ export function readFunction({ bytes }: LocalFunction): FunctionBody {
     inputs: all(4).map(stringField),
     outputs: all(5).map(stringField),
     nodes: all(7).map((field) => parseNode(messageField(field, 'NodeProto'), opset)),
-    defaults: new Map(all(11).map((field) => parseAttribute(messageField(field, 'AttributeProto'), opset))),
+    defaults: new Map(
+      all(11).map((field) => parseAttribute(messageField(field, 'AttributeProto'), opset)),
+    ),
     opset,
   };
 }
@@ -40,6 +42,8 @@ export function readFunction({ bytes }: LocalFunction): FunctionBody {
 /** The attribute of the function that an attribute of one of its nodes stands for. */
 export function referencedAttribute(attribute: Attribute): string | undefined {
   if (attribute.type !== 'other') return undefined;
-  const field = [...fieldsOf(messageOfBytes(attribute.value, 'AttributeProto'))].find(({ number }) => number === 21);
+  const field = [...fieldsOf(messageOfBytes(attribute.value, 'AttributeProto'))].find(
+    ({ number }) => number === 21,
+  );
   return field ? stringField(field) : undefined;
 }

@@ -99,15 +99,26 @@ describe('reading', () => {
   });
 
   it('refuses what is no protobuf', () => {
-    const texts = ['', 'hello, world', '<!doctype html><html></html>', '\u0000\u0000\u0000', 'PK\u0003\u0004zip', '{"a":1}'];
-    for (const text of texts) expect(errorOf(() => readModel(new TextEncoder().encode(text))).code).toBe('model');
+    const texts = [
+      '',
+      'hello, world',
+      '<!doctype html><html></html>',
+      '\u0000\u0000\u0000',
+      'PK\u0003\u0004zip',
+      '{"a":1}',
+    ];
+    for (const text of texts)
+      expect(errorOf(() => readModel(new TextEncoder().encode(text))).code).toBe('model');
     const random = Uint8Array.from({ length: 5000 }, (_, i) => (i * i * 31 + i * 7) & 0xff);
-    for (let start = 0; start < 1000; start++) expect(errorOf(() => readModel(random.subarray(start))).code).toBe('model');
+    for (let start = 0; start < 1000; start++)
+      expect(errorOf(() => readModel(random.subarray(start))).code).toBe('model');
   });
 
   it('says where a file is broken', () => {
     const bytes = writeModel(smallModel());
-    expect(errorOf(() => readModel(bytes.subarray(0, 200))).message).toMatch(/field 7 needs \d+ bytes and \d+ are left \(ModelProto, byte \d+ of 200\)/);
+    expect(errorOf(() => readModel(bytes.subarray(0, 200))).message).toMatch(
+      /field 7 needs \d+ bytes and \d+ are left \(ModelProto, byte \d+ of 200\)/,
+    );
   });
 
   it('never fails with anything else when bytes are flipped', () => {
@@ -132,7 +143,9 @@ describe('reading', () => {
     const model = readModel(larger.subarray(7, 7 + bytes.length));
     const original = readModel(bytes);
     for (const [name, tensor] of model.graph.initializers) {
-      expect(tensorValues(tensor)).toEqual(tensorValues(original.graph.initializers.get(name) as Initializer));
+      expect(tensorValues(tensor)).toEqual(
+        tensorValues(original.graph.initializers.get(name) as Initializer),
+      );
     }
   });
 });
@@ -146,18 +159,28 @@ describe('writing', () => {
       ...model.graph,
       nodes: [{ ...node, otherFields: extra }, ...model.graph.nodes.slice(1)],
       inputs: model.graph.inputs.map((info) => ({ ...info, otherFields: extra })),
-      initializers: new Map([...model.graph.initializers].map(([name, tensor]) => [name, { ...tensor, otherFields: extra }])),
+      initializers: new Map(
+        [...model.graph.initializers].map(([name, tensor]) => [
+          name,
+          { ...tensor, otherFields: extra },
+        ]),
+      ),
       otherFields: extra,
     };
     const bytes = writeModel({ ...model, otherFields: extra, graph });
     const again = readModel(bytes);
-    const renamed = { ...again.graph, name: 'again', nodes: again.graph.nodes.map((old) => ({ ...old, name: `${old.name}!` })) };
+    const renamed = {
+      ...again.graph,
+      name: 'again',
+      nodes: again.graph.nodes.map((old) => ({ ...old, name: `${old.name}!` })),
+    };
     const last = readModel(writeModel({ ...again, graph: renamed }));
     expect(last.otherFields).toEqual(extra);
     expect(last.graph.otherFields).toEqual(extra);
     expect(last.graph.nodes[0].otherFields).toEqual(extra);
     expect(last.graph.inputs[0].otherFields).toEqual(extra);
-    for (const tensor of last.graph.initializers.values()) expect(tensor.otherFields).toEqual(extra);
+    for (const tensor of last.graph.initializers.values())
+      expect(tensor.otherFields).toEqual(extra);
     const { logits } = await runModel(last, { x: randomTensor([2, 3, 8, 8]) });
     expect(logits.dims).toEqual([2, 5]);
   });
@@ -183,18 +206,29 @@ describe('writing', () => {
     const initializers = new Map([...model.graph.initializers, ['big', big] as const]);
     const bytes = writeModel(withGraph(model, { ...model.graph, initializers }));
     const read = readModel(bytes);
-    const nodes = [...read.graph.nodes, { ...read.graph.nodes[1], name: 'more', inputs: ['logits'], outputs: ['more'] }];
+    const nodes = [
+      ...read.graph.nodes,
+      { ...read.graph.nodes[1], name: 'more', inputs: ['logits'], outputs: ['more'] },
+    ];
     const chunks = modelChunks(withGraph(read, { ...read.graph, nodes }));
     const slice = chunks.find((chunk) => chunk.length >= 400_000);
     expect(slice?.buffer).toBe(bytes.buffer);
     const renamed = { ...(read.graph.initializers.get('big') as Initializer), name: 'bigger' };
-    const changed = modelChunks(withGraph(read, { ...read.graph, initializers: new Map([['bigger', renamed]]) }));
+    const changed = modelChunks(
+      withGraph(read, { ...read.graph, initializers: new Map([['bigger', renamed]]) }),
+    );
     expect(changed.find((chunk) => chunk.length >= 400_000)?.buffer).toBe(bytes.buffer);
   });
 
   it('refuses a file of more than 2 GB', () => {
     const data = { kind: 'raw', bytes: new Uint8Array(2 ** 30) } as const;
-    const tensor = (name: string): Initializer => ({ name, type: 'uint8', dims: [2 ** 30], data, otherFields: [] });
+    const tensor = (name: string): Initializer => ({
+      name,
+      type: 'uint8',
+      dims: [2 ** 30],
+      data,
+      otherFields: [],
+    });
     const model = smallModel();
     const graph = {
       ...model.graph,
@@ -211,8 +245,17 @@ describe('writing', () => {
   it('drops initializers from the inputs where it raises the IR version', () => {
     const model = smallModel();
     const { inputs, initializers } = model.graph;
-    const weights = [...initializers.values()].map(({ name, type, dims }) => ({ name, type, shape: dims, otherFields: [] }));
-    const old: OnnxModel = { ...model, irVersion: 3, graph: { ...model.graph, inputs: [...inputs, ...weights] } };
+    const weights = [...initializers.values()].map(({ name, type, dims }) => ({
+      name,
+      type,
+      shape: dims,
+      otherFields: [],
+    }));
+    const old: OnnxModel = {
+      ...model,
+      irVersion: 3,
+      graph: { ...model.graph, inputs: [...inputs, ...weights] },
+    };
     expect(dataInputs(old.graph).map(({ name }) => name)).toEqual(['x']);
     const changed = withGraph(old, old.graph);
     expect(changed.irVersion).toBe(4);
@@ -221,16 +264,25 @@ describe('writing', () => {
 });
 
 describe('external data', () => {
-  function external(model: OnnxModel, length: number | null = null): { model: OnnxModel; file: Uint8Array } {
+  function external(
+    model: OnnxModel,
+    length: number | null = null,
+  ): { model: OnnxModel; file: Uint8Array } {
     const initializers = new Map<string, Initializer>();
     const parts: Uint8Array[] = [new Uint8Array(8)];
     for (const [name, tensor] of model.graph.initializers) {
       const bytes = tensor.data.kind === 'raw' ? tensor.data.bytes : new Uint8Array(0);
       const offset = parts.reduce((sum, part) => sum + part.length, 0);
-      initializers.set(name, { ...tensor, data: { kind: 'external', location: 'weights.bin', offset, length: length ?? bytes.length } });
+      initializers.set(name, {
+        ...tensor,
+        data: { kind: 'external', location: 'weights.bin', offset, length: length ?? bytes.length },
+      });
       parts.push(bytes);
     }
-    return { model: readModel(writeModel(withGraph(model, { ...model.graph, initializers }))), file: concat(parts) };
+    return {
+      model: readModel(writeModel(withGraph(model, { ...model.graph, initializers }))),
+      file: concat(parts),
+    };
   }
 
   it('is brought in without a copy and runs', async () => {
@@ -239,7 +291,8 @@ describe('external data', () => {
     expect(externalDataFiles(model)).toEqual(['weights.bin']);
     expect(externalDataFiles(original)).toEqual([]);
     const attached = attachExternalData(model, new Map([['weights.bin', file]]));
-    for (const { data } of attached.graph.initializers.values()) expect(data.kind === 'raw' && data.bytes.buffer).toBe(file.buffer);
+    for (const { data } of attached.graph.initializers.values())
+      expect(data.kind === 'raw' && data.bytes.buffer).toBe(file.buffer);
     const feeds = { x: randomTensor([2, 3, 8, 8]) };
     const [got, wanted] = [await runModel(attached, feeds), await runModel(original, feeds)];
     expect(got.logits.data).toEqual(wanted.logits.data);
@@ -248,9 +301,13 @@ describe('external data', () => {
 
   it('is an error where the file is missing or too short, or not attached', () => {
     const { model, file } = external(smallModel());
-    expect(errorOf(() => attachExternalData(model, new Map())).message).toContain('weights.bin, which is missing');
+    expect(errorOf(() => attachExternalData(model, new Map())).message).toContain(
+      'weights.bin, which is missing',
+    );
     const short = new Map([['weights.bin', file.subarray(0, 100)]]);
-    expect(errorOf(() => attachExternalData(model, short)).message).toContain('but the file has 100 bytes');
+    expect(errorOf(() => attachExternalData(model, short)).message).toContain(
+      'but the file has 100 bytes',
+    );
     const tensor = [...model.graph.initializers.values()][0];
     expect(errorOf(() => tensorNumbers(tensor)).message).toContain('not attached');
   });

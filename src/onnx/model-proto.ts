@@ -37,7 +37,9 @@ export interface OnnxModel {
   readonly functions: readonly LocalFunction[];
   /** The computation; its `opset` holds the opset imports of the model. */
   readonly graph: Graph;
-  /** Fields that are not interpreted (doc_string, model_version, …), as they came from the file. */
+  /**
+   * Fields that are not interpreted (doc_string, model_version, …), as they came from the file.
+   */
   readonly otherFields: readonly Uint8Array[];
 }
 
@@ -82,9 +84,13 @@ export function readModel(bytes: Uint8Array): OnnxModel {
     }
   }
   if (graphField === undefined) throw damaged(message, bytes.length, 'it has no graph');
-  if (opset.size === 0) throw damaged(message, bytes.length, 'it does not say which operator set it uses');
+  if (opset.size === 0)
+    throw damaged(message, bytes.length, 'it does not say which operator set it uses');
   const graph = parseGraph(messageField(graphField, 'GraphProto'), opset);
-  return withSource({ irVersion, producerName, producerVersion, metadata, functions, graph, otherFields }, bytes);
+  return withSource(
+    { irVersion, producerName, producerVersion, metadata, functions, graph, otherFields },
+    bytes,
+  );
 }
 
 function parseOpset(message: Message): [domain: string, version: number] {
@@ -130,15 +136,18 @@ function encodeModel(model: OnnxModel): Chunks {
 const largestFile = 2 ** 31 - 1;
 
 /**
- * The file of a model as slices in order; weights are not copied. Parts of the model that are as they were read are
- * emitted byte for byte.
+ * The file of a model as slices in order; weights are not copied. Parts of the model that are as
+ * they were read are emitted byte for byte.
  * @throws FoveaError `unsupported` if the file would exceed the 2 GB of a protobuf message.
  */
 export function modelChunks(model: OnnxModel): Uint8Array[] {
   const { parts, length } = encodeModel(model);
   if (length > largestFile) {
     const size = (length / 2 ** 30).toFixed(1);
-    throw new FoveaError('unsupported', `the model would be ${size} GB; an ONNX file without external data ends at 2 GB`);
+    throw new FoveaError(
+      'unsupported',
+      `the model would be ${size} GB; an ONNX file without external data ends at 2 GB`,
+    );
   }
   return joinSmallParts(parts);
 }
@@ -148,7 +157,10 @@ export function writeModel(model: OnnxModel): Uint8Array {
   return concatenate(modelChunks(model));
 }
 
-/** The model with another graph in it, at an IR version (4 or more) in which initializers are no inputs. */
+/**
+ * The model with another graph in it, at an IR version (4 or more) in which initializers are no
+ * inputs.
+ */
 export function withGraph(model: OnnxModel, graph: Graph): OnnxModel {
   if (model.irVersion >= 4) return { ...model, graph };
   return { ...model, irVersion: 4, graph: { ...graph, inputs: dataInputs(graph) } };

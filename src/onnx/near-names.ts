@@ -1,4 +1,7 @@
-/** A sentence that offers the names nearest to a wrong one, with a space before it; empty where there are none. */
+/**
+ * A sentence that offers the names nearest to a wrong one, with a space before it; empty where
+ * there are none.
+ */
 export function nearestNames(wrong: string, names: Iterable<string>): string {
   const ranked = [...new Set(names)]
     .filter((name) => name !== '')

@@ -1,7 +1,10 @@
 import type { Attribute, Graph, Node, ValueInfo } from './graph.ts';
 import type { Initializer, SparseInitializer } from './initializer.ts';
 
-/** The graph with its tensors renamed, in the graphs of its attributes too; names not in `names` stay. */
+/**
+ * The graph with its tensors renamed, in the graphs of its attributes too; names not in `names`
+ * stay.
+ */
 export function renameTensors(graph: Graph, names: ReadonlyMap<string, string>): Graph {
   if (names.size === 0) return graph;
   const rename = (name: string): string => names.get(name) ?? name;
@@ -12,7 +15,9 @@ export function renameTensors(graph: Graph, names: ReadonlyMap<string, string>):
     outputs: graph.outputs.map((info) => renameInfo(info, rename)),
     valueInfo: renameMap(graph.valueInfo, rename, (info) => renameInfo(info, rename)),
     initializers: renameMap(graph.initializers, rename, (tensor) => renameTensor(tensor, rename)),
-    sparseInitializers: renameMap(graph.sparseInitializers, rename, (sparse) => renameSparse(sparse, rename)),
+    sparseInitializers: renameMap(graph.sparseInitializers, rename, (sparse) =>
+      renameSparse(sparse, rename),
+    ),
     quantizationAnnotations: graph.quantizationAnnotations.map((annotation) => ({
       tensorName: rename(annotation.tensorName),
       parameters: new Map([...annotation.parameters].map(([key, name]) => [key, rename(name)])),
@@ -22,7 +27,11 @@ export function renameTensors(graph: Graph, names: ReadonlyMap<string, string>):
 
 type Rename = (name: string) => string;
 
-function renameMap<T>(map: ReadonlyMap<string, T>, rename: Rename, change: (value: T) => T): Map<string, T> {
+function renameMap<T>(
+  map: ReadonlyMap<string, T>,
+  rename: Rename,
+  change: (value: T) => T,
+): Map<string, T> {
   return new Map([...map].map(([name, value]) => [rename(name), change(value)]));
 }
 
@@ -41,18 +50,33 @@ function renameSparse(sparse: SparseInitializer, rename: Rename): SparseInitiali
   return values === sparse.values ? sparse : { ...sparse, values };
 }
 
-/** The node with the tensors that it reads and computes renamed; the same object where none of them is. */
+/**
+ * The node with the tensors that it reads and computes renamed; the same object where none of them
+ * is.
+ */
 export function renameNode(node: Node, names: ReadonlyMap<string, string>): Node {
   const isRenamed = (name: string): boolean => names.has(name);
-  const nested = [...node.attributes.values()].some(({ type }) => type === 'graph' || type === 'graphs');
+  const nested = [...node.attributes.values()].some(
+    ({ type }) => type === 'graph' || type === 'graphs',
+  );
   if (!nested && !node.inputs.some(isRenamed) && !node.outputs.some(isRenamed)) return node;
   const rename = (name: string): string => names.get(name) ?? name;
-  const attributes = nested ? new Map([...node.attributes].map(([name, attribute]) => [name, renameAttribute(attribute, names)])) : node.attributes;
-  return { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename), attributes };
+  const attributes = nested
+    ? new Map(
+        [...node.attributes].map(([name, attribute]) => [name, renameAttribute(attribute, names)]),
+      )
+    : node.attributes;
+  return {
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+    attributes,
+  };
 }
 
 function renameAttribute(attribute: Attribute, names: ReadonlyMap<string, string>): Attribute {
-  if (attribute.type === 'graph') return { type: 'graph', value: renameTensors(attribute.value, names) };
+  if (attribute.type === 'graph')
+    return { type: 'graph', value: renameTensors(attribute.value, names) };
   if (attribute.type === 'graphs') {
     return { type: 'graphs', value: attribute.value.map((graph) => renameTensors(graph, names)) };
   }

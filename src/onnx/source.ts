@@ -1,8 +1,9 @@
 /**
  * Where a parsed object stands in its file.
  *
- * Parsed objects are read-only: a change is a copy (`{ ...node, inputs }`), and a copy has no source. So an object
- * with a source is exactly what the file says, and writing emits the file's own bytes for it.
+ * Parsed objects are read-only: a change is a copy (`{ ...node, inputs }`), and a copy has no
+ * source. So an object with a source is exactly what the file says, and writing emits the file's
+ * own bytes for it.
  */
 const sources = new WeakMap<object, Uint8Array>();
 

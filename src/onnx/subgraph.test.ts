@@ -12,33 +12,49 @@ describe('subgraph', () => {
     const part = subgraph(model.graph, { inputs: ['x'], outputs: ['relu'] });
     expect(part.nodes.map((node) => node.opType)).toEqual(['Conv', 'Relu']);
     expect([...part.initializers.keys()]).toEqual(['conv.weight']);
-    expect(part.outputs[0]).toMatchObject({ name: 'relu', type: 'float32', shape: ['batch', 4, 8, 8] });
-    const [got, wanted] = [await runModel(withGraph(model, part), feeds), await runModel(exposeAll(model), feeds)];
+    expect(part.outputs[0]).toMatchObject({
+      name: 'relu',
+      type: 'float32',
+      shape: ['batch', 4, 8, 8],
+    });
+    const [got, wanted] = [
+      await runModel(withGraph(model, part), feeds),
+      await runModel(exposeAll(model), feeds),
+    ];
     expect(got.relu.data).toEqual(wanted.relu.data);
   });
 
   it('starts at an intermediate tensor: a head that gives what the whole model gives', async () => {
     const wanted = await runModel(exposeAll(model), feeds);
     const head = subgraph(model.graph, { inputs: ['relu'], outputs: ['logits'] });
-    expect(head.inputs).toMatchObject([{ name: 'relu', type: 'float32', shape: ['batch', 4, 8, 8] }]);
+    expect(head.inputs).toMatchObject([
+      { name: 'relu', type: 'float32', shape: ['batch', 4, 8, 8] },
+    ]);
     const got = await runModel(withGraph(model, head), { relu: wanted.relu });
     expect(got.logits.data).toEqual(wanted.logits.data);
   });
 
   it('names the nearest tensors where one does not exist', () => {
-    expect(() => subgraph(model.graph, { inputs: ['x'], outputs: ['logit'] })).toThrow(/no tensor "logit". The nearest names are "logits"/);
+    expect(() => subgraph(model.graph, { inputs: ['x'], outputs: ['logit'] })).toThrow(
+      /no tensor "logit". The nearest names are "logits"/,
+    );
   });
 
   it('refuses cuts that do not fit', () => {
-    const cut = (inputs: string[], outputs: string[]) => () => subgraph(model.graph, { inputs, outputs });
-    expect(cut(['logits'], ['relu'])).toThrow('the output "relu" depends on the input "x" by a way that does not lead through "logits"');
+    const cut = (inputs: string[], outputs: string[]) => () =>
+      subgraph(model.graph, { inputs, outputs });
+    expect(cut(['logits'], ['relu'])).toThrow(
+      'the output "relu" depends on the input "x" by a way that does not lead through "logits"',
+    );
     expect(cut(['x', 'logits'], ['relu'])).toThrow('no output of "relu" depends on "logits"');
     expect(cut([], ['relu'])).toThrow(/^the output "relu" depends on the input "x"$/);
     expect(cut(['x'], ['x'])).toThrow('the output "x" does not depend on "x"');
     expect(cut(['x'], ['conv.weight'])).toThrow('the output "conv.weight" does not depend on "x"');
     const b = graphBuilder({ extend: model.graph });
     b.add('Neg', ['fc.weight'], {}, 'constant');
-    expect(() => subgraph(b.finish(), { inputs: ['x'], outputs: ['logits', 'constant'] })).toThrow('"constant" does not depend on "x"');
+    expect(() => subgraph(b.finish(), { inputs: ['x'], outputs: ['logits', 'constant'] })).toThrow(
+      '"constant" does not depend on "x"',
+    );
   });
 
   it('renames what a kept node computes beside, where that is an input now', async () => {
@@ -47,7 +63,10 @@ describe('subgraph', () => {
     const [left, right] = b.add('Split', ['x'], { axis: 1 }, ['left', 'right']);
     b.output(b.add('Add', [left, b.add('Relu', [right])], {}, 'y'), 'float32');
     const part = subgraph(b.finish(), { inputs: ['x', 'left'], outputs: ['y'] });
-    const got = await runModel(withGraph(model, part), { x: randomTensor([2, 4]), left: randomTensor([2, 2], 5) });
+    const got = await runModel(withGraph(model, part), {
+      x: randomTensor([2, 4]),
+      left: randomTensor([2, 2], 5),
+    });
     expect(got.y.dims).toEqual([2, 2]);
   });
 
@@ -59,8 +78,14 @@ describe('subgraph', () => {
     const spatial = input.shape?.slice(1).map(Number) ?? [];
     const images = { [input.name]: randomTensor([1, ...spatial]) };
     const cutAt = narrowest(real, output);
-    const body = await runModel(withGraph(real, subgraph(real.graph, { inputs: [input.name], outputs: [cutAt] })), images);
-    const head = await runModel(withGraph(real, subgraph(real.graph, { inputs: [cutAt], outputs: [output] })), body);
+    const body = await runModel(
+      withGraph(real, subgraph(real.graph, { inputs: [input.name], outputs: [cutAt] })),
+      images,
+    );
+    const head = await runModel(
+      withGraph(real, subgraph(real.graph, { inputs: [cutAt], outputs: [output] })),
+      body,
+    );
     const whole = await runModel(real, images);
     expect(head[output].data).toEqual(whole[output].data);
   });

@@ -1,5 +1,15 @@
 import { FoveaError } from '../errors.ts';
-import { freshNames, type Graph, isInitializer, type Node, namesOf, nodeInputs, producersOf, type TensorType, type ValueInfo } from './graph.ts';
+import {
+  freshNames,
+  type Graph,
+  isInitializer,
+  type Node,
+  namesOf,
+  nodeInputs,
+  producersOf,
+  type TensorType,
+  type ValueInfo,
+} from './graph.ts';
 import { nearestNames } from './near-names.ts';
 import { inferShapes } from './shape-inference/index.ts';
 
@@ -12,25 +22,34 @@ export interface Cut {
 }
 
 /**
- * The part of a graph between named tensors: the nodes that the outputs need, cut at the inputs, and the initializers
- * that those nodes read. Element types of the new inputs and outputs come from `types`, inferred if not given.
- * @throws FoveaError `model` if a tensor does not exist, or if the outputs need other inputs than those given.
+ * The part of a graph between named tensors: the nodes that the outputs need, cut at the inputs,
+ * and the initializers that those nodes read. Element types of the new inputs and outputs come from
+ * `types`, inferred if not given.
+ * @throws FoveaError `model` if a tensor does not exist, or if the outputs need other inputs than
+ * those given.
  */
 export function subgraph(graph: Graph, cut: Cut, types?: ReadonlyMap<string, TensorType>): Graph {
   const producers = producersOf(graph);
   checkNames(graph, cut, producers);
   const { nodes, used } = neededNodes(graph, cut, producers);
   for (const input of cut.inputs) {
-    if (!used.has(input)) throw new FoveaError('model', `no output of ${list(cut.outputs)} depends on "${input}"`);
+    if (!used.has(input))
+      throw new FoveaError('model', `no output of ${list(cut.outputs)} depends on "${input}"`);
   }
   const known = types ?? inferShapes(graph);
   const describe = (name: string): ValueInfo => {
     const declared = [...graph.inputs, ...graph.outputs].find((info) => info.name === name);
-    return declared ?? { name, ...(known.get(name) ?? { type: null, shape: null }), otherFields: [] };
+    return (
+      declared ?? { name, ...(known.get(name) ?? { type: null, shape: null }), otherFields: [] }
+    );
   };
   const inputs = cut.inputs.map(describe);
   const untyped = inputs.find((info) => info.type === null && info.opaqueType === undefined);
-  if (untyped) throw new FoveaError('unsupported', `the element type of the tensor "${untyped.name}" is not known`);
+  if (untyped)
+    throw new FoveaError(
+      'unsupported',
+      `the element type of the tensor "${untyped.name}" is not known`,
+    );
   const kept = new Set(nodes.flatMap((node) => node.outputs));
   return {
     ...graph,
@@ -40,7 +59,9 @@ export function subgraph(graph: Graph, cut: Cut, types?: ReadonlyMap<string, Ten
     initializers: filterMap(graph.initializers, (name) => used.has(name)),
     sparseInitializers: filterMap(graph.sparseInitializers, (name) => used.has(name)),
     valueInfo: filterMap(graph.valueInfo, (name) => kept.has(name) && !cut.inputs.includes(name)),
-    quantizationAnnotations: graph.quantizationAnnotations.filter(({ tensorName }) => used.has(tensorName)),
+    quantizationAnnotations: graph.quantizationAnnotations.filter(({ tensorName }) =>
+      used.has(tensorName),
+    ),
   };
 }
 
@@ -48,25 +69,49 @@ function list(names: readonly string[]): string {
   return names.map((name) => `"${name}"`).join(', ');
 }
 
-function filterMap<T>(map: ReadonlyMap<string, T>, keep: (name: string) => boolean): Map<string, T> {
+function filterMap<T>(
+  map: ReadonlyMap<string, T>,
+  keep: (name: string) => boolean,
+): Map<string, T> {
   return new Map([...map].filter(([name]) => keep(name)));
 }
 
-function checkNames(graph: Graph, { inputs, outputs }: Cut, producers: ReadonlyMap<string, Node>): void {
+function checkNames(
+  graph: Graph,
+  { inputs, outputs }: Cut,
+  producers: ReadonlyMap<string, Node>,
+): void {
   const tensors = [...graph.inputs.map((input) => input.name), ...producers.keys()];
-  const known = new Set([...tensors, ...graph.initializers.keys(), ...graph.sparseInitializers.keys()]);
+  const known = new Set([
+    ...tensors,
+    ...graph.initializers.keys(),
+    ...graph.sparseInitializers.keys(),
+  ]);
   for (const name of [...inputs, ...outputs]) {
     if (known.has(name)) continue;
-    throw new FoveaError('model', `the model has no tensor "${name}".${nearestNames(name, tensors)}`);
+    throw new FoveaError(
+      'model',
+      `the model has no tensor "${name}".${nearestNames(name, tensors)}`,
+    );
   }
   for (const name of outputs) {
     if (producers.has(name) && !inputs.includes(name)) continue;
-    throw new FoveaError('model', `the output "${name}" does not depend on ${list(inputs) || 'any input'}`);
+    throw new FoveaError(
+      'model',
+      `the output "${name}" does not depend on ${list(inputs) || 'any input'}`,
+    );
   }
 }
 
-/** Walks back from the outputs to the inputs: the nodes in their order in the graph, and every tensor they read. */
-function neededNodes(graph: Graph, cut: Cut, producers: ReadonlyMap<string, Node>): { nodes: Node[]; used: Set<string> } {
+/**
+ * Walks back from the outputs to the inputs: the nodes in their order in the graph, and every
+ * tensor they read.
+ */
+function neededNodes(
+  graph: Graph,
+  cut: Cut,
+  producers: ReadonlyMap<string, Node>,
+): { nodes: Node[]; used: Set<string> } {
   const boundary = new Set(cut.inputs);
   const needed = new Set<Node>();
   const used = new Set<string>();
@@ -76,7 +121,8 @@ function neededNodes(graph: Graph, cut: Cut, producers: ReadonlyMap<string, Node
     const producer = producers.get(name);
     if (producer === undefined) {
       if (isInitializer(graph, name)) continue;
-      const way = cut.inputs.length > 0 ? ` by a way that does not lead through ${list(cut.inputs)}` : '';
+      const way =
+        cut.inputs.length > 0 ? ` by a way that does not lead through ${list(cut.inputs)}` : '';
       throw new FoveaError('model', `the output "${output}" depends on the input "${name}"${way}`);
     }
     if (needed.has(producer)) continue;
@@ -89,18 +135,29 @@ function neededNodes(graph: Graph, cut: Cut, producers: ReadonlyMap<string, Node
   const dependent = new Set(boundary);
   const nodes = graph.nodes.filter((node) => needed.has(node));
   for (const node of nodes) {
-    if (nodeInputs(node).some((name) => dependent.has(name))) for (const name of node.outputs) dependent.add(name);
+    if (nodeInputs(node).some((name) => dependent.has(name)))
+      for (const name of node.outputs) dependent.add(name);
   }
   const constant = cut.outputs.find((name) => boundary.size > 0 && !dependent.has(name));
-  if (constant) throw new FoveaError('model', `the output "${constant}" does not depend on ${list(cut.inputs)}`);
+  if (constant)
+    throw new FoveaError(
+      'model',
+      `the output "${constant}" does not depend on ${list(cut.inputs)}`,
+    );
   return { nodes, used };
 }
 
-/** A node that is kept for one output may compute a tensor that is an input now: that one gets another name. */
+/**
+ * A node that is kept for one output may compute a tensor that is an input now: that one gets
+ * another name.
+ */
 function withoutOutputs(graph: Graph, nodes: readonly Node[], inputs: ReadonlySet<string>): Node[] {
   const fresh = freshNames(namesOf(graph));
   return nodes.map((node) => {
     if (!node.outputs.some((name) => inputs.has(name))) return node;
-    return { ...node, outputs: node.outputs.map((name) => (inputs.has(name) ? fresh(`${name}_unused`) : name)) };
+    return {
+      ...node,
+      outputs: node.outputs.map((name) => (inputs.has(name) ? fresh(`${name}_unused`) : name)),
+    };
   });
 }

@@ -79,21 +79,33 @@ export function parseTensor(message: Message): Initializer {
         otherFields.push(rawField(field));
     }
   }
-  if (dims.some((dim) => dim < 0)) throw damaged(message, message.start, `the tensor "${name}" has a negative size`);
+  if (dims.some((dim) => dim < 0))
+    throw damaged(message, message.start, `the tensor "${name}" has a negative size`);
   const data = external ? externalData(message, name, entries) : tensorData(raw, typedFields);
-  return withSource({ name, type: dataTypeName(code), dims, data, otherFields }, messageBytes(message));
+  return withSource(
+    { name, type: dataTypeName(code), dims, data, otherFields },
+    messageBytes(message),
+  );
 }
 
 function tensorData(raw: Uint8Array | undefined, fields: Uint8Array[]): TensorData {
   return raw === undefined ? { kind: 'fields', fields } : { kind: 'raw', bytes: raw };
 }
 
-function externalData(message: Message, name: string, entries: ReadonlyMap<string, string>): TensorData {
+function externalData(
+  message: Message,
+  name: string,
+  entries: ReadonlyMap<string, string>,
+): TensorData {
   const location = entries.get('location');
   const offset = Number(entries.get('offset') ?? 0);
   const length = entries.has('length') ? Number(entries.get('length')) : null;
   if (!location || !isSize(offset) || (length !== null && !isSize(length))) {
-    throw damaged(message, message.start, `the tensor "${name}" does not say where its external data is`);
+    throw damaged(
+      message,
+      message.start,
+      `the tensor "${name}" does not say where its external data is`,
+    );
   }
   return { kind: 'external', location, offset, length };
 }
@@ -102,12 +114,19 @@ function isSize(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 0;
 }
 
-/** Adds a field's bytes, joined with the last ones where they follow each other: unpacked values are one slice. */
+/**
+ * Adds a field's bytes, joined with the last ones where they follow each other: unpacked values are
+ * one slice.
+ */
 function appendSlice(slices: Uint8Array[], field: Field): void {
   const bytes = rawField(field);
   const last = slices.at(-1);
   if (last && last.byteOffset + last.length === bytes.byteOffset) {
-    slices[slices.length - 1] = new Uint8Array(last.buffer, last.byteOffset, last.length + bytes.length);
+    slices[slices.length - 1] = new Uint8Array(
+      last.buffer,
+      last.byteOffset,
+      last.length + bytes.length,
+    );
   } else slices.push(bytes);
 }
 

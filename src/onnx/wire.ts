@@ -35,7 +35,10 @@ const utf8Encoder = new TextEncoder();
 /** The error of a file that is no intact protobuf message. */
 export function damaged(message: Message, position: number, problem: string): FoveaError {
   const where = `${message.what}, byte ${position} of ${message.file.length}`;
-  return new FoveaError('model', `not an intact ONNX model: ${problem} (${where}); is the file complete?`);
+  return new FoveaError(
+    'model',
+    `not an intact ONNX model: ${problem} (${where}); is the file complete?`,
+  );
 }
 
 /** A whole file, or any buffer of its own, as one message. */
@@ -52,7 +55,8 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
     const tag = unsigned(message, start, tagEnd);
     const number = Math.floor(tag / 8);
     const wireType = tag % 8;
-    if (number === 0 || number > 0x1fffffff) throw damaged(message, start, `${number} is no field number`);
+    if (number === 0 || number > 0x1fffffff)
+      throw damaged(message, start, `${number} is no field number`);
     if (wireType !== 0 && wireType !== 1 && wireType !== 2 && wireType !== 5) {
       throw damaged(message, start, `field ${number} has the unknown wire type ${wireType}`);
     }
@@ -66,7 +70,11 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
     }
     if (position > message.end) {
       const needed = position - valueStart;
-      throw damaged(message, start, `field ${number} needs ${needed} bytes and ${message.end - valueStart} are left`);
+      throw damaged(
+        message,
+        start,
+        `field ${number} needs ${needed} bytes and ${message.end - valueStart} are left`,
+      );
     }
     yield { message, number, wireType, start, valueStart, end: position };
   }
@@ -75,7 +83,11 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
 function skipVarint(message: Message, position: number): number {
   const limit = Math.min(message.end, position + 10);
   for (let i = position; i < limit; i++) if (message.file[i] < 0x80) return i + 1;
-  throw damaged(message, position, limit === message.end ? 'a number is cut off' : 'a number is too long');
+  throw damaged(
+    message,
+    position,
+    limit === message.end ? 'a number is cut off' : 'a number is too long',
+  );
 }
 
 /** The varint as an unsigned number; exact up to 2^53, enough for tags and lengths. */
@@ -87,7 +99,11 @@ function unsigned(message: Message, start: number, end: number): number {
 
 function expectWire(field: Field, wireType: WireType): void {
   if (field.wireType === wireType) return;
-  throw damaged(field.message, field.start, `field ${field.number} has wire type ${field.wireType} where ${wireType} was expected`);
+  throw damaged(
+    field.message,
+    field.start,
+    `field ${field.number} has wire type ${field.wireType} where ${wireType} was expected`,
+  );
 }
 
 /** The bytes of a field as they stand in the file, tag included. */
@@ -173,7 +189,11 @@ export function appendFloats(field: Field, size: 4 | 8, into: number[]): void {
   const single = size === 4 ? 5 : 1;
   if (field.wireType !== single) expectWire(field, 2);
   if ((field.end - field.valueStart) % size !== 0) {
-    throw damaged(field.message, field.start, `field ${field.number} is no whole count of ${size}-byte numbers`);
+    throw damaged(
+      field.message,
+      field.start,
+      `field ${field.number} is no whole count of ${size}-byte numbers`,
+    );
   }
   const view = viewOf(field.message.file);
   for (let position = field.valueStart; position < field.end; position += size) {
@@ -247,7 +267,8 @@ export function createWireWriter(): WireWriter {
       for (const part of value.parts) push(part);
     },
     packedInts: (number, values) => bytes(number, Uint8Array.from(values.flatMap(varintBytes))),
-    packedFloats: (number, values) => bytes(number, new Uint8Array(Float32Array.from(values).buffer)),
+    packedFloats: (number, values) =>
+      bytes(number, new Uint8Array(Float32Array.from(values).buffer)),
     raw: (fields) => fields.forEach(push),
     finish: () => ({ parts, length }),
   };
@@ -271,7 +292,8 @@ function varintBytes(value: number | bigint): number[] {
   }
   // A double beyond int64 came from the nearest double of an int64: saturate.
   const exact = BigInt(value);
-  const clamped = exact > largestInt64 ? largestInt64 : exact < smallestInt64 ? smallestInt64 : exact;
+  const clamped =
+    exact > largestInt64 ? largestInt64 : exact < smallestInt64 ? smallestInt64 : exact;
   let rest = BigInt.asUintN(64, clamped);
   for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
   bytes.push(Number(rest));
@@ -280,7 +302,10 @@ function varintBytes(value: number | bigint): number[] {
 
 const smallPart = 4096;
 
-/** The parts with runs of small ones joined, so that a file is few writes; large slices stay as they are. */
+/**
+ * The parts with runs of small ones joined, so that a file is few writes; large slices stay as they
+ * are.
+ */
 export function joinSmallParts(parts: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
   let run: Uint8Array[] = [];

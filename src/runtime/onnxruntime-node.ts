@@ -29,21 +29,33 @@ const INSTALL_CUDA =
 const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: string }> = {
   webgpu: {
     absent: 'onnxruntime-node has no WebGPU for this platform: use the device cpu',
-    failed: 'no usable GPU adapter; on Linux it needs a Vulkan driver: install one, or use the device cpu',
+    failed:
+      'no usable GPU adapter; on Linux it needs a Vulkan driver: install one, or use the device cpu',
   },
   cuda: {
     absent: 'onnxruntime-node has CUDA for Linux x64 only: use the device webgpu or cpu',
-    failed: 'it needs an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path: install them, or use the device cpu',
+    failed:
+      'it needs an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path: install them, or use the device cpu',
   },
-  coreml: { absent: 'Core ML exists on macOS only: use the device cpu or webgpu', failed: 'use the device cpu or webgpu' },
-  dml: { absent: 'DirectML exists on Windows only: use the device cpu or webgpu', failed: 'use the device cpu or webgpu' },
+  coreml: {
+    absent: 'Core ML exists on macOS only: use the device cpu or webgpu',
+    failed: 'use the device cpu or webgpu',
+  },
+  dml: {
+    absent: 'DirectML exists on Windows only: use the device cpu or webgpu',
+    failed: 'use the device cpu or webgpu',
+  },
 };
 
 async function loadOnnxRuntime(): Promise<NodeOnnxRuntime> {
   try {
     return (await import('onnxruntime-node')) as NodeOnnxRuntime;
   } catch (error) {
-    throw new FoveaError('runtime', `onnxruntime-node does not load on ${HERE}: ${reasonOf(error)}`, { cause: error });
+    throw new FoveaError(
+      'runtime',
+      `onnxruntime-node does not load on ${HERE}: ${reasonOf(error)}`,
+      { cause: error },
+    );
   }
 }
 
@@ -51,25 +63,38 @@ async function loadOnnxRuntime(): Promise<NodeOnnxRuntime> {
 function hasCudaFiles(): boolean {
   const main = createRequire(import.meta.url).resolve('onnxruntime-node');
   const folder = join(dirname(main), '..', 'bin', 'napi-v6', process.platform, process.arch);
-  return ['shared', 'cuda'].every((part) => existsSync(join(folder, `libonnxruntime_providers_${part}.so`)));
+  return ['shared', 'cuda'].every((part) =>
+    existsSync(join(folder, `libonnxruntime_providers_${part}.so`)),
+  );
 }
 
 /** Why a device cannot be tried at all, or undefined. */
 function obstacle(ort: NodeOnnxRuntime, device: Accelerator): string | undefined {
-  if (!ort.listSupportedBackends().some(({ name }) => name === device)) return `${ADVICE[device].absent} (this is ${HERE})`;
+  if (!ort.listSupportedBackends().some(({ name }) => name === device))
+    return `${ADVICE[device].absent} (this is ${HERE})`;
   return device === 'cuda' && !hasCudaFiles() ? INSTALL_CUDA : undefined;
 }
 
 function sessionOptions(device: Exclude<Device, 'auto'>, threads: number | undefined) {
   const pool = threads === undefined ? {} : { intraOpNumThreads: threads };
   // DirectML allows neither memory patterns nor parallel execution.
-  return { executionProviders: [device], ...pool, ...(device === 'dml' && { enableMemPattern: false }) };
+  return {
+    executionProviders: [device],
+    ...pool,
+    ...(device === 'dml' && { enableMemPattern: false }),
+  };
 }
 
 /** The device that answers the probe fastest. */
-async function fastest(ort: NodeOnnxRuntime, threads: number | undefined): Promise<Exclude<Device, 'auto'>> {
+async function fastest(
+  ort: NodeOnnxRuntime,
+  threads: number | undefined,
+): Promise<Exclude<Device, 'auto'>> {
   const cpu = await probe(ort, 'speed', sessionOptions('cpu', threads));
-  let best: { device: Exclude<Device, 'auto'>; seconds: number } = { device: 'cpu', seconds: cpu.seconds };
+  let best: { device: Exclude<Device, 'auto'>; seconds: number } = {
+    device: 'cpu',
+    seconds: cpu.seconds,
+  };
   for (const device of Object.keys(ADVICE) as Accelerator[]) {
     if (obstacle(ort, device) !== undefined) continue;
     const seconds = await speedOf(ort, sessionOptions(device, threads), cpu);
@@ -80,28 +105,44 @@ async function fastest(ort: NodeOnnxRuntime, threads: number | undefined): Promi
 
 async function requireDevice(ort: NodeOnnxRuntime, device: Accelerator): Promise<void> {
   const reason = obstacle(ort, device);
-  if (reason !== undefined) throw new FoveaError('runtime', `the device ${device} is not available: ${reason}`);
+  if (reason !== undefined)
+    throw new FoveaError('runtime', `the device ${device} is not available: ${reason}`);
   await probe(ort, 'start', sessionOptions(device, undefined)).catch((error: unknown) => {
     const cause = error instanceof FoveaError ? error.cause : error;
-    throw new FoveaError('runtime', `the device ${device} does not start (${reasonOf(cause)}): ${ADVICE[device].failed}`, { cause });
+    throw new FoveaError(
+      'runtime',
+      `the device ${device} does not start (${reasonOf(cause)}): ${ADVICE[device].failed}`,
+      { cause },
+    );
   });
 }
 
 /**
- * onnxruntime-node as a `Runtime`. A device that was asked for and is not there is an error, never a silent CPU run.
- * @throws FoveaError `runtime` saying what to do if the device cannot start, `usage` for an impossible thread count.
+ * onnxruntime-node as a `Runtime`. A device that was asked for and is not there is an error, never
+ * a silent CPU run.
+ * @throws FoveaError `runtime` saying what to do if the device cannot start, `usage` for an
+ * impossible thread count.
  */
-export async function createNodeRuntime({ device = 'cpu', threads }: NodeRuntimeOptions = {}): Promise<Runtime> {
+export async function createNodeRuntime({
+  device = 'cpu',
+  threads,
+}: NodeRuntimeOptions = {}): Promise<Runtime> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw new FoveaError('usage', `threads ${threads}: expected a whole number from 1 to 1024`);
   }
   if (device !== 'cpu' && device !== 'auto' && !(device in ADVICE)) {
-    throw new FoveaError('usage', `unknown device "${device}": expected cpu, ${Object.keys(ADVICE).join(', ')} or auto`);
+    throw new FoveaError(
+      'usage',
+      `unknown device "${device}": expected cpu, ${Object.keys(ADVICE).join(', ')} or auto`,
+    );
   }
   const ort = await loadOnnxRuntime();
   ort.env.logLevel = 'fatal';
   const chosen = device === 'auto' ? await fastest(ort, threads) : device;
   if (device !== 'auto' && device !== 'cpu') await requireDevice(ort, device);
   const version = ort.env.versions.node ?? ort.env.versions.common;
-  return createOnnxRuntime(ort, { name: `onnxruntime-node ${version} (${chosen})`, session: sessionOptions(chosen, threads) });
+  return createOnnxRuntime(ort, {
+    name: `onnxruntime-node ${version} (${chosen})`,
+    session: sessionOptions(chosen, threads),
+  });
 }

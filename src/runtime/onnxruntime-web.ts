@@ -5,30 +5,45 @@ import type { Runtime } from './runtime.ts';
 
 /** Options of `createWebRuntime`. */
 export interface WebRuntimeOptions {
-  /** `cpu` (WebAssembly, the default), `webgpu`, or `auto`: WebGPU where it starts and is faster, else WebAssembly. */
+  /**
+   * `cpu` (WebAssembly, the default), `webgpu`, or `auto`: WebGPU where it starts and is faster,
+   * else WebAssembly.
+   */
   readonly device?: 'cpu' | 'webgpu' | 'auto';
-  /** Folder URL of onnxruntime-web's `.wasm` and `.mjs` files, or the URL of each; beside the script by default. */
+  /**
+   * Folder URL of onnxruntime-web's `.wasm` and `.mjs` files, or the URL of each; beside the script
+   * by default.
+   */
   readonly wasmPaths?: string | { readonly mjs?: string; readonly wasm?: string };
   /** WebAssembly threads; more than one needs a cross-origin isolated page. */
   readonly threads?: number;
 }
 
-const NO_WEBGPU = 'this browser has no usable WebGPU adapter: use the device cpu, or a browser with WebGPU on a secure (https) page';
+const NO_WEBGPU =
+  'this browser has no usable WebGPU adapter: use the device cpu, or a browser with WebGPU on a secure (https) page';
 
 async function hasAdapter(): Promise<boolean> {
-  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<unknown> } } | undefined)?.gpu;
+  const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<unknown> } } | undefined)
+    ?.gpu;
   return gpu !== undefined && Boolean(await gpu.requestAdapter().catch(() => null));
 }
 
 /** The bundle without WebGPU is a third of the size, so it is loaded where it is enough. */
-async function loadOnnxRuntime(webgpu: boolean, { wasmPaths, threads }: WebRuntimeOptions): Promise<OnnxRuntime> {
+async function loadOnnxRuntime(
+  webgpu: boolean,
+  { wasmPaths, threads }: WebRuntimeOptions,
+): Promise<OnnxRuntime> {
   try {
-    const ort: OnnxRuntime = webgpu ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
+    const ort: OnnxRuntime = webgpu
+      ? await import('onnxruntime-web/webgpu')
+      : await import('onnxruntime-web/wasm');
     if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
     if (threads !== undefined) ort.env.wasm.numThreads = threads;
     return ort;
   } catch (error) {
-    throw new FoveaError('runtime', `onnxruntime-web does not load: ${reasonOf(error)}`, { cause: error });
+    throw new FoveaError('runtime', `onnxruntime-web does not load: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -38,12 +53,20 @@ async function isFaster(ort: OnnxRuntime): Promise<boolean> {
   return seconds !== undefined && seconds < cpu.seconds;
 }
 
-async function choose(ort: OnnxRuntime, device: 'cpu' | 'webgpu' | 'auto', adapter: boolean): Promise<'wasm' | 'webgpu'> {
+async function choose(
+  ort: OnnxRuntime,
+  device: 'cpu' | 'webgpu' | 'auto',
+  adapter: boolean,
+): Promise<'wasm' | 'webgpu'> {
   if (!adapter) return 'wasm';
   if (device === 'auto') return (await isFaster(ort)) ? 'webgpu' : 'wasm';
   await probe(ort, 'start', { executionProviders: ['webgpu'] }).catch((error: unknown) => {
     const cause = error instanceof FoveaError ? error.cause : error;
-    throw new FoveaError('runtime', `the device webgpu does not start (${reasonOf(cause)}): ${NO_WEBGPU}`, { cause });
+    throw new FoveaError(
+      'runtime',
+      `the device webgpu does not start (${reasonOf(cause)}): ${NO_WEBGPU}`,
+      { cause },
+    );
   });
   return 'webgpu';
 }
@@ -55,16 +78,23 @@ async function choose(ort: OnnxRuntime, device: 'cpu' | 'webgpu' | 'auto', adapt
 export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise<Runtime> {
   const { device = 'cpu', threads } = options;
   if (!['cpu', 'webgpu', 'auto'].includes(device)) {
-    throw new FoveaError('usage', `the device ${device} does not exist in browsers: expected cpu, webgpu or auto`);
+    throw new FoveaError(
+      'usage',
+      `the device ${device} does not exist in browsers: expected cpu, webgpu or auto`,
+    );
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new FoveaError('usage', `threads ${threads}: expected a whole number of at least 1`);
   }
   const adapter = device !== 'cpu' && (await hasAdapter());
-  if (device === 'webgpu' && !adapter) throw new FoveaError('runtime', `the device webgpu is not available: ${NO_WEBGPU}`);
+  if (device === 'webgpu' && !adapter)
+    throw new FoveaError('runtime', `the device webgpu is not available: ${NO_WEBGPU}`);
   const ort = await loadOnnxRuntime(adapter, options);
   ort.env.logLevel = 'fatal';
   const provider = await choose(ort, device, adapter);
   const version = ort.env.versions.web ?? ort.env.versions.common;
-  return createOnnxRuntime(ort, { name: `onnxruntime-web ${version} (${provider})`, session: { executionProviders: [provider] } });
+  return createOnnxRuntime(ort, {
+    name: `onnxruntime-web ${version} (${provider})`,
+    session: { executionProviders: [provider] },
+  });
 }

@@ -16,7 +16,9 @@ function allocator(opType = 'ConstantOfShape'): Uint8Array {
   return writeModel(modelOf(builder.finish()));
 }
 
-const length = (n: bigint): Record<string, RuntimeTensor> => ({ n: { type: 'int64', shape: [1], data: BigInt64Array.of(n) } });
+const length = (n: bigint): Record<string, RuntimeTensor> => ({
+  n: { type: 'int64', shape: [1], data: BigInt64Array.of(n) },
+});
 
 /** y = x + x for any type, in and out. */
 function doubler(type: 'float32' | 'int32' | 'int64' | 'float64'): Uint8Array {
@@ -48,15 +50,24 @@ describe.each(runtimes)('%s', (name, create) => {
   it('carries integers', async () => {
     const runtime = await create();
     const ints = await runtime.createSession(doubler('int32'));
-    expect((await ints.run({ x: { type: 'int32', shape: [1, 2], data: Int32Array.of(-3, 4) } })).y.data).toEqual(Int32Array.of(-6, 8));
+    expect(
+      (await ints.run({ x: { type: 'int32', shape: [1, 2], data: Int32Array.of(-3, 4) } })).y.data,
+    ).toEqual(Int32Array.of(-6, 8));
     const longs = await runtime.createSession(doubler('int64'));
-    expect((await longs.run({ x: { type: 'int64', shape: [1, 2], data: BigInt64Array.of(2n ** 40n, -1n) } })).y.data).toEqual(BigInt64Array.of(2n ** 41n, -2n));
+    expect(
+      (
+        await longs.run({
+          x: { type: 'int64', shape: [1, 2], data: BigInt64Array.of(2n ** 40n, -1n) },
+        })
+      ).y.data,
+    ).toEqual(BigInt64Array.of(2n ** 41n, -2n));
     await Promise.all([ints.release(), longs.release()]);
   });
 
   it('takes several runs at once, and their results do not mix', async () => {
     const session = await (await create()).createSession(doubler('float32'));
-    const run = (value: number) => session.run({ x: { type: 'float32', shape: [1, 2], data: Float32Array.of(value, value) } });
+    const run = (value: number) =>
+      session.run({ x: { type: 'float32', shape: [1, 2], data: Float32Array.of(value, value) } });
     const results = await Promise.all([1, 2, 3, 4].map(run));
     expect(results.map(({ y }) => y.data[0])).toEqual([2, 4, 6, 8]);
     await session.release();
@@ -65,12 +76,19 @@ describe.each(runtimes)('%s', (name, create) => {
   it('releases a session once, and says so when it is run afterwards', async () => {
     const session = await (await create()).createSession(doubler('float32'));
     await Promise.all([session.release(), session.release()]);
-    await expect(session.run({})).rejects.toMatchObject({ code: 'runtime', message: expect.stringContaining('disposed') });
+    await expect(session.run({})).rejects.toMatchObject({
+      code: 'runtime',
+      message: expect.stringContaining('disposed'),
+    });
   });
 
   it('refuses what is no model, and what it has no operator for, in one line', async () => {
     const runtime = await create();
-    for (const bytes of [Uint8Array.of(1, 2, 3), allocator().subarray(0, 40), allocator('NoSuchOperator')]) {
+    for (const bytes of [
+      Uint8Array.of(1, 2, 3),
+      allocator().subarray(0, 40),
+      allocator('NoSuchOperator'),
+    ]) {
       const error = await runtime.createSession(bytes).then(
         () => undefined,
         (e: FoveaError) => e,
@@ -78,14 +96,18 @@ describe.each(runtimes)('%s', (name, create) => {
       expect(error).toMatchObject({ code: 'model' });
       expect(error?.message).not.toMatch(/\n|onnxruntime_src|ERROR_CODE/);
     }
-    const error = await runtime.createSession(allocator('NoSuchOperator')).catch((e: FoveaError) => e.message);
+    const error = await runtime
+      .createSession(allocator('NoSuchOperator'))
+      .catch((e: FoveaError) => e.message);
     if (name === 'onnxruntime-node') expect(error).toContain('NoSuchOperator');
   });
 
   it('reports a wrong feed as a runtime error', async () => {
     const session = await (await create()).createSession(doubler('float32'));
     await expect(session.run({})).rejects.toMatchObject({ code: 'runtime' });
-    await expect(session.run({ x: { type: 'int32', shape: [1, 2], data: Int32Array.of(1, 2) } })).rejects.toMatchObject({ code: 'runtime' });
+    await expect(
+      session.run({ x: { type: 'int32', shape: [1, 2], data: Int32Array.of(1, 2) } }),
+    ).rejects.toMatchObject({ code: 'runtime' });
     await session.release();
   });
 
@@ -117,7 +139,11 @@ describe('isAllocationFailure', () => {
     'Buffer size (9) exceeds the max buffer size limit (8)',
   ])('knows "%s"', (message) => {
     expect(isAllocationFailure(new Error(message))).toBe(true);
-    expect(isAllocationFailure(new FoveaError('runtime', 'could not run', { cause: new RangeError(message) }))).toBe(true);
+    expect(
+      isAllocationFailure(
+        new FoveaError('runtime', 'could not run', { cause: new RangeError(message) }),
+      ),
+    ).toBe(true);
   });
 
   it('knows what the engine throws', () => {
@@ -131,22 +157,29 @@ describe('isAllocationFailure', () => {
     expect(isAllocationFailure(thrown)).toBe(true);
   });
 
-  it.each(['No Op registered for Foo', 'the room is out of order', 'Invalid rank for input: x'])('does not take "%s" for one', (message) => {
-    expect(isAllocationFailure(new Error(message))).toBe(false);
-    expect(isAllocationFailure(undefined)).toBe(false);
-  });
+  it.each(['No Op registered for Foo', 'the room is out of order', 'Invalid rank for input: x'])(
+    'does not take "%s" for one',
+    (message) => {
+      expect(isAllocationFailure(new Error(message))).toBe(false);
+      expect(isAllocationFailure(undefined)).toBe(false);
+    },
+  );
 });
 
 it('reasonOf drops build paths and signatures', () => {
   const arena =
     "Non-zero status code returned while running Conv node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory\n";
-  expect(reasonOf(new Error(arena))).toBe("Non-zero status code returned while running Conv node. Name:'' Status Message: Failed to allocate memory");
+  expect(reasonOf(new Error(arena))).toBe(
+    "Non-zero status code returned while running Conv node. Name:'' Status Message: Failed to allocate memory",
+  );
   const wasm =
     'failed to call OrtRun(). ERROR_CODE: 2, ERROR_MESSAGE: /mnt/agent/onnxruntime/core/framework/op_kernel.cc:83 virtual OrtValue *onnxruntime::OpKernelContext::OutputMLValue(int, const TensorShape &) [ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Tensor shape is too large';
   expect(reasonOf(new Error(wasm))).toBe('Tensor shape is too large');
   const adapter =
     '/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 onnxruntime::webgpu::WebGpuContext::Initialize(const onnxruntime::webgpu::WebGpuContextConfig&)::<lambda()> adapter_result.status == wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No supported adapters\n\n';
-  expect(reasonOf(new Error(adapter))).toBe('Failed to get a WebGPU adapter: No supported adapters');
+  expect(reasonOf(new Error(adapter))).toBe(
+    'Failed to get a WebGPU adapter: No supported adapters',
+  );
 });
 
 it('agrees allows for rounding and refuses wrong answers', () => {
@@ -159,8 +192,14 @@ it('agrees allows for rounding and refuses wrong answers', () => {
 describe('devices', () => {
   it('refuses a device that is not there', async () => {
     const absent = process.platform === 'darwin' ? 'dml' : 'coreml';
-    await expect(createNodeRuntime({ device: absent })).rejects.toMatchObject({ code: 'runtime', message: expect.stringContaining('use the device cpu') });
-    await expect(createWebRuntime({ device: 'webgpu' })).rejects.toMatchObject({ code: 'runtime', message: expect.stringContaining('WebGPU') });
+    await expect(createNodeRuntime({ device: absent })).rejects.toMatchObject({
+      code: 'runtime',
+      message: expect.stringContaining('use the device cpu'),
+    });
+    await expect(createWebRuntime({ device: 'webgpu' })).rejects.toMatchObject({
+      code: 'runtime',
+      message: expect.stringContaining('WebGPU'),
+    });
   });
 
   it('refuses names and thread counts that make no sense', async () => {
@@ -169,12 +208,16 @@ describe('devices', () => {
       message: expect.stringContaining('expected cpu, webgpu, cuda'),
     });
     await expect(createNodeRuntime({ threads: 0 })).rejects.toMatchObject({ code: 'usage' });
-    await expect(createWebRuntime({ device: 'cuda' as 'cpu' })).rejects.toMatchObject({ code: 'usage' });
+    await expect(createWebRuntime({ device: 'cuda' as 'cpu' })).rejects.toMatchObject({
+      code: 'usage',
+    });
     await expect(createWebRuntime({ threads: 1.5 })).rejects.toMatchObject({ code: 'usage' });
   });
 
   it('auto always finds one', async () => {
-    expect((await createNodeRuntime({ device: 'auto' })).name).toMatch(/\((cpu|webgpu|cuda|coreml|dml)\)$/);
+    expect((await createNodeRuntime({ device: 'auto' })).name).toMatch(
+      /\((cpu|webgpu|cuda|coreml|dml)\)$/,
+    );
     expect((await createWebRuntime({ device: 'auto', threads: 1 })).name).toMatch(/\(wasm\)$/);
   });
 });

@@ -2,7 +2,10 @@ import type { Env, InferenceSession, TensorConstructor } from 'onnxruntime-commo
 import { FoveaError, messageOf } from '../errors.ts';
 import type { Runtime, RuntimeData, RuntimeTensor, Session } from './runtime.ts';
 
-/** What Fovea uses of an `onnxruntime-common`-shaped package: onnxruntime-node, onnxruntime-web, onnxruntime-react-native. */
+/**
+ * What Fovea uses of an `onnxruntime-common`-shaped package: onnxruntime-node, onnxruntime-web,
+ * onnxruntime-react-native.
+ */
 export interface OnnxRuntime {
   readonly InferenceSession: {
     create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
@@ -36,7 +39,10 @@ const ALLOCATION_FAILURES: readonly RegExp[] = [
   /(exceeds|larger than) the max(imum)? (storage )?(buffer|binding)/i,
 ];
 
-/** Whether an error, or what caused it, says that memory was not to be had: the same call on fewer pictures may succeed. */
+/**
+ * Whether an error, or what caused it, says that memory was not to be had: the same call on fewer
+ * pictures may succeed.
+ */
 export function isAllocationFailure(error: unknown): boolean {
   if (error === undefined || error === null) return false;
   if (error instanceof FoveaError && error.code === 'cancelled') return false;
@@ -52,16 +58,30 @@ export function reasonOf(error: unknown): string {
     .map((line) => line.trim());
   const line = lines.find((text) => text !== '') ?? 'unknown reason';
   return line
-    .replace(/^(failed to call OrtRun\(\)|Can't create a session)\. ERROR_CODE: \d+, ERROR_MESSAGE: /i, '')
-    .replace(/(Status Message: |^)\S*\/?onnxruntime\/\S+?\.(cc|h|cpp|cu):\d+ .*?\)(?: const)?(?:::<lambda\(\)>)? /, '$1')
+    .replace(
+      /^(failed to call OrtRun\(\)|Can't create a session)\. ERROR_CODE: \d+, ERROR_MESSAGE: /i,
+      '',
+    )
+    .replace(
+      /(Status Message: |^)\S*\/?onnxruntime\/\S+?\.(cc|h|cpp|cu):\d+ .*?\)(?: const)?(?:::<lambda\(\)>)? /,
+      '$1',
+    )
     .replace(/^.*? was false\. /, '')
     .replace(/\[ONNXRuntimeError\] : \d+ : \w+ : /, '')
     .replace(/\.$/, '');
 }
 
-const CROSSING_TYPES: readonly string[] = ['float32', 'int32', 'int64', 'uint8'] satisfies RuntimeTensor['type'][];
+const CROSSING_TYPES: readonly string[] = [
+  'float32',
+  'int32',
+  'int64',
+  'uint8',
+] satisfies RuntimeTensor['type'][];
 
-/** Calls of one runtime, one after another: neither WASM nor WebGPU takes a second call while one is under way. */
+/**
+ * Calls of one runtime, one after another: neither WASM nor WebGPU takes a second call while one is
+ * under way.
+ */
 function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (task) => {
@@ -73,25 +93,48 @@ function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
 
 type Queue = ReturnType<typeof createQueue>;
 
-function sessionOf(ort: OnnxRuntime, session: InferenceSession, name: string, queue: Queue): Session {
+function sessionOf(
+  ort: OnnxRuntime,
+  session: InferenceSession,
+  name: string,
+  queue: Queue,
+): Session {
   let released: Promise<void> | undefined;
-  const run = async (feeds: Readonly<Record<string, RuntimeTensor>>): Promise<Record<string, RuntimeTensor>> => {
+  const run = async (
+    feeds: Readonly<Record<string, RuntimeTensor>>,
+  ): Promise<Record<string, RuntimeTensor>> => {
     const results: Record<string, RuntimeTensor> = {};
     try {
-      const inputs = Object.entries(feeds).map(([key, { type, data, shape }]) => [key, new ort.Tensor(type, data, shape)]);
+      const inputs = Object.entries(feeds).map(([key, { type, data, shape }]) => [
+        key,
+        new ort.Tensor(type, data, shape),
+      ]);
       for (const [key, value] of Object.entries(await session.run(Object.fromEntries(inputs)))) {
-        if (!CROSSING_TYPES.includes(value.type)) throw new FoveaError('internal', `the output ${key} is ${value.type}, which does not cross out of a session`);
-        results[key] = { type: value.type as RuntimeTensor['type'], shape: value.dims, data: value.data as RuntimeData };
+        if (!CROSSING_TYPES.includes(value.type))
+          throw new FoveaError(
+            'internal',
+            `the output ${key} is ${value.type}, which does not cross out of a session`,
+          );
+        results[key] = {
+          type: value.type as RuntimeTensor['type'],
+          shape: value.dims,
+          data: value.data as RuntimeData,
+        };
       }
     } catch (error) {
       if (error instanceof FoveaError) throw error;
-      throw new FoveaError('runtime', `${name} could not run the model: ${reasonOf(error)}`, { cause: error });
+      throw new FoveaError('runtime', `${name} could not run the model: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
     return results;
   };
   return {
     run: (feeds) => {
-      if (released) return Promise.reject(new FoveaError('runtime', 'the model was disposed: load it again to run it'));
+      if (released)
+        return Promise.reject(
+          new FoveaError('runtime', 'the model was disposed: load it again to run it'),
+        );
       return queue(() => run(feeds));
     },
     release: () => {
@@ -102,18 +145,31 @@ function sessionOf(ort: OnnxRuntime, session: InferenceSession, name: string, qu
 }
 
 /** Turns an `onnxruntime-common`-shaped package into Fovea's `Runtime`. Runs anywhere. */
-export function createOnnxRuntime(ort: OnnxRuntime, { name, session: options = {} }: OnnxRuntimeOptions): Runtime {
+export function createOnnxRuntime(
+  ort: OnnxRuntime,
+  { name, session: options = {} }: OnnxRuntimeOptions,
+): Runtime {
   const queue = createQueue();
   ort.env.logLevel = 'fatal';
-  const sessionOptions = { graphOptimizationLevel: 'all', logSeverityLevel: LOG_FATAL, ...options } as const;
+  const sessionOptions = {
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: LOG_FATAL,
+    ...options,
+  } as const;
   const create = async (model: Uint8Array): Promise<Session> => {
     try {
       return sessionOf(ort, await ort.InferenceSession.create(model, sessionOptions), name, queue);
     } catch (error) {
       if (isAllocationFailure(error)) {
-        throw new FoveaError('out-of-memory', `${name} could not allocate memory for the model: use a smaller model`, { cause: error });
+        throw new FoveaError(
+          'out-of-memory',
+          `${name} could not allocate memory for the model: use a smaller model`,
+          { cause: error },
+        );
       }
-      throw new FoveaError('model', `${name} does not accept the model: ${reasonOf(error)}`, { cause: error });
+      throw new FoveaError('model', `${name} does not accept the model: ${reasonOf(error)}`, {
+        cause: error,
+      });
     }
   };
   return { name, createSession: (model) => queue(() => create(model)) };

@@ -7,7 +7,10 @@ import type { RuntimeTensor } from './runtime.ts';
 
 const CHANNELS = 64;
 
-/** `start` shows whether a device works at all (15 million operations), `speed` how fast it is (0.9 billion). */
+/**
+ * `start` shows whether a device works at all (15 million operations), `speed` how fast it is (0.9
+ * billion).
+ */
 const SIZES = { start: { side: 14, layers: 1 }, speed: { side: 56, layers: 4 } } as const;
 
 /** The kinds of probe. */
@@ -26,28 +29,48 @@ export function probeModel(size: ProbeSize): Uint8Array {
   const builder = graphBuilder({ opset: 13, name: 'probe' });
   const shape = [1, CHANNELS, side, side];
   let x = builder.input('x', 'float32', shape);
-  const weights = Float32Array.from({ length: CHANNELS * CHANNELS * 9 }, () => random.normal() / Math.sqrt(CHANNELS * 9));
+  const weights = Float32Array.from(
+    { length: CHANNELS * CHANNELS * 9 },
+    () => random.normal() / Math.sqrt(CHANNELS * 9),
+  );
   for (let layer = 0; layer < layers; layer++) {
     const weight = builder.constant(weights, [CHANNELS, CHANNELS, 3, 3], 'float32', 'weight');
-    x = builder.add('Conv', [x, weight], { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }, layer === layers - 1 ? 'y' : undefined);
+    x = builder.add(
+      'Conv',
+      [x, weight],
+      { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
+      layer === layers - 1 ? 'y' : undefined,
+    );
   }
   builder.output('y', 'float32', shape);
   return writeModel(modelOf(builder.finish()));
 }
 
 /**
- * Runs a probe on one execution provider. CPU fallback is off: a provider that would hand the work to the CPU fails.
+ * Runs a probe on one execution provider. CPU fallback is off: a provider that would hand the work
+ * to the CPU fails.
  * @throws whatever the runtime throws where the provider cannot start.
  */
-export async function probe(ort: OnnxRuntime, size: ProbeSize, options: InferenceSession.SessionOptions): Promise<ProbeResult> {
-  const isCpu = options.executionProviders?.every((provider) => provider === 'cpu' || provider === 'wasm');
+export async function probe(
+  ort: OnnxRuntime,
+  size: ProbeSize,
+  options: InferenceSession.SessionOptions,
+): Promise<ProbeResult> {
+  const isCpu = options.executionProviders?.every(
+    (provider) => provider === 'cpu' || provider === 'wasm',
+  );
   const fallback = isCpu ? {} : { extra: { session: { disable_cpu_ep_fallback: '1' } } };
-  const session = await createOnnxRuntime(ort, { name: 'probe', session: { ...options, ...fallback } }).createSession(probeModel(size));
+  const session = await createOnnxRuntime(ort, {
+    name: 'probe',
+    session: { ...options, ...fallback },
+  }).createSession(probeModel(size));
   try {
     const random = createRandom(1);
     const { side } = SIZES[size];
     const data = Float32Array.from({ length: CHANNELS * side * side }, () => random.normal());
-    const feeds: Record<string, RuntimeTensor> = { x: { type: 'float32', shape: [1, CHANNELS, side, side], data } };
+    const feeds: Record<string, RuntimeTensor> = {
+      x: { type: 'float32', shape: [1, CHANNELS, side, side], data },
+    };
     await session.run(feeds);
     const started = performance.now();
     const { y } = await session.run(feeds);
@@ -57,11 +80,21 @@ export async function probe(ort: OnnxRuntime, size: ProbeSize, options: Inferenc
   }
 }
 
-/** The small probe takes a graphics driver in software longer than this; such a device never beats the CPU. */
+/**
+ * The small probe takes a graphics driver in software longer than this; such a device never beats
+ * the CPU.
+ */
 const SOFTWARE_DRIVER_SECONDS = 0.03;
 
-/** The speed of an accelerator that starts, is no software driver and answers as the CPU does; else undefined. */
-export async function speedOf(ort: OnnxRuntime, options: InferenceSession.SessionOptions, cpu: ProbeResult): Promise<number | undefined> {
+/**
+ * The speed of an accelerator that starts, is no software driver and answers as the CPU does; else
+ * undefined.
+ */
+export async function speedOf(
+  ort: OnnxRuntime,
+  options: InferenceSession.SessionOptions,
+  cpu: ProbeResult,
+): Promise<number | undefined> {
   try {
     const { seconds } = await probe(ort, 'start', options);
     if (seconds > SOFTWARE_DRIVER_SECONDS) return undefined;
@@ -72,7 +105,9 @@ export async function speedOf(ort: OnnxRuntime, options: InferenceSession.Sessio
   }
 }
 
-/** Whether a device's answer is that of the CPU, up to the rounding of reduced-precision arithmetic. */
+/**
+ * Whether a device's answer is that of the CPU, up to the rounding of reduced-precision arithmetic.
+ */
 export function agrees(reference: Float32Array, answer: Float32Array): boolean {
   if (reference.length !== answer.length) return false;
   const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -1,4 +1,6 @@
-/** What crosses into and out of a session. Fovea's graphs cast inside, so only these types cross. */
+/**
+ * What crosses into and out of a session. Fovea's graphs cast inside, so only these types cross.
+ */
 export type RuntimeData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
 
 /** A named value of a session: row-major data and its shape. */
@@ -8,7 +10,10 @@ export interface RuntimeTensor {
   readonly data: RuntimeData;
 }
 
-/** A loaded graph. `run` computes every output of the graph, so graphs are built one for each purpose. */
+/**
+ * A loaded graph. `run` computes every output of the graph, so graphs are built one for each
+ * purpose.
+ */
 export interface Session {
   run(feeds: Readonly<Record<string, RuntimeTensor>>): Promise<Record<string, RuntimeTensor>>;
   release(): Promise<void>;

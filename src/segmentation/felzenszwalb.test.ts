@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { haveReference, recorded, recordedCases, recordedInput } from '../methods/fixtures/reference.ts';
+import {
+  haveReference,
+  recorded,
+  recordedCases,
+  recordedInput,
+} from '../methods/fixtures/reference.ts';
 import { range, tensor } from '../tensor/tensor.ts';
 import { felzenszwalb } from './felzenszwalb.ts';
 
@@ -24,28 +29,33 @@ describe('felzenszwalb', () => {
   });
 
   it('refuses what makes no sense', () => {
-    expect(() => felzenszwalb(halves, { scale: 0 })).toThrow('felzenszwalb scale 0: expected a finite number above 0');
+    expect(() => felzenszwalb(halves, { scale: 0 })).toThrow(
+      'felzenszwalb scale 0: expected a finite number above 0',
+    );
     expect(() => felzenszwalb(halves, { sigma: -1 })).toThrow('felzenszwalb sigma -1');
     expect(() => felzenszwalb(halves, { minSize: 1.5 })).toThrow('felzenszwalb minSize 1.5');
   });
 });
 
-describe.skipIf(!haveReference('xrai'))('felzenszwalb as scikit-image recorded it (needs ../shared)', () => {
-  const cases = recordedCases('xrai').filter((each) => 'segments' in each.arrays);
-  it.each(cases.map((each) => [each.case, each] as const))('%s', (_, each) => {
-    const input = recordedInput(each);
-    const [min, max] = range(input.data);
-    const planes = tensor(
-      [3, 224, 224],
-      input.data.map((value) => (2 * (value - min)) / (max - min) - 1),
-    );
-    const { data } = recorded('xrai', each.arrays.segments);
-    [50, 100, 150, 250, 500, 1200].forEach((scale, k) => {
-      const { labels, count } = felzenszwalb(planes, { scale, sigma: 0.8, minSize: 150 });
-      const expected = data.subarray(k * 224 * 224, (k + 1) * 224 * 224);
-      const pairs = new Set(labels.map((label, i) => label * 1000 + expected[i]));
-      expect(count).toBe(new Set(expected).size);
-      expect(pairs.size).toBe(count); // the same parts, whatever their numbers
+describe.skipIf(!haveReference('xrai'))(
+  'felzenszwalb as scikit-image recorded it (needs ../shared)',
+  () => {
+    const cases = recordedCases('xrai').filter((each) => 'segments' in each.arrays);
+    it.each(cases.map((each) => [each.case, each] as const))('%s', (_, each) => {
+      const input = recordedInput(each);
+      const [min, max] = range(input.data);
+      const planes = tensor(
+        [3, 224, 224],
+        input.data.map((value) => (2 * (value - min)) / (max - min) - 1),
+      );
+      const { data } = recorded('xrai', each.arrays.segments);
+      [50, 100, 150, 250, 500, 1200].forEach((scale, k) => {
+        const { labels, count } = felzenszwalb(planes, { scale, sigma: 0.8, minSize: 150 });
+        const expected = data.subarray(k * 224 * 224, (k + 1) * 224 * 224);
+        const pairs = new Set(labels.map((label, i) => label * 1000 + expected[i]));
+        expect(count).toBe(new Set(expected).size);
+        expect(pairs.size).toBe(count); // the same parts, whatever their numbers
+      });
     });
-  });
-});
+  },
+);

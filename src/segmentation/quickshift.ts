@@ -14,9 +14,10 @@ export interface QuickshiftOptions {
 }
 
 /**
- * Quick shift (Vedaldi & Soatto, ECCV 2008): every pixel is linked to the nearest one of higher density, in colour and place
- * together; the trees that remain when long links are cut are the segments. The density is a Parzen estimate,
- * sum over the window of exp( -d² / (2 kernelSize²) ). Of equally dense pixels the first one counts as denser.
+ * Quick shift (Vedaldi & Soatto, ECCV 2008): every pixel is linked to the nearest one of higher
+ * density, in colour and place together; the trees that remain when long links are cut are the
+ * segments. The density is a Parzen estimate, sum over the window of exp( -d² / (2 kernelSize²)
+ * ). Of equally dense pixels the first one counts as denser.
  */
 export function quickshift(picture: Image, options: QuickshiftOptions = {}): Segmentation {
   const { kernelSize = 4, maxDistance = 200, ratio = 0.2 } = options;
@@ -29,9 +30,14 @@ export function quickshift(picture: Image, options: QuickshiftOptions = {}): Seg
     (colours[3 * a + 2] - colours[3 * b + 2]) ** 2 +
     dy * dy +
     dx * dx;
-  const eachNear = (y: number, x: number, visit: (pixel: number, dy: number, dx: number) => void): void => {
+  const eachNear = (
+    y: number,
+    x: number,
+    visit: (pixel: number, dy: number, dx: number) => void,
+  ): void => {
     for (let v = Math.max(0, y - reach); v <= Math.min(height - 1, y + reach); v++) {
-      for (let u = Math.max(0, x - reach); u <= Math.min(width - 1, x + reach); u++) visit(v * width + u, v - y, u - x);
+      for (let u = Math.max(0, x - reach); u <= Math.min(width - 1, x + reach); u++)
+        visit(v * width + u, v - y, u - x);
     }
   };
 

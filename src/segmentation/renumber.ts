@@ -1,6 +1,9 @@
 import type { Segmentation } from './segmentation.ts';
 
-/** Any labels, one a pixel, as a segmentation: numbered from 0 in the order in which they first appear. */
+/**
+ * Any labels, one a pixel, as a segmentation: numbered from 0 in the order in which they first
+ * appear.
+ */
 export function renumber(labels: ArrayLike<number>, width: number, height: number): Segmentation {
   const numbers = new Map<number, number>();
   const result = new Int32Array(width * height);

@@ -14,7 +14,11 @@ const twoColours = image(
   WIDTH,
   HEIGHT,
   Uint8Array.from({ length: 3 * WIDTH * HEIGHT }, (_, i) =>
-    i % 3 === 0 && isRed(Math.floor(i / 3)) ? 220 : i % 3 === 2 && !isRed(Math.floor(i / 3)) ? 220 : 20,
+    i % 3 === 0 && isRed(Math.floor(i / 3))
+      ? 220
+      : i % 3 === 2 && !isRed(Math.floor(i / 3))
+        ? 220
+        : 20,
   ),
 );
 
@@ -26,7 +30,9 @@ function leaked({ labels, count }: Segmentation): number {
     red[label] += Number(isRed(i));
     size[label]++;
   });
-  return red.reduce((sum, value, label) => sum + Math.min(value, size[label] - value), 0) / labels.length;
+  return (
+    red.reduce((sum, value, label) => sum + Math.min(value, size[label] - value), 0) / labels.length
+  );
 }
 
 function isConnected({ labels, width, height, count }: Segmentation): boolean {
@@ -39,7 +45,12 @@ function isConnected({ labels, width, height, count }: Segmentation): boolean {
     seen[start] = 1;
     while (stack.length > 0) {
       const i = stack.pop() as number;
-      for (const j of [i % width > 0 ? i - 1 : -1, i % width < width - 1 ? i + 1 : -1, i - width, i + width < width * height ? i + width : -1]) {
+      for (const j of [
+        i % width > 0 ? i - 1 : -1,
+        i % width < width - 1 ? i + 1 : -1,
+        i - width,
+        i + width < width * height ? i + width : -1,
+      ]) {
         if (j < 0 || seen[j] || labels[j] !== labels[i]) continue;
         seen[j] = 1;
         stack.push(j);
@@ -84,7 +95,8 @@ describe('quickshift', () => {
       40,
       Uint8Array.from({ length: 4800 }, () => random.integer(256)),
     );
-    const count = (maxDistance: number) => quickshift(noise, { kernelSize: 2, maxDistance, ratio: 0.1 }).count;
+    const count = (maxDistance: number) =>
+      quickshift(noise, { kernelSize: 2, maxDistance, ratio: 0.1 }).count;
     expect(count(20)).toBeLessThan(count(3));
   });
 });
@@ -99,6 +111,11 @@ describe('slic', () => {
 
 describe('renumber', () => {
   it('counts labels in the order of their first pixel', () => {
-    expect(renumber([7, 7, -3, 7], 2, 2)).toEqual({ labels: Int32Array.of(0, 0, 1, 0), width: 2, height: 2, count: 2 });
+    expect(renumber([7, 7, -3, 7], 2, 2)).toEqual({
+      labels: Int32Array.of(0, 0, 1, 0),
+      width: 2,
+      height: 2,
+      count: 2,
+    });
   });
 });

@@ -17,7 +17,8 @@ describe('correlations', () => {
       const random = createRandom(seed);
       return Float32Array.from({ length: 144 }, () => random.normal());
     });
-    const place = (values: Float32Array) => Array.from(values, (v) => values.filter((other) => other < v).length);
+    const place = (values: Float32Array) =>
+      Array.from(values, (v) => values.filter((other) => other < v).length);
     const [ra, rb] = [place(a), place(b)];
     const n = a.length;
     const squares = ra.reduce((sum, r, i) => sum + (r - rb[i]) ** 2, 0);

@@ -1,4 +1,7 @@
-/** Pearson's correlation of two lists of the same length, -1 … 1; 0 where one of them does not vary. */
+/**
+ * Pearson's correlation of two lists of the same length, -1 … 1; 0 where one of them does not
+ * vary.
+ */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const n = a.length;
   let [meanA, meanB] = [0, 0];
@@ -18,7 +21,9 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 /** The rank of each value from 0 up; equal values share the mean of their ranks. */
 export function averageRanks(values: ArrayLike<number>): Float64Array {
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a] - values[b]);
+  const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort(
+    (a, b) => values[a] - values[b],
+  );
   const ranks = new Float64Array(values.length);
   for (let from = 0; from < order.length; ) {
     let to = from + 1;
@@ -29,7 +34,10 @@ export function averageRanks(values: ArrayLike<number>): Float64Array {
   return ranks;
 }
 
-/** Spearman's rank correlation, -1 … 1: Pearson's of the ranks; 0 where one of the lists does not vary. */
+/**
+ * Spearman's rank correlation, -1 … 1: Pearson's of the ranks; 0 where one of the lists does not
+ * vary.
+ */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const [ranksA, ranksB] = [averageRanks(a), averageRanks(b)];
   const varies = (ranks: Float64Array) => ranks.some((rank) => rank !== ranks[0]);

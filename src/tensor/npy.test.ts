@@ -4,11 +4,26 @@ import { decodeNpy, encodeNpy } from './npy.ts';
 import { tensor } from './tensor.ts';
 
 /** An .npy file written by hand. */
-function npy(dictionary: string, data: ArrayBufferView | readonly number[], version = 1): Uint8Array {
+function npy(
+  dictionary: string,
+  data: ArrayBufferView | readonly number[],
+  version = 1,
+): Uint8Array {
   const text = Buffer.from(`${dictionary}\n`);
-  const length = version === 1 ? [text.length & 255, text.length >> 8] : [text.length & 255, text.length >> 8, 0, 0];
-  const body = Array.isArray(data) ? Buffer.from(data) : Buffer.from((data as ArrayBufferView).buffer);
-  return new Uint8Array(Buffer.concat([Buffer.from([0x93, ...Buffer.from('NUMPY'), version, 0, ...length]), text, body]));
+  const length =
+    version === 1
+      ? [text.length & 255, text.length >> 8]
+      : [text.length & 255, text.length >> 8, 0, 0];
+  const body = Array.isArray(data)
+    ? Buffer.from(data)
+    : Buffer.from((data as ArrayBufferView).buffer);
+  return new Uint8Array(
+    Buffer.concat([
+      Buffer.from([0x93, ...Buffer.from('NUMPY'), version, 0, ...length]),
+      text,
+      body,
+    ]),
+  );
 }
 
 const header = (descr: string, shape: string, fortran = false) =>
@@ -21,10 +36,18 @@ describe('encodeNpy', () => {
       'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDIpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/AAAgwAAAAAAAAEBA',
       'base64',
     );
-    expect(Buffer.from(encodeNpy(tensor([2, 2], Float32Array.of(1, -2.5, 0, 3)))).equals(expected)).toBe(true);
+    expect(
+      Buffer.from(encodeNpy(tensor([2, 2], Float32Array.of(1, -2.5, 0, 3)))).equals(expected),
+    ).toBe(true);
   });
 
-  it.each([[[]], [[3]], [[0]], [[2, 3, 1]], [[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]]])('survives the round trip: shape [%s]', (shape) => {
+  it.each([
+    [[]],
+    [[3]],
+    [[0]],
+    [[2, 3, 1]],
+    [[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]],
+  ])('survives the round trip: shape [%s]', (shape) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const x = tensor(
       shape,
@@ -55,7 +78,10 @@ describe('decodeNpy', () => {
     ['|i1', Int8Array.of(3, -128)],
     ['|b1', Uint8Array.of(0, 1)],
   ])('reads %s', (descr, data) => {
-    const expected = descr === '<f2' ? [1.5, -2] : Array.from(data as ArrayLike<number | bigint>, (v) => Math.fround(Number(v)));
+    const expected =
+      descr === '<f2'
+        ? [1.5, -2]
+        : Array.from(data as ArrayLike<number | bigint>, (v) => Math.fround(Number(v)));
     const result = decodeNpy(npy(header(descr, '2,'), data as ArrayBufferView));
     expect(result).toEqual(tensor([2], Float32Array.from(expected)));
   });
@@ -67,13 +93,18 @@ describe('decodeNpy', () => {
   });
 
   it('reads half precision: subnormal, infinity, NaN, largest', () => {
-    const { data } = decodeNpy(npy(header('<f2', '5,'), Uint16Array.of(0x0001, 0x7c00, 0xfc00, 0x7e00, 0x7bff)));
+    const { data } = decodeNpy(
+      npy(header('<f2', '5,'), Uint16Array.of(0x0001, 0x7c00, 0xfc00, 0x7e00, 0x7bff)),
+    );
     expect(data).toEqual(Float32Array.of(2 ** -24, Infinity, -Infinity, Number.NaN, 65504));
   });
 
   it('turns Fortran order into C order', () => {
     // np.asfortranarray(np.arange(24).reshape(2, 3, 4)): the first axis runs fastest
-    const fortran = Uint8Array.from({ length: 24 }, (_, i) => (i % 2) * 12 + (Math.floor(i / 2) % 3) * 4 + Math.floor(i / 6));
+    const fortran = Uint8Array.from(
+      { length: 24 },
+      (_, i) => (i % 2) * 12 + (Math.floor(i / 2) % 3) * 4 + Math.floor(i / 6),
+    );
     const result = decodeNpy(npy(header('|u1', '2, 3, 4', true), fortran));
     expect(result).toEqual(
       tensor(
@@ -91,14 +122,34 @@ describe('decodeNpy', () => {
     ['text', Buffer.from('just some text here'), /map\.npy is not a NumPy \.npy file/],
     ['nothing', new Uint8Array(0), /map\.npy is not a NumPy \.npy file/],
     ['version 4', npy(header('|u1', '1,'), [1], 4), /format version 4\.0; versions 1 to 3/],
-    ['a cut header', encodeNpy(tensor([2])).subarray(0, 50), /incomplete: the \.npy header is cut off/],
-    ['a cut version 2', npy(header('|u1', '1,'), [1], 2).subarray(0, 11), /incomplete: the \.npy header is cut off/],
-    ['cut data', encodeNpy(tensor([2])).subarray(0, 130), /incomplete: an array of shape \(2\) and type f4 needs 8 bytes of data, it has 2/],
-    ['too much data', npy(header('|u1', '1,'), [1, 2]), /damaged: .* needs 1 bytes of data, it has 2/],
+    [
+      'a cut header',
+      encodeNpy(tensor([2])).subarray(0, 50),
+      /incomplete: the \.npy header is cut off/,
+    ],
+    [
+      'a cut version 2',
+      npy(header('|u1', '1,'), [1], 2).subarray(0, 11),
+      /incomplete: the \.npy header is cut off/,
+    ],
+    [
+      'cut data',
+      encodeNpy(tensor([2])).subarray(0, 130),
+      /incomplete: an array of shape \(2\) and type f4 needs 8 bytes of data, it has 2/,
+    ],
+    [
+      'too much data',
+      npy(header('|u1', '1,'), [1, 2]),
+      /damaged: .* needs 1 bytes of data, it has 2/,
+    ],
     ['a huge shape', npy(header('|u1', '99999999999, 99999999999'), [1]), /incomplete/],
     ['objects', npy(header('|O', '1,'), [1]), /elements of type '\|O'; save it as float32/],
     ['complex numbers', npy(header('<c8', '1,'), new Float32Array(2)), /elements of type '<c8'/],
-    ['a record', npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", [1]), /elements of type \[\('a'/],
+    [
+      'a record',
+      npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", [1]),
+      /elements of type \[\('a'/,
+    ],
     ['no dictionary', npy('hello', [1]), /header that cannot be understood: hello/],
   ])('refuses %s in one sentence', (_what, bytes, message) => {
     expect(() => decodeNpy(bytes, 'map.npy')).toThrow(message);

@@ -32,13 +32,18 @@ interface NpyHeader {
   readonly dataStart: number;
 }
 
-/** IEEE 754 half precision: (-1)^s · 2^(e-15) · (1 + m/1024); e = 0: 2^-14 · m/1024; e = 31: infinity or NaN. */
+/**
+ * IEEE 754 half precision: (-1)^s · 2^(e-15) · (1 + m/1024); e = 0: 2^-14 · m/1024; e = 31:
+ * infinity or NaN.
+ */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const mantissa = bits & 1023;
   if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return exponent === 0 ? sign * 2 ** -24 * mantissa : sign * 2 ** (exponent - 25) * (1024 + mantissa);
+  return exponent === 0
+    ? sign * 2 ** -24 * mantissa
+    : sign * 2 ** (exponent - 25) * (1024 + mantissa);
 }
 
 /** A tensor as the bytes of a NumPy `.npy` file: version 1.0, little-endian float32, C order. */
@@ -51,15 +56,17 @@ export function encodeNpy(x: Tensor): Uint8Array {
   bytes.set([...MAGIC, 1, 0]);
   view.setUint16(8, padded.length, true);
   bytes.set(new TextEncoder().encode(padded), 10);
-  for (let i = 0, offset = 10 + padded.length; i < x.data.length; i++, offset += 4) view.setFloat32(offset, x.data[i], true);
+  for (let i = 0, offset = 10 + padded.length; i < x.data.length; i++, offset += 4)
+    view.setFloat32(offset, x.data[i], true);
   return bytes;
 }
 
 /**
- * The array of a NumPy `.npy` file (format versions 1 to 3, C or Fortran order) as a float32 tensor in C order.
- * Accepts floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans; wider values are rounded to float32.
- * `name` stands for the file in messages.
- * @throws FoveaError `usage` if the bytes are no such file, are incomplete or hold another element type.
+ * The array of a NumPy `.npy` file (format versions 1 to 3, C or Fortran order) as a float32 tensor
+ * in C order. Accepts floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans; wider
+ * values are rounded to float32. `name` stands for the file in messages.
+ * @throws FoveaError `usage` if the bytes are no such file, are incomplete or hold another element
+ * type.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
   const header = readHeader(bytes, name);
@@ -68,42 +75,75 @@ export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
   const available = bytes.length - header.dataStart;
   if (available !== count * element.bytes) {
     const wanted = `an array of shape (${header.shape}) and type ${header.type} needs ${count * element.bytes} bytes of data`;
-    throw new FoveaError('usage', `${name} is ${available < count * element.bytes ? 'incomplete' : 'damaged'}: ${wanted}, it has ${available}`);
+    throw new FoveaError(
+      'usage',
+      `${name} is ${available < count * element.bytes ? 'incomplete' : 'damaged'}: ${wanted}, it has ${available}`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + header.dataStart, available);
   const values = new Float32Array(count);
-  for (let i = 0; i < count; i++) values[i] = element.read(view, i * element.bytes, header.littleEndian);
-  return header.fortranOrder ? fromFortranOrder(header.shape, values) : tensor(header.shape, values);
+  for (let i = 0; i < count; i++)
+    values[i] = element.read(view, i * element.bytes, header.littleEndian);
+  return header.fortranOrder
+    ? fromFortranOrder(header.shape, values)
+    : tensor(header.shape, values);
 }
 
-/** Magic, version, header length (2 bytes in version 1, 4 later), then a Python dictionary as text. */
+/**
+ * Magic, version, header length (2 bytes in version 1, 4 later), then a Python dictionary as text.
+ */
 function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
-    throw new FoveaError('usage', `${name} is not a NumPy .npy file: it does not start with \\x93NUMPY and a header`);
+    throw new FoveaError(
+      'usage',
+      `${name} is not a NumPy .npy file: it does not start with \\x93NUMPY and a header`,
+    );
   }
   const version = bytes[6];
   if (version < 1 || version > 3) {
-    throw new FoveaError('usage', `${name} is a .npy file of format version ${version}.${bytes[7]}; versions 1 to 3 can be read`);
+    throw new FoveaError(
+      'usage',
+      `${name} is a .npy file of format version ${version}.${bytes[7]}; versions 1 to 3 can be read`,
+    );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const textStart = version === 1 ? 10 : 12;
-  if (bytes.length < textStart) throw new FoveaError('usage', `${name} is incomplete: the .npy header is cut off`);
+  if (bytes.length < textStart)
+    throw new FoveaError('usage', `${name} is incomplete: the .npy header is cut off`);
   const dataStart = textStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
-  if (dataStart > bytes.length) throw new FoveaError('usage', `${name} is incomplete: the .npy header is cut off`);
-  return { ...parseHeader(new TextDecoder().decode(bytes.subarray(textStart, dataStart)), name), dataStart };
+  if (dataStart > bytes.length)
+    throw new FoveaError('usage', `${name} is incomplete: the .npy header is cut off`);
+  return {
+    ...parseHeader(new TextDecoder().decode(bytes.subarray(textStart, dataStart)), name),
+    dataStart,
+  };
 }
 
 function parseHeader(text: string, name: string): Omit<NpyHeader, 'dataStart'> {
   const descr = /'descr':\s*'([<>|=])([^']*)'/.exec(text);
   const order = /'fortran_order':\s*(True|False)/.exec(text);
   const shape = /'shape':\s*\(((?:\s*\d+L?\s*,?)*)\)/.exec(text);
-  if (!order || !shape) throw new FoveaError('usage', `${name} has a .npy header that cannot be understood: ${text.trim().slice(0, 120)}`);
+  if (!order || !shape)
+    throw new FoveaError(
+      'usage',
+      `${name} has a .npy header that cannot be understood: ${text.trim().slice(0, 120)}`,
+    );
   if (!descr || !Object.hasOwn(ELEMENT_TYPES, descr[2])) {
-    const type = descr ? `'${descr[1]}${descr[2]}'` : (/'descr':\s*(.{1,60})/.exec(text)?.[1] ?? 'no type');
-    throw new FoveaError('usage', `${name} holds elements of type ${type}; save it as float32 (array.astype('float32'))`);
+    const type = descr
+      ? `'${descr[1]}${descr[2]}'`
+      : (/'descr':\s*(.{1,60})/.exec(text)?.[1] ?? 'no type');
+    throw new FoveaError(
+      'usage',
+      `${name} holds elements of type ${type}; save it as float32 (array.astype('float32'))`,
+    );
   }
   const sizes = [...shape[1].matchAll(/\d+/g)].map(Number);
-  return { type: descr[2], littleEndian: descr[1] !== '>', fortranOrder: order[1] === 'True', shape: sizes };
+  return {
+    type: descr[2],
+    littleEndian: descr[1] !== '>',
+    fortranOrder: order[1] === 'True',
+    shape: sizes,
+  };
 }
 
 /** Column-major values (first axis fastest) in row-major order (last axis fastest). */

@@ -1,4 +1,7 @@
-/** The value below which a share of sorted values lies, by linear interpolation (type 7 of Hyndman & Fan 1996); 0.5: the median. NaN for no values. */
+/**
+ * The value below which a share of sorted values lies, by linear interpolation (type 7 of Hyndman &
+ * Fan 1996); 0.5: the median. NaN for no values.
+ */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   const at = share * (sorted.length - 1);
   const below = Math.floor(at);

@@ -18,7 +18,9 @@ describe('createRandom', () => {
     expect(Math.abs(mean(uniform) - 0.5)).toBeLessThan(0.01);
     expect(Math.abs(mean(normal))).toBeLessThan(0.03);
     expect(Math.abs(mean(normal.map((x) => x * x)) - 1)).toBeLessThan(0.05);
-    expect(new Set(Array.from({ length: 200 }, () => random.integer(4)))).toEqual(new Set([0, 1, 2, 3]));
+    expect(new Set(Array.from({ length: 200 }, () => random.integer(4)))).toEqual(
+      new Set([0, 1, 2, 3]),
+    );
   });
 });
 

@@ -38,7 +38,10 @@ export function createRandom(seed: number): Random {
   return createStream(seed, seed);
 }
 
-/** Forks start from `base`; that of a fork is mixed, or the names of forks of forks would commute and cancel. */
+/**
+ * Forks start from `base`; that of a fork is mixed, or the names of forks of forks would commute
+ * and cancel.
+ */
 function createStream(seed: number, base: number): Random {
   const next = splitmix32(seed);
   let [a, b, c, d] = [next(), next(), next(), next()];

@@ -18,7 +18,10 @@ export function sizeOf(shape: readonly number[]): number {
 export function tensor(shape: readonly number[], data?: Float32Array): Tensor {
   const values = data ?? new Float32Array(sizeOf(shape));
   if (values.length !== sizeOf(shape)) {
-    throw new FoveaError('internal', `tensor of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
+    throw new FoveaError(
+      'internal',
+      `tensor of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`,
+    );
   }
   return { shape: [...shape], data: values };
 }
@@ -53,7 +56,10 @@ export function argmax(values: ArrayLike<number>): number {
   return best;
 }
 
-/** Indices sorted by falling value; equal values keep their order, so results do not depend on the engine. */
+/**
+ * Indices sorted by falling value; equal values keep their order, so results do not depend on the
+ * engine.
+ */
 export function argsortDescending(values: ArrayLike<number>): Uint32Array {
   const order = Uint32Array.from({ length: values.length }, (_, i) => i);
   return order.sort((a, b) => values[b] - values[a] || a - b);

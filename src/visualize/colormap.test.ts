@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { colormap, colormapNames, colourIndex, cssGradient } from './colormap.ts';
 
-const colourAt = (name: string, index: number) => [...colormap(name).table.subarray(3 * index, 3 * index + 3)];
+const colourAt = (name: string, index: number) => [
+  ...colormap(name).table.subarray(3 * index, 3 * index + 3),
+];
 const luminance = ([r, g, b]: number[]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
 
 describe('colormap', () => {
@@ -21,7 +23,8 @@ describe('colormap', () => {
 
   test('the default gets lighter from end to end, so it reads without colour', () => {
     for (const name of ['inferno', 'viridis', 'magma', 'grey']) {
-      for (let i = 8; i < 256; i += 8) expect(luminance(colourAt(name, i))).toBeGreaterThan(luminance(colourAt(name, i - 8)));
+      for (let i = 8; i < 256; i += 8)
+        expect(luminance(colourAt(name, i))).toBeGreaterThan(luminance(colourAt(name, i - 8)));
     }
   });
 
@@ -44,6 +47,8 @@ describe('colormap', () => {
   });
 
   test('a CSS gradient starts and ends with the ends of the map', () => {
-    expect(cssGradient('grey', 'to right', 3)).toBe('linear-gradient(to right, rgb(0 0 0), rgb(128 128 128), rgb(255 255 255))');
+    expect(cssGradient('grey', 'to right', 3)).toBe(
+      'linear-gradient(to right, rgb(0 0 0), rgb(128 128 128), rgb(255 255 255))',
+    );
   });
 });

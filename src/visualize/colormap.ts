@@ -18,17 +18,24 @@ interface Definition {
 
 const hat = (x: number): number => Math.round(255 * Math.min(1, Math.max(0, 1.5 - Math.abs(x))));
 
-/** MATLAB's jet: each channel is a clipped triangle, max(0, min(1, 1.5 - |4t - c|)) with c = 3, 2, 1 for R, G, B. */
+/**
+ * MATLAB's jet: each channel is a clipped triangle, max(0, min(1, 1.5 - |4t - c|)) with c = 3, 2, 1
+ * for R, G, B.
+ */
 const jet = (t: number): string => `rgb(${hat(4 * t - 3)}, ${hat(4 * t - 2)}, ${hat(4 * t - 1)})`;
 
 const grey = (t: number): string => `rgb(${Array(3).fill(Math.round(255 * t))})`;
 
-/** Leaves out the near-black ends of ColorBrewer's diverging maps: over a picture, strong has to look strong. */
+/**
+ * Leaves out the near-black ends of ColorBrewer's diverging maps: over a picture, strong has to
+ * look strong.
+ */
 const bright = (t: number): number => 0.1 + 0.8 * t;
 
 /**
- * Dark in the middle; inferno upwards (black, red, orange, yellow), and downwards inferno with red and blue exchanged
- * (black, blue, light blue, cyan): the two sides differ by blue against orange, which all readers tell apart.
+ * Dark in the middle; inferno upwards (black, red, orange, yellow), and downwards inferno with red
+ * and blue exchanged (black, blue, light blue, cyan): the two sides differ by blue against orange,
+ * which all readers tell apart.
  */
 function iceFire(t: number): string {
   const [r, g, b] = parseColour(interpolateInferno(Math.abs(2 * t - 1)));
@@ -50,12 +57,26 @@ const definitions: Record<ColormapName, Definition> = {
 };
 
 /** The name of a colour map. */
-export type ColormapName = 'inferno' | 'viridis' | 'magma' | 'plasma' | 'cividis' | 'turbo' | 'jet' | 'grey' | 'ice-fire' | 'blue-red' | 'purple-orange';
+export type ColormapName =
+  | 'inferno'
+  | 'viridis'
+  | 'magma'
+  | 'plasma'
+  | 'cividis'
+  | 'turbo'
+  | 'jet'
+  | 'grey'
+  | 'ice-fire'
+  | 'blue-red'
+  | 'purple-orange';
 
 /** A colour map as 256 colours. */
 export interface Colormap {
   readonly name: ColormapName;
-  /** Diverging: the middle stands for 0, the ends for -1 and 1. Otherwise the ends stand for 0 and 1. */
+  /**
+   * Diverging: the middle stands for 0, the ends for -1 and 1. Otherwise the ends stand for 0 and
+   * 1.
+   */
   readonly diverging: boolean;
   /** 256 × (R, G, B). */
   readonly table: Uint8Array;
@@ -64,10 +85,15 @@ export interface Colormap {
 /** The names of all colour maps, sequential ones first. */
 export const colormapNames = Object.keys(definitions) as readonly ColormapName[];
 
-/** For maps without a sign: perceptually uniform and readable with any colour vision, in grey print too. */
+/**
+ * For maps without a sign: perceptually uniform and readable with any colour vision, in grey print
+ * too.
+ */
 export const DEFAULT_COLORMAP: ColormapName = 'inferno';
 
-/** For maps with a sign: red to yellow for the class, as in the default, blue to cyan against it. */
+/**
+ * For maps with a sign: red to yellow for the class, as in the default, blue to cyan against it.
+ */
 export const DEFAULT_SIGNED_COLORMAP: ColormapName = 'ice-fire';
 
 const cache = new Map<string, Colormap>();
@@ -86,16 +112,24 @@ export function colormap(name: string): Colormap {
   const known = cache.get(name);
   if (known) return known;
   if (!Object.hasOwn(definitions, name)) {
-    throw new FoveaError('usage', `unknown colour map "${name}": expected one of ${colormapNames.join(', ')}`);
+    throw new FoveaError(
+      'usage',
+      `unknown colour map "${name}": expected one of ${colormapNames.join(', ')}`,
+    );
   }
   const { diverging, colour }: Definition = definitions[name as ColormapName];
-  const table = Uint8Array.from(Array.from({ length: 256 }, (_, i) => parseColour(colour(i / 255))).flat());
+  const table = Uint8Array.from(
+    Array.from({ length: 256 }, (_, i) => parseColour(colour(i / 255))).flat(),
+  );
   const made = { name: name as ColormapName, diverging, table };
   cache.set(name, made);
   return made;
 }
 
-/** Index into a colour map's 256 colours of a normalised value: 0 … 1, or -1 … 1 for a diverging map. */
+/**
+ * Index into a colour map's 256 colours of a normalised value: 0 … 1, or -1 … 1 for a diverging
+ * map.
+ */
 export function colourIndex(map: Colormap, value: number): number {
   const position = map.diverging ? (value + 1) / 2 : value;
   return Math.round(255 * Math.min(1, Math.max(0, position)));

@@ -17,16 +17,24 @@ export interface ContactSheet {
   readonly size?: readonly [width: number, height: number];
 }
 
-const FONT = "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\"";
+const FONT =
+  "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\"";
 const GAP = 10;
 const MARGIN = 20;
 const LINE = 16;
 
 /** Pictures in rows, each with a frame and a caption, as an SVG file. */
-export function drawContactSheet({ title, rows, size: [width, height] = [96, 96] }: ContactSheet): string {
+export function drawContactSheet({
+  title,
+  rows,
+  size: [width, height] = [96, 96],
+}: ContactSheet): string {
   const columns = Math.max(1, ...rows.map(({ cells }) => cells.length));
   const rowHeight = LINE + 8 + height + LINE + GAP;
-  const [w, h] = [2 * MARGIN + columns * (width + GAP) - GAP, MARGIN + 34 + rows.length * rowHeight + MARGIN];
+  const [w, h] = [
+    2 * MARGIN + columns * (width + GAP) - GAP,
+    MARGIN + 34 + rows.length * rowHeight + MARGIN,
+  ];
   const text = (x: number, y: number, px: number, weight: number, words: string) =>
     `<text x="${x}" y="${y}" font-size="${px}" font-weight="${weight}" fill="#222" ${FONT}>${escapeHtml(words)}</text>`;
   const cell = ({ source, title: caption, good }: SheetCell, x: number, y: number): string => {

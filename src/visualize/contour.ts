@@ -20,14 +20,20 @@ function dilate(mask: Uint8Array, width: number, height: number): Uint8Array {
     for (let x = 0; x < width; x++) {
       const i = y * width + x;
       if (mask[i]) continue;
-      const touches = (x > 0 && mask[i - 1]) || (x < width - 1 && mask[i + 1]) || (y > 0 && mask[i - width]) || (y < height - 1 && mask[i + width]);
+      const touches =
+        (x > 0 && mask[i - 1]) ||
+        (x < width - 1 && mask[i + 1]) ||
+        (y > 0 && mask[i - width]) ||
+        (y < height - 1 && mask[i + width]);
       if (touches) grown[i] = 1;
     }
   }
   return grown;
 }
 
-/** The outline of a mask (nonzero = inside, the picture's size) drawn around it, over the picture. */
+/**
+ * The outline of a mask (nonzero = inside, the picture's size) drawn around it, over the picture.
+ */
 export function drawOutline(picture: Image, mask: Uint8Array, options: OutlineOptions = {}): Image {
   const { colour = [255, 255, 255], thickness = 2, rim = [0, 0, 0] } = options;
   const { width, height } = picture;

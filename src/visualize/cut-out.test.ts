@@ -10,7 +10,9 @@ it('cutOut shows the inside as it is, the outside dark and without colour, a whi
     Uint8Array.from({ length: 3 * 16 * 8 }, (_, i) => (i % 3 === 0 ? 200 : 0)),
   );
   const left = tensor([2, 4], Float32Array.of(1, 1, 0, 0, 1, 1, 0, 0));
-  const pixel = (x: number, data: Uint8Array) => [...data.subarray(3 * (16 * 3 + x), 3 * (16 * 3 + x) + 3)];
+  const pixel = (x: number, data: Uint8Array) => [
+    ...data.subarray(3 * (16 * 3 + x), 3 * (16 * 3 + x) + 3),
+  ];
   const whole = cutOut(red, left).data;
   expect(pixel(0, whole)).toEqual([200, 0, 0]);
   expect(pixel(7, whole)).toEqual([200, 0, 0]);

@@ -7,16 +7,21 @@ import { type OverlayRegion, projectMap } from './overlay.ts';
 const DIMMED = 0.3;
 
 /**
- * A picture of which only a part is shown: inside `mask` [h, w] (1 inside, 0 outside) as it is, outside dark and without colour,
- * an outline between. `region` of the picture is what the mask covers, the whole picture if not given.
+ * A picture of which only a part is shown: inside `mask` [h, w] (1 inside, 0 outside) as it is,
+ * outside dark and without colour, an outline between. `region` of the picture is what the mask
+ * covers, the whole picture if not given.
  */
 export function cutOut(picture: Image, mask: Tensor, region?: OverlayRegion): Image {
   const { width, height, data } = picture;
-  const inside = Uint8Array.from(projectMap(mask, width, height, region).data, (value) => (value >= 0.5 ? 1 : 0)); // NaN is outside
+  const inside = Uint8Array.from(projectMap(mask, width, height, region).data, (value) =>
+    value >= 0.5 ? 1 : 0,
+  ); // NaN is outside
   const shown = data.map((value, i) => {
     if (inside[Math.floor(i / 3)]) return value;
     const at = 3 * Math.floor(i / 3);
     return Math.round(DIMMED * (0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2]));
   });
-  return drawOutline(image(width, height, shown), inside, { thickness: Math.max(1, Math.round(Math.min(width, height) / 200)) });
+  return drawOutline(image(width, height, shown), inside, {
+    thickness: Math.max(1, Math.round(Math.min(width, height) / 200)),
+  });
 }

@@ -30,7 +30,11 @@ it('draws points where they are: x from the left to the right, y from the bottom
 
 it('says in words what it shows, escaped, and stands constant and missing values', () => {
   expect(chart([0, 0, 0])).toContain('aria-label="a &lt;b&gt;"');
-  for (const svg of [chart([0, 0, 0]), lineChartSvg({ alt: '', xTitle: '', yTitle: '', series: [] })]) expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  for (const svg of [
+    chart([0, 0, 0]),
+    lineChartSvg({ alt: '', xTitle: '', yTitle: '', series: [] }),
+  ])
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
 });
 
 it('tells more than ten series apart, and controls from all others', () => {

@@ -31,31 +31,51 @@ const SIZE = { width: 460, height: 300, left: 56, right: 20, top: 14, bottom: 42
 const DASHES = ['', '6 3', '2 3'];
 const CONTROL_DASHES = ['5 4', '1.5 3.5'];
 
-/** Styles that tell series apart, in their order: ten colours, then the same dashed; controls, to compare with, in grey. */
+/**
+ * Styles that tell series apart, in their order: ten colours, then the same dashed; controls, to
+ * compare with, in grey.
+ */
 export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
   let [shown, controls] = [0, 0];
   return isControls.map((isControl) => {
-    if (isControl) return { colour: '#8a8590', dash: CONTROL_DASHES[controls++ % CONTROL_DASHES.length] };
-    const style = { colour: schemeTableau10[shown % 10], dash: DASHES[Math.floor(shown / 10) % DASHES.length] };
+    if (isControl)
+      return { colour: '#8a8590', dash: CONTROL_DASHES[controls++ % CONTROL_DASHES.length] };
+    const style = {
+      colour: schemeTableau10[shown % 10],
+      dash: DASHES[Math.floor(shown / 10) % DASHES.length],
+    };
     shown += 1;
     return style;
   });
 }
 
 /** The lowest and highest of the values of all series; from 0 to 1 where there are none. */
-function extent(series: readonly ChartSeries[], of: (each: ChartSeries) => readonly number[]): [number, number] {
+function extent(
+  series: readonly ChartSeries[],
+  of: (each: ChartSeries) => readonly number[],
+): [number, number] {
   const values = series.flatMap((each) => [...of(each)]);
-  return values.length === 0 ? [0, 1] : values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [values[0], values[0]]);
+  return values.length === 0
+    ? [0, 1]
+    : values.reduce(
+        ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+        [values[0], values[0]],
+      );
 }
 
-/** A line chart as an SVG element that fits the width it is given; text in the colour of the page. */
+/**
+ * A line chart as an SVG element that fits the width it is given; text in the colour of the page.
+ */
 export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string {
   const { width, height, left, right, top, bottom } = SIZE;
   const [low, high] = extent(series, ({ y }) => y);
   const x = scaleLinear()
     .domain(extent(series, (each) => each.x))
     .range([left, width - right]);
-  const y = scaleLinear([Math.min(0, low), high > low ? high : low + 1], [height - bottom, top]).nice();
+  const y = scaleLinear(
+    [Math.min(0, low), high > low ? high : low + 1],
+    [height - bottom, top],
+  ).nice();
   const number = (value: number) => value.toFixed(2);
   const grid = y.ticks(5).map((value) => {
     const at = number(y(value));
@@ -63,7 +83,10 @@ export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string
   });
   const ticks = x
     .ticks(5)
-    .map((value) => `<text x="${number(x(value))}" y="${height - bottom + 17}" text-anchor="middle">${x.tickFormat(5, '~%')(value)}</text>`);
+    .map(
+      (value) =>
+        `<text x="${number(x(value))}" y="${height - bottom + 17}" text-anchor="middle">${x.tickFormat(5, '~%')(value)}</text>`,
+    );
   const lines = series.map((each) => {
     const d =
       line<number>(

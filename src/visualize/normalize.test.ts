@@ -45,7 +45,9 @@ describe('maps without a sign', () => {
 
 describe('signed maps', () => {
   test('zero stays zero and both sides keep their proportion', () => {
-    expect([...normalizeSigned(map(-1, 0, 2, 4), { percentiles: [0, 100] }).data]).toEqual([-0.25, 0, 0.5, 1]);
+    expect([...normalizeSigned(map(-1, 0, 2, 4), { percentiles: [0, 100] }).data]).toEqual([
+      -0.25, 0, 0.5, 1,
+    ]);
   });
 
   test('a sparse map and an all-zero one', () => {

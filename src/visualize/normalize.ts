@@ -5,32 +5,42 @@ import { range, type Tensor, tensor } from '../tensor/tensor.ts';
 /** How a raw map is brought to a range that can be shown. */
 export interface NormalizeOptions {
   /**
-   * Percentiles of the map (0 … 100) that become the ends of the shown range; values beyond are clipped.
-   * Default [0, 99.5]: a few outliers do not push everything else into the dark.
+   * Percentiles of the map (0 … 100) that become the ends of the shown range; values beyond are
+   * clipped. Default [0, 99.5]: a few outliers do not push everything else into the dark.
    */
   readonly percentiles?: readonly [low: number, high: number];
 }
 
 const DEFAULT_PERCENTILES = [0, 99.5] as const;
 
-/** Differences smaller than this share of the largest magnitude are float32 rounding, not saliency. */
+/**
+ * Differences smaller than this share of the largest magnitude are float32 rounding, not saliency.
+ */
 const FLAT = 1e-6;
 
 /**
- * The value below which `percent` per cent of the values lie, linearly interpolated between neighbours as
- * NumPy's `percentile` does. NaN for no values.
+ * The value below which `percent` per cent of the values lie, linearly interpolated between
+ * neighbours as NumPy's `percentile` does. NaN for no values.
  */
 export function percentile(values: ArrayLike<number>, percent: number): number {
-  if (!(percent >= 0 && percent <= 100)) throw new FoveaError('usage', `percentile ${percent}: expected a number from 0 to 100`);
+  if (!(percent >= 0 && percent <= 100))
+    throw new FoveaError('usage', `percentile ${percent}: expected a number from 0 to 100`);
   return quantile(Float64Array.from(values).sort(), percent / 100);
 }
 
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
+const clamp = (value: number, low: number, high: number): number =>
+  Math.min(high, Math.max(low, value));
 
-/** (value - low) / (high - low), clipped to 0 … 1; all 0 where the range holds nothing but rounding. */
+/**
+ * (value - low) / (high - low), clipped to 0 … 1; all 0 where the range holds nothing but
+ * rounding.
+ */
 function rescale(map: Tensor, low: number, high: number): Tensor {
   const flat = !(high - low > FLAT * Math.max(Math.abs(high), Math.abs(low)));
-  return tensor(map.shape, flat ? undefined : map.data.map((value) => clamp((value - low) / (high - low), 0, 1)));
+  return tensor(
+    map.shape,
+    flat ? undefined : map.data.map((value) => clamp((value - low) / (high - low), 0, 1)),
+  );
 }
 
 /** A map scaled so that its smallest value is 0 and its largest 1; all 0 if they are equal. */
@@ -39,11 +49,20 @@ export function minMax(map: Tensor): Tensor {
   return rescale(map, low, high);
 }
 
-/** A map for display, 0 … 1: 0 is the low percentile, 1 the high one. Where those are equal, smallest and largest. */
-export function normalizeUnsigned(map: Tensor, { percentiles = DEFAULT_PERCENTILES }: NormalizeOptions = {}): Tensor {
+/**
+ * A map for display, 0 … 1: 0 is the low percentile, 1 the high one. Where those are equal,
+ * smallest and largest.
+ */
+export function normalizeUnsigned(
+  map: Tensor,
+  { percentiles = DEFAULT_PERCENTILES }: NormalizeOptions = {},
+): Tensor {
   const [low, high] = percentiles;
   if (!(low >= 0 && low < high && high <= 100)) {
-    throw new FoveaError('usage', `percentiles [${low}, ${high}]: expected two rising numbers from 0 to 100`);
+    throw new FoveaError(
+      'usage',
+      `percentiles [${low}, ${high}]: expected two rising numbers from 0 to 100`,
+    );
   }
   const sorted = Float64Array.from(map.data).sort();
   const [from, to] = [quantile(sorted, low / 100), quantile(sorted, high / 100)];
@@ -51,11 +70,17 @@ export function normalizeUnsigned(map: Tensor, { percentiles = DEFAULT_PERCENTIL
 }
 
 /**
- * A signed map for display, -1 … 1: zero stays zero, and the high percentile of the magnitudes becomes 1, so that
- * evidence for and against the class keep their proportion.
+ * A signed map for display, -1 … 1: zero stays zero, and the high percentile of the magnitudes
+ * becomes 1, so that evidence for and against the class keep their proportion.
  */
-export function normalizeSigned(map: Tensor, { percentiles = DEFAULT_PERCENTILES }: NormalizeOptions = {}): Tensor {
+export function normalizeSigned(
+  map: Tensor,
+  { percentiles = DEFAULT_PERCENTILES }: NormalizeOptions = {},
+): Tensor {
   const magnitudes = map.data.map(Math.abs);
   const limit = percentile(magnitudes, percentiles[1]) || range(magnitudes)[1];
-  return tensor(map.shape, limit > 0 ? map.data.map((value) => clamp(value / limit, -1, 1)) : undefined);
+  return tensor(
+    map.shape,
+    limit > 0 ? map.data.map((value) => clamp(value / limit, -1, 1)) : undefined,
+  );
 }

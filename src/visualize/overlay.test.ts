@@ -14,7 +14,8 @@ const noise = (height: number, width: number) => {
     Float32Array.from({ length: height * width }, () => random.uniform()),
   );
 };
-const grey = (width: number, height: number) => image(width, height, new Uint8Array(width * height * 3).fill(100));
+const grey = (width: number, height: number) =>
+  image(width, height, new Uint8Array(width * height * 3).fill(100));
 const pixel = (picture: { width: number; data: Uint8Array }, x: number, y: number) => [
   ...picture.data.subarray(3 * (y * picture.width + x), 3 * (y * picture.width + x) + 3),
 ];
@@ -33,14 +34,25 @@ describe('projectMap', () => {
   });
 
   test('a centre crop leaves the rest of the picture out', () => {
-    const shown = projectMap(tensor([2, 2], Float32Array.of(1, 1, 1, 1)), 8, 4, { left: 2, top: 0, width: 4, height: 4 });
+    const shown = projectMap(tensor([2, 2], Float32Array.of(1, 1, 1, 1)), 8, 4, {
+      left: 2,
+      top: 0,
+      width: 4,
+      height: 4,
+    });
     for (let y = 0; y < 4; y++) {
-      for (let x = 0; x < 8; x++) expect(shown.data[8 * y + x]).toBe(x >= 2 && x < 6 ? 1 : Number.NaN);
+      for (let x = 0; x < 8; x++)
+        expect(shown.data[8 * y + x]).toBe(x >= 2 && x < 6 ? 1 : Number.NaN);
     }
   });
 
   test('a region that reaches beyond the picture is cut', () => {
-    const shown = projectMap(tensor([1, 2], Float32Array.of(0, 1)), 4, 2, { left: -4, top: -1, width: 12, height: 4 });
+    const shown = projectMap(tensor([1, 2], Float32Array.of(0, 1)), 4, 2, {
+      left: -4,
+      top: -1,
+      width: 12,
+      height: 4,
+    });
     expect([...shown.data.subarray(0, 4)].every((value) => value > 0.2 && value < 0.8)).toBe(true);
   });
 });
@@ -49,9 +61,13 @@ describe('overlay', () => {
   test('what all pixels of a signed map have in common is not shown, where it is above zero', () => {
     const map = tensor([2, 2], Float32Array.of(5, 5.1, 5.2, 5.4));
     const less = tensor([2, 2], Float32Array.of(0, 0.1, 0.2, 0.4));
-    expect(overlay(grey(2, 2), map, { signed: true }).data).toEqual(overlay(grey(2, 2), less, { signed: true }).data);
+    expect(overlay(grey(2, 2), map, { signed: true }).data).toEqual(
+      overlay(grey(2, 2), less, { signed: true }).data,
+    );
     const withZero = tensor([2, 2], Float32Array.of(-5, 5.1, 5.2, 5.4));
-    expect(overlay(grey(2, 2), withZero, { signed: true }).data).not.toEqual(overlay(grey(2, 2), less, { signed: true }).data);
+    expect(overlay(grey(2, 2), withZero, { signed: true }).data).not.toEqual(
+      overlay(grey(2, 2), less, { signed: true }).data,
+    );
   });
 
   test("has the picture's size, leaves pixels without saliency alone and colours the peak", () => {
@@ -63,7 +79,9 @@ describe('overlay', () => {
   });
 
   test('a constant map leaves the picture as it is', () => {
-    expect(overlay(grey(4, 2), tensor([2, 2], new Float32Array(4).fill(0.7))).data).toEqual(grey(4, 2).data);
+    expect(overlay(grey(4, 2), tensor([2, 2], new Float32Array(4).fill(0.7))).data).toEqual(
+      grey(4, 2).data,
+    );
   });
 
   test('signed maps show both sides, or with a sequential colour map the evidence for the class only', () => {
@@ -78,7 +96,9 @@ describe('overlay', () => {
 
   test('options out of range are usage errors', () => {
     expect(() => overlay(grey(2, 2), noise(2, 2), { alpha: 2 })).toThrow('alpha 2');
-    expect(() => overlay(grey(2, 2), noise(2, 2), { percentiles: [50, 50] })).toThrow('percentiles');
+    expect(() => overlay(grey(2, 2), noise(2, 2), { percentiles: [50, 50] })).toThrow(
+      'percentiles',
+    );
     expect(() => overlay(grey(2, 2), tensor([1, 2, 2]))).toThrow('map [height, width]');
   });
 });

@@ -1,7 +1,13 @@
 import { FoveaError } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { type Colormap, colormap, colourIndex, DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from './colormap.ts';
+import {
+  type Colormap,
+  colormap,
+  colourIndex,
+  DEFAULT_COLORMAP,
+  DEFAULT_SIGNED_COLORMAP,
+} from './colormap.ts';
 import { type NormalizeOptions, normalizeSigned, normalizeUnsigned } from './normalize.ts';
 
 /** A rectangle of a picture in its own pixels; fractions allowed. */
@@ -14,7 +20,10 @@ export interface OverlayRegion {
 
 /** Options of `overlay`. */
 export interface OverlayOptions extends NormalizeOptions {
-  /** Where the map lies in the picture (`inputRegion` of a preprocessing); the whole picture if not given. */
+  /**
+   * Where the map lies in the picture (`inputRegion` of a preprocessing); the whole picture if not
+   * given.
+   */
   readonly region?: OverlayRegion;
   /** Whether negative values of the map mean evidence against the class; false if not given. */
   readonly signed?: boolean;
@@ -31,9 +40,22 @@ interface AxisTaps {
   readonly share: Float32Array;
 }
 
-/** Pixel centres x + 0.5 lie at u = (x + 0.5 - start) / length · size - 0.5 of the map; its border values go on outwards. */
-function tapsOf(from: number, count: number, start: number, length: number, size: number): AxisTaps {
-  const taps = { first: new Int32Array(count), second: new Int32Array(count), share: new Float32Array(count) };
+/**
+ * Pixel centres x + 0.5 lie at u = (x + 0.5 - start) / length · size - 0.5 of the map; its border
+ * values go on outwards.
+ */
+function tapsOf(
+  from: number,
+  count: number,
+  start: number,
+  length: number,
+  size: number,
+): AxisTaps {
+  const taps = {
+    first: new Int32Array(count),
+    second: new Int32Array(count),
+    share: new Float32Array(count),
+  };
   for (let i = 0; i < count; i++) {
     const u = Math.min(size - 1, Math.max(0, ((from + i + 0.5 - start) / length) * size - 0.5));
     taps.first[i] = Math.floor(u);
@@ -43,17 +65,25 @@ function tapsOf(from: number, count: number, start: number, length: number, size
   return taps;
 }
 
-/** The pixels, half-open, whose centres lie in [start, start + length), within a side of `size` pixels. */
+/**
+ * The pixels, half-open, whose centres lie in [start, start + length), within a side of `size`
+ * pixels.
+ */
 function pixelsOf(start: number, length: number, size: number): [from: number, to: number] {
   const from = Math.max(0, Math.ceil(start - 0.5));
   return [from, Math.max(from, Math.min(size, Math.ceil(start + length - 0.5)))];
 }
 
 /**
- * A map [h, w] brought to a picture's size by bilinear interpolation, [height, width]: `region` of the picture shows
- * the map, pixels outside it are NaN.
+ * A map [h, w] brought to a picture's size by bilinear interpolation, [height, width]: `region` of
+ * the picture shows the map, pixels outside it are NaN.
  */
-export function projectMap(map: Tensor, width: number, height: number, region: OverlayRegion = { left: 0, top: 0, width, height }): Tensor {
+export function projectMap(
+  map: Tensor,
+  width: number,
+  height: number,
+  region: OverlayRegion = { left: 0, top: 0, width, height },
+): Tensor {
   const [mapHeight, mapWidth] = map.shape;
   const [left, right] = pixelsOf(region.left, region.width, width);
   const [top, bottom] = pixelsOf(region.top, region.height, height);
@@ -62,8 +92,13 @@ export function projectMap(map: Tensor, width: number, height: number, region: O
   const result = tensor([height, width], new Float32Array(width * height).fill(Number.NaN));
   const line = new Float32Array(mapWidth);
   for (let y = top; y < bottom; y++) {
-    const [a, b, t] = [rows.first[y - top] * mapWidth, rows.second[y - top] * mapWidth, rows.share[y - top]];
-    for (let x = 0; x < mapWidth; x++) line[x] = map.data[a + x] + t * (map.data[b + x] - map.data[a + x]);
+    const [a, b, t] = [
+      rows.first[y - top] * mapWidth,
+      rows.second[y - top] * mapWidth,
+      rows.share[y - top],
+    ];
+    for (let x = 0; x < mapWidth; x++)
+      line[x] = map.data[a + x] + t * (map.data[b + x] - map.data[a + x]);
     for (let x = left; x < right; x++) {
       const [p, q] = [line[columns.first[x - left]], line[columns.second[x - left]]];
       result.data[y * width + x] = p + columns.share[x - left] * (q - p);
@@ -79,24 +114,32 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
     if (!(strength > 0)) continue; // NaN outside the region too
     const opacity = alpha * Math.min(1, strength);
     const at = 3 * colourIndex(colours, values[i]);
-    for (let c = 0; c < 3; c++) data[3 * i + c] = Math.round(data[3 * i + c] * (1 - opacity) + colours.table[at + c] * opacity);
+    for (let c = 0; c < 3; c++)
+      data[3 * i + c] = Math.round(
+        data[3 * i + c] * (1 - opacity) + colours.table[at + c] * opacity,
+      );
   }
   return image(picture.width, picture.height, data);
 }
 
 /**
- * A picture with a map over it, at the picture's own size: colour and opacity say how salient a pixel is, so what
- * does not matter stays the plain picture. A sequential colour map on a signed map shows the evidence for the class
- * only; a diverging one shows both sides. A signed map that is above zero everywhere is shown from its least value on:
- * what all pixels have in common says nothing about any.
+ * A picture with a map over it, at the picture's own size: colour and opacity say how salient a
+ * pixel is, so what does not matter stays the plain picture. A sequential colour map on a signed
+ * map shows the evidence for the class only; a diverging one shows both sides. A signed map that is
+ * above zero everywhere is shown from its least value on: what all pixels have in common says
+ * nothing about any.
  *
  *   out = (1 - a) · picture + a · colour(v),  a = alpha · |v|,  v = the normalised map
  */
 export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {}): Image {
   const { region, signed = false, alpha = 0.8, percentiles } = options;
-  const colours = colormap(options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP));
-  if (!(alpha >= 0 && alpha <= 1)) throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
-  if (map.shape.length !== 2) throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
+  const colours = colormap(
+    options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP),
+  );
+  if (!(alpha >= 0 && alpha <= 1))
+    throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
+  if (map.shape.length !== 2)
+    throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
   const normalize = signed && !(range(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
   const normal = normalize(map, { percentiles });
   const shown =
@@ -106,5 +149,10 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
           normal.data.map((value) => Math.max(0, value)),
         )
       : normal;
-  return paint(picture, projectMap(shown, picture.width, picture.height, region).data, colours, alpha);
+  return paint(
+    picture,
+    projectMap(shown, picture.width, picture.height, region).data,
+    colours,
+    alpha,
+  );
 }

@@ -1,4 +1,7 @@
-/** The style sheet of report pages: one column on a phone, a grid on a screen, ink-saving in print, light and dark. */
+/**
+ * The style sheet of report pages: one column on a phone, a grid on a screen, ink-saving in print,
+ * light and dark.
+ */
 export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;

@@ -10,7 +10,11 @@ const page: ReportPage = {
       title: 'Results',
       table: {
         caption: 'Scores',
-        columns: [{ title: 'method' }, { title: 'hits', best: 'highest' }, { title: 'seconds', best: 'lowest' }],
+        columns: [
+          { title: 'method' },
+          { title: 'hits', best: 'highest' },
+          { title: 'seconds', best: 'lowest' },
+        ],
         rows: [
           ['iassa', { value: 0.9, text: '90%' }, { value: 3, text: '3.0' }],
           ['rise', { value: 0.8, text: '80%' }, { value: 2, text: '2.0' }],
@@ -21,7 +25,15 @@ const page: ReportPage = {
         rows: [
           {
             title: 'cat',
-            cells: [{ source: 'data:image/png;base64,AA==', alt: 'a cat', title: 'IASSA', mark: { text: 'hit', kind: 'good' }, peak: { x: 0.25, y: 0.5 } }],
+            cells: [
+              {
+                source: 'data:image/png;base64,AA==',
+                alt: 'a cat',
+                title: 'IASSA',
+                mark: { text: 'hit', kind: 'good' },
+                peak: { x: 0.25, y: 0.5 },
+              },
+            ],
           },
         ],
       },
@@ -35,7 +47,9 @@ describe('reportHtml', () => {
   const html = reportHtml(page);
 
   test('escapes all text', () => {
-    expect(escapeHtml(`<a href="x">'&'</a>`)).toBe('&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;');
+    expect(escapeHtml(`<a href="x">'&'</a>`)).toBe(
+      '&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;',
+    );
     expect(html).toContain('<title>Maps of &lt;cats&gt; &amp; &quot;dogs&quot;</title>');
     expect(html).toContain('{&quot;a&quot;: &quot;&lt;b&gt;&quot;}');
   });

@@ -1,8 +1,13 @@
 import { cssGradient } from './colormap.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
-/** A cell of a table: text, or a number with the digits it is shown with, and what stands below in small. */
-export type ReportValue = string | { readonly value: number; readonly text: string; readonly detail?: string };
+/**
+ * A cell of a table: text, or a number with the digits it is shown with, and what stands below in
+ * small.
+ */
+export type ReportValue =
+  | string
+  | { readonly value: number; readonly text: string; readonly detail?: string };
 
 /** A table with its first column as row heads. */
 export interface ReportTable {
@@ -29,7 +34,11 @@ export interface ReportCell {
 
 /** Rows of pictures; cells of one column stand below each other. */
 export interface ReportGallery {
-  readonly rows: readonly { readonly title: string; readonly detail?: string; readonly cells: readonly ReportCell[] }[];
+  readonly rows: readonly {
+    readonly title: string;
+    readonly detail?: string;
+    readonly cells: readonly ReportCell[];
+  }[];
 }
 
 /** A colour bar. */
@@ -46,7 +55,11 @@ export interface ReportChart {
   readonly title: string;
   /** An `svg` element; it is put into the page as it is. */
   readonly svg: string;
-  readonly legend: readonly { readonly text: string; readonly colour: string; readonly dash: string }[];
+  readonly legend: readonly {
+    readonly text: string;
+    readonly colour: string;
+    readonly dash: string;
+  }[];
 }
 
 /** A part of the page; what is given is shown in this order. */
@@ -74,31 +87,51 @@ export interface ReportPage {
   readonly footer?: string;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** Text as HTML. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
 }
 
-const list = <Item>(items: readonly Item[] | undefined, html: (item: Item) => string): string => (items ?? []).map(html).join('');
-const optional = <Item>(item: Item | undefined, html: (item: Item) => string): string => (item === undefined ? '' : html(item));
+const list = <Item>(items: readonly Item[] | undefined, html: (item: Item) => string): string =>
+  (items ?? []).map(html).join('');
+const optional = <Item>(item: Item | undefined, html: (item: Item) => string): string =>
+  item === undefined ? '' : html(item);
 const textOf = (value: ReportValue): string => (typeof value === 'string' ? value : value.text);
 
 /** The number that a column's best cells have; undefined where nothing stands out. */
 function bestOf(table: ReportTable, column: number): number | undefined {
   const { best } = table.columns[column];
-  const numbers = table.rows.flatMap((row) => (typeof row[column] === 'string' ? [] : [row[column].value]));
+  const numbers = table.rows.flatMap((row) =>
+    typeof row[column] === 'string' ? [] : [row[column].value],
+  );
   if (!best || new Set(numbers).size < 2) return undefined;
   return best === 'highest' ? Math.max(...numbers) : Math.min(...numbers);
 }
 
 function tableHtml(table: ReportTable): string {
   const best = table.columns.map((_, column) => bestOf(table, column));
-  const isNumber = table.columns.map((_, column) => table.rows.some((row) => typeof row[column] !== 'string'));
-  const head = table.columns.map(({ title }, i) => `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`).join('');
+  const isNumber = table.columns.map((_, column) =>
+    table.rows.some((row) => typeof row[column] !== 'string'),
+  );
+  const head = table.columns
+    .map(
+      ({ title }, i) =>
+        `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`,
+    )
+    .join('');
   const cell = (value: ReportValue, column: number): string => {
-    const detail = typeof value === 'string' ? '' : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
+    const detail =
+      typeof value === 'string'
+        ? ''
+        : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
     if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}${detail}</th>`;
     const isBest = typeof value !== 'string' && value.value === best[column];
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
@@ -111,7 +144,9 @@ function tableHtml(table: ReportTable): string {
 }
 
 function legendHtml({ colormap, title, low, middle, high }: ReportLegend): string {
-  const ends = [low, ...(middle === undefined ? [] : [middle]), high].map((text) => `<span>${escapeHtml(text)}</span>`).join('');
+  const ends = [low, ...(middle === undefined ? [] : [middle]), high]
+    .map((text) => `<span>${escapeHtml(text)}</span>`)
+    .join('');
   return `<figure><figcaption>${escapeHtml(title)}</figcaption><div class="bar" style="background:${cssGradient(colormap)}"></div><div class="ends">${ends}</div></figure>\n`;
 }
 
@@ -124,8 +159,14 @@ function chartHtml({ title, svg, legend }: ReportChart): string {
 const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
 
 function cellHtml({ source, alt, title, detail, mark, peak }: ReportCell): string {
-  const ring = optional(peak, ({ x, y }) => `<span class="peak" style="left:${percent(x)};top:${percent(y)}"></span>`);
-  const verdict = optional(mark, ({ text, kind }) => `<span class="mark ${kind}">${escapeHtml(text)}</span>`);
+  const ring = optional(
+    peak,
+    ({ x, y }) => `<span class="peak" style="left:${percent(x)};top:${percent(y)}"></span>`,
+  );
+  const verdict = optional(
+    mark,
+    ({ text, kind }) => `<span class="mark ${kind}">${escapeHtml(text)}</span>`,
+  );
   const small = verdict || detail ? `<small>${verdict}${escapeHtml(detail ?? '')}</small>` : '';
   return `<figure class="cell"><div class="picture"><img src="${escapeHtml(source)}" alt="${escapeHtml(alt)}" width="224" height="224">${ring}</div><figcaption><b>${escapeHtml(title)}</b>${small}</figcaption></figure>\n`;
 }
@@ -141,14 +182,31 @@ function sectionHtml(section: ReportSection): string {
   return [
     `<section>\n<h2>${escapeHtml(section.title)}</h2>\n`,
     list(section.text, (text) => `<p>${escapeHtml(text)}</p>\n`),
-    optional(section.list, (items) => `<ul>${list(items, (text) => `<li>${escapeHtml(text)}</li>`)}</ul>\n`),
+    optional(
+      section.list,
+      (items) => `<ul>${list(items, (text) => `<li>${escapeHtml(text)}</li>`)}</ul>\n`,
+    ),
     optional(section.table, tableHtml),
     list(section.tables, tableHtml),
-    optional(section.charts, (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`),
-    optional(section.legends, (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`),
+    optional(
+      section.charts,
+      (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`,
+    ),
+    optional(
+      section.legends,
+      (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`,
+    ),
     optional(section.gallery, galleryHtml),
-    optional(section.drawing, ({ source, alt }) => `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`),
-    list(section.details, ({ title, text }) => `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`),
+    optional(
+      section.drawing,
+      ({ source, alt }) =>
+        `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`,
+    ),
+    list(
+      section.details,
+      ({ title, text }) =>
+        `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`,
+    ),
     '</section>\n',
   ].join('');
 }

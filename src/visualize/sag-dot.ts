@@ -2,12 +2,25 @@ import type { DrawableSag } from './sag-picture.ts';
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
-/** A structured attention graph in Graphviz's DOT language: nodes with their patches and confidence, edges with the patch that goes. */
+/**
+ * A structured attention graph in Graphviz's DOT language: nodes with their patches and confidence,
+ * edges with the patch that goes.
+ */
 export function sagToDot(sag: DrawableSag): string {
   const nodes = sag.nodes.map(({ id, patches, confidence, root }) => {
     const label = `${patches.map((patch) => `P${patch}`).join(' ')}\\n${Math.round(100 * confidence)}%`;
     return `  n${id} [label="${label}"${root ? ', penwidth=2' : ''}];`;
   });
-  const edges = sag.edges.map(({ from, to, removed }) => `  n${from} -> n${to} [label="-P${removed}"];`);
-  return ['digraph sag {', `  label=${quoted(`${sag.target.label}: ${sag.formula}`)};`, '  node [shape=box];', ...nodes, ...edges, '}', ''].join('\n');
+  const edges = sag.edges.map(
+    ({ from, to, removed }) => `  n${from} -> n${to} [label="-P${removed}"];`,
+  );
+  return [
+    'digraph sag {',
+    `  label=${quoted(`${sag.target.label}: ${sag.formula}`)};`,
+    '  node [shape=box];',
+    ...nodes,
+    ...edges,
+    '}',
+    '',
+  ].join('\n');
 }

@@ -32,7 +32,13 @@ const thumbnails = new Map(sag.nodes.map(({ id }) => [id, `data:image/png;base64
 
 describe('shownPart', () => {
   it('shows the children that cost least, most and in between, level by level up to a number of nodes', () => {
-    expect(shownPart(sag).edges.map(({ from, to }) => `${from}-${to}`)).toEqual(['0-2', '0-4', '0-1', '2-6', '2-5']);
+    expect(shownPart(sag).edges.map(({ from, to }) => `${from}-${to}`)).toEqual([
+      '0-2',
+      '0-4',
+      '0-1',
+      '2-6',
+      '2-5',
+    ]);
     expect(shownPart(sag, { maxChildren: 4 }).nodes).toHaveLength(7);
     expect(shownPart(sag, { maxNodes: 3 }).nodes.map(({ id }) => id)).toEqual([0, 2, 4]);
     expect(shownPart(sag, { maxChildren: 1 }).nodes.map(({ id }) => id)).toEqual([0, 2, 6]);
@@ -41,9 +47,24 @@ describe('shownPart', () => {
 
 describe('patchBox', () => {
   it('is the tile of a hard patch, and what a soft one shows at least half of', () => {
-    expect(patchBox({ grid: [2, 4], patches: 'hard' }, 6)).toEqual({ left: 0.5, top: 0.5, width: 0.25, height: 0.5 });
-    expect(patchBox({ grid: [3, 3], patches: 'soft' }, 4)).toEqual({ left: 0.25, top: 0.25, width: 0.5, height: 0.5 });
-    expect(patchBox({ grid: [3, 3], patches: 'soft' }, 0)).toEqual({ left: 0, top: 0, width: 0.25, height: 0.25 });
+    expect(patchBox({ grid: [2, 4], patches: 'hard' }, 6)).toEqual({
+      left: 0.5,
+      top: 0.5,
+      width: 0.25,
+      height: 0.5,
+    });
+    expect(patchBox({ grid: [3, 3], patches: 'soft' }, 4)).toEqual({
+      left: 0.25,
+      top: 0.25,
+      width: 0.5,
+      height: 0.5,
+    });
+    expect(patchBox({ grid: [3, 3], patches: 'soft' }, 0)).toEqual({
+      left: 0,
+      top: 0,
+      width: 0.25,
+      height: 0.25,
+    });
   });
 });
 
@@ -51,17 +72,22 @@ describe('drawSag', () => {
   const svg = drawSag(sag, { thumbnails, title: 'a<b.jpg', maxChildren: 4 });
 
   it('shows every node once with its thumbnail and confidence, and every edge with the patch that goes', () => {
-    for (const address of thumbnails.values()) expect(svg.split(`href="${address}"`)).toHaveLength(2);
-    expect([...svg.matchAll(/>−P(\d)</g)].map(([, patch]) => patch).sort()).toEqual(['0', '0', '1', '1', '2', '2', '3']);
-    expect([...svg.matchAll(/font-weight="700" fill="#(?:111|fff)"[^>]*>([^<]*)<\/text><\/g>/g)].map(([, label]) => label)).toEqual([
-      '100%',
-      '&lt;1%',
-      '90%',
-      '30%',
-      '20%',
-      '10%',
-      '20%',
+    for (const address of thumbnails.values())
+      expect(svg.split(`href="${address}"`)).toHaveLength(2);
+    expect([...svg.matchAll(/>−P(\d)</g)].map(([, patch]) => patch).sort()).toEqual([
+      '0',
+      '0',
+      '1',
+      '1',
+      '2',
+      '2',
+      '3',
     ]);
+    expect(
+      [...svg.matchAll(/font-weight="700" fill="#(?:111|fff)"[^>]*>([^<]*)<\/text><\/g>/g)].map(
+        ([, label]) => label,
+      ),
+    ).toEqual(['100%', '&lt;1%', '90%', '30%', '20%', '10%', '20%']);
   });
 
   it('outlines what was deleted, of a shared child once a parent', () => {
@@ -69,11 +95,17 @@ describe('drawSag', () => {
   });
 
   it('puts no node over another, parents above children, all inside the picture', () => {
-    const boxes = [...svg.matchAll(/<image href="[^"]*node(\d)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/g)].map(([, id, ...numbers]) => ({
+    const boxes = [
+      ...svg.matchAll(
+        /<image href="[^"]*node(\d)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"/g,
+      ),
+    ].map(([, id, ...numbers]) => ({
       id: Number(id),
       at: numbers.map(Number),
     }));
-    const [width, height] = (/viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg) ?? []).slice(1).map(Number);
+    const [width, height] = (/viewBox="0 0 ([\d.]+) ([\d.]+)"/.exec(svg) ?? [])
+      .slice(1)
+      .map(Number);
     for (const {
       id,
       at: [x, y, w, h],
@@ -86,7 +118,8 @@ describe('drawSag', () => {
         if (id !== other) expect(Math.abs(u - x) >= w || Math.abs(v - y) >= h).toBe(true);
     }
     const top = new Map(boxes.map(({ id, at }) => [id, at[1]]));
-    for (const { from, to } of sag.edges) expect(top.get(to)).toBeGreaterThan(top.get(from) as number);
+    for (const { from, to } of sag.edges)
+      expect(top.get(to)).toBeGreaterThan(top.get(from) as number);
   });
 
   it('is well-formed whatever the names are', () => {

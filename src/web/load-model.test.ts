@@ -22,8 +22,13 @@ beforeEach(async () => {
   server = createServer((request, response) => {
     const body = files.get(new URL(request.url ?? '', 'http://x').pathname);
     // a single-page application's server: its page for whatever is missing
-    if (body === undefined) return void response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<!doctype html>');
-    response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length }).end(body);
+    if (body === undefined)
+      return void response
+        .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+        .end('<!doctype html>');
+    response
+      .writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': body.length })
+      .end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -41,16 +46,29 @@ const errorOf = (promise: Promise<unknown>) =>
   );
 
 it('loads a file by its address, and what lies beside it', async () => {
-  files.set('/m/net.json', JSON.stringify({ labels: ['r', 'g', 'b'], input: { size: [8, 8], mean: [0], std: [1] } }));
+  files.set(
+    '/m/net.json',
+    JSON.stringify({ labels: ['r', 'g', 'b'], input: { size: [8, 8], mean: [0], std: [1] } }),
+  );
   const shares: number[] = [];
-  const model = await loadModel(`${base}/m/net.onnx?token=1`, { threads: 1, onProgress: (share) => shares.push(share) });
-  expect(model).toMatchObject({ name: 'net', labels: ['r', 'g', 'b'], warnings: [], runtime: expect.stringMatching(/^onnxruntime-web .* \(wasm\)$/) });
+  const model = await loadModel(`${base}/m/net.onnx?token=1`, {
+    threads: 1,
+    onProgress: (share) => shares.push(share),
+  });
+  expect(model).toMatchObject({
+    name: 'net',
+    labels: ['r', 'g', 'b'],
+    warnings: [],
+    runtime: expect.stringMatching(/^onnxruntime-web .* \(wasm\)$/),
+  });
   expect(shares.at(-1)).toBe(1);
   await model.dispose();
 });
 
 it('reads the Hugging Face layout', async () => {
-  files.set('/hf/onnx/model.onnx', network()).set('/hf/config.json', JSON.stringify({ id2label: { 0: 'r', 1: 'g', 2: 'b' } }));
+  files
+    .set('/hf/onnx/model.onnx', network())
+    .set('/hf/config.json', JSON.stringify({ id2label: { 0: 'r', 1: 'g', 2: 'b' } }));
   const model = await loadModel(new URL(`${base}/hf/onnx/model.onnx`), { threads: 1 });
   expect(model.labels).toEqual(['r', 'g', 'b']);
   expect(model.warnings).toHaveLength(1);
@@ -58,17 +76,30 @@ it('reads the Hugging Face layout', async () => {
 });
 
 it('loads bytes', async () => {
-  const model = await loadModel(network(), { threads: 1, name: 'mine', labels: ['r', 'g', 'b'], preprocessing: { mean: [0, 0, 0] } });
+  const model = await loadModel(network(), {
+    threads: 1,
+    name: 'mine',
+    labels: ['r', 'g', 'b'],
+    preprocessing: { mean: [0, 0, 0] },
+  });
   expect(model).toMatchObject({ name: 'mine', warnings: [] });
   await model.dispose();
 });
 
 it('says what is wrong', async () => {
-  expect(await errorOf(loadModel(`${base}/gone.onnx`))).toMatch(/^model: .*gone.onnx is a web page, not an ONNX file/);
-  expect(await errorOf(loadModel('net'))).toMatch(/^usage: "net" is no model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/);
-  expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(/^runtime: .*does not answer in JSON/);
+  expect(await errorOf(loadModel(`${base}/gone.onnx`))).toMatch(
+    /^model: .*gone.onnx is a web page, not an ONNX file/,
+  );
+  expect(await errorOf(loadModel('net'))).toMatch(
+    /^usage: "net" is no model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/,
+  );
+  expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(
+    /^runtime: .*does not answer in JSON/,
+  );
   const { port } = server.address() as AddressInfo;
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
-  expect(await errorOf(loadModel(`http://127.0.0.1:${port}/net.onnx`))).toMatch(/^download: .*could not be fetched .*CORS/);
+  expect(await errorOf(loadModel(`http://127.0.0.1:${port}/net.onnx`))).toMatch(
+    /^download: .*could not be fetched .*CORS/,
+  );
 });

@@ -1,7 +1,14 @@
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import type { Model } from '../model/model.ts';
 import { parsePreprocessing } from '../model/model-config.ts';
-import { EMBEDDED_MODELS, type EmbeddedModel, isEmbeddedModel, type ModelOverrides, readModelFiles, withOverrides } from '../model/model-files.ts';
+import {
+  EMBEDDED_MODELS,
+  type EmbeddedModel,
+  isEmbeddedModel,
+  type ModelOverrides,
+  readModelFiles,
+  withOverrides,
+} from '../model/model-files.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
@@ -18,7 +25,9 @@ export interface LoadModelOptions extends ModelOverrides, WebRuntimeOptions {
 }
 
 /** Written out one by one: bundlers recognise an asset only as `new URL` of a literal. */
-const EMBEDDED_URLS: Readonly<Record<EmbeddedModel, { readonly model: () => URL; readonly json: () => URL }>> = {
+const EMBEDDED_URLS: Readonly<
+  Record<EmbeddedModel, { readonly model: () => URL; readonly json: () => URL }>
+> = {
   'demo-cnn': {
     model: () => new URL('../../demo/models/demo-cnn.onnx', import.meta.url),
     json: () => new URL('../../demo/models/demo-cnn.json', import.meta.url),
@@ -46,10 +55,16 @@ async function request(url: URL, { headers, signal }: LoadModelOptions): Promise
   }
 }
 
-async function readBody(response: Response, { onProgress, signal }: LoadModelOptions): Promise<Uint8Array> {
+async function readBody(
+  response: Response,
+  { onProgress, signal }: LoadModelOptions,
+): Promise<Uint8Array> {
   // behind a compressed transfer the length is not that of the file
-  const total = response.headers.has('content-encoding') ? Number.NaN : Number(response.headers.get('content-length') ?? Number.NaN);
-  if (!onProgress || !response.body || !(total > 0)) return new Uint8Array(await response.arrayBuffer());
+  const total = response.headers.has('content-encoding')
+    ? Number.NaN
+    : Number(response.headers.get('content-length') ?? Number.NaN);
+  if (!onProgress || !response.body || !(total > 0))
+    return new Uint8Array(await response.arrayBuffer());
   const bytes = new Uint8Array(total);
   const reader = response.body.getReader();
   let at = 0;
@@ -57,16 +72,23 @@ async function readBody(response: Response, { onProgress, signal }: LoadModelOpt
     const { done, value } = await reader.read();
     throwIfCancelled(signal);
     if (done) break;
-    if (at + value.length > total) throw new FoveaError('download', `${response.url} sends more than the ${total} bytes it announced`);
+    if (at + value.length > total)
+      throw new FoveaError(
+        'download',
+        `${response.url} sends more than the ${total} bytes it announced`,
+      );
     bytes.set(value, at);
     at += value.length;
     onProgress(at / total);
   }
-  if (at < total) throw new FoveaError('download', `${response.url} broke off after ${at} of ${total} bytes`);
+  if (at < total)
+    throw new FoveaError('download', `${response.url} broke off after ${at} of ${total} bytes`);
   return bytes;
 }
 
-/** A file that may be missing; an HTML page in its place is what many servers send for one that is. */
+/**
+ * A file that may be missing; an HTML page in its place is what many servers send for one that is.
+ */
 async function readOptional(url: URL, options: LoadModelOptions): Promise<Uint8Array | undefined> {
   const response = await request(url, options);
   const isPage = response.headers.get('content-type')?.includes('text/html') ?? false;
@@ -77,13 +99,17 @@ async function readOptional(url: URL, options: LoadModelOptions): Promise<Uint8A
 
 async function readRequired(url: URL, options: LoadModelOptions): Promise<Uint8Array> {
   const response = await request(url, options);
-  if (!response.ok) throw new FoveaError('download', `${url} could not be fetched: HTTP ${response.status}`);
-  if (response.headers.get('content-type')?.includes('text/html')) throw new FoveaError('model', `${url} is a web page, not an ONNX file`);
+  if (!response.ok)
+    throw new FoveaError('download', `${url} could not be fetched: HTTP ${response.status}`);
+  if (response.headers.get('content-type')?.includes('text/html'))
+    throw new FoveaError('model', `${url} is a web page, not an ONNX file`);
   try {
     return await readBody(response, options);
   } catch (error) {
     throwIfCancelled(options.signal);
-    throw error instanceof FoveaError ? error : new FoveaError('download', `${url} broke off: ${messageOf(error)}`, { cause: error });
+    throw error instanceof FoveaError
+      ? error
+      : new FoveaError('download', `${url} broke off: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -102,10 +128,19 @@ async function sourceOfUrl(url: URL, options: LoadModelOptions): Promise<OnnxMod
     target.search = url.search; // access tokens, revisions
     return readOptional(target, options);
   };
-  return readModelFiles({ name: options.name ?? file.replace(/\.onnx$/i, ''), file, bytes, isInOnnxFolder: parts.at(-2) === 'onnx', read: beside });
+  return readModelFiles({
+    name: options.name ?? file.replace(/\.onnx$/i, ''),
+    file,
+    bytes,
+    isInOnnxFolder: parts.at(-2) === 'onnx',
+    read: beside,
+  });
 }
 
-async function sourceOfEmbedded(name: EmbeddedModel, options: LoadModelOptions): Promise<OnnxModelSource> {
+async function sourceOfEmbedded(
+  name: EmbeddedModel,
+  options: LoadModelOptions,
+): Promise<OnnxModelSource> {
   const { model, json } = EMBEDDED_URLS[name];
   const bytes = await readRequired(model(), options);
   return readModelFiles({
@@ -127,19 +162,28 @@ function urlOf(source: string | URL): URL {
 }
 
 /**
- * Loads a classifier in a browser: an embedded one by its name, the address or the bytes of an `.onnx` file, or the
- * address `…/v2/models/NAME` of a model server. Beside the address of a file, `NAME.json` or `config.json` and
- * `preprocessor_config.json` are looked for; for bytes, give labels and preprocessing as options.
- * @throws FoveaError `download` if it cannot be fetched, `model` if it is no image classifier, `runtime` if the device
- * does not start.
+ * Loads a classifier in a browser: an embedded one by its name, the address or the bytes of an
+ * `.onnx` file, or the address `…/v2/models/NAME` of a model server. Beside the address of a
+ * file, `NAME.json` or `config.json` and `preprocessor_config.json` are looked for; for bytes, give
+ * labels and preprocessing as options.
+ * @throws FoveaError `download` if it cannot be fetched, `model` if it is no image classifier,
+ * `runtime` if the device does not start.
  */
-export async function loadModel(source: string | URL | Uint8Array, options: LoadModelOptions = {}): Promise<Model> {
+export async function loadModel(
+  source: string | URL | Uint8Array,
+  options: LoadModelOptions = {},
+): Promise<Model> {
   throwIfCancelled(options.signal);
-  const given = options.preprocessing === undefined ? options : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
-  const load = async (onnx: OnnxModelSource) => createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
+  const given =
+    options.preprocessing === undefined
+      ? options
+      : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
+  const load = async (onnx: OnnxModelSource) =>
+    createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
   if (source instanceof Uint8Array) return load({ name: options.name ?? 'model', bytes: source });
   if (isEmbeddedModel(source)) return load(await sourceOfEmbedded(source, given));
   const url = urlOf(source);
-  if (/\/v2\/models\/[^/]+/.test(url.pathname) && !url.pathname.endsWith('.onnx')) return createRemoteModel(url.href, given);
+  if (/\/v2\/models\/[^/]+/.test(url.pathname) && !url.pathname.endsWith('.onnx'))
+    return createRemoteModel(url.href, given);
   return load(await sourceOfUrl(url, given));
 }

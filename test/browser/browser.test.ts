@@ -4,7 +4,18 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScene } from '../../demo/scenes.ts';
 import { loadSprites } from '../../demo/sprites.ts';
-import { type ExplainOptions, encodePng, explain, type Image, inputRegion, loadModel, type Model, preprocess, readImage, VERSION } from '../../src/node.ts';
+import {
+  type ExplainOptions,
+  encodePng,
+  explain,
+  type Image,
+  inputRegion,
+  loadModel,
+  type Model,
+  preprocess,
+  readImage,
+  VERSION,
+} from '../../src/node.ts';
 import { pearson } from '../../src/tensor/index.ts';
 import { overlay } from '../../src/visualize/index.ts';
 import { pageOf, type Site, serve } from './site.ts';
@@ -25,7 +36,10 @@ const FIXTURES = fileURLToPath(new URL('../../src/node/fixtures/', import.meta.u
 const REQUESTS: readonly ExplainOptions[] = [
   { method: 'occlusion', options: { window: 56, stride: 28 } },
   { method: 'rise', options: { N: 80 }, seed: 3 },
-  { method: 'iassa', options: { window: 64, stride: 24, windowStep: 6, iterations: 2, tolerance: 0 } },
+  {
+    method: 'iassa',
+    options: { window: 64, stride: 24, windowStep: 6, iterations: 2, tolerance: 0 },
+  },
   { method: 'grad-cam' },
   { method: 'iia', options: { steps: 5 } },
   { method: 'integrated-gradients', options: { steps: 5 } },
@@ -39,7 +53,10 @@ interface Explained {
 }
 
 const isInstalled = existsSync(CHROMIUM);
-if (!isInstalled) console.warn(`the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`);
+if (!isInstalled)
+  console.warn(
+    `the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`,
+  );
 
 /** Largest difference between two lists of numbers of one length. */
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -49,7 +66,8 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return largest;
 }
 
-const spread = (values: Float32Array): number => values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
+const spread = (values: Float32Array): number =>
+  values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
 
 describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
   let site: Site;
@@ -61,7 +79,13 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
 
   /** Runs one of the page's calls; `calls` is what page.mjs leaves on its global object. */
   const call = <T>(name: string, ...args: unknown[]) =>
-    page.evaluate(([key, given]) => (globalThis as unknown as { calls: Record<string, (...all: unknown[]) => T> }).calls[key](...given), [name, args] as const);
+    page.evaluate(
+      ([key, given]) =>
+        (globalThis as unknown as { calls: Record<string, (...all: unknown[]) => T> }).calls[key](
+          ...given,
+        ),
+      [name, args] as const,
+    );
 
   beforeAll(async () => {
     scene = createScene(await loadSprites(), 88_000_100, { className: 'teapot' }).image;
@@ -74,7 +98,10 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
     page = await browser.newPage({ viewport: { width: 400, height: 300 } });
     page.on('pageerror', (error) => problems.push(String(error)));
-    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && problems.push(message.text()));
+    page.on(
+      'console',
+      (message) => ['error', 'warning'].includes(message.type()) && problems.push(message.text()),
+    );
     await page.goto(site.address, { waitUntil: 'load' });
     await page
       .waitForFunction(() => 'calls' in globalThis, undefined, { timeout: 30_000 })
@@ -110,7 +137,12 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     const read = await call<Image>('read', '/scene.png');
     expect([read.width, read.height]).toEqual([scene.width, scene.height]);
     expect(largestDifference(read.data, scene.data)).toBe(0);
-    expect(largestDifference(await call<Float32Array>('pixels', '/scene.png'), preprocess(scene, model.preprocessing).data)).toBe(0);
+    expect(
+      largestDifference(
+        await call<Float32Array>('pixels', '/scene.png'),
+        preprocess(scene, model.preprocessing).data,
+      ),
+    ).toBe(0);
   });
 
   // a canvas stores colours multiplied by alpha, which may cost one step of 255
@@ -128,8 +160,12 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
   });
 
   it('says what is wrong with what it cannot read', async () => {
-    expect(await call('failure', '/src/node/fixtures/expected.json')).toMatch(/^FoveaError image: .*damaged or in a format/);
-    expect(await call('failure', '/gone.png')).toMatch(/^FoveaError image: \/gone.png cannot be fetched: HTTP 404$/);
+    expect(await call('failure', '/src/node/fixtures/expected.json')).toMatch(
+      /^FoveaError image: .*damaged or in a format/,
+    );
+    expect(await call('failure', '/gone.png')).toMatch(
+      /^FoveaError image: \/gone.png cannot be fetched: HTTP 404$/,
+    );
     problems.length = 0; // Chromium reports the missing file too
   });
 
@@ -147,7 +183,11 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     const { map } = await call<Explained>('explain', '/scene.png', REQUESTS[0]);
     const shot = await readImage(await page.locator('canvas').screenshot());
     const shape = model.preprocessing.size;
-    const drawn = overlay(scene, { shape, data: map }, { region: inputRegion(scene.width, scene.height, model.preprocessing) });
+    const drawn = overlay(
+      scene,
+      { shape, data: map },
+      { region: inputRegion(scene.width, scene.height, model.preprocessing) },
+    );
     expect([shot.width, shot.height]).toEqual([scene.width, scene.height]);
     expect(new Set(shot.data).size).toBeGreaterThan(100);
     expect(largestDifference(drawn.data, scene.data)).toBeGreaterThan(50);

@@ -26,10 +26,17 @@ function pick(exports: Exports | undefined): string | undefined {
 function resolveBare(specifier: string): string {
   const [, name, rest] = /^((?:@[^/]+\/)?[^/]+)(\/.+)?$/.exec(specifier) ?? [];
   const folder = name === 'fovea' ? ROOT : join(ROOT, 'node_modules', name);
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { exports?: Exports; module?: string; main?: string };
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    exports?: Exports;
+    module?: string;
+    main?: string;
+  };
   const { exports } = manifest;
   const subpath = `.${rest ?? ''}`;
-  const table: Exports | undefined = typeof exports === 'object' && Object.keys(exports)[0]?.startsWith('.') ? exports[subpath] : exports;
+  const table: Exports | undefined =
+    typeof exports === 'object' && Object.keys(exports)[0]?.startsWith('.')
+      ? exports[subpath]
+      : exports;
   const file = exports === undefined ? (manifest.module ?? manifest.main) : pick(table);
   if (file === undefined) throw new Error(`${specifier} exports nothing for browsers`);
   return join(folder, file);
@@ -41,8 +48,8 @@ export function importsOf(code: string): string[] {
 }
 
 /**
- * Every module that `specifiers` reach, followed through the files themselves: bare specifiers to files.
- * Bundles (`.min.`) are taken as closed.
+ * Every module that `specifiers` reach, followed through the files themselves: bare specifiers to
+ * files. Bundles (`.min.`) are taken as closed.
  */
 export function resolveAll(specifiers: readonly string[]): Map<string, string> {
   const bare = new Map<string, string>();
@@ -57,7 +64,8 @@ export function resolveAll(specifiers: readonly string[]): Map<string, string> {
   for (const specifier of specifiers) visit(specifier, ROOT);
   for (const file of files) {
     if (file.includes('.min.')) continue;
-    if (!existsSync(file)) throw new Error(`${relative(ROOT, file)} is missing: run npm run build first`);
+    if (!existsSync(file))
+      throw new Error(`${relative(ROOT, file)} is missing: run npm run build first`);
     for (const specifier of importsOf(readFileSync(file, 'utf8'))) visit(specifier, file);
   }
   return bare;

@@ -2,7 +2,16 @@
 // The page's own code, run by Chromium from the files as they are installed.
 
 import { overlay } from 'fovea/visualize';
-import { createWebRuntime, explain, fitImage, inputRegion, loadModel, preprocess, readImage, VERSION } from 'fovea/web';
+import {
+  createWebRuntime,
+  explain,
+  fitImage,
+  inputRegion,
+  loadModel,
+  preprocess,
+  readImage,
+  VERSION,
+} from 'fovea/web';
 
 /** @typedef {import('fovea/web').Image} Image */
 
@@ -13,7 +22,8 @@ function draw(/** @type {Image} */ { width, height, data }) {
   canvas.style.display = 'block';
   document.body.replaceChildren(canvas);
   const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) pixels.data.set([data[3 * i], data[3 * i + 1], data[3 * i + 2], 255], 4 * i);
+  for (let i = 0; i < width * height; i++)
+    pixels.data.set([data[3 * i], data[3 * i + 1], data[3 * i + 2], 255], 4 * i);
   canvas.getContext('2d')?.putImageData(pixels, 0, 0);
 }
 
@@ -22,13 +32,24 @@ let model;
 
 /** What the test calls. */
 const calls = {
-  about: () => ({ version: VERSION, isolated: crossOriginIsolated, exports: [createWebRuntime, fitImage, inputRegion].every(Boolean) }),
+  about: () => ({
+    version: VERSION,
+    isolated: crossOriginIsolated,
+    exports: [createWebRuntime, fitImage, inputRegion].every(Boolean),
+  }),
 
   async load() {
     /** @type {number[]} */
     const shares = [];
     model = await loadModel('demo-cnn', { threads: 2, onProgress: (share) => shares.push(share) });
-    return { name: model.name, labels: model.labels, runtime: model.runtime, fingerprint: model.fingerprint, warnings: model.warnings, loaded: shares.at(-1) };
+    return {
+      name: model.name,
+      labels: model.labels,
+      runtime: model.runtime,
+      fingerprint: model.fingerprint,
+      warnings: model.warnings,
+      loaded: shares.at(-1),
+    };
   },
 
   read(/** @type {string} */ address) {
@@ -40,11 +61,18 @@ const calls = {
     return preprocess(await readImage(address), model.preprocessing).data;
   },
 
-  async explain(/** @type {string} */ address, /** @type {import('fovea/web').ExplainOptions} */ options) {
+  async explain(
+    /** @type {string} */ address,
+    /** @type {import('fovea/web').ExplainOptions} */ options,
+  ) {
     if (!model) throw new Error('load first');
     const picture = await readImage(address);
     const { map, target, manifest } = await explain(model, picture, options);
-    draw(overlay(picture, map, { region: inputRegion(picture.width, picture.height, model.preprocessing) }));
+    draw(
+      overlay(picture, map, {
+        region: inputRegion(picture.width, picture.height, model.preprocessing),
+      }),
+    );
     return { map: map.data, target, calls: manifest.modelCalls.forward };
   },
 

@@ -18,27 +18,41 @@ const urlOf = (file: string): string => `/${relative(ROOT, file).replaceAll('\\'
 
 /** A page without a bundler: an import map to the files as they are installed, and one module. */
 export function pageOf(specifiers: readonly string[], script: string): string {
-  const imports = Object.fromEntries([...resolveAll(specifiers)].map(([specifier, file]) => [specifier, urlOf(file)]));
+  const imports = Object.fromEntries(
+    [...resolveAll(specifiers)].map(([specifier, file]) => [specifier, urlOf(file)]),
+  );
   return `<!doctype html><meta charset="utf-8"><title>fovea</title><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module" src="${script}"></script>`;
 }
 
-/** A static server of some of the project's folders, and of bytes made by a test, on a cross-origin isolated page. */
+/**
+ * A static server of some of the project's folders, and of bytes made by a test, on a cross-origin
+ * isolated page.
+ */
 export interface Site {
   readonly address: string;
   close(): Promise<void>;
 }
 
 /** Serves `made` (by path) and the project's files below `folders`. */
-export async function serve(folders: readonly string[], made: ReadonlyMap<string, string | Uint8Array>): Promise<Site> {
+export async function serve(
+  folders: readonly string[],
+  made: ReadonlyMap<string, string | Uint8Array>,
+): Promise<Site> {
   const server = createServer(async ({ url = '/' }, response) => {
     const { pathname } = new URL(url, 'http://localhost'); // also takes `..` away
     const isServed = folders.some((folder) => pathname.startsWith(`/${folder}/`));
-    const body = made.get(pathname) ?? (isServed ? await readFile(join(ROOT, decodeURIComponent(pathname))).catch(() => undefined) : undefined);
+    const body =
+      made.get(pathname) ??
+      (isServed
+        ? await readFile(join(ROOT, decodeURIComponent(pathname))).catch(() => undefined)
+        : undefined);
     response.writeHead(body === undefined ? 404 : 200, {
       ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
-      'content-type': CONTENT_TYPES[extname(pathname)] ?? (pathname === '/' ? 'text/html' : 'application/octet-stream'),
+      'content-type':
+        CONTENT_TYPES[extname(pathname)] ??
+        (pathname === '/' ? 'text/html' : 'application/octet-stream'),
       'cross-origin-opener-policy': 'same-origin',
       'cross-origin-embedder-policy': 'require-corp',
     });

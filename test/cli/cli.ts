@@ -40,7 +40,9 @@ export function start(args: readonly string[], cwd: string): Running {
   child.stderr.on('data', (chunk: Buffer) => {
     stderr += chunk;
   });
-  const finished = new Promise<Finished>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  const finished = new Promise<Finished>((resolve) =>
+    child.on('close', (code) => resolve({ code, stdout, stderr })),
+  );
   const seen = (text: string) =>
     new Promise<void>((resolve, reject) => {
       check = () => stdout.includes(text) && resolve();
@@ -68,13 +70,23 @@ export async function folderOfScenes(names: readonly string[]): Promise<string> 
   const folder = await mkdtemp(join(tmpdir(), 'fovea-cli-'));
   const sprites = await loadSprites();
   for (const [i, name] of names.entries()) {
-    await writeFile(join(folder, `${name}.png`), await encodePng(createScene(sprites, 88_000_000 + i, { className: 'teapot' }).image));
+    await writeFile(
+      join(folder, `${name}.png`),
+      await encodePng(createScene(sprites, 88_000_000 + i, { className: 'teapot' }).image),
+    );
   }
   return folder;
 }
 
 /** Occlusion with 16 model calls: the quickest method that asks the model. */
-export const QUICK = ['--method', 'occlusion', '--set', 'occlusion.window=56', '--set', 'occlusion.stride=56'];
+export const QUICK = [
+  '--method',
+  'occlusion',
+  '--set',
+  'occlusion.window=56',
+  '--set',
+  'occlusion.stride=56',
+];
 
 /** Exactly one line of text, which is no stack trace. */
 export const ONE_LINE = /^fovea: [^\n]+\n$/;

@@ -18,18 +18,28 @@ const at = (...parts: string[]) => join(folder, ...parts);
 
 describe('help', () => {
   test('--version', async () => {
-    expect(await fovea(['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+    expect(await fovea(['--version'], folder)).toEqual({
+      code: 0,
+      stdout: `${VERSION}\n`,
+      stderr: '',
+    });
   });
 
-  test.each([[[]], [['explain']], [['iassa']], [['iia']], [['evaluate']], [['segmentation']], [['methods']], [['inspect']]])(
-    '%j --help',
-    async (command: string[]) => {
-      const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
-      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
-    },
-  );
+  test.each([
+    [[]],
+    [['explain']],
+    [['iassa']],
+    [['iia']],
+    [['evaluate']],
+    [['segmentation']],
+    [['methods']],
+    [['inspect']],
+  ])('%j --help', async (command: string[]) => {
+    const { code, stdout, stderr } = await fovea([...command, '--help'], folder);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`Usage: fovea ${command.join('')}`.trimEnd());
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(88);
+  });
 
   test('no command at all: the help, on stderr', async () => {
     const { code, stdout, stderr } = await fovea([], folder);
@@ -50,16 +60,30 @@ describe('methods', () => {
   });
 
   test('--json', async () => {
-    const listed = JSON.parse((await fovea(['methods', '--json'], folder)).stdout) as Record<string, unknown>[];
+    const listed = JSON.parse((await fovea(['methods', '--json'], folder)).stdout) as Record<
+      string,
+      unknown
+    >[];
     expect(listed.map(({ name }) => name)).toEqual([...methods.keys()]);
-    expect(Object.keys(listed[0])).toEqual(['name', 'title', 'family', 'needs', 'signed', 'cost', 'paper', 'options']);
+    expect(Object.keys(listed[0])).toEqual([
+      'name',
+      'title',
+      'family',
+      'needs',
+      'signed',
+      'cost',
+      'paper',
+      'options',
+    ]);
   });
 
   test('one method with its options', async () => {
     const { stdout } = await fovea(['methods', 'occlusion'], folder);
     expect(stdout).toContain('--set occlusion.NAME=VALUE');
     expect(stdout).toMatch(/stride: .*default/);
-    expect(JSON.parse((await fovea(['methods', 'occlusion', '--json'], folder)).stdout)).toMatchObject({ name: 'occlusion', signed: true });
+    expect(
+      JSON.parse((await fovea(['methods', 'occlusion', '--json'], folder)).stdout),
+    ).toMatchObject({ name: 'occlusion', signed: true });
   });
 });
 
@@ -67,11 +91,22 @@ describe('inspect', () => {
   test('says what the model is', async () => {
     const { code, stdout, stderr } = await fovea(['inspect', 'demo-cnn'], folder);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const text of ['fingerprint', '224', '32: airplane', 'opset', 'Conv', 'Feature maps', 'gradients      yes']) expect(stdout).toContain(text);
+    for (const text of [
+      'fingerprint',
+      '224',
+      '32: airplane',
+      'opset',
+      'Conv',
+      'Feature maps',
+      'gradients      yes',
+    ])
+      expect(stdout).toContain(text);
   });
 
   test('--json', async () => {
-    const described = JSON.parse((await fovea(['inspect', 'demo-cnn', '--json'], folder)).stdout) as Record<string, unknown>;
+    const described = JSON.parse(
+      (await fovea(['inspect', 'demo-cnn', '--json'], folder)).stdout,
+    ) as Record<string, unknown>;
     expect(described).toMatchObject({
       name: 'demo-cnn',
       classes: 32,
@@ -87,18 +122,40 @@ describe('iia', () => {
 
   test('maps for the class of each line, named after it', async () => {
     await mkdir(at('pictures'));
-    for (const name of ['one', 'two']) await copyFile(at(`${name}.png`), at('pictures', `${name}.png`));
+    for (const name of ['one', 'two'])
+      await copyFile(at(`${name}.png`), at('pictures', `${name}.png`));
     await list('# pictures and classes\none.png 3\r\n\ntwo.png\t0\none.png 0\n');
-    const { code, stdout, stderr } = await fovea(['iia', '--pics', 'pics.txt', '--images', 'pictures', '--out', 'iia', '--json', '--set', 'steps=2'], folder);
+    const { code, stdout, stderr } = await fovea(
+      [
+        'iia',
+        '--pics',
+        'pics.txt',
+        '--images',
+        'pictures',
+        '--out',
+        'iia',
+        '--json',
+        '--set',
+        'steps=2',
+      ],
+      folder,
+    );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const done = records(stdout) as unknown as { image: string; target: { index: number }; files: Record<string, string>; modelCalls: object }[];
+    const done = records(stdout) as unknown as {
+      image: string;
+      target: { index: number };
+      files: Record<string, string>;
+      modelCalls: object;
+    }[];
     expect(done.map(({ image, target }) => [image, target.index])).toEqual([
       [join('pictures', 'one.png'), 3],
       [join('pictures', 'two.png'), 0],
       [join('pictures', 'one.png'), 0],
     ]);
     expect(done.map(({ files }) => files.png)).toEqual(
-      ['one.iia.3-bicycle.png', 'two.iia.0-airplane.png', 'one.iia.0-airplane.png'].map((name) => join('iia', name)),
+      ['one.iia.3-bicycle.png', 'two.iia.0-airplane.png', 'one.iia.0-airplane.png'].map((name) =>
+        join('iia', name),
+      ),
     );
     expect(done[0].modelCalls).toEqual({ forward: 6, backward: 4 });
     for (const path of Object.values(done[0].files)) expect(existsSync(at(path))).toBe(true);
@@ -109,21 +166,35 @@ describe('iia', () => {
 
   test('one target for all, beside the list', async () => {
     await list('one.png 3\ntwo.png 0\n');
-    const { stdout } = await fovea(['iia', '--pics', 'pics.txt', '-t', '5', '--json', '--format', 'npy', '--set', 'steps=1'], folder);
-    expect(records(stdout).map(({ target }) => (target as { index: number }).index)).toEqual([5, 5]);
+    const { stdout } = await fovea(
+      ['iia', '--pics', 'pics.txt', '-t', '5', '--json', '--format', 'npy', '--set', 'steps=1'],
+      folder,
+    );
+    expect(records(stdout).map(({ target }) => (target as { index: number }).index)).toEqual([
+      5, 5,
+    ]);
   });
 
   test('lines that are wrong are named, the rest is done', async () => {
     await list('one.png 3\ntwo.png cat\nthree.png 1\n');
-    const { code, stdout, stderr } = await fovea(['iia', '--pics', 'pics.txt', '--json', '--set', 'steps=1'], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['iia', '--pics', 'pics.txt', '--json', '--set', 'steps=1'],
+      folder,
+    );
     expect(code).toBe(1);
-    expect(stderr).toContain('pics.txt, line 2: expected FILE CLASS, the class an index, not "two.png cat"');
+    expect(stderr).toContain(
+      'pics.txt, line 2: expected FILE CLASS, the class an index, not "two.png cat"',
+    );
     expect(stderr).toContain('three.png does not exist');
     expect(records(stdout)).toHaveLength(1);
   });
 
   test.each([
-    ['nowhere.txt', undefined, /nowhere.txt, the list of pictures, cannot be read: it does not exist/],
+    [
+      'nowhere.txt',
+      undefined,
+      /nowhere.txt, the list of pictures, cannot be read: it does not exist/,
+    ],
     ['pics.txt', '\n', /--pics pics.txt is empty: expected lines of FILE CLASS/],
     ['pics.txt', 'one.png 32\n', /target 32 is out of range: demo-cnn has 32 classes, 0 to 31/],
   ])('%s with %j is wrong usage', async (name, text, message) => {
@@ -144,14 +215,19 @@ describe('iassa', () => {
       width: 224,
       height: 224,
       channels: 1 as const,
-      data: Uint8Array.from({ length: 224 * 224 }, (_, i) => (i % 224 >= left && i % 224 < left + 60 ? 255 : 0)),
+      data: Uint8Array.from({ length: 224 * 224 }, (_, i) =>
+        i % 224 >= left && i % 224 < left + 60 ? 255 : 0,
+      ),
     });
     await writeFile(at('gt/one_0.png'), await encodePng(mask(20)));
     await writeFile(at('gt/one_1.png'), await encodePng(mask(120)));
   });
 
   test('maps for all, measures where there is a mask', async () => {
-    const { code, stdout, stderr } = await fovea(['iassa', '--query-path', '*.png', '--save-path', 'maps/', '--gt-path', 'gt', ...quick], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['iassa', '--query-path', '*.png', '--save-path', 'maps/', '--gt-path', 'gt', ...quick],
+      folder,
+    );
     expect(stderr).toBe('fovea: 1 of 2 pictures have no mask in gt: they are not measured\n');
     expect(stdout).toMatch(/measure +image level +pixel level/);
     expect(stdout).toContain('1 picture with a mask.');
@@ -159,7 +235,21 @@ describe('iassa', () => {
   });
 
   test('--json: the scores are part of the record, the averages come last', async () => {
-    const { stdout } = await fovea(['iassa', '--query-path', 'one.png', 'two.png', '--save-path', 'maps/', '--gt-path', 'gt', '--json', ...quick], folder);
+    const { stdout } = await fovea(
+      [
+        'iassa',
+        '--query-path',
+        'one.png',
+        'two.png',
+        '--save-path',
+        'maps/',
+        '--gt-path',
+        'gt',
+        '--json',
+        ...quick,
+      ],
+      folder,
+    );
     const [one, two, summary] = records(stdout);
     const names = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'];
     expect(Object.keys(one.scores as object)).toEqual(names);
@@ -169,15 +259,34 @@ describe('iassa', () => {
 
   test('a mask that does not fit is a failure of its picture', async () => {
     await mkdir(at('bad'));
-    await writeFile(at('bad/two.png'), await encodePng({ width: 10, height: 10, channels: 1, data: new Uint8Array(100) }));
-    const { code, stderr } = await fovea(['iassa', '--query-path', 'two.png', '--save-path', 'maps', '--gt-path', 'bad', '--quiet', ...quick], folder);
+    await writeFile(
+      at('bad/two.png'),
+      await encodePng({ width: 10, height: 10, channels: 1, data: new Uint8Array(100) }),
+    );
+    const { code, stderr } = await fovea(
+      [
+        'iassa',
+        '--query-path',
+        'two.png',
+        '--save-path',
+        'maps',
+        '--gt-path',
+        'bad',
+        '--quiet',
+        ...quick,
+      ],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain('10×10: expected the size of the picture, 224×224');
     expect(code).toBe(1);
   });
 
   test('a folder of masks that is not there is wrong usage', async () => {
-    const { code, stderr } = await fovea(['iassa', '--query-path', 'two.png', '--gt-path', 'nowhere', ...quick], folder);
+    const { code, stderr } = await fovea(
+      ['iassa', '--query-path', 'two.png', '--gt-path', 'nowhere', ...quick],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
     expect(code).toBe(2);
   });

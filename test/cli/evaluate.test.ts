@@ -22,7 +22,14 @@ const QUICK = [
   '--metrics',
   'deletion,iou',
 ];
-const scenes = (count: number) => ['evaluate', '--dataset', 'demo-scenes', '--limit', String(count), ...QUICK];
+const scenes = (count: number) => [
+  'evaluate',
+  '--dataset',
+  'demo-scenes',
+  '--limit',
+  String(count),
+  ...QUICK,
+];
 
 const textOf = (name: string) => readFile(join(folder, name), 'utf8');
 const linesOf = (text: string) => text.split('\n').slice(0, -1);
@@ -46,11 +53,23 @@ describe('evaluate', () => {
   test('scores, table, report: with the controls, and the class of the scene', async () => {
     const { code, stdout } = await fovea([...scenes(3), '--out', 'whole'], folder);
     expect(code).toBe(0);
-    for (const name of ['occlusion', 'random', 'centre', 'deletion ↓', 'iou ↑', 'mean rank', '3 pictures. Report: whole/report.html'])
+    for (const name of [
+      'occlusion',
+      'random',
+      'centre',
+      'deletion ↓',
+      'iou ↑',
+      'mean rank',
+      '3 pictures. Report: whole/report.html',
+    ])
       expect(stdout).toContain(name);
     expect(linesOf(await textOf('whole/scores.jsonl'))).toHaveLength(3 * 3 * 3);
     const summary = JSON.parse(await textOf('whole/summary.json'));
-    expect(summary).toMatchObject({ pictures: 3, problems: [], settings: { target: 'ground-truth', seed: 0 } });
+    expect(summary).toMatchObject({
+      pictures: 3,
+      problems: [],
+      settings: { target: 'ground-truth', seed: 0 },
+    });
     expect(summary.table).toHaveLength(6);
     expect((await stat(join(folder, 'whole/scores.parquet'))).size).toBeGreaterThan(500);
     expect(await textOf('whole/report.html')).toContain('centre (control)');
@@ -78,7 +97,9 @@ describe('evaluate', () => {
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys).toHaveLength(5 * 3 * 3);
     await fovea([...scenes(5), '--out', 'uninterrupted'], folder);
-    expect(linesOf(after).map(resultOf)).toEqual(linesOf(await textOf('uninterrupted/scores.jsonl')).map(resultOf));
+    expect(linesOf(after).map(resultOf)).toEqual(
+      linesOf(await textOf('uninterrupted/scores.jsonl')).map(resultOf),
+    );
   });
 
   test('Ctrl-C keeps what is done', async () => {
@@ -91,7 +112,10 @@ describe('evaluate', () => {
   });
 
   test('an earlier run is neither overwritten nor mixed up', async () => {
-    expect(await fovea([...scenes(3), '--out', 'whole'], folder)).toMatchObject({ code: 2, stderr: expect.stringContaining('add --resume') });
+    expect(await fovea([...scenes(3), '--out', 'whole'], folder)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('add --resume'),
+    });
     const other = await fovea([...scenes(3), '--out', 'whole', '--resume', '--seed', '7'], folder);
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('seed was 0, now 7') });
   });
@@ -99,14 +123,33 @@ describe('evaluate', () => {
   test('a corrupt picture is named and a failure, a missing mask is counted, the rest is done', async () => {
     await mkdir(join(folder, 'masks'), { recursive: true });
     await mkdir(join(folder, 'album'), { recursive: true });
-    for (const name of ['one', 'two']) await writeFile(join(folder, `album/${name}.png`), await readFile(join(folder, `${name}.png`)));
+    for (const name of ['one', 'two'])
+      await writeFile(
+        join(folder, `album/${name}.png`),
+        await readFile(join(folder, `${name}.png`)),
+      );
     await writeFile(join(folder, 'album/broken.jpg'), 'no picture');
     await writeFile(
       join(folder, 'masks/one.png'),
-      await encodePng({ width: 224, height: 224, channels: 1, data: new Uint8Array(224 * 224).fill(255, 0, 9000) }),
+      await encodePng({
+        width: 224,
+        height: 224,
+        channels: 1,
+        data: new Uint8Array(224 * 224).fill(255, 0, 9000),
+      }),
     );
     const { code, stderr, stdout } = await fovea(
-      ['evaluate', '--dataset', 'image-folder:album', '--data', 'masks=masks', ...QUICK, '--out', 'album-results', '--json'],
+      [
+        'evaluate',
+        '--dataset',
+        'image-folder:album',
+        '--data',
+        'masks=masks',
+        ...QUICK,
+        '--out',
+        'album-results',
+        '--json',
+      ],
       folder,
     );
     expect(code).toBe(1);
@@ -115,10 +158,14 @@ describe('evaluate', () => {
     expect(stderr).toContain('has no labels: the class that the model predicts is explained');
     const [last] = records(stdout).slice(-1);
     expect(last).toMatchObject({ summary: { pictures: 2 } });
-    expect(records(stdout).filter(({ metric, value }) => metric === 'iou' && value === null)).toHaveLength(3);
+    expect(
+      records(stdout).filter(({ metric, value }) => metric === 'iou' && value === null),
+    ).toHaveLength(3);
     const summary = JSON.parse(await textOf('album-results/summary.json'));
     expect(summary.problems).toMatchObject([{ kind: 'damaged', item: 'broken' }]);
-    expect(await textOf('album-results/report.html')).toContain('iou has no score for 1 of 2 pictures with any method');
+    expect(await textOf('album-results/report.html')).toContain(
+      'iou has no score for 1 of 2 pictures with any method',
+    );
   });
 
   test('a method that was asked for by name and cannot be run is a failure', async () => {
@@ -132,36 +179,91 @@ describe('evaluate', () => {
 
   test('a data set of which no picture could be scored', async () => {
     await mkdir(join(folder, 'classes/giraffe'), { recursive: true });
-    await writeFile(join(folder, 'classes/giraffe/one.png'), await readFile(join(folder, 'one.png')));
-    const { code, stderr } = await fovea(['evaluate', '--dataset', 'image-folder:classes', ...QUICK.slice(0, -1), 'deletion', '--out', 'unknown'], folder);
+    await writeFile(
+      join(folder, 'classes/giraffe/one.png'),
+      await readFile(join(folder, 'one.png')),
+    );
+    const { code, stderr } = await fovea(
+      [
+        'evaluate',
+        '--dataset',
+        'image-folder:classes',
+        ...QUICK.slice(0, -1),
+        'deletion',
+        '--out',
+        'unknown',
+      ],
+      folder,
+    );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/no picture of image-folder:classes was scored: .*use --target predicted\n$/);
+    expect(stderr).toMatch(
+      /no picture of image-folder:classes was scored: .*use --target predicted\n$/,
+    );
   });
 
   test('parts of the work, each on its own, then the report of all', async () => {
     for (const shard of ['1/2', '2/2']) {
-      const { code, stderr } = await fovea([...scenes(3), '--out', 'parts', '--shard', shard], folder);
+      const { code, stderr } = await fovea(
+        [...scenes(3), '--out', 'parts', '--shard', shard],
+        folder,
+      );
       expect(code).toBe(0);
-      expect(stderr).toContain(`part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? 2 : 1} pictures × 3 methods`);
+      expect(stderr).toContain(
+        `part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? 2 : 1} pictures × 3 methods`,
+      );
       expect(stderr).toContain('run the same without --shard and with --resume');
     }
-    const { code, stdout, stderr } = await fovea([...scenes(3), '--out', 'parts', '--resume'], folder);
+    const { code, stdout, stderr } = await fovea(
+      [...scenes(3), '--out', 'parts', '--resume'],
+      folder,
+    );
     expect(code).toBe(0);
     expect(stderr).toContain('18 are there already');
     expect(stdout).toContain('3 pictures. Report');
-    expect(JSON.parse(await textOf('parts/summary.json')).table).toEqual(JSON.parse(await textOf('whole/summary.json')).table);
+    expect(JSON.parse(await textOf('parts/summary.json')).table).toEqual(
+      JSON.parse(await textOf('whole/summary.json')).table,
+    );
   });
 
   test('the list of the IIA repository', async () => {
     await writeFile(join(folder, 'pics.txt'), 'one.png 29\ntwo.png 29\n');
-    const { code, stdout } = await fovea(['evaluate', '--pics', 'pics.txt', '--images', '.', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics'], folder);
+    const { code, stdout } = await fovea(
+      [
+        'evaluate',
+        '--pics',
+        'pics.txt',
+        '--images',
+        '.',
+        ...QUICK.slice(0, -1),
+        'deletion',
+        '--out',
+        'pics',
+      ],
+      folder,
+    );
     expect(code).toBe(0);
     expect(stdout).toContain('2 pictures. Report');
     const elsewhere = await fovea(
-      ['evaluate', '--pics', 'pics.txt', '--images', 'album', ...QUICK.slice(0, -1), 'deletion', '--out', 'pics', '--resume'],
+      [
+        'evaluate',
+        '--pics',
+        'pics.txt',
+        '--images',
+        'album',
+        ...QUICK.slice(0, -1),
+        'deletion',
+        '--out',
+        'pics',
+        '--resume',
+      ],
       folder,
     );
-    expect(elsewhere).toMatchObject({ code: 2, stderr: expect.stringContaining('settings of the data set was {"images":"."}, now {"images":"album"}') });
+    expect(elsewhere).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        'settings of the data set was {"images":"."}, now {"images":"album"}',
+      ),
+    });
   });
 
   test.each([
@@ -169,13 +271,28 @@ describe('evaluate', () => {
     [['--dataset', 'demo-scenes'], 'the data set is endless: say how many samples to take'],
     [['--dataset', 'coco:nowhere'], 'cannot be read: it does not exist'],
     [[], 'there is no data set: give --dataset KIND:PATH'],
-    [['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'delation'], 'unknown metric "delation"'],
-    [['--dataset', 'demo-scenes', '--limit', '1', '--data', 'colour=red'], 'demo-scenes has no option "colour"'],
-    [['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'all,delation'], 'unknown metric "delation"'],
-    [['--dataset', 'demo-scenes', '--limit', '1', '--methods', 'all,nonsense'], 'unknown method "nonsense"'],
+    [
+      ['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'delation'],
+      'unknown metric "delation"',
+    ],
+    [
+      ['--dataset', 'demo-scenes', '--limit', '1', '--data', 'colour=red'],
+      'demo-scenes has no option "colour"',
+    ],
+    [
+      ['--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'all,delation'],
+      'unknown metric "delation"',
+    ],
+    [
+      ['--dataset', 'demo-scenes', '--limit', '1', '--methods', 'all,nonsense'],
+      'unknown method "nonsense"',
+    ],
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'f1'], 'f1 needs masks'],
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'all,f1'], 'f1 needs masks'],
-    [['--dataset', 'image-folder:album', '--target', 'ground-truth'], 'has no labels: use --target predicted'],
+    [
+      ['--dataset', 'image-folder:album', '--target', 'ground-truth'],
+      'has no labels: use --target predicted',
+    ],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });
     const { code, stdout, stderr } = await fovea(['evaluate', ...args, '--out', 'wrong'], folder);
@@ -194,9 +311,29 @@ describe('evaluate', () => {
 describe('segmentation', () => {
   test('by the published protocol', async () => {
     const pictures = [{ id: 1, file_name: 'one.png', width: 224, height: 224 }];
-    const annotations = [{ image_id: 1, category_id: 1, segmentation: [[40, 40, 180, 40, 180, 180, 40, 180]], iscrowd: 0 }];
-    await writeFile(join(folder, 'instances.json'), JSON.stringify({ images: pictures, annotations, categories: [{ id: 1, name: 'kettle' }] }));
-    const { code } = await fovea(['segmentation', '--dataset', 'coco:instances.json', ...QUICK.slice(0, 6), '--out', 'segmentation'], folder);
+    const annotations = [
+      {
+        image_id: 1,
+        category_id: 1,
+        segmentation: [[40, 40, 180, 40, 180, 180, 40, 180]],
+        iscrowd: 0,
+      },
+    ];
+    await writeFile(
+      join(folder, 'instances.json'),
+      JSON.stringify({ images: pictures, annotations, categories: [{ id: 1, name: 'kettle' }] }),
+    );
+    const { code } = await fovea(
+      [
+        'segmentation',
+        '--dataset',
+        'coco:instances.json',
+        ...QUICK.slice(0, 6),
+        '--out',
+        'segmentation',
+      ],
+      folder,
+    );
     expect(code).toBe(0);
     const { metrics, settings } = JSON.parse(await textOf('segmentation/summary.json'));
     expect(metrics.map(({ key, level }: Record<string, string>) => [key, level])).toEqual([
@@ -208,7 +345,10 @@ describe('segmentation', () => {
     expect(settings).toMatchObject({
       target: 'predicted',
       dataset: {
-        protocol: expect.arrayContaining([expect.stringContaining('union of all annotations'), 'Settings of the data set: masks=union, crowd=include.']),
+        protocol: expect.arrayContaining([
+          expect.stringContaining('union of all annotations'),
+          'Settings of the data set: masks=union, crowd=include.',
+        ]),
       },
     });
   });

@@ -17,15 +17,32 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const at = (...parts: string[]) => join(folder, ...parts);
 const mapOf = async (path: string): Promise<Tensor> => decodeNpy(await readFile(at(path)), path);
-const manifestOf = async (path: string): Promise<Manifest> => JSON.parse(await readFile(at(path), 'utf8')) as Manifest;
+const manifestOf = async (path: string): Promise<Manifest> =>
+  JSON.parse(await readFile(at(path), 'utf8')) as Manifest;
 
 describe('files', () => {
   test('map, overlay and manifest of each picture and method', async () => {
-    const result = await fovea(['explain', 'one.png', 'two.png', '--method', 'random,occlusion', ...QUICK.slice(2), '--out', 'maps'], folder);
+    const result = await fovea(
+      [
+        'explain',
+        'one.png',
+        'two.png',
+        '--method',
+        'random,occlusion',
+        ...QUICK.slice(2),
+        '--out',
+        'maps',
+      ],
+      folder,
+    );
     expect(result).toMatchObject({ code: 0, stderr: '' });
     const methods = ['occlusion', 'random'];
     expect((await readdir(at('maps'))).sort()).toEqual(
-      ['one', 'two'].flatMap((stem) => methods.flatMap((method) => ['json', 'npy', 'png'].map((format) => `${stem}.${method}.${format}`))),
+      ['one', 'two'].flatMap((stem) =>
+        methods.flatMap((method) =>
+          ['json', 'npy', 'png'].map((format) => `${stem}.${method}.${format}`),
+        ),
+      ),
     );
     expect((await mapOf('maps/one.occlusion.npy')).shape).toEqual([224, 224]);
     const manifest = await manifestOf('maps/one.occlusion.json');
@@ -46,23 +63,42 @@ describe('files', () => {
     expect(height).toBe(224);
     await writeFile(at('wide.png'), await encodePng(wide));
     await fovea(['explain', 'wide.png', ...QUICK, '--out', 'maps'], folder);
-    expect(await readImageSize(at('maps/wide.occlusion.png'))).toMatchObject({ width: 224, height: 100 });
+    expect(await readImageSize(at('maps/wide.occlusion.png'))).toMatchObject({
+      width: 224,
+      height: 100,
+    });
     expect((await mapOf('maps/wide.occlusion.npy')).shape).toEqual([224, 224]);
   });
 
   test('the top superpixels of LIME as a picture: they in colour, all else dim and grey', async () => {
-    const quick = ['--set', 'lime.N=20', '--set', 'lime.segmentation=slic', '--set', 'lime.segments=9', '--set', 'lime.top=2'];
-    const { code, stdout } = await fovea(['explain', 'one.png', '--method', 'lime', ...quick, '--out', 'lime', '--json'], folder);
+    const quick = [
+      '--set',
+      'lime.N=20',
+      '--set',
+      'lime.segmentation=slic',
+      '--set',
+      'lime.segments=9',
+      '--set',
+      'lime.top=2',
+    ];
+    const { code, stdout } = await fovea(
+      ['explain', 'one.png', '--method', 'lime', ...quick, '--out', 'lime', '--json'],
+      folder,
+    );
     expect(code).toBe(0);
     const [{ files }] = records(stdout);
     expect(files).toMatchObject({ top: join('lime', 'one.lime.top.png') });
-    const [shown, whole] = [await readImage(at('lime/one.lime.top.png')), await readImage(at('one.png'))];
+    const [shown, whole] = [
+      await readImage(at('lime/one.lime.top.png')),
+      await readImage(at('one.png')),
+    ];
     let [kept, dim] = [0, 0];
     const pixels = whole.data.length / 3;
     for (let i = 0; i < pixels; i++) {
       const [own, now] = [whole, shown].map(({ data }) => data.subarray(3 * i, 3 * i + 3));
       if (own.every((value, c) => value === now[c])) kept++;
-      else if (now[0] === now[1] && now[1] === now[2] && now[0] <= 0.3 * Math.max(...own) + 1) dim++;
+      else if (now[0] === now[1] && now[1] === now[2] && now[0] <= 0.3 * Math.max(...own) + 1)
+        dim++;
     }
     expect(kept / pixels).toBeGreaterThan(0.1);
     expect(kept / pixels).toBeLessThan(0.5);
@@ -70,17 +106,27 @@ describe('files', () => {
   });
 
   test('several targets put the class index into the names', async () => {
-    const { code, stdout } = await fovea(['explain', 'one.png', ...QUICK, '--target', 'top:3', '--out', 'top', '--json'], folder);
+    const { code, stdout } = await fovea(
+      ['explain', 'one.png', ...QUICK, '--target', 'top:3', '--out', 'top', '--json'],
+      folder,
+    );
     expect(code).toBe(0);
     const indices = records(stdout).map(({ target }) => (target as { index: number }).index);
     expect(new Set(indices).size).toBe(3);
     expect((await readdir(at('top'))).sort()).toEqual(
-      indices.flatMap((index) => ['json', 'npy', 'png'].map((format) => `one.occlusion.${index}.${format}`)).sort(),
+      indices
+        .flatMap((index) =>
+          ['json', 'npy', 'png'].map((format) => `one.occlusion.${index}.${format}`),
+        )
+        .sort(),
     );
   });
 
   test('--format chooses the files, --quiet says nothing', async () => {
-    const result = await fovea(['explain', 'one.png', ...QUICK, '--format', 'npy', '--out', 'raw', '--quiet'], folder);
+    const result = await fovea(
+      ['explain', 'one.png', ...QUICK, '--format', 'npy', '--out', 'raw', '--quiet'],
+      folder,
+    );
     expect(result).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(await readdir(at('raw'))).toEqual(['one.occlusion.npy']);
   });
@@ -88,10 +134,17 @@ describe('files', () => {
   test('inputs of one name do not overwrite each other', async () => {
     await mkdir(at('again'), { recursive: true });
     await cp(at('two.png'), at('again', 'one.png'));
-    const { code, stderr } = await fovea(['explain', 'one.png', 'again', ...QUICK, '--format', 'json', '--out', 'same'], folder);
+    const { code, stderr } = await fovea(
+      ['explain', 'one.png', 'again', ...QUICK, '--format', 'json', '--out', 'same'],
+      folder,
+    );
     expect(code).toBe(0);
     expect(stderr).toContain('same name');
-    expect((await readdir(at('same'), { recursive: true })).sort()).toEqual(['again', join('again', 'one.occlusion.json'), 'one.occlusion.json']);
+    expect((await readdir(at('same'), { recursive: true })).sort()).toEqual([
+      'again',
+      join('again', 'one.occlusion.json'),
+      'one.occlusion.json',
+    ]);
   });
 });
 
@@ -101,33 +154,65 @@ describe('inputs', () => {
     await cp(at('one.png'), at('album/p10.png'));
     await cp(at('two.png'), at('album/deep/p9.png'));
     await writeFile(at('album/readme.txt'), 'no picture');
-    const folderRun = await fovea(['explain', 'album', '--method', 'random', '--out', 'a', '--json'], folder);
-    expect(records(folderRun.stdout).map(({ image }) => image)).toEqual([join('album', 'deep', 'p9.png'), join('album', 'p10.png')]);
-    const pattern = await fovea(['explain', 'album/**/*.png', '--method', 'random', '--out', 'b', '--json'], folder);
+    const folderRun = await fovea(
+      ['explain', 'album', '--method', 'random', '--out', 'a', '--json'],
+      folder,
+    );
+    expect(records(folderRun.stdout).map(({ image }) => image)).toEqual([
+      join('album', 'deep', 'p9.png'),
+      join('album', 'p10.png'),
+    ]);
+    const pattern = await fovea(
+      ['explain', 'album/**/*.png', '--method', 'random', '--out', 'b', '--json'],
+      folder,
+    );
     expect(records(pattern.stdout)).toHaveLength(2);
   });
 
   test('a preprocessed tensor gives the map of its picture, and an overlay', async () => {
     await fovea(['explain', 'one.png', ...QUICK, '--out', 'maps'], folder);
     const { preprocessing } = await manifestOf('maps/one.occlusion.json');
-    await writeFile(at('ready.npy'), encodeNpy(preprocess(await readImage(at('one.png')), preprocessing)));
+    await writeFile(
+      at('ready.npy'),
+      encodeNpy(preprocess(await readImage(at('one.png')), preprocessing)),
+    );
     const { code } = await fovea(['explain', 'ready.npy', ...QUICK, '--out', 'maps'], folder);
     expect(code).toBe(0);
-    expect((await mapOf('maps/ready.occlusion.npy')).data).toEqual((await mapOf('maps/one.occlusion.npy')).data);
-    expect(await readFile(at('maps/ready.occlusion.png'))).toEqual(await readFile(at('maps/one.occlusion.png')));
+    expect((await mapOf('maps/ready.occlusion.npy')).data).toEqual(
+      (await mapOf('maps/one.occlusion.npy')).data,
+    );
+    expect(await readFile(at('maps/ready.occlusion.png'))).toEqual(
+      await readFile(at('maps/one.occlusion.png')),
+    );
   });
 
   test('a class by index and by label', async () => {
-    const byLabel = await fovea(['explain', 'one.png', ...QUICK, '--target', 'Soccer Ball', '--out', 'maps', '--json'], folder);
+    const byLabel = await fovea(
+      ['explain', 'one.png', ...QUICK, '--target', 'Soccer Ball', '--out', 'maps', '--json'],
+      folder,
+    );
     expect(records(byLabel.stdout)[0].target).toMatchObject({ index: 27, label: 'soccer ball' });
-    const byIndex = await fovea(['explain', 'one.png', ...QUICK, '--target', '27', '--out', 'maps', '--json'], folder);
+    const byIndex = await fovea(
+      ['explain', 'one.png', ...QUICK, '--target', '27', '--out', 'maps', '--json'],
+      folder,
+    );
     expect(records(byIndex.stdout)[0].target).toEqual(records(byLabel.stdout)[0].target);
   });
 });
 
 test('--json: one object a line on stdout, and nothing else', async () => {
   const { stdout, stderr } = await fovea(
-    ['explain', 'one.png', 'two.png', '--method', 'random,occlusion', ...QUICK.slice(2), '--out', 'maps', '--json'],
+    [
+      'explain',
+      'one.png',
+      'two.png',
+      '--method',
+      'random,occlusion',
+      ...QUICK.slice(2),
+      '--out',
+      'maps',
+      '--json',
+    ],
     folder,
   );
   expect(stderr).toBe('');
@@ -138,11 +223,28 @@ test('--json: one object a line on stdout, and nothing else', async () => {
     ['two.png', 'random'],
     ['two.png', 'occlusion'],
   ]);
-  expect(Object.keys(lines[0])).toEqual(['image', 'model', 'method', 'target', 'files', 'seconds', 'modelCalls', 'extras']);
+  expect(Object.keys(lines[0])).toEqual([
+    'image',
+    'model',
+    'method',
+    'target',
+    'files',
+    'seconds',
+    'modelCalls',
+    'extras',
+  ]);
   expect(lines[1]).toMatchObject({
     model: 'demo-cnn',
-    target: { index: expect.any(Number), label: expect.any(String), probability: expect.any(Number) },
-    files: { npy: join('maps', 'one.occlusion.npy'), png: join('maps', 'one.occlusion.png'), json: join('maps', 'one.occlusion.json') },
+    target: {
+      index: expect.any(Number),
+      label: expect.any(String),
+      probability: expect.any(Number),
+    },
+    files: {
+      npy: join('maps', 'one.occlusion.npy'),
+      png: join('maps', 'one.occlusion.png'),
+      json: join('maps', 'one.occlusion.json'),
+    },
     seconds: expect.any(Number),
     modelCalls: { forward: 17, backward: 0 },
   });
@@ -169,19 +271,31 @@ describe('the same request gives the same result', () => {
   ];
 
   test('two runs write identical files', async () => {
-    for (const out of ['first', 'second']) expect((await fovea([...args, '--out', out], folder)).code).toBe(0);
+    for (const out of ['first', 'second'])
+      expect((await fovea([...args, '--out', out], folder)).code).toBe(0);
     const names = await readdir(at('first'));
     expect(names).toHaveLength(12);
-    for (const name of names) expect(await readFile(at('first', name)), name).toEqual(await readFile(at('second', name)));
+    for (const name of names)
+      expect(await readFile(at('first', name)), name).toEqual(await readFile(at('second', name)));
   });
 
   test('the batch size changes no map by more than 1e-6 of its range', async () => {
-    for (const size of ['1', '7', '64']) expect((await fovea([...args, '--batch-size', size, '--format', 'npy', '--out', `b${size}`], folder)).code).toBe(0);
+    for (const size of ['1', '7', '64'])
+      expect(
+        (
+          await fovea(
+            [...args, '--batch-size', size, '--format', 'npy', '--out', `b${size}`],
+            folder,
+          )
+        ).code,
+      ).toBe(0);
     for (const name of await readdir(at('b1'))) {
       const { data } = await mapOf(join('b1', name));
       const scale = Math.max(...data.map(Math.abs));
       for (const other of ['b7', 'b64']) {
-        const difference = (await mapOf(join(other, name))).data.map((value, i) => Math.abs(value - data[i]));
+        const difference = (await mapOf(join(other, name))).data.map((value, i) =>
+          Math.abs(value - data[i]),
+        );
         expect(Math.max(...difference) / scale, `${other}/${name}`).toBeLessThan(1e-6);
       }
     }
@@ -189,7 +303,23 @@ describe('the same request gives the same result', () => {
 
   test('another seed gives another RISE map', async () => {
     const map = async (seed: string) => {
-      await fovea(['explain', 'one.png', '--method', 'rise', '--set', 'rise.N=20', '--seed', seed, '--format', 'npy', '--out', `seed${seed}`], folder);
+      await fovea(
+        [
+          'explain',
+          'one.png',
+          '--method',
+          'rise',
+          '--set',
+          'rise.N=20',
+          '--seed',
+          seed,
+          '--format',
+          'npy',
+          '--out',
+          `seed${seed}`,
+        ],
+        folder,
+      );
       return (await mapOf(`seed${seed}/one.rise.npy`)).data;
     };
     expect(await map('1')).not.toEqual(await map('2'));

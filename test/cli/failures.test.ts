@@ -14,7 +14,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const at = (...parts: string[]) => join(folder, ...parts);
 
-/** The first bytes of a PNG file of this size: signature, IHDR and the start of its data, with right checksums. */
+/**
+ * The first bytes of a PNG file of this size: signature, IHDR and the start of its data, with right
+ * checksums.
+ */
 function hugePng(side: number): Buffer {
   const crc = (bytes: Buffer): number => {
     let c = 0xffffffff;
@@ -55,12 +58,19 @@ describe('a picture that cannot be explained: named in one sentence, the others 
     ['empty.png', async () => ''],
     ['huge.png', async () => hugePng(30_000)],
     ['wrong-shape.npy', async () => encodeNpy(tensor([1, 3, 8, 8]))],
-    ['nan.npy', async () => encodeNpy(tensor([1, 3, 224, 224], new Float32Array(3 * 224 * 224).fill(Number.NaN)))],
+    [
+      'nan.npy',
+      async () =>
+        encodeNpy(tensor([1, 3, 224, 224], new Float32Array(3 * 224 * 224).fill(Number.NaN))),
+    ],
     ['text.npy', async () => 'no array'],
   ];
   test.each(bad)('%s', async (name, bytes) => {
     await writeFile(at(name), await bytes());
-    const { code, stdout, stderr } = await fovea(['explain', name, 'good.png', ...QUICK, '--out', 'out', '--json'], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['explain', name, 'good.png', ...QUICK, '--out', 'out', '--json'],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain(name);
     expect(stderr).not.toContain('internal');
@@ -69,7 +79,10 @@ describe('a picture that cannot be explained: named in one sentence, the others 
   });
 
   test('a path and a pattern that name nothing', async () => {
-    const { code, stdout, stderr } = await fovea(['explain', 'missing.png', '*.bmp', 'good.png', ...QUICK, '--out', 'out', '--json'], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['explain', 'missing.png', '*.bmp', 'good.png', ...QUICK, '--out', 'out', '--json'],
+      folder,
+    );
     expect(stderr).toBe('fovea: missing.png does not exist\nfovea: *.bmp matches no file\n');
     expect(records(stdout)).toHaveLength(1);
     expect(code).toBe(1);
@@ -92,7 +105,10 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
     [['--batch-size', '0'], 'an integer of at least 1'],
     [['--metod', 'rise'], "unknown option '--metod' (Did you mean --method?)"],
   ])('%j', async (args, message) => {
-    const { code, stdout, stderr } = await fovea(['explain', 'good.png', '--out', 'none', ...args], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['explain', 'good.png', '--out', 'none', ...args],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain(message);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -114,7 +130,10 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
 
 describe('a model that cannot be loaded: one sentence, exit code 1', () => {
   test('a file that does not exist', async () => {
-    const { code, stderr } = await fovea(['explain', 'good.png', '--model', 'missing.onnx', '--out', 'out'], folder);
+    const { code, stderr } = await fovea(
+      ['explain', 'good.png', '--model', 'missing.onnx', '--out', 'out'],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain('missing.onnx');
     expect(code).toBeGreaterThan(0);
@@ -122,7 +141,8 @@ describe('a model that cannot be loaded: one sentence, exit code 1', () => {
 
   test.each(['half', 'text', 'empty'])('%s of an .onnx file', async (kind) => {
     const whole = await readFile(new URL('../../demo/models/demo-cnn.onnx', import.meta.url));
-    const bytes = { half: whole.subarray(0, whole.length / 2), text: 'no model', empty: '' }[kind] ?? '';
+    const bytes =
+      { half: whole.subarray(0, whole.length / 2), text: 'no model', empty: '' }[kind] ?? '';
     await writeFile(at(`${kind}.onnx`), bytes);
     for (const args of [
       ['explain', 'good.png', '--model', `${kind}.onnx`, '--out', 'out'],
@@ -139,25 +159,52 @@ describe('a model that cannot be loaded: one sentence, exit code 1', () => {
 describe('results that cannot be written', () => {
   test('a folder below a file', async () => {
     await writeFile(at('file.txt'), '');
-    const { code, stderr } = await fovea(['explain', 'good.png', ...QUICK, '--out', 'file.txt/maps'], folder);
-    expect(stderr).toBe(`fovea: cannot write ${join('file.txt', 'maps')}: a part of the path is a file, not a folder\n`);
+    const { code, stderr } = await fovea(
+      ['explain', 'good.png', ...QUICK, '--out', 'file.txt/maps'],
+      folder,
+    );
+    expect(stderr).toBe(
+      `fovea: cannot write ${join('file.txt', 'maps')}: a part of the path is a file, not a folder\n`,
+    );
     expect(code).toBe(1);
   });
 
   test('a folder where one result should be: that one fails, the others are done', async () => {
     await mkdir(at('taken/good.occlusion.png'), { recursive: true });
-    const { code, stdout, stderr } = await fovea(['explain', 'good.png', 'fine.png', ...QUICK, '--out', 'taken', '--json'], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['explain', 'good.png', 'fine.png', ...QUICK, '--out', 'taken', '--json'],
+      folder,
+    );
     expect(stderr).toMatch(ONE_LINE);
-    expect(stderr).toContain(`cannot write ${join('taken', 'good.occlusion.png')}: a folder stands in its place`);
+    expect(stderr).toContain(
+      `cannot write ${join('taken', 'good.occlusion.png')}: a folder stands in its place`,
+    );
     expect(records(stdout).map(({ image }) => image)).toEqual(['fine.png']);
     expect(code).toBe(1);
   });
 
   test('a full disk', async (context) => {
     await mkdir(at('full'), { recursive: true });
-    const script = 'mount -t tmpfs -o size=64k tmpfs full && node="$1" && shift && "$node" "$@"; code=$?; ls -A full >&2; exit $code';
-    const args = ['-rm', 'sh', '-c', script, 'sh', process.execPath, CLI, 'explain', 'good.png', 'fine.png', ...QUICK, '--out', 'full'];
-    const mountable = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs tmpfs full'], { cwd: folder });
+    const script =
+      'mount -t tmpfs -o size=64k tmpfs full && node="$1" && shift && "$node" "$@"; code=$?; ls -A full >&2; exit $code';
+    const args = [
+      '-rm',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      process.execPath,
+      CLI,
+      'explain',
+      'good.png',
+      'fine.png',
+      ...QUICK,
+      '--out',
+      'full',
+    ];
+    const mountable = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs tmpfs full'], {
+      cwd: folder,
+    });
     if (mountable.status !== 0) return context.skip('no small file system can be mounted here');
     const { status, stderr } = spawnSync('unshare', args, { cwd: folder, encoding: 'utf8' });
     expect(stderr.trim().split('\n')).toEqual([
@@ -172,7 +219,20 @@ describe('results that cannot be written', () => {
       process: child,
       finished,
       seen,
-    } = start(['explain', 'good.png', '--method', 'random,rise', '--set', 'rise.N=1000000', '--out', 'pipe', '--json'], folder);
+    } = start(
+      [
+        'explain',
+        'good.png',
+        '--method',
+        'random,rise',
+        '--set',
+        'rise.N=1000000',
+        '--out',
+        'pipe',
+        '--json',
+      ],
+      folder,
+    );
     await seen('"random"');
     child.stdout?.destroy();
     child.kill('SIGINT');
@@ -184,28 +244,60 @@ describe('results that cannot be written', () => {
 });
 
 describe('Ctrl-C and SIGTERM', () => {
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s keeps what is finished, says how much, exits with 130', async (signal) => {
-    const out = `kept-${signal}`;
-    const {
-      process: child,
-      finished,
-      seen,
-    } = start(['explain', 'good.png', 'fine.png', '--method', 'random,rise', '--set', 'rise.N=1000000', '--out', out, '--json'], folder);
-    await seen('"random"');
-    child.kill(signal);
-    const { code, stdout, stderr } = await finished;
-    expect(stderr).toBe(`fovea: interrupted: 1 finished result is kept in ${out}\n`);
-    expect(records(stdout)).toHaveLength(1);
-    expect((await readdir(at(out))).sort()).toEqual(['good.random.json', 'good.random.npy', 'good.random.png']);
-    expect(code).toBe(130);
-  });
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    '%s keeps what is finished, says how much, exits with 130',
+    async (signal) => {
+      const out = `kept-${signal}`;
+      const {
+        process: child,
+        finished,
+        seen,
+      } = start(
+        [
+          'explain',
+          'good.png',
+          'fine.png',
+          '--method',
+          'random,rise',
+          '--set',
+          'rise.N=1000000',
+          '--out',
+          out,
+          '--json',
+        ],
+        folder,
+      );
+      await seen('"random"');
+      child.kill(signal);
+      const { code, stdout, stderr } = await finished;
+      expect(stderr).toBe(`fovea: interrupted: 1 finished result is kept in ${out}\n`);
+      expect(records(stdout)).toHaveLength(1);
+      expect((await readdir(at(out))).sort()).toEqual([
+        'good.random.json',
+        'good.random.npy',
+        'good.random.png',
+      ]);
+      expect(code).toBe(130);
+    },
+  );
 
   test('with the table, the finished results are printed', async () => {
     const { process: child, finished } = start(
-      ['explain', 'good.png', 'fine.png', '--method', 'random,rise', '--set', 'rise.N=1000000', '--out', 'table'],
+      [
+        'explain',
+        'good.png',
+        'fine.png',
+        '--method',
+        'random,rise',
+        '--set',
+        'rise.N=1000000',
+        '--out',
+        'table',
+      ],
       folder,
     );
-    const written = async () => (await readdir(at('table')).catch(() => [] as string[])).includes('good.random.json');
+    const written = async () =>
+      (await readdir(at('table')).catch(() => [] as string[])).includes('good.random.json');
     while (!(await written())) await new Promise((resolve) => setTimeout(resolve, 50));
     await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill('SIGINT');

@@ -16,11 +16,22 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   const first = await fovea(['sag', 'one.png', ...QUICK_SAG, '--out', 'graphs'], folder);
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect((await readdir(join(folder, 'graphs'))).sort()).toEqual([
-    ...['one.sag.dot', 'one.sag.graph.png', 'one.sag.json', 'one.sag.npy', 'one.sag.png', 'one.sag.svg'],
+    ...[
+      'one.sag.dot',
+      'one.sag.graph.png',
+      'one.sag.json',
+      'one.sag.npy',
+      'one.sag.png',
+      'one.sag.svg',
+    ],
     ...['sag-run.json', 'sag-statistics.json'],
   ]);
-  expect((await readImageSize(join(folder, 'graphs/one.sag.graph.png'))).width).toBeGreaterThan(400);
-  expect(await readFile(join(folder, 'graphs/one.sag.svg'), 'utf8')).toMatch(/^<svg .*data:image\/jpeg;base64/s);
+  expect((await readImageSize(join(folder, 'graphs/one.sag.graph.png'))).width).toBeGreaterThan(
+    400,
+  );
+  expect(await readFile(join(folder, 'graphs/one.sag.svg'), 'utf8')).toMatch(
+    /^<svg .*data:image\/jpeg;base64/s,
+  );
   const { extras } = JSON.parse(await readFile(join(folder, 'graphs/one.sag.json'), 'utf8'));
   expect(extras.sag.version).toBe(1);
   expect(first.stdout).toContain(extras.sag.formula);
@@ -32,15 +43,33 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   expect(lines.map(({ image }) => image)).toEqual(['two.png', undefined]);
   expect(lines[1].statistics?.pictures).toBe(2);
 
-  const other = await fovea(['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs'], folder);
+  const other = await fovea(
+    ['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs'],
+    folder,
+  );
   expect(other).toMatchObject({ code: 0, stderr: '' });
 });
 
 test('fovea alternates varies the salient region and tells the accuracy', async () => {
-  const args = ['alternates', 'one.png', '--method', 'occlusion', '--set', 'window=56', '--set', 'stride=56', '--shares', '50,90', '--candidates', '4'];
+  const args = [
+    'alternates',
+    'one.png',
+    '--method',
+    'occlusion',
+    '--set',
+    'window=56',
+    '--set',
+    'stride=56',
+    '--shares',
+    '50,90',
+    '--candidates',
+    '4',
+  ];
   const { code, stdout } = await fovea([...args, '--out', 'alt', '--json'], folder);
   expect(code).toBe(0);
-  const [result, summary] = records(stdout) as { accuracy: { share: number; candidates: number; accuracy: number }[] }[];
+  const [result, summary] = records(stdout) as {
+    accuracy: { share: number; candidates: number; accuracy: number }[];
+  }[];
   expect(result.accuracy.map(({ share, candidates }) => [share, candidates])).toEqual([
     [0.5, 4],
     [0.9, 4],

@@ -11,16 +11,35 @@ beforeAll(async () => {
   folder = await folderOfScenes(['one']);
   await copyFile(`${DEMO}.onnx`, join(folder, 'cropping.onnx'));
   const { labels, input } = JSON.parse(await readFile(`${DEMO}.json`, 'utf8'));
-  await writeFile(join(folder, 'cropping.json'), JSON.stringify({ labels, input: { ...input, resize: 'crop', shorterSide: 256 } }));
+  await writeFile(
+    join(folder, 'cropping.json'),
+    JSON.stringify({ labels, input: { ...input, resize: 'crop', shorterSide: 256 } }),
+  );
   // The object is the rim that a crop would cut off.
-  const annotations = [{ image_id: 1, category_id: 1, segmentation: [[0, 0, 12, 0, 12, 224, 0, 224]], iscrowd: 0 }];
+  const annotations = [
+    { image_id: 1, category_id: 1, segmentation: [[0, 0, 12, 0, 12, 224, 0, 224]], iscrowd: 0 },
+  ];
   const images = [{ id: 1, file_name: 'one.png', width: 224, height: 224 }];
-  await writeFile(join(folder, 'instances.json'), JSON.stringify({ images, annotations, categories: [{ id: 1, name: 'kettle' }] }));
+  await writeFile(
+    join(folder, 'instances.json'),
+    JSON.stringify({ images, annotations, categories: [{ id: 1, name: 'kettle' }] }),
+  );
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function summaryOf(out: string, more: readonly string[]) {
-  const args = ['segmentation', '--dataset', 'coco:instances.json', '--model', 'cropping.onnx', '--methods', 'centre', '--out', out, ...more];
+  const args = [
+    'segmentation',
+    '--dataset',
+    'coco:instances.json',
+    '--model',
+    'cropping.onnx',
+    '--methods',
+    'centre',
+    '--out',
+    out,
+    ...more,
+  ];
   expect(await fovea(args, folder)).toMatchObject({ code: 0 });
   return JSON.parse(await readFile(join(folder, out, 'summary.json'), 'utf8'));
 }
@@ -44,7 +63,17 @@ test('unless resize is given', async () => {
 
 test('what was assumed of a model without preprocessing is said as ever', async () => {
   await copyFile(`${DEMO}.onnx`, join(folder, 'bare.onnx'));
-  const args = ['segmentation', '--dataset', 'coco:instances.json', '--model', 'bare.onnx', '--methods', 'centre', '--out', 'bare'];
+  const args = [
+    'segmentation',
+    '--dataset',
+    'coco:instances.json',
+    '--model',
+    'bare.onnx',
+    '--methods',
+    'centre',
+    '--out',
+    'bare',
+  ];
   const { stderr } = await fovea(args, folder);
   expect(stderr).toContain('no mean and std are given beside the model');
 });

@@ -1,5 +1,12 @@
 import { type ExecFileException, execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,12 +34,37 @@ const specifierOf = (subpath: string) => `fovea${subpath.slice(1)}`;
 
 /** What a user finds behind each entry, whatever else is there. */
 const PROMISED: Readonly<Record<string, readonly string[]>> = {
-  fovea: ['explain', 'explainAll', 'methods', 'defineMethod', 'createFunctionModel', 'createOnnxModel', 'createRandom', 'FoveaError', 'VERSION'],
-  'fovea/node': ['loadModel', 'readImage', 'explain', 'explainAll', 'encodePng', 'createNodeRuntime', 'VERSION'],
+  fovea: [
+    'explain',
+    'explainAll',
+    'methods',
+    'defineMethod',
+    'createFunctionModel',
+    'createOnnxModel',
+    'createRandom',
+    'FoveaError',
+    'VERSION',
+  ],
+  'fovea/node': [
+    'loadModel',
+    'readImage',
+    'explain',
+    'explainAll',
+    'encodePng',
+    'createNodeRuntime',
+    'VERSION',
+  ],
   'fovea/web': ['loadModel', 'readImage', 'explain', 'explainAll', 'createWebRuntime', 'VERSION'],
   'fovea/tensor': ['tensor', 'createRandom', 'encodeNpy', 'decodeNpy'],
   'fovea/image': ['image', 'resizeImage'],
-  'fovea/autodiff': ['gradientModel', 'gradientGraph', 'gradientRules', 'prepareGraph', 'rule', 'refused'],
+  'fovea/autodiff': [
+    'gradientModel',
+    'gradientGraph',
+    'gradientRules',
+    'prepareGraph',
+    'rule',
+    'refused',
+  ],
   'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
   'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
   'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
@@ -44,7 +76,10 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
   'fovea/demo': ['createScene', 'classNames'],
 };
 
-/** A program as a user of the package writes it: every entry, a model of their own, types in and out. */
+/**
+ * A program as a user of the package writes it: every entry, a model of their own, types in and
+ * out.
+ */
 const USER_PROGRAM = `import { createFunctionModel, explain, type Explanation, type Model, type Tensor } from 'fovea';
 import { type GradientModel, gradientModel } from 'fovea/autodiff';
 import { type Benchmark, runBenchmark } from 'fovea/benchmark';
@@ -81,8 +116,12 @@ explain({} as Model, {} as Image, { target: [] });
 /** Runs a program to its end; never rejects. */
 function run(file: string, args: readonly string[], cwd: string): Promise<Finished> {
   return new Promise((resolve) => {
-    execFile(file, [...args], { cwd, maxBuffer: 2 ** 26 }, (error: ExecFileException | null, stdout, stderr) =>
-      resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
+    execFile(
+      file,
+      [...args],
+      { cwd, maxBuffer: 2 ** 26 },
+      (error: ExecFileException | null, stdout, stderr) =>
+        resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr }),
     );
   });
 }
@@ -100,7 +139,9 @@ function filesBelow(folder: string): string[] {
 
 /** Import statements of the code blocks of a page. */
 function importStatements(markdown: string): string[] {
-  const blocks = [...markdown.matchAll(/```(?:ts|js|typescript|javascript|mjs)\n([\s\S]*?)```/g)].map(([, code]) => code);
+  const blocks = [
+    ...markdown.matchAll(/```(?:ts|js|typescript|javascript|mjs)\n([\s\S]*?)```/g),
+  ].map(([, code]) => code);
   return blocks.flatMap((code) => code.match(/^import [^;]*? from 'fovea[^']*';?$/gm) ?? []);
 }
 
@@ -117,13 +158,22 @@ describe('the packed package', () => {
   let installed: string;
 
   beforeAll(async () => {
-    if (!existsSync(join(ROOT, manifest.exports['.']))) throw new Error('dist is missing: run npm run build first');
-    const packed = await run('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], ROOT);
+    if (!existsSync(join(ROOT, manifest.exports['.'])))
+      throw new Error('dist is missing: run npm run build first');
+    const packed = await run(
+      'npm',
+      ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder],
+      ROOT,
+    );
     expect(packed.code, packed.stderr).toBe(0);
     const modules = join(folder, 'node_modules');
     installed = join(modules, 'fovea');
     mkdirSync(installed, { recursive: true });
-    const unpacked = await run('tar', ['-xzf', join(folder, `fovea-${VERSION}.tgz`), '-C', installed, '--strip-components=1'], folder);
+    const unpacked = await run(
+      'tar',
+      ['-xzf', join(folder, `fovea-${VERSION}.tgz`), '-C', installed, '--strip-components=1'],
+      folder,
+    );
     expect(unpacked.code, unpacked.stderr).toBe(0);
     files = filesBelow(installed);
     for (const name of Object.keys(manifest.dependencies)) {
@@ -134,17 +184,32 @@ describe('the packed package', () => {
   });
 
   it('holds the build, the embedded models, licence, changelog and README', () => {
-    const models = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'].flatMap((name) => [`dist/demo/models/${name}.onnx`, `dist/demo/models/${name}.json`]);
+    const models = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'].flatMap((name) => [
+      `dist/demo/models/${name}.onnx`,
+      `dist/demo/models/${name}.json`,
+    ]);
     const entries = Object.values(manifest.exports).map((path) => path.replace(/^\.\//, ''));
-    const types = entries.filter((path) => path.endsWith('.js')).map((path) => path.replace(/js$/, 'd.ts'));
+    const types = entries
+      .filter((path) => path.endsWith('.js'))
+      .map((path) => path.replace(/js$/, 'd.ts'));
     const expected = ['README.md', 'LICENSE', 'CHANGELOG.md', ...entries, ...types, ...models];
     expect(expected.filter((path) => !files.includes(path))).toEqual([]);
   });
 
   it('holds no tests, fixtures, sources or source maps', () => {
-    expect(files.filter((path) => /\.test\.|(^|\/)(fixtures|test|bench|scripts)\/|\.map$|(?<!\.d)\.ts$/.test(path))).toEqual([]);
-    const texts = files.filter((path) => /\.(js|mjs|ts|json|md)$/.test(path)).map((path) => [path, readFileSync(join(installed, path), 'utf8')]);
-    expect(texts.filter(([, text]) => text.includes('sourceMappingURL') || text.includes(ROOT)).map(([path]) => path)).toEqual([]);
+    expect(
+      files.filter((path) =>
+        /\.test\.|(^|\/)(fixtures|test|bench|scripts)\/|\.map$|(?<!\.d)\.ts$/.test(path),
+      ),
+    ).toEqual([]);
+    const texts = files
+      .filter((path) => /\.(js|mjs|ts|json|md)$/.test(path))
+      .map((path) => [path, readFileSync(join(installed, path), 'utf8')]);
+    expect(
+      texts
+        .filter(([, text]) => text.includes('sourceMappingURL') || text.includes(ROOT))
+        .map(([path]) => path),
+    ).toEqual([]);
   });
 
   it('imports by every subpath', async () => {
@@ -153,16 +218,28 @@ describe('the packed package', () => {
       for (const name of names) found[name] = Object.keys(await import(name));
       const { default: manifest } = await import('fovea/package.json', { with: { type: 'json' } });
       console.log(JSON.stringify({ found, version: manifest.version }));`;
-    const { code, stdout, stderr } = await run(process.execPath, ['--no-warnings', '--input-type=module', '--eval', script], folder);
+    const { code, stdout, stderr } = await run(
+      process.execPath,
+      ['--no-warnings', '--input-type=module', '--eval', script],
+      folder,
+    );
     expect(code, stderr).toBe(0);
-    const { found, version } = JSON.parse(stdout) as { found: Record<string, string[]>; version: string };
+    const { found, version } = JSON.parse(stdout) as {
+      found: Record<string, string[]>;
+      version: string;
+    };
     expect(version).toBe(VERSION);
     expect(Object.keys(PROMISED).sort()).toEqual(Object.keys(found).sort());
-    for (const [name, promised] of Object.entries(PROMISED)) expect(found[name], name).toEqual(expect.arrayContaining([...promised]));
+    for (const [name, promised] of Object.entries(PROMISED))
+      expect(found[name], name).toEqual(expect.arrayContaining([...promised]));
   });
 
   it('refuses what it does not export', async () => {
-    const { code, stderr } = await run(process.execPath, ['--input-type=module', '--eval', "await import('fovea/dist/src/index.js')"], folder);
+    const { code, stderr } = await run(
+      process.execPath,
+      ['--input-type=module', '--eval', "await import('fovea/dist/src/index.js')"],
+      folder,
+    );
     expect(code).not.toBe(0);
     expect(stderr).toContain('ERR_PACKAGE_PATH_NOT_EXPORTED');
   });
@@ -177,14 +254,22 @@ describe('the packed package', () => {
     });
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
     const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
-    const { code, stdout } = await run(process.execPath, [tsc, ...flags, 'program.ts', ...names], folder);
+    const { code, stdout } = await run(
+      process.execPath,
+      [tsc, ...flags, 'program.ts', ...names],
+      folder,
+    );
     expect(stdout).toBe('');
     expect(code).toBe(0);
   });
 
   it('has a command that runs', async () => {
     const command = join(installed, manifest.bin.fovea);
-    expect(await run(command, ['--version'], folder)).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+    expect(await run(command, ['--version'], folder)).toEqual({
+      code: 0,
+      stdout: `${VERSION}\n`,
+      stderr: '',
+    });
     const listed = await run(command, ['methods'], folder);
     expect(listed).toMatchObject({ code: 0, stderr: '' });
     for (const name of methods.keys()) expect(listed.stdout).toMatch(new RegExp(`^${name} `, 'm'));
@@ -196,7 +281,11 @@ describe('the packed package', () => {
       const { map, manifest } = await explain(model, tensor([1, 3, ...model.preprocessing.size]), { method: 'occlusion', options: { window: 112, stride: 112 } });
       console.log(map.shape.join(), manifest.modelCalls.forward);
       await model.dispose();`;
-    expect(await run(process.execPath, ['--input-type=module', '--eval', script], folder)).toEqual({ code: 0, stdout: '224,224 5\n', stderr: '' });
+    expect(await run(process.execPath, ['--input-type=module', '--eval', script], folder)).toEqual({
+      code: 0,
+      stdout: '224,224 5\n',
+      stderr: '',
+    });
   });
 });
 
@@ -206,26 +295,44 @@ describe('the project', () => {
   });
 
   it('installs without downloading CUDA', () => {
-    expect(readFileSync(join(ROOT, '.npmrc'), 'utf8').split(/\r?\n/)).toContain('onnxruntime-node-install=skip');
+    expect(readFileSync(join(ROOT, '.npmrc'), 'utf8').split(/\r?\n/)).toContain(
+      'onnxruntime-node-install=skip',
+    );
   });
 
   it('imports Node’s modules only where Node is bound', () => {
-    const allowed = /^(node\.ts|node\/|runtime\/onnxruntime-node\.ts|cli\/|datasets\/|benchmark\/)|\.test\.ts$|(^|\/)fixtures\//;
+    const allowed =
+      /^(node\.ts|node\/|runtime\/onnxruntime-node\.ts|cli\/|datasets\/|benchmark\/)|\.test\.ts$|(^|\/)fixtures\//;
     const source = join(ROOT, 'src');
     const imports = filesBelow(source)
       .filter((path) => path.endsWith('.ts') && !allowed.test(path))
-      .flatMap((path) => importsOf(readFileSync(join(source, path), 'utf8')).map((specifier) => `${path}: ${specifier}`));
+      .flatMap((path) =>
+        importsOf(readFileSync(join(source, path), 'utf8')).map(
+          (specifier) => `${path}: ${specifier}`,
+        ),
+      );
     expect(imports.length).toBeGreaterThan(100);
-    expect(imports.filter((line) => /: (node:|sharp$|onnxruntime-node$|tinyglobby$|commander$|cli-)/.test(line))).toEqual([]);
+    expect(
+      imports.filter((line) =>
+        /: (node:|sharp$|onnxruntime-node$|tinyglobby$|commander$|cli-)/.test(line),
+      ),
+    ).toEqual([]);
   });
 
   it('reaches nothing but browser packages from every entry but those for Node', () => {
-    const entries = subpaths.map(specifierOf).filter((name) => !['fovea/node', 'fovea/datasets', 'fovea/benchmark'].includes(name));
-    const reached = [...resolveAll(entries).keys()].filter((specifier) => !specifier.startsWith('fovea'));
+    const entries = subpaths
+      .map(specifierOf)
+      .filter((name) => !['fovea/node', 'fovea/datasets', 'fovea/benchmark'].includes(name));
+    const reached = [...resolveAll(entries).keys()].filter(
+      (specifier) => !specifier.startsWith('fovea'),
+    );
     expect(reached).toContain('zod');
     expect(
       reached.filter(
-        (specifier) => !/^(zod|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(specifier),
+        (specifier) =>
+          !/^(zod|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(
+            specifier,
+          ),
       ),
     ).toEqual([]);
   });
@@ -234,6 +341,8 @@ describe('the project', () => {
     const page = join(ROOT, 'docs/methods', `${method.name}.md`);
     expect(existsSync(page), `docs/methods/${method.name}.md exists`).toBe(true);
     const text = readFileSync(page, 'utf8');
-    expect(Object.keys(method.options.shape).filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
+    expect(
+      Object.keys(method.options.shape).filter((name) => !text.includes(`\`${name}\``)),
+    ).toEqual([]);
   });
 });

@@ -41,7 +41,9 @@ type Decomposition = (at: Fused) => boolean;
 const swap = [0, 2, 1, 3];
 
 function scaled(at: Fused, x: string, factor: number): string {
-  return factor === 1 ? x : at.add('Mul', [x, at.constant([factor], [], at.info(x).type ?? 'float32')]);
+  return factor === 1
+    ? x
+    : at.add('Mul', [x, at.constant([factor], [], at.info(x).type ?? 'float32')]);
 }
 
 function reshaped(at: Fused, x: string, dims: readonly number[]): string {
@@ -60,12 +62,21 @@ function activated(at: Fused, x: string, params: readonly number[]): string | un
   const float = (value: number): AttributeInput => ({ type: 'float', value });
   if (activation === '') return x;
   if (['Relu', 'Sigmoid', 'Tanh'].includes(activation)) return at.add(activation, [x]);
-  if (activation === 'LeakyRelu') return at.add(activation, [x], { alpha: float(params[0] ?? 0.01) });
-  if (activation === 'HardSigmoid') return at.add(activation, [x], { alpha: float(params[0] ?? 0.2), beta: float(params[1] ?? 0.5) });
+  if (activation === 'LeakyRelu')
+    return at.add(activation, [x], { alpha: float(params[0] ?? 0.01) });
+  if (activation === 'HardSigmoid')
+    return at.add(activation, [x], {
+      alpha: float(params[0] ?? 0.2),
+      beta: float(params[1] ?? 0.5),
+    });
   if (activation !== 'Clip') return undefined;
   if (at.opset < 11) return at.add('Clip', [x], { min: float(params[0]), max: float(params[1]) });
   const type = at.info(x).type ?? 'float32';
-  return at.add('Clip', [x, at.constant([params[0]], [], type), at.constant([params[1]], [], type)]);
+  return at.add('Clip', [
+    x,
+    at.constant([params[0]], [], type),
+    at.constant([params[1]], [], type),
+  ]);
 }
 
 /** y = activation(x * w + b + z) */
@@ -73,7 +84,11 @@ const fusedConv: Decomposition = (at) => {
   const inputs = [0, 1, 2].flatMap((index) => at.input(index) ?? []);
   const conv = at.add('Conv', inputs, without(at.node, 'activation activation_params'));
   const added = at.input(3);
-  const y = activated(at, added === undefined ? conv : at.add('Add', [conv, added]), floatsAttribute(at.node, 'activation_params', []));
+  const y = activated(
+    at,
+    added === undefined ? conv : at.add('Add', [conv, added]),
+    floatsAttribute(at.node, 'activation_params', []),
+  );
   if (y !== undefined) at.give(0, y);
   return y !== undefined;
 };
@@ -81,8 +96,14 @@ const fusedConv: Decomposition = (at) => {
 /** y = activation(α op(a) op(b) + β c) */
 const fusedGemm: Decomposition = (at) => {
   const names = ['activation_alpha', 'activation_beta', 'activation_gamma'];
-  const params = names.map((name) => floatAttribute(at.node, name, Number.NaN)).filter((value) => !Number.isNaN(value));
-  const y = activated(at, at.add('Gemm', at.node.inputs, without(at.node, `activation ${names.join(' ')}`)), params);
+  const params = names
+    .map((name) => floatAttribute(at.node, name, Number.NaN))
+    .filter((value) => !Number.isNaN(value));
+  const y = activated(
+    at,
+    at.add('Gemm', at.node.inputs, without(at.node, `activation ${names.join(' ')}`)),
+    params,
+  );
   if (y !== undefined) at.give(0, y);
   return y !== undefined;
 };
@@ -98,7 +119,9 @@ const fusedMatMul: Decomposition = (at) => {
     if (!batch && !last) return x;
     if (rank === undefined || rank < 2) return undefined;
     const perm = batch ? [...axes.slice(1, -1), 0, rank - 1] : axes;
-    return at.add('Transpose', [x], { perm: last ? [...perm.slice(0, -2), perm[rank - 1], perm[rank - 2]] : perm });
+    return at.add('Transpose', [x], {
+      perm: last ? [...perm.slice(0, -2), perm[rank - 1], perm[rank - 2]] : perm,
+    });
   };
   const [a, b] = [operand(0, 'A'), operand(1, 'B')];
   if (a === undefined || b === undefined) return false;
@@ -122,21 +145,40 @@ const skipLayerNormalization: Decomposition = (at) => {
 };
 
 /** softmax(α q kᵀ + bias) v of [N, heads, L, size] */
-function attend(at: Fused, q: string, k: string, v: string, scale: number, bias: string | undefined): string {
-  const scores = at.add('MatMul', [scaled(at, q, scale), at.add('Transpose', [k], { perm: [0, 1, 3, 2] })]);
+function attend(
+  at: Fused,
+  q: string,
+  k: string,
+  v: string,
+  scale: number,
+  bias: string | undefined,
+): string {
+  const scores = at.add('MatMul', [
+    scaled(at, q, scale),
+    at.add('Transpose', [k], { perm: [0, 1, 3, 2] }),
+  ]);
   const biased = bias === undefined ? scores : at.add('Add', [scores, bias]);
-  // Before opset 13 a Softmax takes all axes from the given one on as one; the last one is the same in both.
+  // Before opset 13 a Softmax takes all axes from the given one on as one; the last one is the same
+  // in both.
   return at.add('MatMul', [at.add('Softmax', [biased], { axis: at.opset < 13 ? 3 : -1 }), v]);
 }
 
-const split = (at: Fused, x: string, heads: number, size: number): string => at.add('Transpose', [reshaped(at, x, [0, 0, heads, size])], { perm: swap });
-const joined = (at: Fused, x: string, hidden: number): string => reshaped(at, at.add('Transpose', [x], { perm: swap }), [0, 0, hidden]);
-const isPlain = (at: Fused, indices: readonly number[]): boolean => indices.every((index) => at.input(index) === undefined);
+const split = (at: Fused, x: string, heads: number, size: number): string =>
+  at.add('Transpose', [reshaped(at, x, [0, 0, heads, size])], { perm: swap });
+const joined = (at: Fused, x: string, hidden: number): string =>
+  reshaped(at, at.add('Transpose', [x], { perm: swap }), [0, 0, hidden]);
+const isPlain = (at: Fused, indices: readonly number[]): boolean =>
+  indices.every((index) => at.input(index) === undefined);
 
 /** The part of a tensor along its last axis. */
 function part(at: Fused, x: string, axis: number, start: number, end: number): string {
   if (at.opset < 10) return at.add('Slice', [x], { axes: [axis], starts: [start], ends: [end] });
-  return at.add('Slice', [x, at.constant([start], [1], 'int64'), at.constant([end], [1], 'int64'), at.constant([axis], [1], 'int64')]);
+  return at.add('Slice', [
+    x,
+    at.constant([start], [1], 'int64'),
+    at.constant([end], [1], 'int64'),
+    at.constant([axis], [1], 'int64'),
+  ]);
 }
 
 /** com.microsoft Attention: x times the three projections side by side, then attention. */
@@ -146,12 +188,19 @@ const attention: Decomposition = (at) => {
   const heads = intAttribute(node, 'num_heads', 0);
   const total = at.info(weights).shape?.[1];
   if (!isPlain(at, [3, 4, 6]) || typeof total !== 'number' || heads < 1) return false;
-  if (intAttribute(node, 'unidirectional', 0) === 1 || intAttribute(node, 'do_rotary', 0) === 1 || node.outputs.length > 1) return false;
+  if (
+    intAttribute(node, 'unidirectional', 0) === 1 ||
+    intAttribute(node, 'do_rotary', 0) === 1 ||
+    node.outputs.length > 1
+  )
+    return false;
   const sizes = intsAttribute(node, 'qkv_hidden_sizes', [total / 3, total / 3, total / 3]);
   const product = at.add('MatMul', [x, weights]);
   const projected = bias === undefined ? product : at.add('Add', [product, bias]);
   const starts = [0, sizes[0], sizes[0] + sizes[1]];
-  const [q, k, v] = sizes.map((size, i) => split(at, part(at, projected, 2, starts[i], starts[i] + size), heads, size / heads));
+  const [q, k, v] = sizes.map((size, i) =>
+    split(at, part(at, projected, 2, starts[i], starts[i] + size), heads, size / heads),
+  );
   const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(sizes[0] / heads);
   at.give(0, joined(at, attend(at, q, k, v, scale, at.input(5)), sizes[2]));
   return true;
@@ -163,14 +212,25 @@ const multiHeadAttention: Decomposition = (at) => {
   const heads = intAttribute(node, 'num_heads', 0);
   const shapes = [0, 1, 2].map((index) => at.info(at.input(index) ?? '').shape);
   const widths = shapes.map((shape) => shape?.[2]);
-  if (shapes.some((shape) => shape?.length !== 3) || widths.some((width) => typeof width !== 'number')) return false;
-  if (!isPlain(at, [4, 6, 7]) || heads < 1 || node.outputs.length > 1 || intAttribute(node, 'unidirectional', 0) === 1) return false;
+  if (
+    shapes.some((shape) => shape?.length !== 3) ||
+    widths.some((width) => typeof width !== 'number')
+  )
+    return false;
+  if (
+    !isPlain(at, [4, 6, 7]) ||
+    heads < 1 ||
+    node.outputs.length > 1 ||
+    intAttribute(node, 'unidirectional', 0) === 1
+  )
+    return false;
   const sizes = widths as number[];
   const bias = at.input(3);
   const starts = [0, sizes[0], sizes[0] + sizes[1]];
   const [q, k, v] = sizes.map((size, i) => {
     const x = node.inputs[i];
-    const own = bias === undefined ? x : at.add('Add', [x, part(at, bias, 0, starts[i], starts[i] + size)]);
+    const own =
+      bias === undefined ? x : at.add('Add', [x, part(at, bias, 0, starts[i], starts[i] + size)]);
     return split(at, own, heads, size / heads);
   });
   const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(sizes[0] / heads);
@@ -178,20 +238,40 @@ const multiHeadAttention: Decomposition = (at) => {
   return true;
 };
 
-/** Attention of opset 23 with as many heads of keys as of queries, [N, heads, L, size] or [N, L, heads * size]. */
+/**
+ * Attention of opset 23 with as many heads of keys as of queries, [N, heads, L, size] or [N, L,
+ * heads * size].
+ */
 const standardAttention: Decomposition = (at) => {
   const { node } = at;
   const shapes = [0, 1, 2].map((index) => at.info(node.inputs[index]).shape);
-  const [qHeads, kvHeads] = [intAttribute(node, 'q_num_heads', 0), intAttribute(node, 'kv_num_heads', 0)];
+  const [qHeads, kvHeads] = [
+    intAttribute(node, 'q_num_heads', 0),
+    intAttribute(node, 'kv_num_heads', 0),
+  ];
   const flat = shapes[0]?.length === 3;
   const lastOf = (shape: Shape | null): Dim => shape?.at(-1) ?? null;
   const sizes = shapes.map(lastOf);
-  if (sizes.some((size) => typeof size !== 'number') || qHeads !== kvHeads || !isPlain(at, [4, 5]) || node.outputs.length > 1) return false;
+  if (
+    sizes.some((size) => typeof size !== 'number') ||
+    qHeads !== kvHeads ||
+    !isPlain(at, [4, 5]) ||
+    node.outputs.length > 1
+  )
+    return false;
   if (!flat && shapes[0]?.[1] !== shapes[1]?.[1]) return false;
-  if (intAttribute(node, 'is_causal', 0) === 1 || floatAttribute(node, 'softcap', 0) !== 0 || at.info(at.input(3) ?? '').type === 'bool') return false;
+  if (
+    intAttribute(node, 'is_causal', 0) === 1 ||
+    floatAttribute(node, 'softcap', 0) !== 0 ||
+    at.info(at.input(3) ?? '').type === 'bool'
+  )
+    return false;
   const widths = sizes as number[];
-  const [q, k, v] = widths.map((size, i) => (flat ? split(at, node.inputs[i], qHeads, size / qHeads) : node.inputs[i]));
-  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(flat ? widths[0] / qHeads : widths[0]);
+  const [q, k, v] = widths.map((size, i) =>
+    flat ? split(at, node.inputs[i], qHeads, size / qHeads) : node.inputs[i],
+  );
+  const scale =
+    floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(flat ? widths[0] / qHeads : widths[0]);
   const y = attend(at, q, k, v, scale, at.input(3));
   at.give(0, flat ? joined(at, y, widths[2]) : y);
   return true;
@@ -209,13 +289,17 @@ const decompositions: Readonly<Record<string, Decomposition>> = {
   Attention: standardAttention,
 };
 
-const keyOf = ({ domain, opType }: Node): string => (domain === '' ? opType : `${domain}:${opType}`);
+const keyOf = ({ domain, opType }: Node): string =>
+  domain === '' ? opType : `${domain}:${opType}`;
 
 /**
- * The graph with the operators that exporters and optimisers fuse taken apart into those they are made of; forms that
- * are not known stay as they are.
+ * The graph with the operators that exporters and optimisers fuse taken apart into those they are
+ * made of; forms that are not known stay as they are.
  */
-export function decomposeFused(graph: Graph, inputShapes: Readonly<Record<string, Shape>> = {}): Graph {
+export function decomposeFused(
+  graph: Graph,
+  inputShapes: Readonly<Record<string, Shape>> = {},
+): Graph {
   if (!graph.nodes.some((node) => keyOf(node) in decompositions)) return graph;
   const known = inferTensors(graph, { inputs: inputShapes });
   const fresh = freshNames(namesOf(graph));
@@ -223,7 +307,9 @@ export function decomposeFused(graph: Graph, inputShapes: Readonly<Record<string
   const nodes = graph.nodes.flatMap((node) => {
     const decompose = decompositions[keyOf(node)];
     const made: Node[] = [];
-    return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made })) ? made : [node];
+    return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made }))
+      ? made
+      : [node];
   });
   return { ...graph, nodes, initializers };
 }
@@ -235,12 +321,31 @@ interface Workshop {
   readonly made: Node[];
 }
 
-function fusedNode(graph: Graph, node: Node, { known, fresh, initializers, made }: Workshop): Fused {
+function fusedNode(
+  graph: Graph,
+  node: Node,
+  { known, fresh, initializers, made }: Workshop,
+): Fused {
   const opset = graph.opset.get('') ?? 1;
   const unknown: TensorInfo = { type: null, shape: null, value: null };
-  const emit = (opType: string, inputs: readonly string[], output: string, attributes: Attributes = {}): string => {
-    const entries = Object.entries(attributes).map(([name, value]) => [name, attributeOf(name, value)] as const);
-    const part: Node = { name: output, opType, domain: '', inputs, outputs: [output], attributes: new Map(entries), otherFields: [] };
+  const emit = (
+    opType: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: Attributes = {},
+  ): string => {
+    const entries = Object.entries(attributes).map(
+      ([name, value]) => [name, attributeOf(name, value)] as const,
+    );
+    const part: Node = {
+      name: output,
+      opType,
+      domain: '',
+      inputs,
+      outputs: [output],
+      attributes: new Map(entries),
+      otherFields: [],
+    };
     made.push(part);
     known.set(output, inferNode(known, graph, part)[0] ?? unknown);
     return output;
@@ -250,7 +355,8 @@ function fusedNode(graph: Graph, node: Node, { known, fresh, initializers, made 
     opset,
     info: (tensor) => known.get(tensor) ?? unknown,
     input: (index) => node.inputs[index] || undefined,
-    add: (opType, inputs, attributes) => emit(opType, inputs, fresh(`${node.outputs[0]}/${opType}`), attributes),
+    add: (opType, inputs, attributes) =>
+      emit(opType, inputs, fresh(`${node.outputs[0]}/${opType}`), attributes),
     constant(values, shape, type) {
       const name = fresh(`${node.outputs[0]}/constant`);
       initializers.set(name, initializerOf(name, type, shape, values));

@@ -1,11 +1,27 @@
-import { floatAttribute, freshNames, type Graph, type Initializer, initializerOf, type Node, namesOf, tensorNumbers } from '../../onnx/index.ts';
+import {
+  floatAttribute,
+  freshNames,
+  type Graph,
+  type Initializer,
+  initializerOf,
+  type Node,
+  namesOf,
+  tensorNumbers,
+} from '../../onnx/index.ts';
 import { nodeOf, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 
-/** Scale and shift of each channel: y = x s + t with s = γ / sqrt(v + ε), t = β - m s; undefined if they are no constants. */
-export function batchNormalizationConstants(graph: Graph, node: Node): { scale: number[]; shift: number[] } | undefined {
+/**
+ * Scale and shift of each channel: y = x s + t with s = γ / sqrt(v + ε), t = β - m s; undefined
+ * if they are no constants.
+ */
+export function batchNormalizationConstants(
+  graph: Graph,
+  node: Node,
+): { scale: number[]; shift: number[] } | undefined {
   const constants = node.inputs.slice(1, 5).map((name) => graph.initializers.get(name));
-  if (constants.length < 4 || constants.some((constant) => constant === undefined)) return undefined;
+  if (constants.length < 4 || constants.some((constant) => constant === undefined))
+    return undefined;
   const [gamma, beta, mean, variance] = (constants as Initializer[]).map(tensorNumbers);
   const epsilon = floatAttribute(node, 'epsilon', 1e-5);
   const scale = gamma.map((value, c) => value / Math.sqrt(variance[c] + epsilon));
@@ -13,8 +29,9 @@ export function batchNormalizationConstants(graph: Graph, node: Node): { scale: 
 }
 
 /**
- * The graph with each batch normalisation that alone follows a convolution made part of it: w' = w s, b' = b s + t.
- * Relevance is propagated through one linear layer then, and not through two whose biases cancel.
+ * The graph with each batch normalisation that alone follows a convolution made part of it: w' = w
+ * s, b' = b s + t. Relevance is propagated through one linear layer then, and not through two whose
+ * biases cancel.
  */
 export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
   const view = viewOf(graph, keep);
@@ -30,7 +47,9 @@ export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>):
     if (!norm || !constants || !weights || (conv.inputs[2] && !bias)) return [conv];
     const own = bias ? tensorNumbers(bias) : constants.shift.map(() => 0);
     const { scale, shift } = constants;
-    const [w, s, b] = ['weights', 'scale', 'bias'].map((part) => fresh(`${conv.outputs[0]}/folded_${part}`));
+    const [w, s, b] = ['weights', 'scale', 'bias'].map((part) =>
+      fresh(`${conv.outputs[0]}/folded_${part}`),
+    );
     const shape = [scale.length, ...weights.dims.slice(1).map(() => 1)];
     initializers.set(s, initializerOf(s, weights.type, shape, scale));
     initializers.set(
@@ -43,7 +62,12 @@ export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>):
       ),
     );
     removed.add(norm);
-    return [nodeOf('Mul', [conv.inputs[1], s], [w]), { ...conv, inputs: [conv.inputs[0], w, b], outputs: [norm.outputs[0]] }];
+    return [
+      nodeOf('Mul', [conv.inputs[1], s], [w]),
+      { ...conv, inputs: [conv.inputs[0], w, b], outputs: [norm.outputs[0]] },
+    ];
   });
-  return removed.size === 0 ? graph : prune({ ...graph, nodes: nodes.filter((node) => !removed.has(node)), initializers });
+  return removed.size === 0
+    ? graph
+    : prune({ ...graph, nodes: nodes.filter((node) => !removed.has(node)), initializers });
 }

@@ -18,11 +18,16 @@ import { prune } from './prune.ts';
 const foldable = new Set(['int64', 'int32', 'bool']);
 
 /**
- * The graph with the arithmetic on shapes replaced by constants, as far as sizes are known: integers that inference
- * knows become initializers, and the target of a Reshape may keep one symbolic size, as -1 or 0. Constant nodes become
- * initializers and copies of initializers are dropped. Tensors named in `keep` stay.
+ * The graph with the arithmetic on shapes replaced by constants, as far as sizes are known:
+ * integers that inference knows become initializers, and the target of a Reshape may keep one
+ * symbolic size, as -1 or 0. Constant nodes become initializers and copies of initializers are
+ * dropped. Tensors named in `keep` stay.
  */
-export function foldShapes(graph: Graph, keep: ReadonlySet<string>, inputShapes: Readonly<Record<string, Shape>> = {}): Graph {
+export function foldShapes(
+  graph: Graph,
+  keep: ReadonlySet<string>,
+  inputShapes: Readonly<Record<string, Shape>> = {},
+): Graph {
   const known = inferTensors(graph, { inputs: inputShapes });
   const fresh = freshNames(namesOf(graph));
   const initializers = new Map(graph.initializers);
@@ -30,16 +35,25 @@ export function foldShapes(graph: Graph, keep: ReadonlySet<string>, inputShapes:
   const nodes: Node[] = [];
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   for (const original of graph.nodes) {
-    const node = original.inputs.some((name) => copies.has(name)) ? { ...original, inputs: original.inputs.map((name) => copies.get(name) ?? name) } : original;
+    const node = original.inputs.some((name) => copies.has(name))
+      ? { ...original, inputs: original.inputs.map((name) => copies.get(name) ?? name) }
+      : original;
     const [output] = node.outputs;
     const stays = keep.has(output) || outputs.has(output);
     const constant = stays ? undefined : constantOf(node, known);
     if (constant) initializers.set(output, constant);
-    else if (!stays && node.opType === 'Identity' && initializers.has(node.inputs[0])) copies.set(output, node.inputs[0]);
-    else if (node.opType === 'Reshape' && node.domain === '' && node.inputs.length === 2 && !initializers.has(node.inputs[1])) {
+    else if (!stays && node.opType === 'Identity' && initializers.has(node.inputs[0]))
+      copies.set(output, node.inputs[0]);
+    else if (
+      node.opType === 'Reshape' &&
+      node.domain === '' &&
+      node.inputs.length === 2 &&
+      !initializers.has(node.inputs[1])
+    ) {
       const target = reshapeTarget(node, known);
       const name = target && fresh(`${output}_shape`);
-      if (target && name) initializers.set(name, initializerOf(name, 'int64', [target.length], target));
+      if (target && name)
+        initializers.set(name, initializerOf(name, 'int64', [target.length], target));
       nodes.push(name ? { ...node, inputs: [node.inputs[0], name] } : node);
     } else nodes.push(node);
   }
@@ -53,18 +67,36 @@ function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initial
   const tensor = node.opType === 'Constant' ? tensorAttribute(node, 'value') : undefined;
   if (tensor) return tensor.name === name ? tensor : { ...tensor, name };
   const info = known.get(name);
-  const isShape = info?.type != null && (foldable.has(info.type) || (node.opType === 'Constant' && info.type === 'float32'));
-  if (!isShape || info.value === null || !info.value.every((element) => typeof element === 'number')) return undefined;
-  return initializerOf(name, info.type ?? 'int64', info.shape as readonly number[], info.value as number[]);
+  const isShape =
+    info?.type != null &&
+    (foldable.has(info.type) || (node.opType === 'Constant' && info.type === 'float32'));
+  if (
+    !isShape ||
+    info.value === null ||
+    !info.value.every((element) => typeof element === 'number')
+  )
+    return undefined;
+  return initializerOf(
+    name,
+    info.type ?? 'int64',
+    info.shape as readonly number[],
+    info.value as number[],
+  );
 }
 
-/** The target of a Reshape with 0 for a size that stays where it is, and -1 for one other that is not known. */
+/**
+ * The target of a Reshape with 0 for a size that stays where it is, and -1 for one other that is
+ * not known.
+ */
 function reshapeTarget(node: Node, known: ReadonlyMap<string, TensorInfo>): number[] | undefined {
   const target = known.get(node.inputs[1])?.value;
   const from = known.get(node.inputs[0])?.shape;
   if (!target || intAttribute(node, 'allowzero', 0) === 1) return undefined;
-  const dims = target.map((dim: Dim, axis) => (typeof dim === 'string' && from?.[axis] === dim ? 0 : dim));
-  const open = dims.filter((dim) => typeof dim !== 'number').length + dims.filter((dim) => dim === -1).length;
+  const dims = target.map((dim: Dim, axis) =>
+    typeof dim === 'string' && from?.[axis] === dim ? 0 : dim,
+  );
+  const open =
+    dims.filter((dim) => typeof dim !== 'number').length + dims.filter((dim) => dim === -1).length;
   if (open > 1) return undefined;
   return dims.map((dim) => (typeof dim === 'number' ? dim : -1));
 }

@@ -15,11 +15,14 @@ export interface PrepareOptions {
 }
 
 /**
- * The graph of a model in the form that differentiates best: local functions written out, fused operators taken apart,
- * arithmetic on shapes folded, Split, LayerNormalization and Gelu rebuilt from the pieces that exporters write. It computes
- * the same.
+ * The graph of a model in the form that differentiates best: local functions written out, fused
+ * operators taken apart, arithmetic on shapes folded, Split, LayerNormalization and Gelu rebuilt
+ * from the pieces that exporters write. It computes the same.
  */
-export function prepareGraph(model: OnnxModel, { keep = [], inputShapes = {} }: PrepareOptions = {}): Graph {
+export function prepareGraph(
+  model: OnnxModel,
+  { keep = [], inputShapes = {} }: PrepareOptions = {},
+): Graph {
   const kept = new Set(keep);
   const whole = decomposeFused(inlineFunctions(model), inputShapes);
   const folded = foldShapes(whole, kept, inputShapes);

@@ -19,14 +19,20 @@ const deepest = 32;
 export function inlineFunctions(model: OnnxModel): Graph {
   const { graph } = model;
   if (model.functions.length === 0) return graph;
-  const bodies = new Map(model.functions.map((local) => [`${local.domain}:${local.name}`, readFunction(local)]));
+  const bodies = new Map(
+    model.functions.map((local) => [`${local.domain}:${local.name}`, readFunction(local)]),
+  );
   const fresh = freshNames(namesOf(graph));
   const opset = new Map(graph.opset);
   const inline = (nodes: readonly Node[], depth: number): Node[] =>
     nodes.flatMap((node) => {
       const body = bodies.get(`${node.domain}:${node.opType}`);
       if (body === undefined) return [node];
-      if (depth > deepest) throw new FoveaError('model', `the local function ${node.domain}:${node.opType} calls itself`);
+      if (depth > deepest)
+        throw new FoveaError(
+          'model',
+          `the local function ${node.domain}:${node.opType} calls itself`,
+        );
       for (const [domain, version] of body.opset) importOpset(opset, domain, version, node);
       return inline(expanded(node, body, fresh), depth + 1);
     });
@@ -34,7 +40,12 @@ export function inlineFunctions(model: OnnxModel): Graph {
   return { ...graph, nodes, opset };
 }
 
-function importOpset(opset: Map<string, number>, domain: string, version: number, node: Node): void {
+function importOpset(
+  opset: Map<string, number>,
+  domain: string,
+  version: number,
+  node: Node,
+): void {
   const own = opset.get(domain);
   if (own === undefined) opset.set(domain, version);
   else if (own !== version && domain === '') {
@@ -50,7 +61,8 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
   const prefix = call.name === '' ? call.outputs[0] : call.name;
   const names = new Map<string, string>([['', '']]);
   for (const [i, name] of body.inputs.entries()) names.set(name, call.inputs[i] ?? '');
-  for (const [i, name] of body.outputs.entries()) if ((call.outputs[i] ?? '') !== '') names.set(name, call.outputs[i]);
+  for (const [i, name] of body.outputs.entries())
+    if ((call.outputs[i] ?? '') !== '') names.set(name, call.outputs[i]);
   const nameOf = (name: string): string => {
     const known = names.get(name);
     if (known !== undefined) return known;
@@ -60,7 +72,10 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
   };
   return body.nodes.map((node) => {
     if (nestedGraphs(node).length > 0)
-      throw new FoveaError('unsupported', `the model cannot be differentiated: its local function ${call.domain}:${call.opType} has control flow in it`);
+      throw new FoveaError(
+        'unsupported',
+        `the model cannot be differentiated: its local function ${call.domain}:${call.opType} has control flow in it`,
+      );
     return {
       ...node,
       // A model may not have two nodes of one name, and functions often leave theirs without.
@@ -72,12 +87,17 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
   });
 }
 
-/** Attributes that refer to those of the call take their values; those that it leaves out fall away. */
+/**
+ * Attributes that refer to those of the call take their values; those that it leaves out fall away.
+ */
 function resolved(node: Node, call: Node, body: FunctionBody): ReadonlyMap<string, Attribute> {
   const attributes = new Map<string, Attribute>();
   for (const [name, attribute] of node.attributes) {
     const reference = referencedAttribute(attribute);
-    const value = reference === undefined ? attribute : (call.attributes.get(reference) ?? body.defaults.get(reference));
+    const value =
+      reference === undefined
+        ? attribute
+        : (call.attributes.get(reference) ?? body.defaults.get(reference));
     if (value) attributes.set(name, value);
   }
   return attributes;

@@ -1,7 +1,14 @@
 import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from '../../onnx/fixtures/run.ts';
-import { type GraphBuilder, graphBuilder, modelOf, type OnnxModel, readModel, writeModel } from '../../onnx/index.ts';
+import {
+  type GraphBuilder,
+  graphBuilder,
+  modelOf,
+  type OnnxModel,
+  readModel,
+  writeModel,
+} from '../../onnx/index.ts';
 import { relativeError } from '../fixtures/cases.ts';
 import { gradientModel } from '../gradient-model.ts';
 import { prepareGraph } from './index.ts';
@@ -15,14 +22,18 @@ function modelBy(build: Build, opset = 14): OnnxModel {
   return modelOf(b.finish());
 }
 
-const typesIn = (model: OnnxModel, keep: string[] = []): string[] => prepareGraph(model, { keep }).nodes.map(({ opType }) => opType);
+const typesIn = (model: OnnxModel, keep: string[] = []): string[] =>
+  prepareGraph(model, { keep }).nodes.map(({ opType }) => opType);
 
 /** Runs a model as it is and prepared. */
 async function both(model: OnnxModel): Promise<[Float32Array, Float32Array]> {
   const name = model.graph.outputs[0].name;
   const feeds = { x: randomTensor([2, 3, 8]) };
   const prepared = { ...model, graph: prepareGraph(model), functions: [] };
-  return [(await runModel(model, feeds))[name].data as Float32Array, (await runModel(prepared, feeds))[name].data as Float32Array];
+  return [
+    (await runModel(model, feeds))[name].data as Float32Array,
+    (await runModel(prepared, feeds))[name].data as Float32Array,
+  ];
 }
 
 const layerNormalization =
@@ -31,16 +42,29 @@ const layerNormalization =
     const mean = b.add('ReduceMean', [x], { axes: [-1] });
     const centred = b.add('Sub', [x, mean]);
     const variance = b.add('ReduceMean', [b.add('Pow', [centred, b.constant(2)])], { axes: [-1] });
-    const y = b.add('Div', [centred, b.add('Sqrt', [b.add('Add', [variance, b.constant(1e-5)])])], {}, 'normalized');
+    const y = b.add(
+      'Div',
+      [centred, b.add('Sqrt', [b.add('Add', [variance, b.constant(1e-5)])])],
+      {},
+      'normalized',
+    );
     if (!scale) return y;
     const gamma = b.constant(Float32Array.from({ length: 8 }, (_, i) => 1 + i / 8));
-    return b.add('Add', [b.add('Mul', [y, gamma]), b.constant(new Float32Array(8).fill(0.5))], {}, 'y');
+    return b.add(
+      'Add',
+      [b.add('Mul', [y, gamma]), b.constant(new Float32Array(8).fill(0.5))],
+      {},
+      'y',
+    );
   };
 
 const gelu =
   (order: number): Build =>
   (b, x) => {
-    const one = b.add('Add', [b.add('Erf', [b.add('Div', [x, b.constant(Math.SQRT2)])]), b.constant(1)]);
+    const one = b.add('Add', [
+      b.add('Erf', [b.add('Div', [x, b.constant(Math.SQRT2)])]),
+      b.constant(1),
+    ]);
     const half = b.constant(0.5);
     if (order === 0) return b.add('Mul', [b.add('Mul', [x, one]), half], {}, 'y');
     if (order === 1) return b.add('Mul', [b.add('Mul', [x, half]), one], {}, 'y');
@@ -56,7 +80,11 @@ describe('rebuilding what exporters take apart', () => {
   });
 
   it('leaves it where a tensor inside of it is asked for', () => {
-    expect(typesIn(modelBy(layerNormalization(true)), ['normalized'])).toEqual(['LayerNormalization', 'Mul', 'Add']);
+    expect(typesIn(modelBy(layerNormalization(true)), ['normalized'])).toEqual([
+      'LayerNormalization',
+      'Mul',
+      'Add',
+    ]);
   });
 
   it.each([0, 1, 2])('finds Gelu, order of factors %i', async (order) => {
@@ -83,32 +111,48 @@ describe('the operator set of a model with gradients', () => {
 });
 
 describe('rebuilding a Split', () => {
-  const ints = (b: GraphBuilder, ...values: number[]): string => b.constant(values.map(BigInt), [values.length], 'int64');
+  const ints = (b: GraphBuilder, ...values: number[]): string =>
+    b.constant(values.map(BigInt), [values.length], 'int64');
   /** Slices of the last axis, which has 8 elements, multiplied with numbers of their own. */
   const slices =
     (...ranges: [start: number, end: number][]): Build =>
     (b, x) => {
       const parts = ranges.map(([start, end], i) =>
-        b.add('Mul', [b.add('Slice', [x, ints(b, start), ints(b, end), ints(b, -1)], {}, `part${i}`), b.constant(i + 1)]),
+        b.add('Mul', [
+          b.add('Slice', [x, ints(b, start), ints(b, end), ints(b, -1)], {}, `part${i}`),
+          b.constant(i + 1),
+        ]),
       );
       return b.add('Concat', parts, { axis: 2 }, 'y');
     };
 
-  it.each([12, 14])('finds the Slices that take an axis apart, in any order, at opset %i', async (opset) => {
-    const model = modelBy(slices([3, 6], [0, 3], [-2, 100]), opset);
-    expect(typesIn(model).filter((type) => type === 'Slice' || type === 'Split')).toEqual(['Split']);
-    const [plain, prepared] = await both(model);
-    expect(prepared).toEqual(plain);
-    const { model: backward, cotangent, gradients } = gradientModel(model, { of: 'y', wrt: ['x'] });
-    const dy = randomTensor([2, 3, 8], 5);
-    const dx = (await runModel(backward, { x: randomTensor([2, 3, 8]), [cotangent]: dy }))[gradients.get('x') ?? ''].data;
-    // y is [2 x[0..3], 1 x[3..6], 3 x[6..8]] with the second first.
-    const factor = (column: number): [at: number, factor: number] => (column < 3 ? [column + 3, 2] : column < 6 ? [column - 3, 1] : [column, 3]);
-    for (let i = 0; i < 48; i++) {
-      const [at, times] = factor(i % 8);
-      expect(dx[i]).toBeCloseTo(times * Number(dy.data[i - (i % 8) + at]), 6);
-    }
-  });
+  it.each([12, 14])(
+    'finds the Slices that take an axis apart, in any order, at opset %i',
+    async (opset) => {
+      const model = modelBy(slices([3, 6], [0, 3], [-2, 100]), opset);
+      expect(typesIn(model).filter((type) => type === 'Slice' || type === 'Split')).toEqual([
+        'Split',
+      ]);
+      const [plain, prepared] = await both(model);
+      expect(prepared).toEqual(plain);
+      const {
+        model: backward,
+        cotangent,
+        gradients,
+      } = gradientModel(model, { of: 'y', wrt: ['x'] });
+      const dy = randomTensor([2, 3, 8], 5);
+      const dx = (await runModel(backward, { x: randomTensor([2, 3, 8]), [cotangent]: dy }))[
+        gradients.get('x') ?? ''
+      ].data;
+      // y is [2 x[0..3], 1 x[3..6], 3 x[6..8]] with the second first.
+      const factor = (column: number): [at: number, factor: number] =>
+        column < 3 ? [column + 3, 2] : column < 6 ? [column - 3, 1] : [column, 3];
+      for (let i = 0; i < 48; i++) {
+        const [at, times] = factor(i % 8);
+        expect(dx[i]).toBeCloseTo(times * Number(dy.data[i - (i % 8) + at]), 6);
+      }
+    },
+  );
 
   it.each([
     {
@@ -140,11 +184,17 @@ describe('rebuilding a Split', () => {
       ],
     },
   ] as { name: string; ranges: [number, number][] }[])('leaves Slices with $name', ({ ranges }) => {
-    expect(typesIn(modelBy(slices(...ranges))).filter((type) => type === 'Slice' || type === 'Split')).toEqual(['Slice', 'Slice']);
+    expect(
+      typesIn(modelBy(slices(...ranges))).filter((type) => type === 'Slice' || type === 'Split'),
+    ).toEqual(['Slice', 'Slice']);
   });
 
   it('leaves the names of parts that are asked for', () => {
-    expect(prepareGraph(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).nodes.flatMap(({ outputs }) => outputs)).toContain('part1');
+    expect(
+      prepareGraph(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).nodes.flatMap(
+        ({ outputs }) => outputs,
+      ),
+    ).toContain('part1');
   });
 });
 
@@ -152,7 +202,14 @@ describe('folding shapes', () => {
   it('leaves one open size in the target of a Reshape, and no arithmetic', async () => {
     const model = modelBy((b, x) => {
       const size = b.add('Gather', [b.add('Shape', [x]), b.constant([0n], [], 'int64')]);
-      const target = b.add('Concat', [b.add('Unsqueeze', [size, b.constant([0n], [1], 'int64')]), b.constant([24n], [1], 'int64')], { axis: 0 });
+      const target = b.add(
+        'Concat',
+        [
+          b.add('Unsqueeze', [size, b.constant([0n], [1], 'int64')]),
+          b.constant([24n], [1], 'int64'),
+        ],
+        { axis: 0 },
+      );
       return b.add('Reshape', [x, target], {}, 'y');
     });
     expect(typesIn(model)).toEqual(['Reshape']);
@@ -189,9 +246,17 @@ describe('local functions', () => {
   function withFunction(): OnnxModel {
     const b = graphBuilder({ opset: { '': 14, acme: 1 } });
     const x = b.input('x', 'float32', ['batch', 3, 8]);
-    const first = b.add('Scaled', [x], { slope: { type: 'float', value: 0.25 } }, 'first', { domain: 'acme' });
-    b.output(b.add('Scaled', [first], { slope: { type: 'float', value: 0.5 } }, 'y', { domain: 'acme' }), 'float32');
-    return { ...modelOf(b.finish()), functions: [{ domain: 'acme', name: 'Scaled', bytes: Uint8Array.from(body) }] };
+    const first = b.add('Scaled', [x], { slope: { type: 'float', value: 0.25 } }, 'first', {
+      domain: 'acme',
+    });
+    b.output(
+      b.add('Scaled', [first], { slope: { type: 'float', value: 0.5 } }, 'y', { domain: 'acme' }),
+      'float32',
+    );
+    return {
+      ...modelOf(b.finish()),
+      functions: [{ domain: 'acme', name: 'Scaled', bytes: Uint8Array.from(body) }],
+    };
   }
 
   it('are written out where they are called, with the attributes of the call', async () => {

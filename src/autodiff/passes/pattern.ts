@@ -1,4 +1,13 @@
-import { type AttributeInput, attributeOf, consumersOf, type Graph, isInitializer, type Node, producersOf, tensorNumbers } from '../../onnx/index.ts';
+import {
+  type AttributeInput,
+  attributeOf,
+  consumersOf,
+  type Graph,
+  isInitializer,
+  type Node,
+  producersOf,
+  tensorNumbers,
+} from '../../onnx/index.ts';
 
 /** What a pass that looks for patterns may ask of a graph. */
 export interface GraphView {
@@ -11,12 +20,16 @@ export interface GraphView {
   isConstant(tensor: string): boolean;
 }
 
-/** A view of a graph whose Constant nodes are initializers. Tensors in `keep` have readers beyond the graph. */
+/**
+ * A view of a graph whose Constant nodes are initializers. Tensors in `keep` have readers beyond
+ * the graph.
+ */
 export function viewOf(graph: Graph, keep: ReadonlySet<string>): GraphView {
   const producers = producersOf(graph);
   const consumers = consumersOf(graph);
   const visible = new Set([...keep, ...graph.outputs.map(({ name }) => name)]);
-  const isOneOf = (node: Node | undefined, opTypes: string): boolean => node !== undefined && node.domain === '' && opTypes.split(' ').includes(node.opType);
+  const isOneOf = (node: Node | undefined, opTypes: string): boolean =>
+    node !== undefined && node.domain === '' && opTypes.split(' ').includes(node.opType);
   return {
     producer(tensor, opTypes) {
       const node = producers.get(tensor);
@@ -49,6 +62,16 @@ export function nodeOf(
   attributes: Readonly<Record<string, AttributeInput>> = {},
   domain = '',
 ): Node {
-  const entries = Object.entries(attributes).map(([name, value]) => [name, attributeOf(name, value)] as const);
-  return { name: outputs[0], opType, domain, inputs, outputs, attributes: new Map(entries), otherFields: [] };
+  const entries = Object.entries(attributes).map(
+    ([name, value]) => [name, attributeOf(name, value)] as const,
+  );
+  return {
+    name: outputs[0],
+    opType,
+    domain,
+    inputs,
+    outputs,
+    attributes: new Map(entries),
+    otherFields: [],
+  };
 }

@@ -1,6 +1,8 @@
 import { type Graph, type Node, nodeInputs } from '../../onnx/index.ts';
 
-/** The graph without the nodes and initializers that no output needs; its inputs and outputs stay. */
+/**
+ * The graph without the nodes and initializers that no output needs; its inputs and outputs stay.
+ */
 export function prune(graph: Graph): Graph {
   const producers = new Map<string, Node>();
   for (const node of graph.nodes) for (const name of node.outputs) producers.set(name, node);
@@ -23,6 +25,8 @@ export function prune(graph: Graph): Graph {
     initializers: new Map([...graph.initializers].filter(isUsed)),
     sparseInitializers: new Map([...graph.sparseInitializers].filter(isUsed)),
     valueInfo: new Map([...graph.valueInfo].filter(isUsed)),
-    quantizationAnnotations: graph.quantizationAnnotations.filter(({ tensorName }) => used.has(tensorName)),
+    quantizationAnnotations: graph.quantizationAnnotations.filter(({ tensorName }) =>
+      used.has(tensorName),
+    ),
   };
 }

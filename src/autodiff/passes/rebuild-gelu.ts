@@ -2,7 +2,8 @@ import type { Graph, Node } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 
-const near = (value: number | undefined, wanted: number): boolean => value !== undefined && Math.abs(value - wanted) < 1e-3;
+const near = (value: number | undefined, wanted: number): boolean =>
+  value !== undefined && Math.abs(value - wanted) < 1e-3;
 
 /** The x of erf(x / √2). */
 function argument(erf: Node, view: GraphView): string | undefined {
@@ -32,7 +33,9 @@ function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
   const second = view.onlyReader(first.outputs[0], 'Mul');
   const rest = second && otherInput(second, first.outputs[0]);
   if (rest === undefined) return undefined;
-  const complete = (factor === x && near(view.number(rest), 0.5)) || (rest === x && near(view.number(factor), 0.5));
+  const complete =
+    (factor === x && near(view.number(rest), 0.5)) ||
+    (rest === x && near(view.number(factor), 0.5));
   return complete ? second : undefined;
 }
 

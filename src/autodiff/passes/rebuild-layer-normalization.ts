@@ -25,8 +25,9 @@ interface Match {
 }
 
 /**
- * The graph with `(x - mean) / sqrt(variance + ε) · γ + β`, as exports below opset 17 spell it, written as the one
- * operator it is: that is faster forward, and tells its mean and deviation to its gradient.
+ * The graph with `(x - mean) / sqrt(variance + ε) · γ + β`, as exports below opset 17 spell it,
+ * written as the one operator it is: that is faster forward, and tells its mean and deviation to
+ * its gradient.
  */
 export function rebuildLayerNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!graph.nodes.some((node) => node.opType === 'Sqrt')) return graph;
@@ -44,22 +45,34 @@ export function rebuildLayerNormalization(graph: Graph, keep: ReadonlySet<string
     replaced.set(match.last, nodeOf('LayerNormalization', inputs, match.last.outputs, attributes));
   }
   if (replaced.size === 0) return graph;
-  return prune({ ...graph, nodes: graph.nodes.map((node) => replaced.get(node) ?? node), initializers });
+  return prune({
+    ...graph,
+    nodes: graph.nodes.map((node) => replaced.get(node) ?? node),
+    initializers,
+  });
 }
 
-function matchAt(div: Node, graph: Graph, view: GraphView, known: ReadonlyMap<string, TensorInfo>): Match | undefined {
+function matchAt(
+  div: Node,
+  graph: Graph,
+  view: GraphView,
+  known: ReadonlyMap<string, TensorInfo>,
+): Match | undefined {
   const centred = view.producer(div.inputs[0], 'Sub');
   const sum = view.producer(view.producer(div.inputs[1], 'Sqrt')?.inputs[0] ?? '', 'Add');
   if (!centred || !sum) return undefined;
-  const variance = view.producer(sum.inputs[0], 'ReduceMean') ?? view.producer(sum.inputs[1], 'ReduceMean');
+  const variance =
+    view.producer(sum.inputs[0], 'ReduceMean') ?? view.producer(sum.inputs[1], 'ReduceMean');
   const epsilon = variance && view.number(otherInput(sum, variance.outputs[0]));
   const mean = view.producer(centred.inputs[1], 'ReduceMean');
-  if (!variance || !mean || epsilon === undefined || mean.inputs[0] !== centred.inputs[0]) return undefined;
+  if (!variance || !mean || epsilon === undefined || mean.inputs[0] !== centred.inputs[0])
+    return undefined;
   if (!isSquareOf(variance.inputs[0], centred, view)) return undefined;
   const [x] = centred.inputs;
   const rank = known.get(x)?.shape?.length;
   const axes = rank === undefined ? undefined : trailingAxes(mean, graph, rank);
-  if (rank === undefined || axes === undefined || trailingAxes(variance, graph, rank) !== axes) return undefined;
+  if (rank === undefined || axes === undefined || trailingAxes(variance, graph, rank) !== axes)
+    return undefined;
   return { ...affine(div, view, known, x, axes), x, epsilon, axes };
 }
 
@@ -68,37 +81,58 @@ function isSquareOf(tensor: string, centred: Node, view: GraphView): boolean {
   const square = view.producer(tensor, 'Pow Mul');
   const base = square && view.producer(square.inputs[0], 'Sub');
   if (!square || !base || base.inputs.join('\n') !== centred.inputs.join('\n')) return false;
-  return square.opType === 'Mul' ? square.inputs[0] === square.inputs[1] : view.number(square.inputs[1]) === 2;
+  return square.opType === 'Mul'
+    ? square.inputs[0] === square.inputs[1]
+    : view.number(square.inputs[1]) === 2;
 }
 
 /** How many of the last axes a ReduceMean covers, if it covers just such. */
 function trailingAxes(node: Node, graph: Graph, rank: number): number | undefined {
   if (intAttribute(node, 'keepdims', 1) !== 1) return undefined;
   const given = graph.initializers.get(node.inputs[1] ?? '');
-  const axes = (given ? tensorNumbers(given) : intsAttribute(node, 'axes', [])).map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
-  return axes.length > 0 && axes.every((axis, i) => axis === rank - axes.length + i) ? axes.length : undefined;
+  const axes = (given ? tensorNumbers(given) : intsAttribute(node, 'axes', []))
+    .map((axis) => (axis < 0 ? axis + rank : axis))
+    .sort((a, b) => a - b);
+  return axes.length > 0 && axes.every((axis, i) => axis === rank - axes.length + i)
+    ? axes.length
+    : undefined;
 }
 
 /** The scale and bias that follow, where they are constants of the normalised shape. */
-function affine(div: Node, view: GraphView, known: ReadonlyMap<string, TensorInfo>, x: string, axes: number): Pick<Match, 'last' | 'scale' | 'bias'> {
+function affine(
+  div: Node,
+  view: GraphView,
+  known: ReadonlyMap<string, TensorInfo>,
+  x: string,
+  axes: number,
+): Pick<Match, 'last' | 'scale' | 'bias'> {
   const wanted = known.get(x)?.shape?.slice(-axes).join();
-  const fits = (tensor: string): boolean => view.isConstant(tensor) && known.get(tensor)?.shape?.join() === wanted;
+  const fits = (tensor: string): boolean =>
+    view.isConstant(tensor) && known.get(tensor)?.shape?.join() === wanted;
   const mul = view.onlyReader(div.outputs[0], 'Mul');
   const scale = mul && otherInput(mul, div.outputs[0]);
-  if (!mul || scale === undefined || !fits(scale)) return { last: div, scale: undefined, bias: undefined };
+  if (!mul || scale === undefined || !fits(scale))
+    return { last: div, scale: undefined, bias: undefined };
   const add = view.onlyReader(mul.outputs[0], 'Add');
   const bias = add && otherInput(add, mul.outputs[0]);
-  return add && bias !== undefined && fits(bias) ? { last: add, scale, bias } : { last: mul, scale, bias: undefined };
+  return add && bias !== undefined && fits(bias)
+    ? { last: add, scale, bias }
+    : { last: mul, scale, bias: undefined };
 }
 
 /** A scale of ones for a normalisation without one. */
-function ones({ x, axes }: Match, known: ReadonlyMap<string, TensorInfo>, initializers: Map<string, Initializer>): string | undefined {
+function ones(
+  { x, axes }: Match,
+  known: ReadonlyMap<string, TensorInfo>,
+  initializers: Map<string, Initializer>,
+): string | undefined {
   const dims = known.get(x)?.shape?.slice(-axes);
   const type = known.get(x)?.type;
   if (!type || !dims?.every((dim) => typeof dim === 'number')) return undefined;
   const name = `layer_normalization_ones_${type}_${dims.join('x')}`;
   const sizes = dims as number[];
   const count = sizes.reduce((product, size) => product * size, 1);
-  if (!initializers.has(name)) initializers.set(name, initializerOf(name, type, sizes, new Array<number>(count).fill(1)));
+  if (!initializers.has(name))
+    initializers.set(name, initializerOf(name, type, sizes, new Array<number>(count).fill(1)));
   return name;
 }

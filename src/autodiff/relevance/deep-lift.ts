@@ -1,4 +1,12 @@
-import { dataInputs, floatAttribute, freshNames, type Graph, intAttribute, namesOf, renameNode } from '../../onnx/index.ts';
+import {
+  dataInputs,
+  floatAttribute,
+  freshNames,
+  type Graph,
+  intAttribute,
+  namesOf,
+  renameNode,
+} from '../../onnx/index.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleContext, type RuleEntry, rule } from '../rule.ts';
@@ -14,9 +22,15 @@ export interface ReferencedGraph {
   referenceOf(tensor: string): string;
 }
 
-/** The graph with a second copy of all that depends on `input`, fed by an input of its own. Weights are shared. */
+/**
+ * The graph with a second copy of all that depends on `input`, fed by an input of its own. Weights
+ * are shared.
+ */
 export function withReference(graph: Graph, input: string): ReferencedGraph {
-  const varying = varyingTensors({ ...graph, inputs: dataInputs(graph).filter(({ name }) => name === input) });
+  const varying = varyingTensors({
+    ...graph,
+    inputs: dataInputs(graph).filter(({ name }) => name === input),
+  });
   const fresh = freshNames(namesOf(graph));
   const names = new Map([...varying].map((name) => [name, fresh(`${name}/reference`)]));
   const referenceOf = (tensor: string): string => names.get(tensor) ?? tensor;
@@ -25,9 +39,20 @@ export function withReference(graph: Graph, input: string): ReferencedGraph {
     .map((node) => ({ ...renameNode(node, names), name: `${node.name}/reference` }));
   const declared = graph.inputs.find(({ name }) => name === input);
   const inputs = declared
-    ? [...graph.inputs, { ...declared, name: referenceOf(input), shape: declared.shape && [1, ...declared.shape.slice(1)] }]
+    ? [
+        ...graph.inputs,
+        {
+          ...declared,
+          name: referenceOf(input),
+          shape: declared.shape && [1, ...declared.shape.slice(1)],
+        },
+      ]
     : graph.inputs;
-  return { graph: { ...graph, nodes: [...graph.nodes, ...copies], inputs }, reference: referenceOf(input), referenceOf };
+  return {
+    graph: { ...graph, nodes: [...graph.nodes, ...copies], inputs },
+    reference: referenceOf(input),
+    referenceOf,
+  };
 }
 
 /** The tensors of a node, for the input and for the reference. */
@@ -44,16 +69,27 @@ interface Pair {
 type PairRule = (pair: Pair, m: string) => readonly string[];
 
 /**
- * Below this difference of the inputs the derivative is used, since the ratio would be of rounding errors; that of smooth
- * functions is taken half way, where it differs from the ratio by the square of this times the third derivative / 24.
+ * Below this difference of the inputs the derivative is used, since the ratio would be of rounding
+ * errors; that of smooth functions is taken half way, where it differs from the ratio by the square
+ * of this times the third derivative / 24.
  */
 const smallest = { straight: 1e-10, smooth: 1e-2 };
 
-/** Functions that bend the faster the nearer to 0 they are: their difference is small beside the input itself. */
+/**
+ * Functions that bend the faster the nearer to 0 they are: their difference is small beside the
+ * input itself.
+ */
 const singular = new Set(['Sqrt', 'Pow', 'Log', 'Reciprocal']);
 
 /** Δy / Δx, or the given derivative times m where Δx is no more than the threshold; times m. */
-function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: string, threshold: string): string {
+function rescaled(
+  ops: Ops,
+  m: string,
+  dx: string,
+  dy: string,
+  derivative: string,
+  threshold: string,
+): string {
   const isSmall = ops.op('Not', [ops.op('Greater', [ops.op('Abs', [dx]), threshold])]);
   const ratio = ops.div(dy, ops.op('Where', [isSmall, ops.scalar(1, dx), dx]));
   return ops.op('Where', [isSmall, derivative, ops.mul(m, ratio)]);
@@ -62,7 +98,16 @@ function rescaled(ops: Ops, m: string, dx: string, dy: string, derivative: strin
 /** y = f(x) element by element with f of straight pieces, the rescale rule: m_x = m Δy / Δx */
 const straightPieces: PairRule = ({ at, ops, input, output }, m) => {
   const dx = ops.sub(at.input(0), input(0));
-  return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), gradientAt(at, 0, m, {}), ops.scalar(smallest.straight, dx))];
+  return [
+    rescaled(
+      ops,
+      m,
+      dx,
+      ops.sub(at.output(0), output()),
+      gradientAt(at, 0, m, {}),
+      ops.scalar(smallest.straight, dx),
+    ),
+  ];
 };
 
 /** The same for a smooth f. */
@@ -71,12 +116,18 @@ const smoothCurve: PairRule = ({ at, ops, input, output, mean }, m) => {
   const middle = mean(0);
   const others = at.node.inputs.slice(1).map((_, i) => at.input(i + 1));
   const derivative = gradientAt(at, 0, m, { 0: middle }, applied(at, [middle, ...others]));
-  const threshold = singular.has(at.node.opType) ? ops.scale(ops.op('Abs', [middle]), smallest.smooth) : ops.scalar(smallest.smooth, dx);
+  const threshold = singular.has(at.node.opType)
+    ? ops.scale(ops.op('Abs', [middle]), smallest.smooth)
+    : ops.scalar(smallest.smooth, dx);
   return [rescaled(ops, m, dx, ops.sub(at.output(0), output()), derivative, threshold)];
 };
 
-/** y = a b: Δy = ā Δb + b̄ Δa with means over input and reference, which shares what both changed alike. */
-const product: PairRule = ({ at, mean }, m) => [0, 1].map((i) => (at.needs(i) ? gradientAt(at, i, m, { [1 - i]: mean(1 - i) }) : ''));
+/**
+ * y = a b: Δy = ā Δb + b̄ Δa with means over input and reference, which shares what both
+ * changed alike.
+ */
+const product: PairRule = ({ at, mean }, m) =>
+  [0, 1].map((i) => (at.needs(i) ? gradientAt(at, i, m, { [1 - i]: mean(1 - i) }) : ''));
 
 /** y = a / b: Δy = mean(1 / b) Δa - ā Δb / (b b') */
 const quotient: PairRule = ({ at, ops, input, mean }, m) => {
@@ -88,14 +139,20 @@ const quotient: PairRule = ({ at, ops, input, mean }, m) => {
 /** The logarithmic mean (a - b) / (log a - log b) of a and b, given by their logarithms. */
 function logarithmicMean(ops: Ops, logA: string, logB: string): string {
   const difference = ops.sub(logA, logB);
-  const isSmall = ops.op('Less', [ops.op('Abs', [difference]), ops.scalar(smallest.smooth, difference)]);
-  const ratio = ops.div(ops.sub(ops.op('Exp', [logA]), ops.op('Exp', [logB])), ops.op('Where', [isSmall, ops.scalar(1, difference), difference]));
+  const isSmall = ops.op('Less', [
+    ops.op('Abs', [difference]),
+    ops.scalar(smallest.smooth, difference),
+  ]);
+  const ratio = ops.div(
+    ops.sub(ops.op('Exp', [logA]), ops.op('Exp', [logB])),
+    ops.op('Where', [isSmall, ops.scalar(1, difference), difference]),
+  );
   return ops.op('Where', [isSmall, ops.op('Exp', [ops.scale(ops.add(logA, logB), 0.5)]), ratio]);
 }
 
 /**
- * y = exp(z), z = x - L, L = log Σ exp(x). With M the logarithmic mean: Δy = M(y, y') Δz and
- * ΔL = Σ M(exp(x), exp(x')) Δx / M(exp(L), exp(L')), where all may be divided by exp((L + L') / 2).
+ * y = exp(z), z = x - L, L = log Σ exp(x). With M the logarithmic mean: Δy = M(y, y') Δz and ΔL
+ * = Σ M(exp(x), exp(x')) Δx / M(exp(L), exp(L')), where all may be divided by exp((L + L') / 2).
  */
 const softmax: PairRule = ({ at, ops, input }, m) => {
   const rank = at.shape(0).length;
@@ -105,7 +162,10 @@ const softmax: PairRule = ({ at, ops, input }, m) => {
   const [x, x0] = [at.input(0), input(0)];
   const [l, l0] = [x, x0].map((value) => {
     const most = ops.reduce('ReduceMax', value, axes);
-    return ops.add(most, ops.op('Log', [ops.reduceSum(ops.op('Exp', [ops.sub(value, most)]), axes)]));
+    return ops.add(
+      most,
+      ops.op('Log', [ops.reduceSum(ops.op('Exp', [ops.sub(value, most)]), axes)]),
+    );
   });
   const middle = ops.scale(ops.add(l, l0), 0.5);
   const mz = ops.mul(m, logarithmicMean(ops, ops.sub(x, l), ops.sub(x0, l0)));
@@ -114,7 +174,10 @@ const softmax: PairRule = ({ at, ops, input }, m) => {
   return [ops.sub(mz, ops.mul(ops.div(parts, whole), ops.reduceSum(mz, axes)))];
 };
 
-/** y = c r γ + β, c = x - mean(x), r = (mean(c²) + ε)^(-1/2): Δr = -(r r')² / (r + r') Δmean(c²), Δc² = 2 c̄ Δc */
+/**
+ * y = c r γ + β, c = x - mean(x), r = (mean(c²) + ε)^(-1/2): Δr = -(r r')² / (r + r')
+ * Δmean(c²), Δc² = 2 c̄ Δc
+ */
 const layerNormalization: PairRule = ({ at, ops, input }, m) => {
   const rank = at.shape(0).length;
   const axis = intAttribute(at.node, 'axis', -1);
@@ -123,51 +186,74 @@ const layerNormalization: PairRule = ({ at, ops, input }, m) => {
   const average = (value: string): string => ops.reduce('ReduceMean', value, axes);
   const epsilon = floatAttribute(at.node, 'epsilon', 1e-5);
   const [c, c0] = [at.input(0), input(0)].map((value) => ops.sub(value, average(value)));
-  const [r, r0] = [c, c0].map((value) => ops.op('Reciprocal', [ops.op('Sqrt', [ops.add(average(ops.mul(value, value)), ops.scalar(epsilon, value))])]));
+  const [r, r0] = [c, c0].map((value) =>
+    ops.op('Reciprocal', [
+      ops.op('Sqrt', [ops.add(average(ops.mul(value, value)), ops.scalar(epsilon, value))]),
+    ]),
+  );
   const [meanC, meanR] = [ops.scale(ops.add(c, c0), 0.5), ops.scale(ops.add(r, r0), 0.5)];
   const g = ops.mul(m, at.input(1));
   const both = ops.mul(r, r0);
-  const byDeviation = ops.div(ops.mul(ops.mul(both, both), average(ops.mul(g, meanC))), ops.add(r, r0));
+  const byDeviation = ops.div(
+    ops.mul(ops.mul(both, both), average(ops.mul(g, meanC))),
+    ops.add(r, r0),
+  );
   const mc = ops.sub(ops.mul(g, meanR), ops.mul(ops.scale(meanC, 2), byDeviation));
   return [ops.sub(mc, average(mc))];
 };
 
 /**
- * y = max of a window: from y' up to the larger of y and y' by the input's maximum, from there to y by the reference's,
- * each where it stands in its own picture.
+ * y = max of a window: from y' up to the larger of y and y' by the input's maximum, from there to y
+ * by the reference's, each where it stands in its own picture.
  */
 const maxPool: PairRule = ({ at, ops, input, output }, m) => {
-  const [x, y, x0, y0] = [at.input(0), at.output(0), ops.expandLike(input(0), at.input(0)), ops.expandLike(output(), at.output(0))];
+  const [x, y, x0, y0] = [
+    at.input(0),
+    at.output(0),
+    ops.expandLike(input(0), at.input(0)),
+    ops.expandLike(output(), at.output(0)),
+  ];
   const most = ops.op('Max', [y, y0]);
   const rising = gradientAt(at, 0, ops.mul(m, ops.sub(most, y0)), {});
   const falling = gradientAt(at, 0, ops.mul(m, ops.sub(y, most)), { 0: x0 }, y0);
   const dx = ops.sub(x, x0);
   const isSmall = ops.op('Less', [ops.op('Abs', [dx]), ops.scalar(smallest.straight, dx)]);
-  const ratio = ops.div(ops.add(rising, falling), ops.op('Where', [isSmall, ops.scalar(1, dx), dx]));
+  const ratio = ops.div(
+    ops.add(rising, falling),
+    ops.op('Where', [isSmall, ops.scalar(1, dx), dx]),
+  );
   return [ops.op('Where', [isSmall, gradientAt(at, 0, m, {}), ratio])];
 };
 
-const straight = new Set('Relu Clip LeakyRelu PRelu HardSigmoid ThresholdedRelu Shrink Abs'.split(' '));
+const straight = new Set(
+  'Relu Clip LeakyRelu PRelu HardSigmoid ThresholdedRelu Shrink Abs'.split(' '),
+);
 const smooth = new Set(
   `Elu Selu Celu Sigmoid HardSwish Swish Mish Softplus Softsign Tanh Gelu com.microsoft:Gelu com.microsoft:QuickGelu
   com.microsoft:FastGelu Sqrt Exp Log Erf Reciprocal Sin Cos Pow`.split(/\s+/),
 );
 
 /**
- * The rules of DeepLIFT (rescale) for a graph: gradients become multipliers m with Σ m_x Δx = Δy exactly. Products of two
- * signals, softmax and layer normalisation, which the paper leaves open, share their change between both operands;
- * other normalisations (group, instance, local response, Lp) and the larger of two signals are taken at their gradient, and
- * are not exact.
+ * The rules of DeepLIFT (rescale) for a graph: gradients become multipliers m with Σ m_x Δx = Δy
+ * exactly. Products of two signals, softmax and layer normalisation, which the paper leaves open,
+ * share their change between both operands; other normalisations (group, instance, local response,
+ * Lp) and the larger of two signals are taken at their gradient, and are not exact.
  */
 export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLookup {
   const varying = varyingTensors(graph);
   const paired = (pairRule: PairRule, { stop = [] as readonly number[] } = {}): RuleEntry => {
     const wrapped: GradientRule = (at, [m]) => {
       const { ops, node } = at;
-      const wide = (name: string): string => (ops.info(name).type === 'float16' || ops.info(name).type === 'bfloat16' ? ops.cast(name, 'float32') : name);
+      const wide = (name: string): string =>
+        ops.info(name).type === 'float16' || ops.info(name).type === 'bfloat16'
+          ? ops.cast(name, 'float32')
+          : name;
       const input = (i: number): string => wide(referenceOf(node.inputs[i]));
       const mean = (i: number): string => ops.scale(ops.add(at.input(i), input(i)), 0.5);
-      return pairRule({ at, ops, input, mean, output: () => wide(referenceOf(node.outputs[0])) }, m);
+      return pairRule(
+        { at, ops, input, mean, output: () => wide(referenceOf(node.outputs[0])) },
+        m,
+      );
     };
     return rule(wrapped, { stop });
   };
@@ -179,7 +265,8 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
     if (key === 'ReduceMax') return paired(maxPool, { stop: [1] });
     if (key === 'Softmax') return paired(softmax);
     if (key === 'LayerNormalization') return paired(layerNormalization, { stop: [1, 2] });
-    const both = node.inputs.length >= 2 && varying.has(node.inputs[0]) && varying.has(node.inputs[1]);
+    const both =
+      node.inputs.length >= 2 && varying.has(node.inputs[0]) && varying.has(node.inputs[1]);
     if (both && ['Mul', 'MatMul', 'Einsum', 'Gemm'].includes(key)) return paired(product);
     if (both && key === 'Div') return paired(quotient);
     return gradientRules[key];

@@ -7,13 +7,23 @@ import { gradientRules } from '../rules/index.ts';
 export function varyingTensors(graph: Graph): ReadonlySet<string> {
   const varying = new Set(dataInputs(graph).map((input) => input.name));
   for (const node of topologicalSort(graph.nodes)) {
-    if (nodeInputs(node).some((name) => varying.has(name))) for (const name of node.outputs) varying.add(name);
+    if (nodeInputs(node).some((name) => varying.has(name)))
+      for (const name of node.outputs) varying.add(name);
   }
   return varying;
 }
 
-/** The gradient of an operator by one of its inputs, with other tensors in place of those it computed with. */
-export function gradientAt(at: RuleContext, index: number, dy: string, inputs: Readonly<Record<number, string>>, output?: string): string {
+/**
+ * The gradient of an operator by one of its inputs, with other tensors in place of those it
+ * computed with.
+ */
+export function gradientAt(
+  at: RuleContext,
+  index: number,
+  dy: string,
+  inputs: Readonly<Record<number, string>>,
+  output?: string,
+): string {
   const entry = gradientRules[operatorKey(at.node)];
   if (entry?.kind !== 'rule') return at.refuse('an operator with a gradient');
   const altered: RuleContext = {
@@ -55,7 +65,11 @@ export function linearLayer(at: RuleContext, weights: 0 | 1): LinearLayer {
     w,
     b: at.has(2) ? at.input(2) : '',
     index,
-    forward: (values, by, b = '') => applied(at, [...place(values, by), ...(b !== '' ? [b] : at.node.opType === 'Gemm' && at.ops.opset < 11 ? [zero()] : [])]),
+    forward: (values, by, b = '') =>
+      applied(at, [
+        ...place(values, by),
+        ...(b !== '' ? [b] : at.node.opType === 'Gemm' && at.ops.opset < 11 ? [zero()] : []),
+      ]),
     backward: (s, by) => gradientAt(at, index, s, { [weights]: by }),
   };
 }

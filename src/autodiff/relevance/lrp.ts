@@ -1,10 +1,33 @@
 import { FoveaError } from '../../errors.ts';
-import { type Graph, intAttribute, type Node, producersOf, topologicalSort } from '../../onnx/index.ts';
+import {
+  type Graph,
+  intAttribute,
+  type Node,
+  producersOf,
+  topologicalSort,
+} from '../../onnx/index.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, operatorKey, type RuleContext, type RuleEntry, type RuleTable, rule } from '../rule.ts';
+import {
+  forEach,
+  type GradientRule,
+  operatorKey,
+  type RuleContext,
+  type RuleEntry,
+  type RuleTable,
+  rule,
+} from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
-import { applied, gradientAt, type LinearLayer, linearLayer, negativePart, positivePart, share, varyingTensors } from './linear.ts';
+import {
+  applied,
+  gradientAt,
+  type LinearLayer,
+  linearLayer,
+  negativePart,
+  positivePart,
+  share,
+  varyingTensors,
+} from './linear.ts';
 
 /** How a linear layer z = x w + b hands the relevance R of its output to its input. */
 export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitation' | 'flat' | 'box';
@@ -26,20 +49,32 @@ export interface LrpOptions {
 /** Divisors that only have to be kept from being zero. */
 const tiny = 1e-9;
 
-type Propagate = (ops: Ops, layer: LinearLayer, r: string, options: LrpOptions, at: RuleContext) => string;
+type Propagate = (
+  ops: Ops,
+  layer: LinearLayer,
+  r: string,
+  options: LrpOptions,
+  at: RuleContext,
+) => string;
 
 /** R_x = x ⊙ (R / (z + ε sign z)) wᵀ */
-const epsilon: Propagate = (ops, { x, w, backward }, r, options, at) => ops.mul(x, backward(share(ops, r, at.output(0), options.epsilon), w));
+const epsilon: Propagate = (ops, { x, w, backward }, r, options, at) =>
+  ops.mul(x, backward(share(ops, r, at.output(0), options.epsilon), w));
 
 /** The inputs and weights of one sign, and of the other, whose products are of that sign. */
 function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
   const other = part === positivePart ? negativePart : positivePart;
-  return { px: positivePart(ops, x), nx: negativePart(ops, x), same: part(ops, w), opposite: other(ops, w) };
+  return {
+    px: positivePart(ops, x),
+    nx: negativePart(ops, x),
+    same: part(ops, w),
+    opposite: other(ops, w),
+  };
 }
 
 /**
- * As epsilon, with products of the output's own sign, and a bias of that sign, counted 1 + γ times: they add up to no less
- * than the output, so that divisors are never small.
+ * As epsilon, with products of the output's own sign, and a bias of that sign, counted 1 + γ
+ * times: they add up to no less than the output, so that divisors are never small.
  */
 const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
   const { w, b, forward, backward } = layer;
@@ -51,7 +86,10 @@ const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
   const results = signs.map(({ part, chosen }) => {
     const { px, nx, same, opposite } = bySign(ops, layer, part);
     const [ofPositive, ofNegative] = [favoured(w, same), favoured(w, opposite)];
-    const z = ops.add(forward(px, ofPositive, b === '' ? '' : favoured(b, part(ops, b))), forward(nx, ofNegative));
+    const z = ops.add(
+      forward(px, ofPositive, b === '' ? '' : favoured(b, part(ops, b))),
+      forward(nx, ofNegative),
+    );
     const s = ops.mul(chosen, share(ops, r, z, tiny));
     return ops.add(ops.mul(px, backward(s, ofPositive)), ops.mul(nx, backward(s, ofNegative)));
   });
@@ -70,13 +108,19 @@ function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positiv
 /** α times the relevance along positive products, minus α - 1 times that along negative ones. */
 const alphaBeta: Propagate = (ops, layer, r, { alpha }) => {
   const up = ops.scale(alongSign(ops, layer, r, positivePart), alpha);
-  return alpha === 1 ? up : ops.sub(up, ops.scale(alongSign(ops, layer, r, negativePart), alpha - 1));
+  return alpha === 1
+    ? up
+    : ops.sub(up, ops.scale(alongSign(ops, layer, r, negativePart), alpha - 1));
 };
 
 const zPlus: Propagate = (ops, layer, r) => alongSign(ops, layer, r, positivePart);
 
-/** Probability that a winner is chosen among inputs with excitatory weights: z-plus, and no bias takes part. */
-const excitation: Propagate = (ops, layer, r) => alongSign(ops, { ...layer, b: '' }, r, positivePart);
+/**
+ * Probability that a winner is chosen among inputs with excitatory weights: z-plus, and no bias
+ * takes part.
+ */
+const excitation: Propagate = (ops, layer, r) =>
+  alongSign(ops, { ...layer, b: '' }, r, positivePart);
 
 /** The same share for every input of a window. */
 const flat: Propagate = (ops, { x, w, forward, backward }, r) => {
@@ -86,24 +130,42 @@ const flat: Propagate = (ops, { x, w, forward, backward }, r) => {
 
 /** Inputs between l and h: R_x = (x wᵀ - l w⁺ᵀ - h w⁻ᵀ) ⊙ R / (z - l w⁺ - h w⁻) */
 const box: Propagate = (ops, { x, w, forward, backward }, r, { low, high }) => {
-  const bound = (values: readonly number[]): string => ops.expandLike(ops.constant(values, [1, values.length, 1, 1], 'float32'), x);
+  const bound = (values: readonly number[]): string =>
+    ops.expandLike(ops.constant(values, [1, values.length, 1, 1], 'float32'), x);
   const parts = [
     { value: x, weights: w },
     { value: bound(low), weights: positivePart(ops, w) },
     { value: bound(high), weights: negativePart(ops, w) },
   ];
   const difference = ([a, b, c]: string[]): string => ops.sub(ops.sub(a, b), c);
-  const s = share(ops, r, difference(parts.map(({ value, weights }) => forward(value, weights))), tiny);
+  const s = share(
+    ops,
+    r,
+    difference(parts.map(({ value, weights }) => forward(value, weights))),
+    tiny,
+  );
   return difference(parts.map(({ value, weights }) => ops.mul(value, backward(s, weights))));
 };
 
-const propagations: Readonly<Record<LrpRule, Propagate>> = { epsilon, gamma, 'alpha-beta': alphaBeta, 'z-plus': zPlus, excitation, flat, box };
+const propagations: Readonly<Record<LrpRule, Propagate>> = {
+  epsilon,
+  gamma,
+  'alpha-beta': alphaBeta,
+  'z-plus': zPlus,
+  excitation,
+  flat,
+  box,
+};
 
 /** Relevance goes on unchanged. */
 const pass: GradientRule = (at, [r]) => at.node.inputs.map((_, i) => (i === 0 ? r : ''));
 
-/** What of an operand shares relevance: all of it; in excitation backprop what is positive, so that no share is below zero. */
-const sharing = (ops: Ops, x: string, excites: boolean): string => (excites ? positivePart(ops, x) : x);
+/**
+ * What of an operand shares relevance: all of it; in excitation backprop what is positive, so that
+ * no share is below zero.
+ */
+const sharing = (ops: Ops, x: string, excites: boolean): string =>
+  excites ? positivePart(ops, x) : x;
 
 /** A linear operator without weights: R_x = x ⊙ Jᵀ (R / z) */
 const proportional = (excites: boolean): GradientRule => {
@@ -114,7 +176,10 @@ const proportional = (excites: boolean): GradientRule => {
   };
 };
 
-/** y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al. 2022). */
+/**
+ * y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al.
+ * 2022).
+ */
 const layerNormalization: GradientRule = (at, [r]) => {
   const { ops } = at;
   const rank = at.shape(0).length;
@@ -125,7 +190,10 @@ const layerNormalization: GradientRule = (at, [r]) => {
   return [ops.mul(at.input(0), ops.sub(g, ops.reduce('ReduceMean', g, axes)))];
 };
 
-/** z = x ± a constant, which keeps its part; in excitation backprop, where biases take no part, x gets all. */
+/**
+ * z = x ± a constant, which keeps its part; in excitation backprop, where biases take no part, x
+ * gets all.
+ */
 const besideConstant = (index: number, excites: boolean): GradientRule => {
   return (at, [r]) => {
     const { ops } = at;
@@ -140,13 +208,22 @@ const besideConstant = (index: number, excites: boolean): GradientRule => {
 const sum = (excites: boolean): GradientRule => {
   return (at, [r]) => {
     const { ops, node } = at;
-    const parts = node.inputs.map((_, i) => sharing(ops, node.opType === 'Sub' && i === 1 ? ops.op('Neg', [at.input(i)]) : at.input(i), excites));
+    const parts = node.inputs.map((_, i) =>
+      sharing(
+        ops,
+        node.opType === 'Sub' && i === 1 ? ops.op('Neg', [at.input(i)]) : at.input(i),
+        excites,
+      ),
+    );
     const s = share(ops, r, excites ? ops.add(parts[0], parts[1]) : at.output(0), tiny);
     return parts.map((part) => ops.mul(part, s));
   };
 };
 
-/** Operators that work element by element, and some normalisations: relevance goes through them unchanged. */
+/**
+ * Operators that work element by element, and some normalisations: relevance goes through them
+ * unchanged.
+ */
 const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
   Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
   RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
@@ -157,7 +234,10 @@ export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
 
 const shared = (excites: boolean): RuleTable => ({
   ...forEach(elementByElement, passing),
-  ...forEach('AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample', rule(proportional(excites), { stop: [1, 2, 3, 4] })),
+  ...forEach(
+    'AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample',
+    rule(proportional(excites), { stop: [1, 2, 3, 4] }),
+  ),
   BatchNormalization: excites ? passing : rule(proportional(false), { stop: [1, 2, 3, 4] }),
   LayerNormalization: excites ? passing : rule(layerNormalization, { stop: [1, 2] }),
 });
@@ -165,7 +245,15 @@ const shared = (excites: boolean): RuleTable => ({
 const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
 const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
 /** Operators after which the values of the picture still lie between the same bounds. */
-const MOVERS = new Set([...CARRIERS, 'Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Pad', 'Slice']);
+const MOVERS = new Set([
+  ...CARRIERS,
+  'Transpose',
+  'Reshape',
+  'Squeeze',
+  'Unsqueeze',
+  'Pad',
+  'Slice',
+]);
 
 /** Bounds of the picture hold for its own values only: the first convolution must read these. */
 function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>): void {
@@ -175,7 +263,9 @@ function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>)
   };
   const obstacle = first && between(first.inputs[0]);
   if (first && !obstacle) return;
-  const reason = obstacle ? `the first one, ${first?.name || first?.outputs[0]}, reads them after ${obstacle.opType}` : 'this network has none';
+  const reason = obstacle
+    ? `the first one, ${first?.name || first?.outputs[0]}, reads them after ${obstacle.opType}`
+    : 'this network has none';
   throw new FoveaError(
     'unsupported',
     `the box rule needs a convolution that reads the values of the picture themselves, and ${reason}: choose another composite, such as epsilon-plus-flat`,
@@ -183,20 +273,26 @@ function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>)
 }
 
 /**
- * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options` says, sums and means
- * in proportion to their parts, of which constants keep theirs; activations pass relevance on; maxima hand it to the winner. Of a
- * product of two signals both get half, but a gate or attention gets nothing (Ali et al. 2022).
+ * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options`
+ * says, sums and means in proportion to their parts, of which constants keep theirs; activations
+ * pass relevance on; maxima hand it to the winner. Of a product of two signals both get half, but a
+ * gate or attention gets nothing (Ali et al. 2022).
  */
 export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const varying = varyingTensors(graph);
   const producers = producersOf(graph);
   const excites = options.convolution === 'excitation';
   const others = shared(excites);
-  const first = topologicalSort(graph.nodes).find((node) => node.opType === 'Conv' && varying.has(node.inputs[0]));
+  const first = topologicalSort(graph.nodes).find(
+    (node) => node.opType === 'Conv' && varying.has(node.inputs[0]),
+  );
   if (options.first === 'box') checkBox(first, producers);
   const isGate = (name: string): boolean => {
     const maker = producers.get(name);
-    return maker !== undefined && (GATES.has(maker.opType) || (CARRIERS.has(maker.opType) && isGate(maker.inputs[0])));
+    return (
+      maker !== undefined &&
+      (GATES.has(maker.opType) || (CARRIERS.has(maker.opType) && isGate(maker.inputs[0])))
+    );
   };
   const linear = (kind: LrpRule, weights: 0 | 1): RuleEntry =>
     rule(
@@ -210,28 +306,46 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   /** What a node with two operands does, by which of them are signals. */
   const binary = (node: Node): RuleEntry => {
     const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
-    if (node.opType === 'MatMul' && signals.length === 1) return linear(options.dense, signals[0] === 0 ? 1 : 0);
-    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub')) return rule(besideConstant(signals[0], excites), { stop: [1 - signals[0]] });
-    if (signals.length === 1) return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
+    if (node.opType === 'MatMul' && signals.length === 1)
+      return linear(options.dense, signals[0] === 0 ? 1 : 0);
+    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub'))
+      return rule(besideConstant(signals[0], excites), { stop: [1 - signals[0]] });
+    if (signals.length === 1)
+      return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
     if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum(excites));
     if (node.opType === 'Div') return rule(pass, { stop: [1] });
     const gates = [0, 1].filter((i) => isGate(node.inputs[i]));
     const receivers = gates.length === 1 ? [1 - gates[0]] : [0, 1];
-    return rule((at, [r]) => [0, 1].map((i) => (receivers.includes(i) ? product(at, i, r, { receivers: receivers.length, excites }) : '')), {
-      stop: gates.length === 1 ? gates : [],
-    });
+    return rule(
+      (at, [r]) =>
+        [0, 1].map((i) =>
+          receivers.includes(i) ? product(at, i, r, { receivers: receivers.length, excites }) : '',
+        ),
+      {
+        stop: gates.length === 1 ? gates : [],
+      },
+    );
   };
   return (node) => {
     const key = operatorKey(node);
-    if (key === 'Conv' || key === 'ConvTranspose') return linear(node === first ? options.first : options.convolution, 1);
+    if (key === 'Conv' || key === 'ConvTranspose')
+      return linear(node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
     return others[key] ?? gradientRules[key];
   };
 }
 
-/** The relevance of one operand of an element-wise or matrix product, of which `receivers` operands share it. */
-function product(at: RuleContext, index: number, r: string, { receivers, excites }: { readonly receivers: number; readonly excites: boolean }): string {
+/**
+ * The relevance of one operand of an element-wise or matrix product, of which `receivers` operands
+ * share it.
+ */
+function product(
+  at: RuleContext,
+  index: number,
+  r: string,
+  { receivers, excites }: { readonly receivers: number; readonly excites: boolean },
+): string {
   const { ops } = at;
   const part = ops.scale(r, 1 / receivers);
   if (at.node.opType !== 'MatMul') return part;

@@ -8,16 +8,28 @@ import { lrpRules, passing } from './lrp.ts';
 /** r / z, and 0 where z is 0. */
 function quotient(ops: Ops, r: string, z: string): string {
   const isZero = ops.op('Equal', [z, ops.scalar(0, z)]);
-  return ops.op('Where', [isZero, ops.zerosLike(z), ops.div(r, ops.op('Where', [isZero, ops.scalar(1, z), ops.add(z, ops.scalar(1e-9, z))]))]);
+  return ops.op('Where', [
+    isZero,
+    ops.zerosLike(z),
+    ops.div(r, ops.op('Where', [isZero, ops.scalar(1, z), ops.add(z, ops.scalar(1e-9, z))])),
+  ]);
 }
 
-/** z = x⁺ w⁺ + x⁻ w⁻, without the bias: R_x = x⁺ ⊙ (R / z) w⁺ᵀ + x⁻ ⊙ (R / z) w⁻ᵀ */
+/**
+ * z = x⁺ w⁺ + x⁻ w⁻, without the bias: R_x = x⁺ ⊙ (R / z) w⁺ᵀ + x⁻ ⊙ (R / z)
+ * w⁻ᵀ
+ */
 const linear = (weights: 0 | 1): RuleEntry =>
   rule(
     (at, [r]) => {
       const { ops } = at;
       const { x, w, index, forward, backward } = linearLayer(at, weights);
-      const [px, nx, pw, nw] = [positivePart(ops, x), negativePart(ops, x), positivePart(ops, w), negativePart(ops, w)];
+      const [px, nx, pw, nw] = [
+        positivePart(ops, x),
+        negativePart(ops, x),
+        positivePart(ops, w),
+        negativePart(ops, w),
+      ];
       const s = quotient(ops, r, ops.add(forward(px, pw), forward(nx, nw)));
       const result = ops.add(ops.mul(px, backward(s, pw)), ops.mul(nx, backward(s, nw)));
       return index === 0 ? [result] : ['', result];
@@ -32,8 +44,8 @@ function total(ops: Ops, x: string): string {
 }
 
 /**
- * z = a + b: in proportion to the parts, then scaled so that the relevances of a and b add up to that of z,
- * in the ratio of |Σ R_a| to |Σ R_b|.
+ * z = a + b: in proportion to the parts, then scaled so that the relevances of a and b add up to
+ * that of z, in the ratio of |Σ R_a| to |Σ R_b|.
  */
 const sum: GradientRule = (at, [r]) => {
   const { ops } = at;
@@ -55,22 +67,34 @@ const product: GradientRule = (at, [r]) => {
 };
 
 /**
- * The relevance propagation of transformer attribution (Chefer et al. 2021, deep Taylor decomposition with α = 1): the
- * gradient by an attention map becomes its relevance. Everything but layers, sums and products passes relevance on.
+ * The relevance propagation of transformer attribution (Chefer et al. 2021, deep Taylor
+ * decomposition with α = 1): the gradient by an attention map becomes its relevance. Everything
+ * but layers, sums and products passes relevance on.
  */
 export function transformerAttributionRules(graph: Graph): RuleLookup {
   const varying = varyingTensors(graph);
-  const unused = { low: [], high: [], epsilon: 0, gamma: 0, alpha: 1, first: 'z-plus', convolution: 'z-plus', dense: 'z-plus' } as const;
+  const unused = {
+    low: [],
+    high: [],
+    epsilon: 0,
+    gamma: 0,
+    alpha: 1,
+    first: 'z-plus',
+    convolution: 'z-plus',
+    dense: 'z-plus',
+  } as const;
   const others = lrpRules(graph, unused);
   const signals = (node: Node): number[] => [0, 1].filter((i) => varying.has(node.inputs[i]));
   return (node) => {
     const key = operatorKey(node);
     const moving = signals(node);
     if (key === 'Conv') return linear(1);
-    if ((key === 'Gemm' || key === 'MatMul') && moving.length === 1) return linear(moving[0] === 0 ? 1 : 0);
+    if ((key === 'Gemm' || key === 'MatMul') && moving.length === 1)
+      return linear(moving[0] === 0 ? 1 : 0);
     if ((key === 'MatMul' || key === 'Einsum') && moving.length === 2) return rule(product);
     if (key === 'Add' && moving.length === 2) return rule(sum);
-    if (key === 'Add') return rule((_, [r]) => (moving[0] === 0 ? [r] : ['', r]), { stop: [1 - moving[0]] });
+    if (key === 'Add')
+      return rule((_, [r]) => (moving[0] === 0 ? [r] : ['', r]), { stop: [1 - moving[0]] });
     if (key === 'LayerNormalization') return passing;
     return others(node);
   };

@@ -1,6 +1,14 @@
 import { floatAttribute, intAttribute, stringAttribute } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
+import {
+  forEach,
+  type GradientRule,
+  type RuleContext,
+  type RuleTable,
+  refused,
+  rule,
+  zero,
+} from '../rule.ts';
 
 /** A rule dx = dy f'(x, y) of an element-wise function. */
 function elementwise(derivative: (at: RuleContext, ops: Ops) => string): GradientRule {
@@ -22,7 +30,10 @@ function bound(at: RuleContext, name: string, index: number): number | null | un
 /** Bounds beyond this are none. */
 const largestFloat = 3.4028234e38;
 
-/** y = min(max(x, low), high): dx = dy [low < y] [y < high], as PyTorch has it at the edges of a hardtanh. */
+/**
+ * y = min(max(x, low), high): dx = dy [low < y] [y < high], as PyTorch has it at the edges of a
+ * hardtanh.
+ */
 const clip: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const y = at.output(0);
@@ -76,14 +87,23 @@ const selu = elementwise((at, ops) => {
 const celu = elementwise((at, ops) => {
   const y = at.output(0);
   const alpha = floatAttribute(at.node, 'alpha', 1);
-  return select(ops, at.input(0), ops.scalar(1, y), ops.add(ops.scale(y, 1 / alpha), ops.scalar(1, y)));
+  return select(
+    ops,
+    at.input(0),
+    ops.scalar(1, y),
+    ops.add(ops.scale(y, 1 / alpha), ops.scalar(1, y)),
+  );
 });
 
 /** y = x for x > a, 0 elsewhere: f' = [x > a] */
-const thresholdedRelu = elementwise((at, ops) => ops.above(at.input(0), floatAttribute(at.node, 'alpha', 1)));
+const thresholdedRelu = elementwise((at, ops) =>
+  ops.above(at.input(0), floatAttribute(at.node, 'alpha', 1)),
+);
 
 /** y = x + bias for x < -l, x - bias for x > l, 0 between: f' = [|x| > l] */
-const shrink = elementwise((at, ops) => ops.above(ops.op('Abs', [at.input(0)]), floatAttribute(at.node, 'lambd', 0.5)));
+const shrink = elementwise((at, ops) =>
+  ops.above(ops.op('Abs', [at.input(0)]), floatAttribute(at.node, 'lambd', 0.5)),
+);
 
 /** f' = y (1 - y) */
 const sigmoid = elementwise((at, ops) => ops.mul(at.output(0), complement(ops, at.output(0))));
@@ -134,19 +154,27 @@ function geluDerivative(ops: Ops, x: string): string {
   const u = ops.scale(x, Math.SQRT1_2);
   const erf = ops.op('Erf', [u]);
   const isFloat = ops.info(x).type === 'float32';
-  const cumulative = isFloat ? ops.op('HardSigmoid', [erf], { alpha: 0.5, beta: 0.5 }) : ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
+  const cumulative = isFloat
+    ? ops.op('HardSigmoid', [erf], { alpha: 0.5, beta: 0.5 })
+    : ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
   // The factor is in the exponent, which saves a pass over the tensor.
   const bell = ops.op('Exp', [ops.sub(ops.scalar(-0.5 * Math.log(Math.PI), x), ops.mul(u, u))]);
   return ops.add(cumulative, ops.mul(u, bell));
 }
 
-/** y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 · 0.044715 x²) / 2 */
+/**
+ * y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 ·
+ * 0.044715 x²) / 2
+ */
 export function tanhGeluDerivative(ops: Ops, x: string): string {
   const c = Math.sqrt(2 / Math.PI);
   const square = ops.mul(x, x);
   const one = ops.scalar(1, x);
   const t = ops.op('Tanh', [ops.mul(ops.scale(x, c), ops.add(ops.scale(square, 0.044715), one))]);
-  const slope = ops.mul(complement(ops, ops.mul(t, t)), ops.add(ops.scale(square, 3 * 0.044715 * c), ops.scalar(c, x)));
+  const slope = ops.mul(
+    complement(ops, ops.mul(t, t)),
+    ops.add(ops.scale(square, 3 * 0.044715 * c), ops.scalar(c, x)),
+  );
   return ops.scale(ops.add(ops.add(t, one), ops.mul(x, slope)), 0.5);
 }
 
@@ -218,6 +246,8 @@ export const activation: RuleTable = {
   'com.microsoft:FastGelu': rule(biased(tanhGeluDerivative)),
   ...forEach(
     'com.microsoft:QLinearSigmoid com.microsoft:QLinearLeakyRelu com.microsoft:QLinearSoftmax',
-    refused('integer arithmetic has no gradient; export with QuantizeLinear and DequantizeLinear around float operators, or use the float model'),
+    refused(
+      'integer arithmetic has no gradient; export with QuantizeLinear and DequantizeLinear around float operators, or use the float model',
+    ),
   ),
 };

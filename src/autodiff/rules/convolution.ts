@@ -12,18 +12,29 @@ interface Channels {
   readonly outputs: number;
 }
 
-const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
-const all = (sizes: readonly number[], value: number): boolean => sizes.every((size) => size === value);
+const product = (sizes: readonly number[]): number =>
+  sizes.reduce((total, size) => total * size, 1);
+const all = (sizes: readonly number[], value: number): boolean =>
+  sizes.every((size) => size === value);
 
 function channelsOf(at: RuleContext): Channels {
   const [outputs, perGroup] = at.shape(1);
   const group = intAttribute(at.node, 'group', 1);
-  if (typeof outputs !== 'number' || typeof perGroup !== 'number') at.refuse('the shape of its weights');
+  if (typeof outputs !== 'number' || typeof perGroup !== 'number')
+    at.refuse('the shape of its weights');
   return { group, inputs: (perGroup as number) * group, outputs: outputs as number };
 }
 
-/** Weights turned around in space, read as those of the transposed convolution: w'[c, m, k] = w[m, c, -k] in each group. */
-function reversedWeights(ops: Ops, w: string, { group, inputs, outputs }: Channels, kernel: readonly number[]): string {
+/**
+ * Weights turned around in space, read as those of the transposed convolution: w'[c, m, k] = w[m,
+ * c, -k] in each group.
+ */
+function reversedWeights(
+  ops: Ops,
+  w: string,
+  { group, inputs, outputs }: Channels,
+  kernel: readonly number[],
+): string {
   const [m, c, size] = [outputs / group, inputs / group, product(kernel)];
   let turned = w;
   if (size > 1) turned = ops.flip(ops.reshape(w, [outputs, c, size]), 2);
@@ -35,7 +46,13 @@ function reversedWeights(ops: Ops, w: string, { group, inputs, outputs }: Channe
 }
 
 /** Stride 1: dx = dy * w', padded by (k - 1) d - p: a convolution again. */
-function byConvolution(ops: Ops, dy: string, w: string, channels: Channels, window: Window): string {
+function byConvolution(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  window: Window,
+): string {
   const { kernel, dilations, input } = window;
   const begin = kernel.map((size, i) => (size - 1) * dilations[i] - window.begin[i]);
   const sizes = ops.shape(dy).slice(2) as readonly number[];
@@ -56,38 +73,71 @@ function byConvolution(ops: Ops, dy: string, w: string, channels: Channels, wind
   });
 }
 
-/** Zeros between the elements of dy make a stride of 1: the gradient of a convolution without one. */
-function byInsertedZeros(ops: Ops, dy: string, w: string, channels: Channels, window: Window): string {
-  const reach = window.input.map((size, i) => size + window.begin[i] + window.end[i] - (window.kernel[i] - 1) * window.dilations[i]);
-  const extra = reach.map((size, i) => Math.max(0, size - ((window.output[i] - 1) * window.strides[i] + 1)));
+/**
+ * Zeros between the elements of dy make a stride of 1: the gradient of a convolution without one.
+ */
+function byInsertedZeros(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  window: Window,
+): string {
+  const reach = window.input.map(
+    (size, i) =>
+      size + window.begin[i] + window.end[i] - (window.kernel[i] - 1) * window.dilations[i],
+  );
+  const extra = reach.map((size, i) =>
+    Math.max(0, size - ((window.output[i] - 1) * window.strides[i] + 1)),
+  );
   const spread = insertZeros(ops, dy, channels.outputs, window.strides, extra);
   return byConvolution(ops, spread, w, channels, window);
 }
 
 /**
- * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU runtime, which transposed
- * convolutions leave: the sums and gates of the residual blocks that follow stay in it then.
+ * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU
+ * runtime, which transposed convolutions leave: the sums and gates of the residual blocks that
+ * follow stay in it then.
  */
 function blocked(ops: Ops, x: string): string {
   return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
 }
 
 /** Kernel 1: the convolution at the small size, then zeros between. */
-function pointwise(ops: Ops, dy: string, w: string, channels: Channels, { input, output, strides, kernel }: Window): string {
-  const dx = ops.op('Conv', [dy, reversedWeights(ops, w, channels, kernel)], { kernel_shape: kernel, group: channels.group });
+function pointwise(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  { input, output, strides, kernel }: Window,
+): string {
+  const dx = ops.op('Conv', [dy, reversedWeights(ops, w, channels, kernel)], {
+    kernel_shape: kernel,
+    group: channels.group,
+  });
   const extra = input.map((size, i) => size - ((output[i] - 1) * strides[i] + 1));
   return blocked(ops, insertZeros(ops, dx, channels.inputs, strides, extra));
 }
 
-/** Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at once, half idle. */
+/**
+ * Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at
+ * once, half idle.
+ */
 const fewChannels = 32;
 
 /**
- * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to space. S is the stride s, or
- * t = 2 of them where the channels would be few; the convolution of dy then has the stride t. With i = S q + r and
- * k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k], over every j for which k is in the kernel.
+ * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to
+ * space. S is the stride s, or t = 2 of them where the channels would be few; the convolution of dy
+ * then has the stride t. With i = S q + r and k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k],
+ * over every j for which k is in the kernel.
  */
-function byCells(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels, { kernel, strides, begin, input, output }: Window): string {
+function byCells(
+  ops: Ops,
+  dy: string,
+  w: string,
+  { inputs, outputs }: Channels,
+  { kernel, strides, begin, input, output }: Window,
+): string {
   const s = strides[0];
   const t = s * s * inputs < fewChannels && s <= 4 ? 2 : 1;
   const cell = s * t;
@@ -100,11 +150,17 @@ function byCells(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels,
     }),
   );
   // [r, j] of rows by [r, j] of columns; what is outside the kernel is the zero behind it.
-  const elements = along[0].flatMap((y) => along[1].map((x) => (y === null || x === null ? product(kernel) : y * kernel[1] + x)));
+  const elements = along[0].flatMap((y) =>
+    along[1].map((x) => (y === null || x === null ? product(kernel) : y * kernel[1] + x)),
+  );
   const flat = ops.pad(ops.reshape(w, [outputs, inputs, product(kernel)]), [0, 0, 0], [0, 0, 1]);
   const gathered = ops.op('Gather', [flat, ops.ints(elements)], { axis: 2 });
   const split = ops.reshape(gathered, [outputs, inputs, cell, taps[0], cell, taps[1]]);
-  const weights = ops.reshape(ops.transpose(split, [2, 4, 1, 0, 3, 5]), [cell * cell * inputs, outputs, ...taps]);
+  const weights = ops.reshape(ops.transpose(split, [2, 4, 1, 0, 3, 5]), [
+    cell * cell * inputs,
+    outputs,
+    ...taps,
+  ]);
   const count = input.map((size) => Math.ceil(size / cell));
   const end = count.map((size, i) => (size - 1) * t + taps[i] + first[i] - output[i]);
   const cropped = padSpatial(
@@ -124,14 +180,26 @@ function byCells(ops: Ops, dy: string, w: string, { inputs, outputs }: Channels,
 }
 
 /**
- * Each of the s × s phases of dx by a convolution with the weights that reach it and no others, then the phases are
- * put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j dy[q + j] w[k].
+ * Each of the s × s phases of dx by a convolution with the weights that reach it and no others,
+ * then the phases are put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j
+ * dy[q + j] w[k].
  */
-function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel, strides, begin, input, output }: Window): string {
+function byPhases(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  { kernel, strides, begin, input, output }: Window,
+): string {
   const [s] = strides;
   const count = input.map((size) => Math.ceil(size / s));
-  const along = (axis: number, r: number): { taps: readonly number[]; pads: readonly [number, number] } => {
-    const taps = Array.from({ length: kernel[axis] }, (_, k) => k).filter((k) => (r + begin[axis] - k) % s === 0);
+  const along = (
+    axis: number,
+    r: number,
+  ): { taps: readonly number[]; pads: readonly [number, number] } => {
+    const taps = Array.from({ length: kernel[axis] }, (_, k) => k).filter(
+      (k) => (r + begin[axis] - k) % s === 0,
+    );
     const first = (r + begin[axis] - taps[taps.length - 1]) / s;
     return { taps, pads: [-first, count[axis] - 1 + taps.length + first - output[axis]] };
   };
@@ -139,7 +207,11 @@ function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel,
   const phases = residues.flatMap((ry) =>
     residues.map((rx) => {
       const [rows, columns] = [along(0, ry), along(1, rx)];
-      const taken = ops.op('Gather', [ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 }), ops.ints(columns.taps)], { axis: 3 });
+      const taken = ops.op(
+        'Gather',
+        [ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 }), ops.ints(columns.taps)],
+        { axis: 3 },
+      );
       const shape = [rows.taps.length, columns.taps.length];
       const [before, after] = [0, 1].map((side) => [rows.pads[side], columns.pads[side]]);
       const cropped = padSpatial(
@@ -149,14 +221,25 @@ function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel,
         after.map((length) => Math.min(0, length)),
       );
       const pads = [...before, ...after].map((length) => Math.max(0, length));
-      return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], { kernel_shape: shape, group: channels.group, pads });
+      return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], {
+        kernel_shape: shape,
+        group: channels.group,
+        pads,
+      });
     }),
   );
-  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would hide from the runtime
-  // that it is that of the gates to come, and it would leave the blocked layout.
+  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would
+  // hide from the runtime that it is that of the gates to come, and it would leave the blocked
+  // layout.
   const c = channels.inputs;
   const [rows, columns] = count;
-  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [0, rows, columns, s, s * c]);
+  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [
+    0,
+    rows,
+    columns,
+    s,
+    s * c,
+  ]);
   const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [0, rows * s, columns * s, c]);
   const dx = ops.transpose(whole, [0, 3, 1, 2]);
   return blocked(
@@ -171,9 +254,17 @@ function byPhases(ops: Ops, dy: string, w: string, channels: Channels, { kernel,
 }
 
 /** The transposed convolution of ONNX, for what no other form is better at. */
-function byTransposed(ops: Ops, dy: string, w: string, { group }: Channels, window: Window): string {
+function byTransposed(
+  ops: Ops,
+  dy: string,
+  w: string,
+  { group }: Channels,
+  window: Window,
+): string {
   const { kernel, strides, dilations, begin, end, input, output } = window;
-  const reached = kernel.map((size, i) => (output[i] - 1) * strides[i] + (size - 1) * dilations[i] + 1 - begin[i] - end[i]);
+  const reached = kernel.map(
+    (size, i) => (output[i] - 1) * strides[i] + (size - 1) * dilations[i] + 1 - begin[i] - end[i],
+  );
   // A window that overhangs (ceil mode, SAME) gives more than the input: cropped behind.
   const extra = input.map((size, i) => Math.max(0, size - reached[i]));
   const dx = ops.op('ConvTranspose', [dy, w], {
@@ -193,7 +284,10 @@ function byTransposed(ops: Ops, dy: string, w: string, { group }: Channels, wind
   return blocked(ops, cropped);
 }
 
-/** dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel and stride. */
+/**
+ * dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel
+ * and stride.
+ */
 function inputGradient(at: RuleContext, dy: string): string {
   const { ops } = at;
   const window = windowOf(at, kernelOf(at));
@@ -204,11 +298,14 @@ function inputGradient(at: RuleContext, dy: string): string {
   const unpadded = all([...begin, ...end], 0);
   if (all(kernel, 1) && unpadded) return pointwise(ops, dy, w, channels, window);
   const depthwise = channels.group > 1 && channels.inputs === channels.group;
-  if (depthwise && strides.every((stride) => stride <= 2)) return byInsertedZeros(ops, dy, w, channels, window);
+  if (depthwise && strides.every((stride) => stride <= 2))
+    return byInsertedZeros(ops, dy, w, channels, window);
   const square = kernel.length === 2 && strides[0] === strides[1];
   const large = kernel.every((size) => size >= 5) || kernel.every((size, i) => size <= strides[i]);
-  if (channels.group === 1 && square && large && all(dilations, 1)) return byCells(ops, dy, w, channels, window);
-  const wide = channels.inputs / channels.group >= 16 && kernel.every((size, i) => size >= strides[i]);
+  if (channels.group === 1 && square && large && all(dilations, 1))
+    return byCells(ops, dy, w, channels, window);
+  const wide =
+    channels.inputs / channels.group >= 16 && kernel.every((size, i) => size >= strides[i]);
   if (square && wide && all(dilations, 1)) return byPhases(ops, dy, w, channels, window);
   return byTransposed(ops, dy, w, channels, window);
 }
@@ -231,7 +328,10 @@ function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
   const kernel = kernelOf(at);
   const ones = kernel.map(() => 1);
   const zeros = kernel.map(() => 0);
-  const [x, y] = [at.shape(0).slice(2), at.ops.shape(node.outputs[0]).slice(2)] as [number[], number[]];
+  const [x, y] = [at.shape(0).slice(2), at.ops.shape(node.outputs[0]).slice(2)] as [
+    number[],
+    number[],
+  ];
   const [strides, dilations, extra] = [
     intsAttribute(node, 'strides', ones),
     intsAttribute(node, 'dilations', ones),
@@ -242,8 +342,13 @@ function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
   if ((autoPad === 'NOTSET' || autoPad === '') && !intsAttribute(node, 'output_shape')) {
     return { begin: given.slice(0, kernel.length), end: given.slice(kernel.length) };
   }
-  const total = kernel.map((size, i) => Math.max(0, (x[i] - 1) * strides[i] + extra[i] + (size - 1) * dilations[i] + 1 - y[i]));
-  const [small, large] = [total.map((count) => Math.floor(count / 2)), total.map((count) => Math.ceil(count / 2))];
+  const total = kernel.map((size, i) =>
+    Math.max(0, (x[i] - 1) * strides[i] + extra[i] + (size - 1) * dilations[i] + 1 - y[i]),
+  );
+  const [small, large] = [
+    total.map((count) => Math.floor(count / 2)),
+    total.map((count) => Math.ceil(count / 2)),
+  ];
   return autoPad === 'SAME_UPPER' ? { begin: small, end: large } : { begin: large, end: small };
 }
 
@@ -262,7 +367,11 @@ const convTranspose: GradientRule = (at, [dy]) => {
     pads: [...begin, ...end],
   });
   // Output padding longer than a stride gives windows of its own.
-  const extra = at.shape(0).map((dim, axis) => (axis < 2 || typeof dim !== 'number' ? 0 : dim - Number(at.ops.shape(dx)[axis])));
+  const extra = at
+    .shape(0)
+    .map((dim, axis) =>
+      axis < 2 || typeof dim !== 'number' ? 0 : dim - Number(at.ops.shape(dx)[axis]),
+    );
   return [
     padSpatial(
       at.ops,

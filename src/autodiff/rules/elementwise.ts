@@ -1,5 +1,13 @@
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
+import {
+  forEach,
+  type GradientRule,
+  type RuleContext,
+  type RuleTable,
+  refused,
+  rule,
+  zero,
+} from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 
 /** A rule dx = dy f'(x, y) of one input. */
@@ -19,7 +27,10 @@ const add: GradientRule = (_, [dy]) => [dy, dy];
 const sub: GradientRule = (at, [dy]) => [dy, at.needs(1) ? neg(at.ops, dy) : ''];
 
 /** y = a b: da = dy b, db = dy a */
-const mul: GradientRule = (at, [dy]) => [at.needs(0) ? at.ops.mul(dy, at.input(1)) : '', at.needs(1) ? at.ops.mul(dy, at.input(0)) : ''];
+const mul: GradientRule = (at, [dy]) => [
+  at.needs(0) ? at.ops.mul(dy, at.input(1)) : '',
+  at.needs(1) ? at.ops.mul(dy, at.input(0)) : '',
+];
 
 /** y = a / b: da = dy / b, db = -dy y / b */
 const div: GradientRule = (at, [dy]) => {
@@ -33,10 +44,13 @@ const pow: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const a = at.input(0);
   const exponent = at.numbers(1)?.length === 1 ? at.numbers(1)?.[0] : undefined;
-  if (exponent !== undefined && !at.needs(1)) return [ops.mul(ops.scale(dy, exponent), powerOf(ops, a, exponent - 1))];
+  if (exponent !== undefined && !at.needs(1))
+    return [ops.mul(ops.scale(dy, exponent), powerOf(ops, a, exponent - 1))];
   const type = gradientType(ops.info(dy).type);
   const b = ops.cast(at.input(1), type);
-  const da = at.needs(0) ? ops.mul(ops.mul(dy, b), ops.op('Pow', [a, ops.sub(b, ops.scalar(1, b))])) : '';
+  const da = at.needs(0)
+    ? ops.mul(ops.mul(dy, b), ops.op('Pow', [a, ops.sub(b, ops.scalar(1, b))]))
+    : '';
   if (!at.needs(1)) return [da];
   const isPositive = ops.op('Greater', [a, ops.scalar(0, a)]);
   const log = ops.op('Log', [ops.op('Where', [isPositive, a, ops.scalar(1, a)])]);
@@ -88,17 +102,24 @@ const where: GradientRule = (at, [dy]) => {
   const none = at.ops.scalar(0, dy);
   const condition = at.node.inputs[0];
   const pick = (inputs: string[]): string => at.ops.op('Where', inputs);
-  return ['', at.needs(1) ? pick([condition, dy, none]) : '', at.needs(2) ? pick([condition, none, dy]) : ''];
+  return [
+    '',
+    at.needs(1) ? pick([condition, dy, none]) : '',
+    at.needs(2) ? pick([condition, none, dy]) : '',
+  ];
 };
 
 /** The identity between floating-point types: gradients are float32 for half precision. */
-const cast: GradientRule = (at, [dy]) => [at.ops.cast(dy, gradientType(at.ops.info(at.node.inputs[0]).type))];
+const cast: GradientRule = (at, [dy]) => [
+  at.ops.cast(dy, gradientType(at.ops.info(at.node.inputs[0]).type)),
+];
 
 /** The derivative of rounding to a grid is taken as that of the identity: straight-through. */
 const straightThrough: GradientRule = (_, [dy]) => [dy];
 
 const flat = 'it is constant almost everywhere';
-const integers = 'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
+const integers =
+  'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
 
 /** Gradients of the operators that work element by element. */
 export const elementwise: RuleTable = {
@@ -122,27 +143,54 @@ export const elementwise: RuleTable = {
   // y = 1 / x: -y²
   Reciprocal: unary((ops, at) => neg(ops, square(ops, at.output(0)))),
   // 2 exp(-x²) / sqrt(π)
-  Erf: unary((ops, at) => ops.scale(ops.op('Exp', [neg(ops, square(ops, at.input(0)))]), 2 / Math.sqrt(Math.PI))),
+  Erf: unary((ops, at) =>
+    ops.scale(ops.op('Exp', [neg(ops, square(ops, at.input(0)))]), 2 / Math.sqrt(Math.PI)),
+  ),
   Sin: unary((ops, at) => ops.op('Cos', [at.input(0)])),
   Cos: unary((ops, at) => neg(ops, ops.op('Sin', [at.input(0)]))),
   // 1 + y²
   Tan: unary((ops, at) => plus(ops, square(ops, at.output(0)), 1)),
-  Asin: unary((ops, at) => reciprocal(ops, ops.op('Sqrt', [ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))]))),
-  Acos: unary((ops, at) => neg(ops, reciprocal(ops, ops.op('Sqrt', [ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))])))),
+  Asin: unary((ops, at) =>
+    reciprocal(
+      ops,
+      ops.op('Sqrt', [ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))]),
+    ),
+  ),
+  Acos: unary((ops, at) =>
+    neg(
+      ops,
+      reciprocal(
+        ops,
+        ops.op('Sqrt', [ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))]),
+      ),
+    ),
+  ),
   Atan: unary((ops, at) => reciprocal(ops, plus(ops, square(ops, at.input(0)), 1))),
   Sinh: unary((ops, at) => ops.op('Cosh', [at.input(0)])),
   Cosh: unary((ops, at) => ops.op('Sinh', [at.input(0)])),
-  Asinh: unary((ops, at) => reciprocal(ops, ops.op('Sqrt', [plus(ops, square(ops, at.input(0)), 1)]))),
-  Acosh: unary((ops, at) => reciprocal(ops, ops.op('Sqrt', [plus(ops, square(ops, at.input(0)), -1)]))),
-  Atanh: unary((ops, at) => reciprocal(ops, ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0))))),
+  Asinh: unary((ops, at) =>
+    reciprocal(ops, ops.op('Sqrt', [plus(ops, square(ops, at.input(0)), 1)])),
+  ),
+  Acosh: unary((ops, at) =>
+    reciprocal(ops, ops.op('Sqrt', [plus(ops, square(ops, at.input(0)), -1)])),
+  ),
+  Atanh: unary((ops, at) =>
+    reciprocal(ops, ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))),
+  ),
   Cast: rule(cast),
   CastLike: rule(cast, { stop: [1] }),
   ...forEach('Floor Ceil Round Sign', zero(flat)),
-  ...forEach('Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf', zero('it gives truth values')),
+  ...forEach(
+    'Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf',
+    zero('it gives truth values'),
+  ),
   ...forEach('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
   ...forEach(
     'QuantizeLinear com.microsoft:QuantizeLinear DequantizeLinear com.microsoft:DequantizeLinear',
     rule(straightThrough, { stop: [1, 2], straightThrough: true }),
   ),
-  ...forEach('DynamicQuantizeLinear com.microsoft:QLinearAdd com.microsoft:QLinearMul', refused(integers)),
+  ...forEach(
+    'DynamicQuantizeLinear com.microsoft:QLinearAdd com.microsoft:QLinearMul',
+    refused(integers),
+  ),
 };

@@ -9,16 +9,33 @@ import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { reduction } from './reduction.ts';
 
-/** Operators whose outputs do not depend on the elements of their inputs, and those that run graphs of their own. */
+/**
+ * Operators whose outputs do not depend on the elements of their inputs, and those that run graphs
+ * of their own.
+ */
 const others: RuleTable = {
-  ...forEach('Constant ConstantOfShape Range Shape Size EyeLike', zero('it does not depend on the elements of its inputs')),
-  ...forEach('RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli', zero('it gives random numbers')),
+  ...forEach(
+    'Constant ConstantOfShape Range Shape Size EyeLike',
+    zero('it does not depend on the elements of its inputs'),
+  ),
+  ...forEach(
+    'RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli',
+    zero('it gives random numbers'),
+  ),
   If: refused('which branch runs is decided by the data; export the model without control flow'),
-  ...forEach('Loop Scan', refused('it repeats a graph a number of times that the data decides; export the model without control flow')),
+  ...forEach(
+    'Loop Scan',
+    refused(
+      'it repeats a graph a number of times that the data decides; export the model without control flow',
+    ),
+  ),
   ...forEach('RNN LSTM GRU', refused('recurrent layers are not differentiated')),
 };
 
-/** The gradient of every operator whose shape inference knows: a rule, zero, or refused with a reason. */
+/**
+ * The gradient of every operator whose shape inference knows: a rule, zero, or refused with a
+ * reason.
+ */
 export const gradientRules: RuleTable = {
   ...elementwise,
   ...activation,

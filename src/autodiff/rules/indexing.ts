@@ -1,6 +1,13 @@
 import { intAttribute, intsAttribute, isStatic, stringAttribute } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import { type GradientRule, type RuleContext, type RuleTable, refused, rule, zero } from '../rule.ts';
+import {
+  type GradientRule,
+  type RuleContext,
+  type RuleTable,
+  refused,
+  rule,
+  zero,
+} from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 import { axisOf, sizeAt } from './movement.ts';
 
@@ -17,24 +24,43 @@ function rangesOf(at: RuleContext): Range[] {
   const { node } = at;
   const shape = at.shape(0);
   const byInput = at.has(1);
-  const list = (index: number, name: string): readonly number[] | null => (byInput ? at.numbers(index) : intsAttribute(node, name, null));
+  const list = (index: number, name: string): readonly number[] | null =>
+    byInput ? at.numbers(index) : intsAttribute(node, name, null);
   const [starts, ends] = [list(1, 'starts'), list(2, 'ends')];
-  if (starts === null || ends === null) at.refuse('a range that is known without running the model');
-  const axes = (byInput ? (at.has(3) ? at.numbers(3) : null) : intsAttribute(node, 'axes', null)) ?? starts?.map((_, i) => i) ?? [];
+  if (starts === null || ends === null)
+    at.refuse('a range that is known without running the model');
+  const axes =
+    (byInput ? (at.has(3) ? at.numbers(3) : null) : intsAttribute(node, 'axes', null)) ??
+    starts?.map((_, i) => i) ??
+    [];
   const steps = at.has(4) ? at.numbers(4) : null;
   return axes.flatMap((given, i) => {
     const axis = given < 0 ? given + shape.length : given;
     const [start, end, step] = [starts?.[i] ?? 0, ends?.[i] ?? 0, steps?.[i] ?? 1];
-    if (start === 0 && step === 1 && (shape[axis] === at.ops.shape(node.outputs[0])[axis] || end >= 2 ** 31 - 1)) return [];
+    if (
+      start === 0 &&
+      step === 1 &&
+      (shape[axis] === at.ops.shape(node.outputs[0])[axis] || end >= 2 ** 31 - 1)
+    )
+      return [];
     return [{ axis, ...rangeWithin(sizeAt(at, 0, axis), start, end, step), step }];
   });
 }
 
-function rangeWithin(size: number, start: number, end: number, step: number): { first: number; count: number } {
+function rangeWithin(
+  size: number,
+  start: number,
+  end: number,
+  step: number,
+): { first: number; count: number } {
   const position = (index: number): number => (index < 0 ? index + size : index);
-  const clamp = (index: number, low: number, high: number): number => Math.min(Math.max(index, low), high);
+  const clamp = (index: number, low: number, high: number): number =>
+    Math.min(Math.max(index, low), high);
   const first = step > 0 ? clamp(position(start), 0, size) : clamp(position(start), 0, size - 1);
-  const last = step > 0 ? clamp(position(end), 0, size) : clamp(end < -size ? -1 : position(end), -1, size - 1);
+  const last =
+    step > 0
+      ? clamp(position(end), 0, size)
+      : clamp(end < -size ? -1 : position(end), -1, size - 1);
   return { first, count: Math.max(0, Math.ceil((last - first) / step)) };
 }
 
@@ -48,7 +74,9 @@ function spread(ops: Ops, x: string, axis: number, step: number): string {
     none,
     none.map((_, i) => (i === axis + 1 ? step - 1 : 0)),
   );
-  const target = shape.map((dim, i) => (i === axis ? Number(dim) * step : typeof dim === 'number' ? dim : i < axis ? 0 : -1));
+  const target = shape.map((dim, i) =>
+    i === axis ? Number(dim) * step : typeof dim === 'number' ? dim : i < axis ? 0 : -1,
+  );
   return ops.reshape(padded, target);
 }
 
@@ -66,7 +94,8 @@ const slice: GradientRule = (at, [dy]) => {
     if (step < 0) piece = ops.flip(piece, axis);
     if (stride > 1) piece = spread(ops, piece, axis, stride);
     before[axis] = step < 0 ? first + (count - 1) * step : first;
-    // Behind the last element `spread` has put stride - 1 zeros, which may be more than there is room for.
+    // Behind the last element `spread` has put stride - 1 zeros, which may be more than there is
+    // room for.
     after[axis] = size - before[axis] - count * stride;
     if (after[axis] < 0) {
       piece = ops.slice(piece, [axis], [0], [size - before[axis]]);
@@ -87,10 +116,17 @@ function indicesLast(ops: Ops, dy: string, axis: number, count: number): string 
   const sizes = shape.slice(rest.length);
   if (!isStatic(sizes)) return count === 0 ? ops.unsqueeze(ordered, [rank]) : ordered;
   const product = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
-  return ops.reshape(ordered, [...shape.slice(0, rest.length).map((dim, i) => (typeof dim === 'number' ? dim : i === 0 ? 0 : -1)), product]);
+  return ops.reshape(ordered, [
+    ...shape
+      .slice(0, rest.length)
+      .map((dim, i) => (typeof dim === 'number' ? dim : i === 0 ? 0 : -1)),
+    product,
+  ]);
 }
 
-/** y = x[…, i, …]: dx = Σ over the places of y of dy, at the element that each was taken from. */
+/**
+ * y = x[…, i, …]: dx = Σ over the places of y of dy, at the element that each was taken from.
+ */
 const gather: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const axis = axisOf(at, 0);
@@ -109,7 +145,13 @@ const gather: GradientRule = (at, [dy]) => {
   const rows = indicesLast(ops, dy, axis, indices.length);
   const type = gradientType(ops.info(dy).type);
   const flat = ops.reshape(node.inputs[1], [-1]);
-  const wrapped = known ? ops.ints(known) : ops.op('Where', [ops.op('Less', [flat, ops.ints([0])]), ops.add(flat, ops.ints([size])), flat]);
+  const wrapped = known
+    ? ops.ints(known)
+    : ops.op('Where', [
+        ops.op('Less', [flat, ops.ints([0])]),
+        ops.add(flat, ops.ints([size])),
+        flat,
+      ]);
   const hot = ops.cast(
     ops.op('Equal', [
       ops.unsqueeze(wrapped, [1]),
@@ -122,7 +164,9 @@ const gather: GradientRule = (at, [dy]) => {
     type,
   );
   const summed = ops.op('MatMul', [rows, hot]);
-  const order = Array.from({ length: rank }, (_, i) => (i < axis ? i : i === axis ? rank - 1 : i - 1));
+  const order = Array.from({ length: rank }, (_, i) =>
+    i < axis ? i : i === axis ? rank - 1 : i - 1,
+  );
   return [ops.transpose(summed, order)];
 };
 
@@ -135,7 +179,12 @@ const gatherElements: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   if (ops.opset < 16) at.refuse('opset 13 or later');
   const zeros = ops.zerosLike(at.input(0));
-  return [ops.op('ScatterElements', [zeros, node.inputs[1], dy], { axis: intAttribute(node, 'axis', 0), reduction: 'add' })];
+  return [
+    ops.op('ScatterElements', [zeros, node.inputs[1], dy], {
+      axis: intAttribute(node, 'axis', 0),
+      reduction: 'add',
+    }),
+  ];
 };
 
 /** y = x at positions: each dy is added where it was taken from. */
@@ -143,7 +192,9 @@ const gatherND: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   if (ops.opset < 16) at.refuse('opset 13 or later');
   if (intAttribute(node, 'batch_dims', 0) !== 0) at.refuse('batch_dims=0');
-  return [ops.op('ScatterND', [ops.zerosLike(at.input(0)), node.inputs[1], dy], { reduction: 'add' })];
+  return [
+    ops.op('ScatterND', [ops.zerosLike(at.input(0)), node.inputs[1], dy], { reduction: 'add' }),
+  ];
 };
 
 /** y = x with elements replaced by updates: dx = dy but for those, which the updates get. */
@@ -155,7 +206,10 @@ const scatterElements: GradientRule = (at, [dy]) => {
   const axis = intAttribute(node, 'axis', 0);
   const indices = node.inputs[1];
   const du = ops.op('GatherElements', [dy, indices], { axis });
-  const dx = reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterElements', [dy, indices, ops.scale(du, 0)], { axis });
+  const dx =
+    reduction === 'add' || !at.needs(0)
+      ? dy
+      : ops.op('ScatterElements', [dy, indices, ops.scale(du, 0)], { axis });
   return [dx, '', at.needs(2) ? du : ''];
 };
 
@@ -166,7 +220,8 @@ const scatterND: GradientRule = (at, [dy]) => {
   if (ops.opset < 11) at.refuse('opset 11 or later');
   const indices = node.inputs[1];
   const du = ops.op('GatherND', [dy, indices]);
-  const dx = reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterND', [dy, indices, ops.scale(du, 0)]);
+  const dx =
+    reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterND', [dy, indices, ops.scale(du, 0)]);
   return [dx, '', at.needs(2) ? du : ''];
 };
 
@@ -177,7 +232,9 @@ export const indexing: RuleTable = {
   GatherElements: rule(gatherElements, { stop: [1] }),
   GatherND: rule(gatherND, { stop: [1] }),
   ScatterElements: rule(scatterElements, { stop: [1] }),
-  Scatter: refused('it was replaced by ScatterElements in opset 11; export the model at a later opset'),
+  Scatter: refused(
+    'it was replaced by ScatterElements in opset 11; export the model at a later opset',
+  ),
   ScatterND: rule(scatterND, { stop: [1] }),
   OneHot: zero('indices have no gradient'),
   NonZero: zero('it gives indices'),

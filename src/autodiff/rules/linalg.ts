@@ -1,6 +1,13 @@
 import { floatAttribute, intAttribute, type Shape, stringAttribute } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
+import {
+  forEach,
+  type GradientRule,
+  type RuleContext,
+  type RuleTable,
+  refused,
+  rule,
+} from '../rule.ts';
 
 /** Swaps the last two axes. */
 function transposed(ops: Ops, x: string): string {
@@ -8,7 +15,10 @@ function transposed(ops: Ops, x: string): string {
   return ops.transpose(x, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
 }
 
-/** y = a b over batches: da = dy bᵀ, db = aᵀ dy; Σ_k a_ik da_ik = Σ_j y_ij dy_ij, which a Softmax before it sums. */
+/**
+ * y = a b over batches: da = dy bᵀ, db = aᵀ dy; Σ_k a_ik da_ik = Σ_j y_ij dy_ij, which a
+ * Softmax before it sums.
+ */
 const matMul: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const [left, right] = [at.shape(0), at.shape(1)];
@@ -16,10 +26,12 @@ const matMul: GradientRule = (at, [dy]) => {
   const a = left.length === 1 ? ops.unsqueeze(at.input(0), [0]) : at.input(0);
   const b = right.length === 1 ? ops.unsqueeze(at.input(1), [1]) : at.input(1);
   const columns = right.length === 1 ? ops.unsqueeze(dy, [ops.shape(dy).length]) : dy;
-  const full = left.length === 1 ? ops.unsqueeze(columns, [ops.shape(columns).length - 1]) : columns;
+  const full =
+    left.length === 1 ? ops.unsqueeze(columns, [ops.shape(columns).length - 1]) : columns;
   const da = at.needs(0) ? ops.op('MatMul', [full, transposed(ops, b)]) : '';
   const db = at.needs(1) ? ops.op('MatMul', [transposed(ops, a), full]) : '';
-  const isShorter = left.length > 1 && right.length > 1 && Number(right.at(-1)) < Number(left.at(-1));
+  const isShorter =
+    left.length > 1 && right.length > 1 && Number(right.at(-1)) < Number(left.at(-1));
   if (da !== '' && isShorter) ops.shorterSums.set(da, [at.input(0), at.output(0), full]);
   return [vector(ops, da, left, -2), vector(ops, db, right, -1)];
 };
@@ -42,8 +54,10 @@ const gemm: GradientRule = (at, [dy]) => {
       transB: tb,
     });
   let [da, db] = ['', ''];
-  if (at.needs(0)) da = transA ? product(at.input(1), dy, transB, 1) : product(dy, at.input(1), 0, 1 - transB);
-  if (at.needs(1)) db = transB ? product(dy, at.input(0), 1, transA) : product(at.input(0), dy, 1 - transA, 0);
+  if (at.needs(0))
+    da = transA ? product(at.input(1), dy, transB, 1) : product(dy, at.input(1), 0, 1 - transB);
+  if (at.needs(1))
+    db = transB ? product(dy, at.input(0), 1, transA) : product(at.input(0), dy, 1 - transA, 0);
   return [da, db, at.needs(2) ? ops.scale(dy, beta) : ''];
 };
 
@@ -54,7 +68,9 @@ function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
   const inputs = left.split(',');
   if (right !== undefined) return { inputs, output: right };
   const letters = [...left.replaceAll('.', '').replaceAll(',', '')];
-  const once = letters.filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter)).sort();
+  const once = letters
+    .filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter))
+    .sort();
   return { inputs, output: (left.includes('...') ? '...' : '') + once.join('') };
 }
 
@@ -62,10 +78,17 @@ function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
 const einsum: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const { inputs, output } = einsumTerms(at);
-  if ([...inputs, output].some((term) => new Set(term.replace('...', '')).size < term.replace('...', '').length)) at.refuse('an equation without diagonals');
+  if (
+    [...inputs, output].some(
+      (term) => new Set(term.replace('...', '')).size < term.replace('...', '').length,
+    )
+  )
+    at.refuse('an equation without diagonals');
   return node.inputs.map((name, index) => {
     if (!at.needs(index)) return '';
-    const others = inputs.flatMap((term, i) => (i === index ? [] : [{ term, tensor: at.input(i) }]));
+    const others = inputs.flatMap((term, i) =>
+      i === index ? [] : [{ term, tensor: at.input(i) }],
+    );
     const available = new Set([output, ...others.map(({ term }) => term)].join(''));
     const wanted = inputs[index];
     // A letter that is summed in this operand only: its gradient is the same all along it.
@@ -73,13 +96,15 @@ const einsum: GradientRule = (at, [dy]) => {
     const equation = `${[output, ...others.map(({ term }) => term)].join()}->${kept}`;
     const gradient = ops.op('Einsum', [dy, ...others.map(({ tensor }) => tensor)], { equation });
     if (kept === wanted) return gradient;
-    if (wanted.includes('.')) at.refuse('an equation without an ellipsis beside letters of one operand only');
+    if (wanted.includes('.'))
+      at.refuse('an equation without an ellipsis beside letters of one operand only');
     const missing = [...wanted].flatMap((letter, axis) => (available.has(letter) ? [] : [axis]));
     return ops.expandLike(ops.unsqueeze(gradient, missing), name);
   });
 };
 
-const integers = 'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
+const integers =
+  'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
 
 /** Gradients of matrix products. Attention is decomposed before. */
 export const linalg: RuleTable = {

@@ -48,7 +48,8 @@ const tile: GradientRule = (at, [dy]) => {
     split.push(dim);
   }
   if (summed.length === 0) return [dy];
-  if (split.filter((dim) => typeof dim !== 'number').length > 1) at.refuse('all but one of the sizes of its input to be known');
+  if (split.filter((dim) => typeof dim !== 'number').length > 1)
+    at.refuse('all but one of the sizes of its input to be known');
   return [ops.reduceSum(ops.reshape(dy, split), summed, false)];
 };
 
@@ -61,7 +62,8 @@ export function axisOf(at: RuleContext, otherwise: number): number {
 /** A size that must be known. */
 export function sizeAt(at: RuleContext, index: number, axis: number): number {
   const dim = at.shape(index)[axis];
-  if (typeof dim !== 'number') at.refuse(`the size of axis ${axis} of "${at.node.inputs[index]}" to be known`);
+  if (typeof dim !== 'number')
+    at.refuse(`the size of axis ${axis} of "${at.node.inputs[index]}" to be known`);
   return dim as number;
 }
 
@@ -120,12 +122,21 @@ function padsOf(at: RuleContext): { before: number[]; after: number[] } {
 }
 
 /** The gradient of copies around one axis, folded onto the elements that they are copies of. */
-function foldAxis(at: RuleContext, mode: string, dy: string, axis: number, before: number, after: number): string {
+function foldAxis(
+  at: RuleContext,
+  mode: string,
+  dy: string,
+  axis: number,
+  before: number,
+  after: number,
+): string {
   const { ops } = at;
   const size = sizeAt(at, 0, axis);
-  const part = (start: number, count: number): string => ops.slice(dy, [axis], [start], [start + count]);
+  const part = (start: number, count: number): string =>
+    ops.slice(dy, [axis], [start], [start + count]);
   const placed = (piece: string, start: number, count: number): string => {
-    const pads = (value: number): number[] => ops.shape(piece).map((_, i) => (i === axis ? value : 0));
+    const pads = (value: number): number[] =>
+      ops.shape(piece).map((_, i) => (i === axis ? value : 0));
     return ops.pad(piece, pads(start), pads(size - start - count));
   };
   const core = placed(
@@ -134,13 +145,24 @@ function foldAxis(at: RuleContext, mode: string, dy: string, axis: number, befor
     size + Math.min(0, before) + Math.min(0, after),
   );
   const sides = [
-    { count: before, piece: (): string => part(0, before), start: { reflect: 1, edge: 0, wrap: size - before }[mode] },
-    { count: after, piece: (): string => part(before + size, after), start: { reflect: size - 1 - after, edge: size - 1, wrap: 0 }[mode] },
+    {
+      count: before,
+      piece: (): string => part(0, before),
+      start: { reflect: 1, edge: 0, wrap: size - before }[mode],
+    },
+    {
+      count: after,
+      piece: (): string => part(before + size, after),
+      start: { reflect: size - 1 - after, edge: size - 1, wrap: 0 }[mode],
+    },
   ];
   return sides.reduce((sum, { count, piece, start }) => {
     if (count <= 0 || start === undefined) return sum;
     if (mode === 'edge') return ops.add(sum, placed(ops.reduceSum(piece(), [axis]), start, 1));
-    return ops.add(sum, placed(mode === 'reflect' ? ops.flip(piece(), axis) : piece(), start, count));
+    return ops.add(
+      sum,
+      placed(mode === 'reflect' ? ops.flip(piece(), axis) : piece(), start, count),
+    );
   }, core);
 }
 
@@ -150,7 +172,10 @@ const pad: GradientRule = (at, [dy]) => {
   const { before, after } = padsOf(at);
   const mode = stringAttribute(at.node, 'mode', 'constant');
   const axes = before.flatMap((count, axis) => (count !== 0 || after[axis] !== 0 ? [axis] : []));
-  if (mode !== 'constant') return [axes.reduce((rest, axis) => foldAxis(at, mode, rest, axis, before[axis], after[axis]), dy)];
+  if (mode !== 'constant')
+    return [
+      axes.reduce((rest, axis) => foldAxis(at, mode, rest, axis, before[axis], after[axis]), dy),
+    ];
   const cut = axes.filter((axis) => before[axis] > 0 || after[axis] > 0);
   const inner =
     cut.length === 0
@@ -175,7 +200,9 @@ const resize: GradientRule = (at, [dy]) => {
     if (axis === rank - 1) dx = ops.op('MatMul', [dx, matrix]);
     else if (axis === rank - 2) dx = ops.op('MatMul', [ops.transpose(matrix, [1, 0]), dx]);
     else {
-      const order = Array.from({ length: rank }, (_, i) => (i === axis ? rank - 1 : i === rank - 1 ? axis : i));
+      const order = Array.from({ length: rank }, (_, i) =>
+        i === axis ? rank - 1 : i === rank - 1 ? axis : i,
+      );
       dx = ops.transpose(ops.op('MatMul', [ops.transpose(dx, order), matrix]), order);
     }
   }
@@ -186,19 +213,27 @@ const resize: GradientRule = (at, [dy]) => {
 const depthToSpace: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const s = intAttribute(at.node, 'blocksize', 1);
-  if (stringAttribute(at.node, 'mode', 'DCR') === 'DCR') return [ops.op('SpaceToDepth', [dy], { blocksize: s })];
+  if (stringAttribute(at.node, 'mode', 'DCR') === 'DCR')
+    return [ops.op('SpaceToDepth', [dy], { blocksize: s })];
   const [, channels, height, width] = at.shape(0);
-  if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number') at.refuse('the sizes of its input');
+  if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
+    at.refuse('the sizes of its input');
   // [N, C, H, s, W, s] -> [N, C, s, s, H, W]
   const blocks = ops.reshape(dy, [0, Number(channels) / (s * s), height, s, width, s]);
   return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), at.node.inputs[0])];
 };
 
 /** y has blocks of pixels as blocks of channels. */
-const spaceToDepth: GradientRule = (at, [dy]) => [at.ops.op('DepthToSpace', [dy], { blocksize: intAttribute(at.node, 'blocksize', 1) })];
+const spaceToDepth: GradientRule = (at, [dy]) => [
+  at.ops.op('DepthToSpace', [dy], { blocksize: intAttribute(at.node, 'blocksize', 1) }),
+];
 
 /** y = the upper or lower triangle of x: the same of dy. */
-const trilu: GradientRule = (at, [dy]) => [at.ops.op('Trilu', [dy, ...at.node.inputs.slice(1)], { upper: intAttribute(at.node, 'upper', 1) })];
+const trilu: GradientRule = (at, [dy]) => [
+  at.ops.op('Trilu', [dy, ...at.node.inputs.slice(1)], {
+    upper: intAttribute(at.node, 'upper', 1),
+  }),
+];
 
 /** y = x in reverse order within each sequence: the same of dy. */
 const reverseSequence: GradientRule = (at, [dy]) => [

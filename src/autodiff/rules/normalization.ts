@@ -1,22 +1,40 @@
 import { floatAttribute, intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
 import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
 
-/** y = (x - m) s / sqrt(v + ε) + b with fixed statistics: the same operator on dy, with m = b = 0. */
+/**
+ * y = (x - m) s / sqrt(v + ε) + b with fixed statistics: the same operator on dy, with m = b = 0.
+ */
 const batchNormalization: GradientRule = (at, [dy]) => {
   const { node, ops } = at;
-  if (intAttribute(node, 'training_mode', 0) === 1) at.refuse('inference mode (training_mode=0): export the model with eval()');
+  if (intAttribute(node, 'training_mode', 0) === 1)
+    at.refuse('inference mode (training_mode=0): export the model with eval()');
   const channels = at.shape(1)[0];
   if (typeof channels !== 'number') at.refuse('the number of its channels');
-  const zeros = ops.constant(new Array<number>(channels as number).fill(0), [channels as number], ops.info(dy).type ?? 'float32');
-  return [ops.op('BatchNormalization', [dy, at.input(1), zeros, zeros, at.input(4)], { epsilon: floatAttribute(node, 'epsilon', 1e-5) })];
+  const zeros = ops.constant(
+    new Array<number>(channels as number).fill(0),
+    [channels as number],
+    ops.info(dy).type ?? 'float32',
+  );
+  return [
+    ops.op('BatchNormalization', [dy, at.input(1), zeros, zeros, at.input(4)], {
+      epsilon: floatAttribute(node, 'epsilon', 1e-5),
+    }),
+  ];
 };
 
 /**
- * y = x̂ with x̂ = (x - mean) r, r = 1 / deviation over `axes`: dx = r (g - mean(g) - x̂ mean(g x̂)), written with x in
- * place of x̂, which saves two passes over the tensor: with k = r² (mean(g x) - mean mean(g)),
- * dx = r (g - (k x + mean(g) - k mean)).
+ * y = x̂ with x̂ = (x - mean) r, r = 1 / deviation over `axes`: dx = r (g - mean(g) - x̂ mean(g
+ * x̂)), written with x in place of x̂, which saves two passes over the tensor: with k = r²
+ * (mean(g x) - mean mean(g)), dx = r (g - (k x + mean(g) - k mean)).
  */
-function normalized(at: RuleContext, g: string, mean: string, r: string, axes: readonly number[], x = at.input(0)): string {
+function normalized(
+  at: RuleContext,
+  g: string,
+  mean: string,
+  r: string,
+  axes: readonly number[],
+  x = at.input(0),
+): string {
   const { ops } = at;
   const average = (value: string): string => ops.reduce('ReduceMean', value, axes);
   const gMean = average(g);
@@ -31,7 +49,8 @@ const layerNormalization: GradientRule = (at, [dy]) => {
   const axis = intAttribute(at.node, 'axis', -1);
   const from = axis < 0 ? axis + rank : axis;
   const axes = Array.from({ length: rank - from }, (_, i) => from + i);
-  if (at.needs(1) || at.needs(2)) at.refuse('scale and bias that do not depend on what it is differentiated by');
+  if (at.needs(1) || at.needs(2))
+    at.refuse('scale and bias that do not depend on what it is differentiated by');
   return [normalized(at, at.ops.mul(dy, at.input(1)), at.output(1), at.output(2), axes)];
 };
 
@@ -53,7 +72,11 @@ const rmsNormalization: GradientRule = (at, [dy]) => {
 };
 
 /** Mean and 1 / deviation over axes. */
-function statistics(at: RuleContext, x: string, axes: readonly number[]): { mean: string; r: string } {
+function statistics(
+  at: RuleContext,
+  x: string,
+  axes: readonly number[],
+): { mean: string; r: string } {
   const { ops } = at;
   const mean = ops.reduce('ReduceMean', x, axes);
   const centred = ops.sub(x, mean);
@@ -74,24 +97,33 @@ function perChannel(at: RuleContext, x: string, rank: number): string {
 const instanceNormalization: GradientRule = (at, [dy]) => {
   const rank = at.shape(0).length;
   const axes = Array.from({ length: rank - 2 }, (_, i) => i + 2);
-  if (at.needs(1) || at.needs(2)) at.refuse('scale and bias that do not depend on what it is differentiated by');
+  if (at.needs(1) || at.needs(2))
+    at.refuse('scale and bias that do not depend on what it is differentiated by');
   const { mean, r } = statistics(at, at.input(0), axes);
   return [normalized(at, at.ops.mul(dy, perChannel(at, at.input(1), rank)), mean, r, axes)];
 };
 
-/** y = x̂ γ + β with x̂ over the channels of a group; before opset 21 γ and β are of one number a group. */
+/**
+ * y = x̂ γ + β with x̂ over the channels of a group; before opset 21 γ and β are of one
+ * number a group.
+ */
 const groupNormalization: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const shape = at.shape(0);
   const groups = intAttribute(node, 'num_groups', 1);
   const channels = shape[1];
   const sizes = shape.slice(2);
-  if (typeof channels !== 'number' || !isStatic(sizes)) at.refuse('the channels, height and width of its input');
-  if (at.needs(1) || at.needs(2)) at.refuse('scale and bias that do not depend on what it is differentiated by');
+  if (typeof channels !== 'number' || !isStatic(sizes))
+    at.refuse('the channels, height and width of its input');
+  if (at.needs(1) || at.needs(2))
+    at.refuse('scale and bias that do not depend on what it is differentiated by');
   const each = (channels as number) / groups;
-  const grouped = (value: string): string => ops.reshape(value, [0, groups, each, ...(sizes as number[])]);
+  const grouped = (value: string): string =>
+    ops.reshape(value, [0, groups, each, ...(sizes as number[])]);
   const scale =
-    at.opset < 21 ? ops.reshape(at.input(1), [1, groups, ...sizes.map(() => 1), 1]) : ops.reshape(at.input(1), [1, groups, each, ...sizes.map(() => 1)]);
+    at.opset < 21
+      ? ops.reshape(at.input(1), [1, groups, ...sizes.map(() => 1), 1])
+      : ops.reshape(at.input(1), [1, groups, each, ...sizes.map(() => 1)]);
   const axes = Array.from({ length: shape.length - 1 }, (_, i) => i + 2);
   const x = grouped(at.input(0));
   const { mean, r } = statistics(at, x, axes);
@@ -99,7 +131,10 @@ const groupNormalization: GradientRule = (at, [dy]) => {
   return [ops.reshapeLike(dx, node.inputs[0])];
 };
 
-/** The sum over `size` neighbouring channels, with (size - 1) / 2 of them in front, or behind where `turned`. */
+/**
+ * The sum over `size` neighbouring channels, with (size - 1) / 2 of them in front, or behind where
+ * `turned`.
+ */
 function channelWindow(at: RuleContext, x: string, size: number, turned: boolean): string {
   const { ops } = at;
   const channels = at.shape(0)[1];
@@ -111,24 +146,38 @@ function channelWindow(at: RuleContext, x: string, size: number, turned: boolean
     .slice(2)
     .map(() => 0);
   const padded = ops.pad(x, [0, before, ...rest], [0, after, ...rest]);
-  const parts = Array.from({ length: size }, (_, i) => ops.slice(padded, [1], [i], [i + (channels as number)]));
+  const parts = Array.from({ length: size }, (_, i) =>
+    ops.slice(padded, [1], [i], [i + (channels as number)]),
+  );
   return parts.reduce((sum, part) => ops.add(sum, part));
 }
 
-/** y = x s^-β, s = k + α/n Σ x² over neighbours: dx = dy s^-β - 2 α β / n · x Σ dy x s^(-β-1) */
+/**
+ * y = x s^-β, s = k + α/n Σ x² over neighbours: dx = dy s^-β - 2 α β / n · x Σ dy x
+ * s^(-β-1)
+ */
 const lrn: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const size = intAttribute(node, 'size', 1);
-  const [alpha, beta, bias] = [floatAttribute(node, 'alpha', 1e-4), floatAttribute(node, 'beta', 0.75), floatAttribute(node, 'bias', 1)];
+  const [alpha, beta, bias] = [
+    floatAttribute(node, 'alpha', 1e-4),
+    floatAttribute(node, 'beta', 0.75),
+    floatAttribute(node, 'bias', 1),
+  ];
   const x = at.input(0);
   const sums = channelWindow(at, ops.mul(x, x), size, false);
   const s = ops.add(ops.scale(sums, alpha / size), ops.scalar(bias, x));
   const power = (exponent: number): string => ops.op('Pow', [s, ops.scalar(exponent, s)]);
   const inner = channelWindow(at, ops.mul(ops.mul(dy, x), power(-beta - 1)), size, true);
-  return [ops.sub(ops.mul(dy, power(-beta)), ops.mul(ops.scale(x, (2 * alpha * beta) / size), inner))];
+  return [
+    ops.sub(ops.mul(dy, power(-beta)), ops.mul(ops.scale(x, (2 * alpha * beta) / size), inner)),
+  ];
 };
 
-/** y = x / n with n = Σ |x| (p = 1) or sqrt(Σ x²) (p = 2): dx = (dy - n' Σ dy y) / n, n' = sign(x) or y */
+/**
+ * y = x / n with n = Σ |x| (p = 1) or sqrt(Σ x²) (p = 2): dx = (dy - n' Σ dy y) / n, n' =
+ * sign(x) or y
+ */
 const lpNormalization: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const axis = intAttribute(node, 'axis', -1);
@@ -152,7 +201,9 @@ const meanVarianceNormalization: GradientRule = (at, [dy]) => {
   return [normalized(at, dy, mean, r, axes)];
 };
 
-/** Gradients of normalisations; the fused ones that add before they normalise are decomposed before. */
+/**
+ * Gradients of normalisations; the fused ones that add before they normalise are decomposed before.
+ */
 export const normalization: RuleTable = {
   BatchNormalization: rule(batchNormalization, { stop: [1, 2, 3, 4] }),
   LayerNormalization: rule(layerNormalization),
@@ -163,7 +214,13 @@ export const normalization: RuleTable = {
   LRN: rule(lrn),
   LpNormalization: rule(lpNormalization),
   MeanVarianceNormalization: rule(meanVarianceNormalization),
-  'com.microsoft:SkipLayerNormalization': refused('this form of the fused operator cannot be decomposed'),
-  'com.microsoft:SkipSimplifiedLayerNormalization': refused('this form of the fused operator cannot be decomposed'),
-  'com.microsoft:GroupNorm': refused('GPU-only operators of diffusion models are not differentiated'),
+  'com.microsoft:SkipLayerNormalization': refused(
+    'this form of the fused operator cannot be decomposed',
+  ),
+  'com.microsoft:SkipSimplifiedLayerNormalization': refused(
+    'this form of the fused operator cannot be decomposed',
+  ),
+  'com.microsoft:GroupNorm': refused(
+    'GPU-only operators of diffusion models are not differentiated',
+  ),
 };

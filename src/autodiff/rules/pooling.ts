@@ -4,20 +4,29 @@ import { interleave, padSpatial, spatial, type Window, windowOf } from './window
 
 /** Every combination of one number below each size: the offsets in a window. */
 function positions(sizes: readonly number[]): number[][] {
-  return sizes.reduce<number[][]>((list, size) => list.flatMap((start) => Array.from({ length: size }, (_, i) => [...start, i])), [[]]);
+  return sizes.reduce<number[][]>(
+    (list, size) => list.flatMap((start) => Array.from({ length: size }, (_, i) => [...start, i])),
+    [[]],
+  );
 }
 
 /** Reads elements o * stride + offset of a padded tensor, for each window o. */
-function offsetReader(at: RuleContext, padded: string, { strides, output, kernel, dilations }: Window): (offset: readonly number[]) => string {
+function offsetReader(
+  at: RuleContext,
+  padded: string,
+  { strides, output, kernel, dilations }: Window,
+): (offset: readonly number[]) => string {
   const { ops } = at;
   const [, channels, ...sizes] = ops.shape(padded);
   const axes = strides.map((_, i) => i + 2);
   const s = strides[0];
   if (typeof channels !== 'number' || strides.length !== 2 || s === 1 || strides[1] !== s) {
-    const ends = (offset: readonly number[]): number[] => offset.map((start, i) => start + (output[i] - 1) * strides[i] + 1);
+    const ends = (offset: readonly number[]): number[] =>
+      offset.map((start, i) => start + (output[i] - 1) * strides[i] + 1);
     return (offset) => ops.slice(padded, axes, offset, ends(offset), strides);
   }
-  // Taking every s-th element is slow; as channels of a smaller tensor the phases are cut out whole.
+  // Taking every s-th element is slow; as channels of a smaller tensor the phases are cut out
+  // whole.
   const length = kernel.map((size, i) => Math.floor(((size - 1) * dilations[i]) / s) + output[i]);
   const whole = padSpatial(
     ops,
@@ -29,18 +38,27 @@ function offsetReader(at: RuleContext, padded: string, { strides, output, kernel
   return (offset) => {
     const phase = (offset[0] % s) * s + (offset[1] % s);
     const starts = [phase * channels, ...offset.map((position) => Math.floor(position / s))];
-    return ops.slice(phases, [1, ...axes], starts, [starts[0] + channels, ...output.map((size, i) => starts[i + 1] + size)]);
+    return ops.slice(phases, [1, ...axes], starts, [
+      starts[0] + channels,
+      ...output.map((size, i) => starts[i + 1] + size),
+    ]);
   };
 }
 
 /**
- * Adds up pieces that belong at o * stride + offset: pieces of the same phase (offset modulo stride) are shifted against
- * each other, phases are interleaved.
+ * Adds up pieces that belong at o * stride + offset: pieces of the same phase (offset modulo
+ * stride) are shifted against each other, phases are interleaved.
  */
-function place(at: RuleContext, pieces: readonly { offset: readonly number[]; piece: string }[], window: Window): string {
+function place(
+  at: RuleContext,
+  pieces: readonly { offset: readonly number[]; piece: string }[],
+  window: Window,
+): string {
   const { ops } = at;
   const { strides, output, kernel, dilations, begin, input } = window;
-  const length = kernel.map((size, i) => Math.floor(((size - 1) * dilations[i]) / strides[i]) + output[i]);
+  const length = kernel.map(
+    (size, i) => Math.floor(((size - 1) * dilations[i]) / strides[i]) + output[i],
+  );
   const phases = new Map<string, string>();
   for (const { offset, piece } of pieces) {
     const shift = offset.map((position, i) => Math.floor(position / strides[i]));
@@ -66,7 +84,11 @@ function place(at: RuleContext, pieces: readonly { offset: readonly number[]; pi
   );
 }
 
-function joinPhases(at: RuleContext, strides: readonly number[], phase: (index: readonly number[]) => string): string {
+function joinPhases(
+  at: RuleContext,
+  strides: readonly number[],
+  phase: (index: readonly number[]) => string,
+): string {
   if (strides.length === 2 && strides[0] === strides[1] && strides[0] > 1) {
     const stacked = at.ops.concat(positions(strides).map(phase), 1);
     return at.ops.op('DepthToSpace', [stacked], { blocksize: strides[0] });
@@ -82,31 +104,51 @@ function joinPhases(at: RuleContext, strides: readonly number[], phase: (index: 
   return along(0, []);
 }
 
-/** The padding behind that the last window reaches into, with `ceil_mode` further than the node says. */
+/**
+ * The padding behind that the last window reaches into, with `ceil_mode` further than the node
+ * says.
+ */
 function overhang({ strides, output, kernel, dilations, begin, input }: Window): number[] {
-  return input.map((size, i) => Math.max(0, (output[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - begin[i] - size));
+  return input.map((size, i) =>
+    Math.max(
+      0,
+      (output[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - begin[i] - size,
+    ),
+  );
 }
 
 const lowest = -3.4028234663852886e38;
 
-/** The maxima's positions in the whole of x, as the operator tells them: each dy is added where its maximum was. */
+/**
+ * The maxima's positions in the whole of x, as the operator tells them: each dy is added where its
+ * maximum was.
+ */
 function byIndices(at: RuleContext, dy: string): string {
   const { ops } = at;
   const x = at.input(0);
-  const sum = ops.op('ScatterElements', [ops.zerosLike(ops.reshape(x, [-1])), ops.reshape(at.output(1), [-1]), ops.reshape(dy, [-1])], {
-    axis: 0,
-    reduction: 'add',
-  });
+  const sum = ops.op(
+    'ScatterElements',
+    [ops.zerosLike(ops.reshape(x, [-1])), ops.reshape(at.output(1), [-1]), ops.reshape(dy, [-1])],
+    {
+      axis: 0,
+      reduction: 'add',
+    },
+  );
   return ops.reshapeLike(sum, x);
 }
 
-/** `rest` is dy where no earlier element of the window was the maximum; what it loses at an element is that element's share. */
+/**
+ * `rest` is dy where no earlier element of the window was the maximum; what it loses at an element
+ * is that element's share.
+ */
 function byComparisons(at: RuleContext, dy: string): string {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const y = at.output(0);
   const padded = padSpatial(ops, at.input(0), window.begin, overhang(window), lowest);
-  const offsets = positions(window.kernel).map((position) => position.map((i, axis) => i * window.dilations[axis]));
+  const offsets = positions(window.kernel).map((position) =>
+    position.map((i, axis) => i * window.dilations[axis]),
+  );
   const read = offsetReader(at, padded, window);
   let rest = dy;
   const pieces = offsets.map((offset, i) => {
@@ -120,7 +162,9 @@ function byComparisons(at: RuleContext, dy: string): string {
 }
 
 /** y = max over a window: the first maximum of each window gets dy, as in PyTorch. */
-const maxPool: GradientRule = (at, [dy]) => [at.ops.opset >= 16 ? byIndices(at, dy) : byComparisons(at, dy)];
+const maxPool: GradientRule = (at, [dy]) => [
+  at.ops.opset >= 16 ? byIndices(at, dy) : byComparisons(at, dy),
+];
 
 /** How many elements each window of an average counts, or one number where all count the same. */
 function divisors(at: RuleContext, window: Window): number[] | number {
@@ -130,10 +174,14 @@ function divisors(at: RuleContext, window: Window): number[] | number {
     Array.from({ length: output[axis] }, (_, o) => {
       const start = o * strides[axis] - begin[axis];
       const [low, high] = counted ? [-begin[axis], input[axis] + end[axis]] : [0, input[axis]];
-      return Array.from({ length: size }, (_, k) => start + k * dilations[axis]).filter((i) => i >= low && i < high).length;
+      return Array.from({ length: size }, (_, k) => start + k * dilations[axis]).filter(
+        (i) => i >= low && i < high,
+      ).length;
     }),
   );
-  const counts = positions(output).map((position) => position.reduce((total, o, axis) => total * along[axis][o], 1));
+  const counts = positions(output).map((position) =>
+    position.reduce((total, o, axis) => total * along[axis][o], 1),
+  );
   return counts.every((count) => count === counts[0]) ? counts[0] : counts;
 }
 
@@ -159,7 +207,8 @@ const averagePool: GradientRule = (at, [dy]) => {
             ops.info(dy).type ?? 'float32',
           ),
         );
-  // What the average of the windows around an element in dy is, since an average over windows is its own transpose.
+  // What the average of the windows around an element in dy is, since an average over windows is
+  // its own transpose.
   const reach = kernel.map((k, i) => (k - 1) * dilations[i]);
   if (dilations.every((dilation) => dilation === 1) && strides.every((stride) => stride === 1)) {
     const padded = padSpatial(
@@ -168,11 +217,22 @@ const averagePool: GradientRule = (at, [dy]) => {
       reach.map((count, i) => count - begin[i]),
       input.map((length, i) => length + begin[i] - output[i]),
     );
-    return [ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) })];
+    return [
+      ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) }),
+    ];
   }
   const c = channels as number;
-  const weights = ops.constant(new Array<number>(c * size).fill(1 / size), [c, 1, ...kernel], 'float32');
-  const dx = ops.op('ConvTranspose', [weighted, weights], { kernel_shape: kernel, strides, dilations, group: c });
+  const weights = ops.constant(
+    new Array<number>(c * size).fill(1 / size),
+    [c, 1, ...kernel],
+    'float32',
+  );
+  const dx = ops.op('ConvTranspose', [weighted, weights], {
+    kernel_shape: kernel,
+    strides,
+    dilations,
+    group: c,
+  });
   return [
     padSpatial(
       ops,
@@ -197,11 +257,22 @@ const globalAveragePool: GradientRule = (at, [dy]) => {
   }
   const count = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
   const float = ops.info(dy).type === 'float32';
-  if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap) return [ops.expandLike(ops.scale(dy, 1 / count), at.node.inputs[0])];
-  // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in the layout of convolutions.
-  const weights = ops.op('Expand', [ops.scalar(1 / count, dy), ops.ints([channels, 1, ...(sizes as readonly number[])])]);
+  if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap)
+    return [ops.expandLike(ops.scale(dy, 1 / count), at.node.inputs[0])];
+  // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in
+  // the layout of convolutions.
+  const weights = ops.op('Expand', [
+    ops.scalar(1 / count, dy),
+    ops.ints([channels, 1, ...(sizes as readonly number[])]),
+  ]);
   const pads = [...sizes, ...sizes].map((size) => Number(size) - 1);
-  return [ops.op('Conv', [dy, weights], { kernel_shape: sizes as readonly number[], group: channels, pads })];
+  return [
+    ops.op('Conv', [dy, weights], {
+      kernel_shape: sizes as readonly number[],
+      group: channels,
+      pads,
+    }),
+  ];
 };
 
 /** y = max over H and W: the first maximum gets dy, as in PyTorch. */
@@ -229,16 +300,24 @@ const globalLpPool: GradientRule = (at, [dy]) => {
   return [ops.mul(ops.mul(ratio, ops.op('Sign', [x])), dy)];
 };
 
-/** y = (Σ |x|^p)^(1/p) over a window: dx = sign(x) |x|^(p-1) Σ dy / y^(p-1) over the windows that an element is in. */
+/**
+ * y = (Σ |x|^p)^(1/p) over a window: dx = sign(x) |x|^(p-1) Σ dy / y^(p-1) over the windows that
+ * an element is in.
+ */
 const lpPool: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const p = intAttribute(at.node, 'p', 2);
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const power = (base: string): string => ops.op('Pow', [base, ops.scalar(p - 1, base)]);
   const share = ops.div(dy, power(at.output(0)));
-  const pieces = positions(window.kernel).map((position) => ({ offset: position.map((i, axis) => i * window.dilations[axis]), piece: share }));
+  const pieces = positions(window.kernel).map((position) => ({
+    offset: position.map((i, axis) => i * window.dilations[axis]),
+    piece: share,
+  }));
   const x = at.input(0);
-  return [ops.mul(ops.mul(place(at, pieces, window), power(ops.op('Abs', [x]))), ops.op('Sign', [x]))];
+  return [
+    ops.mul(ops.mul(place(at, pieces, window), power(ops.op('Abs', [x]))), ops.op('Sign', [x])),
+  ];
 };
 
 /** Gradients of pooling. */

@@ -9,7 +9,9 @@ function axesOf(at: RuleContext): readonly number[] | undefined {
   const given = at.has(1) ? at.numbers(1) : intsAttribute(at.node, 'axes', []);
   if (given === null) at.refuse('axes that do not depend on the input');
   if (given === null || given.length === 0) {
-    return intAttribute(at.node, 'noop_with_empty_axes', 0) === 1 ? undefined : Array.from({ length: rank }, (_, axis) => axis);
+    return intAttribute(at.node, 'noop_with_empty_axes', 0) === 1
+      ? undefined
+      : Array.from({ length: rank }, (_, axis) => axis);
   }
   return given.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
 }
@@ -20,11 +22,29 @@ function restored(at: RuleContext, reduced: string, axes: readonly number[]): st
 }
 
 /** A reduction: dx = slope(dy, x, y), dy and y with axes of size 1 where they were reduced. */
-function reducing(slope: (ops: Ops, dy: string, x: string, y: string, axes: readonly number[], at: RuleContext) => string): GradientRule {
+function reducing(
+  slope: (
+    ops: Ops,
+    dy: string,
+    x: string,
+    y: string,
+    axes: readonly number[],
+    at: RuleContext,
+  ) => string,
+): GradientRule {
   return (at, [dy]) => {
     const axes = axesOf(at);
     if (axes === undefined) return [dy];
-    return [slope(at.ops, restored(at, dy, axes), at.input(0), restored(at, at.output(0), axes), axes, at)];
+    return [
+      slope(
+        at.ops,
+        restored(at, dy, axes),
+        at.input(0),
+        restored(at, at.output(0), axes),
+        axes,
+        at,
+      ),
+    ];
   };
 }
 
@@ -45,7 +65,9 @@ function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): 
 }
 
 /** y = Σ x / n: dx = dy / n */
-const mean = reducing((ops, dy, _x, _y, axes, at) => ops.expandLike(share(ops, dy, axes, at), at.node.inputs[0]));
+const mean = reducing((ops, dy, _x, _y, axes, at) =>
+  ops.expandLike(share(ops, dy, axes, at), at.node.inputs[0]),
+);
 
 /** y = max x: the elements that equal it share dy, as in PyTorch's amax. */
 const extremum = reducing((ops, dy, x, y, axes, at) => {
@@ -54,7 +76,10 @@ const extremum = reducing((ops, dy, x, y, axes, at) => {
   return ops.mul(ops.div(dy, ops.reduceSum(hit, axes)), hit);
 });
 
-/** y = Π x: dx = dy Π of the others, by products before and after each element, so that zeros are no matter. */
+/**
+ * y = Π x: dx = dy Π of the others, by products before and after each element, so that zeros are
+ * no matter.
+ */
 const prod: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const axes = axesOf(at);
@@ -67,7 +92,10 @@ const prod: GradientRule = (at, [dy]) => {
   const count = (sizes as number[]).reduce((product, size) => product * size, 1);
   const order = [...rest, ...axes];
   const moved = ops.transpose(at.input(0), order);
-  const flat = ops.op('Reshape', [ops.op('Flatten', [moved], { axis: rest.length }), ops.ints([-1, count])]);
+  const flat = ops.op('Reshape', [
+    ops.op('Flatten', [moved], { axis: rest.length }),
+    ops.ints([-1, count]),
+  ]);
   const column = (i: number): string => ops.slice(flat, [1], [i], [i + 1]);
   const columns = Array.from({ length: count }, (_, i) => column(i));
   const running = (list: readonly string[]): (string | undefined)[] => {
@@ -103,7 +131,9 @@ const l1 = reducing((ops, dy, x) => ops.mul(dy, ops.op('Sign', [x])));
 const sumSquare = reducing((ops, dy, x) => ops.mul(ops.scale(dy, 2), x));
 
 /** y = log Σ x: dx = dy / exp(y) */
-const logSum = reducing((ops, dy, _x, y, _axes, at) => ops.expandLike(ops.div(dy, ops.op('Exp', [y])), at.node.inputs[0]));
+const logSum = reducing((ops, dy, _x, y, _axes, at) =>
+  ops.expandLike(ops.div(dy, ops.op('Exp', [y])), at.node.inputs[0]),
+);
 
 /** y = log Σ exp(x): dx = dy exp(x - y) */
 const logSumExp = reducing((ops, dy, x, y) => ops.mul(dy, ops.op('Exp', [ops.sub(x, y)])));

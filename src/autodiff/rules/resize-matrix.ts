@@ -1,4 +1,10 @@
-import { floatAttribute, floatsAttribute, intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
+import {
+  floatAttribute,
+  floatsAttribute,
+  intAttribute,
+  intsAttribute,
+  stringAttribute,
+} from '../../onnx/index.ts';
 import type { RuleContext } from '../rule.ts';
 
 /** Resizing along one axis as a matrix [size of the output, size of the input]. */
@@ -56,12 +62,18 @@ function cubic(distance: number, a: number): number {
 }
 
 /** The inputs that an output at x is made of, with their weights, which add up to 1. */
-function weightsAt(x: number, from: number, scale: number, mode: Mode): [index: number, weight: number][] {
+function weightsAt(
+  x: number,
+  from: number,
+  scale: number,
+  mode: Mode,
+): [index: number, weight: number][] {
   const clamp = (index: number): number => Math.min(Math.max(index, 0), from - 1);
   if (mode.kind === 'nearest') return [[clamp(nearestIndex(x, mode.nearest)), 1]];
   const stretch = mode.antialias && scale < 1 ? scale : 1;
   const support = (mode.kind === 'cubic' ? 2 : 1) / stretch;
-  const kernel = (d: number): number => (mode.kind === 'cubic' ? cubic(d * stretch, mode.cubic) : Math.max(0, 1 - Math.abs(d * stretch)));
+  const kernel = (d: number): number =>
+    mode.kind === 'cubic' ? cubic(d * stretch, mode.cubic) : Math.max(0, 1 - Math.abs(d * stretch));
   const weights: [number, number][] = [];
   for (let i = Math.ceil(x - support); i <= Math.floor(x + support); i++) {
     const outside = i < 0 || i >= from;
@@ -76,8 +88,10 @@ function matrix(axis: number, from: number, to: number, scale: number, mode: Mod
   const values = new Array<number>(from * to).fill(0);
   for (let i = 0; i < to; i++) {
     const x = position(i, from, to, scale, mode.coordinates);
-    const inner = mode.kind === 'linear' && !mode.antialias ? Math.min(Math.max(x, 0), from - 1) : x;
-    for (const [index, weight] of weightsAt(inner, from, scale, mode)) values[i * from + index] += weight;
+    const inner =
+      mode.kind === 'linear' && !mode.antialias ? Math.min(Math.max(x, 0), from - 1) : x;
+    for (const [index, weight] of weightsAt(inner, from, scale, mode))
+      values[i * from + index] += weight;
   }
   return { axis, rows: to, columns: from, values };
 }
@@ -89,13 +103,16 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
   const old = node.opType === 'Upsample' || opset < 11;
   const mode: Mode = {
     kind: stringAttribute(node, 'mode', 'nearest').replace('bilinear', 'linear'),
-    coordinates: old ? 'asymmetric' : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel'),
+    coordinates: old
+      ? 'asymmetric'
+      : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel'),
     nearest: old ? 'floor' : stringAttribute(node, 'nearest_mode', 'round_prefer_floor'),
     cubic: floatAttribute(node, 'cubic_coeff_a', -0.75),
     excludeOutside: intAttribute(node, 'exclude_outside', 0) === 1,
     antialias: intAttribute(node, 'antialias', 0) === 1,
   };
-  if (mode.coordinates === 'tf_crop_and_resize') at.refuse('a coordinate_transformation_mode other than tf_crop_and_resize');
+  if (mode.coordinates === 'tf_crop_and_resize')
+    at.refuse('a coordinate_transformation_mode other than tf_crop_and_resize');
   const scales = scalesOf(at, old);
   const axes = intsAttribute(
     node,
@@ -106,7 +123,8 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
     const [size, target] = [from[axis], to[axis]];
     const scale = scales?.[i];
     if (size === target || scale === 1) return [];
-    if (typeof size !== 'number' || typeof target !== 'number') return at.refuse('the sizes of its input and output');
+    if (typeof size !== 'number' || typeof target !== 'number')
+      return at.refuse('the sizes of its input and output');
     return [matrix(axis, size, target, scale ?? target / size, mode)];
   });
 }

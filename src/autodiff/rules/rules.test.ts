@@ -2,33 +2,79 @@ import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from '../../onnx/fixtures/run.ts';
 import { inferredOperators } from '../../onnx/index.ts';
-import { type Case, caseFeeds, caseModel, differentiable, dot, floatsOf, readCases, relativeError } from '../fixtures/cases.ts';
+import {
+  type Case,
+  caseFeeds,
+  caseModel,
+  differentiable,
+  dot,
+  floatsOf,
+  readCases,
+  relativeError,
+} from '../fixtures/cases.ts';
 import { gradientModel } from '../gradient-model.ts';
 import { gradientRules } from './index.ts';
 
-const families = ['convolution', 'pooling', 'activation', 'elementwise', 'linalg', 'normalization', 'reduction', 'movement', 'indexing', 'fused'];
+const families = [
+  'convolution',
+  'pooling',
+  'activation',
+  'elementwise',
+  'linalg',
+  'normalization',
+  'reduction',
+  'movement',
+  'indexing',
+  'fused',
+];
 
 /** The gradients of a recorded node, beside what it computes. */
 async function differentiate(item: Case, opset: number) {
   const model = caseModel(item, opset, item.batch);
-  const { model: backward, cotangent, gradients } = gradientModel(model, { of: 'y', wrt: differentiable(item), outputs: ['y'] });
-  const feeds = { ...caseFeeds(item), [cotangent]: new Tensor('float32', floatsOf(item.cotangent), item.y.shape) };
+  const {
+    model: backward,
+    cotangent,
+    gradients,
+  } = gradientModel(model, { of: 'y', wrt: differentiable(item), outputs: ['y'] });
+  const feeds = {
+    ...caseFeeds(item),
+    [cotangent]: new Tensor('float32', floatsOf(item.cotangent), item.y.shape),
+  };
   const results = await runModel(backward, feeds);
-  return { model, y: results.y, gradient: (input: number): Tensor => results[gradients.get(`x${input}`) ?? ''] };
+  return {
+    model,
+    y: results.y,
+    gradient: (input: number): Tensor => results[gradients.get(`x${input}`) ?? ''],
+  };
 }
 
-/** The slope of <cotangent, y> along a direction, by central differences: a check that owes nothing to PyTorch. */
-async function slope(item: Case, model: Awaited<ReturnType<typeof differentiate>>['model'], directions: ReadonlyMap<number, Float32Array>): Promise<number> {
+/**
+ * The slope of <cotangent, y> along a direction, by central differences: a check that owes nothing
+ * to PyTorch.
+ */
+async function slope(
+  item: Case,
+  model: Awaited<ReturnType<typeof differentiate>>['model'],
+  directions: ReadonlyMap<number, Float32Array>,
+): Promise<number> {
   const step = 2 ** -7;
   const at = async (sign: number): Promise<number> => {
-    const feeds = caseFeeds(item, (input, values) => values.map((value, i) => value + sign * step * (directions.get(input)?.[i] ?? 0)));
+    const feeds = caseFeeds(item, (input, values) =>
+      values.map((value, i) => value + sign * step * (directions.get(input)?.[i] ?? 0)),
+    );
     return dot((await runModel(model, feeds)).y.data as Float32Array, floatsOf(item.cotangent));
   };
   return ((await at(1)) - (await at(-1))) / (2 * step);
 }
 
 describe.each(families)('gradients of %s', (family) => {
-  const cases = readCases(family).flatMap((item) => item.opsets.map((opset) => ({ item, opset, title: `${item.op} ${item.name} (opset ${opset})` })));
+  const cases = readCases(family).flatMap((item) =>
+    item.opsets.map((opset) => ({
+      item,
+      opset,
+      title: `${item.op} ${item.name} (opset ${opset})`,
+    })),
+  );
   it.each(cases)('$title', async ({ item, opset }) => {
     const { model, y, gradient } = await differentiate(item, opset);
     expect(relativeError(y.data as Float32Array, floatsOf(item.y.data))).toBeLessThan(1e-5);
@@ -55,13 +101,19 @@ describe('the table of rules', () => {
   });
 
   it('gives a reason wherever there is no rule', () => {
-    const silent = Object.entries(gradientRules).filter(([, entry]) => entry.kind !== 'rule' && entry.reason.length < 10);
+    const silent = Object.entries(gradientRules).filter(
+      ([, entry]) => entry.kind !== 'rule' && entry.reason.length < 10,
+    );
     expect(silent).toEqual([]);
   });
 
   it('has a recorded case for every rule', () => {
-    const recorded = new Set(families.flatMap(readCases).map(({ domain, op }) => (domain === '' ? op : `${domain}:${op}`)));
-    const unproven = Object.entries(gradientRules).flatMap(([name, { kind }]) => (kind === 'rule' && !recorded.has(name) ? [name] : []));
+    const recorded = new Set(
+      families.flatMap(readCases).map(({ domain, op }) => (domain === '' ? op : `${domain}:${op}`)),
+    );
+    const unproven = Object.entries(gradientRules).flatMap(([name, { kind }]) =>
+      kind === 'rule' && !recorded.has(name) ? [name] : [],
+    );
     // Straight-through gradients are no derivatives: gradient-graph.test.ts has a test of them.
     expect(unproven.filter((name) => !/quantizeLinear$/i.test(name))).toEqual([]);
   });

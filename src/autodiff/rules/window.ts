@@ -28,18 +28,35 @@ export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
   const begin: number[] = [];
   const end: number[] = [];
   for (const [axis, size] of kernel.entries()) {
-    const total = Math.max(0, (y[axis] - 1) * strides[axis] + (size - 1) * dilations[axis] + 1 - x[axis]);
+    const total = Math.max(
+      0,
+      (y[axis] - 1) * strides[axis] + (size - 1) * dilations[axis] + 1 - x[axis],
+    );
     const [small, large] = [Math.floor(total / 2), Math.ceil(total / 2)];
-    begin.push(valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? small : large) : attributes.padsBegin[axis]);
-    end.push(valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? large : small) : attributes.padsEnd[axis]);
+    begin.push(
+      valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? small : large) : attributes.padsBegin[axis],
+    );
+    end.push(
+      valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? large : small) : attributes.padsEnd[axis],
+    );
   }
-  return { kernel, strides, dilations, begin, end, input: x, output: y, ceilMode: attributes.ceilMode };
+  return {
+    kernel,
+    strides,
+    dilations,
+    begin,
+    end,
+    input: x,
+    output: y,
+    ceilMode: attributes.ceilMode,
+  };
 }
 
 /** The spatial sizes of [N, C, …], which must be known. */
 export function spatial(at: RuleContext, shape: Shape, which: string): readonly number[] {
   const sizes = shape.slice(2);
-  if (!sizes.every((size) => typeof size === 'number')) at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
+  if (!sizes.every((size) => typeof size === 'number'))
+    at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
   return sizes as readonly number[];
 }
 
@@ -51,20 +68,33 @@ export function kernelOf(at: RuleContext): readonly number[] {
 }
 
 /** Crops (where negative) or zero-pads the spatial axes of [N, C, …]. */
-export function padSpatial(ops: Ops, x: string, before: readonly number[], after: readonly number[], value = 0): string {
+export function padSpatial(
+  ops: Ops,
+  x: string,
+  before: readonly number[],
+  after: readonly number[],
+  value = 0,
+): string {
   const axes = before.map((_, i) => i + 2);
   const starts = before.map((count) => Math.max(0, -count));
   const crop = after.map((count) => Math.max(0, -count));
   const isCropped = [...starts, ...crop].some((count) => count > 0);
   const sizes = ops.shape(x).slice(2);
-  const ends = crop.map((count, i) => (typeof sizes[i] === 'number' ? sizes[i] - count : count > 0 ? -count : 2 ** 31 - 1));
+  const ends = crop.map((count, i) =>
+    typeof sizes[i] === 'number' ? sizes[i] - count : count > 0 ? -count : 2 ** 31 - 1,
+  );
   const cropped = isCropped ? ops.slice(x, axes, starts, ends) : x;
-  const pads = (counts: readonly number[]): number[] => [0, 0, ...counts.map((count) => Math.max(0, count))];
+  const pads = (counts: readonly number[]): number[] => [
+    0,
+    0,
+    ...counts.map((count) => Math.max(0, count)),
+  ];
   return ops.pad(cropped, pads(before), pads(after), value);
 }
 
 /**
- * Puts tensors back that were taken with a stride: element i of piece r along `axis` goes to i * pieces.length + r.
+ * Puts tensors back that were taken with a stride: element i of piece r along `axis` goes to i *
+ * pieces.length + r.
  */
 export function interleave(ops: Ops, pieces: readonly string[], axis: number): string {
   if (pieces.length === 1) return pieces[0];
@@ -79,13 +109,29 @@ export function interleave(ops: Ops, pieces: readonly string[], axis: number): s
 
 /** A shape with one dimension replaced, and with -1 or 0 for those that are not known. */
 function openAll(shape: Shape, axis: number, size: number): Shape {
-  return shape.map((dim, i) => (i === axis ? size : typeof dim === 'number' ? dim : i < axis ? 0 : -1));
+  return shape.map((dim, i) =>
+    i === axis ? size : typeof dim === 'number' ? dim : i < axis ? 0 : -1,
+  );
 }
 
-/** Zeros between the elements of the spatial axes of [N, C, …], `extra` of them behind: size (n - 1) * stride + 1 + extra. */
-export function insertZeros(ops: Ops, x: string, channels: number, strides: readonly number[], extra: readonly number[]): string {
+/**
+ * Zeros between the elements of the spatial axes of [N, C, …], `extra` of them behind: size (n -
+ * 1)
+ * * stride + 1 + extra.
+ */
+export function insertZeros(
+  ops: Ops,
+  x: string,
+  channels: number,
+  strides: readonly number[],
+  extra: readonly number[],
+): string {
   if (strides.every((stride) => stride === 1) && extra.every((count) => count === 0)) return x;
-  const ones = ops.constant(new Array<number>(channels).fill(1), [channels, 1, ...strides.map(() => 1)], 'float32');
+  const ones = ops.constant(
+    new Array<number>(channels).fill(1),
+    [channels, 1, ...strides.map(() => 1)],
+    'float32',
+  );
   // A transposed convolution takes fewer elements behind than its stride; the rest is padding.
   const inside = extra.map((count, i) => Math.min(count, strides[i] - 1));
   const spread = ops.op('ConvTranspose', [x, ones], {

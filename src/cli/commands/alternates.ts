@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
-import { type Alternates, alternates, createInpainter, FILLERS, type Filler, pictureFiller } from '../../alternates/index.ts';
+import {
+  type Alternates,
+  alternates,
+  createInpainter,
+  FILLERS,
+  type Filler,
+  pictureFiller,
+} from '../../alternates/index.ts';
 import { FoveaError, messageOf } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize } from '../../model/preprocessing.ts';
@@ -13,7 +20,13 @@ import { drawContactSheet } from '../../visualize/contact-sheet.ts';
 import { FORMATS, requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
+import {
+  type Finished,
+  itemsOf,
+  type RunFlags,
+  type RunRequest,
+  runExplanations,
+} from './explain.ts';
 
 /** The options of `fovea alternates`. */
 export interface AlternatesFlags extends RunFlags {
@@ -35,18 +48,40 @@ interface Contents {
   release(): Promise<void>;
 }
 
-/** What stands in the region: the default fillers and the user's pictures, or what an ONNX model answers. */
-async function contentsOf({ pictures = [], inpaint, candidates, threads }: AlternatesFlags): Promise<Contents> {
+/**
+ * What stands in the region: the default fillers and the user's pictures, or what an ONNX model
+ * answers.
+ */
+async function contentsOf({
+  pictures = [],
+  inpaint,
+  candidates,
+  threads,
+}: AlternatesFlags): Promise<Contents> {
   if (inpaint !== undefined) {
     const bytes = await readFile(inpaint).catch((cause) => {
-      throw new FoveaError('usage', `--inpaint ${inpaint} cannot be read: ${messageOf(cause)}`, { cause });
+      throw new FoveaError('usage', `--inpaint ${inpaint} cannot be read: ${messageOf(cause)}`, {
+        cause,
+      });
     });
-    const { fill, varies, release } = await createInpainter(inpaint, bytes, await createNodeRuntime({ threads }));
-    return { fillers: varies ? { generated: fill } : { inpainted: fill }, candidates: varies ? candidates : 1, release };
+    const { fill, varies, release } = await createInpainter(
+      inpaint,
+      bytes,
+      await createNodeRuntime({ threads }),
+    );
+    return {
+      fillers: varies ? { generated: fill } : { inpainted: fill },
+      candidates: varies ? candidates : 1,
+      release,
+    };
   }
   const own: Image[] = [];
   for (const path of pictures) own.push(await readImage(path));
-  return { fillers: own.length > 0 ? { ...FILLERS, picture: pictureFiller(own) } : FILLERS, candidates, release: async () => {} };
+  return {
+    fillers: own.length > 0 ? { ...FILLERS, picture: pictureFiller(own) } : FILLERS,
+    candidates,
+    release: async () => {},
+  };
 }
 
 /** Candidates of a row on the contact sheet. */
@@ -56,19 +91,34 @@ async function contactSheet(image: string, { variations, accuracy }: Alternates)
   const rows = [];
   for (const { share, stay, candidates } of accuracy) {
     const cells = [];
-    for (const { picture, filler, probability, stays } of variations.filter((each) => each.share === share).slice(0, SHOWN)) {
+    for (const { picture, filler, probability, stays } of variations
+      .filter((each) => each.share === share)
+      .slice(0, SHOWN)) {
       const { width, height, data } = picture;
       const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
         .jpeg({ quality: 84 })
         .toBuffer();
-      cells.push({ source: `data:image/jpeg;base64,${jpeg.toString('base64')}`, title: `${filler} ${formatShare(probability)}`, good: stays });
+      cells.push({
+        source: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
+        title: `${filler} ${formatShare(probability)}`,
+        good: stays,
+      });
     }
-    rows.push({ title: `${Math.round(100 * share)}% of the salient box replaced: ${stay} of ${candidates} keep the prediction`, cells });
+    rows.push({
+      title: `${Math.round(100 * share)}% of the salient box replaced: ${stay} of ${candidates} keep the prediction`,
+      cells,
+    });
   }
   return drawContactSheet({ title: image, rows });
 }
 
-async function vary({ record, explanation, prepared }: Finished, { model }: LoadedModel, flags: AlternatesFlags, contents: Contents, signal: AbortSignal) {
+async function vary(
+  { record, explanation, prepared }: Finished,
+  { model }: LoadedModel,
+  flags: AlternatesFlags,
+  contents: Contents,
+  signal: AbortSignal,
+) {
   const picture = prepared.image ?? denormalize(prepared.input, model.preprocessing);
   const found = await alternates(model, picture, explanation.map, {
     target: explanation.target.index,
@@ -82,16 +132,34 @@ async function vary({ record, explanation, prepared }: Finished, { model }: Load
   });
   const stem = (record.files.json as string).replace(/\.[^.]+\.json$/, '');
   const files = { sheet: `${stem}.alternates.png`, list: `${stem}.alternates.json` };
-  const variations = found.variations.map(({ share, filler, probability, stays }) => ({ share, filler, probability, stays }));
-  await writeFileAtomic(files.list, `${JSON.stringify({ box: found.box, accuracy: found.accuracy, variations }, null, 2)}\n`);
-  await writeFileAtomic(files.sheet, await svgToPng(await contactSheet(basename(record.image), found)));
+  const variations = found.variations.map(({ share, filler, probability, stays }) => ({
+    share,
+    filler,
+    probability,
+    stays,
+  }));
+  await writeFileAtomic(
+    files.list,
+    `${JSON.stringify({ box: found.box, accuracy: found.accuracy, variations }, null, 2)}\n`,
+  );
+  await writeFileAtomic(
+    files.sheet,
+    await svgToPng(await contactSheet(basename(record.image), found)),
+  );
   return { files, accuracy: found.accuracy };
 }
 
 /** `fovea alternates`. Answers the exit code. */
-export async function alternatesCommand(inputs: readonly string[], flags: AlternatesFlags, signal: AbortSignal): Promise<number> {
+export async function alternatesCommand(
+  inputs: readonly string[],
+  flags: AlternatesFlags,
+  signal: AbortSignal,
+): Promise<number> {
   if (/^top:?\d+$/.test(flags.target) && !/^top:?1$/.test(flags.target)) {
-    throw new FoveaError('usage', `--target ${flags.target}: variations are of one class: expected top1, a class index or a label`);
+    throw new FoveaError(
+      'usage',
+      `--target ${flags.target}: variations are of one class: expected top1, a class index or a label`,
+    );
   }
   const output = createOutput(flags);
   const contents = await contentsOf(flags);
@@ -111,18 +179,34 @@ export async function alternatesCommand(inputs: readonly string[], flags: Altern
         totals.set(share, [before + stay, all + candidates]);
       }
       output.record({ ...result.record, files: { ...result.record.files, ...files }, accuracy });
-      rows.push([result.record.image, result.record.target.label, ...accuracy.map((each) => formatShare(each.accuracy))]);
+      rows.push([
+        result.record.image,
+        result.record.target.label,
+        ...accuracy.map((each) => formatShare(each.accuracy)),
+      ]);
     },
   };
   const code = await runExplanations(run, async () => {
     if (rows.length === 0) return;
-    const all = [...totals].map(([share, [stay, candidates]]) => ({ share, stay, candidates, accuracy: stay / candidates }));
+    const all = [...totals].map(([share, [stay, candidates]]) => ({
+      share,
+      stay,
+      candidates,
+      accuracy: stay / candidates,
+    }));
     const shares = flags.shares.map((share) => `${share}%`);
     const last: Cell[] = ['all', '', ...all.map(({ accuracy }) => formatShare(accuracy))];
-    output.print(formatTable(['picture', 'class', ...shares], rows.length > 1 ? [...rows, last] : rows));
-    output.print('\nAccuracy over the variations, by the share of the salient box that is replaced.');
+    output.print(
+      formatTable(['picture', 'class', ...shares], rows.length > 1 ? [...rows, last] : rows),
+    );
+    output.print(
+      '\nAccuracy over the variations, by the share of the salient box that is replaced.',
+    );
     output.record({ accuracy: all });
-    await writeFileAtomic(join(flags.out, 'alternates.json'), `${JSON.stringify({ accuracy: all }, null, 2)}\n`);
+    await writeFileAtomic(
+      join(flags.out, 'alternates.json'),
+      `${JSON.stringify({ accuracy: all }, null, 2)}\n`,
+    );
   });
   await contents.release();
   return code;

@@ -16,14 +16,29 @@ import {
   type TargetPolicy,
   writeResults,
 } from '../../benchmark/index.ts';
-import { type Dataset, openDataset, parseShard, type Selection, type Shard, selectSamples } from '../../datasets/index.ts';
+import {
+  type Dataset,
+  openDataset,
+  parseShard,
+  type Selection,
+  type Shard,
+  selectSamples,
+} from '../../datasets/index.ts';
 import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
 import type { Model } from '../../model/model.ts';
 import { requireWritableFolder } from '../../node/write-file.ts';
 import { allMetrics, requestMetrics } from '../metric-options.ts';
 import { requestMethods, settingsFor, splitSettings } from '../options.ts';
-import { BROKEN_OUTPUT, createOutput, describeError, exitCodeOf, formatCount, formatTable, type Output } from '../output.ts';
+import {
+  BROKEN_OUTPUT,
+  createOutput,
+  describeError,
+  exitCodeOf,
+  formatCount,
+  formatTable,
+  type Output,
+} from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
 
 /** The options of `fovea evaluate`. */
@@ -61,9 +76,14 @@ const DEFAULT_METHODS = ['iassa', 'rise', 'iia', 'grad-cam'];
 const DEFAULT_METRICS = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'];
 
 async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
-  if (flags.dataset !== undefined && flags.pics !== undefined) throw new FoveaError('usage', 'give either --dataset or --pics, not both');
+  if (flags.dataset !== undefined && flags.pics !== undefined)
+    throw new FoveaError('usage', 'give either --dataset or --pics, not both');
   const spec = flags.pics === undefined ? flags.dataset : `pics-list:${flags.pics}`;
-  if (spec === undefined) throw new FoveaError('usage', 'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics FILE');
+  if (spec === undefined)
+    throw new FoveaError(
+      'usage',
+      'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics FILE',
+    );
   const images = flags.images === undefined ? {} : { images: flags.images };
   const dataset = await openDataset(spec, { ...splitSettings('--data', flags.data), ...images });
   if (dataset.length === 0) {
@@ -73,8 +93,15 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
   return { ...dataset, protocol: [...dataset.protocol, ...(flags.protocol ?? [])] };
 }
 
-function selectionOf({ limit, seededSample, seed }: EvaluateFlags, shard: Shard | undefined): Selection {
-  return { limit, shard, ...(seededSample !== undefined && { sample: { count: seededSample, seed } }) };
+function selectionOf(
+  { limit, seededSample, seed }: EvaluateFlags,
+  shard: Shard | undefined,
+): Selection {
+  return {
+    limit,
+    shard,
+    ...(seededSample !== undefined && { sample: { count: seededSample, seed } }),
+  };
 }
 
 /** Why the labels of a data set cannot be classes of a model; undefined if they can. */
@@ -86,7 +113,12 @@ function labelProblem({ name, provides, classes }: Dataset, model: Model): strin
 }
 
 /** The target policy: as asked for, or ground truth where that is possible. */
-function targetOf(wanted: TargetPolicy | undefined, dataset: Dataset, model: Model, output: Output): TargetPolicy {
+function targetOf(
+  wanted: TargetPolicy | undefined,
+  dataset: Dataset,
+  model: Model,
+  output: Output,
+): TargetPolicy {
   const problem = labelProblem(dataset, model);
   if (wanted === 'predicted') return wanted;
   if (problem === undefined) return wanted ?? 'ground-truth';
@@ -100,12 +132,17 @@ const withAll = (wanted: readonly string[], everything: readonly string[]): stri
   ...new Set(wanted.flatMap((name) => (name === 'all' ? everything : [name]))),
 ];
 
-/** Metrics as asked for; those that the data set has no truth for are refused, or left out where they were not asked for by name. */
+/**
+ * Metrics as asked for; those that the data set has no truth for are refused, or left out where
+ * they were not asked for by name.
+ */
 function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): BenchmarkMetric[] {
-  const isPossible = ({ metric }: BenchmarkMetric) => !metric.needs.includes('mask') || dataset.provides.includes('mask');
+  const isPossible = ({ metric }: BenchmarkMetric) =>
+    !metric.needs.includes('mask') || dataset.provides.includes('mask');
   const requested = requestMetrics(withAll(wanted ?? DEFAULT_METRICS, allMetrics()), set);
   const refused = requested.find((each) => !isPossible(each) && wanted?.includes(each.key));
-  if (refused) throw new FoveaError('usage', `${refused.key} needs masks, which ${dataset.name} has not`);
+  if (refused)
+    throw new FoveaError('usage', `${refused.key} needs masks, which ${dataset.name} has not`);
   return requested.filter(isPossible);
 }
 
@@ -116,13 +153,20 @@ interface Session {
   readonly shard: Shard | undefined;
 }
 
-async function benchmarkOf({ flags, output, signal, shard }: Session, whole: Dataset, { model, loadModel }: LoadedModel): Promise<Benchmark> {
+async function benchmarkOf(
+  { flags, output, signal, shard }: Session,
+  whole: Dataset,
+  { model, loadModel }: LoadedModel,
+): Promise<Benchmark> {
   const names = withAll(flags.methods ?? DEFAULT_METHODS, [...methods.keys()]);
   const set = settingsFor(flags.set);
   return {
     model,
     dataset: selectSamples(whole, selectionOf(flags, shard)),
-    methods: requestMethods([...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS], set),
+    methods: requestMethods(
+      [...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS],
+      set,
+    ),
     metrics: metricsFor(flags, whole),
     target: targetOf(flags.target, whole, model, output),
     seed: flags.seed,
@@ -141,12 +185,20 @@ export function formatDuration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function announce({ output, shard }: Session, { dataset, methods: run, metrics: scored, target }: Benchmark, store: ScoreStore): void {
+function announce(
+  { output, shard }: Session,
+  { dataset, methods: run, metrics: scored, target }: Benchmark,
+  store: ScoreStore,
+): void {
   const total = dataset.length * run.length * scored.length;
   const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
   const names = new Set(run.map(({ method }) => method.name));
   const keys = new Set(scored.map(({ key }) => key));
-  const there = store.scores().filter(({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric)).length;
+  const there = store
+    .scores()
+    .filter(
+      ({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric),
+    ).length;
   const done = there > 0 ? `; ${formatCount(there)} are there already` : '';
   const part = shard ? `part ${shard.index + 1} of ${shard.count}: ` : '';
   output.note(
@@ -157,7 +209,11 @@ function announce({ output, shard }: Session, { dataset, methods: run, metrics: 
 /** So many pictures that are left out are named; data sets can have thousands. */
 const NAMED = 5;
 
-async function score(session: Session, benchmark: Benchmark, store: ScoreStore): Promise<Problem[]> {
+async function score(
+  session: Session,
+  benchmark: Benchmark,
+  store: ScoreStore,
+): Promise<Problem[]> {
   const { output } = session;
   announce(session, benchmark, store);
   // Which pictures the model recognises shows when their turn comes.
@@ -167,25 +223,32 @@ async function score(session: Session, benchmark: Benchmark, store: ScoreStore):
     onProblem: ({ kind, message }, error) => {
       if (kind !== 'left-out' || ++leftOut <= NAMED) output.fail(message, error);
     },
-    onRecord: (record: BenchmarkRecord) => output.record(record.kind === 'map' ? { ...record, sketch: undefined } : record),
+    onRecord: (record: BenchmarkRecord) =>
+      output.record(record.kind === 'map' ? { ...record, sketch: undefined } : record),
     onProgress: (share, what) => output.progress.update(share, what),
     onEstimate: ({ modelCalls, samples, secondsLeft }) =>
       output.note(
         `${about} ${formatCount(modelCalls * samples)} model calls in all (${formatCount(modelCalls)} a picture); ${formatDuration(secondsLeft)} left`,
       ),
   });
-  if (leftOut > NAMED) output.note(`${formatCount(leftOut)} pictures are left out in all; report.html names them`);
+  if (leftOut > NAMED)
+    output.note(`${formatCount(leftOut)} pictures are left out in all; report.html names them`);
   return problems;
 }
 
 /** The table of scores as the command prints it. */
 function printedTable(summary: Summary): string {
   const arrow = (direction: string) => (direction === 'higher' ? '↑' : '↓');
-  const head = ['method', ...summary.metrics.map(({ key, direction }) => `${key} ${arrow(direction)}`), 'mean rank'];
+  const head = [
+    'method',
+    ...summary.metrics.map(({ key, direction }) => `${key} ${arrow(direction)}`),
+    'mean rank',
+  ];
   const rows = methodOrder(summary).map(({ method, rank }) => [
     method,
     ...summary.metrics.map(({ key }) => {
-      const value = summary.table.find((cell) => cell.method === method && cell.metric === key)?.value ?? null;
+      const value =
+        summary.table.find((cell) => cell.method === method && cell.metric === key)?.value ?? null;
       return value === null ? '–' : formatScore(value);
     }),
     Number.isFinite(rank) ? rank.toFixed(1) : '–',
@@ -193,32 +256,69 @@ function printedTable(summary: Summary): string {
   return formatTable(head, rows);
 }
 
-/** How many pictures a mask was missing for, where it was asked for; other things that are missing are named as they come. */
-function noteMaskless(output: Output, { dataset }: Benchmark, store: ScoreStore, { pictures }: Summary): void {
+/**
+ * How many pictures a mask was missing for, where it was asked for; other things that are missing
+ * are named as they come.
+ */
+function noteMaskless(
+  output: Output,
+  { dataset }: Benchmark,
+  store: ScoreStore,
+  { pictures }: Summary,
+): void {
   const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
-  const maskless = new Set(store.scores().flatMap(({ item, reason }) => (reason === NO_MASK && items.has(item) ? [item] : [])));
-  if (maskless.size > 0) output.note(`${formatCount(maskless.size)} of ${formatCount(pictures)} pictures have no mask: metrics that need one leave them out`);
+  const maskless = new Set(
+    store
+      .scores()
+      .flatMap(({ item, reason }) => (reason === NO_MASK && items.has(item) ? [item] : [])),
+  );
+  if (maskless.size > 0)
+    output.note(
+      `${formatCount(maskless.size)} of ${formatCount(pictures)} pictures have no mask: metrics that need one leave them out`,
+    );
 }
 
 /** Puts all scores together and writes the files of results. Answers whether there are any. */
-async function conclude({ flags, output }: Session, benchmark: Benchmark, store: ScoreStore, problems: readonly Problem[]): Promise<boolean> {
+async function conclude(
+  { flags, output }: Session,
+  benchmark: Benchmark,
+  store: ScoreStore,
+  problems: readonly Problem[],
+): Promise<boolean> {
   output.progress.update(1, 'writing the report');
   const summary = await writeResults(benchmark, store, problems, flags.gallery);
   output.progress.stop();
-  output.print(`${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`);
-  output.record({ summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost } });
+  output.print(
+    `${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`,
+  );
+  output.record({
+    summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost },
+  });
   noteMaskless(output, benchmark, store, summary);
   if (summary.pictures > 0) return true;
   const { dataset, model, target } = benchmark;
-  const hint = target === 'predicted' ? '' : `; if its labels are no classes of ${model.name}, use --target predicted`;
-  output.fail(`no picture of ${dataset.name} was scored: each of the ${formatCount(dataset.length)} is left out, damaged or failed${hint}`);
+  const hint =
+    target === 'predicted'
+      ? ''
+      : `; if its labels are no classes of ${model.name}, use --target predicted`;
+  output.fail(
+    `no picture of ${dataset.name} was scored: each of the ${formatCount(dataset.length)} is left out, damaged or failed${hint}`,
+  );
   return false;
 }
 
-/** Whether something went wrong. A picture without a class to explain is no failure, nor is what only `all` or the default asked for. */
-function isFailure({ methods: wantedMethods, metrics: wantedMetrics }: EvaluateFlags, { kind, method, metric }: Problem): boolean {
+/**
+ * Whether something went wrong. A picture without a class to explain is no failure, nor is what
+ * only `all` or the default asked for.
+ */
+function isFailure(
+  { methods: wantedMethods, metrics: wantedMetrics }: EvaluateFlags,
+  { kind, method, metric }: Problem,
+): boolean {
   if (kind !== 'not-run') return kind !== 'left-out';
-  return wantedMethods?.includes(method ?? '') === true || wantedMetrics?.includes(metric ?? '') === true;
+  return (
+    wantedMethods?.includes(method ?? '') === true || wantedMetrics?.includes(metric ?? '') === true
+  );
 }
 
 /** Everything from the data set to the report. Answers the exit code. */
@@ -232,7 +332,9 @@ async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): 
   output.progress.stop();
   const isFailed = problems.some((problem) => isFailure(flags, problem));
   if (!shard) return (await conclude(session, benchmark, store, problems)) && !isFailed ? 0 : 1;
-  output.note(`part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`);
+  output.note(
+    `part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`,
+  );
   return isFailed ? 1 : 0;
 }
 

@@ -3,10 +3,26 @@ import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
 import { requireWritableFolder } from '../../node/write-file.ts';
 import { colormap } from '../../visualize/colormap.ts';
-import { type ExplainItem, type ExplainPlan, explainFiles, type Outcome, type ResultRecord } from '../explain-files.ts';
+import {
+  type ExplainItem,
+  type ExplainPlan,
+  explainFiles,
+  type Outcome,
+  type ResultRecord,
+} from '../explain-files.ts';
 import { expandInputs, resultNames } from '../inputs.ts';
 import { FORMATS, type Format, type MethodRequest, requestMethods } from '../options.ts';
-import { BROKEN_OUTPUT, type Cell, createOutput, describeError, exitCodeOf, formatCount, formatShare, formatTable, type Output } from '../output.ts';
+import {
+  BROKEN_OUTPUT,
+  type Cell,
+  createOutput,
+  describeError,
+  exitCodeOf,
+  formatCount,
+  formatShare,
+  formatTable,
+  type Output,
+} from '../output.ts';
 import { checkTarget, type LoadedModel, type ModelFlags, openModel } from '../session.ts';
 
 /** What the commands that write maps have in common. */
@@ -32,7 +48,9 @@ export interface ExplainFlags extends RunFlags {
 /** A result, as a run hands it over. */
 export type Finished = Extract<Outcome, { kind: 'done' }>;
 
-/** What a run is over; what is wrong with the rest; how many results of earlier runs were left out. */
+/**
+ * What a run is over; what is wrong with the rest; how many results of earlier runs were left out.
+ */
 export interface FoundItems {
   readonly items: readonly ExplainItem[];
   readonly problems: readonly string[];
@@ -42,7 +60,11 @@ export interface FoundItems {
 /** The files that arguments name, all with one target. */
 export async function itemsOf(inputs: readonly string[], target: string): Promise<FoundItems> {
   const { files, problems, leftOut } = await expandInputs(inputs, [...methods.keys()]);
-  return { items: files.map((file) => ({ file, target })), problems: problems.map(({ message }) => message), leftOut };
+  return {
+    items: files.map((file) => ({ file, target })),
+    problems: problems.map(({ message }) => message),
+    leftOut,
+  };
 }
 
 /** What a run over files needs to know, whichever command starts it. */
@@ -58,7 +80,10 @@ export interface RunRequest {
   readonly signal: AbortSignal;
   /** Called with each result as it comes, before the next one is begun. */
   readonly onResult: (outcome: Finished, loaded: LoadedModel) => void | Promise<void>;
-  /** Whether an earlier run finished a picture, whose results are called `name`: it is left out then. */
+  /**
+   * Whether an earlier run finished a picture, whose results are called `name`: it is left out
+   * then.
+   */
   readonly isDone?: (file: string, name: string, loaded: LoadedModel) => Promise<boolean>;
 }
 
@@ -69,19 +94,32 @@ interface Tally {
 }
 
 /** Finds what is to be explained, says what is wrong with the rest, and counts that. */
-async function findItems({ items: find, output }: RunRequest, tally: Tally): Promise<readonly ExplainItem[]> {
+async function findItems(
+  { items: find, output }: RunRequest,
+  tally: Tally,
+): Promise<readonly ExplainItem[]> {
   const { items, problems, leftOut } = await find();
   for (const problem of problems) output.fail(problem);
-  if (leftOut > 0) output.note(`${leftOut === 1 ? 'a result' : `${leftOut} results`} of earlier runs among the inputs left out`);
+  if (leftOut > 0)
+    output.note(
+      `${leftOut === 1 ? 'a result' : `${leftOut} results`} of earlier runs among the inputs left out`,
+    );
   tally.failures += problems.length;
   return items;
 }
 
-function planFor({ flags, output, signal, ...request }: RunRequest, items: readonly ExplainItem[], { model, loadModel }: LoadedModel): ExplainPlan {
+function planFor(
+  { flags, output, signal, ...request }: RunRequest,
+  items: readonly ExplainItem[],
+  { model, loadModel }: LoadedModel,
+): ExplainPlan {
   const files = [...new Set(items.map(({ file }) => file))];
   const names = resultNames(files);
   const renamed = files.filter((file) => names.get(file) !== stemOf(file));
-  if (renamed.length > 0) output.note(`several inputs have the same name: their results are told apart by folder or ending, as in ${names.get(renamed[0])}.*`);
+  if (renamed.length > 0)
+    output.note(
+      `several inputs have the same name: their results are told apart by folder or ending, as in ${names.get(renamed[0])}.*`,
+    );
   return {
     ...request,
     model,
@@ -98,15 +136,28 @@ function planFor({ flags, output, signal, ...request }: RunRequest, items: reado
 }
 
 /** The items that no earlier run finished. */
-async function openItems({ isDone, output, folder }: RunRequest, { items, names }: ExplainPlan, loaded: LoadedModel): Promise<readonly ExplainItem[]> {
+async function openItems(
+  { isDone, output, folder }: RunRequest,
+  { items, names }: ExplainPlan,
+  loaded: LoadedModel,
+): Promise<readonly ExplainItem[]> {
   if (!isDone) return items;
   const open: ExplainItem[] = [];
-  for (const item of items) if (!(await isDone(item.file, names.get(item.file) ?? '', loaded))) open.push(item);
-  if (open.length < items.length) output.note(`${items.length - open.length} of ${items.length} pictures are done already in ${folder}`);
+  for (const item of items)
+    if (!(await isDone(item.file, names.get(item.file) ?? '', loaded))) open.push(item);
+  if (open.length < items.length)
+    output.note(
+      `${items.length - open.length} of ${items.length} pictures are done already in ${folder}`,
+    );
   return open;
 }
 
-async function work(request: RunRequest, items: readonly ExplainItem[], loaded: LoadedModel, tally: Tally): Promise<void> {
+async function work(
+  request: RunRequest,
+  items: readonly ExplainItem[],
+  loaded: LoadedModel,
+  tally: Tally,
+): Promise<void> {
   const { output } = request;
   for (const target of new Set(items.map((item) => item.target))) checkTarget(loaded.model, target);
   const plan = planFor(request, items, loaded);
@@ -118,14 +169,23 @@ async function work(request: RunRequest, items: readonly ExplainItem[], loaded: 
     } else {
       tally.results += 1;
       const { manifest } = outcome.explanation;
-      for (const warning of manifest.warnings.slice(loaded.model.warnings.length)) output.note(`${outcome.record.image}: ${warning}`);
+      for (const warning of manifest.warnings.slice(loaded.model.warnings.length))
+        output.note(`${outcome.record.image}: ${warning}`);
       await settle(request, outcome, loaded, tally);
     }
   }
 }
 
-/** Hands a result to the command; what it cannot do with it is a failure of that picture, unless it was interrupted. */
-async function settle({ onResult, output }: RunRequest, outcome: Finished, loaded: LoadedModel, tally: Tally): Promise<void> {
+/**
+ * Hands a result to the command; what it cannot do with it is a failure of that picture, unless it
+ * was interrupted.
+ */
+async function settle(
+  { onResult, output }: RunRequest,
+  outcome: Finished,
+  loaded: LoadedModel,
+  tally: Tally,
+): Promise<void> {
   try {
     await onResult(outcome, loaded);
   } catch (error) {
@@ -136,10 +196,13 @@ async function settle({ onResult, output }: RunRequest, outcome: Finished, loade
 }
 
 /**
- * Expands the inputs, loads the model and explains every file. Answers the exit code; `finish` is called before, also
- * when the run was interrupted, to print what there is.
+ * Expands the inputs, loads the model and explains every file. Answers the exit code; `finish` is
+ * called before, also when the run was interrupted, to print what there is.
  */
-export async function runExplanations(request: RunRequest, finish: (tally: Tally) => void | Promise<void>): Promise<number> {
+export async function runExplanations(
+  request: RunRequest,
+  finish: (tally: Tally) => void | Promise<void>,
+): Promise<number> {
   const { output, flags, folder } = request;
   const tally: Tally = { results: 0, failures: 0 };
   let loaded: LoadedModel | undefined;
@@ -179,7 +242,15 @@ function conclude(stop: unknown, tally: Tally, { output, folder, signal }: RunRe
   return tally.failures > 0 ? 1 : 0;
 }
 
-const RESULT_COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
+const RESULT_COLUMNS = [
+  'picture',
+  'method',
+  'class',
+  'probability',
+  'model calls',
+  'seconds',
+  'written',
+];
 
 function rowOf({ image, method, target, files, modelCalls, seconds }: ResultRecord): Cell[] {
   return [
@@ -194,7 +265,9 @@ function rowOf({ image, method, target, files, modelCalls, seconds }: ResultReco
 }
 
 /** A run that lists its results and does nothing else with them. Answers the exit code. */
-export async function listExplanations(request: Omit<RunRequest, 'output' | 'onResult'>): Promise<number> {
+export async function listExplanations(
+  request: Omit<RunRequest, 'output' | 'onResult'>,
+): Promise<number> {
   const output = createOutput(request.flags);
   const rows: Cell[][] = [];
   const onResult = ({ record }: Finished) => {
@@ -207,7 +280,17 @@ export async function listExplanations(request: Omit<RunRequest, 'output' | 'onR
 }
 
 /** `fovea explain`. Answers the exit code. */
-export async function explainCommand(inputs: readonly string[], flags: ExplainFlags, signal: AbortSignal): Promise<number> {
+export async function explainCommand(
+  inputs: readonly string[],
+  flags: ExplainFlags,
+  signal: AbortSignal,
+): Promise<number> {
   const methods = requestMethods(flags.method ?? ['iassa'], flags.set);
-  return listExplanations({ items: () => itemsOf(inputs, flags.target), flags, signal, methods, folder: flags.out });
+  return listExplanations({
+    items: () => itemsOf(inputs, flags.target),
+    flags,
+    signal,
+    methods,
+    folder: flags.out,
+  });
 }

@@ -1,12 +1,25 @@
 import { findMasks } from '../../datasets/mask-files.ts';
 import { methods } from '../../methods/index.ts';
-import { activatedPixels, findMetric, imageLevel, type LevelSample, type Metric, pixelLevel } from '../../metrics/index.ts';
+import {
+  activatedPixels,
+  findMetric,
+  imageLevel,
+  type LevelSample,
+  type Metric,
+  pixelLevel,
+} from '../../metrics/index.ts';
 import { expandInputs } from '../inputs.ts';
 import { loadMask } from '../masks.ts';
 import { requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
+import {
+  type Finished,
+  itemsOf,
+  type RunFlags,
+  type RunRequest,
+  runExplanations,
+} from './explain.ts';
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
@@ -24,11 +37,25 @@ type Scores = Readonly<Record<string, number | null>>;
 /** The paper prints pixel-level values in units of 10⁻⁵. */
 const PIXEL_UNIT = 1e-5;
 
-async function measure({ explanation, prepared }: Finished, { model }: LoadedModel, mask: Uint8Array, flags: IassaFlags, signal: AbortSignal): Promise<Scores> {
+async function measure(
+  { explanation, prepared }: Finished,
+  { model }: LoadedModel,
+  mask: Uint8Array,
+  flags: IassaFlags,
+  signal: AbortSignal,
+): Promise<Scores> {
   const { map, target } = explanation;
   const scores: Record<string, number | null> = {};
   for (const metric of MEASURES) {
-    const { value } = await metric.score({ map, model, input: prepared.input, target, mask, batchSize: flags.batchSize, signal });
+    const { value } = await metric.score({
+      map,
+      model,
+      input: prepared.input,
+      target,
+      mask,
+      batchSize: flags.batchSize,
+      signal,
+    });
     scores[metric.name] = value;
   }
   return scores;
@@ -41,29 +68,52 @@ interface Measured {
 }
 
 function samplesOf(measured: readonly Measured[], metric: Metric): LevelSample[] {
-  return measured.map((each) => ({ value: each.scores[metric.name], activatedPixels: each.activatedPixels }));
+  return measured.map((each) => ({
+    value: each.scores[metric.name],
+    activatedPixels: each.activatedPixels,
+  }));
 }
 
 const arrow = ({ direction }: Metric): string => (direction === 'higher' ? '↑' : '↓');
-const fixed = (value: number | null, digits: number): string => (value === null ? '–' : value.toFixed(digits));
+const fixed = (value: number | null, digits: number): string =>
+  value === null ? '–' : value.toFixed(digits);
 
 /** Table 1 of the paper for these pictures. */
 function summaryTable(measured: readonly Measured[]): string {
   const rows = MEASURES.map((metric) => {
     const samples = samplesOf(measured, metric);
     const pixel = pixelLevel(samples).value;
-    return [`${metric.title} ${arrow(metric)}`, fixed(imageLevel(samples).value, 4), fixed(pixel === null ? null : pixel / PIXEL_UNIT, 3)];
+    return [
+      `${metric.title} ${arrow(metric)}`,
+      fixed(imageLevel(samples).value, 4),
+      fixed(pixel === null ? null : pixel / PIXEL_UNIT, 3),
+    ];
   });
   return formatTable(['measure', 'image level', 'pixel level (×10⁻⁵)'], rows);
 }
 
 function summaryRecord(measured: readonly Measured[]): object {
-  const averages = (level: typeof pixelLevel) => Object.fromEntries(MEASURES.map((metric) => [metric.name, level(samplesOf(measured, metric)).value]));
-  return { summary: { pictures: measured.length, imageLevel: averages(imageLevel), pixelLevel: averages(pixelLevel) } };
+  const averages = (level: typeof pixelLevel) =>
+    Object.fromEntries(
+      MEASURES.map((metric) => [metric.name, level(samplesOf(measured, metric)).value]),
+    );
+  return {
+    summary: {
+      pictures: measured.length,
+      imageLevel: averages(imageLevel),
+      pixelLevel: averages(pixelLevel),
+    },
+  };
 }
 
 function rowOf({ record }: Finished, scores: Scores | undefined): Cell[] {
-  const facts = [record.image, record.target.label, formatShare(record.target.probability), formatCount(record.modelCalls.forward), record.seconds.toFixed(1)];
+  const facts = [
+    record.image,
+    record.target.label,
+    formatShare(record.target.probability),
+    formatCount(record.modelCalls.forward),
+    record.seconds.toFixed(1),
+  ];
   return [...facts, ...MEASURES.map((metric) => fixed(scores?.[metric.name] ?? null, 3))];
 }
 
@@ -72,9 +122,12 @@ export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Prom
   const output = createOutput(flags);
   const requested = requestMethods(['iassa'], flags.set);
   const { files } = await expandInputs(flags.queryPath, [...methods.keys()]);
-  const masks = flags.gtPath === undefined ? new Map<string, string[]>() : await findMasks(flags.gtPath, files);
+  const masks =
+    flags.gtPath === undefined ? new Map<string, string[]>() : await findMasks(flags.gtPath, files);
   if (flags.gtPath !== undefined && files.length > masks.size)
-    output.note(`${files.length - masks.size} of ${files.length} pictures have no mask in ${flags.gtPath}: they are not measured`);
+    output.note(
+      `${files.length - masks.size} of ${files.length} pictures have no mask in ${flags.gtPath}: they are not measured`,
+    );
   const rows: Cell[][] = [];
   const measured: Measured[] = [];
   const request: RunRequest = {
@@ -101,9 +154,14 @@ export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Prom
   };
   return runExplanations(request, () => {
     const names = MEASURES.map((metric) => `${metric.name} ${arrow(metric)}`);
-    if (rows.length > 0) output.print(formatTable(['picture', 'class', 'probability', 'model calls', 'seconds', ...names], rows));
+    if (rows.length > 0)
+      output.print(
+        formatTable(['picture', 'class', 'probability', 'model calls', 'seconds', ...names], rows),
+      );
     if (measured.length === 0) return;
-    output.print(`\n${summaryTable(measured)}\n\n${measured.length === 1 ? '1 picture' : `${measured.length} pictures`} with a mask.`);
+    output.print(
+      `\n${summaryTable(measured)}\n\n${measured.length === 1 ? '1 picture' : `${measured.length} pictures`} with a mask.`,
+    );
     output.record(summaryRecord(measured));
   });
 }

@@ -2,10 +2,23 @@ import { FoveaError } from '../../errors.ts';
 import { type FeatureMap, INPUT, type Model } from '../../model/model.ts';
 import { channelsOf, type Preprocessing } from '../../model/preprocessing.ts';
 import { resolveModel } from '../../node/load-model.ts';
-import { dataInputs, elementCount, type OnnxModel, readModel, type ValueInfo } from '../../onnx/index.ts';
+import {
+  dataInputs,
+  elementCount,
+  type OnnxModel,
+  readModel,
+  type ValueInfo,
+} from '../../onnx/index.ts';
 import type { Device } from '../../runtime/runtime.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { type Cell, createOutput, formatCount, formatTable, terminalWidth, wrapText } from '../output.ts';
+import {
+  type Cell,
+  createOutput,
+  formatCount,
+  formatTable,
+  terminalWidth,
+  wrapText,
+} from '../output.ts';
 import { openModel } from '../session.ts';
 
 /** The options of `fovea inspect`. */
@@ -21,7 +34,11 @@ interface TensorDescription {
   readonly shape: readonly (number | string | null)[] | null;
 }
 
-const describeTensor = ({ name, type, shape }: ValueInfo): TensorDescription => ({ name, type, shape });
+const describeTensor = ({ name, type, shape }: ValueInfo): TensorDescription => ({
+  name,
+  type,
+  shape,
+});
 
 /** What the model file says of itself. */
 export function describeFile(model: OnnxModel) {
@@ -31,43 +48,81 @@ export function describeFile(model: OnnxModel) {
     const name = domain === '' ? opType : `${domain}.${opType}`;
     operators.set(name, (operators.get(name) ?? 0) + 1);
   }
-  const weights = [...graph.initializers.values()].reduce((sum, initializer) => sum + elementCount(initializer), 0);
+  const weights = [...graph.initializers.values()].reduce(
+    (sum, initializer) => sum + elementCount(initializer),
+    0,
+  );
   return {
     inputs: dataInputs(graph).map(describeTensor),
     outputs: graph.outputs.map(describeTensor),
-    opset: Object.fromEntries([...graph.opset].map(([domain, version]) => [domain === '' ? 'ai.onnx' : domain, version])),
+    opset: Object.fromEntries(
+      [...graph.opset].map(([domain, version]) => [domain === '' ? 'ai.onnx' : domain, version]),
+    ),
     irVersion: model.irVersion,
     producer: [model.producerName, model.producerVersion].filter((part) => part !== '').join(' '),
     parameters: weights,
-    operators: Object.fromEntries([...operators].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))),
+    operators: Object.fromEntries(
+      [...operators].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)),
+    ),
   };
 }
 
 type FileDescription = ReturnType<typeof describeFile>;
 
 /** Whether gradients of the scores reach the picture; if not, why. */
-type Differentiability = { readonly differentiable: true } | { readonly differentiable: false; readonly reason: string };
+type Differentiability =
+  | { readonly differentiable: true }
+  | { readonly differentiable: false; readonly reason: string };
 
 /** Runs the model forward and backward on an empty picture: what comes back is known to work. */
 async function differentiability(model: Model, signal: AbortSignal): Promise<Differentiability> {
-  if (!model.gradients) return { differentiable: false, reason: `${model.runtime} gives scores only` };
+  if (!model.gradients)
+    return { differentiable: false, reason: `${model.runtime} gives scores only` };
   const { preprocessing, output } = model;
   const batch = tensor([1, channelsOf(preprocessing), ...preprocessing.size]);
   try {
-    await model.gradients({ batch, wrt: [INPUT], targets: [0], score: output === 'logits' ? 'logit' : 'probability', signal });
+    await model.gradients({
+      batch,
+      wrt: [INPUT],
+      targets: [0],
+      score: output === 'logits' ? 'logit' : 'probability',
+      signal,
+    });
     return { differentiable: true };
   } catch (error) {
-    if (!(error instanceof FoveaError) || error.code === 'cancelled' || error.code === 'internal') throw error;
+    if (!(error instanceof FoveaError) || error.code === 'cancelled' || error.code === 'internal')
+      throw error;
     return { differentiable: false, reason: error.message };
   }
 }
 
 function describeModel(
-  { name, fingerprint, runtime, output, labels, preprocessing, warnings, featureMaps, attentionMaps }: Model,
+  {
+    name,
+    fingerprint,
+    runtime,
+    output,
+    labels,
+    preprocessing,
+    warnings,
+    featureMaps,
+    attentionMaps,
+  }: Model,
   gradients: Differentiability,
 ) {
   const maps = { featureMaps: featureMaps?.() ?? null, attentionMaps: attentionMaps?.() ?? null };
-  return { name, fingerprint, runtime, output, classes: labels.length, labels, preprocessing, warnings, ...gradients, ...maps };
+  return {
+    name,
+    fingerprint,
+    runtime,
+    output,
+    classes: labels.length,
+    labels,
+    preprocessing,
+    warnings,
+    ...gradients,
+    ...maps,
+  };
 }
 
 const shapeText = ({ name, type, shape }: TensorDescription): string =>
@@ -75,8 +130,20 @@ const shapeText = ({ name, type, shape }: TensorDescription): string =>
 
 /** Preprocessing in words. */
 export function preprocessingText(preprocessing: Preprocessing): string {
-  const { size, mean, std, colour, scale, resize, shorterSide = Math.min(...size), stretchedSize, filter } = preprocessing;
-  const before = stretchedSize ? `stretched to ${stretchedSize.join('×')}` : `shorter side to ${shorterSide}`;
+  const {
+    size,
+    mean,
+    std,
+    colour,
+    scale,
+    resize,
+    shorterSide = Math.min(...size),
+    stretchedSize,
+    filter,
+  } = preprocessing;
+  const before = stretchedSize
+    ? `stretched to ${stretchedSize.join('×')}`
+    : `shorter side to ${shorterSide}`;
   const how = resize === 'stretch' ? 'stretched' : `${before}, centre crop`;
   const channels = channelsOf(preprocessing) === 1 ? 'grey' : colour;
   return `${size[0]}×${size[1]} ${channels}, ${how} (${filter}); (pixel${scale === '0-1' ? ' / 255' : ''} - mean) / std, mean ${mean.join(', ')}, std ${std.join(', ')}`;
@@ -89,7 +156,10 @@ function modelFacts(model: Model, gradients: Differentiability): Fact[] {
   return [
     ['fingerprint', model.fingerprint],
     ['runs on', model.runtime],
-    ['classes', `${formatCount(model.labels.length)}: ${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`],
+    [
+      'classes',
+      `${formatCount(model.labels.length)}: ${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`,
+    ],
     ['answers', model.output],
     ['preprocessing', preprocessingText(model.preprocessing)],
     ['gradients', gradients.differentiable ? 'yes' : `no: ${gradients.reason}`],
@@ -127,14 +197,30 @@ function layoutText({ layout, prefix }: FeatureMap): string {
 function attentionText(model: Model): string {
   const maps = model.attentionMaps?.() ?? [];
   if (maps.length === 0) return '';
-  const rows = maps.map(({ name, heads, windows, queries, keys }): Cell[] => [name, heads, windows, `${queries}×${keys}`]);
+  const rows = maps.map(({ name, heads, windows, queries, keys }): Cell[] => [
+    name,
+    heads,
+    windows,
+    `${queries}×${keys}`,
+  ]);
   return `\n\nAttention maps:\n\n${formatTable(['tensor', 'heads', 'windows', 'tokens'], rows)}`;
 }
 
-function asText(model: Model, gradients: Differentiability, file: FileDescription | undefined): string {
-  const rows = [...modelFacts(model, gradients), ...(file ? fileFacts(file) : []), ...model.warnings.map((warning): Fact => ['warning', warning])];
+function asText(
+  model: Model,
+  gradients: Differentiability,
+  file: FileDescription | undefined,
+): string {
+  const rows = [
+    ...modelFacts(model, gradients),
+    ...(file ? fileFacts(file) : []),
+    ...model.warnings.map((warning): Fact => ['warning', warning]),
+  ];
   const column = Math.max(...rows.map(([name]) => name.length)) + 2;
-  const lines = rows.map(([name, value]) => `${name.padEnd(column)}${wrapText(value, terminalWidth(), ' '.repeat(column)).trimStart()}`);
+  const lines = rows.map(
+    ([name, value]) =>
+      `${name.padEnd(column)}${wrapText(value, terminalWidth(), ' '.repeat(column)).trimStart()}`,
+  );
   const maps = model.featureMaps?.() ?? [];
   const table =
     maps.length > 0
@@ -147,7 +233,11 @@ function asText(model: Model, gradients: Differentiability, file: FileDescriptio
 }
 
 /** The description of a model's file; undefined for a model on a server, which has none to show. */
-async function fileOf(source: string, { offline }: InspectFlags, signal: AbortSignal): Promise<FileDescription | undefined> {
+async function fileOf(
+  source: string,
+  { offline }: InspectFlags,
+  signal: AbortSignal,
+): Promise<FileDescription | undefined> {
   try {
     const { bytes } = await resolveModel(source, { offline, signal });
     return describeFile(readModel(bytes));
@@ -158,13 +248,24 @@ async function fileOf(source: string, { offline }: InspectFlags, signal: AbortSi
 }
 
 /** `fovea inspect`. Answers the exit code. */
-export async function inspectCommand(source: string, flags: InspectFlags, signal: AbortSignal): Promise<number> {
+export async function inspectCommand(
+  source: string,
+  flags: InspectFlags,
+  signal: AbortSignal,
+): Promise<number> {
   const output = createOutput({ json: flags.json });
-  const { model } = await openModel({ ...flags, model: source }, { ...output, note: () => {} }, signal);
+  const { model } = await openModel(
+    { ...flags, model: source },
+    { ...output, note: () => {} },
+    signal,
+  );
   try {
     const file = await fileOf(source, flags, signal);
     const gradients = await differentiability(model, signal);
-    if (flags.json) process.stdout.write(`${JSON.stringify({ ...describeModel(model, gradients), ...file }, null, 2)}\n`);
+    if (flags.json)
+      process.stdout.write(
+        `${JSON.stringify({ ...describeModel(model, gradients), ...file }, null, 2)}\n`,
+      );
     else output.print(asText(model, gradients, file));
     return 0;
   } finally {

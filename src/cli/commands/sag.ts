@@ -12,7 +12,13 @@ import { sagToDot } from '../../visualize/sag-dot.ts';
 import { FORMATS, requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
 import type { LoadedModel } from '../session.ts';
-import { type Finished, itemsOf, type RunFlags, type RunRequest, runExplanations } from './explain.ts';
+import {
+  type Finished,
+  itemsOf,
+  type RunFlags,
+  type RunRequest,
+  runExplanations,
+} from './explain.ts';
 
 /** The options of `fovea sag`. */
 export interface SagFlags extends RunFlags {
@@ -36,7 +42,9 @@ async function readJson(path: string): Promise<unknown> {
 
 /** The graph of a picture that an earlier run finished, unless the picture has changed since. */
 async function finishedGraph(file: string, stem: string): Promise<Sag | undefined> {
-  const manifest = (await readJson(`${stem}.sag.json`)) as { extras?: { sag?: unknown } } | undefined;
+  const manifest = (await readJson(`${stem}.sag.json`)) as
+    | { extras?: { sag?: unknown } }
+    | undefined;
   if (!manifest) return undefined;
   try {
     const [picture, dot] = await Promise.all([stat(file), stat(`${stem}.sag.dot`)]); // the last file that is written
@@ -47,9 +55,14 @@ async function finishedGraph(file: string, stem: string): Promise<Sag | undefine
 }
 
 /** Writes the picture of a graph and the graph for Graphviz beside the map. */
-async function saveGraph({ record, prepared }: Finished, sag: Sag, { model }: LoadedModel): Promise<Record<string, string>> {
+async function saveGraph(
+  { record, prepared }: Finished,
+  sag: Sag,
+  { model }: LoadedModel,
+): Promise<Record<string, string>> {
   const stem = (record.files.json as string).replace(/\.sag\.json$/, '');
-  const region = prepared.image && inputRegion(prepared.width, prepared.height, model.preprocessing);
+  const region =
+    prepared.image && inputRegion(prepared.width, prepared.height, model.preprocessing);
   const svg = await sagSvg(sag, {
     input: prepared.input,
     preprocessing: model.preprocessing,
@@ -67,11 +80,17 @@ function statisticsTable(statistics: SagStatistics): string {
   const number = (value: number | null) => (value === null ? '–' : value.toFixed(2));
   const rows: Cell[][] = [
     ['pictures', String(statistics.pictures)],
-    ...statistics.explainedWith.map((share, i) => [`explained with at most ${i + 1} ${i === 0 ? 'patch' : 'patches'}`, formatShare(share)]),
+    ...statistics.explainedWith.map((share, i) => [
+      `explained with at most ${i + 1} ${i === 0 ? 'patch' : 'patches'}`,
+      formatShare(share),
+    ]),
     ['patches of the smallest explanation, mean', number(statistics.smallest)],
     ['explanations found, mean', number(statistics.explanations)],
     ['diverse explanations, mean', number(statistics.diverse)],
-    ...statistics.diverseAtLeast.map((share, i) => [`at least ${i + 1} diverse ${i === 0 ? 'explanation' : 'explanations'}`, formatShare(share)]),
+    ...statistics.diverseAtLeast.map((share, i) => [
+      `at least ${i + 1} diverse ${i === 0 ? 'explanation' : 'explanations'}`,
+      formatShare(share),
+    ]),
     ['patches shared by two explanations, mean', number(statistics.overlap)],
   ];
   return formatTable(['over all pictures', ''], rows);
@@ -97,8 +116,15 @@ interface Graphs {
   readonly rows: Cell[][];
 }
 
-/** Whether an earlier run of the same request finished a picture; its graph counts in the statistics then. */
-function doneBefore({ out: folder, again }: SagFlags, request: object, { graphs, rows }: Graphs): RunRequest['isDone'] {
+/**
+ * Whether an earlier run of the same request finished a picture; its graph counts in the statistics
+ * then.
+ */
+function doneBefore(
+  { out: folder, again }: SagFlags,
+  request: object,
+  { graphs, rows }: Graphs,
+): RunRequest['isDone'] {
   let same: Promise<boolean> | undefined;
   const compare = async ({ model }: LoadedModel) => {
     const run = `${JSON.stringify({ ...request, model: model.fingerprint, preprocessing: model.preprocessing, fovea: VERSION }, null, 2)}\n`;
@@ -117,9 +143,16 @@ function doneBefore({ out: folder, again }: SagFlags, request: object, { graphs,
 }
 
 /** `fovea sag`. Answers the exit code. */
-export async function sagCommand(inputs: readonly string[], flags: SagFlags, signal: AbortSignal): Promise<number> {
+export async function sagCommand(
+  inputs: readonly string[],
+  flags: SagFlags,
+  signal: AbortSignal,
+): Promise<number> {
   if (/^top:?\d+$/.test(flags.target) && !/^top:?1$/.test(flags.target)) {
-    throw new FoveaError('usage', `--target ${flags.target}: a graph is of one class: expected top1, a class index or a label`);
+    throw new FoveaError(
+      'usage',
+      `--target ${flags.target}: a graph is of one class: expected top1, a class index or a label`,
+    );
   }
   const output = createOutput(flags);
   const methods = requestMethods(['sag'], flags.set);
@@ -140,16 +173,37 @@ export async function sagCommand(inputs: readonly string[], flags: SagFlags, sig
       const files = await saveGraph(result, sag, loaded);
       graphs.set(record.image, sag);
       output.record({ ...record, files: { ...record.files, ...files } });
-      rows.push(rowOf(record.image, sag, formatCount(record.modelCalls.forward), record.seconds.toFixed(1)));
+      rows.push(
+        rowOf(record.image, sag, formatCount(record.modelCalls.forward), record.seconds.toFixed(1)),
+      );
     },
   };
   return runExplanations(run, async () => {
     if (graphs.size === 0) return;
     const statistics = sagStatistics([...graphs.values()]);
-    const formulas = Object.fromEntries([...graphs].map(([image, { formula }]) => [image, formula]));
-    output.print(formatTable(['picture', 'class', 'probability', 'found', 'smallest', 'model calls', 'seconds', 'any of these suffices'], rows));
+    const formulas = Object.fromEntries(
+      [...graphs].map(([image, { formula }]) => [image, formula]),
+    );
+    output.print(
+      formatTable(
+        [
+          'picture',
+          'class',
+          'probability',
+          'found',
+          'smallest',
+          'model calls',
+          'seconds',
+          'any of these suffices',
+        ],
+        rows,
+      ),
+    );
     if (graphs.size > 1) output.print(`\n${statisticsTable(statistics)}`);
     output.record({ statistics });
-    await writeFileAtomic(join(flags.out, STATISTICS_FILE), `${JSON.stringify({ statistics, formulas }, null, 2)}\n`);
+    await writeFileAtomic(
+      join(flags.out, STATISTICS_FILE),
+      `${JSON.stringify({ statistics, formulas }, null, 2)}\n`,
+    );
   });
 }

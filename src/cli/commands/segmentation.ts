@@ -2,22 +2,31 @@ import { FoveaError } from '../../errors.ts';
 import { type EvaluateFlags, evaluateCommand } from './evaluate.ts';
 
 /** The options of `fovea segmentation`. */
-export interface SegmentationFlags extends Omit<EvaluateFlags, 'data' | 'pics' | 'protocol' | 'metrics' | 'target'> {
+export interface SegmentationFlags
+  extends Omit<EvaluateFlags, 'data' | 'pics' | 'protocol' | 'metrics' | 'target'> {
   readonly dataset: string;
 }
 
-/** The published protocol for each data set: all objects of a picture together, VOC's void pixels as object. */
-const DATASETS: Readonly<Record<string, { readonly kind: string; readonly data: readonly string[] }>> = {
+/**
+ * The published protocol for each data set: all objects of a picture together, VOC's void pixels as
+ * object.
+ */
+const DATASETS: Readonly<
+  Record<string, { readonly kind: string; readonly data: readonly string[] }>
+> = {
   voc: { kind: 'voc', data: ['masks=union', 'void=object'] },
   coco: { kind: 'coco', data: ['masks=union', 'crowd=include'] },
   imagenet: { kind: 'imagenet-segmentation', data: [] },
 };
 
-/** Pixel accuracy, mIoU, mAP and the row-wise mF1 of the tables that follow Chefer et al. (2021). */
+/**
+ * Pixel accuracy, mIoU, mAP and the row-wise mF1 of the tables that follow Chefer et al. (2021).
+ */
 const METRICS = ['pixel-accuracy', 'mean-iou', 'average-precision', 'f1:chefer-2021-rows'];
 
 /** Whether the user says how pictures are resized. */
-const isResized = ({ preprocess = [] }: SegmentationFlags): boolean => preprocess.some((setting) => setting.startsWith('resize='));
+const isResized = ({ preprocess = [] }: SegmentationFlags): boolean =>
+  preprocess.some((setting) => setting.startsWith('resize='));
 
 /** What the report says of how pictures are read. */
 function protocolOf(flags: SegmentationFlags, kind: string): string[] {
@@ -25,19 +34,43 @@ function protocolOf(flags: SegmentationFlags, kind: string): string[] {
     isResized(flags)
       ? 'Pictures and masks are resized as asked for; the published scripts stretch them to the input of the model.'
       : 'Pictures and masks are stretched to the input of the model as in the published scripts, whatever its own preprocessing cuts off.',
-    ...(kind === 'coco' ? ['Pictures are normalised as the model expects; the published script for COCO feeds them without.'] : []),
+    ...(kind === 'coco'
+      ? [
+          'Pictures are normalised as the model expects; the published script for COCO feeds them without.',
+        ]
+      : []),
   ];
 }
 
-/** `fovea segmentation`: maps as segmentations, by the protocol of the IIA paper. Answers the exit code. */
-export async function segmentationCommand(flags: SegmentationFlags, signal: AbortSignal): Promise<number> {
+/**
+ * `fovea segmentation`: maps as segmentations, by the protocol of the IIA paper. Answers the exit
+ * code.
+ */
+export async function segmentationCommand(
+  flags: SegmentationFlags,
+  signal: AbortSignal,
+): Promise<number> {
   const [, name, path] = /^([^:]*):?(.*)$/s.exec(flags.dataset) ?? [];
   const dataset = DATASETS[name];
-  if (!dataset || path === '') throw new FoveaError('usage', `--dataset ${flags.dataset}: expected voc:PATH, coco:PATH or imagenet:FILE`);
-  const preprocess = isResized(flags) ? flags.preprocess : ['resize=stretch', ...(flags.preprocess ?? [])];
+  if (!dataset || path === '')
+    throw new FoveaError(
+      'usage',
+      `--dataset ${flags.dataset}: expected voc:PATH, coco:PATH or imagenet:FILE`,
+    );
+  const preprocess = isResized(flags)
+    ? flags.preprocess
+    : ['resize=stretch', ...(flags.preprocess ?? [])];
   const protocol = protocolOf(flags, dataset.kind);
   return evaluateCommand(
-    { ...flags, preprocess, dataset: `${dataset.kind}:${path}`, data: dataset.data, protocol, metrics: METRICS, target: 'predicted' },
+    {
+      ...flags,
+      preprocess,
+      dataset: `${dataset.kind}:${path}`,
+      data: dataset.data,
+      protocol,
+      metrics: METRICS,
+      target: 'predicted',
+    },
     signal,
   );
 }

@@ -25,23 +25,40 @@ const activations = new Map(
 );
 const input = tensor([1, 3, 24, 24]);
 
-function fake(maps: readonly FeatureMap[], values: ReadonlyMap<string, Tensor> = activations): Model {
-  return { featureMaps: () => maps, activations: async (names: string[]) => names.map((name) => values.get(name)) } as unknown as Model;
+function fake(
+  maps: readonly FeatureMap[],
+  values: ReadonlyMap<string, Tensor> = activations,
+): Model {
+  return {
+    featureMaps: () => maps,
+    activations: async (names: string[]) => names.map((name) => values.get(name)),
+  } as unknown as Model;
 }
 
-/** The paper's eq. 9 and 10 taken literally: upsample, concatenate unit vectors, all dot products, one softmax. */
+/**
+ * The paper's eq. 9 and 10 taken literally: upsample, concatenate unit vectors, all dot products,
+ * one softmax.
+ */
 function literal(values: Float32Array, temperature: number): Float32Array {
   const cosine = (name: string, side: number, p: number, q: number): number => {
     const { shape, data } = activations.get(name) as Tensor;
     const small = shape[2];
-    const cell = (i: number) => Math.floor((Math.floor(i / side) * small) / side) * small + Math.floor(((i % side) * small) / side);
-    const vector = (i: number) => Array.from({ length: shape[1] }, (_, c) => data[c * small * small + cell(i)]);
+    const cell = (i: number) =>
+      Math.floor((Math.floor(i / side) * small) / side) * small +
+      Math.floor(((i % side) * small) / side);
+    const vector = (i: number) =>
+      Array.from({ length: shape[1] }, (_, c) => data[c * small * small + cell(i)]);
     const [a, b] = [vector(p), vector(q)];
     const dot = (u: number[], v: number[]) => u.reduce((sum, x, i) => sum + x * v[i], 0);
     return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
   };
   return Float32Array.from({ length: 36 }, (_, p) => {
-    const row = softmax(Array.from({ length: 36 }, (_, q) => (cosine('fine', 6, p, q) + cosine('coarse', 6, p, q)) / 2 / temperature));
+    const row = softmax(
+      Array.from(
+        { length: 36 },
+        (_, q) => (cosine('fine', 6, p, q) + cosine('coarse', 6, p, q)) / 2 / temperature,
+      ),
+    );
     return row.reduce((sum, a, q) => sum + a * values[q], 0);
   });
 }
@@ -64,7 +81,10 @@ describe('createAttention', () => {
   it('tells look-alikes apart: two kinds of cells attend to their own kind, which a softmax of a softmax cannot', async () => {
     const kinds = new Float32Array(2 * 36);
     for (let i = 0; i < 36; i++) kinds[(i % 6 < 3 ? 0 : 36) + i] = 1;
-    const model = fake([level('kinds', 2, 6, 6)], new Map([['kinds', tensor([1, 2, 6, 6], kinds)]]));
+    const model = fake(
+      [level('kinds', 2, 6, 6)],
+      new Map([['kinds', tensor([1, 2, 6, 6], kinds)]]),
+    );
     const attention = await createAttention(model, input, 0.1);
     const spot = new Float32Array(36);
     spot[0] = 1; // seen in the left half only
@@ -84,13 +104,18 @@ describe('createAttention', () => {
   it('reads token sequences behind their prefix', async () => {
     const grid = activations.get('coarse') as Tensor;
     const sequence = new Float32Array(11 * 5).fill(9); // two prefix tokens
-    for (let cell = 0; cell < 9; cell++) for (let c = 0; c < 5; c++) sequence[(2 + cell) * 5 + c] = grid.data[c * 9 + cell];
+    for (let cell = 0; cell < 9; cell++)
+      for (let c = 0; c < 5; c++) sequence[(2 + cell) * 5 + c] = grid.data[c * 9 + cell];
     const tokens: FeatureMap = { ...level('tokens', 5, 3, 3), layout: 'tokens', prefix: 2 };
     const map = tensor(
       [3, 3],
       Float32Array.from({ length: 9 }, () => random.uniform()),
     );
-    const asTokens = await createAttention(fake([tokens], new Map([['tokens', tensor([1, 11, 5], sequence)]])), input, 0.2);
+    const asTokens = await createAttention(
+      fake([tokens], new Map([['tokens', tensor([1, 11, 5], sequence)]])),
+      input,
+      0.2,
+    );
     const asMap = await createAttention(fake([levels[1]]), input, 0.2);
     expect([...(asTokens?.apply(map).data ?? [])]).toEqual([...(asMap?.apply(map).data ?? [0])]);
   });

@@ -2,12 +2,18 @@ import { interpolate } from '../../image/resize.ts';
 import { type FeatureMap, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
-/** Finest grid on which pixels attend to pixels. Finer ones cost seconds and gain nothing (docs/methods/iassa.md). */
+/**
+ * Finest grid on which pixels attend to pixels. Finer ones cost seconds and gain nothing
+ * (docs/methods/iassa.md).
+ */
 const MAX_CELLS = 28 * 28;
 /** The paper concatenates the features of four levels (eq. 9). */
 const LEVELS = 4;
 
-/** Long-range spatial attention of one picture: which cells look alike to the network. Computed once. */
+/**
+ * Long-range spatial attention of one picture: which cells look alike to the network. Computed
+ * once.
+ */
 export interface Attention {
   /** The tensors it was made from. */
   readonly layers: readonly string[];
@@ -19,7 +25,9 @@ export interface Attention {
 
 /** The coarsest levels whose grid is small enough, at most four, fine to coarse. */
 export function attentionLevels(maps: readonly FeatureMap[]): FeatureMap[] {
-  return maps.filter((map) => map.height * map.width <= MAX_CELLS && map.height * map.width > 1).slice(-LEVELS);
+  return maps
+    .filter((map) => map.height * map.width <= MAX_CELLS && map.height * map.width > 1)
+    .slice(-LEVELS);
 }
 
 /** Feature vectors of the cells, [cells, channels] row by row, each of length 1 (or 0). */
@@ -43,7 +51,8 @@ function gram(features: Float32Array, cells: number, channels: number): Float32A
   for (let p = 0; p < cells; p++) {
     for (let q = p; q < cells; q++) {
       let dot = 0;
-      for (let c = 0, i = p * channels, j = q * channels; c < channels; c++) dot += features[i + c] * features[j + c];
+      for (let c = 0, i = p * channels, j = q * channels; c < channels; c++)
+        dot += features[i + c] * features[j + c];
       result[p * cells + q] = dot;
       result[q * cells + p] = dot;
     }
@@ -61,16 +70,26 @@ function nearestCells(fine: FeatureMap, coarse: FeatureMap): Uint32Array {
 }
 
 /**
- * A = softmax_q( mean over levels of cos(Phi_l(p), Phi_l(q)) / temperature ), one softmax, rows sum to 1 (eq. 10).
+ * A = softmax_q( mean over levels of cos(Phi_l(p), Phi_l(q)) / temperature ), one softmax, rows sum
+ * to 1 (eq. 10).
  *
- * Levels are upsampled by nearest neighbour, so the similarity of two fine cells is a sum of entries of small Gram
- * matrices, one a level: the long feature vectors are never multiplied at the fine resolution.
+ * Levels are upsampled by nearest neighbour, so the similarity of two fine cells is a sum of
+ * entries of small Gram matrices, one a level: the long feature vectors are never multiplied at the
+ * fine resolution.
  */
-function affinity(levels: readonly FeatureMap[], activations: readonly Tensor[], temperature: number): Float32Array {
+function affinity(
+  levels: readonly FeatureMap[],
+  activations: readonly Tensor[],
+  temperature: number,
+): Float32Array {
   const cells = levels[0].height * levels[0].width;
   const parts = levels.map((level, l) => ({
     size: level.height * level.width,
-    similarity: gram(unitFeatures(activations[l], level), level.height * level.width, level.channels),
+    similarity: gram(
+      unitFeatures(activations[l], level),
+      level.height * level.width,
+      level.channels,
+    ),
     cell: nearestCells(levels[0], level),
   }));
   const result = new Float32Array(cells * cells);
@@ -115,11 +134,19 @@ export function cellMeans(map: Tensor, height: number, width: number): Float32Ar
 }
 
 /**
- * The attention of a network for one picture (Vasu & Long 2020, eq. 9 and 10), from one forward pass.
- * `layers` overrides the automatic choice of feature maps. Undefined if the model shows no usable feature maps.
+ * The attention of a network for one picture (Vasu & Long 2020, eq. 9 and 10), from one forward
+ * pass. `layers` overrides the automatic choice of feature maps. Undefined if the model shows no
+ * usable feature maps.
  */
-export async function createAttention(model: Model, input: Tensor, temperature: number, layers?: readonly FeatureMap[]): Promise<Attention | undefined> {
-  const levels = [...(layers ?? attentionLevels(model.featureMaps?.() ?? []))].sort((a, b) => b.height * b.width - a.height * a.width);
+export async function createAttention(
+  model: Model,
+  input: Tensor,
+  temperature: number,
+  layers?: readonly FeatureMap[],
+): Promise<Attention | undefined> {
+  const levels = [...(layers ?? attentionLevels(model.featureMaps?.() ?? []))].sort(
+    (a, b) => b.height * b.width - a.height * a.width,
+  );
   if (levels.length === 0 || !model.activations) return undefined;
   const activations = await model.activations(
     levels.map((level) => level.name),
@@ -137,7 +164,10 @@ export async function createAttention(model: Model, input: Tensor, temperature: 
       attended[p] = sum;
     }
     const [mapHeight, mapWidth] = map.shape;
-    return interpolate(tensor([height, width], attended), mapHeight, mapWidth, { mode: 'bilinear', alignCorners: true });
+    return interpolate(tensor([height, width], attended), mapHeight, mapWidth, {
+      mode: 'bilinear',
+      alignCorners: true,
+    });
   };
   return { layers: levels.map((level) => level.name), height, width, apply };
 }

@@ -54,14 +54,20 @@ function withFeatures(model: Model): Model {
   });
   return {
     ...model,
-    featureMaps: () => [{ name: 'features', layout: 'channels-first', channels: 2, height: 24, width: 24, prefix: 0 }],
+    featureMaps: () => [
+      { name: 'features', layout: 'channels-first', channels: 2, height: 24, width: 24, prefix: 0 },
+    ],
     activations: async () => [tensor([1, 2, 24, 24], cells)],
   };
 }
 
 const ones = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * AREA).fill(1));
 const small = { window: 24, stride: 6, iterations: 6, windowStep: 2, strideStep: 0.5 };
-const run = (model: Model, options: Record<string, unknown> = {}, extra: Partial<ExplainOptions> = {}) =>
+const run = (
+  model: Model,
+  options: Record<string, unknown> = {},
+  extra: Partial<ExplainOptions> = {},
+) =>
   explain(model, ones, { method: 'iassa', target: 0, options: { ...small, ...options }, ...extra });
 
 /** Records the windows of every call. */
@@ -92,15 +98,22 @@ describe('iassa on a pure black box', () => {
   const literal = async (score: (p: number) => number) => {
     const model = boxes();
     const ask = async (visible: (y: number, x: number) => boolean) => {
-      const picture = Float32Array.from({ length: 3 * AREA }, (_, i) => (visible(Math.floor((i % AREA) / SIDE), i % SIDE) ? 1 : 0));
+      const picture = Float32Array.from({ length: 3 * AREA }, (_, i) =>
+        visible(Math.floor((i % AREA) / SIDE), i % SIDE) ? 1 : 0,
+      );
       return score((await model.classify(tensor([1, 3, SIDE, SIDE], picture))).data[0]);
     };
     const [whole, nothing] = [await ask(() => true), await ask(() => false)];
-    const sweep = async (side: number, step: number, effect: (inWindow: (y: number, x: number) => boolean) => Promise<number>) => {
+    const sweep = async (
+      side: number,
+      step: number,
+      effect: (inWindow: (y: number, x: number) => boolean) => Promise<number>,
+    ) => {
       const [sums, counts] = [new Float64Array(AREA), new Float64Array(AREA)];
       for (let top = step - side; top < SIDE; top += step) {
         for (let left = step - side; left < SIDE; left += step) {
-          const inWindow = (y: number, x: number) => y >= top && y < top + side && x >= left && x < left + side;
+          const inWindow = (y: number, x: number) =>
+            y >= top && y < top + side && x >= left && x < left + side;
           const value = ((await effect(inWindow)) * 24 ** 2) / side ** 2;
           for (let i = 0; i < AREA; i++) {
             if (!inWindow(Math.floor(i / SIDE), i % SIDE)) continue;
@@ -111,7 +124,11 @@ describe('iassa on a pure black box', () => {
       }
       return sums.map((sum, i) => sum / counts[i]);
     };
-    const losses = await sweep(24, 6, async (inWindow) => whole - (await ask((y, x) => !inWindow(y, x))));
+    const losses = await sweep(
+      24,
+      6,
+      async (inWindow) => whole - (await ask((y, x) => !inWindow(y, x))),
+    );
     const gains = await sweep(34, 8, async (inWindow) => (await ask(inWindow)) - nothing);
     return losses.map((loss, i) => loss + gains[i]);
   };
@@ -119,18 +136,25 @@ describe('iassa on a pure black box', () => {
   it.each([
     ['log-probability', (p: number) => Math.log(p + 0.001)],
     ['probability', (p: number) => p],
-  ])('is the mean effect of a pixel’s own windows, shown and hidden, in terms of the %s', async (score, scale) => {
-    const expected = await literal(scale);
-    const { map } = await run(boxes(), { iterations: 0, score });
-    for (let i = 0; i < AREA; i++) expect(Math.abs(map.data[i] - expected[i])).toBeLessThan(1e-5);
-  });
+  ])(
+    'is the mean effect of a pixel’s own windows, shown and hidden, in terms of the %s',
+    async (score, scale) => {
+      const expected = await literal(scale);
+      const { map } = await run(boxes(), { iterations: 0, score });
+      for (let i = 0; i < AREA; i++) expect(Math.abs(map.data[i] - expected[i])).toBeLessThan(1e-5);
+    },
+  );
 
   it('refuses logits where the model has none', async () => {
     await expect(run(boxes(), { score: 'logit' })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
   it('sharpens: the region above half of the range shrinks towards the object', async () => {
-    const size = async (iterations: number) => highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce((a, b) => a + b, 0);
+    const size = async (iterations: number) =>
+      highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce(
+        (a, b) => a + b,
+        0,
+      );
     const [first, last] = [await size(0), await size(8)];
     expect(last).toBeLessThan(first);
     expect(last).toBeGreaterThan(200);
@@ -149,17 +173,27 @@ describe('iassa on a pure black box', () => {
       for (let w = 0; w < hidden[n].length; w += 4) {
         const [t, l, b, r] = hidden[n].subarray(w, w + 4);
         let hit = false;
-        for (let y = t; y < b && !hit; y++) for (let x = l; x < r && !hit; x++) hit = region[y * SIDE + x] === 1;
+        for (let y = t; y < b && !hit; y++)
+          for (let x = l; x < r && !hit; x++) hit = region[y * SIDE + x] === 1;
         expect(hit).toBe(true);
       }
-      const { window, stride } = { window: Math.floor(24 - 2 * n), stride: Math.floor(6 - 0.5 * n) };
-      expect(hidden[n].length).toBeLessThan(0.6 * slidingWindowsOverBorder(SIDE, SIDE, window, stride).length);
+      const { window, stride } = {
+        window: Math.floor(24 - 2 * n),
+        stride: Math.floor(6 - 0.5 * n),
+      };
+      expect(hidden[n].length).toBeLessThan(
+        0.6 * slidingWindowsOverBorder(SIDE, SIDE, window, stride).length,
+      );
     }
   });
 
   it('offers the map of every iteration, the last one too, and that is the answer', async () => {
     const seen: PartialMap[] = [];
-    const { map, manifest } = await run(boxes(), { tolerance: 0 }, { onMap: (p: PartialMap) => void seen.push(p) });
+    const { map, manifest } = await run(
+      boxes(),
+      { tolerance: 0 },
+      { onMap: (p: PartialMap) => void seen.push(p) },
+    );
     expect(seen.map((p) => p.detail.iteration)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect([...seen[6].map.data]).toEqual([...map.data]);
     expect(seen[6].calls).toBe(manifest.modelCalls.forward);
@@ -170,10 +204,20 @@ describe('iassa on a pure black box', () => {
     const { manifest } = await run(boxes(), { iterations: 20, tolerance: 0.02 });
     expect(manifest.extras.stopped).toBe('converged');
     expect((manifest.extras.iterations as unknown[]).length).toBeLessThan(21);
-    const content = await run(boxes(), { tolerance: 0 }, { onMap: (p: PartialMap) => p.detail.iteration === 2 });
+    const content = await run(
+      boxes(),
+      { tolerance: 0 },
+      { onMap: (p: PartialMap) => p.detail.iteration === 2 },
+    );
     expect(content.manifest.extras.stopped).toBe('content');
     expect(content.manifest.extras.iterations).toHaveLength(3);
-    const shrunk = await run(boxes(), { window: 6, windowStep: 3, stride: 2, iterations: 25, tolerance: 0 });
+    const shrunk = await run(boxes(), {
+      window: 6,
+      windowStep: 3,
+      stride: 2,
+      iterations: 25,
+      tolerance: 0,
+    });
     expect(shrunk.manifest.extras.stopped).toBe('window');
   });
 
@@ -199,10 +243,20 @@ describe('iassa on a pure black box', () => {
   });
 
   it('shares the first sweep between classes', async () => {
-    const both = await explainAll(boxes(), ones, { method: 'iassa', target: 'top:2', options: { ...small, iterations: 0 } });
-    const windows = [slidingWindowsOverBorder(SIDE, SIDE, 24, 6), slidingWindowsOverBorder(SIDE, SIDE, 34, 8)];
-    expect(both[0].manifest.modelCalls.forward).toBe(windows[0].length / 4 + windows[1].length / 4 + 2);
-    for (const { map, target } of both) expect(inside(target.index === 0 ? LEFT : RIGHT, argmax(map.data))).toBe(true);
+    const both = await explainAll(boxes(), ones, {
+      method: 'iassa',
+      target: 'top:2',
+      options: { ...small, iterations: 0 },
+    });
+    const windows = [
+      slidingWindowsOverBorder(SIDE, SIDE, 24, 6),
+      slidingWindowsOverBorder(SIDE, SIDE, 34, 8),
+    ];
+    expect(both[0].manifest.modelCalls.forward).toBe(
+      windows[0].length / 4 + windows[1].length / 4 + 2,
+    );
+    for (const { map, target } of both)
+      expect(inside(target.index === 0 ? LEFT : RIGHT, argmax(map.data))).toBe(true);
   });
 });
 
@@ -246,12 +300,18 @@ describe('iassa with attention', () => {
     const picture = image(SIDE, SIDE, new Uint8Array(3 * AREA).fill(255));
     const { manifest } = await explain(boxes(), picture, { ...options, loadModel });
     expect([names, disposed, manifest.extras.attention]).toEqual([['other.onnx'], 1, ['features']]);
-    await expect(explain(boxes(), picture, options)).rejects.toThrow(/iassa asks for the model "other.onnx"/);
-    await expect(explain(boxes(), ones, { ...options, loadModel })).rejects.toThrow(/needs the picture itself/);
+    await expect(explain(boxes(), picture, options)).rejects.toThrow(
+      /iassa asks for the model "other.onnx"/,
+    );
+    await expect(explain(boxes(), ones, { ...options, loadModel })).rejects.toThrow(
+      /needs the picture itself/,
+    );
   });
 
   it('names the feature maps there are when asked for another', async () => {
-    await expect(run(withFeatures(boxes()), { layers: ['nope'] })).rejects.toThrow(/"nope" is no feature map of boxes: expected some of features/);
+    await expect(run(withFeatures(boxes()), { layers: ['nope'] })).rejects.toThrow(
+      /"nope" is no feature map of boxes: expected some of features/,
+    );
   });
 });
 
@@ -263,6 +323,8 @@ describe('adjust', () => {
     // A S stretched 20/3 times about 0.6 -> 1: 1/3, 1/3, 7/3
     [1 / 6, 2 / 3, 13 / 6].forEach((v, i) => expect(half[i]).toBeCloseTo(v, 6));
     expect(half.reduce((a, b) => a + b, 0)).toBeCloseTo(3, 5); // no evidence is made
-    expect([...adjust(sampled, tensor([1, 3], new Float32Array(3).fill(9)), 0.5).data]).toEqual([0.5, 1, 1.5]);
+    expect([...adjust(sampled, tensor([1, 3], new Float32Array(3).fill(9)), 0.5).data]).toEqual([
+      0.5, 1, 1.5,
+    ]);
   });
 });

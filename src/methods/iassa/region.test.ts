@@ -5,8 +5,12 @@ import { correlation, highestActivatedRegion } from './region.ts';
 
 describe('highestActivatedRegion', () => {
   it('lies above the share of the range, strictly, whatever the offset of the map', () => {
-    expect([...highestActivatedRegion(tensor([1, 4], Float32Array.of(-1, -0.25, 0, 1)), 0.5)]).toEqual([0, 0, 0, 1]);
-    expect([...highestActivatedRegion(tensor([1, 4], Float32Array.of(9, 9.75, 10.5, 11)), 0.5)]).toEqual([0, 0, 1, 1]);
+    expect([
+      ...highestActivatedRegion(tensor([1, 4], Float32Array.of(-1, -0.25, 0, 1)), 0.5),
+    ]).toEqual([0, 0, 0, 1]);
+    expect([
+      ...highestActivatedRegion(tensor([1, 4], Float32Array.of(9, 9.75, 10.5, 11)), 0.5),
+    ]).toEqual([0, 0, 1, 1]);
   });
 
   it('is empty for a constant map', () => {
@@ -16,7 +20,11 @@ describe('highestActivatedRegion', () => {
   it('is a small part of a map with one bump, not the whole picture', () => {
     const map = tensor(
       [64, 64],
-      Float32Array.from({ length: 4096 }, (_, i) => 0.97 + 0.03 * Math.exp(-(((i % 64) - 30) ** 2 + (Math.floor(i / 64) - 20) ** 2) / 50)),
+      Float32Array.from(
+        { length: 4096 },
+        (_, i) =>
+          0.97 + 0.03 * Math.exp(-(((i % 64) - 30) ** 2 + (Math.floor(i / 64) - 20) ** 2) / 50),
+      ),
     );
     const share = highestActivatedRegion(map, 0.3).reduce((sum, v) => sum + v, 0) / 4096;
     expect(share).toBeGreaterThan(0.02);

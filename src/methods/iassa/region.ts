@@ -4,11 +4,13 @@ import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
 const meanOf = (x: Float32Array): number => x.reduce((sum, value) => sum + value, 0) / x.length;
 
 /**
- * S' = beta S + (1 - beta) A S   (Vasu & Long 2020, eq. 6, with the plus sign that their text and code mean)
+ * S' = beta S + (1 - beta) A S (Vasu & Long 2020, eq. 6, with the plus sign that their text and
+ * code mean)
  *
- * Averaging over look-alikes flattens a map, so A S is first stretched to the range of S: otherwise beta would weigh
- * two quantities of different size. It is stretched about its mean, which becomes that of S: attention moves evidence
- * between regions and makes none, and zero goes on meaning no effect. A constant A S leaves S as it is, up to its scale.
+ * Averaging over look-alikes flattens a map, so A S is first stretched to the range of S: otherwise
+ * beta would weigh two quantities of different size. It is stretched about its mean, which becomes
+ * that of S: attention moves evidence between regions and makes none, and zero goes on meaning no
+ * effect. A constant A S leaves S as it is, up to its scale.
  */
 export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor {
   const [low, high] = range(sampled.data);
@@ -17,11 +19,16 @@ export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor 
   const [mean, attendedMean] = [meanOf(sampled.data), meanOf(attended.data)];
   return tensor(
     sampled.shape,
-    sampled.data.map((s, i) => beta * s + (1 - beta) * (mean + gain * (attended.data[i] - attendedMean))),
+    sampled.data.map(
+      (s, i) => beta * s + (1 - beta) * (mean + gain * (attended.data[i] - attendedMean)),
+    ),
   );
 }
 
-/** HAR(S') = S' > min + threshold · (max - min)   (eq. 8, relative to the range); 1 inside, 0 outside. */
+/**
+ * HAR(S') = S' > min + threshold · (max - min) (eq. 8, relative to the range); 1 inside, 0
+ * outside.
+ */
 export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Array {
   const [min, max] = range(map.data);
   const level = min + threshold * (max - min);

@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
 import { windowSums } from '../internal/windows.ts';
-import { iterationGeometry, perArea, scheduleFor, shownGeometry, slidingWindowsOverBorder, touching } from './sampling.ts';
+import {
+  iterationGeometry,
+  perArea,
+  scheduleFor,
+  shownGeometry,
+  slidingWindowsOverBorder,
+  touching,
+} from './sampling.ts';
 
 const paper = { window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 };
 
@@ -26,7 +33,12 @@ describe('iterationGeometry', () => {
 describe('scheduleFor', () => {
   it("is the paper's at 224 pixels and in proportion elsewhere, but for what is given", () => {
     expect(scheduleFor({}, 224, 300)).toEqual(paper);
-    expect(scheduleFor({ stride: 3 }, 64, 28)).toEqual({ window: 6, stride: 3, windowStep: 1.5 / 8, strideStep: 0.2 / 8 });
+    expect(scheduleFor({ stride: 3 }, 64, 28)).toEqual({
+      window: 6,
+      stride: 3,
+      windowStep: 1.5 / 8,
+      strideStep: 0.2 / 8,
+    });
   });
 });
 
@@ -67,14 +79,17 @@ describe('touching', () => {
   it('keeps exactly the windows that hold a pixel of the region', () => {
     const random = createRandom(4);
     const [height, width] = [40, 50];
-    const region = Uint8Array.from({ length: height * width }, () => (random.uniform() < 0.004 ? 1 : 0));
+    const region = Uint8Array.from({ length: height * width }, () =>
+      random.uniform() < 0.004 ? 1 : 0,
+    );
     const windows = slidingWindowsOverBorder(height, width, 9, 4);
     const kept = touching(windows, region, height, width);
     const literal: number[] = [];
     for (let n = 0; n < windows.length; n += 4) {
       const [top, left, bottom, right] = windows.subarray(n, n + 4);
       let hit = false;
-      for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) hit ||= region[y * width + x] === 1;
+      for (let y = top; y < bottom; y++)
+        for (let x = left; x < right; x++) hit ||= region[y * width + x] === 1;
       if (hit) literal.push(top, left, bottom, right);
     }
     expect([...kept]).toEqual(literal);

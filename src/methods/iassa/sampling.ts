@@ -13,8 +13,15 @@ export interface Schedule extends Geometry {
 /** The paper's (section 4), for inputs of 224 pixels. */
 const PAPER = { side: 224, window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 } as const;
 
-/** What is given of a schedule, and for the rest the paper's in proportion to the shorter side of the input. */
-export function scheduleFor(given: { readonly [K in keyof Schedule]?: number | undefined }, height: number, width: number): Schedule {
+/**
+ * What is given of a schedule, and for the rest the paper's in proportion to the shorter side of
+ * the input.
+ */
+export function scheduleFor(
+  given: { readonly [K in keyof Schedule]?: number | undefined },
+  height: number,
+  width: number,
+): Schedule {
   const scale = Math.min(height, width) / PAPER.side;
   return {
     window: given.window ?? Math.max(2, Math.round(scale * PAPER.window)),
@@ -24,19 +31,32 @@ export function scheduleFor(given: { readonly [K in keyof Schedule]?: number | u
   };
 }
 
-/** Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, whole pixels, the stride at least 1. */
-export function iterationGeometry(n: number, { window, stride, windowStep, strideStep }: Schedule): Geometry {
-  return { window: Math.floor(window - n * windowStep), stride: Math.max(1, Math.floor(stride - n * strideStep)) };
+/**
+ * Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, whole pixels,
+ * the stride at least 1.
+ */
+export function iterationGeometry(
+  n: number,
+  { window, stride, windowStep, strideStep }: Schedule,
+): Geometry {
+  return {
+    window: Math.floor(window - n * windowStep),
+    stride: Math.max(1, Math.floor(stride - n * strideStep)),
+  };
 }
 
-/** Windows shown alone: larger than the hidden ones, since a network makes little of a small piece in a void. */
+/**
+ * Windows shown alone: larger than the hidden ones, since a network makes little of a small piece
+ * in a void.
+ */
 export function shownGeometry({ window, stride }: Geometry, scale: number): Geometry {
   return { window: Math.round(window * scale), stride: Math.round(stride * scale) };
 }
 
 /**
- * effect · W0² / W²: what a window of side W does, shared among its pixels and counted in first windows of side W0, so
- * that windows of all sizes speak of a pixel on one scale. (A clipped window counts with its whole side, as all do.)
+ * effect · W0² / W²: what a window of side W does, shared among its pixels and counted in first
+ * windows of side W0, so that windows of all sizes speak of a pixel on one scale. (A clipped window
+ * counts with its whole side, as all do.)
  */
 export function perArea(effects: Float64Array, window: number, firstWindow: number): Float64Array {
   const share = (firstWindow / window) ** 2;
@@ -44,10 +64,16 @@ export function perArea(effects: Float64Array, window: number, firstWindow: numb
 }
 
 /**
- * Square windows every `stride` pixels, starting so far outside that each pixel of the border is covered as often
- * as one in the middle; four integers each: top, left, bottom, right, clipped to the picture. None for windows under two pixels.
+ * Square windows every `stride` pixels, starting so far outside that each pixel of the border is
+ * covered as often as one in the middle; four integers each: top, left, bottom, right, clipped to
+ * the picture. None for windows under two pixels.
  */
-export function slidingWindowsOverBorder(height: number, width: number, window: number, stride: number): Int32Array {
+export function slidingWindowsOverBorder(
+  height: number,
+  width: number,
+  window: number,
+  stride: number,
+): Int32Array {
   if (window < 2) return new Int32Array();
   const starts = (length: number) => {
     const result: number[] = [];
@@ -57,13 +83,23 @@ export function slidingWindowsOverBorder(height: number, width: number, window: 
   const lefts = starts(width);
   return Int32Array.from(
     starts(height).flatMap((top) =>
-      lefts.flatMap((left) => [Math.max(0, top), Math.max(0, left), Math.min(height, top + window), Math.min(width, left + window)]),
+      lefts.flatMap((left) => [
+        Math.max(0, top),
+        Math.max(0, left),
+        Math.min(height, top + window),
+        Math.min(width, left + window),
+      ]),
     ),
   );
 }
 
 /** The windows that hold at least one pixel of `region` [height · width] (nonzero = inside). */
-export function touching(windows: Int32Array, region: Uint8Array, height: number, width: number): Int32Array {
+export function touching(
+  windows: Int32Array,
+  region: Uint8Array,
+  height: number,
+  width: number,
+): Int32Array {
   // Summed-area table: how many pixels of the region lie above and to the left.
   const stride = width + 1;
   const table = new Int32Array((height + 1) * stride);
@@ -76,7 +112,11 @@ export function touching(windows: Int32Array, region: Uint8Array, height: number
   const kept: number[] = [];
   for (let n = 0; n < windows.length; n += 4) {
     const [top, left, bottom, right] = windows.subarray(n, n + 4);
-    const inside = table[bottom * stride + right] - table[top * stride + right] - table[bottom * stride + left] + table[top * stride + left];
+    const inside =
+      table[bottom * stride + right] -
+      table[top * stride + right] -
+      table[bottom * stride + left] +
+      table[top * stride + left];
     if (inside > 0) kept.push(top, left, bottom, right);
   }
   return Int32Array.from(kept);
@@ -109,11 +149,17 @@ export function createEvidence(height: number, width: number): Evidence {
  * S[p] = mean over shown windows w that cover p of ( f(w alone) - f(baseline) ) W0² / |w|
  *      + mean over hidden windows w that cover p of ( f(x) - f(x without w) ) W0² / |w|
  *
- * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is seen in the windows shown
- * alone that cover it, and not in the hidden windows that cover it. The two constants make 0 mean "no effect". Each mean is
- * over a pixel's own windows, so uneven coverage leaves no trace.
+ * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is
+ * seen in the windows shown alone that cover it, and not in the hidden windows that cover it. The
+ * two constants make 0 mean "no effect". Each mean is over a pixel's own windows, so uneven
+ * coverage leaves no trace.
  */
-export function sampledMap(gains: Float32Array, losses: Float32Array, height: number, width: number): Tensor {
+export function sampledMap(
+  gains: Float32Array,
+  losses: Float32Array,
+  height: number,
+  width: number,
+): Tensor {
   return tensor(
     [height, width],
     gains.map((gain, i) => gain + losses[i]),

@@ -2,7 +2,14 @@ import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/batching.ts';
 import type { Model, Replacements, ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { type Attention, addOverHeads, fromTokens, positiveProduct, rolloutRow, rowsAtOnce } from '../internal/attention.ts';
+import {
+  type Attention,
+  addOverHeads,
+  fromTokens,
+  positiveProduct,
+  rolloutRow,
+  rowsAtOnce,
+} from '../internal/attention.ts';
 import { gradientsOf } from '../internal/gradients.ts';
 import type { Attribution } from '../method.ts';
 
@@ -23,7 +30,8 @@ export interface AttentionPaths {
 }
 
 /** The points k / n, k = 0 … n, of a path; its end alone where the path is not taken. */
-const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n + 1 }, (_, k) => k / n) : [1]);
+const points = (taken: boolean, n: number): number[] =>
+  taken ? Array.from({ length: n + 1 }, (_, k) => k / n) : [1];
 
 /** Each row of some values times each α, rows first: [rows · points, …]. */
 function scaledRows(values: Tensor, alphas: readonly number[]): Tensor {
@@ -40,7 +48,8 @@ function scaledRows(values: Tensor, alphas: readonly number[]): Tensor {
 }
 
 /** Each row as many times as given, one after the other. */
-const repeatRows = (values: Tensor, times: number): Tensor => scaledRows(values, new Array<number>(times).fill(1));
+const repeatRows = (values: Tensor, times: number): Tensor =>
+  scaledRows(values, new Array<number>(times).fill(1));
 
 /** Pictures and the attention that stands in for the network's own, row by row. */
 interface Points {
@@ -48,12 +57,25 @@ interface Points {
   readonly replace: Replacements;
 }
 
-/** Interpolates the attention of some blocks, together, at every point: α A of what the network computes there. */
-async function interpolate({ model }: AttentionPaths, { batch, replace }: Points, names: readonly string[], alphas: readonly number[]): Promise<Points> {
+/**
+ * Interpolates the attention of some blocks, together, at every point: α A of what the network
+ * computes there.
+ */
+async function interpolate(
+  { model }: AttentionPaths,
+  { batch, replace }: Points,
+  names: readonly string[],
+  alphas: readonly number[],
+): Promise<Points> {
   const own = (await model.activations?.(names, batch, { replace })) ?? [];
-  const wider = Object.entries(replace).map(([name, values]) => [name, repeatRows(values, alphas.length)] as const);
+  const wider = Object.entries(replace).map(
+    ([name, values]) => [name, repeatRows(values, alphas.length)] as const,
+  );
   const interpolated = names.map((name, i) => [name, scaledRows(own[i], alphas)] as const);
-  return { batch: repeatRows(batch, alphas.length), replace: Object.fromEntries([...wider, ...interpolated]) };
+  return {
+    batch: repeatRows(batch, alphas.length),
+    replace: Object.fromEntries([...wider, ...interpolated]),
+  };
 }
 
 /** The groups of blocks that are interpolated one after the other, early blocks first. */
@@ -61,31 +83,60 @@ function levelsOf({ attention: { maps }, levels, blocks, paths }: AttentionPaths
   const names = maps.map((map) => map.name);
   if (paths === 'image') return [];
   if (blocks === 'all') {
-    if (levels === 3) throw new FoveaError('usage', 'iia.levels = 3 interpolates the last two blocks one after the other: expected levels 2 for blocks all');
+    if (levels === 3)
+      throw new FoveaError(
+        'usage',
+        'iia.levels = 3 interpolates the last two blocks one after the other: expected levels 2 for blocks all',
+      );
     return [names];
   }
-  if (levels === 3 && names.length < 2) throw new FoveaError('unsupported', 'iia with three levels needs two blocks of attention, found one');
+  if (levels === 3 && names.length < 2)
+    throw new FoveaError(
+      'unsupported',
+      'iia with three levels needs two blocks of attention, found one',
+    );
   return names.slice(levels === 3 ? -2 : -1).map((name) => [name]);
 }
 
-/** Adds max(dS/dA ⊙ A, 0) of every block, over points and heads, to `sums`; answers the number of points. */
-async function addPoints(context: AttentionPaths, { batch, replace }: Points, target: number, sums: readonly Float64Array[]): Promise<void> {
+/**
+ * Adds max(dS/dA ⊙ A, 0) of every block, over points and heads, to `sums`; answers the number of
+ * points.
+ */
+async function addPoints(
+  context: AttentionPaths,
+  { batch, replace }: Points,
+  target: number,
+  sums: readonly Float64Array[],
+): Promise<void> {
   const { model, attention, score, batchSize } = context;
   const wrt = attention.maps.map((map) => map.name);
   const group = rowsAtOnce(attention);
   for (let from = 0; from < batch.shape[0]; from += group) {
     const to = Math.min(batch.shape[0], from + group);
-    const some = Object.fromEntries(Object.entries(replace).map(([name, values]) => [name, rowsOf(values, from, to)]));
-    const { values, gradients } = await gradientsOf(model, { batch: rowsOf(batch, from, to), wrt, targets: [target], score, batchSize, replace: some });
+    const some = Object.fromEntries(
+      Object.entries(replace).map(([name, values]) => [name, rowsOf(values, from, to)]),
+    );
+    const { values, gradients } = await gradientsOf(model, {
+      batch: rowsOf(batch, from, to),
+      wrt,
+      targets: [target],
+      score,
+      batchSize,
+      replace: some,
+    });
     sums.forEach((sum, l) => addOverHeads(sum, [gradients[l], values[l]], positiveProduct));
   }
 }
 
 /**
- * Iterated integrated attributions of a transformer for some classes: gradient rollout of the mean over all points of
- * max(dS/dA ⊙ A, 0), with pictures x' = b + β (x - b) and the attention of blocks at α A(x').
+ * Iterated integrated attributions of a transformer for some classes: gradient rollout of the mean
+ * over all points of max(dS/dA ⊙ A, 0), with pictures x' = b + β (x - b) and the attention of
+ * blocks at α A(x').
  */
-export async function explainAttention(context: AttentionPaths, targets: readonly number[]): Promise<Attribution[]> {
+export async function explainAttention(
+  context: AttentionPaths,
+  targets: readonly number[],
+): Promise<Attribution[]> {
   const { attention, input, start, steps, paths, progress } = context;
   const levels = levelsOf(context);
   const betas = points(paths !== 'activations', steps);
@@ -93,7 +144,8 @@ export async function explainAttention(context: AttentionPaths, targets: readonl
   let count = 0;
   for (const [k, beta] of betas.entries()) {
     const picture = tensor(input.shape);
-    for (let i = 0; i < picture.data.length; i++) picture.data[i] = start[i] + beta * (input.data[i] - start[i]);
+    for (let i = 0; i < picture.data.length; i++)
+      picture.data[i] = start[i] + beta * (input.data[i] - start[i]);
     let at: Points = { batch: picture, replace: {} };
     for (const names of levels) at = await interpolate(context, at, names, points(true, steps));
     for (const [t, target] of targets.entries()) await addPoints(context, at, target, sums[t]);
@@ -101,7 +153,11 @@ export async function explainAttention(context: AttentionPaths, targets: readonl
     progress((k + 1) / betas.length);
   }
   return sums.map((blocks) => {
-    const means = blocks.map((sum, l) => sum.map((value) => value / (count * attention.maps[l].heads)));
-    return fromTokens(attention, rolloutRow(attention, means, true), input, { interpolated: levels });
+    const means = blocks.map((sum, l) =>
+      sum.map((value) => value / (count * attention.maps[l].heads)),
+    );
+    return fromTokens(attention, rolloutRow(attention, means, true), input, {
+      interpolated: levels,
+    });
   });
 }

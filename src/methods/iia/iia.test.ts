@@ -1,12 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { CHANNELS, convNet, HEIGHT, headWeights, layoutNet, picture, WIDTH } from '../fixtures/nets.ts';
-import { haveReference, recorded, recordedCases, recordedInput, referenceModel, relativeError } from '../fixtures/reference.ts';
+import {
+  CHANNELS,
+  convNet,
+  HEIGHT,
+  headWeights,
+  layoutNet,
+  picture,
+  WIDTH,
+} from '../fixtures/nets.ts';
+import {
+  haveReference,
+  recorded,
+  recordedCases,
+  recordedInput,
+  referenceModel,
+  relativeError,
+} from '../fixtures/reference.ts';
 
 const [H, W, CLASSES] = [HEIGHT / 4, WIDTH / 4, 3];
 const layerMap = async (model: Parameters<typeof explain>[0], options = {}, extra = {}) => {
-  const { layers = [], manifest } = await explain(model, picture, { method: 'iia', target: 1, options, ...extra });
+  const { layers = [], manifest } = await explain(model, picture, {
+    method: 'iia',
+    target: 1,
+    options,
+    ...extra,
+  });
   return { map: layers[0].map, manifest };
 };
 
@@ -16,7 +36,10 @@ describe('iia', () => {
     const steps = 4;
     const { map, manifest } = await layerMap(model, { steps, layer: 'features' });
     const pictures = tensor([steps, 3, HEIGHT, WIDTH]);
-    for (let k = 0; k < steps; k++) picture.data.forEach((x, i) => (pictures.data[k * picture.data.length + i] = ((k + 1) / steps) * x));
+    for (let k = 0; k < steps; k++)
+      picture.data.forEach(
+        (x, i) => (pictures.data[k * picture.data.length + i] = ((k + 1) / steps) * x),
+      );
     const [features] = (await model.activations?.(['features'], pictures)) ?? [];
     const area = H * W;
     const expected = new Float64Array(area);
@@ -25,7 +48,13 @@ describe('iia', () => {
         const u = features.data.subarray((k * CHANNELS + c) * area, (k * CHANNELS + c + 1) * area);
         const r = Math.min(...u);
         for (let j = 1; j <= steps; j++) {
-          u.forEach((x, i) => (expected[i] += ((x - r) * (r + (j / steps) * (x - r)) * headWeights.data[c * CLASSES + 1]) / area / steps ** 2));
+          u.forEach(
+            (x, i) =>
+              (expected[i] +=
+                ((x - r) * (r + (j / steps) * (x - r)) * headWeights.data[c * CLASSES + 1]) /
+                area /
+                steps ** 2),
+          );
         }
       }
     }
@@ -41,7 +70,9 @@ describe('iia', () => {
       [{ steps: 5, layer: 'second' }, {}],
       [{ steps: 5 }, { batchSize: 2 }],
     ]) {
-      (await layerMap(model, options, extra)).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
+      (await layerMap(model, options, extra)).map.data.forEach((value, i) =>
+        expect(value).toBeCloseTo(map.data[i], 5),
+      );
     }
   });
 
@@ -50,10 +81,13 @@ describe('iia', () => {
     const steps = 3;
     const { map, manifest } = await layerMap(model, { steps, levels: 3 });
     expect(manifest.extras.path).toEqual(['early', 'features']);
-    expect(manifest.modelCalls).toEqual({ forward: steps + steps ** 2 + steps ** 3, backward: steps ** 3 });
-    (await layerMap(model, { steps, levels: 3, layer: ['early', 'features'] }, { batchSize: 2 })).map.data.forEach((value, i) =>
-      expect(value).toBeCloseTo(map.data[i], 5),
-    );
+    expect(manifest.modelCalls).toEqual({
+      forward: steps + steps ** 2 + steps ** 3,
+      backward: steps ** 3,
+    });
+    (
+      await layerMap(model, { steps, levels: 3, layer: ['early', 'features'] }, { batchSize: 2 })
+    ).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
   });
 
   it('with three levels on a linear head is what the three integrals say', async () => {
@@ -61,7 +95,8 @@ describe('iia', () => {
     const steps = 2;
     const points = [1 / 2, 1];
     const area = H * W;
-    const leastOf = (values: Float32Array, size: number) => values.map((_, i) => Math.min(...values.subarray(i - (i % size), i - (i % size) + size)));
+    const leastOf = (values: Float32Array, size: number) =>
+      values.map((_, i) => Math.min(...values.subarray(i - (i % size), i - (i % size) + size)));
     const expected = new Float64Array(area);
     for (const beta of points) {
       const [early] =
@@ -78,12 +113,14 @@ describe('iia', () => {
           early.shape,
           early.data.map((u, i) => r[i] + alpha * (u - r[i])),
         );
-        const [features] = (await model.activations?.(['features'], between, { at: 'early' })) ?? [];
+        const [features] =
+          (await model.activations?.(['features'], between, { at: 'early' })) ?? [];
         const least = leastOf(features.data, area);
         for (const last of points) {
           features.data.forEach((u, i) => {
             const weight = headWeights.data[Math.floor(i / area) * CLASSES + 1] / area;
-            expected[i % area] += ((u - least[i]) * (least[i] + last * (u - least[i])) * weight) / steps ** 3;
+            expected[i % area] +=
+              ((u - least[i]) * (least[i] + last * (u - least[i])) * weight) / steps ** 3;
           });
         }
       }
@@ -96,13 +133,21 @@ describe('iia', () => {
     const model = await layoutNet();
     const { map } = await layerMap(model, { steps: 3, layer: 'features' });
     for (const layer of ['cells', 'tokens'])
-      (await layerMap(model, { steps: 3, layer })).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
+      (await layerMap(model, { steps: 3, layer })).map.data.forEach((value, i) =>
+        expect(value).toBeCloseTo(map.data[i], 5),
+      );
   });
 
   it('with the path of the activations alone, or of the picture alone, integrates once', async () => {
     const model = await convNet('tanh');
-    expect((await layerMap(model, { paths: 'activations' })).manifest.modelCalls).toEqual({ forward: 11, backward: 10 });
-    expect((await layerMap(model, { paths: 'image' })).manifest.modelCalls).toEqual({ forward: 20, backward: 10 });
+    expect((await layerMap(model, { paths: 'activations' })).manifest.modelCalls).toEqual({
+      forward: 11,
+      backward: 10,
+    });
+    expect((await layerMap(model, { paths: 'image' })).manifest.modelCalls).toEqual({
+      forward: 20,
+      backward: 10,
+    });
     const one = (await layerMap(model, { paths: 'image', steps: 1 })).map;
     const { layers = [] } = await explain(model, picture, { method: 'hires-cam', target: 1 });
     one.data.forEach((value, i) => expect(value).toBeCloseTo(layers[0].map.data[i], 5));
@@ -110,27 +155,42 @@ describe('iia', () => {
 
   it('says which layers there are, and how many it takes', async () => {
     const model = await convNet('tanh');
-    await expect(layerMap(model, { layer: 'featurs' })).rejects.toThrow(/"featurs".*its feature maps are early \(5×12×16\), features \(5×6×8\)/);
-    await expect(layerMap(model, { layer: ['early', 'features'] })).rejects.toThrow('iia.layer names 2 layers: expected 1 for levels 2');
+    await expect(layerMap(model, { layer: 'featurs' })).rejects.toThrow(
+      /"featurs".*its feature maps are early \(5×12×16\), features \(5×6×8\)/,
+    );
+    await expect(layerMap(model, { layer: ['early', 'features'] })).rejects.toThrow(
+      'iia.layer names 2 layers: expected 1 for levels 2',
+    );
   });
 });
 
-// The released code does not integrate over the activations: it sums gradient · relu(activation) over 11 pictures from
-// zero to the picture. That is ten times the path of the picture here, and the first point.
-describe.skipIf(!haveReference('iia'))('iia over the picture as the released code has it (needs ../shared)', () => {
-  it.each(recordedCases('iia').map((each) => [`${each.model} ${each.case}`, each] as const))(
-    '%s',
-    async (_, each) => {
-      const model = await referenceModel(each.model);
-      const input = recordedInput(each);
-      const target = each.target;
-      const { layers: [path] = [] } = await explain(model, input, { method: 'iia', target, options: { paths: 'image' } });
-      const { layers: [start] = [] } = await explain(model, tensor(input.shape), { method: 'hires-cam', target });
-      const sum = path.map.data.map((value, i) => 10 * value + start.map.data[i]);
-      const error = relativeError(sum, recorded('iia', each.arrays.iia_raw).data);
-      if (process.env.FOVEA_ERRORS) console.log('iia', 'iia_raw', each.model, each.case, error);
-      expect(error).toBeLessThan(1e-3);
-    },
-    300_000,
-  );
-});
+// The released code does not integrate over the activations: it sums gradient · relu(activation)
+// over 11 pictures from zero to the picture. That is ten times the path of the picture here, and
+// the first point.
+describe.skipIf(!haveReference('iia'))(
+  'iia over the picture as the released code has it (needs ../shared)',
+  () => {
+    it.each(recordedCases('iia').map((each) => [`${each.model} ${each.case}`, each] as const))(
+      '%s',
+      async (_, each) => {
+        const model = await referenceModel(each.model);
+        const input = recordedInput(each);
+        const target = each.target;
+        const { layers: [path] = [] } = await explain(model, input, {
+          method: 'iia',
+          target,
+          options: { paths: 'image' },
+        });
+        const { layers: [start] = [] } = await explain(model, tensor(input.shape), {
+          method: 'hires-cam',
+          target,
+        });
+        const sum = path.map.data.map((value, i) => 10 * value + start.map.data[i]);
+        const error = relativeError(sum, recorded('iia', each.arrays.iia_raw).data);
+        if (process.env.FOVEA_ERRORS) console.log('iia', 'iia_raw', each.model, each.case, error);
+        expect(error).toBeLessThan(1e-3);
+      },
+      300_000,
+    );
+  },
+);

@@ -12,7 +12,8 @@ import { type Attribution, defineMethod } from '../method.ts';
 import { explainAttention } from './attention-path.ts';
 
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
-const points = (taken: boolean, n: number): number[] => (taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1]);
+const points = (taken: boolean, n: number): number[] =>
+  taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1];
 
 /** Values of a layer for some pictures, and how they hold these. */
 interface LayerBatch {
@@ -21,12 +22,19 @@ interface LayerBatch {
 }
 
 /** The channel of each element of one row. */
-function channelsOf({ values, layout: { layout, channels, height, width } }: LayerBatch): Uint32Array {
+function channelsOf({
+  values,
+  layout: { layout, channels, height, width },
+}: LayerBatch): Uint32Array {
   const area = height * width;
-  return Uint32Array.from({ length: values.data.length / values.shape[0] }, (_, i) => (layout === 'channels-first' ? Math.floor(i / area) : i % channels));
+  return Uint32Array.from({ length: values.data.length / values.shape[0] }, (_, i) =>
+    layout === 'channels-first' ? Math.floor(i / area) : i % channels,
+  );
 }
 
-/** The least value of each channel over its cells, for every element: in the shape of the values. */
+/**
+ * The least value of each channel over its cells, for every element: in the shape of the values.
+ */
 function leastOf(layer: LayerBatch): Tensor {
   const { shape, data } = layer.values;
   const channels = channelsOf(layer);
@@ -34,13 +42,17 @@ function leastOf(layer: LayerBatch): Tensor {
   const result = new Float32Array(data.length);
   for (let row = 0; row < data.length; row += size) {
     const least = new Float32Array(layer.layout.channels).fill(Number.POSITIVE_INFINITY);
-    for (let i = 0; i < size; i++) if (data[row + i] < least[channels[i]]) least[channels[i]] = data[row + i];
+    for (let i = 0; i < size; i++)
+      if (data[row + i] < least[channels[i]]) least[channels[i]] = data[row + i];
     for (let i = 0; i < size; i++) result[row + i] = least[channels[i]];
   }
   return tensor(shape, result);
 }
 
-/** r + α (u - r) for each α and each row u of `values`, r the same row of `least`: [rows · points, …]. */
+/**
+ * r + α (u - r) for each α and each row u of `values`, r the same row of `least`: [rows ·
+ * points, …].
+ */
 function layerPath({ shape, data }: Tensor, least: Tensor, alphas: readonly number[]): Tensor {
   const [rows, ...rest] = shape;
   const size = sizeOf(rest);
@@ -48,18 +60,32 @@ function layerPath({ shape, data }: Tensor, least: Tensor, alphas: readonly numb
   let to = 0;
   for (let row = 0; row < rows; row++) {
     for (const alpha of alphas) {
-      for (let i = row * size; i < (row + 1) * size; i++) result[to++] = least.data[i] + alpha * (data[i] - least.data[i]);
+      for (let i = row * size; i < (row + 1) * size; i++)
+        result[to++] = least.data[i] + alpha * (data[i] - least.data[i]);
     }
   }
   return tensor([rows * alphas.length, ...rest], result);
 }
 
-async function activationsOf(model: Model, layer: string, batch: Tensor, input: Tensor, at?: string): Promise<LayerBatch> {
-  const [values] = await withLayers(model, [layer], () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]));
+async function activationsOf(
+  model: Model,
+  layer: string,
+  batch: Tensor,
+  input: Tensor,
+  at?: string,
+): Promise<LayerBatch> {
+  const [values] = await withLayers(
+    model,
+    [layer],
+    () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]),
+  );
   return { values, layout: layoutOf(model, layer, values, input) };
 }
 
-/** The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r) ⊙ v ⊙ dS/dv, v = r + α (u - r). */
+/**
+ * The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r)
+ * ⊙ v ⊙ dS/dv, v = r + α (u - r).
+ */
 interface LastIntegral {
   readonly model: Model;
   readonly layer: string;
@@ -71,10 +97,22 @@ interface LastIntegral {
 }
 
 /** Adds the last integral of all rows, over the channels, to `map` [h · w]. */
-async function addIntegral({ model, layer, target, score, batchSize, alphas }: LastIntegral, own: LayerBatch, map: Float64Array): Promise<void> {
+async function addIntegral(
+  { model, layer, target, score, batchSize, alphas }: LastIntegral,
+  own: LayerBatch,
+  map: Float64Array,
+): Promise<void> {
   const { values, layout } = own;
   const least = leastOf(own);
-  const request = { batch: values, reference: least, points: alphas ?? [1], at: layer, target, score, batchSize };
+  const request = {
+    batch: values,
+    reference: least,
+    points: alphas ?? [1],
+    at: layer,
+    target,
+    score,
+    batchSize,
+  };
   const integral = await withLayers(model, [layer], async () => model.pathIntegral?.(request));
   if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
   const size = values.data.length / values.shape[0];
@@ -100,23 +138,29 @@ function layersOf(model: Model, option: string | string[], levels: 2 | 3): strin
   }
   const [last] = chooseLayers(model, named);
   const before = (model.featureMaps?.() ?? []).filter((map) => map.name !== last).at(-1);
-  if (!before) throw new FoveaError('unsupported', `${model.name} has no second feature map for three levels: name both layers with the option layer`);
+  if (!before)
+    throw new FoveaError(
+      'unsupported',
+      `${model.name} has no second feature map for three levels: name both layers with the option layer`,
+    );
   return [before.name, last];
 }
 
 /**
- * Iterated integrated attributions: the integral over a path of pictures, and for each of them over a path of the
- * feature map u from its reference r (the least value of each channel) to u.
+ * Iterated integrated attributions: the integral over a path of pictures, and for each of them over
+ * a path of the feature map u from its reference r (the least value of each channel) to u.
  *
  *   map = sum_c ∫∫ (u - r) ⊙ v ⊙ dS/dv dα dβ,   u = layer(b + β (x - b)),   v = r + α (u - r)
  *
- * Three levels interpolate an earlier layer in between. Integrals are means over the points k / n, k = 1 … n.
+ * Three levels interpolate an earlier layer in between. Integrals are means over the points k / n,
+ * k = 1 … n.
  */
 export const iia = defineMethod({
   name: 'iia',
   title: 'IIA',
   family: 'gradient',
-  paper: 'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
+  paper:
+    'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
   needs: ['gradients', 'features'],
   signed: true,
   cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; transformers (n + 1)² of the whole: 121; with three levels a power more',
@@ -129,8 +173,13 @@ export const iia = defineMethod({
     blocks: z
       .enum(['last', 'all'])
       .default('last')
-      .describe('transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together'),
-    paths: z.enum(['both', 'image', 'activations']).default('both').describe('which paths are taken; one of them alone is an ablation of the paper'),
+      .describe(
+        'transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together',
+      ),
+    paths: z
+      .enum(['both', 'image', 'activations'])
+      .default('both')
+      .describe('which paths are taken; one of them alone is an ablation of the paper'),
     baseline: baselineOption,
     ...camOptions,
   }),
@@ -139,12 +188,26 @@ export const iia = defineMethod({
     const [, , height, width] = input.shape;
     const { steps, paths } = options;
     const start = fullBaseline(createBaseline(options.baseline, model, input), input).data;
-    // Attention in the middle of a convolutional network is no transformer: there the last feature map has channels.
-    const isTransformer = options.layer === 'last' && (model.featureMaps?.().at(-1)?.layout ?? 'tokens') === 'tokens';
+    // Attention in the middle of a convolutional network is no transformer: there the last feature
+    // map has channels.
+    const isTransformer =
+      options.layer === 'last' && (model.featureMaps?.().at(-1)?.layout ?? 'tokens') === 'tokens';
     const attention = isTransformer ? attentionOf(model, input) : '';
     if (typeof attention !== 'string') {
       const { levels, blocks, output: score } = options;
-      const context = { model, attention, input, start, steps, levels, blocks, paths, score, batchSize, progress };
+      const context = {
+        model,
+        attention,
+        input,
+        start,
+        steps,
+        levels,
+        blocks,
+        paths,
+        score,
+        batchSize,
+        progress,
+      };
       return explainAttention(
         context,
         targets.map((target) => target.index),
@@ -164,7 +227,14 @@ export const iia = defineMethod({
       for (let i = 0; i < data.length; i++) picture[i] = start[i] + beta * (data[i] - start[i]);
     }
     const first = await activationsOf(model, names[0], pictures, input);
-    const integrals = targets.map((target) => ({ model, layer, target: target.index, score: options.output, batchSize, alphas }));
+    const integrals = targets.map((target) => ({
+      model,
+      layer,
+      target: target.index,
+      score: options.output,
+      batchSize,
+      alphas,
+    }));
     const maps: Float64Array[] = targets.map(() => new Float64Array());
     let shape: readonly number[] = [];
     let summed = 0;
@@ -188,7 +258,14 @@ export const iia = defineMethod({
         shape,
         Float32Array.from(map, (value) => value / summed),
       );
-      return fromLayers([{ layer, map: mean }], options.relu, height, width, { path: names }, 'bicubic');
+      return fromLayers(
+        [{ layer, map: mean }],
+        options.relu,
+        height,
+        width,
+        { path: names },
+        'bicubic',
+      );
     });
   },
 });

@@ -17,7 +17,10 @@ export interface Attention {
 }
 
 /** The first block that a rollout goes through. */
-export const firstBlockOption = z.int().min(0).describe('the first block that the rollout goes through, counted from 0');
+export const firstBlockOption = z
+  .int()
+  .min(0)
+  .describe('the first block that the rollout goes through, counted from 0');
 
 /** Why a network's attention cannot be rolled out; the empty text if it can. */
 function obstacle(maps: readonly AttentionMap[]): string {
@@ -35,7 +38,9 @@ export function attentionOf(model: Model, input: Tensor): Attention | string {
   if (reason !== '') return reason;
   const [{ keys }] = maps;
   const grid = gridOf(model, keys, input);
-  return grid ? { maps, tokens: keys, ...grid } : `has ${keys} tokens, which are no grid of the picture`;
+  return grid
+    ? { maps, tokens: keys, ...grid }
+    : `has ${keys} tokens, which are no grid of the picture`;
 }
 
 /**
@@ -51,22 +56,38 @@ export function requireAttention(model: Model, input: Tensor, method: string): A
   );
 }
 
-/** How many rows [heads, tokens, tokens] of all blocks, with their gradients, are in memory at once. */
+/**
+ * How many rows [heads, tokens, tokens] of all blocks, with their gradients, are in memory at once.
+ */
 export function rowsAtOnce({ maps, tokens }: Attention, bytes = 192 * 2 ** 20): number {
   const row = maps.reduce((sum, { heads }) => sum + 8 * heads * tokens * tokens, 0);
   return Math.max(1, Math.floor(bytes / row));
 }
 
-/** Adds f of each element of rows `from` to `to` of some tensors [n, heads, tokens, tokens], over rows and heads, to `sum` [tokens · tokens]. */
-export function addOverHeads(sum: Float64Array, tensors: readonly Tensor[], f: (...values: number[]) => number, from = 0, to = tensors[0].shape[0]): void {
+/**
+ * Adds f of each element of rows `from` to `to` of some tensors [n, heads, tokens, tokens], over
+ * rows and heads, to `sum` [tokens · tokens].
+ */
+export function addOverHeads(
+  sum: Float64Array,
+  tensors: readonly Tensor[],
+  f: (...values: number[]) => number,
+  from = 0,
+  to = tensors[0].shape[0],
+): void {
   const area = sum.length;
   const row = tensors[0].data.length / tensors[0].shape[0];
   const [a, b] = tensors.map(({ data }) => data);
-  for (let i = from * row; i < to * row; i++) sum[i % area] += b === undefined ? f(a[i]) : f(a[i], b[i]);
+  for (let i = from * row; i < to * row; i++)
+    sum[i % area] += b === undefined ? f(a[i]) : f(a[i], b[i]);
 }
 
 /** Mean over the heads of f of each element of row `row`: [tokens · tokens]. */
-export function meanOverHeads(tensors: readonly Tensor[], f: (...values: number[]) => number, row = 0): Float64Array {
+export function meanOverHeads(
+  tensors: readonly Tensor[],
+  f: (...values: number[]) => number,
+  row = 0,
+): Float64Array {
   const [, heads, tokens] = tensors[0].shape;
   const sum = new Float64Array(tokens * tokens);
   addOverHeads(sum, tensors, f, row, row + 1);
@@ -77,9 +98,9 @@ export function meanOverHeads(tensors: readonly Tensor[], f: (...values: number[
 export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
 
 /**
- * The weights with which rows of a matrix of tokens are read: those of the tokens that the scores come from. That is the class
- * token (the mean with the distillation token, where that answers too), the patches alike where their mean answers, and
- * half each where both do.
+ * The weights with which rows of a matrix of tokens are read: those of the tokens that the scores
+ * come from. That is the class token (the mean with the distillation token, where that answers
+ * too), the patches alike where their mean answers, and half each where both do.
  */
 function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64Array {
   const row = new Float64Array(tokens);
@@ -93,10 +114,15 @@ function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64
 }
 
 /**
- * The row of the tokens that the scores come from in (I + A_L) ⋯ (I + A_1), A_l [tokens · tokens]; `normalize`: with rows divided by their sums.
- * The row goes from the last matrix to the first, so no two matrices are multiplied.
+ * The row of the tokens that the scores come from in (I + A_L) ⋯ (I + A_1), A_l [tokens ·
+ * tokens]; `normalize`: with rows divided by their sums. The row goes from the last matrix to the
+ * first, so no two matrices are multiplied.
  */
-export function rolloutRow(attention: Attention, matrices: readonly Float64Array[], normalize: boolean): Float64Array {
+export function rolloutRow(
+  attention: Attention,
+  matrices: readonly Float64Array[],
+  normalize: boolean,
+): Float64Array {
   const { tokens } = attention;
   return matrices.toReversed().reduce((row, matrix) => {
     const next = new Float64Array(tokens);
@@ -114,13 +140,30 @@ export function rolloutRow(attention: Attention, matrices: readonly Float64Array
 export function readRow(attention: Attention, matrix: Float64Array): Float64Array {
   const { tokens } = attention;
   const weights = readingRow(attention);
-  return Float64Array.from({ length: tokens }, (_, j) => weights.reduce((sum, weight, i) => sum + weight * matrix[i * tokens + j], 0));
+  return Float64Array.from({ length: tokens }, (_, j) =>
+    weights.reduce((sum, weight, i) => sum + weight * matrix[i * tokens + j], 0),
+  );
 }
 
-/** A row of tokens as a map of `layer`, the last attention by default: what falls on the grid, upsampled with half-pixel centres. */
-export function fromTokens(attention: Attention, row: Float64Array, input: Tensor, extras: Attribution['extras'] = {}, layer?: string): Attribution {
+/**
+ * A row of tokens as a map of `layer`, the last attention by default: what falls on the grid,
+ * upsampled with half-pixel centres.
+ */
+export function fromTokens(
+  attention: Attention,
+  row: Float64Array,
+  input: Tensor,
+  extras: Attribution['extras'] = {},
+  layer?: string,
+): Attribution {
   const { prefix, height, width, maps } = attention;
   const last = maps[maps.length - 1];
-  const map = tensor([height, width], Float32Array.from(row.subarray(prefix, prefix + height * width)));
-  return fromLayers([{ layer: layer ?? last.name, map }], false, input.shape[2], input.shape[3], { readBy: last.readBy, ...extras });
+  const map = tensor(
+    [height, width],
+    Float32Array.from(row.subarray(prefix, prefix + height * width)),
+  );
+  return fromLayers([{ layer: layer ?? last.name, map }], false, input.shape[2], input.shape[3], {
+    readBy: last.readBy,
+    ...extras,
+  });
 }

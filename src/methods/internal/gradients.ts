@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
 import type { BaselineName } from '../../model/baseline.ts';
-import { type BackwardRules, type GradientRequest, type Gradients, INPUT, type Model, type ScoreKind } from '../../model/model.ts';
+import {
+  type BackwardRules,
+  type GradientRequest,
+  type Gradients,
+  INPUT,
+  type Model,
+  type ScoreKind,
+} from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
@@ -9,7 +16,9 @@ import type { Attribution, MethodContext } from '../method.ts';
 export const outputOption = z
   .enum(['logit', 'probability'])
   .default('logit')
-  .describe('which score of the class is explained: the logit, or the probability, which the other classes lower');
+  .describe(
+    'which score of the class is explained: the logit, or the probability, which the other classes lower',
+  );
 
 /** How the channels of a pixel become one number. */
 export const reduceOption = z
@@ -22,8 +31,18 @@ export const reduceOption = z
 /** `sum`, `abs-max`, `l2` or `none`. */
 export type Reduce = z.output<typeof reduceOption>;
 
-/** What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes. */
-export function sumOfDifference({ baseline, output, reduce }: { baseline: BaselineName; output: ScoreKind; reduce: Reduce }) {
+/**
+ * What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes.
+ */
+export function sumOfDifference({
+  baseline,
+  output,
+  reduce,
+}: {
+  baseline: BaselineName;
+  output: ScoreKind;
+  reduce: Reduce;
+}) {
   return reduce === 'sum' || reduce === 'none' ? { baseline, score: output } : undefined;
 }
 
@@ -34,7 +53,11 @@ export function gradientsOf(model: Model, request: GradientRequest): Promise<Gra
 }
 
 /** A tensor [1, …] or […] n times over: [n, …]. */
-export function repeat(x: Tensor, count: number, shape: readonly number[] = x.shape.slice(1)): Tensor {
+export function repeat(
+  x: Tensor,
+  count: number,
+  shape: readonly number[] = x.shape.slice(1),
+): Tensor {
   const size = sizeOf(shape);
   const data = new Float32Array(count * size);
   for (let i = 0; i < count; i++) data.set(x.data.subarray(0, size), i * size);
@@ -42,10 +65,15 @@ export function repeat(x: Tensor, count: number, shape: readonly number[] = x.sh
 }
 
 /**
- * A map [H, W] of attributions [C, H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ). Sums are taken in double
- * precision.
+ * A map [H, W] of attributions [C, H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ). Sums are
+ * taken in double precision.
  */
-export function reduceChannels(values: ArrayLike<number>, height: number, width: number, reduce: Exclude<Reduce, 'none'>): Tensor {
+export function reduceChannels(
+  values: ArrayLike<number>,
+  height: number,
+  width: number,
+  reduce: Exclude<Reduce, 'none'>,
+): Tensor {
   const area = height * width;
   const map = new Float32Array(area);
   for (let i = 0; i < area; i++) {
@@ -60,12 +88,22 @@ export function reduceChannels(values: ArrayLike<number>, height: number, width:
   return tensor([height, width], map);
 }
 
-/** The attribution of values [C, H, W]: their map, and with `none` the values themselves beside the map of their sums. */
-export function pixelAttribution(values: ArrayLike<number>, input: Tensor, reduce: Reduce): Pick<Attribution, 'map' | 'channels'> {
+/**
+ * The attribution of values [C, H, W]: their map, and with `none` the values themselves beside the
+ * map of their sums.
+ */
+export function pixelAttribution(
+  values: ArrayLike<number>,
+  input: Tensor,
+  reduce: Reduce,
+): Pick<Attribution, 'map' | 'channels'> {
   const [, ...shape] = input.shape;
   const [, height, width] = shape;
   if (reduce !== 'none') return { map: reduceChannels(values, height, width, reduce) };
-  return { map: reduceChannels(values, height, width, 'sum'), channels: tensor(shape, Float32Array.from(values)) };
+  return {
+    map: reduceChannels(values, height, width, 'sum'),
+    channels: tensor(shape, Float32Array.from(values)),
+  };
 }
 
 /** Options that the methods share whose map is one backward pass. */
@@ -78,19 +116,34 @@ export interface PixelOptions {
 }
 
 /**
- * One forward and one backward pass a class, the gradient reduced to a map. `rules` modifies the backward pass;
- * `timesInput` multiplies the gradient by the picture in the model's normalised units.
+ * One forward and one backward pass a class, the gradient reduced to a map. `rules` modifies the
+ * backward pass; `timesInput` multiplies the gradient by the picture in the model's normalised
+ * units.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
-  { rules, timesInput = false }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
+  {
+    rules,
+    timesInput = false,
+  }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
 ): Promise<Attribution[]> {
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);
-  const { gradients } = await gradientsOf(model, { batch, wrt: [INPUT], targets: classes, score: options.output, rules, batchSize });
+  const { gradients } = await gradientsOf(model, {
+    batch,
+    wrt: [INPUT],
+    targets: classes,
+    score: options.output,
+    rules,
+    batchSize,
+  });
   progress(1);
   return targets.map((_, t) => {
     const { data } = slab(gradients[0], t);
-    return pixelAttribution(timesInput ? data.map((g, i) => g * input.data[i]) : data, input, options.reduce);
+    return pixelAttribution(
+      timesInput ? data.map((g, i) => g * input.data[i]) : data,
+      input,
+      options.reduce,
+    );
   });
 }

@@ -12,7 +12,8 @@ describe('weightedMaskSum', () => {
     const weights = Float64Array.from({ length: count }, () => random.normal());
     const sum = weightedMaskSum(masks, weights, height, width);
     const literal = new Float64Array(height * width);
-    for (let n = 0; n < count; n++) renderGrid(masks, n, height, width).forEach((value, i) => (literal[i] += weights[n] * value));
+    for (let n = 0; n < count; n++)
+      renderGrid(masks, n, height, width).forEach((value, i) => (literal[i] += weights[n] * value));
     for (let i = 0; i < literal.length; i++) expect(sum[i]).toBeCloseTo(literal[i], 5);
   });
 });

@@ -3,10 +3,16 @@ import type { Grids } from '../../model/perturbation.ts';
 /**
  * sum_n weights[n] · mask_n as [height · width], without rendering the masks one by one.
  *
- * A mask is rows[dy:] · G · columns[dx:]ᵀ, linear in its grid, so grids of the same shift are added first; then
- * for each dy the sums over dx, [grid height, width], are added; only then is each dy upsampled vertically.
+ * A mask is rows[dy:] · G · columns[dx:]ᵀ, linear in its grid, so grids of the same shift are
+ * added first; then for each dy the sums over dx, [grid height, width], are added; only then is
+ * each dy upsampled vertically.
  */
-export function weightedMaskSum({ grids, rows, columns, shifts }: Grids, weights: ArrayLike<number>, height: number, width: number): Float64Array {
+export function weightedMaskSum(
+  { grids, rows, columns, shifts }: Grids,
+  weights: ArrayLike<number>,
+  height: number,
+  width: number,
+): Float64Array {
   const [count, gridHeight, gridWidth] = grids.shape;
   const cells = gridHeight * gridWidth;
   const byShift = new Map<number, Map<number, Float64Array>>();
@@ -19,14 +25,20 @@ export function weightedMaskSum({ grids, rows, columns, shifts }: Grids, weights
   const result = new Float64Array(height * width);
   for (const [dy, ofRow] of byShift) {
     const wide = new Float64Array(gridHeight * width);
-    for (const [dx, grid] of ofRow) addColumns(grid, columns.data.subarray(dx * gridWidth), wide, gridHeight, gridWidth, width);
+    for (const [dx, grid] of ofRow)
+      addColumns(grid, columns.data.subarray(dx * gridWidth), wide, gridHeight, gridWidth, width);
     addRows(wide, rows.data.subarray(dy * gridHeight), result, gridHeight, height, width);
   }
   return result;
 }
 
 /** rows [height, h] · grid [h, w] · columns [width, w]ᵀ, [height · width] */
-export function upsampleGrid(grid: ArrayLike<number>, rows: ArrayLike<number>, columns: ArrayLike<number>, [h, w]: readonly [number, number]): Float64Array {
+export function upsampleGrid(
+  grid: ArrayLike<number>,
+  rows: ArrayLike<number>,
+  columns: ArrayLike<number>,
+  [h, w]: readonly [number, number],
+): Float64Array {
   const [height, width] = [rows.length / h, columns.length / w];
   const wide = new Float64Array(h * width);
   addColumns(grid, columns, wide, h, w, width);
@@ -36,7 +48,14 @@ export function upsampleGrid(grid: ArrayLike<number>, rows: ArrayLike<number>, c
 }
 
 /** out [height, width] += rows[0 : height] [height, h] · wide [h, width] */
-function addRows(wide: Float64Array, rows: ArrayLike<number>, out: Float64Array, h: number, height: number, width: number): void {
+function addRows(
+  wide: Float64Array,
+  rows: ArrayLike<number>,
+  out: Float64Array,
+  h: number,
+  height: number,
+  width: number,
+): void {
   for (let y = 0; y < height; y++) {
     for (let i = 0; i < h; i++) {
       const weight = rows[y * h + i];
@@ -47,7 +66,14 @@ function addRows(wide: Float64Array, rows: ArrayLike<number>, out: Float64Array,
 }
 
 /** out [h, width] += grid [h, w] · columns[0 : width] [width, w]ᵀ */
-function addColumns(grid: ArrayLike<number>, columns: ArrayLike<number>, out: Float64Array, h: number, w: number, width: number): void {
+function addColumns(
+  grid: ArrayLike<number>,
+  columns: ArrayLike<number>,
+  out: Float64Array,
+  h: number,
+  w: number,
+  width: number,
+): void {
   for (let x = 0; x < width; x++) {
     for (let j = 0; j < w; j++) {
       const weight = columns[x * w + j];

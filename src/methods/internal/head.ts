@@ -20,9 +20,14 @@ export interface LayerValues {
 }
 
 /** Runs the network once and reads layers. */
-export async function readLayers(model: Model, names: readonly string[], input: Tensor): Promise<LayerValues[]> {
+export async function readLayers(
+  model: Model,
+  names: readonly string[],
+  input: Tensor,
+): Promise<LayerValues[]> {
   const { activations } = model;
-  if (!activations) throw new FoveaError('unsupported', `${model.name} does not show its feature maps`);
+  if (!activations)
+    throw new FoveaError('unsupported', `${model.name} does not show its feature maps`);
   const read = await withLayers(model, names, () => activations(names, input));
   return names.map((name, l) => {
     const layout = layoutOf(model, name, read[l], input);
@@ -31,8 +36,8 @@ export async function readLayers(model: Model, names: readonly string[], input: 
 }
 
 /**
- * The map of each layer that the options name, for each class in turn; `mapOf` makes one, and reports the share of it
- * that is done.
+ * The map of each layer that the options name, for each class in turn; `mapOf` makes one, and
+ * reports the share of it that is done.
  */
 export async function explainLayers(
   { model, input, targets, options, progress }: MethodContext<CamOptions>,
@@ -44,7 +49,8 @@ export async function explainLayers(
   for (const [t, { index }] of targets.entries()) {
     const maps: LayerMap[] = [];
     for (const [l, layer] of layers.entries()) {
-      const report = (share: number): void => progress((t + (l + share) / layers.length) / targets.length);
+      const report = (share: number): void =>
+        progress((t + (l + share) / layers.length) / targets.length);
       const map = await withLayers(model, [layer.name], () => mapOf(layer, index, report));
       maps.push({ layer: layer.name, map });
     }
@@ -66,8 +72,20 @@ export interface HeadRun {
   readonly onProgress?: (done: number) => void;
 }
 
-/** The score of one class for `count` altered copies of a feature map, through what comes after it in the network. */
-export async function headScores({ model, layer, target, score, batchSize, count, alter, onProgress }: HeadRun): Promise<Float64Array> {
+/**
+ * The score of one class for `count` altered copies of a feature map, through what comes after it
+ * in the network.
+ */
+export async function headScores({
+  model,
+  layer,
+  target,
+  score,
+  batchSize,
+  count,
+  alter,
+  onProgress,
+}: HeadRun): Promise<Float64Array> {
   const { values, name } = layer;
   const size = values.data.length;
   const group = Math.max(1, Math.floor(GROUP_BYTES / (4 * size)));
@@ -80,7 +98,14 @@ export async function headScores({ model, layer, target, score, batchSize, count
       row.set(values.data);
       alter(from + k, row);
     }
-    const answer = await gradientsOf(model, { batch, at: name, wrt: [], targets: [target], score, batchSize });
+    const answer = await gradientsOf(model, {
+      batch,
+      at: name,
+      wrt: [],
+      targets: [target],
+      score,
+      batchSize,
+    });
     scores.set(answer.scores.data, from);
     onProgress?.(from + rows);
   }

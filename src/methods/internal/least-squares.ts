@@ -8,7 +8,10 @@ export interface Fit {
   readonly standardErrors: Float64Array;
 }
 
-/** L of a positive definite matrix L Lᵀ, in place of its lower half; what rounding leaves at or below zero is lifted. */
+/**
+ * L of a positive definite matrix L Lᵀ, in place of its lower half; what rounding leaves at or
+ * below zero is lifted.
+ */
 function cholesky(matrix: Float64Array, n: number): Float64Array {
   const lower = matrix.slice();
   for (let j = 0; j < n; j++) {
@@ -41,10 +44,18 @@ function solve(lower: Float64Array, b: Float64Array): Float64Array {
  *
  *   min over β, β₀ of  Σ_r w_r (y_r - β₀ - x_r · β)² + alpha |β|²
  *
- * The intercept is not penalised; without one β₀ is 0. β = (Xᵀ W X + alpha I)⁻¹ Xᵀ W y, X and y about their weighted means.
- * Errors: σ² (XᵀWX + alpha I)⁻¹ XᵀW²X (XᵀWX + alpha I)⁻¹ with σ² the mean squared residual.
+ * The intercept is not penalised; without one β₀ is 0. β = (Xᵀ W X + alpha I)⁻¹ Xᵀ W y,
+ * X and y about their weighted means. Errors: σ² (XᵀWX + alpha I)⁻¹ XᵀW²X (XᵀWX + alpha
+ * I)⁻¹ with σ² the mean squared residual.
  */
-export function ridge(x: ArrayLike<number>, y: ArrayLike<number>, w: ArrayLike<number>, columns: number, alpha: number, withIntercept = true): Fit {
+export function ridge(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  w: ArrayLike<number>,
+  columns: number,
+  alpha: number,
+  withIntercept = true,
+): Fit {
   const rows = y.length;
   const total = Array.from({ length: rows }, (_, r) => w[r]).reduce((sum, value) => sum + value, 0);
   const means = new Float64Array(columns);
@@ -88,7 +99,9 @@ export function ridge(x: ArrayLike<number>, y: ArrayLike<number>, w: ArrayLike<n
       Float64Array.from({ length: columns }, (__, i) => (i === c ? 1 : 0)),
     );
     let sum = 0;
-    for (let i = 0; i < columns; i++) for (let j = 0; j <= i; j++) sum += (i === j ? 1 : 2) * v[i] * v[j] * squared[i * columns + j];
+    for (let i = 0; i < columns; i++)
+      for (let j = 0; j <= i; j++)
+        sum += (i === j ? 1 : 2) * v[i] * v[j] * squared[i * columns + j];
     return Math.sqrt(Math.max(0, variance * sum));
   });
   return { coefficients, intercept, r2: spread > 0 ? 1 - residual / spread : 0, standardErrors };

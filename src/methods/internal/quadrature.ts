@@ -4,7 +4,9 @@ import { z } from 'zod';
 export const quadratureOption = z
   .enum(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint'])
   .default('gauss-legendre')
-  .describe('how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums');
+  .describe(
+    'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums',
+  );
 
 /** The name of a rule. */
 export type QuadratureName = z.output<typeof quadratureOption>;
@@ -18,11 +20,15 @@ export interface Quadrature {
 /** P_n(x) and its derivative, by (k + 1) P_{k+1} = (2k + 1) x P_k - k P_{k-1}. */
 function legendre(n: number, x: number): [value: number, derivative: number] {
   let [previous, current] = [1, x];
-  for (let k = 1; k < n; k++) [previous, current] = [current, ((2 * k + 1) * x * current - k * previous) / (k + 1)];
+  for (let k = 1; k < n; k++)
+    [previous, current] = [current, ((2 * k + 1) * x * current - k * previous) / (k + 1)];
   return [current, (n * (x * current - previous)) / (x * x - 1)];
 }
 
-/** The zeros of P_n by Newton's method from cos(π (i + 3/4) / (n + 1/2)); weights 2 / ((1 - x²) P_n'(x)²), halved for [0, 1]. */
+/**
+ * The zeros of P_n by Newton's method from cos(π (i + 3/4) / (n + 1/2)); weights 2 / ((1 - x²)
+ * P_n'(x)²), halved for [0, 1].
+ */
 function gaussLegendre(n: number): Quadrature {
   const nodes = new Float64Array(n);
   const weights = new Float64Array(n);
@@ -46,9 +52,15 @@ export function quadrature(name: QuadratureName, n: number): Quadrature {
   if (name === 'trapezoid' && n > 1) {
     return {
       nodes: Float64Array.from({ length: n }, (_, k) => k / (n - 1)),
-      weights: Float64Array.from({ length: n }, (_, k) => (k === 0 || k === n - 1 ? 0.5 : 1) / (n - 1)),
+      weights: Float64Array.from(
+        { length: n },
+        (_, k) => (k === 0 || k === n - 1 ? 0.5 : 1) / (n - 1),
+      ),
     };
   }
   const offset = name === 'left' ? 0 : name === 'right' ? 1 : 0.5;
-  return { nodes: Float64Array.from({ length: n }, (_, k) => (k + offset) / n), weights: new Float64Array(n).fill(1 / n) };
+  return {
+    nodes: Float64Array.from({ length: n }, (_, k) => (k + offset) / n),
+    weights: new Float64Array(n).fill(1 / n),
+  };
 }

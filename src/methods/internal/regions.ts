@@ -1,7 +1,11 @@
 /** Offsets (dy, dx) within a disk: dy² + dx² ≤ radius². */
 function disk(radius: number): [number, number][] {
   const side = Array.from({ length: 2 * radius + 1 }, (_, i) => i - radius);
-  return side.flatMap((dy) => side.flatMap((dx): [number, number][] => (dy * dy + dx * dx <= radius * radius ? [[dy, dx]] : [])));
+  return side.flatMap((dy) =>
+    side.flatMap((dx): [number, number][] =>
+      dy * dy + dx * dx <= radius * radius ? [[dy, dx]] : [],
+    ),
+  );
 }
 
 /** The parts of several segmentations, each dilated; they overlap. */
@@ -11,7 +15,12 @@ export class Regions {
   /** The regions that each pixel is in. */
   readonly at: readonly number[][];
 
-  constructor(segmentations: readonly Int32Array[], height: number, width: number, dilation: number) {
+  constructor(
+    segmentations: readonly Int32Array[],
+    height: number,
+    width: number,
+    dilation: number,
+  ) {
     const offsets = disk(dilation);
     const at: number[][] = Array.from({ length: height * width }, () => []);
     let count = 0;
@@ -23,7 +32,8 @@ export class Regions {
           const here = new Set<number>();
           for (const [dy, dx] of offsets) {
             const [v, u] = [y + dy, x + dx];
-            if (v >= 0 && u >= 0 && v < height && u < width) here.add(order.get(labels[v * width + u]) as number);
+            if (v >= 0 && u >= 0 && v < height && u < width)
+              here.add(order.get(labels[v * width + u]) as number);
           }
           at[y * width + x].push(...here);
         }
@@ -63,7 +73,9 @@ class Uncovered {
     this.values = values;
     this.covered = new Uint8Array(values.length);
     this.counts = Int32Array.from(regions.pixels, (pixels) => pixels.length);
-    this.sums = Float64Array.from(regions.pixels, (pixels) => pixels.reduce((sum, pixel) => sum + values[pixel], 0));
+    this.sums = Float64Array.from(regions.pixels, (pixels) =>
+      pixels.reduce((sum, pixel) => sum + values[pixel], 0),
+    );
   }
 
   mean(region: number): number {
@@ -91,7 +103,10 @@ class Uncovered {
   }
 }
 
-/** The region with the largest mean of what it would add; undefined where none adds enough. Ties go to the first. */
+/**
+ * The region with the largest mean of what it would add; undefined where none adds enough. Ties go
+ * to the first.
+ */
 function best(uncovered: Uncovered, minArea: number): number | undefined {
   let found: number | undefined;
   for (let region = 0; region < uncovered.counts.length; region++) {
@@ -101,8 +116,15 @@ function best(uncovered: Uncovered, minArea: number): number | undefined {
   return found;
 }
 
-/** A map [H · W] in which every pixel has the mean value of what its region added, and how many regions were added. */
-export function rankRegions(regions: Regions, values: Float64Array, { algorithm, minArea }: RankOptions): { map: Float64Array; added: number } {
+/**
+ * A map [H · W] in which every pixel has the mean value of what its region added, and how many
+ * regions were added.
+ */
+export function rankRegions(
+  regions: Regions,
+  values: Float64Array,
+  { algorithm, minArea }: RankOptions,
+): { map: Float64Array; added: number } {
   const map = new Float64Array(values.length);
   const uncovered = new Uncovered(regions, values);
   let added = 0;
@@ -111,7 +133,12 @@ export function rankRegions(regions: Regions, values: Float64Array, { algorithm,
     added++;
   };
   if (algorithm === 'full') {
-    for (let region = best(uncovered, minArea); region !== undefined; region = best(uncovered, minArea)) add(region);
+    for (
+      let region = best(uncovered, minArea);
+      region !== undefined;
+      region = best(uncovered, minArea)
+    )
+      add(region);
   } else {
     const means = regions.pixels.map((_, region) => uncovered.mean(region));
     const order = [...means.keys()].sort((a, b) => means[b] - means[a]);

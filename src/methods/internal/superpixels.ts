@@ -11,19 +11,30 @@ import type { Segmentation } from '../../segmentation/segmentation.ts';
 import { slic } from '../../segmentation/slic.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
-/** How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input. */
+/**
+ * How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input.
+ */
 export const segmentationOption = z
   .union([z.enum(['quickshift', 'slic', 'felzenszwalb']), z.array(z.array(z.int()))])
-  .describe('how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input');
+  .describe(
+    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+  );
 
 /** What hidden superpixels become. */
 export const hiddenOption = z
   .enum(['segment-mean', ...baselineOption.unwrap().options])
   .describe('what hidden superpixels become: their own mean colour, or a baseline');
 
-export const segmentsOption = z.int().min(2).max(5000).default(50).describe('slic: about how many superpixels');
+export const segmentsOption = z
+  .int()
+  .min(2)
+  .max(5000)
+  .default(50)
+  .describe('slic: about how many superpixels');
 
-/** Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels. */
+/**
+ * Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels.
+ */
 const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
 
 /** A picture as planes [3, H, W], 0 … 1. */
@@ -31,12 +42,20 @@ function colourPlanes({ width, height, data }: Image): Tensor {
   const area = width * height;
   return tensor(
     [3, height, width],
-    Float32Array.from({ length: 3 * area }, (_, i) => data[3 * (i % area) + Math.floor(i / area)] / 255),
+    Float32Array.from(
+      { length: 3 * area },
+      (_, i) => data[3 * (i % area) + Math.floor(i / area)] / 255,
+    ),
   );
 }
 
 /** The superpixels of a model's input. */
-export function superpixels(how: z.output<typeof segmentationOption>, segments: number, model: Model, input: Tensor): Segmentation {
+export function superpixels(
+  how: z.output<typeof segmentationOption>,
+  segments: number,
+  model: Model,
+  input: Tensor,
+): Segmentation {
   const [, , height, width] = input.shape;
   if (typeof how === 'string') {
     const picture = denormalize(input, model.preprocessing);
@@ -44,7 +63,10 @@ export function superpixels(how: z.output<typeof segmentationOption>, segments: 
     return how === 'slic' ? slic(picture, { segments }) : quickshift(picture);
   }
   if (how.length !== height || how.some((row) => row.length !== width)) {
-    throw new FoveaError('usage', `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ${height}×${width}, the size of the model's input`);
+    throw new FoveaError(
+      'usage',
+      `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ${height}×${width}, the size of the model's input`,
+    );
   }
   return renumber(how.flat(), width, height);
 }
@@ -65,12 +87,22 @@ function segmentMeans({ labels, count }: Segmentation, input: Tensor): Tensor {
 }
 
 /** What stands where a superpixel is hidden. */
-export function hiddenPicture(how: 'segment-mean' | BaselineName, segmentation: Segmentation, model: Model, input: Tensor): Tensor {
-  return how === 'segment-mean' ? segmentMeans(segmentation, input) : createBaseline(how, model, input);
+export function hiddenPicture(
+  how: 'segment-mean' | BaselineName,
+  segmentation: Segmentation,
+  model: Model,
+  input: Tensor,
+): Tensor {
+  return how === 'segment-mean'
+    ? segmentMeans(segmentation, input)
+    : createBaseline(how, model, input);
 }
 
 /** One value a superpixel as a map [H, W]. */
-export function paintSegments({ labels, width, height }: Segmentation, values: ArrayLike<number>): Tensor {
+export function paintSegments(
+  { labels, width, height }: Segmentation,
+  values: ArrayLike<number>,
+): Tensor {
   return tensor(
     [height, width],
     Float32Array.from(labels, (label) => values[label]),

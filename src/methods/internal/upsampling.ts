@@ -1,6 +1,9 @@
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
-/** `reflect`: half-pixel centres, mirrored beyond the first and last centre (scikit-image). `align-corners`: end points coincide. */
+/**
+ * `reflect`: half-pixel centres, mirrored beyond the first and last centre (scikit-image).
+ * `align-corners`: end points coincide.
+ */
 export type Upsampling = 'reflect' | 'align-corners' | 'nearest';
 
 function position(mode: Upsampling, i: number, from: number, to: number): number {
@@ -12,8 +15,8 @@ function position(mode: Upsampling, i: number, from: number, to: number): number
 }
 
 /**
- * Linear upsampling of an axis as a matrix [to, from]: row i holds the weights 1 - t and t of the two cells
- * around its position p = floor(p) + t.
+ * Linear upsampling of an axis as a matrix [to, from]: row i holds the weights 1 - t and t of the
+ * two cells around its position p = floor(p) + t.
  */
 export function upsamplingMatrix(mode: Upsampling, from: number, to: number): Tensor {
   const weights = new Float32Array(to * from);

@@ -16,12 +16,21 @@ describe('windowSums', () => {
   it('equals a literal sum over windows and pixels, parts outside ignored', () => {
     const random = createRandom(1);
     const [height, width] = [9, 7];
-    const windows = Int32Array.from({ length: 80 }, (_, i) => random.integer(12) - 2 + (i % 4 >= 2 ? 3 : 0));
+    const windows = Int32Array.from(
+      { length: 80 },
+      (_, i) => random.integer(12) - 2 + (i % 4 >= 2 ? 3 : 0),
+    );
     const values = Float64Array.from({ length: 20 }, () => random.normal());
     const { sums, coverage } = windowSums(windows, values, height, width);
     for (let y = 0; y < height; y++) {
       for (let x = 0; x < width; x++) {
-        const inside = [...values.keys()].filter((n) => y >= windows[4 * n] && x >= windows[4 * n + 1] && y < windows[4 * n + 2] && x < windows[4 * n + 3]);
+        const inside = [...values.keys()].filter(
+          (n) =>
+            y >= windows[4 * n] &&
+            x >= windows[4 * n + 1] &&
+            y < windows[4 * n + 2] &&
+            x < windows[4 * n + 3],
+        );
         expect(coverage[y * width + x]).toBeCloseTo(inside.length, 10);
         expect(sums[y * width + x]).toBeCloseTo(
           inside.reduce((sum, n) => sum + values[n], 0),

@@ -1,4 +1,7 @@
-/** Offsets of windows of `size` along an axis of `length`, `stride` apart; the last one ends at the border. */
+/**
+ * Offsets of windows of `size` along an axis of `length`, `stride` apart; the last one ends at the
+ * border.
+ */
 function offsets(length: number, size: number, stride: number): number[] {
   const last = Math.max(0, length - size);
   const regular = Array.from({ length: Math.floor(last / stride) + 1 }, (_, i) => i * stride);
@@ -6,26 +9,47 @@ function offsets(length: number, size: number, stride: number): number[] {
 }
 
 /** Sliding windows inside the picture, four integers each: top, left, bottom, right. */
-export function slidingWindows(height: number, width: number, size: readonly [number, number], stride: readonly [number, number]): Int32Array {
+export function slidingWindows(
+  height: number,
+  width: number,
+  size: readonly [number, number],
+  stride: readonly [number, number],
+): Int32Array {
   const lefts = offsets(width, size[1], stride[1]);
   return Int32Array.from(
     offsets(height, size[0], stride[0]).flatMap((top) =>
-      lefts.flatMap((left) => [top, left, Math.min(height, top + size[0]), Math.min(width, left + size[1])]),
+      lefts.flatMap((left) => [
+        top,
+        left,
+        Math.min(height, top + size[0]),
+        Math.min(width, left + size[1]),
+      ]),
     ),
   );
 }
 
 /**
- * For each pixel, the sum of `values` over the windows that cover it, and how many do. Linear in windows plus
- * pixels: each window adds its value at four corners, two running sums spread it (a summed-area table in reverse).
+ * For each pixel, the sum of `values` over the windows that cover it, and how many do. Linear in
+ * windows plus pixels: each window adds its value at four corners, two running sums spread it (a
+ * summed-area table in reverse).
  */
-export function windowSums(windows: Int32Array, values: ArrayLike<number>, height: number, width: number): { sums: Float64Array; coverage: Float64Array } {
+export function windowSums(
+  windows: Int32Array,
+  values: ArrayLike<number>,
+  height: number,
+  width: number,
+): { sums: Float64Array; coverage: Float64Array } {
   const sums = spread(windows, values, height, width);
   const coverage = spread(windows, new Float64Array(windows.length / 4).fill(1), height, width);
   return { sums, coverage };
 }
 
-function spread(windows: Int32Array, values: ArrayLike<number>, height: number, width: number): Float64Array {
+function spread(
+  windows: Int32Array,
+  values: ArrayLike<number>,
+  height: number,
+  width: number,
+): Float64Array {
   const stride = width + 1;
   const corners = new Float64Array((height + 1) * stride);
   for (let n = 0; n < windows.length / 4; n++) {

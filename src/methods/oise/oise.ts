@@ -9,16 +9,34 @@ import { riseGrids } from '../rise.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 
 const options = z.object({
-  N: z.int().min(2).max(10_000_000).default(8000).describe('model calls in all: steps of all chains together'),
+  N: z
+    .int()
+    .min(2)
+    .max(10_000_000)
+    .default(8000)
+    .describe('model calls in all: steps of all chains together'),
   chains: z.int().min(1).max(10_000).default(160).describe('chains that run side by side'),
   s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
   p0: z.number().min(0).max(1).default(0.7).describe('probability that a cell is off at the start'),
-  rate: z.number().min(0).max(1).default(0.02).describe('how much a change of the score dims cells that have just come on'),
-  totalVariation: z.number().min(0).default(0).describe('weight of the mask before in the next one, times its total variation; 0: as in the authors’ code'),
+  rate: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.02)
+    .describe('how much a change of the score dims cells that have just come on'),
+  totalVariation: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      'weight of the mask before in the next one, times its total variation; 0: as in the authors’ code',
+    ),
   postprocess: z
     .enum(['none', 'script', 'notebook'])
     .default('none')
-    .describe('none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max'),
+    .describe(
+      'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max',
+    ),
   baseline: baselineOption,
 });
 
@@ -27,7 +45,10 @@ type Options = z.output<typeof options>;
 /** Steps after which an intermediate map is offered, as a share of all. */
 const OFFERS = 20;
 
-/** Mean over the random shifts of a mask of the upsampling along one axis: [length, s] from [(s + 1) · cell, s]. */
+/**
+ * Mean over the random shifts of a mask of the upsampling along one axis: [length, s] from [(s + 1)
+ * · cell, s].
+ */
 function meanUpsampling(matrix: Tensor, length: number): Float64Array {
   const [total, s] = matrix.shape;
   const shifts = total / (s + 1);
@@ -38,7 +59,10 @@ function meanUpsampling(matrix: Tensor, length: number): Float64Array {
   return mean;
 }
 
-/** The authors' two ways to turn counts into a map: what lies above (a share of) the mean, over the largest. */
+/**
+ * The authors' two ways to turn counts into a map: what lies above (a share of) the mean, over the
+ * largest.
+ */
 export function postprocess(map: Tensor, how: Options['postprocess']): Tensor {
   if (how === 'none') return map;
   const mean = map.data.reduce((sum, value) => sum + value, 0) / map.data.length;
@@ -55,20 +79,29 @@ interface Run {
   readonly seen: Float64Array;
 }
 
-/** Chains whose cells are drawn together, with their own random numbers: independent of other groups. */
+/**
+ * Chains whose cells are drawn together, with their own random numbers: independent of other
+ * groups.
+ */
 interface Group {
   readonly random: Random;
   readonly runs: readonly Run[];
 }
 
-/** Groups of chains: enough of them to tell the error from their spread, and as many chains in each as that leaves. */
+/**
+ * Groups of chains: enough of them to tell the error from their spread, and as many chains in each
+ * as that leaves.
+ */
 const GROUPS = 8;
 
 function startGroups({ chains, s, p0 }: Options, random: Random): Group[] {
   const groups = Math.min(GROUPS, chains);
   return Array.from({ length: groups }, (_, g) => {
     const own = random.fork(`group ${g}`);
-    const probabilities = Array.from({ length: Math.floor(chains / groups) + (g < chains % groups ? 1 : 0) }, () => new Float32Array(s * s).fill(1 - p0));
+    const probabilities = Array.from(
+      { length: Math.floor(chains / groups) + (g < chains % groups ? 1 : 0) },
+      () => new Float32Array(s * s).fill(1 - p0),
+    );
     const runs = drawTogether(probabilities, own).map((on) => {
       const cells = Float32Array.from(on);
       return { chain: { cells, score: 0 }, shown: cells.slice(), seen: new Float64Array(s * s) };
@@ -77,8 +110,15 @@ function startGroups({ chains, s, p0 }: Options, random: Random): Group[] {
   });
 }
 
-/** Moves chains on and notes the mean of what they show next, rather than what they happen to show: the same estimate, less noise. */
-function advance({ random, runs }: Group, scores: Float32Array, { rate, s, totalVariation: weight }: Options): void {
+/**
+ * Moves chains on and notes the mean of what they show next, rather than what they happen to show:
+ * the same estimate, less noise.
+ */
+function advance(
+  { random, runs }: Group,
+  scores: Float32Array,
+  { rate, s, totalVariation: weight }: Options,
+): void {
   const on = drawTogether(
     runs.map(({ chain }, k) => onProbabilities(chain.cells, scores[k])),
     random,
@@ -101,8 +141,15 @@ interface Upsampling {
   readonly s: number;
 }
 
-/** Mean over the chains, and its standard error: the spread of the groups' means over the square root of their number. */
-function summarize(groups: readonly Group[], steps: number, { rows, columns, shape, s }: Upsampling) {
+/**
+ * Mean over the chains, and its standard error: the spread of the groups' means over the square
+ * root of their number.
+ */
+function summarize(
+  groups: readonly Group[],
+  steps: number,
+  { rows, columns, shape, s }: Upsampling,
+) {
   const mean = new Float64Array(shape[0] * shape[1]);
   const squares = new Float64Array(mean.length);
   let weight = 0;
@@ -119,11 +166,20 @@ function summarize(groups: readonly Group[], steps: number, { rows, columns, sha
     }
   }
   const count = groups.length;
-  const error = squares.map((sum) => Math.sqrt(Math.max(0, sum) / (weight * Math.max(1, count - 1))));
-  return { map: tensor(shape, Float32Array.from(mean)), standardError: count > 1 ? tensor(shape, Float32Array.from(error)) : undefined };
+  const error = squares.map((sum) =>
+    Math.sqrt(Math.max(0, sum) / (weight * Math.max(1, count - 1))),
+  );
+  return {
+    map: tensor(shape, Float32Array.from(mean)),
+    standardError: count > 1 ? tensor(shape, Float32Array.from(error)) : undefined,
+  };
 }
 
-async function explainTarget(context: MethodContext<Options>, target: Target, position: number): Promise<Attribution> {
+async function explainTarget(
+  context: MethodContext<Options>,
+  target: Target,
+  position: number,
+): Promise<Attribution> {
   const { model, input, options, random, batchSize, targets, offer, progress } = context;
   const { s, N } = options;
   const shape = [input.shape[2], input.shape[3]] as const;
@@ -131,7 +187,12 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   const groups = startGroups({ ...options, chains: count }, random.fork(`class ${target.index}`));
   const baseline = createBaseline(options.baseline, model, input);
   const template = riseGrids(tensor([1, s, s]), new Int32Array(2), ...shape);
-  const upsampling = { rows: meanUpsampling(template.rows, shape[0]), columns: meanUpsampling(template.columns, shape[1]), shape, s };
+  const upsampling = {
+    rows: meanUpsampling(template.rows, shape[0]),
+    columns: meanUpsampling(template.columns, shape[1]),
+    shape,
+    s,
+  };
   const shiftBelow = [template.rows.shape[0] / (s + 1), template.columns.shape[0] / (s + 1)];
   const steps = Math.max(1, Math.floor(N / count));
   const runs = groups.flatMap((group) => group.runs);
@@ -139,9 +200,19 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
   for (let content = false; step < steps && !content; ) {
     const grids = tensor([count, s, s]);
     runs.forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
-    const shifts = Int32Array.from(groups.flatMap((group) => group.runs.flatMap(() => shiftBelow.map((below) => group.random.integer(below)))));
+    const shifts = Int32Array.from(
+      groups.flatMap((group) =>
+        group.runs.flatMap(() => shiftBelow.map((below) => group.random.integer(below))),
+      ),
+    );
     const perturbation = { ...template, grids, shifts };
-    const { data } = await model.perturb({ input, baseline, perturbation, targets: [target.index], batchSize });
+    const { data } = await model.perturb({
+      input,
+      baseline,
+      perturbation,
+      targets: [target.index],
+      batchSize,
+    });
     let first = 0;
     for (const group of groups) {
       advance(group, data.subarray(first, first + group.runs.length), options);
@@ -151,19 +222,32 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     progress((position + step / steps) / targets.length);
     if (step % Math.ceil(steps / OFFERS) !== 0) continue;
     const { map } = summarize(groups, step, upsampling);
-    content = offer({ target, map: postprocess(map, options.postprocess), calls: step * count, detail: { steps: step } });
+    content = offer({
+      target,
+      map: postprocess(map, options.postprocess),
+      calls: step * count,
+      detail: { steps: step },
+    });
   }
   const { map, standardError } = summarize(groups, step, upsampling);
   const error = options.postprocess === 'none' ? standardError : undefined;
-  return { map: postprocess(map, options.postprocess), standardError: error, extras: { chains: count, steps: step } };
+  return {
+    map: postprocess(map, options.postprocess),
+    standardError: error,
+    extras: { chains: count, steps: step },
+  };
 }
 
-/** OISE: chains of masks that keep what scores and give up what does not; the map is how often a pixel was seen. */
+/**
+ * OISE: chains of masks that keep what scores and give up what does not; the map is how often a
+ * pixel was seen.
+ */
 export const oise = defineMethod({
   name: 'oise',
   title: 'OISE',
   family: 'perturbation',
-  paper: 'Thakur & Fischmeister, A generalizable saliency map-based interpretation of model outcome, ICPR 2020, arXiv:2006.09504',
+  paper:
+    'Thakur & Fischmeister, A generalizable saliency map-based interpretation of model outcome, ICPR 2020, arXiv:2006.09504',
   needs: ['black-box'],
   signed: false,
   cost: 'N: 8000 for each class',
@@ -171,7 +255,8 @@ export const oise = defineMethod({
 
   async explain(context) {
     const attributions: Attribution[] = [];
-    for (const [position, target] of context.targets.entries()) attributions.push(await explainTarget(context, target, position));
+    for (const [position, target] of context.targets.entries())
+      attributions.push(await explainTarget(context, target, position));
     return attributions;
   },
 });

@@ -6,16 +6,24 @@ import type { SufficientSet } from './search.ts';
 
 const random = createRandom(4);
 const candidates = (count: number, patches: number, size: number): SufficientSet[] =>
-  Array.from({ length: count }, () => ({ set: patchSetOf(Array.from({ length: size }, () => random.integer(patches))), probability: random.uniform() }));
+  Array.from({ length: count }, () => ({
+    set: patchSetOf(Array.from({ length: size }, () => random.integer(patches))),
+    probability: random.uniform(),
+  }));
 
 /** Every subset, one after the other. */
-function bruteForce(sets: readonly SufficientSet[], maxOverlap: number): [size: number, probability: number] {
+function bruteForce(
+  sets: readonly SufficientSet[],
+  maxOverlap: number,
+): [size: number, probability: number] {
   let best: [number, number] = [0, 0];
   for (let bits = 0; bits < 2 ** sets.length; bits++) {
     const chosen = sets.filter((_, i) => (bits >> i) & 1);
-    if (chosen.some((a, i) => chosen.some((b, j) => i < j && overlapOf(a.set, b.set) > maxOverlap))) continue;
+    if (chosen.some((a, i) => chosen.some((b, j) => i < j && overlapOf(a.set, b.set) > maxOverlap)))
+      continue;
     const probability = chosen.reduce((sum, each) => sum + each.probability, 0);
-    if (chosen.length > best[0] || (chosen.length === best[0] && probability > best[1])) best = [chosen.length, probability];
+    if (chosen.length > best[0] || (chosen.length === best[0] && probability > best[1]))
+      best = [chosen.length, probability];
   }
   return best;
 }
@@ -29,7 +37,9 @@ describe('diverseSubset', () => {
       expect(exact).toBe(true);
       expect(chosen.length).toBe(size);
       expect(chosen.reduce((sum, each) => sum + each.probability, 0)).toBeCloseTo(probability, 9);
-      chosen.forEach((each, i) => expect(each.probability).toBeLessThanOrEqual(chosen[Math.max(0, i - 1)].probability));
+      chosen.forEach((each, i) =>
+        expect(each.probability).toBeLessThanOrEqual(chosen[Math.max(0, i - 1)].probability),
+      );
     }
   });
 
@@ -47,8 +57,14 @@ describe('diverseSubset', () => {
     const sets = candidates(70, 49, 4);
     const { sets: chosen, exact } = diverseSubset(sets, 0);
     expect(exact).toBe(false);
-    const conflicts = sets.map((a) => sets.filter((b) => a !== b && overlapOf(a.set, b.set) > 0).length);
-    expect(chosen.length).toBeGreaterThanOrEqual(70 / (1 + conflicts.reduce((sum, d) => sum + d, 0) / 70));
-    chosen.forEach((a, i) => chosen.slice(i + 1).forEach((b) => expect(overlapOf(a.set, b.set)).toBe(0)));
+    const conflicts = sets.map(
+      (a) => sets.filter((b) => a !== b && overlapOf(a.set, b.set) > 0).length,
+    );
+    expect(chosen.length).toBeGreaterThanOrEqual(
+      70 / (1 + conflicts.reduce((sum, d) => sum + d, 0) / 70),
+    );
+    chosen.forEach((a, i) =>
+      chosen.slice(i + 1).forEach((b) => expect(overlapOf(a.set, b.set)).toBe(0)),
+    );
   });
 });

@@ -8,8 +8,9 @@ export const EXACT_CANDIDATES = 64;
 export interface DiverseSubset {
   readonly sets: readonly SufficientSet[];
   /**
-   * False beyond `EXACT_CANDIDATES`: chosen greedily, fewest conflicts first, which gives at least n / (d + 1) sets, d being
-   * the mean number of sets that one overlaps too much with (Turán's bound).
+   * False beyond `EXACT_CANDIDATES`: chosen greedily, fewest conflicts first, which gives at least
+   * n / (d + 1) sets, d being the mean number of sets that one overlaps too much with (Turán's
+   * bound).
    */
   readonly exact: boolean;
 }
@@ -20,24 +21,41 @@ interface Choice {
 }
 
 const better = (a: Choice, b: Choice): boolean =>
-  a.members.length > b.members.length || (a.members.length === b.members.length && a.probability > b.probability);
+  a.members.length > b.members.length ||
+  (a.members.length === b.members.length && a.probability > b.probability);
 
 /** Which candidates each one may stand beside, as bits. */
 function compatibility(sets: readonly PatchSet[], maxOverlap: number): bigint[] {
-  return sets.map((a, i) => sets.reduce((bits, b, j) => (i !== j && overlapOf(a, b) <= maxOverlap ? bits | (1n << BigInt(j)) : bits), 0n));
+  return sets.map((a, i) =>
+    sets.reduce(
+      (bits, b, j) => (i !== j && overlapOf(a, b) <= maxOverlap ? bits | (1n << BigInt(j)) : bits),
+      0n,
+    ),
+  );
 }
 
-const bitsOf = (bits: bigint): number[] => [...bits.toString(2)].reverse().flatMap((bit, i) => (bit === '1' ? [i] : []));
+const bitsOf = (bits: bigint): number[] =>
+  [...bits.toString(2)].reverse().flatMap((bit, i) => (bit === '1' ? [i] : []));
 
-/** Candidates in the order they are tried from the end, with what the ones up to each place can add at most. */
+/**
+ * Candidates in the order they are tried from the end, with what the ones up to each place can add
+ * at most.
+ */
 interface Colouring {
   readonly order: readonly number[];
   readonly sizes: readonly number[];
   readonly probabilities: readonly number[];
 }
 
-/** Greedy classes of mutually incompatible candidates: a choice has at most one of each class, at best its likeliest. */
-function colouring(candidates: readonly number[], beside: readonly bigint[], probabilities: readonly number[]): Colouring {
+/**
+ * Greedy classes of mutually incompatible candidates: a choice has at most one of each class, at
+ * best its likeliest.
+ */
+function colouring(
+  candidates: readonly number[],
+  beside: readonly bigint[],
+  probabilities: readonly number[],
+): Colouring {
   const order: number[] = [];
   const sizes: number[] = [];
   const sums: number[] = [];
@@ -45,7 +63,9 @@ function colouring(candidates: readonly number[], beside: readonly bigint[], pro
   let rest = [...candidates];
   for (let size = 1; rest.length > 0; size++) {
     const taken: number[] = [];
-    for (const candidate of rest) if (taken.every((other) => ((beside[candidate] >> BigInt(other)) & 1n) === 0n)) taken.push(candidate);
+    for (const candidate of rest)
+      if (taken.every((other) => ((beside[candidate] >> BigInt(other)) & 1n) === 0n))
+        taken.push(candidate);
     let likeliest = 0;
     for (const candidate of taken) {
       likeliest = Math.max(likeliest, probabilities[candidate]);
@@ -59,7 +79,10 @@ function colouring(candidates: readonly number[], beside: readonly bigint[], pro
   return { order, sizes, probabilities: sums };
 }
 
-/** Maximum clique by branch and bound on colours (Tomita & Seki 2003); ties go to the larger sum of probabilities. */
+/**
+ * Maximum clique by branch and bound on colours (Tomita & Seki 2003); ties go to the larger sum of
+ * probabilities.
+ */
 function largestChoice(beside: readonly bigint[], probabilities: readonly number[]): Choice {
   let best: Choice = { members: [], probability: 0 };
   const visit = (chosen: Choice, candidates: bigint): void => {
@@ -68,9 +91,20 @@ function largestChoice(beside: readonly bigint[], probabilities: readonly number
     let left = candidates;
     for (let i = bound.order.length - 1; i >= 0; i--) {
       const missing = best.members.length - chosen.members.length;
-      if (bound.sizes[i] < missing || (bound.sizes[i] === missing && chosen.probability + bound.probabilities[i] <= best.probability)) return;
+      if (
+        bound.sizes[i] < missing ||
+        (bound.sizes[i] === missing &&
+          chosen.probability + bound.probabilities[i] <= best.probability)
+      )
+        return;
       const next = bound.order[i];
-      visit({ members: [...chosen.members, next], probability: chosen.probability + probabilities[next] }, left & beside[next]);
+      visit(
+        {
+          members: [...chosen.members, next],
+          probability: chosen.probability + probabilities[next],
+        },
+        left & beside[next],
+      );
       left &= ~(1n << BigInt(next));
     }
   };
@@ -78,15 +112,24 @@ function largestChoice(beside: readonly bigint[], probabilities: readonly number
   return best;
 }
 
-/** Takes the candidate with the fewest conflicts among those left, the likelier one of several, until none is left. */
+/**
+ * Takes the candidate with the fewest conflicts among those left, the likelier one of several,
+ * until none is left.
+ */
 function greedyChoice(beside: readonly bigint[], probabilities: readonly number[]): Choice {
   const members: number[] = [];
   let left = beside.map((_, i) => i);
   while (left.length > 0) {
-    const conflicts = left.map((i) => left.filter((j) => i !== j && ((beside[i] >> BigInt(j)) & 1n) === 0n).length);
+    const conflicts = left.map(
+      (i) => left.filter((j) => i !== j && ((beside[i] >> BigInt(j)) & 1n) === 0n).length,
+    );
     let first = 0;
     left.forEach((candidate, i) => {
-      if (conflicts[i] < conflicts[first] || (conflicts[i] === conflicts[first] && probabilities[candidate] > probabilities[left[first]])) first = i;
+      if (
+        conflicts[i] < conflicts[first] ||
+        (conflicts[i] === conflicts[first] && probabilities[candidate] > probabilities[left[first]])
+      )
+        first = i;
     });
     const chosen = left[first];
     members.push(chosen);
@@ -95,16 +138,29 @@ function greedyChoice(beside: readonly bigint[], probabilities: readonly number[
   return { members, probability: members.reduce((sum, i) => sum + probabilities[i], 0) };
 }
 
-/** The largest choice of explanations of which no two share more than `maxOverlap` patches; of several the likeliest. */
-export function diverseSubset(found: readonly SufficientSet[], maxOverlap: number, exactUpTo: number = EXACT_CANDIDATES): DiverseSubset {
-  const candidates = [...found].sort((a, b) => a.probability - b.probability || (a.set < b.set ? -1 : 1)); // the last ones are tried first
+/**
+ * The largest choice of explanations of which no two share more than `maxOverlap` patches; of
+ * several the likeliest.
+ */
+export function diverseSubset(
+  found: readonly SufficientSet[],
+  maxOverlap: number,
+  exactUpTo: number = EXACT_CANDIDATES,
+): DiverseSubset {
+  const candidates = [...found].sort(
+    (a, b) => a.probability - b.probability || (a.set < b.set ? -1 : 1),
+  ); // the last ones are tried first
   const beside = compatibility(
     candidates.map(({ set }) => set),
     maxOverlap,
   );
   const probabilities = candidates.map(({ probability }) => probability);
   const exact = candidates.length <= exactUpTo;
-  const { members } = exact ? largestChoice(beside, probabilities) : greedyChoice(beside, probabilities);
-  const sets = members.map((i) => candidates[i]).sort((a, b) => b.probability - a.probability || (a.set < b.set ? -1 : 1));
+  const { members } = exact
+    ? largestChoice(beside, probabilities)
+    : greedyChoice(beside, probabilities);
+  const sets = members
+    .map((i) => candidates[i])
+    .sort((a, b) => b.probability - a.probability || (a.set < b.set ? -1 : 1));
   return { sets, exact };
 }

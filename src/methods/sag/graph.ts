@@ -29,8 +29,15 @@ interface Child {
   readonly set: PatchSet;
 }
 
-/** Those children that are a node already (none are where each has its own), or that one of the free places is for. */
-function withPlaces(children: readonly Child[], free: number, places: ReadonlyMap<PatchSet, number> | undefined): Child[] {
+/**
+ * Those children that are a node already (none are where each has its own), or that one of the free
+ * places is for.
+ */
+function withPlaces(
+  children: readonly Child[],
+  free: number,
+  places: ReadonlyMap<PatchSet, number> | undefined,
+): Child[] {
   const added = new Set<PatchSet>();
   let left = free;
   return children.filter(({ set }) => {
@@ -42,10 +49,16 @@ function withPlaces(children: readonly Child[], free: number, places: ReadonlyMa
 }
 
 /**
- * The graph below the given roots: each node that is still confident enough has a child for every patch it can lose.
- * Confidence is the probability over that of the whole picture, `whole`. A level is one batch.
+ * The graph below the given roots: each node that is still confident enough has a child for every
+ * patch it can lose. Confidence is the probability over that of the whole picture, `whole`. A level
+ * is one batch.
  */
-export async function buildGraph(scorer: PatchScorer, roots: readonly SufficientSet[], whole: number, options: GraphOptions): Promise<SagGraph> {
+export async function buildGraph(
+  scorer: PatchScorer,
+  roots: readonly SufficientSet[],
+  whole: number,
+  options: GraphOptions,
+): Promise<SagGraph> {
   const { expandAbove, maxChildren, structure, maxNodes } = options;
   const nodes: SagNode[] = [];
   const edges: SagEdge[] = [];
@@ -54,7 +67,13 @@ export async function buildGraph(scorer: PatchScorer, roots: readonly Sufficient
 
   const place = (set: PatchSet, probability: number, root: boolean): number => {
     const id = nodes.length;
-    nodes.push({ id, patches: patchesOf(set), probability, confidence: whole > 0 ? probability / whole : 0, root });
+    nodes.push({
+      id,
+      patches: patchesOf(set),
+      probability,
+      confidence: whole > 0 ? probability / whole : 0,
+      root,
+    });
     places.set(set, id);
     return id;
   };
@@ -62,12 +81,18 @@ export async function buildGraph(scorer: PatchScorer, roots: readonly Sufficient
     const { patches, confidence } = nodes[id];
     if (!(confidence > expandAbove) || patches.length < 2) return [];
     const set = patches.reduce((bits, patch) => bits | (1n << BigInt(patch)), 0n);
-    return patches.slice(0, maxChildren || patches.length).map((removed) => ({ parent: id, removed, set: withoutPatch(set, removed) }));
+    return patches
+      .slice(0, maxChildren || patches.length)
+      .map((removed) => ({ parent: id, removed, set: withoutPatch(set, removed) }));
   };
   let level = roots.map(({ set, probability }) => place(set, probability, true));
   while (level.length > 0) {
     const wanted = level.flatMap(childrenOf);
-    const placed = withPlaces(wanted, maxNodes - nodes.length, structure === 'dag' ? places : undefined);
+    const placed = withPlaces(
+      wanted,
+      maxNodes - nodes.length,
+      structure === 'dag' ? places : undefined,
+    );
     const children = placed.slice(0, scorer.room(placed.map(({ set }) => set)));
     truncated ||= children.length < wanted.length;
     const scores = await scorer.score(children.map(({ set }) => set));

@@ -6,7 +6,10 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { upsamplingMatrix } from '../internal/upsampling.ts';
 import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
 
-/** `soft`: bumps that overlap, bilinear with the corners aligned, as in the authors' code. `hard`: tiles. */
+/**
+ * `soft`: bumps that overlap, bilinear with the corners aligned, as in the authors' code. `hard`:
+ * tiles.
+ */
 export type PatchShape = 'soft' | 'hard';
 
 /** How a picture is cut into patches, and what stands where a patch is missing. */
@@ -27,7 +30,10 @@ export interface PatchScorerOptions extends PatchLayout, Pick<RunOptions, 'batch
   readonly maxCalls?: number;
 }
 
-/** Probabilities of one class for a picture of which only some patches are shown; each set is evaluated once ever. */
+/**
+ * Probabilities of one class for a picture of which only some patches are shown; each set is
+ * evaluated once ever.
+ */
 export interface PatchScorer {
   readonly layout: PatchLayout;
   /** Number of patches. */
@@ -38,20 +44,38 @@ export interface PatchScorer {
   probability(patches: readonly number[]): Promise<number>;
   /** Sets evaluated so far. */
   evaluated(): number;
-  /** How many of the sets, from the first on, can be scored so that `reserve` more still fit into `maxCalls`; known ones are free. */
+  /**
+   * How many of the sets, from the first on, can be scored so that `reserve` more still fit into
+   * `maxCalls`; known ones are free.
+   */
   room(sets: readonly PatchSet[], reserve?: number): number;
   /** Whether `room` ever had too little. */
   exhausted(): boolean;
 }
 
-/** The upsampling of a grid to the picture: rows [height, grid rows] and columns [width, grid columns]. */
-export function patchUpsampling({ grid, patches }: PatchLayout, height: number, width: number): { rows: Tensor; columns: Tensor } {
+/**
+ * The upsampling of a grid to the picture: rows [height, grid rows] and columns [width, grid
+ * columns].
+ */
+export function patchUpsampling(
+  { grid, patches }: PatchLayout,
+  height: number,
+  width: number,
+): { rows: Tensor; columns: Tensor } {
   const mode = patches === 'soft' ? 'align-corners' : 'nearest';
-  return { rows: upsamplingMatrix(mode, grid[0], height), columns: upsamplingMatrix(mode, grid[1], width) };
+  return {
+    rows: upsamplingMatrix(mode, grid[0], height),
+    columns: upsamplingMatrix(mode, grid[1], width),
+  };
 }
 
 /** Sets of patches as pictures: x ⊙ up(set) + baseline ⊙ (1 - up(set)). */
-export function patchGrids(sets: readonly PatchSet[], layout: PatchLayout, height: number, width: number): Grids {
+export function patchGrids(
+  sets: readonly PatchSet[],
+  layout: PatchLayout,
+  height: number,
+  width: number,
+): Grids {
   const [rows, columns] = layout.grid;
   const cells = new Float32Array(sets.length * rows * columns);
   sets.forEach((set, n) => {
@@ -67,17 +91,37 @@ export function patchGrids(sets: readonly PatchSet[], layout: PatchLayout, heigh
 
 function checkPatches(patches: readonly number[], count: number): void {
   const wrong = patches.find((patch) => !(Number.isInteger(patch) && patch >= 0 && patch < count));
-  if (wrong !== undefined) throw new FoveaError('usage', `patch ${wrong} does not exist: expected whole numbers from 0 to ${count - 1}`);
+  if (wrong !== undefined)
+    throw new FoveaError(
+      'usage',
+      `patch ${wrong} does not exist: expected whole numbers from 0 to ${count - 1}`,
+    );
 }
 
 /** Scores sets of patches of the preprocessed picture `input` [1, C, H, W]. */
-export function createPatchScorer(model: Model, input: Tensor, options: PatchScorerOptions): PatchScorer {
-  const { grid, patches, baseline, target, known, maxCalls = Number.POSITIVE_INFINITY, batchSize, signal } = options;
+export function createPatchScorer(
+  model: Model,
+  input: Tensor,
+  options: PatchScorerOptions,
+): PatchScorer {
+  const {
+    grid,
+    patches,
+    baseline,
+    target,
+    known,
+    maxCalls = Number.POSITIVE_INFINITY,
+    batchSize,
+    signal,
+  } = options;
   const layout: PatchLayout = { grid, patches, baseline };
   const count = grid[0] * grid[1];
   const [, , height, width] = input.shape;
   if (grid[0] > height || grid[1] > width) {
-    throw new FoveaError('usage', `a grid of ${grid[0]}×${grid[1]} patches does not fit an input of ${height}×${width} pixels: use fewer patches`);
+    throw new FoveaError(
+      'usage',
+      `a grid of ${grid[0]}×${grid[1]} patches does not fit an input of ${height}×${width} pixels: use fewer patches`,
+    );
   }
   const background = createBaseline(baseline, model, input);
   const memory = new Map(known);
@@ -89,7 +133,14 @@ export function createPatchScorer(model: Model, input: Tensor, options: PatchSco
     const unknown = [...new Set(sets)].filter((set) => !memory.has(set));
     if (unknown.length > 0) {
       const perturbation = patchGrids(unknown, layout, height, width);
-      const { data } = await model.perturb({ input, baseline: background, perturbation, targets: [target], batchSize, signal });
+      const { data } = await model.perturb({
+        input,
+        baseline: background,
+        perturbation,
+        targets: [target],
+        batchSize,
+        signal,
+      });
       unknown.forEach((set, i) => void memory.set(set, data[i]));
     }
     return sets.map((set) => memory.get(set) as number);

@@ -1,4 +1,7 @@
-/** A set of patches as bits: bit row · columns + column is the patch at that row and column of the grid. */
+/**
+ * A set of patches as bits: bit row · columns + column is the patch at that row and column of the
+ * grid.
+ */
 export type PatchSet = bigint;
 
 /** The set of the given patches. */
@@ -22,9 +25,11 @@ export function patchesOf(set: PatchSet): number[] {
 /** How many patches a set has. */
 export const sizeOfSet = (set: PatchSet): number => patchesOf(set).length;
 
-export const hasPatch = (set: PatchSet, patch: number): boolean => ((set >> BigInt(patch)) & 1n) === 1n;
+export const hasPatch = (set: PatchSet, patch: number): boolean =>
+  ((set >> BigInt(patch)) & 1n) === 1n;
 export const withPatch = (set: PatchSet, patch: number): PatchSet => set | (1n << BigInt(patch));
-export const withoutPatch = (set: PatchSet, patch: number): PatchSet => set & ~(1n << BigInt(patch));
+export const withoutPatch = (set: PatchSet, patch: number): PatchSet =>
+  set & ~(1n << BigInt(patch));
 
 /** Whether all patches of `part` are in `whole`. */
 export const isSubset = (part: PatchSet, whole: PatchSet): boolean => (part & whole) === part;

@@ -3,7 +3,12 @@ import { explain } from '../../explain.ts';
 import { createFunctionModel } from '../../model/function-model.ts';
 import { IMAGENET_PREPROCESSING, normalizeColour } from '../../model/preprocessing.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { haveReference, recordedCases, recordedInput, referenceModel } from '../fixtures/reference.ts';
+import {
+  haveReference,
+  recordedCases,
+  recordedInput,
+  referenceModel,
+} from '../fixtures/reference.ts';
 import { buildGraph } from './graph.ts';
 import { createPatchScorer, type PatchLayout, wholeProbability } from './patch-scorer.ts';
 import { allPatches, patchesOf, patchSetOf } from './patch-set.ts';
@@ -20,7 +25,12 @@ const SETS = [
   [10, 11, 14],
   [3, 12],
 ];
-const preprocessing = { ...IMAGENET_PREPROCESSING, mean: [0, 0, 0], std: [1, 1, 1], size: [SIDE, SIDE] as const };
+const preprocessing = {
+  ...IMAGENET_PREPROCESSING,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  size: [SIDE, SIDE] as const,
+};
 let calls = 0;
 
 /** p = 0.8 · max over the sets of the share of their patches that is shown, squared. */
@@ -34,8 +44,16 @@ const patchy = createFunctionModel({
     calls += count;
     const scores = new Float32Array(2 * count);
     for (let n = 0; n < count; n++) {
-      const shown = (patch: number) => batch.data[n * 3 * SIDE * SIDE + (Math.floor(patch / GRID) * GRID + 1) * SIDE + (patch % GRID) * GRID + 1];
-      const share = Math.max(...SETS.map((set) => set.reduce((sum, patch) => sum + shown(patch), 0) / set.length));
+      const shown = (patch: number) =>
+        batch.data[
+          n * 3 * SIDE * SIDE +
+            (Math.floor(patch / GRID) * GRID + 1) * SIDE +
+            (patch % GRID) * GRID +
+            1
+        ];
+      const share = Math.max(
+        ...SETS.map((set) => set.reduce((sum, patch) => sum + shown(patch), 0) / set.length),
+      );
       scores[2 * n] = 0.8 * share ** 2;
       scores[2 * n + 1] = 1 - scores[2 * n];
     }
@@ -44,7 +62,8 @@ const patchy = createFunctionModel({
 });
 const white = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * SIDE * SIDE).fill(1));
 const scorerOf = () => createPatchScorer(patchy, white, { ...layout, target: 0 });
-const found = (sets: readonly { set: bigint }[]) => sets.map(({ set }) => patchesOf(set).join()).sort();
+const found = (sets: readonly { set: bigint }[]) =>
+  sets.map(({ set }) => patchesOf(set).join()).sort();
 const all = Array.from({ length: GRID * GRID }, (_, i) => i);
 const search = { threshold: 0.72, maxRoots: 100, maxSize: 16 };
 
@@ -57,7 +76,8 @@ describe('the ranking of patches', () => {
     output: 'probabilities',
     classify: async ({ data, shape: [count] }: Tensor) => {
       const size = data.length / count;
-      const seen = (n: number) => data.subarray(n * size, (n + 1) * size).some((value) => value > 0);
+      const seen = (n: number) =>
+        data.subarray(n * size, (n + 1) * size).some((value) => value > 0);
       return tensor(
         [count, 2],
         Float32Array.from({ length: 2 * count }, (_, i) => (seen(i >> 1) ? 0.5 : 0.1)),
@@ -65,26 +85,56 @@ describe('the ranking of patches', () => {
     },
   });
 
-  it.each(['shown', 'occlusion'])('%s: leaves patches that are equally good in their own order', async (ranking) => {
-    const options = { ranking, grid: GRID, patches: 'hard' };
-    const { manifest } = await explain(flat, white, { method: 'sag', target: 0, options });
-    expect((manifest.extras.sag as Sag).ranking).toEqual(all);
-  });
+  it.each(['shown', 'occlusion'])(
+    '%s: leaves patches that are equally good in their own order',
+    async (ranking) => {
+      const options = { ranking, grid: GRID, patches: 'hard' };
+      const { manifest } = await explain(flat, white, { method: 'sag', target: 0, options });
+      expect((manifest.extras.sag as Sag).ranking).toEqual(all);
+    },
+  );
 });
 
 describe('the searches', () => {
   it('combinatorial: finds every minimal sufficient set, and no other', async () => {
-    expect(found(await combinatorialSearch({ ...search, scorer: scorerOf(), ranking: all, pool: 16, maxSize: 4 }))).toEqual(
-      found(SETS.map((set) => ({ set: patchSetOf(set) }))),
-    );
-    const few = await combinatorialSearch({ ...search, scorer: scorerOf(), ranking: [0, 5, 10, 3], pool: 4 });
+    expect(
+      found(
+        await combinatorialSearch({
+          ...search,
+          scorer: scorerOf(),
+          ranking: all,
+          pool: 16,
+          maxSize: 4,
+        }),
+      ),
+    ).toEqual(found(SETS.map((set) => ({ set: patchSetOf(set) }))));
+    const few = await combinatorialSearch({
+      ...search,
+      scorer: scorerOf(),
+      ranking: [0, 5, 10, 3],
+      pool: 4,
+    });
     expect(found(few)).toEqual(['0,5']);
   });
 
   it('beam: finds minimal sets, stops at the size where there are enough', async () => {
-    const sets = await beamSearch({ ...search, scorer: scorerOf(), ranking: all, beamWidth: 3, successors: 16, maxRoots: 2 });
+    const sets = await beamSearch({
+      ...search,
+      scorer: scorerOf(),
+      ranking: all,
+      beamWidth: 3,
+      successors: 16,
+      maxRoots: 2,
+    });
     expect(found(sets)).toEqual(['0,5', '3,12']);
-    const wide = await beamSearch({ ...search, scorer: scorerOf(), ranking: all, beamWidth: 50, successors: 16, maxSize: 3 });
+    const wide = await beamSearch({
+      ...search,
+      scorer: scorerOf(),
+      ranking: all,
+      beamWidth: 50,
+      successors: 16,
+      maxSize: 3,
+    });
     expect(found(wide)).toEqual(found(SETS.map((set) => ({ set: patchSetOf(set) }))));
   });
 
@@ -99,7 +149,15 @@ describe('the searches', () => {
         return scorer.score(sets);
       },
     };
-    await beamSearch({ ...search, threshold: 2, scorer: counting, ranking: all, beamWidth: 3, successors: 5, maxSize: 3 });
+    await beamSearch({
+      ...search,
+      threshold: 2,
+      scorer: counting,
+      ranking: all,
+      beamWidth: 3,
+      successors: 5,
+      maxSize: 3,
+    });
     expect(rounds[0]).toBe(5);
     expect(rounds.length).toBe(3);
     for (const size of rounds) expect(size).toBeLessThanOrEqual(15);
@@ -110,12 +168,18 @@ describe('the searches', () => {
     const [minimal] = await minimizeSets(scorer, [{ set: allPatches(16), probability: 0.8 }], 0.72);
     const patches = patchesOf(minimal.set);
     expect(minimal.probability).toBeGreaterThanOrEqual(0.72);
-    for (const patch of patches) expect(await scorer.probability(patches.filter((other) => other !== patch))).toBeLessThan(0.72);
+    for (const patch of patches)
+      expect(await scorer.probability(patches.filter((other) => other !== patch))).toBeLessThan(
+        0.72,
+      );
     expect(scorer.evaluated()).toBeLessThan(16 + 15 + 14 + 13); // several at once where that is as good
   });
 
   it('minimising with few calls left keeps what it can finish, the first set at any rate', async () => {
-    const sets = [all.filter((patch) => patch !== 3), all.filter((patch) => patch !== 0 && patch !== 10)].map((patches) => ({
+    const sets = [
+      all.filter((patch) => patch !== 3),
+      all.filter((patch) => patch !== 0 && patch !== 10),
+    ].map((patches) => ({
       set: patchSetOf(patches),
       probability: 0.8,
     }));
@@ -128,7 +192,10 @@ describe('the searches', () => {
     expect(scorer.exhausted()).toBe(true);
     for (const { set } of kept) {
       const patches = patchesOf(set);
-      for (const patch of patches) expect(await scorerOf().probability(patches.filter((other) => other !== patch))).toBeLessThan(0.72);
+      for (const patch of patches)
+        expect(
+          await scorerOf().probability(patches.filter((other) => other !== patch)),
+        ).toBeLessThan(0.72);
     }
   });
 });
@@ -137,12 +204,18 @@ describe('the scorer', () => {
   it('evaluates each set once ever, and answers what if', async () => {
     const scorer = scorerOf();
     calls = 0;
-    expect((await scorer.score([1n, 2n, 1n, 33n])).map((p) => Math.round(1000 * p))).toEqual([200, 0, 200, 800]);
+    expect((await scorer.score([1n, 2n, 1n, 33n])).map((p) => Math.round(1000 * p))).toEqual([
+      200, 0, 200, 800,
+    ]);
     expect(await scorer.probability([0, 5])).toBeCloseTo(0.8, 6);
     expect(calls).toBe(3);
     expect(scorer.evaluated()).toBe(3);
-    await expect(scorer.probability([16])).rejects.toThrow('patch 16 does not exist: expected whole numbers from 0 to 15');
-    expect(() => createPatchScorer(patchy, white, { ...layout, grid: [20, 20], target: 0 })).toThrow(/20×20 patches does not fit/);
+    await expect(scorer.probability([16])).rejects.toThrow(
+      'patch 16 does not exist: expected whole numbers from 0 to 15',
+    );
+    expect(() =>
+      createPatchScorer(patchy, white, { ...layout, grid: [20, 20], target: 0 }),
+    ).toThrow(/20×20 patches does not fit/);
   });
 
   it('starts from the baseline that it is given', async () => {
@@ -161,7 +234,17 @@ describe('buildGraph', () => {
 
   it('as a DAG has each set once, as a tree once a parent', async () => {
     const dag = await buildGraph(scorerOf(), roots, 0.8, { ...options, structure: 'dag' });
-    expect(dag.nodes.map(({ patches }) => patches.join())).toEqual(['0,1,5', '0,2,5', '1,5', '0,5', '0,1', '2,5', '0,2', '5', '0']);
+    expect(dag.nodes.map(({ patches }) => patches.join())).toEqual([
+      '0,1,5',
+      '0,2,5',
+      '1,5',
+      '0,5',
+      '0,1',
+      '2,5',
+      '0,2',
+      '5',
+      '0',
+    ]);
     const tree = await buildGraph(scorerOf(), roots, 0.8, { ...options, structure: 'tree' });
     expect(tree.nodes.filter(({ patches }) => patches.join() === '0,5')).toHaveLength(2);
     expect(tree.edges).toHaveLength(tree.nodes.length - 2);
@@ -174,10 +257,18 @@ describe('buildGraph', () => {
   });
 
   it('is cut off at the largest number of children and nodes, and says so', async () => {
-    const few = await buildGraph(scorerOf(), roots, 0.8, { ...options, structure: 'dag', maxChildren: 1 });
+    const few = await buildGraph(scorerOf(), roots, 0.8, {
+      ...options,
+      structure: 'dag',
+      maxChildren: 1,
+    });
     expect(few.edges.map(({ removed }) => removed)).toEqual([0, 0]);
     expect(few.truncated).toBe(false);
-    const cut = await buildGraph(scorerOf(), roots, 0.8, { ...options, structure: 'dag', maxNodes: 4 });
+    const cut = await buildGraph(scorerOf(), roots, 0.8, {
+      ...options,
+      structure: 'dag',
+      maxNodes: 4,
+    });
     expect([cut.nodes.length, cut.truncated]).toEqual([4, true]);
     const scorer = scorerOf();
     await buildGraph(scorer, roots, 0.8, { ...options, structure: 'tree', maxNodes: 4 });
@@ -187,13 +278,22 @@ describe('buildGraph', () => {
 
 describe('sag', () => {
   const run = (options: Record<string, unknown>, extra = {}) =>
-    explain(patchy, white, { method: 'sag', target: 0, options: { grid: GRID, patches: 'hard', maxOverlap: 0, ...options }, ...extra });
+    explain(patchy, white, {
+      method: 'sag',
+      target: 0,
+      options: { grid: GRID, patches: 'hard', maxOverlap: 0, ...options },
+      ...extra,
+    });
 
   it('shows diverse roots, their graph, their union as a map, and tells it all as JSON', async () => {
     calls = 0;
     const { map, manifest } = await run({ beamWidth: 10, maxRoots: 3 });
     const sag = parseSag(JSON.parse(JSON.stringify(manifest.extras.sag)));
-    expect(sag.roots.map((id) => sag.nodes[id].patches.join()).sort()).toEqual(['0,5', '10,11,14', '3,12']);
+    expect(sag.roots.map((id) => sag.nodes[id].patches.join()).sort()).toEqual([
+      '0,5',
+      '10,11,14',
+      '3,12',
+    ]);
     expect(sag.formula.split(' | ').sort()).toEqual(['P0&P5', 'P10&P11&P14', 'P3&P12']);
     expect(sag.diverse).toEqual({ maxOverlap: 0, size: 3, exact: true });
     expect(manifest.modelCalls.forward).toBe(manifest.extras.evaluations);
@@ -208,11 +308,15 @@ describe('sag', () => {
     expect(calls).toBe(0);
     expect(await scorer.probability([0, 1])).toBeCloseTo(0.2, 6);
     expect(calls).toBe(1);
-    expect(() => parseSag({ ...sag, version: 2 })).toThrow(/no structured attention graph: version/);
+    expect(() => parseSag({ ...sag, version: 2 })).toThrow(
+      /no structured attention graph: version/,
+    );
   });
 
   it('searches again without the patches of what it has, where more diverse roots are wanted', async () => {
-    const roots = async (restarts: number) => ((await run({ beamWidth: 1, maxRoots: 1, restarts })).manifest.extras.sag as Sag).roots.length;
+    const roots = async (restarts: number) =>
+      ((await run({ beamWidth: 1, maxRoots: 1, restarts })).manifest.extras.sag as Sag).roots
+        .length;
     expect(await roots(0)).toBe(1);
     expect(await roots(2)).toBe(3);
   });
@@ -226,28 +330,40 @@ describe('sag', () => {
 
   it('says so where the class needs no patch at all', async () => {
     const options = { grid: GRID, patches: 'hard' };
-    await expect(explain(patchy, white, { method: 'sag', target: 1, options })).rejects.toMatchObject({
+    await expect(
+      explain(patchy, white, { method: 'sag', target: 1, options }),
+    ).rejects.toMatchObject({
       code: 'unexplained', // not that the method cannot: other pictures go on
       message: expect.stringMatching(/^with every patch hidden "no" keeps 100.00% of its 20.00%/),
     });
   });
 
-  it.each([20, 60, 75])('evaluates no more than maxCalls = %d sets, and what it finds is minimal all the same', async (maxCalls) => {
-    const answer = run({ maxCalls, beamWidth: 2, maxRoots: 100, restarts: 4, roots: 5 });
-    if (maxCalls === 20)
-      return expect(answer).rejects.toThrow(/^no set of patches that keeps 90% of the 80.00% for "yes" was found within maxCalls = 20: allow more/);
-    const { manifest } = await answer;
-    const { explanations, exhausted } = manifest.extras.sag as Sag;
-    expect(manifest.modelCalls.forward).toBeLessThanOrEqual(maxCalls);
-    expect(exhausted).toBe(true);
-    expect(manifest.warnings).toEqual([`the search for "yes" ended after maxCalls = ${maxCalls} with what it had found`]);
-    expect(explanations.length).toBeGreaterThan(0);
-    for (const { patches, probability } of explanations) {
-      expect(probability).toBeGreaterThanOrEqual(0.72);
-      for (const patch of patches) expect(await scorerOf().probability(patches.filter((other) => other !== patch))).toBeLessThan(0.72);
-    }
-    for (const { patches } of explanations) expect(SETS.map(String)).toContain(String(patches));
-  });
+  it.each([20, 60, 75])(
+    'evaluates no more than maxCalls = %d sets, and what it finds is minimal all the same',
+    async (maxCalls) => {
+      const answer = run({ maxCalls, beamWidth: 2, maxRoots: 100, restarts: 4, roots: 5 });
+      if (maxCalls === 20)
+        return expect(answer).rejects.toThrow(
+          /^no set of patches that keeps 90% of the 80.00% for "yes" was found within maxCalls = 20: allow more/,
+        );
+      const { manifest } = await answer;
+      const { explanations, exhausted } = manifest.extras.sag as Sag;
+      expect(manifest.modelCalls.forward).toBeLessThanOrEqual(maxCalls);
+      expect(exhausted).toBe(true);
+      expect(manifest.warnings).toEqual([
+        `the search for "yes" ended after maxCalls = ${maxCalls} with what it had found`,
+      ]);
+      expect(explanations.length).toBeGreaterThan(0);
+      for (const { patches, probability } of explanations) {
+        expect(probability).toBeGreaterThanOrEqual(0.72);
+        for (const patch of patches)
+          expect(
+            await scorerOf().probability(patches.filter((other) => other !== patch)),
+          ).toBeLessThan(0.72);
+      }
+      for (const { patches } of explanations) expect(SETS.map(String)).toContain(String(patches));
+    },
+  );
 
   it('is not told off for calls that were enough', async () => {
     const { manifest } = await run({});
@@ -274,32 +390,58 @@ describe('patchMeans', () => {
   });
 });
 
-// The authors' code on mobilenet_v2, soft patches, black: its probabilities, and its tree from its own roots.
-describe.skipIf(!haveReference('sag'))('sag and the recorded runs of the released code (needs ../shared)', () => {
-  // biome-ignore lint/suspicious/noExplicitAny: as recorded
-  const cases = (recordedCases('sag') as any[]).filter((each) => each.input);
-  const released: PatchLayout = { grid: [7, 7], patches: 'soft', baseline: 'black' };
-  const inputOf = (each: { input: string }) => recordedInput({ model: 'mobilenet_v2', case: each.input.replace(/^.*mobilenet_v2_|_input.npy$/g, '') } as never);
+// The authors' code on mobilenet_v2, soft patches, black: its probabilities, and its tree from its
+// own roots.
+describe.skipIf(!haveReference('sag'))(
+  'sag and the recorded runs of the released code (needs ../shared)',
+  () => {
+    // biome-ignore lint/suspicious/noExplicitAny: as recorded
+    const cases = (recordedCases('sag') as any[]).filter((each) => each.input);
+    const released: PatchLayout = { grid: [7, 7], patches: 'soft', baseline: 'black' };
+    const inputOf = (each: { input: string }) =>
+      recordedInput({
+        model: 'mobilenet_v2',
+        case: each.input.replace(/^.*mobilenet_v2_|_input.npy$/g, ''),
+      } as never);
 
-  it.each(cases.map((each) => [each.case, each]))(
-    '%s: probabilities of its roots and its tree',
-    async (_, each) => {
-      const model = await referenceModel('mobilenet_v2');
-      const scorer = createPatchScorer(model, inputOf(each), { ...released, target: each.category });
-      const whole = await wholeProbability(scorer);
-      expect(whole).toBeCloseTo(each.prob, 3);
-      const roots = [...each.roots, ...each.tie_free.roots];
-      const scores = await scorer.score(roots.map(({ patches }) => patchSetOf(patches)));
-      roots.forEach(({ prob }, i) => expect(Math.abs(scores[i] - prob)).toBeLessThan(2e-3));
-      const selected = each.tie_free.selected.map(({ patches, prob }: { patches: number[]; prob: number }) => ({
-        set: patchSetOf(patches),
-        probability: prob,
-      }));
-      const { nodes, edges } = await buildGraph(scorer, selected, whole, { expandAbove: 0.4, maxChildren: 3, structure: 'tree', maxNodes: 1000 });
-      const ours = nodes.map(({ id, patches }) => [patches.join(), edges.filter(({ to }) => to === id).map(({ removed }) => removed)[0] ?? null].join(' -'));
-      const theirs = each.tie_free.tree.map(({ patches, removed }: { patches: number[]; removed: number | null }) => [patches.join(), removed].join(' -'));
-      expect(ours.sort()).toEqual(theirs.sort());
-    },
-    120_000,
-  );
-});
+    it.each(cases.map((each) => [each.case, each]))(
+      '%s: probabilities of its roots and its tree',
+      async (_, each) => {
+        const model = await referenceModel('mobilenet_v2');
+        const scorer = createPatchScorer(model, inputOf(each), {
+          ...released,
+          target: each.category,
+        });
+        const whole = await wholeProbability(scorer);
+        expect(whole).toBeCloseTo(each.prob, 3);
+        const roots = [...each.roots, ...each.tie_free.roots];
+        const scores = await scorer.score(roots.map(({ patches }) => patchSetOf(patches)));
+        roots.forEach(({ prob }, i) => expect(Math.abs(scores[i] - prob)).toBeLessThan(2e-3));
+        const selected = each.tie_free.selected.map(
+          ({ patches, prob }: { patches: number[]; prob: number }) => ({
+            set: patchSetOf(patches),
+            probability: prob,
+          }),
+        );
+        const { nodes, edges } = await buildGraph(scorer, selected, whole, {
+          expandAbove: 0.4,
+          maxChildren: 3,
+          structure: 'tree',
+          maxNodes: 1000,
+        });
+        const ours = nodes.map(({ id, patches }) =>
+          [
+            patches.join(),
+            edges.filter(({ to }) => to === id).map(({ removed }) => removed)[0] ?? null,
+          ].join(' -'),
+        );
+        const theirs = each.tie_free.tree.map(
+          ({ patches, removed }: { patches: number[]; removed: number | null }) =>
+            [patches.join(), removed].join(' -'),
+        );
+        expect(ours.sort()).toEqual(theirs.sort());
+      },
+      120_000,
+    );
+  },
+);

@@ -8,10 +8,30 @@ import { weightedMaskSum } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { diverseSubset } from './diverse-subset.ts';
 import { buildGraph } from './graph.ts';
-import { createPatchScorer, type PatchLayout, type PatchScorer, patchGrids, patchUpsampling } from './patch-scorer.ts';
-import { allPatches, hasPatch, type PatchSet, patchesOf, patchSetOf, withoutPatch, withPatch } from './patch-set.ts';
+import {
+  createPatchScorer,
+  type PatchLayout,
+  type PatchScorer,
+  patchGrids,
+  patchUpsampling,
+} from './patch-scorer.ts';
+import {
+  allPatches,
+  hasPatch,
+  type PatchSet,
+  patchesOf,
+  patchSetOf,
+  withoutPatch,
+  withPatch,
+} from './patch-set.ts';
 import { formulaOf, type Sag } from './schema.ts';
-import { beamSearch, combinatorialSearch, inOrder, type SearchOptions, type SufficientSet } from './search.ts';
+import {
+  beamSearch,
+  combinatorialSearch,
+  inOrder,
+  type SearchOptions,
+  type SufficientSet,
+} from './search.ts';
 
 const side = z.int().min(2).max(32);
 
@@ -20,7 +40,10 @@ const options = z.object({
     .union([side, z.tuple([side, side])])
     .default(7)
     .describe('patches in each direction, or [rows, columns]'),
-  patches: z.enum(['soft', 'hard']).default('soft').describe('shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles'),
+  patches: z
+    .enum(['soft', 'hard'])
+    .default('soft')
+    .describe('shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles'),
   baseline: baselineOption
     .unwrap()
     .default('black')
@@ -28,36 +51,89 @@ const options = z.object({
   ranking: z
     .string()
     .default('shown')
-    .describe('what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos'),
-  threshold: z.number().gt(0).max(1).default(0.9).describe('a set of patches is sufficient from this share of the probability of the whole picture on'),
-  search: z.enum(['beam', 'combinatorial']).default('beam').describe('how explanations are searched for'),
-  beamWidth: z.int().min(1).max(1000).default(3).describe('beam search: insufficient sets that go on at each size'),
+    .describe(
+      'what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos',
+    ),
+  threshold: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.9)
+    .describe(
+      'a set of patches is sufficient from this share of the probability of the whole picture on',
+    ),
+  search: z
+    .enum(['beam', 'combinatorial'])
+    .default('beam')
+    .describe('how explanations are searched for'),
+  beamWidth: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(3)
+    .describe('beam search: insufficient sets that go on at each size'),
   successors: z
     .int()
     .min(1)
     .max(1024)
     .default(15)
-    .describe('best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at'),
-  maxRoots: z.int().min(1).max(1000).default(10).describe('the search ends after the size at which so many explanations are known'),
+    .describe(
+      'best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at',
+    ),
+  maxRoots: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(10)
+    .describe('the search ends after the size at which so many explanations are known'),
   maxSize: z.int().min(1).max(1024).default(49).describe('largest sets that the search tries'),
-  maxOverlap: z.int().min(0).max(1024).default(1).describe('patches that two of the explanations shown may share'),
+  maxOverlap: z
+    .int()
+    .min(0)
+    .max(1024)
+    .default(1)
+    .describe('patches that two of the explanations shown may share'),
   restarts: z
     .int()
     .min(0)
     .max(64)
     .default(2)
-    .describe('beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse'),
+    .describe(
+      'beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse',
+    ),
   maxCalls: z
     .int()
     .min(1)
     .max(10_000_000)
     .default(2000)
-    .describe('most sets of patches that are evaluated for a class; the search then ends with what it has, and says so'),
+    .describe(
+      'most sets of patches that are evaluated for a class; the search then ends with what it has, and says so',
+    ),
   roots: z.int().min(1).max(64).default(3).describe('explanations that are shown'),
-  expandAbove: z.number().min(0).max(1).default(0.4).describe('nodes above this confidence get children'),
-  maxChildren: z.int().min(0).max(1024).default(0).describe('most children of a node; 0: one for each of its patches'),
-  structure: z.enum(['dag', 'tree']).default('dag').describe('whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code'),
-  maxNodes: z.int().min(1).max(100_000).default(200).describe('the graph is cut off at so many nodes'),
+  expandAbove: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.4)
+    .describe('nodes above this confidence get children'),
+  maxChildren: z
+    .int()
+    .min(0)
+    .max(1024)
+    .default(0)
+    .describe('most children of a node; 0: one for each of its patches'),
+  structure: z
+    .enum(['dag', 'tree'])
+    .default('dag')
+    .describe(
+      'whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code',
+    ),
+  maxNodes: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(200)
+    .describe('the graph is cut off at so many nodes'),
 });
 
 type Options = z.output<typeof options>;
@@ -65,7 +141,8 @@ type Options = z.output<typeof options>;
 /** Explanations are seldom larger; for the progress bar only. */
 const EXPECTED_SIZE = 8;
 
-const pair = (grid: Options['grid']): [number, number] => (typeof grid === 'number' ? [grid, grid] : grid);
+const pair = (grid: Options['grid']): [number, number] =>
+  typeof grid === 'number' ? [grid, grid] : grid;
 
 /**
  * Mean of a map over each patch, weighted by the patch's mask:
@@ -98,11 +175,16 @@ function neighbourhoods([rows, columns]: PatchLayout['grid']): PatchSet[] {
   const near = (i: number, size: number) => [i - 1, i, i + 1].filter((at) => at >= 0 && at < size);
   const everyOther = (size: number) => Array.from({ length: Math.ceil(size / 2) }, (_, i) => 2 * i);
   return everyOther(rows).flatMap((row) =>
-    everyOther(columns).map((column) => patchSetOf(near(row, rows).flatMap((y) => near(column, columns).map((x) => y * columns + x)))),
+    everyOther(columns).map((column) =>
+      patchSetOf(near(row, rows).flatMap((y) => near(column, columns).map((x) => y * columns + x))),
+    ),
   );
 }
 
-/** The patches by falling value, a patch's value being the mean probability of the neighbourhoods that hold it; equal ones in their own order. */
+/**
+ * The patches by falling value, a patch's value being the mean probability of the neighbourhoods
+ * that hold it; equal ones in their own order.
+ */
 async function rankShown(scorer: PatchScorer): Promise<number[]> {
   const shown = neighbourhoods(scorer.layout.grid);
   const scores = await scorer.score(shown);
@@ -113,18 +195,27 @@ async function rankShown(scorer: PatchScorer): Promise<number[]> {
   return [...argsortDescending(values)];
 }
 
-async function rankPatches({ options, attribute }: MethodContext<Options>, target: Target, scorer: PatchScorer): Promise<number[]> {
+async function rankPatches(
+  { options, attribute }: MethodContext<Options>,
+  target: Target,
+  scorer: PatchScorer,
+): Promise<number[]> {
   if (options.ranking === 'shown') return rankShown(scorer);
   const { map } = await attribute(options.ranking, target);
   return [...argsortDescending(patchMeans(map, scorer.layout))];
 }
 
 /**
- * The patches that a further explanation may use, so that it shares at most `maxOverlap` patches with each one chosen: of
- * those, the ones without which the rest of the picture is worth least. Undefined if what is left is not sufficient, or no
- * calls are left to find out.
+ * The patches that a further explanation may use, so that it shares at most `maxOverlap` patches
+ * with each one chosen: of those, the ones without which the rest of the picture is worth least.
+ * Undefined if what is left is not sufficient, or no calls are left to find out.
  */
-async function freePatches(scorer: PatchScorer, chosen: readonly SufficientSet[], maxOverlap: number, threshold: number): Promise<PatchSet | undefined> {
+async function freePatches(
+  scorer: PatchScorer,
+  chosen: readonly SufficientSet[],
+  maxOverlap: number,
+  threshold: number,
+): Promise<PatchSet | undefined> {
   const all = allPatches(scorer.count);
   let free = all;
   for (const { set } of chosen) {
@@ -132,17 +223,27 @@ async function freePatches(scorer: PatchScorer, chosen: readonly SufficientSet[]
     const without = patches.map((patch) => withPatch(all & ~set, patch));
     if (scorer.room(without, 1) < without.length) return undefined;
     const rest = await scorer.score(without);
-    for (const i of argsortDescending(rest).subarray(maxOverlap)) free = withoutPatch(free, patches[i]);
+    for (const i of argsortDescending(rest).subarray(maxOverlap))
+      free = withoutPatch(free, patches[i]);
   }
-  return scorer.room([free]) === 1 && (await scorer.score([free]))[0] >= threshold ? free : undefined;
+  return scorer.room([free]) === 1 && (await scorer.score([free]))[0] >= threshold
+    ? free
+    : undefined;
 }
 
 /** All explanations that the search finds, and those of them that are diverse. */
-async function search(scorer: PatchScorer, ranking: readonly number[], options: Options, threshold: number, onRound: SearchOptions['onRound']) {
+async function search(
+  scorer: PatchScorer,
+  ranking: readonly number[],
+  options: Options,
+  threshold: number,
+  onRound: SearchOptions['onRound'],
+) {
   const { beamWidth, successors, maxRoots, maxSize, maxOverlap } = options;
   const shared = { scorer, threshold, maxSize, onRound };
   const found = new Map<PatchSet, SufficientSet>();
-  const add = (sets: readonly SufficientSet[]) => sets.forEach((each) => void found.set(each.set, each));
+  const add = (sets: readonly SufficientSet[]) =>
+    sets.forEach((each) => void found.set(each.set, each));
   const diverse = () => diverseSubset([...found.values()], maxOverlap);
   if (options.search === 'combinatorial') {
     add(await combinatorialSearch({ ...shared, ranking, maxRoots, pool: successors }));
@@ -150,21 +251,44 @@ async function search(scorer: PatchScorer, ranking: readonly number[], options: 
   }
   add(await beamSearch({ ...shared, ranking, maxRoots, beamWidth, successors }));
   let chosen = diverse();
-  for (let restart = 0; restart < options.restarts && chosen.sets.length > 0 && chosen.sets.length < options.roots; restart++) {
+  for (
+    let restart = 0;
+    restart < options.restarts && chosen.sets.length > 0 && chosen.sets.length < options.roots;
+    restart++
+  ) {
     const free = await freePatches(scorer, chosen.sets, maxOverlap, threshold);
     if (free === undefined) break;
     const rest = ranking.filter((patch) => hasPatch(free, patch));
-    add(await beamSearch({ ...shared, ranking: rest, maxRoots: 1, beamWidth: 1, successors: Math.ceil(successors / 2) }));
+    add(
+      await beamSearch({
+        ...shared,
+        ranking: rest,
+        maxRoots: 1,
+        beamWidth: 1,
+        successors: Math.ceil(successors / 2),
+      }),
+    );
     chosen = diverse();
   }
   return { found: inOrder([...found.values()]), diverse: chosen };
 }
 
 /** map[p] = max over the roots r of confidence_r · up(r)[p] */
-function unionMap(roots: readonly SufficientSet[], whole: number, layout: PatchLayout, height: number, width: number): Tensor {
+function unionMap(
+  roots: readonly SufficientSet[],
+  whole: number,
+  layout: PatchLayout,
+  height: number,
+  width: number,
+): Tensor {
   const map = new Float32Array(height * width);
   for (const { set, probability } of roots) {
-    const mask = weightedMaskSum(patchGrids([set], layout, height, width), [probability / whole], height, width);
+    const mask = weightedMaskSum(
+      patchGrids([set], layout, height, width),
+      [probability / whole],
+      height,
+      width,
+    );
     mask.forEach((value, i) => {
       if (value > map[i]) map[i] = value;
     });
@@ -172,10 +296,23 @@ function unionMap(roots: readonly SufficientSet[], whole: number, layout: PatchL
   return tensor([height, width], map);
 }
 
-async function explainTarget(context: MethodContext<Options>, target: Target, position: number): Promise<Attribution> {
+async function explainTarget(
+  context: MethodContext<Options>,
+  target: Target,
+  position: number,
+): Promise<Attribution> {
   const { model, input, options, batchSize, targets } = context;
-  const layout: PatchLayout = { grid: pair(options.grid), patches: options.patches, baseline: options.baseline };
-  const scorer = createPatchScorer(model, input, { ...layout, target: target.index, maxCalls: options.maxCalls, batchSize });
+  const layout: PatchLayout = {
+    grid: pair(options.grid),
+    patches: options.patches,
+    baseline: options.baseline,
+  };
+  const scorer = createPatchScorer(model, input, {
+    ...layout,
+    target: target.index,
+    maxCalls: options.maxCalls,
+    batchSize,
+  });
   const [whole, hidden] = await scorer.score([allPatches(scorer.count), 0n]);
   if (hidden >= options.threshold * whole) {
     throw new FoveaError(
@@ -184,8 +321,15 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     );
   }
   const ranking = await rankPatches(context, target, scorer);
-  const onRound = (size: number) => context.progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
-  const { found, diverse } = await search(scorer, ranking, options, options.threshold * whole, onRound);
+  const onRound = (size: number) =>
+    context.progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
+  const { found, diverse } = await search(
+    scorer,
+    ranking,
+    options,
+    options.threshold * whole,
+    onRound,
+  );
   if (found.length === 0 && scorer.exhausted()) {
     throw new FoveaError(
       'unexplained',
@@ -204,7 +348,11 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     probability: whole,
     threshold: options.threshold,
     ranking,
-    explanations: found.map(({ set, probability }) => ({ patches: patchesOf(set), probability, confidence: probability / whole })),
+    explanations: found.map(({ set, probability }) => ({
+      patches: patchesOf(set),
+      probability,
+      confidence: probability / whole,
+    })),
     diverse: { maxOverlap: options.maxOverlap, size: diverse.sets.length, exact: diverse.exact },
     roots: roots.map((_, id) => id),
     nodes: [...graph.nodes],
@@ -214,24 +362,52 @@ async function explainTarget(context: MethodContext<Options>, target: Target, po
     formula: formulaOf(roots.map(({ set }) => patchesOf(set))),
   };
   const [, , height, width] = input.shape;
-  const warnings = scorer.exhausted() ? [`the search for "${target.label}" ended after maxCalls = ${options.maxCalls} with what it had found`] : [];
-  return { map: unionMap(roots, whole, layout, height, width), warnings, extras: { sag, evaluations: scorer.evaluated() } };
+  const warnings = scorer.exhausted()
+    ? [
+        `the search for "${target.label}" ended after maxCalls = ${options.maxCalls} with what it had found`,
+      ]
+    : [];
+  return {
+    map: unionMap(roots, whole, layout, height, width),
+    warnings,
+    extras: { sag, evaluations: scorer.evaluated() },
+  };
 }
 
 /**
- * What if other patches were shown? A scorer for the picture of a graph that knows every set whose probability the graph
- * tells; any other set is one model call.
+ * What if other patches were shown? A scorer for the picture of a graph that knows every set whose
+ * probability the graph tells; any other set is one model call.
  */
-export function sagScorer(model: Model, input: Tensor, sag: Sag, options: Pick<RunOptions, 'batchSize' | 'signal'> = {}): PatchScorer {
-  const known = new Map<PatchSet, number>([[allPatches(sag.grid[0] * sag.grid[1]), sag.probability]]);
-  for (const { patches, probability } of [...sag.explanations, ...sag.nodes]) known.set(patchSetOf(patches), probability);
-  return createPatchScorer(model, input, { ...layoutOf(sag), target: sag.target.index, known, ...options });
+export function sagScorer(
+  model: Model,
+  input: Tensor,
+  sag: Sag,
+  options: Pick<RunOptions, 'batchSize' | 'signal'> = {},
+): PatchScorer {
+  const known = new Map<PatchSet, number>([
+    [allPatches(sag.grid[0] * sag.grid[1]), sag.probability],
+  ]);
+  for (const { patches, probability } of [...sag.explanations, ...sag.nodes])
+    known.set(patchSetOf(patches), probability);
+  return createPatchScorer(model, input, {
+    ...layoutOf(sag),
+    target: sag.target.index,
+    known,
+    ...options,
+  });
 }
 
 /** How a graph cuts its picture into patches. */
-export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({ grid, patches, baseline: baselineOption.parse(baseline) });
+export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
+  grid,
+  patches,
+  baseline: baselineOption.parse(baseline),
+});
 
-/** Structured attention graphs: which sets of patches suffice, each on its own, and what is lost with each patch. */
+/**
+ * Structured attention graphs: which sets of patches suffice, each on its own, and what is lost
+ * with each patch.
+ */
 export const sag = defineMethod({
   name: 'sag',
   title: 'Structured attention graph',
@@ -245,7 +421,8 @@ export const sag = defineMethod({
 
   async explain(context) {
     const attributions: Attribution[] = [];
-    for (const [position, target] of context.targets.entries()) attributions.push(await explainTarget(context, target, position));
+    for (const [position, target] of context.targets.entries())
+      attributions.push(await explainTarget(context, target, position));
     return attributions;
   },
 });

@@ -1,31 +1,59 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
 
-const patches = z.array(z.int().min(0)).describe('numbers of the patches shown: row · columns + column, from 0, rising');
-const probability = z.number().describe('probability of the class when only these patches are shown');
-const confidence = z.number().describe('that probability over the probability of the whole picture');
+const patches = z
+  .array(z.int().min(0))
+  .describe('numbers of the patches shown: row · columns + column, from 0, rising');
+const probability = z
+  .number()
+  .describe('probability of the class when only these patches are shown');
+const confidence = z
+  .number()
+  .describe('that probability over the probability of the whole picture');
 
-/** A structured attention graph as JSON. Fields are only ever added; a change of their meaning raises `version`. */
+/**
+ * A structured attention graph as JSON. Fields are only ever added; a change of their meaning
+ * raises `version`.
+ */
 export const sagSchema = z.object({
   version: z.literal(1),
   grid: z.tuple([z.int(), z.int()]).describe('rows and columns of patches'),
-  patches: z.enum(['soft', 'hard']).describe('shape of a patch: overlapping bilinear bumps with aligned corners, or tiles'),
+  patches: z
+    .enum(['soft', 'hard'])
+    .describe('shape of a patch: overlapping bilinear bumps with aligned corners, or tiles'),
   baseline: z.string().describe('what stands where a patch is missing'),
   target: z.object({ index: z.int(), label: z.string() }),
   probability: z.number().describe('probability of the class for the whole picture'),
   threshold: z.number().describe('confidence from which a set of patches is sufficient'),
-  ranking: z.array(z.int()).describe('all patches, the most promising first, as the search took them'),
+  ranking: z
+    .array(z.int())
+    .describe('all patches, the most promising first, as the search took them'),
   explanations: z
     .array(z.object({ patches, probability, confidence }))
-    .describe('all minimal sufficient explanations found: small ones first, likelier ones among those'),
+    .describe(
+      'all minimal sufficient explanations found: small ones first, likelier ones among those',
+    ),
   diverse: z
     .object({ maxOverlap: z.int(), size: z.int(), exact: z.boolean() })
-    .describe('how many explanations can be chosen with at most maxOverlap patches in common, and whether that is proved'),
-  roots: z.array(z.int()).describe('ids of the nodes that are roots: the diverse explanations shown'),
+    .describe(
+      'how many explanations can be chosen with at most maxOverlap patches in common, and whether that is proved',
+    ),
+  roots: z
+    .array(z.int())
+    .describe('ids of the nodes that are roots: the diverse explanations shown'),
   nodes: z.array(z.object({ id: z.int(), patches, probability, confidence, root: z.boolean() })),
-  edges: z.array(z.object({ from: z.int(), to: z.int(), removed: z.int() })).describe('parent, child, and the patch that the child lacks'),
-  truncated: z.boolean().describe('whether the graph was cut off at its largest number of nodes, or for want of model calls'),
-  exhausted: z.boolean().default(false).describe('whether the search or the graph ended because maxCalls were spent'),
+  edges: z
+    .array(z.object({ from: z.int(), to: z.int(), removed: z.int() }))
+    .describe('parent, child, and the patch that the child lacks'),
+  truncated: z
+    .boolean()
+    .describe(
+      'whether the graph was cut off at its largest number of nodes, or for want of model calls',
+    ),
+  exhausted: z
+    .boolean()
+    .default(false)
+    .describe('whether the search or the graph ended because maxCalls were spent'),
   formula: z.string().describe('the roots as a disjunction of conjunctions'),
 });
 
@@ -42,7 +70,10 @@ export function parseSag(json: unknown): Sag {
   const result = sagSchema.safeParse(json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new FoveaError('usage', `no structured attention graph: ${issue.path.join('.') || 'the whole'}: ${issue.message}`);
+  throw new FoveaError(
+    'usage',
+    `no structured attention graph: ${issue.path.join('.') || 'the whole'}: ${issue.message}`,
+  );
 }
 
 /** `P11&P30 | P10&P30`: the sets of patches any one of which suffices. */

@@ -1,7 +1,18 @@
 import type { PatchScorer } from './patch-scorer.ts';
-import { hasPatch, isSubset, type PatchSet, patchesOf, sizeOfSet, withoutPatch, withPatch } from './patch-set.ts';
+import {
+  hasPatch,
+  isSubset,
+  type PatchSet,
+  patchesOf,
+  sizeOfSet,
+  withoutPatch,
+  withPatch,
+} from './patch-set.ts';
 
-/** A minimal sufficient explanation: without any one of its patches the class falls below the threshold. */
+/**
+ * A minimal sufficient explanation: without any one of its patches the class falls below the
+ * threshold.
+ */
 export interface SufficientSet {
   readonly set: PatchSet;
   readonly probability: number;
@@ -22,7 +33,10 @@ export interface SearchOptions {
   readonly onRound?: (size: number, found: number) => void;
 }
 
-/** Beam search keeps `beamWidth` insufficient sets a size; each is extended by its `successors` best-ranked free patches. */
+/**
+ * Beam search keeps `beamWidth` insufficient sets a size; each is extended by its `successors`
+ * best-ranked free patches.
+ */
 export interface BeamOptions extends SearchOptions {
   readonly beamWidth: number;
   readonly successors: number;
@@ -33,9 +47,15 @@ const byProbability = (a: SufficientSet, b: SufficientSet): number => b.probabil
 /** Model calls that making a set of `size` patches minimal takes at most. */
 const minimizingCalls = (size: number): number => size * (size + 1);
 
-/** A set's patches whose loss alone leaves it sufficient, the cheapest first, and what is left without one of them. */
+/**
+ * A set's patches whose loss alone leaves it sufficient, the cheapest first, and what is left
+ * without one of them.
+ */
 function spareParts(set: PatchSet, scores: readonly number[], threshold: number): SufficientSet[] {
-  const parts = patchesOf(set).map((patch, i) => ({ set: withoutPatch(set, patch), probability: scores[i] }));
+  const parts = patchesOf(set).map((patch, i) => ({
+    set: withoutPatch(set, patch),
+    probability: scores[i],
+  }));
   return parts.filter(({ probability }) => probability >= threshold).sort(byProbability);
 }
 
@@ -51,12 +71,19 @@ function cuts(parts: readonly SufficientSet[]): PatchSet[] {
 }
 
 /**
- * Scores of several lists of sets, one batch. There is always room for the first list; of the others only for those that
- * leave enough calls to go on with it. What does not fit is missing at the end.
+ * Scores of several lists of sets, one batch. There is always room for the first list; of the
+ * others only for those that leave enough calls to go on with it. What does not fit is missing at
+ * the end.
  */
-async function scoreLists(scorer: PatchScorer, lists: readonly (readonly PatchSet[])[], reserve: number): Promise<number[][]> {
+async function scoreLists(
+  scorer: PatchScorer,
+  lists: readonly (readonly PatchSet[])[],
+  reserve: number,
+): Promise<number[][]> {
   const sets = lists.flat();
-  const scores = await scorer.score(sets.slice(0, Math.max(lists[0]?.length ?? 0, scorer.room(sets, reserve))));
+  const scores = await scorer.score(
+    sets.slice(0, Math.max(lists[0]?.length ?? 0, scorer.room(sets, reserve))),
+  );
   let end = 0;
   return lists.map(({ length }) => {
     end += length;
@@ -65,17 +92,25 @@ async function scoreLists(scorer: PatchScorer, lists: readonly (readonly PatchSe
 }
 
 /**
- * Takes patches out of sufficient sets until none can go. Of a set's patches that it can spare one by one, as many go at once
- * as the rest is sufficient without, the cheapest first. All sets go on side by side; those that there are no calls left for
- * are dropped, the last ones first.
+ * Takes patches out of sufficient sets until none can go. Of a set's patches that it can spare one
+ * by one, as many go at once as the rest is sufficient without, the cheapest first. All sets go on
+ * side by side; those that there are no calls left for are dropped, the last ones first.
  */
-export async function minimizeSets(scorer: PatchScorer, sets: readonly SufficientSet[], threshold: number): Promise<SufficientSet[]> {
+export async function minimizeSets(
+  scorer: PatchScorer,
+  sets: readonly SufficientSet[],
+  threshold: number,
+): Promise<SufficientSet[]> {
   const minimal = new Map<PatchSet, SufficientSet>();
   for (let open = sets; open.length > 0; ) {
     const reserve = minimizingCalls(sizeOfSet(open[0].set) - 1);
     const parts = open.map(({ set }) => patchesOf(set).map((patch) => withoutPatch(set, patch)));
     const scores = await scoreLists(scorer, parts, reserve);
-    const scored = open.flatMap((whole, i) => (scores[i].length === parts[i].length ? [{ whole, spare: spareParts(whole.set, scores[i], threshold) }] : []));
+    const scored = open.flatMap((whole, i) =>
+      scores[i].length === parts[i].length
+        ? [{ whole, spare: spareParts(whole.set, scores[i], threshold) }]
+        : [],
+    );
     for (const { whole, spare } of scored) if (spare.length === 0) minimal.set(whole.set, whole);
     const spares = scored.map(({ spare }) => spare).filter(({ length }) => length > 0);
     const rests = spares.map(cuts);
@@ -84,15 +119,18 @@ export async function minimizeSets(scorer: PatchScorer, sets: readonly Sufficien
       const last = left[i].findLastIndex((probability) => probability >= threshold);
       return last < 0 ? spare[0] : { set: rests[i][last], probability: left[i][last] };
     });
-    open = [...new Map(smaller.map((each) => [each.set, each])).values()].filter(({ set }) => !minimal.has(set));
+    open = [...new Map(smaller.map((each) => [each.set, each])).values()].filter(
+      ({ set }) => !minimal.has(set),
+    );
   }
   return [...minimal.values()];
 }
 
 /**
- * Beam search (Shitole et al. 2021, section 4): sets grow by one patch a round. The sufficient ones are made minimal and
- * kept; of the others the `beamWidth` likeliest go on. No set is looked at twice, and a round is one batch. A round for
- * which there are no calls left, one of its sets made minimal, is not begun.
+ * Beam search (Shitole et al. 2021, section 4): sets grow by one patch a round. The sufficient ones
+ * are made minimal and kept; of the others the `beamWidth` likeliest go on. No set is looked at
+ * twice, and a round is one batch. A round for which there are no calls left, one of its sets made
+ * minimal, is not begun.
  */
 export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]> {
   const { scorer, ranking, threshold, maxRoots, maxSize, beamWidth, successors, onRound } = options;
@@ -129,14 +167,21 @@ export function* combinations<Item>(items: readonly Item[], size: number): Gener
 const CHUNK = 1024;
 
 /**
- * All sets of 1, 2, … of the `pool` best-ranked patches that hold no smaller sufficient set: what is found is minimal in
- * the strict sense, no part of it being sufficient. Ends after the size at which `maxRoots` are known.
+ * All sets of 1, 2, … of the `pool` best-ranked patches that hold no smaller sufficient set: what
+ * is found is minimal in the strict sense, no part of it being sufficient. Ends after the size at
+ * which `maxRoots` are known.
  */
-export async function combinatorialSearch(options: SearchOptions & { readonly pool: number }): Promise<SufficientSet[]> {
+export async function combinatorialSearch(
+  options: SearchOptions & { readonly pool: number },
+): Promise<SufficientSet[]> {
   const { scorer, ranking, threshold, maxRoots, maxSize, pool, onRound } = options;
   const best = ranking.slice(0, pool);
   const found: SufficientSet[] = [];
-  for (let size = 1; size <= Math.min(maxSize, best.length) && found.length < maxRoots && !scorer.exhausted(); size++) {
+  for (
+    let size = 1;
+    size <= Math.min(maxSize, best.length) && found.length < maxRoots && !scorer.exhausted();
+    size++
+  ) {
     const smaller = found.slice();
     let chunk: PatchSet[] = [];
     const settle = async () => {
@@ -161,5 +206,8 @@ export async function combinatorialSearch(options: SearchOptions & { readonly po
 
 /** Smaller sets first, likelier ones among those; equal ones in a fixed order. */
 export function inOrder(sets: readonly SufficientSet[]): SufficientSet[] {
-  return [...sets].sort((a, b) => sizeOfSet(a.set) - sizeOfSet(b.set) || byProbability(a, b) || (a.set < b.set ? -1 : 1));
+  return [...sets].sort(
+    (a, b) =>
+      sizeOfSet(a.set) - sizeOfSet(b.set) || byProbability(a, b) || (a.set < b.set ? -1 : 1),
+  );
 }

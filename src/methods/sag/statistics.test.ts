@@ -45,5 +45,10 @@ it('sagStatistics counts patches, explanations and overlap over pictures', () =>
     diverseAtLeast: [0.75, 0.25],
     overlap: (0 + 5 / 3) / 2,
   });
-  expect(sagStatistics([])).toMatchObject({ pictures: 0, explainedWith: [], smallest: null, overlap: null });
+  expect(sagStatistics([])).toMatchObject({
+    pictures: 0,
+    explainedWith: [],
+    smallest: null,
+    overlap: null,
+  });
 });

@@ -9,7 +9,9 @@ export interface SagStatistics {
   readonly explainedWith: readonly number[];
   /** Share of pictures for which the search found none. */
   readonly unexplained: number;
-  /** Patches of the smallest explanation, mean over the pictures that have one; null if none has. */
+  /**
+   * Patches of the smallest explanation, mean over the pictures that have one; null if none has.
+   */
   readonly smallest: number | null;
   /** Minimal sufficient explanations a picture, mean. */
   readonly explanations: number;
@@ -17,23 +19,36 @@ export interface SagStatistics {
   readonly diverse: number;
   /** For n = 1, 2, …: the share of pictures with at least n diverse explanations. */
   readonly diverseAtLeast: readonly number[];
-  /** Patches that two explanations of one picture share, mean over all pairs, then over pictures with a pair; null if none has. */
+  /**
+   * Patches that two explanations of one picture share, mean over all pairs, then over pictures
+   * with a pair; null if none has.
+   */
   readonly overlap: number | null;
 }
 
-const mean = (values: readonly number[]): number | null => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length);
+const mean = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function meanOverlap({ explanations }: Sag): number | null {
   const sets = explanations.map(({ patches }) => patchSetOf(patches));
   return mean(sets.flatMap((a, i) => sets.slice(i + 1).map((b) => overlapOf(a, b))));
 }
 
-const shares = (counts: readonly number[], most: number, holds: (count: number, n: number) => boolean): number[] =>
-  Array.from({ length: most }, (_, i) => counts.filter((count) => holds(count, i + 1)).length / counts.length);
+const shares = (
+  counts: readonly number[],
+  most: number,
+  holds: (count: number, n: number) => boolean,
+): number[] =>
+  Array.from(
+    { length: most },
+    (_, i) => counts.filter((count) => holds(count, i + 1)).length / counts.length,
+  );
 
 /** Counts over the graphs of many pictures. */
 export function sagStatistics(graphs: readonly Sag[]): SagStatistics {
-  const smallest = graphs.map(({ explanations }) => Math.min(...explanations.map(({ patches }) => patches.length)));
+  const smallest = graphs.map(({ explanations }) =>
+    Math.min(...explanations.map(({ patches }) => patches.length)),
+  );
   const found = smallest.filter(Number.isFinite);
   const diverse = graphs.map((graph) => graph.diverse.size);
   return {

@@ -12,10 +12,17 @@ import type { Sag } from './schema.ts';
 const DIMMED = 0.3;
 
 /**
- * What the nodes of a graph show, each `side` × `side` pixels: the model's input with the patches of the node at full
- * brightness, the rest dimmed and without colour (the model sees the baseline there).
+ * What the nodes of a graph show, each `side` × `side` pixels: the model's input with the patches
+ * of the node at full brightness, the rest dimmed and without colour (the model sees the baseline
+ * there).
  */
-export function sagThumbnails(sag: Sag, input: Tensor, preprocessing: Preprocessing, ids: readonly number[], side = 192): Map<number, Image> {
+export function sagThumbnails(
+  sag: Sag,
+  input: Tensor,
+  preprocessing: Preprocessing,
+  ids: readonly number[],
+  side = 192,
+): Map<number, Image> {
   const whole = resizeImage(denormalize(input, preprocessing), side, side);
   const grids = patchGrids(
     ids.map((id) => patchSetOf(sag.nodes[id].patches)),
@@ -28,7 +35,9 @@ export function sagThumbnails(sag: Sag, input: Tensor, preprocessing: Preprocess
       const mask = renderGrid(grids, n, side, side);
       const data = whole.data.map((value, i) => {
         const at = 3 * Math.floor(i / 3);
-        const grey = DIMMED * (0.299 * whole.data[at] + 0.587 * whole.data[at + 1] + 0.114 * whole.data[at + 2]);
+        const grey =
+          DIMMED *
+          (0.299 * whole.data[at] + 0.587 * whole.data[at + 1] + 0.114 * whole.data[at + 2]);
         return Math.round(mask[(i / 3) | 0] * value + (1 - mask[(i / 3) | 0]) * grey);
       });
       return [id, image(side, side, data)];

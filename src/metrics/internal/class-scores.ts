@@ -1,6 +1,9 @@
 import { argmax, slab, type Tensor } from '../../tensor/tensor.ts';
 
-/** The score of one class in each row of [n, classes], or whether that class is first there (1, else 0). */
+/**
+ * The score of one class in each row of [n, classes], or whether that class is first there (1, else
+ * 0).
+ */
 export function classScores(scores: Tensor, target: number, accuracy: boolean): number[] {
   return Array.from({ length: scores.shape[0] }, (_, i) => {
     const row = slab(scores, i).data;

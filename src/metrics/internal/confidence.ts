@@ -5,7 +5,11 @@ import type { Given, Measurement } from '../metric.ts';
 
 /** The options and presets of the metrics that multiply the picture by its map. */
 export const confidenceOptions = z.object({ baseline: baselineOption });
-export const confidencePresets = { 'iia-2023': { baseline: 'zero' }, 'torch-cam': { baseline: 'zero' }, black: { baseline: 'black' } } as const;
+export const confidencePresets = {
+  'iia-2023': { baseline: 'zero' },
+  'torch-cam': { baseline: 'zero' },
+  black: { baseline: 'black' },
+} as const;
 
 /** The class's probability for the whole picture, and for the picture seen through its map. */
 export interface Confidences {
@@ -14,10 +18,15 @@ export interface Confidences {
 }
 
 /**
- * p of the picture x and of the picture seen through its map, s x + (1 - s) baseline, s = min-max of the map between 0
- * and 1 (`map`), or through what the map leaves, 1 - s (`rest`). A constant map is s = 0. Two model calls.
+ * p of the picture x and of the picture seen through its map, s x + (1 - s) baseline, s = min-max
+ * of the map between 0 and 1 (`map`), or through what the map leaves, 1 - s (`rest`). A constant
+ * map is s = 0. Two model calls.
  */
-async function confidencesOf(context: Given<'model'>, { baseline }: z.output<typeof confidenceOptions>, through: 'map' | 'rest'): Promise<Confidences> {
+async function confidencesOf(
+  context: Given<'model'>,
+  { baseline }: z.output<typeof confidenceOptions>,
+  through: 'map' | 'rest',
+): Promise<Confidences> {
   const { model, input, map, target, batchSize, signal } = context;
   const [min, max] = range(map.data);
   const shares = map.data.map((value) => (max > min ? (value - min) / (max - min) : 0));
@@ -34,7 +43,9 @@ async function confidencesOf(context: Given<'model'>, { baseline }: z.output<typ
   return { whole: data[0], seen: data[1] };
 }
 
-/** `formula` of the two probabilities; no value where the model gives the class none to begin with. */
+/**
+ * `formula` of the two probabilities; no value where the model gives the class none to begin with.
+ */
 export async function measureConfidence(
   context: Given<'model'>,
   options: z.output<typeof confidenceOptions>,
@@ -42,5 +53,7 @@ export async function measureConfidence(
   formula: (confidences: Confidences) => number,
 ): Promise<Measurement> {
   const confidences = await confidencesOf(context, options, through);
-  return confidences.whole > 0 ? { value: formula(confidences) } : { value: null, reason: 'the probability of the class is 0 for the whole picture' };
+  return confidences.whole > 0
+    ? { value: formula(confidences) }
+    : { value: null, reason: 'the probability of the class is 0 for the whole picture' };
 }

@@ -1,9 +1,16 @@
-/** A plane with a frame of zeros one pixel wide around it, so that every pixel has eight neighbours: [(height+2) · (width+2)]. */
+/**
+ * A plane with a frame of zeros one pixel wide around it, so that every pixel has eight neighbours:
+ * [(height+2) · (width+2)].
+ */
 type Framed = Float64Array;
 
-/** The weighted sum of the neighbours of cell `p` in rows of `s`: 1/6 for those that share a side, 1/12 for the corners. */
+/**
+ * The weighted sum of the neighbours of cell `p` in rows of `s`: 1/6 for those that share a side,
+ * 1/12 for the corners.
+ */
 const around = (v: Framed, p: number, s: number): number =>
-  (v[p - 1] + v[p + 1] + v[p - s] + v[p + s]) / 6 + (v[p - s - 1] + v[p - s + 1] + v[p + s - 1] + v[p + s + 1]) / 12;
+  (v[p - 1] + v[p + 1] + v[p - s] + v[p + s]) / 6 +
+  (v[p - s - 1] + v[p - s + 1] + v[p + s - 1] + v[p + s + 1]) / 12;
 
 /** Puts the frame around a plane; where `known` is 0 the value is 0. */
 function framed(value: (pixel: number) => number, known: Uint8Array, width: number): Framed {
@@ -12,15 +19,27 @@ function framed(value: (pixel: number) => number, known: Uint8Array, width: numb
   return result;
 }
 
-const frameIndex = (pixel: number, width: number): number => (Math.floor(pixel / width) + 1) * (width + 2) + (pixel % width) + 1;
+const frameIndex = (pixel: number, width: number): number =>
+  (Math.floor(pixel / width) + 1) * (width + 2) + (pixel % width) + 1;
 
 /**
- * Solves d_p x_p - around(x, p) = right_p for the cells by conjugate gradients, preconditioned by the diagonal (Hestenes &
- * Stiefel 1952), starting from x, until the residual is `tolerance` of the
+ * Solves d_p x_p - around(x, p) = right_p for the cells by conjugate gradients, preconditioned by
+ * the diagonal (Hestenes & Stiefel 1952), starting from x, until the residual is `tolerance` of the
  * right-hand side. The vectors are planes that are 0 outside the cells.
  */
-function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x: Framed, tolerance: number): void {
-  const [residual, direction, product] = [new Float64Array(x.length), new Float64Array(x.length), new Float64Array(x.length)];
+function solve(
+  cells: Int32Array,
+  s: number,
+  diagonal: Framed,
+  right: Framed,
+  x: Framed,
+  tolerance: number,
+): void {
+  const [residual, direction, product] = [
+    new Float64Array(x.length),
+    new Float64Array(x.length),
+    new Float64Array(x.length),
+  ];
   let [energy, size, limit] = [0, 0, 0];
   for (const p of cells) {
     residual[p] = right[p] - diagonal[p] * x[p] + around(x, p, s);
@@ -59,12 +78,19 @@ function solve(cells: Int32Array, s: number, diagonal: Framed, right: Framed, x:
 }
 
 /**
- * A first guess for the pixels that are not known: the same problem at half the resolution, where a block of 2 × 2 pixels is
- * known, by its mean, if any of them is. Each pixel takes 9/16 of its own block, 3/16 of the two beside and 1/16 of the one
- * across. What conjugate gradients do worst, carrying values across large holes, is done on the coarse grids.
- * (Deuflhard's cascadic conjugate gradients, 1994.)
+ * A first guess for the pixels that are not known: the same problem at half the resolution, where a
+ * block of 2 × 2 pixels is known, by its mean, if any of them is. Each pixel takes 9/16 of its own
+ * block, 3/16 of the two beside and 1/16 of the one across. What conjugate gradients do worst,
+ * carrying values across large holes, is done on the coarse grids. (Deuflhard's cascadic conjugate
+ * gradients, 1994.)
  */
-function guess(plane: Float32Array, known: Uint8Array, height: number, width: number, tolerance: number): Float32Array {
+function guess(
+  plane: Float32Array,
+  known: Uint8Array,
+  height: number,
+  width: number,
+  tolerance: number,
+): Float32Array {
   const [h, w] = [Math.ceil(height / 2), Math.ceil(width / 2)];
   const [sums, counts] = [new Float32Array(h * w), new Float32Array(h * w)];
   for (let i = 0; i < plane.length; i++) {
@@ -87,12 +113,23 @@ function guess(plane: Float32Array, known: Uint8Array, height: number, width: nu
     const [top, left] = [y >> 1, x >> 1];
     const beside = Math.min(w - 1, Math.max(0, left + (x % 2 ? 1 : -1)));
     const below = Math.min(h - 1, Math.max(0, top + (y % 2 ? 1 : -1)));
-    return (9 * coarse[top * w + left] + 3 * (coarse[top * w + beside] + coarse[below * w + left]) + coarse[below * w + beside]) / 16;
+    return (
+      (9 * coarse[top * w + left] +
+        3 * (coarse[top * w + beside] + coarse[below * w + left]) +
+        coarse[below * w + beside]) /
+      16
+    );
   });
 }
 
 /** One plane of `imputeLinearly`. */
-function imputePlane(plane: Float32Array, known: Uint8Array, height: number, width: number, tolerance: number): Float32Array {
+function imputePlane(
+  plane: Float32Array,
+  known: Uint8Array,
+  height: number,
+  width: number,
+  tolerance: number,
+): Float32Array {
   const missing = Int32Array.from(known.keys()).filter((pixel) => !known[pixel]);
   if (missing.length === 0) return plane;
   const s = width + 2;
@@ -114,19 +151,30 @@ function imputePlane(plane: Float32Array, known: Uint8Array, height: number, wid
 }
 
 /**
- * Planes [channels · height · width] with the pixels that are not `known` (0) filled in so that each is the weighted mean
- * of its neighbours inside the picture, 1/6 for the four that share a side and 1/12 for the corners:
+ * Planes [channels · height · width] with the pixels that are not `known` (0) filled in so that
+ * each is the weighted mean of its neighbours inside the picture, 1/6 for the four that share a
+ * side and 1/12 for the corners:
  *
  *   x_i sum_j w_ij = sum_j w_ij x_j
  *
- * At least one pixel has to be known. The equations hold to `tolerance` of the known neighbours' size: at 1e-3 the ROAD score
- * of a photograph moved by 1e-4 from that at 1e-6, for less than half the time.
- * Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022.
+ * At least one pixel has to be known. The equations hold to `tolerance` of the known neighbours'
+ * size: at 1e-3 the ROAD score of a photograph moved by 1e-4 from that at 1e-6, for less than half
+ * the time. Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution
+ * Methods, ICML 2022.
  */
-export function imputeLinearly(planes: Float32Array, known: Uint8Array, height: number, width: number, tolerance = 1e-3): Float32Array {
+export function imputeLinearly(
+  planes: Float32Array,
+  known: Uint8Array,
+  height: number,
+  width: number,
+  tolerance = 1e-3,
+): Float32Array {
   const result = new Float32Array(planes.length);
   for (let from = 0; from < planes.length; from += known.length) {
-    result.set(imputePlane(planes.subarray(from, from + known.length), known, height, width, tolerance), from);
+    result.set(
+      imputePlane(planes.subarray(from, from + known.length), known, height, width, tolerance),
+      from,
+    );
   }
   return result;
 }

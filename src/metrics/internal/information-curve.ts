@@ -14,14 +14,30 @@ const BEE = [0.005, 0.01, 0.03, 0.08, 0.1, 0.21, 0.34, 0.5, 0.75];
 
 /** The options of SIC and AIC. */
 export const informationOptions = z.object({
-  shares: z.array(z.number().gt(0).lt(1)).min(1).default(PAIR).describe('shares of the most salient pixels that are shown, rising'),
-  known: z.number().min(0).lt(1).default(0.01).describe('share of pixels, drawn at random, that every picture shows'),
-  leastScore: z.number().min(0).max(1).default(0.8).describe('pictures that the model scores lower than this are left out'),
+  shares: z
+    .array(z.number().gt(0).lt(1))
+    .min(1)
+    .default(PAIR)
+    .describe('shares of the most salient pixels that are shown, rising'),
+  known: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.01)
+    .describe('share of pixels, drawn at random, that every picture shows'),
+  leastScore: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.8)
+    .describe('pictures that the model scores lower than this are left out'),
   monotonous: z.boolean().default(true).describe('the curve never falls'),
   points: z.int().min(1).default(1000).describe('intervals of the curve'),
 });
 
-/** The protocols of PAIR's library and of IIA's tables (after the code of the same authors' BEE). */
+/**
+ * The protocols of PAIR's library and of IIA's tables (after the code of the same authors' BEE).
+ */
 export const informationPresets = {
   pair: { shares: PAIR, known: 0.01, leastScore: 0.8, monotonous: true, points: 1000 },
   'iia-2023': { shares: BEE, known: 0.01, leastScore: 0.5, monotonous: true, points: 1000 },
@@ -40,8 +56,8 @@ function randomPixels(count: number, share: number, random: Random): Uint8Array 
 }
 
 /**
- * y at `points` + 1 equally distant x, linear between the given points, which are sorted by x; of several points at one x
- * the last counts to its right, the first to its left.
+ * y at `points` + 1 equally distant x, linear between the given points, which are sorted by x; of
+ * several points at one x the last counts to its right, the first to its left.
  */
 function resample(given: readonly (readonly [x: number, y: number])[], points: number): Curve {
   const sorted = [...given].sort((a, b) => a[0] - b[0]);
@@ -57,7 +73,10 @@ function resample(given: readonly (readonly [x: number, y: number])[], points: n
 
 const clip = (value: number): number => Math.min(1, Math.max(0, value));
 
-/** What the model says to some pictures, [pictures, classes], and how many bytes each is as a lossless file. */
+/**
+ * What the model says to some pictures, [pictures, classes], and how many bytes each is as a
+ * lossless file.
+ */
 interface Seen {
   readonly scores: Tensor;
   readonly sizes: readonly number[];
@@ -66,10 +85,18 @@ interface Seen {
 type InformationContext = Given<'model' | 'codec'>;
 type InformationOptions = z.output<typeof informationOptions>;
 
-async function see({ model, input, batchSize, signal }: InformationContext, pictures: readonly Image[], sizes: readonly Promise<number>[]): Promise<Seen> {
+async function see(
+  { model, input, batchSize, signal }: InformationContext,
+  pictures: readonly Image[],
+  sizes: readonly Promise<number>[],
+): Promise<Seen> {
   const batch = tensor([pictures.length, ...input.shape.slice(1)]);
-  for (const [i, picture] of pictures.entries()) batch.data.set(normalizePixels(picture, model.preprocessing).data, i * input.data.length);
-  const [scores, bytes] = await Promise.all([model.classify(batch, { batchSize, signal }), Promise.all(sizes)]);
+  for (const [i, picture] of pictures.entries())
+    batch.data.set(normalizePixels(picture, model.preprocessing).data, i * input.data.length);
+  const [scores, bytes] = await Promise.all([
+    model.classify(batch, { batchSize, signal }),
+    Promise.all(sizes),
+  ]);
   return { scores, sizes: bytes };
 }
 
@@ -83,8 +110,15 @@ function seeEnds(context: InformationContext, whole: Image, known: Uint8Array): 
   );
 }
 
-/** The pictures that show the most salient pixels besides the random ones, a share after the other. */
-function seeShares(context: InformationContext, { shares }: InformationOptions, whole: Image, known: Uint8Array): Promise<Seen> {
+/**
+ * The pictures that show the most salient pixels besides the random ones, a share after the other.
+ */
+function seeShares(
+  context: InformationContext,
+  { shares }: InformationOptions,
+  whole: Image,
+  known: Uint8Array,
+): Promise<Seen> {
   const { map, losslessSize, signal, onProgress } = context;
   const sorted = map.data.slice().sort();
   const pictures: Image[] = [];
@@ -102,42 +136,75 @@ function seeShares(context: InformationContext, { shares }: InformationOptions, 
 }
 
 /** Does once what several metrics of one map want. */
-function once<T>({ shared }: InformationContext, key: string, compute: () => Promise<T>): Promise<T> {
+function once<T>(
+  { shared }: InformationContext,
+  key: string,
+  compute: () => Promise<T>,
+): Promise<T> {
   const result = (shared?.get(key) as Promise<T> | undefined) ?? compute();
   shared?.set(key, result);
   return result;
 }
 
 /**
- * A performance information curve: the class's score over the information in the picture, while more of the most salient
- * pixels are shown. Everything else is interpolated from a few random pixels. Both axes are relative: 0 the picture of the
- * random pixels alone, 1 the whole picture. Information is the size as a lossless WebP file.
+ * A performance information curve: the class's score over the information in the picture, while
+ * more of the most salient pixels are shown. Everything else is interpolated from a few random
+ * pixels. Both axes are relative: 0 the picture of the random pixels alone, 1 the whole picture.
+ * Information is the size as a lossless WebP file.
  *
  *   x_k = clip((size_k - size_0) / (size_1 - size_0)),  y_k = clip((s_k - s_0) / (s_1 - s_0)), the largest so far
  *
- * The value is the area under the points (0, 0), (x_k, y_k), (1, 1), joined linearly and resampled. A pixel is shown if its
- * value reaches the quantile 1 - share, so ties are shown together.
+ * The value is the area under the points (0, 0), (x_k, y_k), (1, 1), joined linearly and resampled.
+ * A pixel is shown if its value reaches the quantile 1 - share, so ties are shown together.
  */
-export async function measureInformation(context: InformationContext, options: InformationOptions, accuracy: boolean): Promise<Measurement> {
+export async function measureInformation(
+  context: InformationContext,
+  options: InformationOptions,
+  accuracy: boolean,
+): Promise<Measurement> {
   const { model, input, map, target, seed, onProgress } = context;
   const whole = denormalize(input, model.preprocessing);
-  const known = randomPixels(map.data.length, options.known, createRandom(seed ?? 0).fork('information'));
-  const ends = await once(context, `information ${options.known}`, () => seeEnds(context, whole, known));
+  const known = randomPixels(
+    map.data.length,
+    options.known,
+    createRandom(seed ?? 0).fork('information'),
+  );
+  const ends = await once(context, `information ${options.known}`, () =>
+    seeEnds(context, whole, known),
+  );
   const [most, least] = classScores(ends.scores, target.index, accuracy);
   const [large, small] = ends.sizes;
-  if (most < options.leastScore) return { value: null, reason: `the model's score of the whole picture, ${most.toFixed(3)}, is below ${options.leastScore}` };
-  if (small >= large) return { value: null, reason: 'the picture of the random pixels alone holds no less information than the whole' };
-  if (least >= most) return { value: null, reason: 'the picture of the random pixels alone scores no less than the whole' };
+  if (most < options.leastScore)
+    return {
+      value: null,
+      reason: `the model's score of the whole picture, ${most.toFixed(3)}, is below ${options.leastScore}`,
+    };
+  if (small >= large)
+    return {
+      value: null,
+      reason: 'the picture of the random pixels alone holds no less information than the whole',
+    };
+  if (least >= most)
+    return {
+      value: null,
+      reason: 'the picture of the random pixels alone scores no less than the whole',
+    };
   const key = `information ${options.known} ${options.shares.join()}`;
-  const { scores, sizes } = await once(context, key, () => seeShares(context, options, whole, known));
+  const { scores, sizes } = await once(context, key, () =>
+    seeShares(context, options, whole, known),
+  );
   let highest = 0;
   const points = classScores(scores, target.index, accuracy).map((value, k) => {
     const relative = clip((value - least) / (most - least));
     highest = Math.max(highest, relative);
-    return [clip((sizes[k] - small) / (large - small)), options.monotonous ? highest : relative] as const;
+    return [
+      clip((sizes[k] - small) / (large - small)),
+      options.monotonous ? highest : relative,
+    ] as const;
   });
   onProgress?.(1);
   const curve = resample([...points, [0, 0], [1, 1]], options.points);
-  const area = curve.y.slice(1).reduce((sum, y, i) => sum + (y + curve.y[i]) / 2, 0) / options.points;
+  const area =
+    curve.y.slice(1).reduce((sum, y, i) => sum + (y + curve.y[i]) / 2, 0) / options.points;
   return { value: area, curve };
 }

@@ -7,7 +7,12 @@ export function regionsOf({ mask, void: left }: Masks): Uint8Array {
   return (mask as Uint8Array).map((value, i) => (left?.[i] ? 2 : value ? 1 : 0));
 }
 
-/** The answer of every metric that compares with an object for a picture without one; undefined where there is one. */
+/**
+ * The answer of every metric that compares with an object for a picture without one; undefined
+ * where there is one.
+ */
 export function excludedWithoutObject(masks: Masks): Measurement | undefined {
-  return regionsOf(masks).includes(1) ? undefined : { value: null, reason: 'the mask has no object pixel' };
+  return regionsOf(masks).includes(1)
+    ? undefined
+    : { value: null, reason: 'the mask has no object pixel' };
 }

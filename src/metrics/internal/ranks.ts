@@ -7,7 +7,10 @@ import { argsortDescending } from '../../tensor/tensor.ts';
  */
 export function ranksOf(order: ArrayLike<number>, count: number): Int32Array {
   const fail = (what: string): never => {
-    throw new FoveaError('usage', `the pixel order ${what}: expected each of 0 … ${count - 1} once`);
+    throw new FoveaError(
+      'usage',
+      `the pixel order ${what}: expected each of 0 … ${count - 1} once`,
+    );
   };
   if (order.length !== count) fail(`has ${order.length} entries`);
   const ranks = new Int32Array(count).fill(-1);
@@ -20,7 +23,10 @@ export function ranksOf(order: ArrayLike<number>, count: number): Int32Array {
   return ranks;
 }
 
-/** Pixels by falling value, equal values by index: the order that perturbation metrics use when none is given. */
+/**
+ * Pixels by falling value, equal values by index: the order that perturbation metrics use when none
+ * is given.
+ */
 export function pixelOrder(map: ArrayLike<number>): Uint32Array {
   return argsortDescending(map);
 }

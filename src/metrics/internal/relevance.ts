@@ -8,10 +8,14 @@ const pool: Record<Pooling, (value: number) => number> = {
 };
 
 /**
- * The share of the relevance that lies on the object: sum over the object / sum over object and background.
- * Null for a map without relevance. `regions`: 1 object, 0 background, 2 void.
+ * The share of the relevance that lies on the object: sum over the object / sum over object and
+ * background. Null for a map without relevance. `regions`: 1 object, 0 background, 2 void.
  */
-export function massOnObject(map: ArrayLike<number>, regions: Uint8Array, pooling: Pooling): number | null {
+export function massOnObject(
+  map: ArrayLike<number>,
+  regions: Uint8Array,
+  pooling: Pooling,
+): number | null {
   const sums = [0, 0, 0];
   for (let i = 0; i < map.length; i++) sums[regions[i]] += pool[pooling](map[i]);
   const [background, object] = sums;

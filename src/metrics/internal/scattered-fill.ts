@@ -9,10 +9,16 @@ function roundHalfEven(value: number): number {
 }
 
 /** Twice the signed area of the triangle a b c. */
-const cross = (ax: number, ay: number, bx: number, by: number, cx: number, cy: number): number => (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
+const cross = (ax: number, ay: number, bx: number, by: number, cx: number, cy: number): number =>
+  (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
 
 /** Sets the unknown pixels inside a triangle of known ones by barycentric interpolation. */
-function fillTriangle(picture: Image, known: Uint8Array, out: Uint8Array, corners: readonly [number, number, number]): void {
+function fillTriangle(
+  picture: Image,
+  known: Uint8Array,
+  out: Uint8Array,
+  corners: readonly [number, number, number],
+): void {
   const { width, data } = picture;
   const [ax, bx, cx] = corners.map((pixel) => pixel % width);
   const [ay, by, cy] = corners.map((pixel) => Math.floor(pixel / width));
@@ -23,10 +29,17 @@ function fillTriangle(picture: Image, known: Uint8Array, out: Uint8Array, corner
       const pixel = y * width + x;
       if (known[pixel]) continue;
       // Whole numbers: pixels on an edge are inside both triangles, and both say the same there.
-      const [a, b, c] = [cross(bx, by, cx, cy, x, y), cross(cx, cy, ax, ay, x, y), cross(ax, ay, bx, by, x, y)];
+      const [a, b, c] = [
+        cross(bx, by, cx, cy, x, y),
+        cross(cx, cy, ax, ay, x, y),
+        cross(ax, ay, bx, by, x, y),
+      ];
       if (area > 0 ? Math.min(a, b, c) < 0 : Math.max(a, b, c) > 0) continue;
       for (let k = 0; k < 3; k++) {
-        const sum = a * data[3 * corners[0] + k] + b * data[3 * corners[1] + k] + c * data[3 * corners[2] + k];
+        const sum =
+          a * data[3 * corners[0] + k] +
+          b * data[3 * corners[1] + k] +
+          c * data[3 * corners[2] + k];
         out[3 * pixel + k] = roundHalfEven(sum / area);
       }
     }
@@ -34,24 +47,36 @@ function fillTriangle(picture: Image, known: Uint8Array, out: Uint8Array, corner
 }
 
 /**
- * The picture as its known pixels (and the four corners) alone tell it: all others are interpolated linearly over the
- * Delaunay triangles of the known ones, rounded to bytes; the mean colour where there is no triangle (one row). Where more than three neighbours lie on one circle, as on any
- * square of pixels, the triangulation is not unique, and other libraries may choose the other diagonal.
- * Source: `create_blurred_image` of PAIR's `saliency` library (Kapishnikov et al., XRAI, ICCV 2019).
+ * The picture as its known pixels (and the four corners) alone tell it: all others are interpolated
+ * linearly over the Delaunay triangles of the known ones, rounded to bytes; the mean colour where
+ * there is no triangle (one row). Where more than three neighbours lie on one circle, as on any
+ * square of pixels, the triangulation is not unique, and other libraries may choose the other
+ * diagonal. Source: `create_blurred_image` of PAIR's `saliency` library (Kapishnikov et al., XRAI,
+ * ICCV 2019).
  */
 export function fillFromKnown(picture: Image, known: Uint8Array): Image {
   const { width, height } = picture;
   const given = known.slice();
   for (const corner of [0, width - 1, (height - 1) * width, height * width - 1]) given[corner] = 1;
   const data = picture.data.slice();
-  const means = [0, 1, 2].map((k) => roundHalfEven(data.reduce((sum, value, i) => sum + (i % 3 === k ? value : 0), 0) / given.length));
+  const means = [0, 1, 2].map((k) =>
+    roundHalfEven(
+      data.reduce((sum, value, i) => sum + (i % 3 === k ? value : 0), 0) / given.length,
+    ),
+  );
   given.forEach((value, pixel) => value === 0 && data.set(means, 3 * pixel));
   const points = Uint32Array.from(given.keys()).filter((pixel) => given[pixel] !== 0);
   const { triangles } = new Delaunator(
-    Float64Array.from({ length: 2 * points.length }, (_, i) => (i % 2 ? Math.floor(points[i >> 1] / width) : points[i >> 1] % width)),
+    Float64Array.from({ length: 2 * points.length }, (_, i) =>
+      i % 2 ? Math.floor(points[i >> 1] / width) : points[i >> 1] % width,
+    ),
   );
   for (let t = 0; t < triangles.length; t += 3) {
-    fillTriangle(picture, given, data, [points[triangles[t]], points[triangles[t + 1]], points[triangles[t + 2]]]);
+    fillTriangle(picture, given, data, [
+      points[triangles[t]],
+      points[triangles[t + 1]],
+      points[triangles[t + 2]],
+    ]);
   }
   return { width, height, data };
 }

@@ -5,7 +5,10 @@ import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** How two maps are compared. */
 export const similarityOptions = {
-  similarity: z.enum(['spearman', 'ssim']).default('spearman').describe("Spearman's rank correlation of the pixels, or the mean structural similarity"),
+  similarity: z
+    .enum(['spearman', 'ssim'])
+    .default('spearman')
+    .describe("Spearman's rank correlation of the pixels, or the mean structural similarity"),
   absolute: z.boolean().default(false).describe('compare the absolute values of the maps'),
 };
 
@@ -32,20 +35,33 @@ export function structuralSimilarity(first: Tensor, second: Tensor): number {
     const product = y ? x.data.map((value, i) => value * y.data[i]) : x.data;
     return gaussianBlur(tensor(x.shape, product), { sigma: 1.5, kernelSize: 11 }).data;
   };
-  const [meanA, meanB, aa, bb, ab] = [blurred(a), blurred(b), blurred(a, a), blurred(b, b), blurred(a, b)];
+  const [meanA, meanB, aa, bb, ab] = [
+    blurred(a),
+    blurred(b),
+    blurred(a, a),
+    blurred(b, b),
+    blurred(a, b),
+  ];
   const [c1, c2] = [0.01 ** 2, 0.03 ** 2];
   let sum = 0;
   for (let i = 0; i < ab.length; i++) {
     const [ma, mb] = [meanA[i], meanB[i]];
     const [varianceA, varianceB, covariance] = [aa[i] - ma * ma, bb[i] - mb * mb, ab[i] - ma * mb];
-    sum += ((2 * ma * mb + c1) * (2 * covariance + c2)) / ((ma * ma + mb * mb + c1) * (varianceA + varianceB + c2));
+    sum +=
+      ((2 * ma * mb + c1) * (2 * covariance + c2)) /
+      ((ma * ma + mb * mb + c1) * (varianceA + varianceB + c2));
   }
   return sum / ab.length;
 }
 
 /** How alike two maps are, -1 … 1. A constant map is like no other: 0 by rank correlation. */
-export function similarityOf(first: Tensor, second: Tensor, options: { readonly similarity: 'spearman' | 'ssim'; readonly absolute: boolean }): number {
-  const sized = (map: Tensor) => (options.absolute ? tensor(map.shape, map.data.map(Math.abs)) : map);
+export function similarityOf(
+  first: Tensor,
+  second: Tensor,
+  options: { readonly similarity: 'spearman' | 'ssim'; readonly absolute: boolean },
+): number {
+  const sized = (map: Tensor) =>
+    options.absolute ? tensor(map.shape, map.data.map(Math.abs)) : map;
   const [a, b] = [sized(first), sized(second)];
   return options.similarity === 'ssim' ? structuralSimilarity(a, b) : spearman(a.data, b.data);
 }

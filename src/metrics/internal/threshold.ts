@@ -4,15 +4,20 @@ import { range } from '../../tensor/tensor.ts';
 /** The option that says where a map is cut. */
 export const thresholdOption = z
   .union([z.number().min(0).max(1), z.literal('mean')])
-  .describe("share of the map's range above which a pixel counts as activated, or mean: above the map's mean");
+  .describe(
+    "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
+  );
 
 /**
- * The activated pixels of a map, 1 or 0 each: value > min + threshold · (max - min), or value > mean.
- * `threshold` is a share of the map's range, 0 … 1. A constant map has no activated pixel.
- * Source: Vasu & Long, IASSA, WACV 2020, section 4 (T = 0.3), with the range as in the authors' code; the mean is that of
- * the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
+ * The activated pixels of a map, 1 or 0 each: value > min + threshold · (max - min), or value >
+ * mean. `threshold` is a share of the map's range, 0 … 1. A constant map has no activated pixel.
+ * Source: Vasu & Long, IASSA, WACV 2020, section 4 (T = 0.3), with the range as in the authors'
+ * code; the mean is that of the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
  */
-export function activated(map: ArrayLike<number>, threshold: z.output<typeof thresholdOption>): Uint8Array {
+export function activated(
+  map: ArrayLike<number>,
+  threshold: z.output<typeof thresholdOption>,
+): Uint8Array {
   const [min, max] = range(map);
   const limit = threshold === 'mean' ? meanOf(map) : min + threshold * (max - min);
   const result = new Uint8Array(map.length);
@@ -37,7 +42,9 @@ export interface Overlap {
   readonly neither: number;
 }
 
-/** Compares activated pixels with regions (1 object, 0 background); void pixels (2) are left out. */
+/**
+ * Compares activated pixels with regions (1 object, 0 background); void pixels (2) are left out.
+ */
 export function overlapOf(active: Uint8Array, regions: Uint8Array): Overlap {
   const counts = new Uint32Array(4); // neither, second, first, both
   for (let i = 0; i < active.length; i++) if (regions[i] < 2) counts[2 * active[i] + regions[i]]++;

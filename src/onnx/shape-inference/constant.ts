@@ -3,15 +3,40 @@ import { dataTypeName } from '../data-types.ts';
 import type { Attribute, Dim } from '../graph.ts';
 import { elementCount, type Initializer, tensorNumbers } from '../initializer.ts';
 import { isStatic, productOfDims } from './dim.ts';
-import { each, inputAt, largestValue, ofRankIn, type RuleTable, type ShapeRule, sizeOf, type TensorInfo, tensorInfo, unknown } from './rule.ts';
+import {
+  each,
+  inputAt,
+  largestValue,
+  ofRankIn,
+  type RuleTable,
+  type ShapeRule,
+  sizeOf,
+  type TensorInfo,
+  tensorInfo,
+  unknown,
+} from './rule.ts';
 
 /** Floats matter to shapes only as the few scales of a Resize or the bounds of a Range. */
 const largestFloatValue = 16;
-const integers = new Set(['int64', 'int32', 'int16', 'int8', 'uint8', 'uint16', 'uint32', 'uint64', 'bool']);
+const integers = new Set([
+  'int64',
+  'int32',
+  'int16',
+  'int8',
+  'uint8',
+  'uint16',
+  'uint32',
+  'uint64',
+  'bool',
+]);
 
 /** What is known of a constant tensor; the value only where it is small. */
 export function initializerInfo(tensor: Initializer): TensorInfo {
-  const limit = integers.has(tensor.type) ? largestValue : tensor.type === 'float32' ? largestFloatValue : 0;
+  const limit = integers.has(tensor.type)
+    ? largestValue
+    : tensor.type === 'float32'
+      ? largestFloatValue
+      : 0;
   const isSmall = elementCount(tensor) <= limit && tensor.data.kind !== 'external';
   return tensorInfo(tensor.type, tensor.dims, isSmall ? tensorNumbers(tensor) : null);
 }
@@ -56,10 +81,21 @@ const constantOfShape: ShapeRule = (at) => {
 const range: ShapeRule = (at) => {
   const [start, limit, delta] = [0, 1, 2].map((i) => inputAt(at, i).value?.[0] ?? null);
   const type = inputAt(at, 0).type ?? inputAt(at, 1).type;
-  if (typeof start === 'number' && typeof limit === 'number' && typeof delta === 'number' && delta !== 0) {
+  if (
+    typeof start === 'number' &&
+    typeof limit === 'number' &&
+    typeof delta === 'number' &&
+    delta !== 0
+  ) {
     const count = Math.max(0, Math.ceil((limit - start) / delta));
     const isSmall = count <= largestValue;
-    return [tensorInfo(type, [count], isSmall ? Array.from({ length: count }, (_, i) => start + i * delta) : null)];
+    return [
+      tensorInfo(
+        type,
+        [count],
+        isSmall ? Array.from({ length: count }, (_, i) => start + i * delta) : null,
+      ),
+    ];
   }
   return [tensorInfo(type, [start === 0 && delta === 1 ? limit : null])];
 };
@@ -68,7 +104,10 @@ const range: ShapeRule = (at) => {
 const shapeOf: ShapeRule = (at) => {
   const { shape } = inputAt(at, 0);
   if (shape === null) return [tensorInfo('int64', [null])];
-  const part = shape.slice(intAttribute(at.node, 'start', 0), intAttribute(at.node, 'end', undefined));
+  const part = shape.slice(
+    intAttribute(at.node, 'start', 0),
+    intAttribute(at.node, 'end', undefined),
+  );
   return [tensorInfo('int64', [part.length], part)];
 };
 
@@ -90,7 +129,9 @@ const random: ShapeRule = (at) => {
 
 const bernoulli: ShapeRule = (at) => {
   const chosen = intAttribute(at.node, 'dtype', 0);
-  return [tensorInfo(chosen > 0 ? dataTypeName(chosen) : inputAt(at, 0).type, inputAt(at, 0).shape)];
+  return [
+    tensorInfo(chosen > 0 ? dataTypeName(chosen) : inputAt(at, 0).type, inputAt(at, 0).shape),
+  ];
 };
 
 /** Shape rules of operators whose output does not depend on the elements of their inputs. */

@@ -1,7 +1,14 @@
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../graph.ts';
 import { multiplyDims } from './dim.ts';
-import { inputAt, ofRank, type RuleContext, type RuleTable, type ShapeRule, tensorInfo } from './rule.ts';
+import {
+  inputAt,
+  ofRank,
+  type RuleContext,
+  type RuleTable,
+  type ShapeRule,
+  tensorInfo,
+} from './rule.ts';
 import { outputDim, readWindow, type WindowAttributes } from './window.ts';
 
 /** The sizes of a kernel in the shape of its weights [M, C/group, k1, k2, …]. */
@@ -34,9 +41,16 @@ const integerConv: ShapeRule = (at) => {
   return [tensorInfo('int32', shape)];
 };
 
-function transposedDim(at: RuleContext, dim: Dim, kernel: Dim, axis: number, window: WindowAttributes): Dim {
+function transposedDim(
+  at: RuleContext,
+  dim: Dim,
+  kernel: Dim,
+  axis: number,
+  window: WindowAttributes,
+): Dim {
   const stride = window.strides[axis];
-  if (window.autoPad === 'SAME_UPPER' || window.autoPad === 'SAME_LOWER') return multiplyDims(dim, stride);
+  if (window.autoPad === 'SAME_UPPER' || window.autoPad === 'SAME_LOWER')
+    return multiplyDims(dim, stride);
   if (typeof dim !== 'number' || typeof kernel !== 'number') return null;
   const overlap = (kernel - 1) * window.dilations[axis] + 1;
   const extra = intsAttribute(at.node, 'output_padding', [])[axis] ?? 0;
@@ -50,7 +64,9 @@ const convTranspose: ShapeRule = (at) => {
   const window = readWindow(at.node, rank - 2);
   const given = intsAttribute(at.node, 'output_shape');
   const kernel = kernelOf(at, weights.shape, rank);
-  const spatial = given ? given.slice(-(rank - 2)) : kernel.map((size, i) => transposedDim(at, x.shape?.[i + 2] ?? null, size, i, window));
+  const spatial = given
+    ? given.slice(-(rank - 2))
+    : kernel.map((size, i) => transposedDim(at, x.shape?.[i + 2] ?? null, size, i, window));
   const channels = multiplyDims(weights.shape?.[1] ?? null, intAttribute(at.node, 'group', 1));
   return [tensorInfo(x.type, [x.shape?.[0] ?? null, channels, ...spatial])];
 };

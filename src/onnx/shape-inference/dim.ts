@@ -1,8 +1,8 @@
 import type { Dim, Shape } from '../graph.ts';
 
 /**
- * Arithmetic on dimensions. A symbolic dimension is a name or a product such as `64*batch`; what is no such product
- * any more becomes null.
+ * Arithmetic on dimensions. A symbolic dimension is a name or a product such as `64*batch`; what is
+ * no such product any more becomes null.
  */
 interface Product {
   readonly coefficient: number;
@@ -33,7 +33,10 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   if (a === 0 || b === 0) return 0;
   if (a === null || b === null) return null;
   const [x, y] = [productOf(a), productOf(b)];
-  return dimOf({ coefficient: x.coefficient * y.coefficient, symbols: [...x.symbols, ...y.symbols].sort() });
+  return dimOf({
+    coefficient: x.coefficient * y.coefficient,
+    symbols: [...x.symbols, ...y.symbols].sort(),
+  });
 }
 
 /** a / b where it is exact; null otherwise. */
@@ -80,7 +83,11 @@ export function broadcastShapes(shapes: readonly (Shape | null)[]): Shape | null
   if (known.length < shapes.length) return null;
   const rank = Math.max(0, ...known.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) =>
-    known.map((shape) => shape[axis - rank + shape.length] ?? (axis - rank + shape.length < 0 ? 1 : null)).reduce(broadcastDims, 1),
+    known
+      .map(
+        (shape) => shape[axis - rank + shape.length] ?? (axis - rank + shape.length < 0 ? 1 : null),
+      )
+      .reduce(broadcastDims, 1),
   );
 }
 

@@ -20,11 +20,16 @@ type DimFunction = (...dims: Dim[]) => Dim;
 
 /** A function of numbers; null as soon as an argument is not known. */
 function ofNumbers(f: (...numbers: number[]) => number): DimFunction {
-  return (...dims) => (dims.every((dim) => typeof dim === 'number') ? f(...(dims as number[])) : null);
+  return (...dims) =>
+    dims.every((dim) => typeof dim === 'number') ? f(...(dims as number[])) : null;
 }
 
 /** Applies `f` to the elements of broadcast inputs. */
-function mapValues(inputs: readonly TensorInfo[], shape: readonly number[], f: DimFunction): Dim[] | null {
+function mapValues(
+  inputs: readonly TensorInfo[],
+  shape: readonly number[],
+  f: DimFunction,
+): Dim[] | null {
   const count = sizeOf(shape);
   if (count > largestValue || inputs.some((input) => input.value === null)) return null;
   const readers = inputs.map((input) => broadcastReader(input, shape));
@@ -32,7 +37,10 @@ function mapValues(inputs: readonly TensorInfo[], shape: readonly number[], f: D
 }
 
 /** Reads the element of a value that stands at a flat index of the broadcast shape. */
-export function broadcastReader({ shape, value }: TensorInfo, to: readonly number[]): (index: number) => Dim {
+export function broadcastReader(
+  { shape, value }: TensorInfo,
+  to: readonly number[],
+): (index: number) => Dim {
   const from = (shape ?? []) as readonly number[];
   return (index) => {
     let rest = index;
@@ -50,14 +58,19 @@ export function broadcastReader({ shape, value }: TensorInfo, to: readonly numbe
   };
 }
 
-function broadcast(inputs: readonly TensorInfo[], type: DataType | null, f?: DimFunction): readonly TensorInfo[] {
+function broadcast(
+  inputs: readonly TensorInfo[],
+  type: DataType | null,
+  f?: DimFunction,
+): readonly TensorInfo[] {
   const shape = broadcastShapes(inputs.map((input) => input.shape));
   return [tensorInfo(type, shape, f && isStatic(shape) ? mapValues(inputs, shape, f) : null)];
 }
 
 /** An operator on any number of inputs that have the type of the output. */
 function arithmetic(f?: DimFunction): ShapeRule {
-  return ({ inputs }) => broadcast(inputs, inputs.find((input) => input.type !== null)?.type ?? null, f);
+  return ({ inputs }) =>
+    broadcast(inputs, inputs.find((input) => input.type !== null)?.type ?? null, f);
 }
 
 function comparison(f?: DimFunction): ShapeRule {
@@ -68,7 +81,8 @@ function comparison(f?: DimFunction): ShapeRule {
 const divide: ShapeRule = ({ inputs }) => {
   const type = inputs[0].type ?? inputs[1]?.type ?? null;
   const f: DimFunction = (a, b) => {
-    if (typeof a === 'number' && typeof b === 'number') return isFloat(type) ? a / b : b === 0 ? null : Math.trunc(a / b);
+    if (typeof a === 'number' && typeof b === 'number')
+      return isFloat(type) ? a / b : b === 0 ? null : Math.trunc(a / b);
     return divideDims(a, b);
   };
   return broadcast(inputs, type, f);
@@ -111,7 +125,9 @@ const logicalOr: DimFunction = (a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b 
 /** condition ? x : y, with nothing lost where both are the same. */
 const where: ShapeRule = ({ inputs }) => {
   const type = inputs[1]?.type ?? inputs[2]?.type ?? null;
-  return broadcast(inputs, type, (condition, x, y) => (condition === null ? (x === y ? x : null) : condition ? x : y));
+  return broadcast(inputs, type, (condition, x, y) =>
+    condition === null ? (x === y ? x : null) : condition ? x : y,
+  );
 };
 
 /** An operator of one input that keeps shape and type. */
@@ -138,10 +154,15 @@ const quantize: ShapeRule = (at) => {
 
 const dequantize: ShapeRule = (at) => [tensorInfo(inputAt(at, 1).type, inputAt(at, 0).shape)];
 
-const dynamicQuantize: ShapeRule = (at) => [tensorInfo('uint8', inputAt(at, 0).shape), tensorInfo('float32', []), tensorInfo('uint8', [])];
+const dynamicQuantize: ShapeRule = (at) => [
+  tensorInfo('uint8', inputAt(at, 0).shape),
+  tensorInfo('float32', []),
+  tensorInfo('uint8', []),
+];
 
 /** Two quantised tensors, each followed by its scale and zero point. */
-const quantizedBinary: ShapeRule = (at: RuleContext) => broadcast([inputAt(at, 0), inputAt(at, 3)], inputAt(at, 0).type);
+const quantizedBinary: ShapeRule = (at: RuleContext) =>
+  broadcast([inputAt(at, 0), inputAt(at, 3)], inputAt(at, 0).type);
 
 /** Shape rules of the operators that work element by element. */
 export const elementwise: RuleTable = {
@@ -176,7 +197,10 @@ export const elementwise: RuleTable = {
   Ceil: unary((dim) => (typeof dim === 'number' ? Math.ceil(dim) : dim)),
   Sqrt: unary(ofNumbers(Math.sqrt)),
   Sign: unary(ofNumbers(Math.sign)),
-  ...each('Exp Log Erf Round Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh BitwiseNot', sameAsInput),
+  ...each(
+    'Exp Log Erf Round Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh BitwiseNot',
+    sameAsInput,
+  ),
   ...each('CumSum', sameAsInput),
   Cast: cast,
   CastLike: castLike,

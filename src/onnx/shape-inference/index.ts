@@ -27,26 +27,40 @@ const rules: RuleTable = {
 
 /** What inference may be told. */
 export interface InferenceOptions {
-  /** Shapes of graph inputs that are to replace the declared ones, to see the graph at a fixed size. */
+  /**
+   * Shapes of graph inputs that are to replace the declared ones, to see the graph at a fixed size.
+   */
   readonly inputs?: Readonly<Record<string, Shape>>;
 }
 
 type Known = Map<string, TensorInfo>;
 
-/** Every operator that inference knows, as `OpType` or `domain:OpType`; what an operator of a graph is called there. */
+/**
+ * Every operator that inference knows, as `OpType` or `domain:OpType`; what an operator of a graph
+ * is called there.
+ */
 export const inferredOperators: readonly string[] = [...Object.keys(rules), 'If'];
 
 /**
- * The type and shape of every tensor of a graph, as far as they can be told without running it. Symbolic dimensions
- * pass through (`batch`, `64*batch`); an input's dimension without a name is called after the input and its axis
- * (`x:0`). An operator without a rule gives unknown types and shapes, unless the file declares them.
+ * The type and shape of every tensor of a graph, as far as they can be told without running it.
+ * Symbolic dimensions pass through (`batch`, `64*batch`); an input's dimension without a name is
+ * called after the input and its axis (`x:0`). An operator without a rule gives unknown types and
+ * shapes, unless the file declares them.
  */
 export function inferShapes(graph: Graph, options: InferenceOptions = {}): Map<string, TensorType> {
-  return new Map([...inferTensors(graph, options)].map(([name, { type, shape }]) => [name, { type, shape }]));
+  return new Map(
+    [...inferTensors(graph, options)].map(([name, { type, shape }]) => [name, { type, shape }]),
+  );
 }
 
-/** The same, with the elements of the small tensors that exporters compute shapes with, where they are known. */
-export function inferTensors(graph: Graph, options: InferenceOptions = {}): Map<string, TensorInfo> {
+/**
+ * The same, with the elements of the small tensors that exporters compute shapes with, where they
+ * are known.
+ */
+export function inferTensors(
+  graph: Graph,
+  options: InferenceOptions = {},
+): Map<string, TensorInfo> {
   const known: Known = new Map();
   inferInto(known, graph, options.inputs ?? {});
   return known;
@@ -58,7 +72,8 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
     known.set(name, tensorInfo(type, given?.map((dim, axis) => dim ?? `${name}:${axis}`) ?? null));
   }
   for (const [name, tensor] of graph.initializers) known.set(name, initializerInfo(tensor));
-  for (const [name, { values }] of graph.sparseInitializers) known.set(name, tensorInfo(values.type, null));
+  for (const [name, { values }] of graph.sparseInitializers)
+    known.set(name, tensorInfo(values.type, null));
   const declared = new Map<string, TensorType>(graph.valueInfo);
   for (const output of graph.outputs) declared.set(output.name, output);
   for (const node of graph.nodes) {
@@ -69,8 +84,15 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
   }
 }
 
-/** What the outputs of a node are, given what is known of its inputs: for graphs that grow while they are looked at. */
-export function inferNode(known: Known, graph: Pick<Graph, 'opset'>, node: Node): readonly TensorInfo[] {
+/**
+ * What the outputs of a node are, given what is known of its inputs: for graphs that grow while
+ * they are looked at.
+ */
+export function inferNode(
+  known: Known,
+  graph: Pick<Graph, 'opset'>,
+  node: Node,
+): readonly TensorInfo[] {
   if (node.opType === 'If' && node.domain === '') return inferIf(known, node);
   const rule = rules[node.domain === '' ? node.opType : `${node.domain}:${node.opType}`];
   if (rule === undefined) return [];
@@ -96,7 +118,9 @@ function inferIf(known: Known, node: Node): readonly TensorInfo[] {
 function common(a: TensorInfo, b: TensorInfo): TensorInfo {
   const { shape } = b;
   const sameRank = a.shape !== null && shape !== null && a.shape.length === shape.length;
-  const dims = sameRank ? (a.shape ?? []).map((dim, axis) => (dim === shape[axis] ? dim : null)) : null;
+  const dims = sameRank
+    ? (a.shape ?? []).map((dim, axis) => (dim === shape[axis] ? dim : null))
+    : null;
   return tensorInfo(a.type === b.type ? a.type : null, dims);
 }
 

@@ -23,7 +23,10 @@ interface SliceRange {
   readonly step: number;
 }
 
-/** The ranges of a Slice by axis; null where the axes or steps are not known. Attributes before opset 10. */
+/**
+ * The ranges of a Slice by axis; null where the axes or steps are not known. Attributes before
+ * opset 10.
+ */
 function sliceRanges(at: RuleContext, rank: number): Map<number, SliceRange> | null {
   const byInput = hasInput(at, 1);
   const starts = byInput ? inputAt(at, 1).value : intsAttribute(at.node, 'starts', null);
@@ -45,7 +48,11 @@ const endless = 2 ** 31 - 1;
 
 function slicedDim(dim: Dim, { start, end, step }: SliceRange): Dim {
   if (typeof dim !== 'number') {
-    const whole = start === 0 && step === 1 && dim !== null && (end === dim || (typeof end === 'number' && end >= endless));
+    const whole =
+      start === 0 &&
+      step === 1 &&
+      dim !== null &&
+      (end === dim || (typeof end === 'number' && end >= endless));
     return whole ? dim : null;
   }
   // A symbolic end of a known size cannot be told.
@@ -53,11 +60,17 @@ function slicedDim(dim: Dim, { start, end, step }: SliceRange): Dim {
   return slicedIndices(dim, start, end, step).count;
 }
 
-function slicedIndices(dim: number, start: number, end: number, step: number): { first: number; count: number } {
+function slicedIndices(
+  dim: number,
+  start: number,
+  end: number,
+  step: number,
+): { first: number; count: number } {
   const fromFront = (position: number): number => (position < 0 ? position + dim : position);
   const [low, high] = step > 0 ? [0, dim] : [-1, dim - 1];
   const clamp = (position: number): number => Math.min(Math.max(position, low), high);
-  const first = step > 0 ? clamp(fromFront(start)) : Math.min(Math.max(fromFront(start), 0), dim - 1);
+  const first =
+    step > 0 ? clamp(fromFront(start)) : Math.min(Math.max(fromFront(start), 0), dim - 1);
   const last = clamp(fromFront(end));
   return { first, count: Math.max(0, Math.ceil((last - first) / step)) };
 }
@@ -75,7 +88,12 @@ const slice: ShapeRule = (at) => {
 };
 
 /** The elements at `indices` of one axis. */
-function takeAlong(value: readonly Dim[], shape: Shape, axis: number, indices: readonly number[]): Dim[] {
+function takeAlong(
+  value: readonly Dim[],
+  shape: Shape,
+  axis: number,
+  indices: readonly number[],
+): Dim[] {
   const dims = shape as readonly number[];
   const inner = sizeOf(dims.slice(axis + 1));
   return Array.from({ length: sizeOf(dims.slice(0, axis)) }, (_, outer) =>
@@ -87,7 +105,11 @@ function takeAlong(value: readonly Dim[], shape: Shape, axis: number, indices: r
 }
 
 /** Slices a value axis by axis; a value is known only with its whole shape. */
-function slicedValue(value: readonly Dim[], shape: Shape, ranges: ReadonlyMap<number, SliceRange>): Dim[] | null {
+function slicedValue(
+  value: readonly Dim[],
+  shape: Shape,
+  ranges: ReadonlyMap<number, SliceRange>,
+): Dim[] | null {
   let elements = [...value];
   let dims = shape as readonly number[];
   for (const [axis, { start, end, step }] of ranges) {
@@ -115,7 +137,8 @@ const gatherElements: ShapeRule = (at) => [tensorInfo(inputAt(at, 0).type, input
 const gatherND: ShapeRule = (at) => {
   const [x, indices] = [inputAt(at, 0), inputAt(at, 1)];
   const depth = indices.shape?.at(-1);
-  if (x.shape === null || indices.shape === null || typeof depth !== 'number') return [tensorInfo(x.type, null)];
+  if (x.shape === null || indices.shape === null || typeof depth !== 'number')
+    return [tensorInfo(x.type, null)];
   const batchDims = intAttribute(at.node, 'batch_dims', 0);
   return [tensorInfo(x.type, [...indices.shape.slice(0, -1), ...x.shape.slice(batchDims + depth)])];
 };
@@ -124,7 +147,11 @@ const oneHot: ShapeRule = (at) => {
   const [indices, depth, values] = [inputAt(at, 0), inputAt(at, 1), inputAt(at, 2)];
   if (indices.shape === null) return [tensorInfo(values.type, null)];
   const axis = normalizeAxis(intAttribute(at.node, 'axis', -1), indices.shape.length + 1);
-  const shape: Shape = [...indices.shape.slice(0, axis), depth.value?.[0] ?? null, ...indices.shape.slice(axis)];
+  const shape: Shape = [
+    ...indices.shape.slice(0, axis),
+    depth.value?.[0] ?? null,
+    ...indices.shape.slice(axis),
+  ];
   return [tensorInfo(values.type, shape)];
 };
 

@@ -2,7 +2,14 @@ import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import type { DataType } from '../data-types.ts';
 import type { Dim, Shape } from '../graph.ts';
 import { broadcastDims, broadcastShapes, divideDims, multiplyDims } from './dim.ts';
-import { hasInput, inputAt, type RuleContext, type RuleTable, type ShapeRule, tensorInfo } from './rule.ts';
+import {
+  hasInput,
+  inputAt,
+  type RuleContext,
+  type RuleTable,
+  type ShapeRule,
+  tensorInfo,
+} from './rule.ts';
 
 /** Shape of a @ b, with the rules of NumPy for vectors and for batch axes. */
 function matMulShape(a: Shape | null, b: Shape | null): Shape | null {
@@ -26,7 +33,9 @@ function matMulOf(type: DataType): ShapeRule {
 }
 
 /** a, scale, zero point, b, scale, zero point, and scale and zero point of the result. */
-const quantizedMatMul: ShapeRule = (at) => [tensorInfo(inputAt(at, 7).type, matMulShape(inputAt(at, 0).shape, inputAt(at, 3).shape))];
+const quantizedMatMul: ShapeRule = (at) => [
+  tensorInfo(inputAt(at, 7).type, matMulShape(inputAt(at, 0).shape, inputAt(at, 3).shape)),
+];
 
 function swapLast(shape: Shape | null): Shape | null {
   if (shape === null || shape.length < 2) return shape;
@@ -42,7 +51,8 @@ function batchTransposed(shape: Shape | null): Shape | null {
 const fusedMatMul: ShapeRule = (at) => {
   const operand = (index: number, letter: string): Shape | null => {
     const { shape } = inputAt(at, index);
-    const moved = intAttribute(at.node, `transBatch${letter}`, 0) === 1 ? batchTransposed(shape) : shape;
+    const moved =
+      intAttribute(at.node, `transBatch${letter}`, 0) === 1 ? batchTransposed(shape) : shape;
     return intAttribute(at.node, `trans${letter}`, 0) === 1 ? swapLast(moved) : moved;
   };
   return [tensorInfo(inputAt(at, 0).type, matMulShape(operand(0, 'A'), operand(1, 'B')))];
@@ -54,7 +64,9 @@ function gemmShape(at: RuleContext, a: Shape | null, b: Shape | null): Shape {
   return [rows, columns];
 }
 
-const gemm: ShapeRule = (at) => [tensorInfo(inputAt(at, 0).type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 1).shape))];
+const gemm: ShapeRule = (at) => [
+  tensorInfo(inputAt(at, 0).type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 1).shape)),
+];
 
 /** The result stays float32 where it is given no scale. */
 const quantizedGemm: ShapeRule = (at) => {
@@ -92,9 +104,14 @@ const einsum: ShapeRule = (at) => {
     .filter((label) => label.startsWith('...'))
     .sort()
     .reverse();
-  const single = [...counts].filter(([label, count]) => count === 1 && !label.startsWith('...')).map(([label]) => label);
+  const single = [...counts]
+    .filter(([label, count]) => count === 1 && !label.startsWith('...'))
+    .map(([label]) => label);
   const implicit = [...ellipsis, ...single.sort()];
-  const labels = right === undefined ? implicit : [...right.replace('...', '.')].flatMap((label) => (label === '.' ? ellipsis : label));
+  const labels =
+    right === undefined
+      ? implicit
+      : [...right.replace('...', '.')].flatMap((label) => (label === '.' ? ellipsis : label));
   return [
     tensorInfo(
       inputAt(at, 0).type,
@@ -123,7 +140,8 @@ const multiHeadAttention: ShapeRule = (at) => {
   const [query, key, value] = [inputAt(at, 0), inputAt(at, 1), inputAt(at, 2)];
   const { type, shape } = query;
   if (shape === null) return [tensorInfo(type, null)];
-  const heads = (packed: Shape | null): Dim => multiplyDims(packed?.[2] ?? null, packed?.[4] ?? null);
+  const heads = (packed: Shape | null): Dim =>
+    multiplyDims(packed?.[2] ?? null, packed?.[4] ?? null);
   let hidden: Dim = null;
   if (shape.length === 5) hidden = heads(shape);
   else if (!hasInput(at, 2)) hidden = heads(key.shape);
@@ -139,7 +157,13 @@ const standardAttention: ShapeRule = (at) => {
   if (shape === null || value.shape === null) return [tensorInfo(type, null)];
   if (shape.length === 4) return [tensorInfo(type, [...shape.slice(0, 3), value.shape[3]])];
   const heads = divideDims(value.shape[2], intAttribute(at.node, 'kv_num_heads', null));
-  return [tensorInfo(type, [shape[0], shape[1], multiplyDims(heads, intAttribute(at.node, 'q_num_heads', null))])];
+  return [
+    tensorInfo(type, [
+      shape[0],
+      shape[1],
+      multiplyDims(heads, intAttribute(at.node, 'q_num_heads', null)),
+    ]),
+  ];
 };
 
 /** Shape rules of matrix products and attention. */

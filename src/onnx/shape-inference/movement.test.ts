@@ -4,10 +4,16 @@ import { type GraphBuilder, graphBuilder, inferShapes, modelOf } from '../index.
 
 type Build = (b: GraphBuilder, x: string) => unknown;
 
-const ints = (b: GraphBuilder, ...values: number[]): string => b.constant(values, [values.length], 'int64');
+const ints = (b: GraphBuilder, ...values: number[]): string =>
+  b.constant(values, [values.length], 'int64');
 const scalar = (b: GraphBuilder, value: number): string => b.constant(value, [], 'int64');
 
-function movementCase(title: string, opset: number, build: Build, dims: (number | string)[] = ['batch', 4, 8, 10]): void {
+function movementCase(
+  title: string,
+  opset: number,
+  build: Build,
+  dims: (number | string)[] = ['batch', 4, 8, 10],
+): void {
   it(`${title}, opset ${opset}`, async () => {
     const b = graphBuilder({ opset });
     build(b, b.input('x', 'float32', dims));
@@ -19,7 +25,10 @@ function movementCase(title: string, opset: number, build: Build, dims: (number 
 }
 
 describe('movement', () => {
-  movementCase('Transpose', 13, (b, x) => [b.add('Transpose', [x]), b.add('Transpose', [x], { perm: [0, 2, 3, 1] })]);
+  movementCase('Transpose', 13, (b, x) => [
+    b.add('Transpose', [x]),
+    b.add('Transpose', [x], { perm: [0, 2, 3, 1] }),
+  ]);
   movementCase('Reshape', 14, (b, x) => {
     b.add('Reshape', [x, ints(b, 0, -1)]);
     b.add('Reshape', [x, ints(b, -1, 80)]);
@@ -27,7 +36,9 @@ describe('movement', () => {
     b.add('Reshape', [x, ints(b, -1)]);
     b.add('Reshape', [b.add('Reshape', [x, ints(b, -1, 10)]), ints(b, -1, 32, 10)]);
   });
-  movementCase('Flatten', 13, (b, x) => [0, 1, 2, -1].map((axis) => b.add('Flatten', [x], { axis })));
+  movementCase('Flatten', 13, (b, x) =>
+    [0, 1, 2, -1].map((axis) => b.add('Flatten', [x], { axis })),
+  );
   movementCase('Squeeze, Unsqueeze with axes as attribute', 11, (b, x) => {
     const y = b.add('Unsqueeze', [x], { axes: [0, -1] });
     b.add('Squeeze', [y], { axes: [0, -1] });
@@ -43,14 +54,22 @@ describe('movement', () => {
     b.add('Expand', [y, ints(b, 2, 1, 1, 1, 5)]);
     b.add('Tile', [x, ints(b, 2, 1, 3, 1)]);
   });
-  movementCase('Concat', 13, (b, x) => [0, 1, -1].map((axis) => b.add('Concat', [x, x, x], { axis })));
+  movementCase('Concat', 13, (b, x) =>
+    [0, 1, -1].map((axis) => b.add('Concat', [x, x, x], { axis })),
+  );
   movementCase('Split with sizes as attribute', 11, (b, x) => {
     b.add('Split', [x], { axis: 1 }, 2);
     b.add('Split', [x], { axis: 2, split: [1, 2, 5] }, 3);
   });
-  movementCase('Split with sizes as input', 13, (b, x) => b.add('Split', [x, ints(b, 1, 2, 5)], { axis: 2 }, 3));
-  movementCase('Split in parts that are not equal', 18, (b, x) => b.add('Split', [x], { axis: 3, num_outputs: 3 }, 3));
-  movementCase('Pad with pads as attribute', 10, (b, x) => b.add('Pad', [x], { pads: [0, 0, 1, 2, 0, 0, -1, 4] }));
+  movementCase('Split with sizes as input', 13, (b, x) =>
+    b.add('Split', [x, ints(b, 1, 2, 5)], { axis: 2 }, 3),
+  );
+  movementCase('Split in parts that are not equal', 18, (b, x) =>
+    b.add('Split', [x], { axis: 3, num_outputs: 3 }, 3),
+  );
+  movementCase('Pad with pads as attribute', 10, (b, x) =>
+    b.add('Pad', [x], { pads: [0, 0, 1, 2, 0, 0, -1, 4] }),
+  );
   movementCase('Pad with pads as input', 18, (b, x) => {
     b.add('Pad', [x, ints(b, 0, 0, 1, 2, 0, 0, 3, 4)], { mode: 'reflect' });
     b.add('Pad', [x, ints(b, 1, 2, 3, 4), '', ints(b, 2, -1)]);
@@ -62,19 +81,31 @@ describe('movement', () => {
   movementCase('Resize with sizes and axes', 18, (b, x) => {
     b.add('Resize', [x, '', '', ints(b, 5, 7)], { mode: 'linear', axes: [2, 3] });
     b.add('Resize', [x, '', b.constant([0.6, 2.5])], { mode: 'linear', axes: [2, 3] });
-    b.add('Resize', [x, '', '', ints(b, 5, 7)], { axes: [2, 3], keep_aspect_ratio_policy: 'not_larger' });
-    b.add('Resize', [x, '', '', ints(b, 5, 7)], { axes: [2, 3], keep_aspect_ratio_policy: 'not_smaller' });
+    b.add('Resize', [x, '', '', ints(b, 5, 7)], {
+      axes: [2, 3],
+      keep_aspect_ratio_policy: 'not_larger',
+    });
+    b.add('Resize', [x, '', '', ints(b, 5, 7)], {
+      axes: [2, 3],
+      keep_aspect_ratio_policy: 'not_smaller',
+    });
   });
   movementCase('Resize of opset 10', 10, (b, x) => b.add('Resize', [x, b.constant([1, 1, 2, 3])]));
   movementCase('Upsample', 9, (b, x) => b.add('Upsample', [x, b.constant([1, 1, 2, 3])]));
-  movementCase('Upsample with scales as attribute', 7, (b, x) => b.add('Upsample', [x], { scales: [1, 1, 2, 3] }));
-  movementCase('DepthToSpace, SpaceToDepth', 13, (b, x) => ['DepthToSpace', 'SpaceToDepth'].map((op) => b.add(op, [x], { blocksize: 2 })));
+  movementCase('Upsample with scales as attribute', 7, (b, x) =>
+    b.add('Upsample', [x], { scales: [1, 1, 2, 3] }),
+  );
+  movementCase('DepthToSpace, SpaceToDepth', 13, (b, x) =>
+    ['DepthToSpace', 'SpaceToDepth'].map((op) => b.add(op, [x], { blocksize: 2 })),
+  );
   movementCase('Dropout with its mask', 13, (b, x) => b.add('Dropout', [x], {}, 2));
   movementCase('Trilu', 14, (b, x) => b.add('Trilu', [x]));
 });
 
 describe('indexing', () => {
-  movementCase('Slice with attributes', 9, (b, x) => b.add('Slice', [x], { starts: [1, -3], ends: [3, 2 ** 63], axes: [1, 3] }));
+  movementCase('Slice with attributes', 9, (b, x) =>
+    b.add('Slice', [x], { starts: [1, -3], ends: [3, 2 ** 63], axes: [1, 3] }),
+  );
   movementCase('Slice with inputs', 13, (b, x) => {
     b.add('Slice', [x, ints(b, 1, 0), ints(b, 100, -1), ints(b, 2, 3), ints(b, 2, 3)]);
     b.add('Slice', [x, ints(b, -1), ints(b, -100), ints(b, -1), ints(b, -1)]);
@@ -90,7 +121,9 @@ describe('indexing', () => {
     b.add('GatherElements', [x, indices], { axis: 2 });
     b.add('GatherND', [x, b.constant(new BigInt64Array(6), [3, 2])]);
     b.add('ScatterND', [x, b.constant([0, 0, 0, 0], [1, 4], 'int64'), b.constant([1])]);
-    b.add('ScatterElements', [x, indices, b.constant(new Float32Array(24), [1, 2, 3, 4])], { axis: 2 });
+    b.add('ScatterElements', [x, indices, b.constant(new Float32Array(24), [1, 2, 3, 4])], {
+      axis: 2,
+    });
   });
   movementCase('OneHot', 13, (b) => {
     const depth = scalar(b, 5);
@@ -100,37 +133,67 @@ describe('indexing', () => {
 });
 
 describe('shape arithmetic', () => {
-  movementCase('the batch passes through Shape, Gather, Unsqueeze, Concat and Reshape', 13, (b, x) => {
-    const n = b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]);
-    const parts = [b.add('Unsqueeze', [n, ints(b, 0)]), ints(b, 2), ints(b, -1)];
-    b.add('Reshape', [x, b.add('Concat', parts, { axis: 0 })]);
-  });
+  movementCase(
+    'the batch passes through Shape, Gather, Unsqueeze, Concat and Reshape',
+    13,
+    (b, x) => {
+      const n = b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]);
+      const parts = [b.add('Unsqueeze', [n, ints(b, 0)]), ints(b, 2), ints(b, -1)];
+      b.add('Reshape', [x, b.add('Concat', parts, { axis: 0 })]);
+    },
+  );
   movementCase('windows multiply the batch and divide it again', 13, (b, x) => {
     const [n, h] = [0, 2].map((axis) => b.add('Gather', [b.add('Shape', [x]), scalar(b, axis)]));
     const windows = b.add('Mul', [n, b.add('Div', [h, scalar(b, 3)])]);
-    const y = b.add('Reshape', [x, b.add('Concat', [b.add('Unsqueeze', [windows, ints(b, 0)]), ints(b, -1)], { axis: 0 })]);
+    const y = b.add('Reshape', [
+      x,
+      b.add('Concat', [b.add('Unsqueeze', [windows, ints(b, 0)]), ints(b, -1)], { axis: 0 }),
+    ]);
     const m = b.add('Gather', [b.add('Shape', [y]), scalar(b, 0)]);
     const back = b.add('Unsqueeze', [b.add('Div', [m, scalar(b, 2)]), ints(b, 0)]);
     b.add('Reshape', [y, b.add('Concat', [back, ints(b, 4, 8, 10)], { axis: 0 })]);
   });
   movementCase('Expand of a class token with Where and Equal', 13, (b, x) => {
-    const n = b.add('Unsqueeze', [b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]), ints(b, 0)]);
+    const n = b.add('Unsqueeze', [
+      b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]),
+      ints(b, 0),
+    ]);
     const wanted = b.add('Concat', [n, ints(b, -1, -1)], { axis: 0 });
     const ones = b.add('ConstantOfShape', [ints(b, 3)], {
-      value: { name: '', type: 'int64', dims: [1], data: { kind: 'raw', bytes: new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]) }, otherFields: [] },
+      value: {
+        name: '',
+        type: 'int64',
+        dims: [1],
+        data: { kind: 'raw', bytes: new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0]) },
+        otherFields: [],
+      },
     });
-    const shape = b.add('Where', [b.add('Equal', [wanted, b.add('Mul', [ones, scalar(b, -1)])]), ones, wanted]);
+    const shape = b.add('Where', [
+      b.add('Equal', [wanted, b.add('Mul', [ones, scalar(b, -1)])]),
+      ones,
+      wanted,
+    ]);
     b.add('Expand', [b.constant(new Float32Array(6), [1, 1, 6]), shape]);
   });
   movementCase('sizes from Shape, Cast, Mul, Floor and Slice for Resize', 11, (b, x) => {
     const shape = b.add('Shape', [x]);
     const spatial = b.add('Cast', [b.add('Slice', [shape, ints(b, 2), ints(b, 4)])], { to: 1 });
-    const doubled = b.add('Cast', [b.add('Floor', [b.add('Mul', [spatial, b.constant([2, 2.5])])])], { to: 7 });
-    const sizes = b.add('Concat', [b.add('Slice', [shape, ints(b, 0), ints(b, 2)]), doubled], { axis: 0 });
-    b.add('Resize', [x, b.constant(new Float32Array(0), [0]), b.constant(new Float32Array(0), [0]), sizes], {
-      mode: 'linear',
-      coordinate_transformation_mode: 'pytorch_half_pixel',
+    const doubled = b.add(
+      'Cast',
+      [b.add('Floor', [b.add('Mul', [spatial, b.constant([2, 2.5])])])],
+      { to: 7 },
+    );
+    const sizes = b.add('Concat', [b.add('Slice', [shape, ints(b, 0), ints(b, 2)]), doubled], {
+      axis: 0,
     });
+    b.add(
+      'Resize',
+      [x, b.constant(new Float32Array(0), [0]), b.constant(new Float32Array(0), [0]), sizes],
+      {
+        mode: 'linear',
+        coordinate_transformation_mode: 'pytorch_half_pixel',
+      },
+    );
   });
   movementCase('Range up to a size, ReduceProd, Size', 13, (b, x) => {
     const shape = b.add('Shape', [x]);
@@ -139,7 +202,9 @@ describe('shape arithmetic', () => {
     b.add('Reshape', [x, b.add('ReduceProd', [shape])]);
     b.add('Reshape', [x, b.add('Unsqueeze', [b.add('Size', [x]), ints(b, 0)])]);
   });
-  movementCase('part of a Shape', 15, (b, x) => b.add('ConstantOfShape', [b.add('Shape', [x], { start: 1, end: -1 })]));
+  movementCase('part of a Shape', 15, (b, x) =>
+    b.add('ConstantOfShape', [b.add('Shape', [x], { start: 1, end: -1 })]),
+  );
 
   it('follows an If with a known condition, and what both branches agree on', () => {
     const branch = (size: number) => {
@@ -174,6 +239,9 @@ describe('shape arithmetic', () => {
   it('takes other input shapes than the declared ones', () => {
     const b = graphBuilder({ opset: 17 });
     b.add('Relu', [b.input('x', 'float32', ['n', 3])], {}, 'y');
-    expect(inferShapes(b.finish(), { inputs: { x: [5, 3] } }).get('y')).toEqual({ type: 'float32', shape: [5, 3] });
+    expect(inferShapes(b.finish(), { inputs: { x: [5, 3] } }).get('y')).toEqual({
+      type: 'float32',
+      shape: [5, 3],
+    });
   });
 });

@@ -1,6 +1,13 @@
 import { floatsAttribute, intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../graph.ts';
-import { addDims, broadcastShapes, divideDims, isStatic, multiplyDims, productOfDims } from './dim.ts';
+import {
+  addDims,
+  broadcastShapes,
+  divideDims,
+  isStatic,
+  multiplyDims,
+  productOfDims,
+} from './dim.ts';
 import { broadcastReader } from './elementwise.ts';
 import {
   each,
@@ -40,10 +47,16 @@ const transpose: ShapeRule = (at) => {
     shape.map((_, axis) => shape.length - 1 - axis),
   );
   const result = perm.map((axis) => shape[axis] ?? null);
-  return [tensorInfo(type, result, value && isStatic(shape) ? transposedValue(value, shape, perm) : null)];
+  return [
+    tensorInfo(type, result, value && isStatic(shape) ? transposedValue(value, shape, perm) : null),
+  ];
 };
 
-function transposedValue(value: readonly Dim[], shape: readonly number[], perm: readonly number[]): Dim[] {
+function transposedValue(
+  value: readonly Dim[],
+  shape: readonly number[],
+  perm: readonly number[],
+): Dim[] {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   const result = perm.map((axis) => shape[axis]);
   return value.map((_, index) => {
@@ -60,12 +73,18 @@ function transposedValue(value: readonly Dim[], shape: readonly number[], perm: 
 /** Resolves 0 (copied from the input) and -1 (what is left) in the target of a Reshape. */
 function reshapedShape(input: Shape | null, target: readonly Dim[], allowZero: boolean): Shape {
   const isCopied = (dim: Dim): boolean => dim === 0 && !allowZero;
-  const shape = target.map((dim, axis) => (isCopied(dim) ? (input?.[axis] ?? null) : dim === -1 ? null : dim));
-  const open = shape.flatMap((dim, axis) => (dim === null && !isCopied(target[axis]) ? [axis] : []));
+  const shape = target.map((dim, axis) =>
+    isCopied(dim) ? (input?.[axis] ?? null) : dim === -1 ? null : dim,
+  );
+  const open = shape.flatMap((dim, axis) =>
+    dim === null && !isCopied(target[axis]) ? [axis] : [],
+  );
   if (input === null || open.length !== 1) return shape;
   // Copied dimensions are on both sides, so they may be unknown.
   const own = productOfDims(input.filter((_, axis) => !isCopied(target[axis] ?? null)));
-  const rest = productOfDims(shape.filter((_, axis) => axis !== open[0] && !isCopied(target[axis])));
+  const rest = productOfDims(
+    shape.filter((_, axis) => axis !== open[0] && !isCopied(target[axis])),
+  );
   return withDim(shape, open[0], divideDims(own, rest));
 }
 
@@ -76,21 +95,34 @@ const reshape: ShapeRule = (at) => {
   if (list === null) {
     return [tensorInfo(x.type, target && ofRankIn(target))];
   }
-  return [tensorInfo(x.type, reshapedShape(x.shape, list, intAttribute(at.node, 'allowzero', 0) === 1), x.value)];
+  return [
+    tensorInfo(
+      x.type,
+      reshapedShape(x.shape, list, intAttribute(at.node, 'allowzero', 0) === 1),
+      x.value,
+    ),
+  ];
 };
 
 const flatten: ShapeRule = (at) => {
   const { type, shape, value } = inputAt(at, 0);
   if (shape === null) return [tensorInfo(type, ofRank(2))];
   const axis = normalizeAxis(intAttribute(at.node, 'axis', 1), shape.length);
-  return [tensorInfo(type, [productOfDims(shape.slice(0, axis)), productOfDims(shape.slice(axis))], value)];
+  return [
+    tensorInfo(
+      type,
+      [productOfDims(shape.slice(0, axis)), productOfDims(shape.slice(axis))],
+      value,
+    ),
+  ];
 };
 
 const squeeze: ShapeRule = (at) => {
   const { type, shape, value } = inputAt(at, 0);
   const axes = listAt(at, 'axes', 1);
   if (shape === null || axes === null) return [tensorInfo(type, null)];
-  if (axes === undefined && shape.some((dim) => typeof dim !== 'number')) return [tensorInfo(type, null)];
+  if (axes === undefined && shape.some((dim) => typeof dim !== 'number'))
+    return [tensorInfo(type, null)];
   const removed = new Set(axes?.map((axis) => normalizeAxis(axis, shape.length)));
   const result = shape.filter((dim, axis) => (axes === undefined ? dim !== 1 : !removed.has(axis)));
   return [tensorInfo(type, result, value)];
@@ -103,7 +135,10 @@ const unsqueeze: ShapeRule = (at) => {
   const rank = shape.length + axes.length;
   const added = new Set(axes.map((axis) => normalizeAxis(axis, rank)));
   const old = shape.values();
-  const result = Array.from({ length: rank }, (_, axis): Dim => (added.has(axis) ? 1 : (old.next().value ?? null)));
+  const result = Array.from(
+    { length: rank },
+    (_, axis): Dim => (added.has(axis) ? 1 : (old.next().value ?? null)),
+  );
   return [tensorInfo(type, result, value)];
 };
 
@@ -112,7 +147,8 @@ const expand: ShapeRule = (at) => {
   const target = inputAt(at, 1);
   if (target.value === null) return [tensorInfo(x.type, null)];
   const shape = broadcastShapes([x.shape, target.value]);
-  if (!isStatic(shape) || x.value === null || sizeOf(shape) > largestValue) return [tensorInfo(x.type, shape)];
+  if (!isStatic(shape) || x.value === null || sizeOf(shape) > largestValue)
+    return [tensorInfo(x.type, shape)];
   const read = broadcastReader(x, shape);
   return [
     tensorInfo(
@@ -131,7 +167,9 @@ const tile: ShapeRule = (at) => {
   const result = shape.map((dim, axis) => multiplyDims(dim, repeats[axis] ?? null));
   const count = shape.length === 1 ? repeats[0] : null;
   const tiled = value && typeof count === 'number' && count * value.length <= largestValue;
-  return [tensorInfo(type, result, tiled ? Array.from({ length: count }, () => value).flat() : null)];
+  return [
+    tensorInfo(type, result, tiled ? Array.from({ length: count }, () => value).flat() : null),
+  ];
 };
 
 /** The shape of tensors put behind each other along `axis`. */
@@ -159,7 +197,9 @@ function concatenatedValue(inputs: readonly TensorInfo[]): Dim[] | null {
   return elements;
 }
 
-const concat: ShapeRule = ({ node, inputs }) => [concatenated(inputs, intAttribute(node, 'axis', 1))];
+const concat: ShapeRule = ({ node, inputs }) => [
+  concatenated(inputs, intAttribute(node, 'axis', 1)),
+];
 
 /** Scale and zero point of the result, then each tensor with its own. */
 const quantizedConcat: ShapeRule = ({ node, inputs }) => {
@@ -172,7 +212,8 @@ const split: ShapeRule = (at) => {
   const count = at.node.outputs.length;
   if (shape === null) return at.node.outputs.map(() => tensorInfo(type, null));
   const axis = normalizeAxis(intAttribute(at.node, 'axis', 0), shape.length);
-  const sizes = listAt(at, 'split', 1) ?? (hasInput(at, 1) ? ofRank(count) : evenSplit(shape[axis], count));
+  const sizes =
+    listAt(at, 'split', 1) ?? (hasInput(at, 1) ? ofRank(count) : evenSplit(shape[axis], count));
   let start = 0;
   return sizes.map((size) => {
     const from = start;
@@ -221,17 +262,27 @@ const resize: ShapeRule = (at) => {
   const sizes = at.opset < 11 ? unknown : inputAt(at, 3);
   const policy = stringAttribute(at.node, 'keep_aspect_ratio_policy', 'stretch');
   const result: Dim[] = [...shape];
-  const ratio = sizes.value && policy !== 'stretch' ? aspectRatio(shape, axes, sizes.value, policy) : undefined;
+  const ratio =
+    sizes.value && policy !== 'stretch' ? aspectRatio(shape, axes, sizes.value, policy) : undefined;
   for (const [i, axis] of axes.entries()) {
-    if (ratio !== undefined) result[axis] = ratio === null || typeof shape[axis] !== 'number' ? null : Math.round(shape[axis] * ratio);
+    if (ratio !== undefined)
+      result[axis] =
+        ratio === null || typeof shape[axis] !== 'number' ? null : Math.round(shape[axis] * ratio);
     else if (sizes.value) result[axis] = sizes.value[i] ?? null;
     else result[axis] = scaled(shape[axis], scales.value?.[i] ?? null);
   }
   return [tensorInfo(type, result)];
 };
 
-function aspectRatio(shape: Shape, axes: readonly number[], sizes: readonly Dim[], policy: string): number | null {
-  const ratios = axes.map((axis, i) => Number(sizes[i] ?? Number.NaN) / Number(shape[axis] ?? Number.NaN));
+function aspectRatio(
+  shape: Shape,
+  axes: readonly number[],
+  sizes: readonly Dim[],
+  policy: string,
+): number | null {
+  const ratios = axes.map(
+    (axis, i) => Number(sizes[i] ?? Number.NaN) / Number(shape[axis] ?? Number.NaN),
+  );
   const ratio = policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
   return Number.isNaN(ratio) ? null : ratio;
 }
@@ -244,13 +295,18 @@ const upsample: ShapeRule = (at) => {
 };
 
 /** Moves blocks between the channels and the two spatial axes. */
-function blocks(channels: (dim: Dim, block: number) => Dim, spatial: (dim: Dim, block: number) => Dim): ShapeRule {
+function blocks(
+  channels: (dim: Dim, block: number) => Dim,
+  spatial: (dim: Dim, block: number) => Dim,
+): ShapeRule {
   return (at: RuleContext) => {
     const { type, shape } = inputAt(at, 0);
     const block = intAttribute(at.node, 'blocksize', 1);
     if (shape?.length !== 4) return [tensorInfo(type, null)];
     const [n, c, h, w] = shape;
-    return [tensorInfo(type, [n, channels(c, block * block), spatial(h, block), spatial(w, block)])];
+    return [
+      tensorInfo(type, [n, channels(c, block * block), spatial(h, block), spatial(w, block)]),
+    ];
   };
 }
 

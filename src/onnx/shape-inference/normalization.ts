@@ -1,13 +1,24 @@
 import { intAttribute } from '../attributes.ts';
 import { dataTypeName } from '../data-types.ts';
 import type { Shape } from '../graph.ts';
-import { each, inputAt, normalizeAxis, type RuleTable, type ShapeRule, sameAsInput, tensorInfo } from './rule.ts';
+import {
+  each,
+  inputAt,
+  normalizeAxis,
+  type RuleTable,
+  type ShapeRule,
+  sameAsInput,
+  tensorInfo,
+} from './rule.ts';
 
 /** Y, and the mean and 1/deviation over the axes from `axis` on. */
 const layerNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const statisticsType = dataTypeName(intAttribute(at.node, 'stash_type', 1));
-  const statistics = tensorInfo(statisticsType, shape && statisticsShape(shape, intAttribute(at.node, 'axis', -1)));
+  const statistics = tensorInfo(
+    statisticsType,
+    shape && statisticsShape(shape, intAttribute(at.node, 'axis', -1)),
+  );
   return [tensorInfo(type, shape), statistics, statistics];
 };
 
@@ -26,7 +37,9 @@ const skipLayerNormalization: ShapeRule = (at) => {
 /** Y; in training mode the running statistics too, of one element a channel. */
 const batchNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
-  const running = at.inputs.slice(3, 5).map((statistic) => tensorInfo(statistic.type, statistic.shape));
+  const running = at.inputs
+    .slice(3, 5)
+    .map((statistic) => tensorInfo(statistic.type, statistic.shape));
   return [tensorInfo(type, shape), ...running];
 };
 
@@ -37,6 +50,9 @@ export const normalization: RuleTable = {
   SimplifiedLayerNormalization: layerNormalization,
   'com.microsoft:SkipLayerNormalization': skipLayerNormalization,
   'com.microsoft:SkipSimplifiedLayerNormalization': skipLayerNormalization,
-  ...each('InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization', sameAsInput),
+  ...each(
+    'InstanceNormalization GroupNormalization LRN LpNormalization MeanVarianceNormalization',
+    sameAsInput,
+  ),
   ...each('RMSNormalization com.microsoft:GroupNorm', sameAsInput),
 };

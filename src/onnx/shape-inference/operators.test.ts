@@ -4,7 +4,8 @@ import { type GraphBuilder, graphBuilder, modelOf } from '../index.ts';
 
 type Build = (b: GraphBuilder, x: string) => unknown;
 
-const ints = (b: GraphBuilder, ...values: number[]): string => b.constant(values, [values.length], 'int64');
+const ints = (b: GraphBuilder, ...values: number[]): string =>
+  b.constant(values, [values.length], 'int64');
 const scalar = (b: GraphBuilder, value: number): string => b.constant(value, [], 'int64');
 const floats = (b: GraphBuilder, ...dims: number[]): string =>
   b.constant(
@@ -13,8 +14,15 @@ const floats = (b: GraphBuilder, ...dims: number[]): string =>
   );
 const ms = { domain: 'com.microsoft' };
 
-/** Runs what `build` makes of x [batch, 6, 8, 10] (or `dims`) and compares every shape with onnxruntime's. */
-async function check(opset: number, build: Build, dims: (number | string)[] = ['batch', 6, 8, 10]): Promise<void> {
+/**
+ * Runs what `build` makes of x [batch, 6, 8, 10] (or `dims`) and compares every shape with
+ * onnxruntime's.
+ */
+async function check(
+  opset: number,
+  build: Build,
+  dims: (number | string)[] = ['batch', 6, 8, 10],
+): Promise<void> {
   const b = graphBuilder({ opset: { '': opset, 'com.microsoft': 1 } });
   build(b, b.input('x', 'float32', dims));
   const model = modelOf(b.finish());
@@ -24,7 +32,10 @@ async function check(opset: number, build: Build, dims: (number | string)[] = ['
   expect(report.right).toBeGreaterThan(0);
 }
 
-function family(name: string, cases: Record<string, [opset: number, build: Build, dims?: (number | string)[]]>): void {
+function family(
+  name: string,
+  cases: Record<string, [opset: number, build: Build, dims?: (number | string)[]]>,
+): void {
   describe(name, () => {
     for (const [title, [opset, build, dims]] of Object.entries(cases)) {
       it(`${title}, opset ${opset}`, () => check(opset, build, dims));
@@ -41,10 +52,13 @@ describe('operators of one input that keep the shape', () => {
 });
 
 describe('operators of two inputs that broadcast', () => {
-  for (const opType of 'Add Sub Mul Div Pow Min Max Sum Mean Equal Less LessOrEqual Greater GreaterOrEqual PRelu'.split(' ')) {
+  for (const opType of 'Add Sub Mul Div Pow Min Max Sum Mean Equal Less LessOrEqual Greater GreaterOrEqual PRelu'.split(
+    ' ',
+  )) {
     it(opType, () => check(17, (b, x) => b.add(opType, [x, floats(b, 6, 1, 1)])));
   }
-  it('adds axes of either side', () => check(17, (b, x) => b.add('Add', [floats(b, 10), b.add('Mul', [x, floats(b, 1, 6, 8, 1)])])));
+  it('adds axes of either side', () =>
+    check(17, (b, x) => b.add('Add', [floats(b, 10), b.add('Mul', [x, floats(b, 1, 6, 8, 1)])])));
 });
 
 family('elementwise', {
@@ -56,7 +70,10 @@ family('elementwise', {
     },
   ],
   Where: [17, (b, x) => b.add('Where', [b.add('Greater', [x, floats(b, 1)]), x, floats(b, 1)])],
-  'Cast to int64, bool, float16': [17, (b, x) => [7, 9, 10].map((to) => b.add('Cast', [x], { to }))],
+  'Cast to int64, bool, float16': [
+    17,
+    (b, x) => [7, 9, 10].map((to) => b.add('Cast', [x], { to })),
+  ],
   Mod: [17, (b, x) => b.add('Mod', [x, floats(b, 1)], { fmod: 1 })],
   CumSum: [17, (b, x) => b.add('CumSum', [x, scalar(b, 1)])],
   'Clip with attributes': [7, (b, x) => b.add('Clip', [x], { min: 0, max: 6 })],
@@ -86,8 +103,15 @@ family('convolution', {
     17,
     (b, x) => {
       b.add('Conv', [x, floats(b, 4, 6, 3, 3)], { pads: [1, 1, 1, 1] });
-      b.add('Conv', [x, floats(b, 4, 6, 3, 3), floats(b, 4)], { strides: [2, 3], pads: [0, 0, 1, 1] });
-      b.add('Conv', [x, floats(b, 6, 1, 3, 2)], { group: 6, dilations: [2, 3], kernel_shape: [3, 2] });
+      b.add('Conv', [x, floats(b, 4, 6, 3, 3), floats(b, 4)], {
+        strides: [2, 3],
+        pads: [0, 0, 1, 1],
+      });
+      b.add('Conv', [x, floats(b, 6, 1, 3, 2)], {
+        group: 6,
+        dilations: [2, 3],
+        kernel_shape: [3, 2],
+      });
       b.add('Conv', [x, floats(b, 5, 6, 1, 1)], { strides: [2, 2] });
     },
   ],
@@ -100,27 +124,44 @@ family('convolution', {
       }
     },
   ],
-  'Conv over one axis': [13, (b, x) => b.add('Conv', [x, floats(b, 4, 6, 3)], { strides: [2] }), ['batch', 6, 11]],
-  'Conv that keeps symbolic sizes': [13, (b, x) => b.add('Conv', [x, floats(b, 4, 6, 3, 3)], { pads: [1, 1, 1, 1] }), ['batch', 6, 'height', 'width']],
+  'Conv over one axis': [
+    13,
+    (b, x) => b.add('Conv', [x, floats(b, 4, 6, 3)], { strides: [2] }),
+    ['batch', 6, 11],
+  ],
+  'Conv that keeps symbolic sizes': [
+    13,
+    (b, x) => b.add('Conv', [x, floats(b, 4, 6, 3, 3)], { pads: [1, 1, 1, 1] }),
+    ['batch', 6, 'height', 'width'],
+  ],
   ConvTranspose: [
     11,
     (b, x) => {
       const w = floats(b, 6, 2, 3, 3);
       b.add('ConvTranspose', [x, w]);
-      b.add('ConvTranspose', [x, w], { strides: [2, 3], pads: [1, 0, 1, 1], output_padding: [1, 0] });
+      b.add('ConvTranspose', [x, w], {
+        strides: [2, 3],
+        pads: [1, 0, 1, 1],
+        output_padding: [1, 0],
+      });
       b.add('ConvTranspose', [x, w], { group: 3, dilations: [2, 1] });
       b.add('ConvTranspose', [x, w], { strides: [2, 2], output_shape: [17, 21] });
       b.add('ConvTranspose', [x, w], { strides: [2, 2], auto_pad: 'SAME_UPPER' });
     },
   ],
-  FusedConv: [17, (b, x) => b.add('FusedConv', [x, floats(b, 4, 6, 3, 3)], { activation: 'Relu' }, undefined, ms)],
+  FusedConv: [
+    17,
+    (b, x) => b.add('FusedConv', [x, floats(b, 4, 6, 3, 3)], { activation: 'Relu' }, undefined, ms),
+  ],
   'QLinearConv, ConvInteger': [
     13,
     (b, x) => {
       const [q, scale, zero] = b.add('DynamicQuantizeLinear', [x], {}, 3);
       const w = b.constant(new Int8Array(4 * 6 * 9), [4, 6, 3, 3]);
       const wz = b.constant(0, [], 'int8');
-      b.add('QLinearConv', [q, scale, zero, w, b.constant(0.1), wz, scale, zero], { pads: [1, 1, 1, 1] });
+      b.add('QLinearConv', [q, scale, zero, w, b.constant(0.1), wz, scale, zero], {
+        pads: [1, 1, 1, 1],
+      });
       b.add('ConvInteger', [q, b.constant(new Uint8Array(4 * 6 * 9), [4, 6, 3, 3]), zero]);
     },
   ],
@@ -150,7 +191,8 @@ family('pooling', {
     (b, x) => {
       for (const opType of ['MaxPool', 'AveragePool']) {
         b.add(opType, [x], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
-        for (const auto_pad of ['SAME_UPPER', 'SAME_LOWER', 'VALID']) b.add(opType, [x], { kernel_shape: [3, 2], strides: [2, 3], auto_pad });
+        for (const auto_pad of ['SAME_UPPER', 'SAME_LOWER', 'VALID'])
+          b.add(opType, [x], { kernel_shape: [3, 2], strides: [2, 3], auto_pad });
       }
       b.add('MaxPool', [x], { kernel_shape: [3, 3] }, 2);
     },
@@ -158,9 +200,18 @@ family('pooling', {
   'ceil_mode on an even size': [12, ceilings],
   'ceil_mode on an odd size': [12, ceilings, ['batch', 2, 7, 9]],
   'ceil_mode on another size': [19, ceilings, ['batch', 2, 8, 11]],
-  dilations: [19, (b, x) => ['MaxPool', 'AveragePool'].map((op) => b.add(op, [x], { kernel_shape: [3, 2], dilations: [2, 3] }))],
+  dilations: [
+    19,
+    (b, x) =>
+      ['MaxPool', 'AveragePool'].map((op) =>
+        b.add(op, [x], { kernel_shape: [3, 2], dilations: [2, 3] }),
+      ),
+  ],
   LpPool: [11, (b, x) => b.add('LpPool', [x], { kernel_shape: [3, 3], strides: [2, 2], p: 2 })],
-  global: [13, (b, x) => ['GlobalAveragePool', 'GlobalMaxPool', 'GlobalLpPool'].map((op) => b.add(op, [x]))],
+  global: [
+    13,
+    (b, x) => ['GlobalAveragePool', 'GlobalMaxPool', 'GlobalLpPool'].map((op) => b.add(op, [x])),
+  ],
   'QLinearGlobalAveragePool, QLinearAveragePool': [
     13,
     (b, x) => {
@@ -215,9 +266,24 @@ family('linalg', {
     (b, x) => {
       const [q, scale, zero] = b.add('DynamicQuantizeLinear', [x], {}, 3);
       const w = b.constant(new Uint8Array(50), [10, 5]);
-      b.add('QLinearMatMul', [q, scale, zero, w, b.constant(0.1), b.constant(0, [], 'uint8'), scale, zero]);
+      b.add('QLinearMatMul', [
+        q,
+        scale,
+        zero,
+        w,
+        b.constant(0.1),
+        b.constant(0, [], 'uint8'),
+        scale,
+        zero,
+      ]);
       b.add('MatMulInteger', [q, w, zero]);
-      b.add('DynamicQuantizeMatMul', [x, w, b.constant(0.1), b.constant(0, [], 'uint8')], {}, undefined, ms);
+      b.add(
+        'DynamicQuantizeMatMul',
+        [x, w, b.constant(0.1), b.constant(0, [], 'uint8')],
+        {},
+        undefined,
+        ms,
+      );
     },
   ],
   'Attention, MultiHeadAttention': [
@@ -231,9 +297,25 @@ family('linalg', {
 });
 
 family('normalization', {
-  BatchNormalization: [9, (b, x) => b.add('BatchNormalization', [x, floats(b, 6), floats(b, 6), floats(b, 6), b.constant(new Float32Array(6).fill(1))])],
-  LayerNormalization: [17, (b, x) => b.add('LayerNormalization', [x, floats(b, 8, 10)], { axis: -2 }, 3)],
-  GroupNormalization: [21, (b, x) => b.add('GroupNormalization', [x, floats(b, 6), floats(b, 6)], { num_groups: 3 })],
+  BatchNormalization: [
+    9,
+    (b, x) =>
+      b.add('BatchNormalization', [
+        x,
+        floats(b, 6),
+        floats(b, 6),
+        floats(b, 6),
+        b.constant(new Float32Array(6).fill(1)),
+      ]),
+  ],
+  LayerNormalization: [
+    17,
+    (b, x) => b.add('LayerNormalization', [x, floats(b, 8, 10)], { axis: -2 }, 3),
+  ],
+  GroupNormalization: [
+    21,
+    (b, x) => b.add('GroupNormalization', [x, floats(b, 6), floats(b, 6)], { num_groups: 3 }),
+  ],
   'InstanceNormalization, LRN, MeanVarianceNormalization': [
     13,
     (b, x) => {
@@ -242,11 +324,21 @@ family('normalization', {
       b.add('MeanVarianceNormalization', [x]);
     },
   ],
-  SkipLayerNormalization: [17, (b, x) => b.add('SkipLayerNormalization', [x, x, floats(b, 8)], {}, ['y', '', '', 'sum'], ms), ['batch', 5, 8]],
-  SimplifiedLayerNormalization: [17, (b, x) => b.add('SimplifiedLayerNormalization', [x, floats(b, 10)], { axis: -1, stash_type: 1 })],
+  SkipLayerNormalization: [
+    17,
+    (b, x) => b.add('SkipLayerNormalization', [x, x, floats(b, 8)], {}, ['y', '', '', 'sum'], ms),
+    ['batch', 5, 8],
+  ],
+  SimplifiedLayerNormalization: [
+    17,
+    (b, x) =>
+      b.add('SimplifiedLayerNormalization', [x, floats(b, 10)], { axis: -1, stash_type: 1 }),
+  ],
 });
 
-const reductions = 'Sum Mean Max Min Prod L1 L2 LogSum LogSumExp SumSquare'.split(' ').map((name) => `Reduce${name}`);
+const reductions = 'Sum Mean Max Min Prod L1 L2 LogSum LogSumExp SumSquare'
+  .split(' ')
+  .map((name) => `Reduce${name}`);
 
 family('reduction', {
   'Reduce* with axes as attribute': [

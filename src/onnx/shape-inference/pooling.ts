@@ -1,13 +1,23 @@
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Shape } from '../graph.ts';
-import { each, inputAt, type RuleContext, type RuleTable, type ShapeRule, tensorInfo } from './rule.ts';
+import {
+  each,
+  inputAt,
+  type RuleContext,
+  type RuleTable,
+  type ShapeRule,
+  tensorInfo,
+} from './rule.ts';
 import { outputDim, readWindow } from './window.ts';
 
 function pooled(at: RuleContext, shape: Shape | null): Shape | null {
   const kernel = intsAttribute(at.node, 'kernel_shape', []);
   if (shape === null) return null;
   const window = readWindow(at.node, kernel.length);
-  return [...shape.slice(0, 2), ...kernel.map((size, i) => outputDim(shape[i + 2] ?? null, size, i, window))];
+  return [
+    ...shape.slice(0, 2),
+    ...kernel.map((size, i) => outputDim(shape[i + 2] ?? null, size, i, window)),
+  ];
 }
 
 const pool: ShapeRule = (at) => {
@@ -35,7 +45,10 @@ function quantizedPool(rule: (at: RuleContext, shape: Shape) => Shape | null): S
 const roiPool: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const rois = inputAt(at, 1).shape?.[0] ?? null;
-  const size = intsAttribute(at.node, 'pooled_shape', [intAttribute(at.node, 'output_height', 1), intAttribute(at.node, 'output_width', 1)]);
+  const size = intsAttribute(at.node, 'pooled_shape', [
+    intAttribute(at.node, 'output_height', 1),
+    intAttribute(at.node, 'output_width', 1),
+  ]);
   return [tensorInfo(type, [rois, shape?.[1] ?? null, ...size])];
 };
 
@@ -45,5 +58,8 @@ export const pooling: RuleTable = {
   ...each('GlobalAveragePool GlobalMaxPool GlobalLpPool', globalPool),
   ...each('MaxRoiPool RoiAlign', roiPool),
   'com.microsoft:QLinearAveragePool': quantizedPool(pooled),
-  'com.microsoft:QLinearGlobalAveragePool': quantizedPool((_, shape) => [...shape.slice(0, 2), ...shape.slice(2).map(() => 1)]),
+  'com.microsoft:QLinearGlobalAveragePool': quantizedPool((_, shape) => [
+    ...shape.slice(0, 2),
+    ...shape.slice(2).map(() => 1),
+  ]),
 };

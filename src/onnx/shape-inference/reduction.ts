@@ -2,7 +2,19 @@ import { intAttribute } from '../attributes.ts';
 import type { DataType } from '../data-types.ts';
 import type { Dim, Shape } from '../graph.ts';
 import { addDims, multiplyDims } from './dim.ts';
-import { each, hasInput, inputAt, listAt, normalizeAxis, ofRank, type RuleTable, type ShapeRule, type TensorInfo, tensorInfo, withDim } from './rule.ts';
+import {
+  each,
+  hasInput,
+  inputAt,
+  listAt,
+  normalizeAxis,
+  ofRank,
+  type RuleTable,
+  type ShapeRule,
+  type TensorInfo,
+  tensorInfo,
+  withDim,
+} from './rule.ts';
 
 function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
   const reduced = new Set(axes.map((axis) => normalizeAxis(axis, shape.length)));
@@ -19,7 +31,8 @@ function reduce(combine?: (a: Dim, b: Dim) => Dim): ShapeRule {
     if (x.shape === null) return [tensorInfo(x.type, null)];
     if (axes === null) return [tensorInfo(x.type, keepDims ? ofRank(x.shape.length) : null)];
     const none = axes === undefined || axes.length === 0;
-    if (none && intAttribute(at.node, 'noop_with_empty_axes', 0) === 1) return [tensorInfo(x.type, x.shape)];
+    if (none && intAttribute(at.node, 'noop_with_empty_axes', 0) === 1)
+      return [tensorInfo(x.type, x.shape)];
     const shape = reducedShape(x.shape, none ? x.shape.map((_, axis) => axis) : axes, keepDims);
     return [tensorInfo(x.type, shape, combine ? reducedValue(x, combine) : null)];
   };
@@ -33,13 +46,17 @@ function reducedValue(x: TensorInfo, combine: (a: Dim, b: Dim) => Dim): Dim[] | 
 const argument: ShapeRule = (at) => {
   const { shape } = inputAt(at, 0);
   const keepDims = intAttribute(at.node, 'keepdims', 1) === 1;
-  return [tensorInfo('int64', shape && reducedShape(shape, [intAttribute(at.node, 'axis', 0)], keepDims))];
+  return [
+    tensorInfo('int64', shape && reducedShape(shape, [intAttribute(at.node, 'axis', 0)], keepDims)),
+  ];
 };
 
 const topK: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   if (shape === null) return [tensorInfo(type, null), tensorInfo('int64', null)];
-  const k = hasInput(at, 1) ? (inputAt(at, 1).value?.[0] ?? null) : intAttribute(at.node, 'k', null);
+  const k = hasInput(at, 1)
+    ? (inputAt(at, 1).value?.[0] ?? null)
+    : intAttribute(at.node, 'k', null);
   const result = withDim(shape, normalizeAxis(intAttribute(at.node, 'axis', -1), shape.length), k);
   return [tensorInfo(type, result), tensorInfo('int64', result)];
 };

@@ -6,8 +6,9 @@ import { isStatic } from './dim.ts';
 /** What inference knows of a tensor. */
 export interface TensorInfo extends TensorType {
   /**
-   * The elements of a small tensor of known shape, in row-major order, where known: the arithmetic that exporters do
-   * on shapes. An element may be symbolic, or null where only the others are known.
+   * The elements of a small tensor of known shape, in row-major order, where known: the arithmetic
+   * that exporters do on shapes. An element may be symbolic, or null where only the others are
+   * known.
    */
   readonly value: readonly Dim[] | null;
 }
@@ -34,8 +35,16 @@ export const largestValue = 1024;
 export const unknown: TensorInfo = { type: null, shape: null, value: null };
 
 /** What is known of a tensor; a value that does not fit the shape or is too large is dropped. */
-export function tensorInfo(type: DataType | null, shape: Shape | null, value: readonly Dim[] | null = null): TensorInfo {
-  const fits = value !== null && value.length <= largestValue && isStatic(shape) && sizeOf(shape) === value.length;
+export function tensorInfo(
+  type: DataType | null,
+  shape: Shape | null,
+  value: readonly Dim[] | null = null,
+): TensorInfo {
+  const fits =
+    value !== null &&
+    value.length <= largestValue &&
+    isStatic(shape) &&
+    sizeOf(shape) === value.length;
   return { type, shape, value: fits ? value : null };
 }
 
@@ -59,7 +68,10 @@ export function ofRank(rank: number): Shape {
   return new Array<Dim>(rank).fill(null);
 }
 
-/** A shape with as many unknown dimensions as a shape tensor has elements; null where that is not known. */
+/**
+ * A shape with as many unknown dimensions as a shape tensor has elements; null where that is not
+ * known.
+ */
 export function ofRankIn(shapeTensor: TensorInfo): Shape | null {
   const rank = shapeTensor.shape?.[0];
   return typeof rank === 'number' && rank <= largestRank ? ofRank(rank) : null;
@@ -81,20 +93,28 @@ export function withDim(shape: Shape, axis: number, dim: Dim): Shape {
 /** The value of input `index` as plain numbers; null if any of it is not known. */
 export function numbersAt(at: RuleContext, index: number): readonly number[] | null {
   const { value } = inputAt(at, index);
-  return value?.every((element) => typeof element === 'number') ? (value as readonly number[]) : null;
+  return value?.every((element) => typeof element === 'number')
+    ? (value as readonly number[])
+    : null;
 }
 
 /**
- * A list that is an attribute in older opsets and input `index` in newer ones; undefined where the node has neither,
- * null where it is computed and unknown.
+ * A list that is an attribute in older opsets and input `index` in newer ones; undefined where the
+ * node has neither, null where it is computed and unknown.
  */
-export function listAt(at: RuleContext, name: string, index: number): readonly number[] | null | undefined {
+export function listAt(
+  at: RuleContext,
+  name: string,
+  index: number,
+): readonly number[] | null | undefined {
   if (hasInput(at, index)) return numbersAt(at, index);
   return intsAttribute(at.node, name);
 }
 
 /** The rule of operators whose first output has the type and shape of the first input. */
-export const sameAsInput: ShapeRule = (at) => [tensorInfo(inputAt(at, 0).type, inputAt(at, 0).shape)];
+export const sameAsInput: ShapeRule = (at) => [
+  tensorInfo(inputAt(at, 0).type, inputAt(at, 0).shape),
+];
 
 /** A table in which several operators share a rule. */
 export function each(names: string, rule: ShapeRule): RuleTable {
