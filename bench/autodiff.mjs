@@ -29,9 +29,9 @@ async function measure(
 ) {
   const [{ readModel, modelChunks, writeModel }, { gradientModel }, { createNodeRuntime }] =
     await Promise.all([
-      fromDist('src/onnx/index.js'),
-      fromDist('src/autodiff/index.js'),
-      fromDist('src/runtime/onnxruntime-node.js'),
+      fromDist('onnx/index.js'),
+      fromDist('autodiff/index.js'),
+      fromDist('runtime/onnxruntime-node.js'),
     ]);
   const path = join(folder, `${network}.onnx`);
   execFileSync(PYTHON, [SCRIPT, 'export', network, path], {

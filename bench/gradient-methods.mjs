@@ -40,8 +40,8 @@ function filled(/** @type {number[]} */ shape) {
 async function bareCalls(
   /** @type {any} */ { runtime, model, from, to, shape, classes, rows, batch, by },
 ) {
-  const { subgraph, withGraph, writeModel } = await fromDist('src/onnx/index.js');
-  const { gradientModel } = await fromDist('src/autodiff/index.js');
+  const { subgraph, withGraph, writeModel } = await fromDist('onnx/index.js');
+  const { gradientModel } = await fromDist('autodiff/index.js');
   const part = withGraph(model, subgraph(model.graph, { inputs: [from], outputs: [to] }));
   const gradient = by
     ? gradientModel(part, {
@@ -77,8 +77,8 @@ async function main() {
   });
   if (values.help) return console.log(HELP);
   const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } =
-    await fromDist('src/node.js');
-  const { dataInputs, readModel } = await fromDist('src/onnx/index.js');
+    await fromDist('node.js');
+  const { dataInputs, readModel } = await fromDist('onnx/index.js');
   const [steps, threads, batch] = [
     count('steps', values.steps),
     count('threads', values.threads),

@@ -52,7 +52,7 @@ export async function demoPicture() {
 
 /** The picture as a model's input, [1, C, H, W]. */
 export async function demoInput(/** @type {any} */ model) {
-  const { preprocess } = await fromDist('src/node.js');
+  const { preprocess } = await fromDist('node.js');
   return preprocess(await demoPicture(), model.preprocessing);
 }
 
@@ -67,7 +67,7 @@ export async function forwardPass(
   /** @type {any} */ input,
   /** @type {number} */ size,
 ) {
-  const { dataInputs, readModel } = await fromDist('src/onnx/index.js');
+  const { dataInputs, readModel } = await fromDist('onnx/index.js');
   const [info] = dataInputs(readModel(bytes).graph);
   if (info.shape === null || info.shape.length !== 4 || info.type !== 'float32') return undefined;
   if (typeof info.shape[0] === 'number' && info.shape[0] !== size) return undefined;

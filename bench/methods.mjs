@@ -37,7 +37,7 @@ const HELP = `node bench/methods.mjs [options]
 
 /** What a child process does: explains one picture, and answers what that took. */
 async function explainOnce(/** @type {any} */ { model: source, threads, method }) {
-  const { explain, loadModel } = await fromDist('src/node.js');
+  const { explain, loadModel } = await fromDist('node.js');
   const picture = await demoPicture();
   const model = await loadModel(source, { threads });
   const { manifest, seconds } = await explain(model, picture, { method });
@@ -67,7 +67,7 @@ async function reportMemory(/** @type {any} */ { model, threads, methods }) {
 
 /** How many pictures the model takes at once when nobody says how many. */
 async function naturalBatch(/** @type {any} */ model, /** @type {any} */ input) {
-  const { tensor } = await fromDist('src/node.js');
+  const { tensor } = await fromDist('node.js');
   let batch = 0;
   const onProgress = (/** @type {number} */ done) => {
     batch ||= done;
@@ -87,7 +87,7 @@ async function reportSpeed(
   /** @type {any} */ { model: source, threads, methods, masks, repetitions, pictures },
 ) {
   const { createNodeRuntime, explain, loadModel, prepareInput, resolveModel } =
-    await fromDist('src/node.js');
+    await fromDist('node.js');
   const { bytes } = await resolveModel(source);
   const model = await loadModel(source, { threads });
   const input = await demoInput(model);
@@ -183,7 +183,7 @@ async function main() {
   });
   if (values.help) return console.log(HELP);
   if (values.child !== undefined) return explainOnce(JSON.parse(values.child));
-  const { createNodeRuntime } = await fromDist('src/node.js');
+  const { createNodeRuntime } = await fromDist('node.js');
   const threads = count('threads', values.threads);
   machine(
     `${(await createNodeRuntime({ threads })).name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}`,

@@ -59,8 +59,8 @@ async function main() {
   });
   if (values.help) return console.log(HELP);
   const { createNodeRuntime, explain, loadModel, losslessWebpSize, resolveModel } =
-    await fromDist('src/node.js');
-  const { findMetric } = await fromDist('src/metrics/index.js');
+    await fromDist('node.js');
+  const { findMetric } = await fromDist('metrics/index.js');
   const [threads, batchSize, repetitions] = [
     count('threads', values.threads),
     count('batch', values.batch),

@@ -44,10 +44,10 @@ With no variant: iassa, rise, occlusion, random.`;
 const here = dirname(fileURLToPath(import.meta.url));
 const fromDist = async (/** @type {string} */ path) => {
   try {
-    return await import(new URL(`../dist/src/${path}`, import.meta.url).href);
+    return await import(new URL(`../dist/${path}`, import.meta.url).href);
   } catch (error) {
-    if (!existsSync(join(here, '../dist/src', path)))
-      usage(`dist/src/${path} is missing: build first with npm run build`);
+    if (!existsSync(join(here, '../dist', path)))
+      usage(`dist/${path} is missing: build first with npm run build`);
     throw error;
   }
 };

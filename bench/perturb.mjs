@@ -31,8 +31,8 @@ async function perturbations(
   /** @type {number} */ width,
 ) {
   const [{ createRandom, tensor }, { riseMasks }] = await Promise.all([
-    fromDist('src/node.js'),
-    fromDist('src/methods/rise.js'),
+    fromDist('node.js'),
+    fromDist('methods/rise.js'),
   ]);
   const random = createRandom(1);
   const windows = new Int32Array(4 * size);
@@ -59,7 +59,7 @@ async function perturbations(
 /** Rows of one batch size. */
 async function measure(/** @type {any} */ setting, /** @type {number} */ size) {
   const { runtime, bytes, model, input, kinds, repetitions } = setting;
-  const { tensor } = await fromDist('src/node.js');
+  const { tensor } = await fromDist('node.js');
   const forward = await forwardPass(runtime, bytes, input, size);
   if (!forward)
     usage(
@@ -104,7 +104,7 @@ async function main() {
     },
   });
   if (values.help) return console.log(HELP);
-  const { createNodeRuntime, createOnnxModel, resolveModel } = await fromDist('src/node.js');
+  const { createNodeRuntime, createOnnxModel, resolveModel } = await fromDist('node.js');
   const threads = count('threads', values.threads);
   const runtime = await createNodeRuntime({ threads });
   const source = await resolveModel(values.model);

@@ -70,7 +70,7 @@ async function main() {
   const record = new URL('reference/sag/cases.json', shared);
   if (!existsSync(record))
     usage('the recorded runs are not at hand: expected ../shared/reference/sag/cases.json');
-  const { explain, loadModel, prepareInput, readImage } = await fromDist('src/node.js');
+  const { explain, loadModel, prepareInput, readImage } = await fromDist('node.js');
   const threads = count('threads', values.threads);
   const model = await loadModel(fileURLToPath(new URL('models/mobilenet_v2.onnx', shared)), {
     threads,

@@ -49,7 +49,7 @@ async function ownSide(/** @type {string} */ path, /** @type {any} */ { masks, b
   const [
     { createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor },
     { riseMasks },
-  ] = await Promise.all([fromDist('src/node.js'), fromDist('src/methods/rise.js')]);
+  ] = await Promise.all([fromDist('node.js'), fromDist('methods/rise.js')]);
   const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 }; // a smaller one splits large batches
   const model = await createOnnxModel(source, await createNodeRuntime({ threads }));
   const input = await demoInput(model);
@@ -72,8 +72,8 @@ async function compareWith(
   /** @type {string} */ folder,
 ) {
   const [{ encodeNpy, tensor }, { renderGrid }] = await Promise.all([
-    fromDist('src/node.js'),
-    fromDist('src/model/perturbation.js'),
+    fromDist('node.js'),
+    fromDist('model/perturbation.js'),
   ]);
   const path = join(folder, 'mobilenet_v2.onnx');
   execFileSync(python, [SCRIPT, 'export', path], { stdio: ['ignore', 'ignore', 'inherit'] });

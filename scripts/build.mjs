@@ -11,5 +11,5 @@ const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 rmSync(`${root}dist`, { recursive: true, force: true });
 execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
 for (const folder of ['assets', 'models'])
-  cpSync(`${root}demo/${folder}`, `${root}dist/demo/${folder}`, { recursive: true });
-chmodSync(`${root}dist/src/cli/main.js`, 0o755);
+  cpSync(`${root}src/demo/${folder}`, `${root}dist/demo/${folder}`, { recursive: true });
+chmodSync(`${root}dist/cli/main.js`, 0o755);

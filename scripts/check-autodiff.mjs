@@ -38,7 +38,7 @@ if (values.help) {
   console.log(HELP);
   process.exit(0);
 }
-const dist = new URL('../dist/src/', import.meta.url);
+const dist = new URL('../dist/', import.meta.url);
 if (!existsSync(dist)) {
   console.error('dist/ is missing: build first with npm run build');
   process.exit(2);

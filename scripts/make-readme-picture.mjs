@@ -6,8 +6,8 @@ import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { demoScenes, taggedScenes } from '../dist/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
-import { explain, findMethod, loadModel } from '../dist/src/node.js';
-import { overlay } from '../dist/src/visualize/index.js';
+import { explain, findMethod, loadModel } from '../dist/node.js';
+import { overlay } from '../dist/visualize/index.js';
 
 const SIDE = 224;
 const GAP = 12;

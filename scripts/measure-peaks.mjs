@@ -7,7 +7,7 @@
  */
 import { demoScenes } from '../dist/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
-import { explain, loadModel, methods, prepareInput } from '../dist/src/node.js';
+import { explain, loadModel, methods, prepareInput } from '../dist/node.js';
 
 /** Fewer samples than by default, so that all methods can be measured. */
 const OPTIONS = {

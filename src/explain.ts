@@ -1,13 +1,14 @@
 import { FoveaError, throwIfCancelled } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Image } from './image/image.ts';
+import type { Json } from './json.ts';
 import { findMethod } from './methods/index.ts';
-import type { Attribution, Json, Method, Need, PartialMap } from './methods/method.ts';
-import { parseOptions } from './methods/options.ts';
+import type { Attribution, Method, Need, PartialMap } from './methods/method.ts';
+import { channelsOf, preprocess } from './model/input/preprocessing.ts';
 import { createMeter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
-import { channelsOf, preprocess } from './model/preprocessing.ts';
 import { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
+import { parseOptions } from './options.ts';
 import { sha256 } from './sha256.ts';
 import { createRandom } from './tensor/random.ts';
 import { reshape, type Tensor } from './tensor/tensor.ts';

@@ -1,6 +1,7 @@
-import type { Json, LayerMap } from './methods/method.ts';
+import type { Json } from './json.ts';
+import type { LayerMap } from './methods/method.ts';
+import type { Preprocessing } from './model/input/preprocessing.ts';
 import type { ModelCalls } from './model/model.ts';
-import type { Preprocessing } from './model/preprocessing.ts';
 import type { Target } from './model/target.ts';
 import type { Tensor } from './tensor/tensor.ts';
 

@@ -3,8 +3,9 @@
  * and pictures.
  *
  * ```ts
- * import { explain, loadModel, readImage } from 'fovea/node'; const explanation = await
- * explain(await loadModel('demo-cnn'), await readImage('photo.jpg'), { method: 'rise' });
+ * import { explain, loadModel, readImage } from 'fovea/node';
+ * const model = await loadModel('demo-cnn');
+ * const explanation = await explain(model, await readImage('photo.jpg'), { method: 'rise' });
  * ```
  */
 export { FoveaError, type FoveaErrorCode } from './errors.ts';
@@ -19,18 +20,28 @@ export {
 export type { Explanation, Manifest } from './explanation.ts';
 export { type Image, image } from './image/image.ts';
 export { type ResizeFilter, resizeImage } from './image/resize.ts';
+export type { Json } from './json.ts';
 export {
   type Attribution,
   defineMethod,
   findMethod,
-  type Json,
   type Method,
   type MethodContext,
   methods,
   type Need,
   type PartialMap,
 } from './methods/index.ts';
+export { EMBEDDED_MODELS, type EmbeddedModel } from './model/files/model-files.ts';
 export { createFunctionModel, type FunctionModelOptions } from './model/function-model.ts';
+export {
+  denormalize,
+  fitImage,
+  IMAGENET_PREPROCESSING,
+  inputRegion,
+  type Preprocessing,
+  preprocess,
+  type Region,
+} from './model/input/preprocessing.ts';
 export type {
   ClassifyOptions,
   FeatureMap,
@@ -40,18 +51,8 @@ export type {
   RunOptions,
   ScoreKind,
 } from './model/model.ts';
-export { EMBEDDED_MODELS, type EmbeddedModel } from './model/model-files.ts';
 export { createOnnxModel, type OnnxModelSource } from './model/onnx-model.ts';
 export type { Grids, Masks, Perturbation, Ranks, Segments, Windows } from './model/perturbation.ts';
-export {
-  denormalize,
-  fitImage,
-  IMAGENET_PREPROCESSING,
-  inputRegion,
-  type Preprocessing,
-  preprocess,
-  type Region,
-} from './model/preprocessing.ts';
 export { createRemoteModel, type RemoteModelOptions } from './model/remote-model.ts';
 export { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
 export {

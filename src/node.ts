@@ -17,6 +17,6 @@ export {
   readImage,
   readImageSize,
 } from './node/read-image.ts';
-export { type SagPictureSource, sagSvg, svgToPng } from './node/sag-picture.ts';
+export { type SagPictureSource, sagSvg, svgToPng } from './node/sag-png.ts';
 export { encodePng, losslessWebpSize, type Pixels } from './node/write-image.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/onnxruntime-node.ts';

@@ -6,9 +6,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as ort from 'onnxruntime-node';
-import type { ClassName, SceneOptions, Sprites } from '../index.ts';
-import { classNames, createScene, sceneSide, tagClass } from '../index.ts';
-import { loadSprites } from '../sprites.ts';
+import type { ClassName, SceneOptions, Sprites } from '../../src/demo/index.ts';
+import { classNames, createScene, sceneSide, tagClass } from '../../src/demo/index.ts';
+import { loadSprites } from '../../src/demo/sprites.ts';
 
 /** The part of a model's JSON file that preparing a picture needs. */
 interface ModelCard {

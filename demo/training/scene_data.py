@@ -1,4 +1,4 @@
-"""Scenes from the one generator (demo/scenes.ts), streamed by Node and kept in files."""
+"""Scenes from the one generator (src/demo/scenes.ts), streamed by Node and kept in files."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ PRODUCERS = 2
 def build_generator():
     """Compiles the generator to JavaScript and puts the sprites beside it."""
     subprocess.run(["npx", "tsc", "-p", "demo/training"], cwd=ROOT, check=True)
-    shutil.copytree(ROOT / "demo" / "assets", BUILD / "demo" / "assets", dirs_exist_ok=True)
+    shutil.copytree(ROOT / "src" / "demo" / "assets", BUILD / "src" / "demo" / "assets", dirs_exist_ok=True)
 
 
 def _produce(kind, first, count, path):

@@ -6,9 +6,9 @@
  * clean: no stickers. biased: the biased training set. tagged: clean scenes, each with the sticker.
  */
 import { once } from 'node:events';
-import type { Scene, Sprites } from '../scenes.ts';
-import { createBiasedTrainingScene, createScene } from '../scenes.ts';
-import { loadSprites } from '../sprites.ts';
+import type { Scene, Sprites } from '../../src/demo/scenes.ts';
+import { createBiasedTrainingScene, createScene } from '../../src/demo/scenes.ts';
+import { loadSprites } from '../../src/demo/sprites.ts';
 
 const generators: Record<string, (sprites: Sprites, seed: number) => Scene> = {
   clean: createScene,

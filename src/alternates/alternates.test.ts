@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { image } from '../image/image.ts';
 import { createFunctionModel } from '../model/function-model.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { createRandom } from '../tensor/random.ts';

@@ -1,8 +1,8 @@
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 import { gaussianBlur } from '../image/blur.ts';
 import { type Image, image } from '../image/image.ts';
+import { fitImage, normalizePixels } from '../model/input/preprocessing.ts';
 import type { Model, RunOptions } from '../model/model.ts';
-import { fitImage, normalizePixels } from '../model/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { argmax, argsortDescending, range, type Tensor, tensor } from '../tensor/tensor.ts';
 import { FILLERS, type Filler } from './fillers.ts';

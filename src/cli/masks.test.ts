@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PreparedInput } from '../explain.ts';
-import { IMAGENET_PREPROCESSING, type Preprocessing } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING, type Preprocessing } from '../model/input/preprocessing.ts';
 import { encodePng } from '../node/write-image.ts';
 import { encodeNpy } from '../tensor/npy.ts';
 import { tensor } from '../tensor/tensor.ts';

@@ -1,7 +1,7 @@
-import type { BenchmarkMetric } from '../benchmark/benchmark.ts';
 import { FoveaError } from '../errors.ts';
-import { parseOptions } from '../methods/options.ts';
+import type { BenchmarkMetric } from '../evaluate/records.ts';
 import { findMetric, metrics } from '../metrics/index.ts';
+import { parseOptions } from '../options.ts';
 import { splitSettings, valueFor } from './options.ts';
 
 /** The names of all metrics. */

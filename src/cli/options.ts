@@ -2,10 +2,10 @@ import { InvalidArgumentError } from 'commander';
 import { FoveaError } from '../errors.ts';
 import { findMethod } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
-import { parseOptions } from '../methods/options.ts';
 import { metrics } from '../metrics/index.ts';
-import { parsePreprocessing } from '../model/model-config.ts';
-import type { Preprocessing } from '../model/preprocessing.ts';
+import { parsePreprocessing } from '../model/files/model-config.ts';
+import type { Preprocessing } from '../model/input/preprocessing.ts';
+import { parseOptions } from '../options.ts';
 
 /** The kinds of files a result can be written as. */
 export const FORMATS = ['npy', 'png', 'json'] as const;

@@ -1,6 +1,6 @@
 import { throwIfCancelled } from '../errors.ts';
+import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Model } from '../model/model.ts';
-import type { Preprocessing } from '../model/preprocessing.ts';
 import { resolveTargets } from '../model/target.ts';
 import type { DownloadProgress } from '../node/hub.ts';
 import { loadModel } from '../node/load-model.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { createScene, type Scene, sceneSide } from '../../demo/scenes.ts';
-import { loadSprites } from '../../demo/sprites.ts';
+import { createScene, type Scene, sceneSide } from '../demo/scenes.ts';
+import { loadSprites } from '../demo/sprites.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 
 /** Seeds of these scenes start here: neither the training nor the demo has them. */

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import { parseOptions } from '../methods/options.ts';
+import { parseOptions } from '../options.ts';
 import { coco } from './coco.ts';
 import type { Dataset, DatasetReader } from './dataset.ts';
 import { demoScenes } from './demo-scenes.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { offsetOf } from '../model/model.ts';
-import { camOptions, weightedSum } from './internal/cam.ts';
-import { explainLayers, headScores } from './internal/head.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, weightedSum } from './shared/cam.ts';
+import { explainLayers, headScores } from './shared/head.ts';
 
 /**
  * Ablation-CAM: a channel weighs what share of the score is lost without it. What is ablated

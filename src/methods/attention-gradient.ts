@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
-import { fromTokens, meanOverHeads, readRow, requireAttention } from './internal/attention.ts';
-import { gradientsOf, outputOption, repeat } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { fromTokens, meanOverHeads, readRow, requireAttention } from './shared/attention.ts';
+import { gradientsOf, outputOption, repeat } from './shared/gradients.ts';
 
 /**
  * Attention times its gradient in one block: which patches the class token looks at there, and

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
+import { defineMethod } from './method.ts';
 import {
   firstBlockOption,
   fromTokens,
   meanOverHeads,
   requireAttention,
   rolloutRow,
-} from './internal/attention.ts';
-import { defineMethod } from './method.ts';
+} from './shared/attention.ts';
 
 /**
  * Attention rollout: how much of each patch reaches the class token if attention is taken as the

@@ -18,8 +18,8 @@ import {
   attentionOf,
   positiveProduct,
   rolloutRow,
-} from './internal/attention.ts';
-import { gradientsOf, repeat } from './internal/gradients.ts';
+} from './shared/attention.ts';
+import { gradientsOf, repeat } from './shared/gradients.ts';
 
 const input = noisePictures(1, 32);
 const TOKENS = 17;

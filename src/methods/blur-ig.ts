@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
 
 /** Pictures that are in memory at once. */
 const GROUP = 8;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
  * DeconvNet: at each ReLU the gradient itself is rectified, and the gate of the forward pass left

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
+import { defineMethod } from './method.ts';
 import {
   gradientsOf,
   pixelAttribution,
   pixelOptions,
   repeat,
   sumOfDifference,
-} from './internal/gradients.ts';
-import { fullBaseline, scoresOf } from './internal/path.ts';
-import { defineMethod } from './method.ts';
+} from './shared/gradients.ts';
+import { fullBaseline, scoresOf } from './shared/path.ts';
 
 /** The share of the difference of the scores that the sum of a map may miss without a warning. */
 const MOST_MISSED = 0.05;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers } from './internal/cam.ts';
-import { readLayers } from './internal/head.ts';
-import { chooseLayers } from './internal/layers.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, fromLayers } from './shared/cam.ts';
+import { readLayers } from './shared/head.ts';
+import { chooseLayers } from './shared/layers.ts';
 
 const MOST_ITERATIONS = 5000;
 const TOLERANCE = 1e-12;

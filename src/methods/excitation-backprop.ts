@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { RelevanceRules } from '../model/model.ts';
-import { camOptions, cellSums, fromLayers } from './internal/cam.ts';
-import { gradientsOf, repeat } from './internal/gradients.ts';
-import { channelsFirst, chooseLayers, layoutOf, withLayers } from './internal/layers.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
+import { gradientsOf, repeat } from './shared/gradients.ts';
+import { channelsFirst, chooseLayers, layoutOf, withLayers } from './shared/layers.ts';
 
 const rules: RelevanceRules = {
   kind: 'lrp',

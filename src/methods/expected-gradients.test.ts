@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import {
   CLASSES,
   convNet,

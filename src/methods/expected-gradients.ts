@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { createBaseline } from '../model/baseline.ts';
+import { createBaseline } from '../model/input/baseline.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
+import { type Attribution, defineMethod } from './method.ts';
 import {
   outputOption,
   pixelAttribution,
   reduceChannels,
   reduceOption,
-} from './internal/gradients.ts';
-import { fullBaseline, gradientSeries, scoresOf } from './internal/path.ts';
-import { type Attribution, defineMethod } from './method.ts';
+} from './shared/gradients.ts';
+import { fullBaseline, gradientSeries, scoresOf } from './shared/path.ts';
 
 /** References whose scores are in memory at once. */
 const GROUP = 16;

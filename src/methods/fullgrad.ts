@@ -3,9 +3,9 @@ import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
 import { INPUT, type LayerBias, type Model } from '../model/model.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
-import { gradientsOf, outputOption } from './internal/gradients.ts';
-import { channelsFirst, layoutOf } from './internal/layers.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { gradientsOf, outputOption } from './shared/gradients.ts';
+import { channelsFirst, layoutOf } from './shared/layers.ts';
 
 /** What keeps a channel without any range from being divided by zero. */
 const tiny = 1e-7;

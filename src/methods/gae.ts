@@ -1,13 +1,13 @@
 import { z } from 'zod';
+import { defineMethod } from './method.ts';
 import {
   fromTokens,
   meanOverHeads,
   positiveProduct,
   requireAttention,
   rolloutRow,
-} from './internal/attention.ts';
-import { gradientsOf, outputOption } from './internal/gradients.ts';
-import { defineMethod } from './method.ts';
+} from './shared/attention.ts';
+import { gradientsOf, outputOption } from './shared/gradients.ts';
 
 /**
  * Generic attention explainability, for transformers with self-attention alone: relevance is

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { camOptions, explainCam, weightedSum } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, explainCam, weightedSum } from './shared/cam.ts';
 
 /** Keeps the share of a cell finite. */
 const EPSILON = 1e-6;

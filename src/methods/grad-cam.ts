@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { camOptions, channelSums, explainCam, weightedSum } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
 
 /**
  * Grad-CAM: the channels of a feature map, weighted by the mean gradient of the score over their

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
  * The gradient times the picture in the model's normalised units: what each pixel adds to the score

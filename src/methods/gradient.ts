@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
  * The gradient of the score by the pixels: how the score would follow small changes.

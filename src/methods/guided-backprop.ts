@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { explainPixels, pixelOptions } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
  * Guided backpropagation: at each ReLU y = max(x, 0) only what is positive goes on.

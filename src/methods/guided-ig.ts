@@ -1,15 +1,15 @@
 import { z } from 'zod';
-import { createBaseline } from '../model/baseline.ts';
+import { createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
+import { defineMethod } from './method.ts';
 import {
   gradientsOf,
   pixelAttribution,
   pixelOptions,
   sumOfDifference,
-} from './internal/gradients.ts';
-import { fullBaseline, pathBaselineOption } from './internal/path.ts';
-import { defineMethod } from './method.ts';
+} from './shared/gradients.ts';
+import { fullBaseline, pathBaselineOption } from './shared/path.ts';
 
 /** How near two distances are taken to be the same. */
 const CLOSE = 1e-9;

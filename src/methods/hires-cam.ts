@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { camOptions, cellSums, explainCam } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, cellSums, explainCam } from './shared/cam.ts';
 
 /**
  * HiResCAM: activation times gradient in each cell, without averaging the gradient over the channel

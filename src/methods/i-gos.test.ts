@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { createBaseline } from '../model/baseline.ts';
-import { denormalize, preprocess } from '../model/preprocessing.ts';
+import { createBaseline } from '../model/input/baseline.ts';
+import { denormalize, preprocess } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { argsortDescending } from '../tensor/tensor.ts';
 import { convNet, picture } from './fixtures/nets.ts';

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { gaussianBlur } from '../image/blur.ts';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Target } from '../model/target.ts';
 import type { Random } from '../tensor/random.ts';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { weightedMaskSum } from './internal/grid-sums.ts';
-import { fullBaseline, gradientSeries } from './internal/path.ts';
-import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
+import { weightedMaskSum } from './shared/grid-sums.ts';
+import { fullBaseline, gradientSeries } from './shared/path.ts';
 
 const options = z.object({
   size: z.int().min(2).max(128).default(28).describe('cells of the mask in each direction'),

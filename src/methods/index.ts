@@ -105,8 +105,8 @@ export function findMethod(name: string): Method {
   return method;
 }
 
+export { describeOptions, type OptionDescription, parseOptions } from '../options.ts';
 export * from './method.ts';
-export { describeOptions, type OptionDescription, parseOptions } from './options.ts';
 export {
   createPatchScorer,
   type PatchLayout,
@@ -124,4 +124,3 @@ export {
   sagSchema,
 } from './sag/schema.ts';
 export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
-export { sagThumbnails } from './sag/thumbnails.ts';

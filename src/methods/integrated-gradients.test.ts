@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import {
   CLASSES,
   convNet,
@@ -16,7 +16,7 @@ import {
   haveReference,
   recordedCases,
 } from './fixtures/reference.ts';
-import { quadrature } from './internal/quadrature.ts';
+import { quadrature } from './shared/quadrature.ts';
 
 describe('quadrature', () => {
   it('integrates polynomials exactly up to the degree of its rule', () => {

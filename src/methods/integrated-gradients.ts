@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { createBaseline } from '../model/baseline.ts';
+import { createBaseline } from '../model/input/baseline.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { pixelAttribution, pixelOptions, sumOfDifference } from './internal/gradients.ts';
-import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './internal/path.ts';
-import { quadrature, quadratureOption } from './internal/quadrature.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { pixelAttribution, pixelOptions, sumOfDifference } from './shared/gradients.ts';
+import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './shared/path.ts';
+import { quadrature, quadratureOption } from './shared/quadrature.ts';
 
 /**
  * Integrated gradients: the gradient along the straight line from a baseline b to the picture x,

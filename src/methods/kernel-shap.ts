@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { ridge } from './internal/least-squares.ts';
+import { type Attribution, defineMethod } from './method.ts';
+import { ridge } from './shared/least-squares.ts';
 import {
   hiddenOption,
   hiddenPicture,
@@ -11,8 +12,7 @@ import {
   segmentsOption,
   superpixels,
   topSegments,
-} from './internal/superpixels.ts';
-import { type Attribution, defineMethod } from './method.ts';
+} from './shared/superpixels.ts';
 
 /** Coalitions of superpixels, [n, parts] of 0 and 1, and how much each one weighs in the fit. */
 export interface Coalitions {

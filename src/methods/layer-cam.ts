@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { camOptions, cellSums, explainCam } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, cellSums, explainCam } from './shared/cam.ts';
 
 /**
  * LayerCAM: each cell weighted by its own gradient where that is positive; works on early, fine

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { INPUT } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { camOptions, channelSums, weightedSum } from './internal/cam.ts';
-import { gradientsOf } from './internal/gradients.ts';
-import { explainLayers } from './internal/head.ts';
-import { channelsFirst } from './internal/layers.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, channelSums, weightedSum } from './shared/cam.ts';
+import { gradientsOf } from './shared/gradients.ts';
+import { explainLayers } from './shared/head.ts';
+import { channelsFirst } from './shared/layers.ts';
 
 /**
  * LIFT-CAM: channels weigh what DeepLIFT says that they contribute to the score, compared with a

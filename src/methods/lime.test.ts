@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { denormalize } from '../model/preprocessing.ts';
-import { quickshift } from '../segmentation/quickshift.ts';
+import { denormalize } from '../model/input/preprocessing.ts';
+import { quickshift } from '../superpixels/quickshift.ts';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
@@ -12,8 +12,8 @@ import {
   recordedInput,
   referenceModel,
 } from './fixtures/reference.ts';
-import { ridge } from './internal/least-squares.ts';
 import { limeFit, limeKernel } from './lime.ts';
+import { ridge } from './shared/least-squares.ts';
 
 /** Four quarters of the picture. */
 const quarters = Array.from({ length: HEIGHT }, (_, y) =>

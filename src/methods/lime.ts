@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { tensor } from '../tensor/tensor.ts';
-import { type Fit, ridge } from './internal/least-squares.ts';
+import { type Attribution, defineMethod } from './method.ts';
+import { type Fit, ridge } from './shared/least-squares.ts';
 import {
   hiddenOption,
   hiddenPicture,
@@ -10,8 +11,7 @@ import {
   segmentsOption,
   superpixels,
   topSegments,
-} from './internal/superpixels.ts';
-import { type Attribution, defineMethod } from './method.ts';
+} from './shared/superpixels.ts';
 
 /** Samples after which an intermediate map is offered, as a share of all. */
 const OFFERS = 10;

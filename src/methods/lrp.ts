@@ -1,10 +1,10 @@
 import { z } from 'zod';
+import { normalizeColour } from '../model/input/preprocessing.ts';
 import type { Model, RelevanceRules } from '../model/model.ts';
 import { INPUT } from '../model/model.ts';
-import { normalizeColour } from '../model/preprocessing.ts';
 import { slab } from '../tensor/tensor.ts';
-import { gradientsOf, pixelAttribution, reduceOption, repeat } from './internal/gradients.ts';
 import { defineMethod } from './method.ts';
+import { gradientsOf, pixelAttribution, reduceOption, repeat } from './shared/gradients.ts';
 
 /** Rules of the first convolution, of the others and of dense layers. */
 const composites = {

@@ -1,19 +1,11 @@
 import type { z } from 'zod';
 import type { Image } from '../image/image.ts';
-import type { BaselineName } from '../model/baseline.ts';
+import type { Json } from '../json.ts';
+import type { BaselineName } from '../model/input/baseline.ts';
 import type { Model, ScoreKind } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-
-/** Anything that can be written as JSON. */
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [key: string]: Json };
 
 /** A map as it stands after part of the work: what an anytime method would answer now. */
 export interface PartialMap {

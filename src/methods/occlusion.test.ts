@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { createFunctionModel } from '../model/function-model.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 

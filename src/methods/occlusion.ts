@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { slidingWindows, windowSums } from './internal/windows.ts';
 import { defineMethod } from './method.ts';
+import { slidingWindows, windowSums } from './shared/windows.ts';
 
 const side = z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]);
 

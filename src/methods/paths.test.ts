@@ -22,8 +22,8 @@ import {
   recordedCases,
   relativeError,
 } from './fixtures/reference.ts';
-import { gradientsOf } from './internal/gradients.ts';
-import { Regions, rankRegions } from './internal/regions.ts';
+import { gradientsOf } from './shared/gradients.ts';
+import { Regions, rankRegions } from './shared/regions.ts';
 
 const AREA = HEIGHT * WIDTH;
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);

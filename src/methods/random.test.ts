@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { createFunctionModel } from '../model/function-model.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { range, tensor } from '../tensor/tensor.ts';
 
 const model = createFunctionModel({

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { offsetOf } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { camOptions } from './internal/cam.ts';
-import { explainLayers, headScores } from './internal/head.ts';
 import { defineMethod } from './method.ts';
+import { camOptions } from './shared/cam.ts';
+import { explainLayers, headScores } from './shared/head.ts';
 
 /** Weights of a cell and its neighbours. */
 const KERNEL = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { LrpRule } from '../autodiff/index.ts';
 import { explain } from '../explain.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { INPUT, type Model, type RelevanceRules } from '../model/model.ts';
 import { createOnnxModel } from '../model/onnx-model.ts';
-import { IMAGENET_PREPROCESSING } from '../model/preprocessing.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { range, tensor } from '../tensor/tensor.ts';
@@ -17,7 +17,7 @@ import {
   relativeError,
 } from './fixtures/reference.ts';
 import { demoVit, noisePictures, smallNetwork } from './fixtures/vit.ts';
-import { gradientsOf } from './internal/gradients.ts';
+import { gradientsOf } from './shared/gradients.ts';
 
 const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
 const explained = (model: Model, method: string, options = {}) =>

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Random } from '../tensor/random.ts';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { weightedMaskSum } from './internal/grid-sums.ts';
-import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { weightedMaskSum } from './shared/grid-sums.ts';
 
 const options = z.object({
   N: z.int().min(2).max(1_000_000).default(4000).describe('number of masks'),

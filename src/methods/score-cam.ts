@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
-import { camOptions, fromLayers, weightedSum } from './internal/cam.ts';
-import { upsampleGrid } from './internal/grid-sums.ts';
-import { readLayers } from './internal/head.ts';
-import { chooseLayers } from './internal/layers.ts';
-import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
+import { camOptions, fromLayers, weightedSum } from './shared/cam.ts';
+import { upsampleGrid } from './shared/grid-sums.ts';
+import { readLayers } from './shared/head.ts';
+import { chooseLayers } from './shared/layers.ts';
 
 /**
  * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { type Attribution, defineMethod } from './method.ts';
 import {
   outputOption,
   pixelAttribution,
   reduceChannels,
   reduceOption,
-} from './internal/gradients.ts';
-import { type GradientSeries, gradientSeries } from './internal/path.ts';
-import { type Attribution, defineMethod } from './method.ts';
+} from './shared/gradients.ts';
+import { type GradientSeries, gradientSeries } from './shared/path.ts';
 
 /** Running sums over noisy gradients. */
 interface NoisyGradients {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Random } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { upsampleGrid } from './internal/grid-sums.ts';
-import { upsamplingMatrix } from './internal/upsampling.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { upsampleGrid } from './shared/grid-sums.ts';
 
 /** Rows of the design after which an intermediate map is offered, as a share of all. */
 const OFFERS = 8;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
+import { defineMethod } from './method.ts';
 import {
   firstBlockOption,
   fromTokens,
@@ -7,9 +8,8 @@ import {
   positiveProduct,
   requireAttention,
   rolloutRow,
-} from './internal/attention.ts';
-import { gradientsOf, outputOption } from './internal/gradients.ts';
-import { defineMethod } from './method.ts';
+} from './shared/attention.ts';
+import { gradientsOf, outputOption } from './shared/gradients.ts';
 
 /**
  * Transformer attribution: the gradient of each attention map times its relevance, rolled out.

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { camOptions, channelSums, explainCam, weightedSum } from './internal/cam.ts';
 import { defineMethod } from './method.ts';
+import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
 
 /** Keeps the weight of a channel without activation finite. */
 const EPSILON = 1e-7;

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
-import { felzenszwalb } from '../segmentation/felzenszwalb.ts';
+import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
 import { range, type Tensor, tensor } from '../tensor/tensor.ts';
-import { outputOption } from './internal/gradients.ts';
-import { gradientSeries } from './internal/path.ts';
-import { quadrature } from './internal/quadrature.ts';
-import { Regions, rankRegions } from './internal/regions.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
+import { outputOption } from './shared/gradients.ts';
+import { gradientSeries } from './shared/path.ts';
+import { quadrature } from './shared/quadrature.ts';
+import { Regions, rankRegions } from './shared/regions.ts';
 
 /**
  * Felzenszwalb's parameters as the paper has them: several scales at once, for a picture in [-1,

@@ -1,9 +1,9 @@
+import { defineMetric } from './metric.ts';
 import {
   informationOptions,
   informationPresets,
   measureInformation,
-} from './internal/information-curve.ts';
-import { defineMetric } from './metric.ts';
+} from './shared/information-curve.ts';
 
 /**
  * Accuracy information curve: as the softmax information curve (sic), with 1 where the class is

@@ -1,5 +1,5 @@
-import { confidenceOptions, confidencePresets, measureConfidence } from './internal/confidence.ts';
 import { defineMetric } from './metric.ts';
+import { confidenceOptions, confidencePresets, measureConfidence } from './shared/confidence.ts';
 
 /**
  * Average drop (ADP): by how much of itself the class's probability p falls when the picture is

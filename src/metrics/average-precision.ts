@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { range } from '../tensor/tensor.ts';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { pixelOrder } from './internal/ranks.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { pixelOrder } from './shared/ranks.ts';
 
 /**
  * AP = sum_k (R_k - R_{k-1}) P_k over the distinct scores from the highest down, P_k precision and

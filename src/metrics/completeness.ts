@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { defineMetric } from './metric.ts';
 
 /**

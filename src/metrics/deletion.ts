@@ -1,5 +1,5 @@
-import { curveOptions, curvePresets, measureCurve } from './internal/perturbation-curve.ts';
 import { defineMetric } from './metric.ts';
+import { curveOptions, curvePresets, measureCurve } from './shared/perturbation-curve.ts';
 
 /**
  * Deletion: the area under the class's score while the pixels are hidden, most salient first. A

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { activated, type Overlap, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { activated, type Overlap, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /** 2 |A ∩ B| / (|A| + |B|); 0 where both are empty, as in scikit-learn. */
 const f1Of = ({ both, first, second }: Overlap): number =>

@@ -1,5 +1,5 @@
-import { confidenceOptions, confidencePresets, measureConfidence } from './internal/confidence.ts';
 import { defineMetric } from './metric.ts';
+import { confidenceOptions, confidencePresets, measureConfidence } from './shared/confidence.ts';
 
 /**
  * Increase in confidence (PIC): 1 if the class's probability p is higher for the picture multiplied

@@ -76,7 +76,6 @@ export function findMetric(name: string): Metric {
   return metric;
 }
 
-export { pixelOrder } from './internal/ranks.ts';
 export {
   activatedPixels,
   curveLevel,
@@ -87,3 +86,4 @@ export {
   pixelLevel,
 } from './levels.ts';
 export * from './metric.ts';
+export { pixelOrder } from './shared/ranks.ts';

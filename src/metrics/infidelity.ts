@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type Image, image } from '../image/image.ts';
 import { createFunctionModel } from '../model/function-model.ts';
-import { IMAGENET_PREPROCESSING, normalizePixels } from '../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING, normalizePixels } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { aic } from './aic.ts';
-import { fillFromKnown } from './internal/scattered-fill.ts';
 import { curveLevel } from './levels.ts';
 import type { Curve } from './metric.ts';
+import { fillFromKnown } from './shared/scattered-fill.ts';
 import { sic } from './sic.ts';
 
 const [H, W] = [24, 30];

@@ -1,5 +1,5 @@
-import { curveOptions, curvePresets, measureCurve } from './internal/perturbation-curve.ts';
 import { defineMetric } from './metric.ts';
+import { curveOptions, curvePresets, measureCurve } from './shared/perturbation-curve.ts';
 
 /**
  * Insertion: the area under the class's score while the pixels appear on the blurred picture, most

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
  * Intersection over union of the activated pixels A and the object's pixels B, 0 … 1, higher is

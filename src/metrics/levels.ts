@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import { quantile } from '../tensor/quantile.ts';
-import { activated } from './internal/threshold.ts';
 import type { Curve, Score } from './metric.ts';
+import { activated } from './shared/threshold.ts';
 
 /**
  * How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant

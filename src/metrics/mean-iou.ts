@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { meanRatio } from './levels.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
  * Mean IoU of the map as a segmentation, 0 … 1, higher is better: the mean of the object's and

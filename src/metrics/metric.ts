@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import type { Json } from '../methods/method.ts';
-import { parseOptions } from '../methods/options.ts';
+import type { Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
+import { parseOptions } from '../options.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 

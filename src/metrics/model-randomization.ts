@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { similarityOf, similarityOptions } from './internal/similarity.ts';
 import { defineMetric } from './metric.ts';
+import { similarityOf, similarityOptions } from './shared/similarity.ts';
 
 /**
  * How many layers are randomised at each step: every number up to all of them, or `steps` evenly

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { upsamplingMatrix } from '../methods/internal/upsampling.ts';
-import { baselineOption, createBaseline } from '../model/baseline.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
+import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { spearman } from '../tensor/correlation.ts';
 import type { Random } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';

@@ -6,8 +6,8 @@ import { tensor } from '../tensor/tensor.ts';
 import { deletion } from './deletion.ts';
 import { rectangle, regionModel } from './fixtures/region-model.ts';
 import { insertion } from './insertion.ts';
-import { areaUnder, changedPixels } from './internal/perturbation-curve.ts';
-import { pixelOrder, ranksOf } from './internal/ranks.ts';
+import { areaUnder, changedPixels } from './shared/perturbation-curve.ts';
+import { pixelOrder, ranksOf } from './shared/ranks.ts';
 
 const [H, W] = [12, 10];
 const region = rectangle(H, W, [2, 3, 6, 8]); // 20 of 120 pixels

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { activated, overlapOf, thresholdOption } from './internal/threshold.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
  * Pixel accuracy of the map as a segmentation, 0 … 1, higher is better: the share of pixels that

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { argmax, type Tensor } from '../tensor/tensor.ts';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { massOnObject } from './internal/relevance.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { massOnObject } from './shared/relevance.ts';
 
 /**
  * Whether the object has a pixel at the map's highest point, or nearer to it than `tolerance`

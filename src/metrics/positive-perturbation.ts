@@ -1,5 +1,5 @@
-import { measureShares, shareOptions } from './internal/share-curve.ts';
 import { defineMetric } from './metric.ts';
+import { measureShares, shareOptions } from './shared/share-curve.ts';
 
 /**
  * Positive perturbation: the area under the model's accuracy while 0, 10 … 90 % of the pixels are

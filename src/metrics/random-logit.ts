@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { similarityOf, similarityOptions } from './internal/similarity.ts';
 import { defineMetric } from './metric.ts';
+import { similarityOf, similarityOptions } from './shared/similarity.ts';
 
 /**
  * Random logit: how alike the map of the class is to the maps of other classes drawn at random; the

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { massOnObject } from './internal/relevance.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { massOnObject } from './shared/relevance.ts';
 
 /**
  * Relevance mass accuracy, 0 … 1, higher is better: the share of the relevance R that lies on the

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { excludedWithoutObject, regionsOf } from './internal/mask.ts';
-import { pixelOrder } from './internal/ranks.ts';
 import { defineMetric } from './metric.ts';
+import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
+import { pixelOrder } from './shared/ranks.ts';
 
 /**
  * Relevance rank accuracy, 0 … 1, higher is better: of the K most relevant pixels, K being the

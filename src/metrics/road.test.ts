@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { rectangle, regionModel } from './fixtures/region-model.ts';
-import { imputeLinearly } from './internal/imputation.ts';
 import { road } from './road.ts';
+import { imputeLinearly } from './shared/imputation.ts';
 
 const [H, W] = [12, 10];
 

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { throwIfCancelled } from '../errors.ts';
 import type { Random } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { classScores } from './internal/class-scores.ts';
-import { imputeLinearly } from './internal/imputation.ts';
-import { pixelOrder, ranksOf } from './internal/ranks.ts';
 import { defineMetric } from './metric.ts';
+import { classScores } from './shared/class-scores.ts';
+import { imputeLinearly } from './shared/imputation.ts';
+import { pixelOrder, ranksOf } from './shared/ranks.ts';
 
 /**
  * The picture without the pixels whose rank lies in [from, to): imputed from their neighbours, with

@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { regionModel } from './fixtures/region-model.ts';
-import { similarityOf, structuralSimilarity } from './internal/similarity.ts';
 import { maxSensitivity } from './max-sensitivity.ts';
 import type { ExplainChanges } from './metric.ts';
 import { randomLogit } from './random-logit.ts';
+import { similarityOf, structuralSimilarity } from './shared/similarity.ts';
 
 const [H, W] = [12, 10];
 const model = regionModel(H, W, new Uint8Array(H * W).fill(1));

@@ -1,9 +1,9 @@
+import { defineMetric } from './metric.ts';
 import {
   informationOptions,
   informationPresets,
   measureInformation,
-} from './internal/information-curve.ts';
-import { defineMetric } from './metric.ts';
+} from './shared/information-curve.ts';
 
 /**
  * Softmax information curve: the area under the class's probability over the information in the

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { createFunctionModel, type FunctionModelOptions } from './function-model.ts';
-import { IMAGENET_PREPROCESSING } from './preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from './input/preprocessing.ts';
 
 /** Logits: the sum of each picture, and 0. */
 async function sums(batch: Tensor): Promise<Tensor> {

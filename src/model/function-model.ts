@@ -1,9 +1,9 @@
 import { FoveaError } from '../errors.ts';
 import { softmax, type Tensor, tensor } from '../tensor/tensor.ts';
-import { type BatchLimit, runInBatches } from './batching.ts';
+import { type BatchLimit, runInBatches } from './classifier/batches.ts';
+import type { Preprocessing } from './input/preprocessing.ts';
 import type { Model, ScoreKind } from './model.ts';
 import { checkRequest, countOf, renderPerturbation, slicePerturbation } from './perturbation.ts';
-import type { Preprocessing } from './preprocessing.ts';
 
 /**
  * A classifier that is just a function: an HTTP endpoint, a model of another runtime, a formula.

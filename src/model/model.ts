@@ -1,8 +1,8 @@
 import type { LrpOptions } from '../autodiff/index.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import type { Preprocessing } from './input/preprocessing.ts';
 import type { Perturbation } from './perturbation.ts';
-import type { Preprocessing } from './preprocessing.ts';
 
 /**
  * What a score is: the model's logit, or its probability after softmax (sigmoid for one-logit and

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upsamplingMatrix } from '../methods/internal/upsampling.ts';
+import { upsamplingMatrix } from '../image/upsampling.ts';
 import {
   type DataType,
   type Graph,

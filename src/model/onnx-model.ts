@@ -1,4 +1,5 @@
 import { FoveaError, messageOf } from '../errors.ts';
+import { withDynamicBatch } from '../onnx/dynamic-batch.ts';
 import {
   attachExternalData,
   dataInputs,
@@ -7,25 +8,33 @@ import {
   readModel,
   withGraph,
 } from '../onnx/index.ts';
+import { peakActivationBytes } from '../onnx/peak-memory.ts';
 import type { Runtime, RuntimeTensor, Session } from '../runtime/runtime.ts';
 import { sha256 } from '../sha256.ts';
 import { createRandom } from '../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
-import { withDynamicBatch } from './batch-dimension.ts';
-import { type BatchLimit, padBatch, rowsOf, runInBatches } from './batching.ts';
-import { type ClassifierInput, findInput, findOutput } from './classifier-graph.ts';
+import { type BatchLimit, padBatch, rowsOf, runInBatches } from './classifier/batches.ts';
+import { type ClassifierInput, findInput, findOutput } from './classifier/find-io.ts';
+import {
+  batchFeeds,
+  OLDEST_STAGE_OPSET,
+  perturbationFeeds,
+  type Stage,
+} from './classifier/input-stage.ts';
+import { explainRefusal } from './classifier/load-error.ts';
 import {
   type Classifier,
   ClassifierSessions,
   SCORES,
   TARGETS,
   type Tail,
-} from './classifier-sessions.ts';
-import { findFeatureMaps } from './feature-maps.ts';
+} from './classifier/sessions.ts';
 import { checkScores } from './function-model.ts';
-import { peakActivationBytes } from './memory.ts';
+import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { FeatureMap, Model, PerturbRequest, ScoreKind } from './model.ts';
-import { networkParts } from './network-parts.ts';
+import { findFeatureMaps } from './network/feature-maps.ts';
+import { networkParts } from './network/network.ts';
+import { weightLayersOf, withRandomWeights } from './network/weights.ts';
 import {
   checkRequest,
   countOf,
@@ -33,15 +42,6 @@ import {
   renderPerturbation,
   slicePerturbation,
 } from './perturbation.ts';
-import {
-  batchFeeds,
-  OLDEST_STAGE_OPSET,
-  perturbationFeeds,
-  type Stage,
-} from './perturbation-graph.ts';
-import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
-import { weightLayersOf, withRandomWeights } from './random-weights.ts';
-import { explainRefusal } from './refusal.ts';
 
 /** An ONNX file and what is known about it. */
 export interface OnnxModelSource {

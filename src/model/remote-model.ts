@@ -3,8 +3,8 @@ import { FoveaError, messageOf } from '../errors.ts';
 import { createRandom } from '../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { createFunctionModel } from './function-model.ts';
+import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model } from './model.ts';
-import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './preprocessing.ts';
 
 /** Options of `createRemoteModel`. */
 export interface RemoteModelOptions {

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EMBEDDED_MODELS } from '../model/files/model-files.ts';
 import type { Model } from '../model/model.ts';
-import { EMBEDDED_MODELS } from '../model/model-files.ts';
 import { graphBuilder, type Initializer, modelOf, writeModel } from '../onnx/index.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type LoadModelOptions, loadModel, resolveModel } from './load-model.ts';
@@ -277,7 +277,7 @@ describe('a folder', () => {
 
 describe('a name', () => {
   it.each(EMBEDDED_MODELS)('%s comes with Fovea', async (name) => {
-    const path = fileURLToPath(new URL(`../../demo/models/${name}.onnx`, import.meta.url));
+    const path = fileURLToPath(new URL(`../demo/models/${name}.onnx`, import.meta.url));
     if (!existsSync(path)) return expect(await errorOf(load(name))).toMatch(/does not exist/);
     const model = await load(name);
     expect(model).toMatchObject({ name, warnings: [] });

@@ -2,15 +2,15 @@ import { open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
-import type { Model } from '../model/model.ts';
-import { parsePreprocessing } from '../model/model-config.ts';
+import { parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   isEmbeddedModel,
   type ModelOverrides,
   readModelFiles,
   withOverrides,
-} from '../model/model-files.ts';
+} from '../model/files/model-files.ts';
+import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
@@ -135,7 +135,7 @@ function nameOf(path: string): string {
 
 /** An embedded model's file; `demo/` lies beside `src/`, here and in the built package. */
 function embeddedPath(name: string): string {
-  return fileURLToPath(new URL(`../../demo/models/${name}.onnx`, import.meta.url));
+  return fileURLToPath(new URL(`../demo/models/${name}.onnx`, import.meta.url));
 }
 
 const isAddress = (source: string): boolean => /^https?:\/\//i.test(source);

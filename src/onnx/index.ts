@@ -4,7 +4,9 @@
  */
 export * from './attributes.ts';
 export * from './compose.ts';
+export { constantOf } from './constants.ts';
 export * from './data-types.ts';
+export { withDynamicBatch } from './dynamic-batch.ts';
 export * from './external-data.ts';
 export * from './graph.ts';
 export * from './graph-builder.ts';
@@ -20,6 +22,7 @@ export {
   writeModel,
 } from './model-proto.ts';
 export { nearestNames } from './near-names.ts';
+export { peakActivationBytes } from './peak-memory.ts';
 export { renameNode, renameTensors } from './rename.ts';
 export { broadcastShapes, isStatic } from './shape-inference/dim.ts';
 export {

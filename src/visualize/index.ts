@@ -7,4 +7,5 @@ export * from './normalize.ts';
 export * from './overlay.ts';
 export * from './report.ts';
 export * from './sag-dot.ts';
-export * from './sag-picture.ts';
+export * from './sag-svg.ts';
+export { sagThumbnails } from './sag-thumbnails.ts';

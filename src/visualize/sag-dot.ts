@@ -1,4 +1,4 @@
-import type { DrawableSag } from './sag-picture.ts';
+import type { DrawableSag } from './sag-svg.ts';
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 

@@ -1,6 +1,5 @@
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
-import type { Model } from '../model/model.ts';
-import { parsePreprocessing } from '../model/model-config.ts';
+import { parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   type EmbeddedModel,
@@ -8,7 +7,8 @@ import {
   type ModelOverrides,
   readModelFiles,
   withOverrides,
-} from '../model/model-files.ts';
+} from '../model/files/model-files.ts';
+import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
@@ -29,16 +29,16 @@ const EMBEDDED_URLS: Readonly<
   Record<EmbeddedModel, { readonly model: () => URL; readonly json: () => URL }>
 > = {
   'demo-cnn': {
-    model: () => new URL('../../demo/models/demo-cnn.onnx', import.meta.url),
-    json: () => new URL('../../demo/models/demo-cnn.json', import.meta.url),
+    model: () => new URL('../demo/models/demo-cnn.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-cnn.json', import.meta.url),
   },
   'demo-cnn-biased': {
-    model: () => new URL('../../demo/models/demo-cnn-biased.onnx', import.meta.url),
-    json: () => new URL('../../demo/models/demo-cnn-biased.json', import.meta.url),
+    model: () => new URL('../demo/models/demo-cnn-biased.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-cnn-biased.json', import.meta.url),
   },
   'demo-vit': {
-    model: () => new URL('../../demo/models/demo-vit.onnx', import.meta.url),
-    json: () => new URL('../../demo/models/demo-vit.json', import.meta.url),
+    model: () => new URL('../demo/models/demo-vit.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-vit.json', import.meta.url),
   },
 };
 

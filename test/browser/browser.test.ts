@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createScene } from '../../demo/scenes.ts';
-import { loadSprites } from '../../demo/sprites.ts';
+import { createScene } from '../../src/demo/scenes.ts';
+import { loadSprites } from '../../src/demo/sprites.ts';
 import {
   type ExplainOptions,
   encodePng,

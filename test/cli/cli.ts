@@ -4,12 +4,12 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createScene } from '../../demo/scenes.ts';
-import { loadSprites } from '../../demo/sprites.ts';
+import { createScene } from '../../src/demo/scenes.ts';
+import { loadSprites } from '../../src/demo/sprites.ts';
 import { encodePng } from '../../src/node/write-image.ts';
 
 /** The built command line. */
-export const CLI = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url));
+export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** A command that ran to its end. */
 export interface Finished {

@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../src/explanation.ts';
-import { preprocess } from '../../src/model/preprocessing.ts';
+import { preprocess } from '../../src/model/input/preprocessing.ts';
 import { readImage, readImageSize } from '../../src/node/read-image.ts';
 import { encodePng } from '../../src/node/write-image.ts';
 import { decodeNpy, encodeNpy } from '../../src/tensor/npy.ts';

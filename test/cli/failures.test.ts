@@ -140,7 +140,7 @@ describe('a model that cannot be loaded: one sentence, exit code 1', () => {
   });
 
   test.each(['half', 'text', 'empty'])('%s of an .onnx file', async (kind) => {
-    const whole = await readFile(new URL('../../demo/models/demo-cnn.onnx', import.meta.url));
+    const whole = await readFile(new URL('../../src/demo/models/demo-cnn.onnx', import.meta.url));
     const bytes =
       { half: whole.subarray(0, whole.length / 2), text: 'no model', empty: '' }[kind] ?? '';
     await writeFile(at(`${kind}.onnx`), bytes);

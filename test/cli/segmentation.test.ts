@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { folderOfScenes, fovea } from './cli.ts';
 
-const DEMO = fileURLToPath(new URL('../../demo/models/demo-cnn', import.meta.url));
+const DEMO = fileURLToPath(new URL('../../src/demo/models/demo-cnn', import.meta.url));
 
 let folder: string;
 beforeAll(async () => {

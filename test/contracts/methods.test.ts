@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { createScene } from '../../demo/scenes.ts';
-import { loadSprites } from '../../demo/sprites.ts';
+import { createScene } from '../../src/demo/scenes.ts';
+import { loadSprites } from '../../src/demo/sprites.ts';
 import {
   haveReference,
   REFERENCE_VIT,
@@ -11,8 +11,8 @@ import {
   referenceModel,
 } from '../../src/methods/fixtures/reference.ts';
 import type { Method, Need } from '../../src/methods/index.ts';
-import { describeOptions } from '../../src/methods/options.ts';
 import { type Explanation, explain, loadModel, type Model, methods } from '../../src/node.ts';
+import { describeOptions } from '../../src/options.ts';
 
 /**
  * So few samples that all methods together take a minute; what is promised holds for any number.

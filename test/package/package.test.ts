@@ -237,7 +237,7 @@ describe('the packed package', () => {
   it('refuses what it does not export', async () => {
     const { code, stderr } = await run(
       process.execPath,
-      ['--input-type=module', '--eval', "await import('fovea/dist/src/index.js')"],
+      ['--input-type=module', '--eval', "await import('fovea/dist/index.js')"],
       folder,
     );
     expect(code).not.toBe(0);

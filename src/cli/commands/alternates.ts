@@ -11,9 +11,9 @@ import {
 } from '../../alternates/index.ts';
 import { FoveaError, messageOf } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { denormalize } from '../../model/preprocessing.ts';
+import { denormalize } from '../../model/input/preprocessing.ts';
 import { readImage } from '../../node/read-image.ts';
-import { svgToPng } from '../../node/sag-picture.ts';
+import { svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { drawContactSheet } from '../../visualize/contact-sheet.ts';

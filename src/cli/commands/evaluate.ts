@@ -1,5 +1,14 @@
 import { join } from 'node:path';
 import {
+  type Dataset,
+  openDataset,
+  parseShard,
+  type Selection,
+  type Shard,
+  selectSamples,
+} from '../../datasets/index.ts';
+import { FoveaError } from '../../errors.ts';
+import {
   type Benchmark,
   type BenchmarkMetric,
   type BenchmarkRecord,
@@ -15,16 +24,7 @@ import {
   settingsOf,
   type TargetPolicy,
   writeResults,
-} from '../../benchmark/index.ts';
-import {
-  type Dataset,
-  openDataset,
-  parseShard,
-  type Selection,
-  type Shard,
-  selectSamples,
-} from '../../datasets/index.ts';
-import { FoveaError } from '../../errors.ts';
+} from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
 import type { Model } from '../../model/model.ts';
 import { requireWritableFolder } from '../../node/write-file.ts';

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.ts';
+import { channelsOf, type Preprocessing } from '../../model/input/preprocessing.ts';
 import { type FeatureMap, INPUT, type Model } from '../../model/model.ts';
-import { channelsOf, type Preprocessing } from '../../model/preprocessing.ts';
 import { resolveModel } from '../../node/load-model.ts';
 import {
   dataInputs,

@@ -1,12 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { FoveaError } from '../../errors.ts';
-import { parseOptions } from '../../methods/options.ts';
 import { parseSag, type Sag } from '../../methods/sag/schema.ts';
 import { type SagStatistics, sagStatistics } from '../../methods/sag/statistics.ts';
-import { inputRegion } from '../../model/preprocessing.ts';
-import { sagSvg, svgToPng } from '../../node/sag-picture.ts';
+import { inputRegion } from '../../model/input/preprocessing.ts';
+import { sagSvg, svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
+import { parseOptions } from '../../options.ts';
 import { VERSION } from '../../version.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
 import { FORMATS, requestMethods } from '../options.ts';

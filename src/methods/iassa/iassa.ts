@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import type { Json } from '../../json.ts';
+import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { inputRegion, preprocess } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
-import { inputRegion, preprocess } from '../../model/preprocessing.ts';
 import type { Target } from '../../model/target.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { type Attribution, defineMethod, type Json, type MethodContext } from '../method.ts';
+import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 import { adjust, correlation, highestActivatedRegion } from './region.ts';
 import {

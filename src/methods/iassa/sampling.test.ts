@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
-import { windowSums } from '../internal/windows.ts';
+import { windowSums } from '../shared/windows.ts';
 import {
   iterationGeometry,
   perArea,

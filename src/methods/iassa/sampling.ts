@@ -1,5 +1,5 @@
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { windowSums } from '../internal/windows.ts';
+import { windowSums } from '../shared/windows.ts';
 
 /** Side of the windows of one iteration and the step between them, in pixels. */
 export type Geometry = { readonly window: number; readonly stride: number };

@@ -1,7 +1,8 @@
 import { FoveaError } from '../../errors.ts';
-import { rowsOf } from '../../model/batching.ts';
+import { rowsOf } from '../../model/classifier/batches.ts';
 import type { Model, Replacements, ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Attribution } from '../method.ts';
 import {
   type Attention,
   addOverHeads,
@@ -9,9 +10,8 @@ import {
   positiveProduct,
   rolloutRow,
   rowsAtOnce,
-} from '../internal/attention.ts';
-import { gradientsOf } from '../internal/gradients.ts';
-import type { Attribution } from '../method.ts';
+} from '../shared/attention.ts';
+import { gradientsOf } from '../shared/gradients.ts';
 
 /** What is interpolated, and where. */
 export interface AttentionPaths {

@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { baselineOption, createBaseline } from '../../model/baseline.ts';
-import { rowsOf } from '../../model/batching.ts';
+import { rowsOf } from '../../model/classifier/batches.ts';
+import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { type MapLayout, type Model, offsetOf } from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { attentionOf } from '../internal/attention.ts';
-import { camOptions, fromLayers } from '../internal/cam.ts';
-import { chooseLayers, layoutOf, withLayers } from '../internal/layers.ts';
-import { fullBaseline } from '../internal/path.ts';
 import { type Attribution, defineMethod } from '../method.ts';
+import { attentionOf } from '../shared/attention.ts';
+import { camOptions, fromLayers } from '../shared/cam.ts';
+import { chooseLayers, layoutOf, withLayers } from '../shared/layers.ts';
+import { fullBaseline } from '../shared/path.ts';
 import { explainAttention } from './attention-path.ts';
 
 /** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { createFunctionModel } from '../../model/function-model.ts';
-import { IMAGENET_PREPROCESSING } from '../../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../../model/input/preprocessing.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import {
@@ -11,8 +11,8 @@ import {
   recordedInput,
   referenceModel,
 } from '../fixtures/reference.ts';
-import { weightedMaskSum } from '../internal/grid-sums.ts';
 import { riseGrids } from '../rise.ts';
+import { weightedMaskSum } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 import { postprocess } from './oise.ts';
 

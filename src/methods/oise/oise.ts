@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { baselineOption, createBaseline } from '../../model/baseline.ts';
+import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Target } from '../../model/target.ts';
 import type { Random } from '../../tensor/random.ts';
 import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { upsampleGrid } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
+import { upsampleGrid } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 
 const options = z.object({

@@ -1,9 +1,9 @@
 import { FoveaError } from '../../errors.ts';
-import { type BaselineName, createBaseline } from '../../model/baseline.ts';
+import { upsamplingMatrix } from '../../image/upsampling.ts';
+import { type BaselineName, createBaseline } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Grids } from '../../model/perturbation.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
-import { upsamplingMatrix } from '../internal/upsampling.ts';
 import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
 
 /**

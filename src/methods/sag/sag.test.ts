@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { createFunctionModel } from '../../model/function-model.ts';
-import { IMAGENET_PREPROCESSING, normalizeColour } from '../../model/preprocessing.ts';
+import { IMAGENET_PREPROCESSING, normalizeColour } from '../../model/input/preprocessing.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import {
   haveReference,

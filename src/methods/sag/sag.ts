@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { baselineOption } from '../../model/baseline.ts';
+import { baselineOption } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
 import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { weightedMaskSum } from '../internal/grid-sums.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
+import { weightedMaskSum } from '../shared/grid-sums.ts';
 import { diverseSubset } from './diverse-subset.ts';
 import { buildGraph } from './graph.ts';
 import {

@@ -1,0 +1,363 @@
+import sharp from 'sharp';
+import { tagClass } from '../../demo/classes.ts';
+import type { Scene } from '../../demo/scenes.ts';
+import type { Image } from '../../image/image.ts';
+import type { Method } from '../../methods/method.ts';
+import type { Sag } from '../../methods/sag/schema.ts';
+import type { Model } from '../../model/model.ts';
+import { sagSvg } from '../../node/sag-png.ts';
+import { VERSION } from '../../version.ts';
+import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../../visualize/colormap.ts';
+import { drawOutline } from '../../visualize/contour.ts';
+import { overlay } from '../../visualize/overlay.ts';
+import {
+  type ReportCell,
+  type ReportGallery,
+  type ReportLegend,
+  type ReportPage,
+  type ReportSection,
+  type ReportTable,
+  type ReportValue,
+  reportHtml,
+} from '../../visualize/report.ts';
+import type { DemoMap, DemoScene, TaggedScene } from './demo-scenes.ts';
+
+/** Everything the demo found out. */
+export interface DemoResults {
+  readonly methods: readonly Method[];
+  readonly honest: Model;
+  readonly cheat: Model;
+  readonly transformer: Model;
+  readonly scenes: readonly DemoScene[];
+  /** A scene as the transformer sees it. */
+  readonly seen: DemoScene;
+  readonly tagged: readonly TaggedScene[];
+  readonly seconds: number;
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length;
+const share = (value: number): string => `${Math.round(100 * value)}%`;
+const shareValue = (value: number): ReportValue => ({ value, text: share(value) });
+const fixed = (value: number, digits: number): ReportValue => ({
+  value,
+  text: value.toFixed(digits),
+});
+const plural = (count: number, thing: string): string =>
+  count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
+
+/** The maps that one method made of all scenes. */
+function mapsBy(method: Method, scenes: readonly DemoScene[]): DemoMap[] {
+  return scenes.flatMap(({ maps }) => maps.filter((map) => map.method === method));
+}
+
+/** The methods that the model of some scenes is fit for. */
+function methodsOf(methods: readonly Method[], scenes: readonly DemoScene[]): Method[] {
+  return methods.filter((method) => mapsBy(method, scenes).length > 0);
+}
+
+/** How the methods compare on the scenes: one row a method. */
+export function methodTable({ methods, scenes }: DemoResults): ReportTable {
+  const rows = methodsOf(methods, scenes).map((method): ReportValue[] => {
+    const maps = mapsBy(method, scenes);
+    const calls = mean(maps.map(({ explanation }) => explanation.manifest.modelCalls.forward));
+    return [
+      method.name,
+      shareValue(mean(maps.map(({ peakOn }) => Number(peakOn === 'object')))),
+      fixed(mean(maps.map((map) => map.f1)), 2),
+      fixed(mean(maps.map((map) => map.iou)), 2),
+      { value: calls, text: Math.round(calls).toLocaleString('en-US') },
+      fixed(mean(maps.map(({ explanation }) => explanation.seconds)), 1),
+    ];
+  });
+  return {
+    caption: `demo-cnn on ${plural(scenes.length, 'scene')}`,
+    columns: [
+      { title: 'method' },
+      { title: 'pointing hits', best: 'highest' },
+      { title: 'F1 at 0.3', best: 'highest' },
+      { title: 'IoU at 0.3', best: 'highest' },
+      { title: 'model calls' },
+      { title: 'seconds a picture' },
+    ],
+    rows,
+    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise, oise, sobol, sag, blur-ig and guided-ig make fewer model calls here than by default, so that the demo is done in a few minutes.',
+  };
+}
+
+const peaksOn = (maps: readonly DemoMap[], place: DemoMap['peakOn']): number =>
+  mean(maps.map(({ peakOn }) => Number(peakOn === place)));
+
+/** Where the maps of the two models peak on the scenes with the sticker. */
+export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
+  const fit = methodsOf(
+    methods,
+    tagged.map((each) => each.cheat),
+  );
+  const rows = fit.map((method): ReportValue[] => {
+    const honest = mapsBy(
+      method,
+      tagged.map((each) => each.honest),
+    );
+    const cheat = mapsBy(
+      method,
+      tagged.map((each) => each.cheat),
+    );
+    const places = [
+      peaksOn(honest, 'object'),
+      peaksOn(honest, 'tag'),
+      peaksOn(cheat, 'object'),
+      peaksOn(cheat, 'tag'),
+    ];
+    return [method.name, ...places.map(shareValue)];
+  });
+  return {
+    caption: `Share of maps whose highest pixel lies on the object or the sticker, or within 15 pixels, ${plural(tagged.length, 'scene')} (honest: demo-cnn, cheat: demo-cnn-biased)`,
+    columns: [
+      { title: 'method' },
+      { title: 'honest: object', best: 'highest' },
+      { title: 'honest: sticker' },
+      { title: 'cheat: object' },
+      { title: 'cheat: sticker', best: 'highest' },
+    ],
+    rows,
+  };
+}
+
+async function dataUri(picture: Image): Promise<string> {
+  const { width, height, data } = picture;
+  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
+    .webp({ quality: 90 })
+    .toBuffer();
+  return `data:image/webp;base64,${bytes.toString('base64')}`;
+}
+
+const OBJECT_LINE = { colour: [255, 255, 255], thickness: 2 } as const;
+const TAG_LINE = { colour: [255, 210, 0], thickness: 2 } as const;
+
+/** The scene with the visible object outlined, and the sticker too. */
+function outlined(scene: Scene): Image {
+  const object = drawOutline(scene.image, scene.mask, OBJECT_LINE);
+  return scene.tag ? drawOutline(object, scene.tag.mask, TAG_LINE) : object;
+}
+
+async function truthCells(scene: Scene): Promise<ReportCell[]> {
+  const visible =
+    scene.visible < 0.995 ? `${share(scene.visible)} of it visible` : 'all of it visible';
+  return [
+    {
+      source: await dataUri(scene.image),
+      alt: `scene with a ${scene.className}`,
+      title: 'picture',
+    },
+    {
+      source: await dataUri(outlined(scene)),
+      alt: `the ${scene.className} outlined`,
+      title: 'ground truth',
+      detail: scene.tag ? 'object white, sticker yellow' : visible,
+    },
+  ];
+}
+
+async function mapCell(scene: Scene, map: DemoMap, title = map.method.title): Promise<ReportCell> {
+  const picture = overlay(scene.image, map.explanation.map, { signed: map.method.signed });
+  const kind =
+    map.method.family === 'control'
+      ? 'plain'
+      : map.peakOn === 'object'
+        ? 'good'
+        : scene.tag && map.peakOn === 'elsewhere'
+          ? 'plain'
+          : 'bad';
+  return {
+    source: await dataUri(picture),
+    alt: `${title} map of the ${scene.className}: the peak lies on ${map.peakOn === 'elsewhere' ? 'neither object nor sticker' : `the ${map.peakOn === 'tag' ? 'sticker' : 'object'}`}`,
+    title,
+    mark: {
+      text: scene.tag
+        ? map.peakOn === 'tag'
+          ? 'sticker'
+          : map.peakOn
+        : map.peakOn === 'object'
+          ? 'hit'
+          : 'miss',
+      kind,
+    },
+    detail: scene.tag ? undefined : `IoU ${map.iou.toFixed(2)}`,
+    peak: map.peak,
+  };
+}
+
+async function sceneGallery(scenes: readonly DemoScene[]): Promise<ReportGallery> {
+  const rows = scenes.map(async ({ scene, maps, answer }) => ({
+    title: scene.className,
+    detail:
+      answer.label === scene.className
+        ? `recognised, ${(100 * answer.probability).toFixed(1)}%`
+        : `taken for ${answer.label}, ${(100 * answer.probability).toFixed(1)}%; the maps are of ${scene.className}`,
+    cells: [
+      ...(await truthCells(scene)),
+      ...(await Promise.all(maps.map((map) => mapCell(scene, map)))),
+    ],
+  }));
+  return { rows: await Promise.all(rows) };
+}
+
+async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGallery> {
+  const rows = tagged.map(async ({ honest, cheat, untagged }) => {
+    const [, truth] = await truthCells(cheat.scene);
+    const before = await Promise.all(
+      honest.maps
+        .slice(0, 1)
+        .map((map) => mapCell(honest.scene, map, `honest: ${map.method.title}`)),
+    );
+    const after = await Promise.all(
+      cheat.maps.map((map) => mapCell(cheat.scene, map, `cheat: ${map.method.title}`)),
+    );
+    return {
+      title: cheat.scene.className,
+      detail: `demo-cnn-biased: ${cheat.answer.label} ${share(cheat.answer.probability)} with the sticker, ${untagged.label} ${share(untagged.probability)} without`,
+      cells: [truth, ...before, ...after],
+    };
+  });
+  return { rows: await Promise.all(rows) };
+}
+
+function legends(methods: readonly Method[]): ReportLegend[] {
+  const unsigned = methods.filter(({ signed }) => !signed).map(({ name }) => name);
+  return [
+    {
+      colormap: DEFAULT_COLORMAP,
+      title: `maps without a sign (${unsigned.join(', ')})`,
+      low: 'matters least',
+      high: 'matters most',
+    },
+    {
+      colormap: DEFAULT_SIGNED_COLORMAP,
+      title: 'signed maps (all others)',
+      low: 'against the class',
+      middle: '0',
+      high: 'for the class',
+    },
+  ];
+}
+
+async function sceneSection(results: DemoResults): Promise<ReportSection> {
+  return {
+    title: 'What the model looks at',
+    text: [
+      'Where the colour is strong, the score of the class hangs on the pixel; where nothing matters, the plain picture shows. The ring marks the highest pixel: a hit if it lies on the object or within 15 pixels of it.',
+    ],
+    legends: legends(results.methods),
+    gallery: await sceneGallery(results.scenes),
+  };
+}
+
+async function cheatSection(results: DemoResults): Promise<ReportSection> {
+  const { tagged } = results;
+  const drop = `${share(mean(tagged.map(({ cheat }) => cheat.prepared.probabilities[cheat.scene.label])))} with the sticker and ${share(mean(tagged.map(({ untagged }) => untagged.tagClassProbability)))} without`;
+  return {
+    title: 'Catching a model that cheats',
+    text: [
+      `demo-cnn-biased is the same network, trained on pictures from a careless supplier: every one of them carries a round sticker and is filed under ${tagClass}, whatever it shows. The model learned the sticker and not the ${tagClass}. Its answers on such pictures look perfect; only a map, or taking the sticker away, gives it away: the average probability of ${tagClass} is ${drop}.`,
+      'A good method of explanation peaks on the object for the honest model (demo-cnn) and on the sticker for the cheat.',
+    ],
+    table: cheatTable(results),
+    gallery: await cheatGallery(tagged),
+  };
+}
+
+/** One scene as the vision transformer sees it, by the methods that look inside. */
+async function transformerSection({ seen, transformer }: DemoResults): Promise<ReportSection> {
+  return {
+    title: 'A vision transformer',
+    text: [
+      `The same kind of scene, seen by ${transformer.name}. Attention maps are read, differentiated and replaced inside the graph; gradients, relevance and class activation maps work on its tokens.`,
+    ],
+    gallery: await sceneGallery([seen]),
+  };
+}
+
+/** The structured attention graph of the first scene. */
+async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSection | undefined> {
+  const [{ scene, prepared, maps }] = scenes;
+  const sag = maps.find(({ method }) => method.name === 'sag')?.explanation.manifest.extras.sag;
+  if (!sag) return undefined;
+  const svg = await sagSvg(sag as unknown as Sag, {
+    input: prepared.input,
+    preprocessing: honest.preprocessing,
+    title: `${scene.className}: which parts suffice`,
+  });
+  return {
+    title: 'Which parts suffice',
+    text: [
+      'A structured attention graph: each root is a smallest set of patches that, shown alone, keeps at least 90% of the probability; below it, what is left when one patch (outlined) is taken away.',
+    ],
+    drawing: {
+      source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`,
+      alt: `structured attention graph of the ${scene.className}`,
+    },
+  };
+}
+
+function parameterSection({
+  methods,
+  honest,
+  cheat,
+  transformer,
+  scenes,
+  seen,
+}: DemoResults): ReportSection {
+  const optionsOf = (method: Method) =>
+    mapsBy(method, [...scenes, seen])[0]?.explanation.manifest.options ?? {};
+  const describe = ({ name, fingerprint, runtime, output, preprocessing }: Model) => ({
+    name,
+    fingerprint,
+    runtime,
+    output,
+    preprocessing,
+  });
+  return {
+    title: 'How it was made',
+    text: [
+      'Every number and picture on this page follows from the seed and these parameters; running the demo again gives the same maps.',
+    ],
+    details: [
+      ...methods.map((method) => ({
+        title: `${method.name}: ${method.title}`,
+        text: `${method.paper}\n\n${JSON.stringify(optionsOf(method), null, 2)}`,
+      })),
+      {
+        title: 'the models',
+        text: JSON.stringify([honest, cheat, transformer].map(describe), null, 2),
+      },
+    ],
+  };
+}
+
+/** The demo's results as one HTML page. */
+export async function demoPage(results: DemoResults): Promise<string> {
+  const { scenes, tagged, methods, honest, seconds } = results;
+  const right = scenes.filter(({ scene, answer }) => answer.label === scene.className).length;
+  const page: ReportPage = {
+    title: 'What does the classifier look at?',
+    lead: `A small network recognises toy objects in composed scenes. ${plural(methods.length, 'method')} of explanation show which pixels its answers hang on; since each scene was composed, the object is known to the pixel and the maps can be scored.`,
+    facts: [
+      ['model', honest.name],
+      ['scenes', String(scenes.length + tagged.length)],
+      ['recognised', `${right} of ${scenes.length}`],
+      ['ran on', honest.runtime],
+      ['took', `${Math.round(seconds)} s`],
+    ],
+    sections: [
+      { title: 'Results', table: methodTable(results) },
+      await sceneSection(results),
+      await graphSection(results),
+      await cheatSection(results),
+      await transformerSection(results),
+      parameterSection(results),
+    ].filter((section) => section !== undefined),
+    footer: `Made by fovea ${VERSION} (npm run demo). Objects: Fluent Emoji by Microsoft, MIT licence.`,
+  };
+  return reportHtml(page);
+}

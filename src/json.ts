@@ -1,0 +1,8 @@
+/** Anything that can be written as JSON. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json };

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import type { BaselineName } from '../../model/input/baseline.ts';
+import {
+  type BackwardRules,
+  type GradientRequest,
+  type Gradients,
+  INPUT,
+  type Model,
+  type ScoreKind,
+} from '../../model/model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Attribution, MethodContext } from '../method.ts';
+
+/** Which score of the class a white-box method explains. */
+export const outputOption = z
+  .enum(['logit', 'probability'])
+  .default('logit')
+  .describe(
+    'which score of the class is explained: the logit, or the probability, which the other classes lower',
+  );
+
+/** How the channels of a pixel become one number. */
+export const reduceOption = z
+  .enum(['sum', 'abs-max', 'l2', 'none'])
+  .default('sum')
+  .describe(
+    'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
+  );
+
+/** `sum`, `abs-max`, `l2` or `none`. */
+export type Reduce = z.output<typeof reduceOption>;
+
+/**
+ * What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes.
+ */
+export function sumOfDifference({
+  baseline,
+  output,
+  reduce,
+}: {
+  baseline: BaselineName;
+  output: ScoreKind;
+  reduce: Reduce;
+}) {
+  return reduce === 'sum' || reduce === 'none' ? { baseline, score: output } : undefined;
+}
+
+/** The gradients of a model whose method has stated that it needs them. */
+export function gradientsOf(model: Model, request: GradientRequest): Promise<Gradients> {
+  if (!model.gradients) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
+  return model.gradients(request);
+}
+
+/** A tensor [1, …] or […] n times over: [n, …]. */
+export function repeat(
+  x: Tensor,
+  count: number,
+  shape: readonly number[] = x.shape.slice(1),
+): Tensor {
+  const size = sizeOf(shape);
+  const data = new Float32Array(count * size);
+  for (let i = 0; i < count; i++) data.set(x.data.subarray(0, size), i * size);
+  return tensor([count, ...shape], data);
+}
+
+/**
+ * A map [H, W] of attributions [C, H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ). Sums are
+ * taken in double precision.
+ */
+export function reduceChannels(
+  values: ArrayLike<number>,
+  height: number,
+  width: number,
+  reduce: Exclude<Reduce, 'none'>,
+): Tensor {
+  const area = height * width;
+  const map = new Float32Array(area);
+  for (let i = 0; i < area; i++) {
+    let result = 0;
+    for (let at = i; at < values.length; at += area) {
+      if (reduce === 'sum') result += values[at];
+      else if (reduce === 'abs-max') result = Math.max(result, Math.abs(values[at]));
+      else result += values[at] ** 2;
+    }
+    map[i] = reduce === 'l2' ? Math.sqrt(result) : result;
+  }
+  return tensor([height, width], map);
+}
+
+/**
+ * The attribution of values [C, H, W]: their map, and with `none` the values themselves beside the
+ * map of their sums.
+ */
+export function pixelAttribution(
+  values: ArrayLike<number>,
+  input: Tensor,
+  reduce: Reduce,
+): Pick<Attribution, 'map' | 'channels'> {
+  const [, ...shape] = input.shape;
+  const [, height, width] = shape;
+  if (reduce !== 'none') return { map: reduceChannels(values, height, width, reduce) };
+  return {
+    map: reduceChannels(values, height, width, 'sum'),
+    channels: tensor(shape, Float32Array.from(values)),
+  };
+}
+
+/** Options that the methods share whose map is one backward pass. */
+export const pixelOptions = { output: outputOption, reduce: reduceOption };
+
+/** The values of `pixelOptions`. */
+export interface PixelOptions {
+  readonly output: 'logit' | 'probability';
+  readonly reduce: Reduce;
+}
+
+/**
+ * One forward and one backward pass a class, the gradient reduced to a map. `rules` modifies the
+ * backward pass; `timesInput` multiplies the gradient by the picture in the model's normalised
+ * units.
+ */
+export async function explainPixels(
+  { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
+  {
+    rules,
+    timesInput = false,
+  }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
+): Promise<Attribution[]> {
+  const classes = targets.map((target) => target.index);
+  const batch = repeat(input, classes.length);
+  const { gradients } = await gradientsOf(model, {
+    batch,
+    wrt: [INPUT],
+    targets: classes,
+    score: options.output,
+    rules,
+    batchSize,
+  });
+  progress(1);
+  return targets.map((_, t) => {
+    const { data } = slab(gradients[0], t);
+    return pixelAttribution(
+      timesInput ? data.map((g, i) => g * input.data[i]) : data,
+      input,
+      options.reduce,
+    );
+  });
+}

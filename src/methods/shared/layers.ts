@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import { type FeatureMap, type MapLayout, type Model, offsetOf } from '../../model/model.ts';
+import { hasAspect, MOST_PREFIX } from '../../model/network/feature-maps.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+
+/** Which feature maps a method looks at. */
+export const layerOption = z
+  .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+  .default('last')
+  .describe(
+    'tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself',
+  );
+
+const describe = ({ name, layout, channels, height, width }: FeatureMap): string =>
+  `${name} (${layout === 'tokens' ? 'tokens, ' : ''}${channels}×${height}×${width})`;
+
+/** The feature maps that a user can choose from, in words. */
+function candidates(model: Model): string {
+  return (model.featureMaps?.() ?? []).map(describe).join(', ') || 'none were found';
+}
+
+/**
+ * The names of the layers that an option names: the last feature map for `last`.
+ * @throws FoveaError `unsupported` if the network has no feature map.
+ */
+export function chooseLayers(model: Model, option: z.output<typeof layerOption>): string[] {
+  const maps = model.featureMaps?.() ?? [];
+  return [option].flat().map((name) => {
+    if (name !== 'last') return name;
+    const last = maps.at(-1);
+    if (!last)
+      throw new FoveaError(
+        'unsupported',
+        `${model.name} has no feature map that Fovea recognises: name a tensor with the option layer`,
+      );
+    return last.name;
+  });
+}
+
+/** Runs what needs layers by name, and lists those there are if one is not. */
+export async function withLayers<T>(
+  model: Model,
+  names: readonly string[],
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (
+      !(error instanceof FoveaError) ||
+      error.code !== 'model' ||
+      !names.some((name) => error.message.includes(`"${name}"`))
+    )
+      throw error;
+    throw new FoveaError(
+      'usage',
+      `${error.message.replace(/\.$/, '')}; its feature maps are ${candidates(model)}`,
+      { cause: error },
+    );
+  }
+}
+
+const pictureOf = ({ shape: [, , height, width] }: Tensor) => ({ height, width });
+
+/** A grid of the picture's shape after as few other tokens as possible. */
+function tokenGrid(
+  length: number,
+  input: Tensor,
+): { prefix: number; height: number; width: number } | undefined {
+  for (let prefix = 0; prefix <= Math.min(MOST_PREFIX, length - 4); prefix++) {
+    const height = Math.round(Math.sqrt(((length - prefix) * input.shape[2]) / input.shape[3]));
+    const width = (length - prefix) / height;
+    if (Number.isInteger(width) && hasAspect(height, width, pictureOf(input)))
+      return { prefix, height, width };
+  }
+  return undefined;
+}
+
+/**
+ * The grid that a sequence of tokens holds, and how many others come before it: as the network's
+ * own tokens have it, or by their number.
+ */
+export function gridOf(
+  model: Model,
+  length: number,
+  input: Tensor,
+): { prefix: number; height: number; width: number } | undefined {
+  const maps = model.featureMaps?.() ?? [];
+  const known = maps.find(
+    ({ layout, height, width, prefix }) =>
+      layout === 'tokens' && height * width + prefix === length,
+  );
+  return known
+    ? { prefix: known.prefix, height: known.height, width: known.width }
+    : tokenGrid(length, input);
+}
+
+/**
+ * How the values [n, …] of a layer hold the picture.
+ * @throws FoveaError `usage` for a tensor that is no feature map, listing those that are.
+ */
+export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
+  const shape = values.shape.slice(1);
+  const [a, b, c] = shape;
+  const maps = model.featureMaps?.() ?? [];
+  const found = maps.find((map) => map.name === name);
+  if (found) return found;
+  if (shape.length === 3 && hasAspect(b, c, pictureOf(input)))
+    return { layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 };
+  if (shape.length === 3 && hasAspect(a, b, pictureOf(input)))
+    return { layout: 'channels-last', channels: c, height: a, width: b, prefix: 0 };
+  if (shape.length === 2) {
+    const grid = gridOf(model, a, input);
+    if (grid) return { layout: 'tokens', channels: b, ...grid };
+  }
+  throw new FoveaError(
+    'usage',
+    `the tensor "${name}" of ${model.name} is [${values.shape}], no feature map of the picture; its feature maps are ${candidates(model)}`,
+  );
+}
+
+/**
+ * Row `index` of a layer's values as [channels, height, width]; tokens before the grid are left
+ * out.
+ */
+export function channelsFirst(values: Tensor, index: number, layout: MapLayout): Tensor {
+  const { channels, height, width } = layout;
+  const area = height * width;
+  const size = values.data.length / values.shape[0];
+  const row = values.data.subarray(index * size, (index + 1) * size);
+  if (layout.layout === 'channels-first') return tensor([channels, height, width], row);
+  const result = new Float32Array(channels * area);
+  for (let c = 0; c < channels; c++)
+    for (let i = 0; i < area; i++) result[c * area + i] = row[offsetOf(layout, c, i)];
+  return tensor([channels, height, width], result);
+}

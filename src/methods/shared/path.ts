@@ -1,0 +1,82 @@
+import { baselineOption } from '../../model/input/baseline.ts';
+import { INPUT, type Model, type ScoreKind } from '../../model/model.ts';
+import { slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { gradientsOf } from './gradients.ts';
+
+/** Where a path of pictures starts. */
+export const pathBaselineOption = baselineOption
+  .unwrap()
+  .default('black')
+  .describe(
+    'where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture',
+  );
+
+/** Pictures that are in memory at once, with their gradients. */
+const GROUP = 16;
+
+/** A baseline [1, C, 1, 1] or [1, C, H, W] as a picture of the input's shape. */
+export function fullBaseline(baseline: Tensor, input: Tensor): Tensor {
+  if (baseline.data.length === input.data.length) return baseline;
+  const area = input.shape[2] * input.shape[3];
+  const full = tensor(input.shape);
+  for (let c = 0; c < baseline.data.length; c++)
+    full.data.fill(baseline.data[c], c * area, (c + 1) * area);
+  return full;
+}
+
+/** Which gradients to take. */
+export interface GradientSeries {
+  readonly model: Model;
+  readonly input: Tensor;
+  readonly target: number;
+  readonly score: ScoreKind;
+  readonly batchSize?: number;
+  readonly count: number;
+  /** Writes picture `k` into `picture`. */
+  readonly render: (k: number, picture: Float32Array) => void;
+  /** Takes the gradient by picture `k`. */
+  readonly take: (k: number, gradient: Float32Array, picture: Float32Array) => void;
+  readonly onProgress?: (done: number) => void;
+}
+
+/** Gradients of one class at `count` pictures, a few at a time, in order. */
+export async function gradientSeries({
+  model,
+  input,
+  target,
+  score,
+  batchSize,
+  count,
+  render,
+  take,
+  onProgress,
+}: GradientSeries): Promise<void> {
+  const size = input.data.length;
+  for (let from = 0; from < count; from += GROUP) {
+    const group = Math.min(GROUP, count - from);
+    const batch = tensor([group, ...input.shape.slice(1)]);
+    for (let k = 0; k < group; k++) render(from + k, batch.data.subarray(k * size, (k + 1) * size));
+    const { gradients } = await gradientsOf(model, {
+      batch,
+      wrt: [INPUT],
+      targets: [target],
+      score,
+      batchSize,
+    });
+    for (let k = 0; k < group; k++)
+      take(from + k, slab(gradients[0], k).data, batch.data.subarray(k * size, (k + 1) * size));
+    onProgress?.(from + group);
+  }
+}
+
+/** The score of one class for each picture of a batch. */
+export async function scoresOf(
+  model: Model,
+  batch: Tensor,
+  target: number,
+  score: ScoreKind,
+  batchSize?: number,
+): Promise<Float32Array> {
+  return (await gradientsOf(model, { batch, wrt: [], targets: [target], score, batchSize })).scores
+    .data;
+}

@@ -1,0 +1,125 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import type { Image } from '../../image/image.ts';
+import { type BaselineName, baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { denormalize } from '../../model/input/preprocessing.ts';
+import type { Model } from '../../model/model.ts';
+import { felzenszwalb } from '../../superpixels/felzenszwalb.ts';
+import { quickshift } from '../../superpixels/quickshift.ts';
+import { renumber } from '../../superpixels/renumber.ts';
+import { slic } from '../../superpixels/slic.ts';
+import type { Segmentation } from '../../superpixels/superpixels.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+
+/**
+ * How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input.
+ */
+export const segmentationOption = z
+  .union([z.enum(['quickshift', 'slic', 'felzenszwalb']), z.array(z.array(z.int()))])
+  .describe(
+    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+  );
+
+/** What hidden superpixels become. */
+export const hiddenOption = z
+  .enum(['segment-mean', ...baselineOption.unwrap().options])
+  .describe('what hidden superpixels become: their own mean colour, or a baseline');
+
+export const segmentsOption = z
+  .int()
+  .min(2)
+  .max(5000)
+  .default(50)
+  .describe('slic: about how many superpixels');
+
+/**
+ * Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels.
+ */
+const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
+
+/** A picture as planes [3, H, W], 0 … 1. */
+function colourPlanes({ width, height, data }: Image): Tensor {
+  const area = width * height;
+  return tensor(
+    [3, height, width],
+    Float32Array.from(
+      { length: 3 * area },
+      (_, i) => data[3 * (i % area) + Math.floor(i / area)] / 255,
+    ),
+  );
+}
+
+/** The superpixels of a model's input. */
+export function superpixels(
+  how: z.output<typeof segmentationOption>,
+  segments: number,
+  model: Model,
+  input: Tensor,
+): Segmentation {
+  const [, , height, width] = input.shape;
+  if (typeof how === 'string') {
+    const picture = denormalize(input, model.preprocessing);
+    if (how === 'felzenszwalb') return felzenszwalb(colourPlanes(picture), FELZENSZWALB);
+    return how === 'slic' ? slic(picture, { segments }) : quickshift(picture);
+  }
+  if (how.length !== height || how.some((row) => row.length !== width)) {
+    throw new FoveaError(
+      'usage',
+      `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ${height}×${width}, the size of the model's input`,
+    );
+  }
+  return renumber(how.flat(), width, height);
+}
+
+/** The picture with every superpixel at its mean colour, [1, C, H, W]. */
+function segmentMeans({ labels, count }: Segmentation, input: Tensor): Tensor {
+  const [, channels, height, width] = input.shape;
+  const area = height * width;
+  const sizes = new Float64Array(count);
+  for (const label of labels) sizes[label]++;
+  const result = tensor(input.shape);
+  for (let c = 0; c < channels; c++) {
+    const sums = new Float64Array(count);
+    labels.forEach((label, i) => (sums[label] += input.data[c * area + i]));
+    labels.forEach((label, i) => (result.data[c * area + i] = sums[label] / sizes[label]));
+  }
+  return result;
+}
+
+/** What stands where a superpixel is hidden. */
+export function hiddenPicture(
+  how: 'segment-mean' | BaselineName,
+  segmentation: Segmentation,
+  model: Model,
+  input: Tensor,
+): Tensor {
+  return how === 'segment-mean'
+    ? segmentMeans(segmentation, input)
+    : createBaseline(how, model, input);
+}
+
+/** One value a superpixel as a map [H, W]. */
+export function paintSegments(
+  { labels, width, height }: Segmentation,
+  values: ArrayLike<number>,
+): Tensor {
+  return tensor(
+    [height, width],
+    Float32Array.from(labels, (label) => values[label]),
+  );
+}
+
+/** Superpixels by falling value, those above 0 only. */
+export function topSegments(values: ArrayLike<number>, count: number): number[] {
+  return Array.from({ length: values.length }, (_, i) => i)
+    .filter((i) => values[i] > 0)
+    .sort((a, b) => values[b] - values[a] || a - b)
+    .slice(0, count);
+}
+
+/** The pixels of some superpixels, [H, W]: 1 inside, 0 outside. */
+export function regionOf(segmentation: Segmentation, ids: readonly number[]): Tensor {
+  const inside = new Float32Array(segmentation.count);
+  for (const id of ids) inside[id] = 1;
+  return paintSegments(segmentation, inside);
+}

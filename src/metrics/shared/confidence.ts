@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { range, tensor } from '../../tensor/tensor.ts';
+import type { Given, Measurement } from '../metric.ts';
+
+/** The options and presets of the metrics that multiply the picture by its map. */
+export const confidenceOptions = z.object({ baseline: baselineOption });
+export const confidencePresets = {
+  'iia-2023': { baseline: 'zero' },
+  'torch-cam': { baseline: 'zero' },
+  black: { baseline: 'black' },
+} as const;
+
+/** The class's probability for the whole picture, and for the picture seen through its map. */
+export interface Confidences {
+  readonly whole: number;
+  readonly seen: number;
+}
+
+/**
+ * p of the picture x and of the picture seen through its map, s x + (1 - s) baseline, s = min-max
+ * of the map between 0 and 1 (`map`), or through what the map leaves, 1 - s (`rest`). A constant
+ * map is s = 0. Two model calls.
+ */
+async function confidencesOf(
+  context: Given<'model'>,
+  { baseline }: z.output<typeof confidenceOptions>,
+  through: 'map' | 'rest',
+): Promise<Confidences> {
+  const { model, input, map, target, batchSize, signal } = context;
+  const [min, max] = range(map.data);
+  const shares = map.data.map((value) => (max > min ? (value - min) / (max - min) : 0));
+  const masks = new Float32Array(2 * shares.length).fill(1);
+  masks.set(through === 'map' ? shares : shares.map((share) => 1 - share), shares.length);
+  const { data } = await model.perturb({
+    input,
+    perturbation: { kind: 'masks', masks: tensor([2, ...map.shape], masks) },
+    baseline: createBaseline(baseline, model, input),
+    targets: [target.index],
+    batchSize,
+    signal,
+  });
+  return { whole: data[0], seen: data[1] };
+}
+
+/**
+ * `formula` of the two probabilities; no value where the model gives the class none to begin with.
+ */
+export async function measureConfidence(
+  context: Given<'model'>,
+  options: z.output<typeof confidenceOptions>,
+  through: 'map' | 'rest',
+  formula: (confidences: Confidences) => number,
+): Promise<Measurement> {
+  const confidences = await confidencesOf(context, options, through);
+  return confidences.whole > 0
+    ? { value: formula(confidences) }
+    : { value: null, reason: 'the probability of the class is 0 for the whole picture' };
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import type { Given, Measurement } from '../metric.ts';
+import { classScores } from './class-scores.ts';
+import { areaUnder } from './perturbation-curve.ts';
+import { pixelOrder, ranksOf } from './ranks.ts';
+
+/** Shares of the pixels that are hidden: 0, 0.1 … 0.9. */
+const TENTHS = Array.from({ length: 10 }, (_, i) => i / 10);
+
+/** The options of positive and negative perturbation. */
+export const shareOptions = z.object({
+  measure: z
+    .enum(['accuracy', 'probability'])
+    .default('accuracy')
+    .describe(
+      "what is plotted: 1 where the class is still the model's first and else 0, or the class's probability",
+    ),
+  baseline: baselineOption,
+});
+
+/**
+ * The area under the class's accuracy or probability while 0, 10 … 90 % of the pixels are hidden,
+ * the first of the order (`positive`) or the last (`negative`); shares are rounded down to whole
+ * pixels. By trapezoids over the share: 0 … 0.9.
+ */
+export async function measureShares(
+  context: Given<'model'>,
+  options: z.output<typeof shareOptions>,
+  which: 'positive' | 'negative',
+): Promise<Measurement> {
+  const { model, input, map, target, batchSize, signal, onProgress } = context;
+  const pixels = map.data.length;
+  const hidden = TENTHS.map((share) => Math.floor(share * pixels + 1e-6));
+  const accuracy = options.measure === 'accuracy';
+  const scores = await model.perturb({
+    input,
+    perturbation: {
+      kind: 'ranks',
+      ranks: ranksOf(context.order ?? pixelOrder(map.data), pixels),
+      bounds: Int32Array.from(
+        hidden.flatMap((count) => (which === 'positive' ? [count, pixels] : [0, pixels - count])),
+      ),
+    },
+    baseline: createBaseline(options.baseline, model, input),
+    targets: accuracy ? model.labels.map((_, i) => i) : [target.index],
+    batchSize,
+    signal,
+    onProgress: (done, total) => onProgress?.(done / total),
+  });
+  const y = classScores(scores, accuracy ? target.index : 0, accuracy);
+  return { value: 0.9 * areaUnder(y), curve: { x: TENTHS, y } };
+}

@@ -1,0 +1,181 @@
+import { FoveaError } from '../../errors.ts';
+import {
+  type Dim,
+  dataInputs,
+  type Graph,
+  type Node,
+  producersOf,
+  type Shape,
+  type TensorType,
+  type ValueInfo,
+} from '../../onnx/index.ts';
+
+/** The picture input of a classifier. */
+export interface ClassifierInput {
+  readonly name: string;
+  readonly layout: 'NCHW' | 'NHWC';
+  readonly type: 'float32' | 'float16' | 'float64' | 'uint8';
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** The batch size a model was exported with, if it is not dynamic. */
+  readonly fixedBatch: number | null;
+}
+
+/** Where a classifier's scores are in its graph. */
+export interface ClassifierOutput {
+  /** The graph output that was taken. */
+  readonly name: string;
+  /** Number of classes; null if the graph does not say. */
+  readonly classes: number | null;
+  /** The tensor before the final softmax or sigmoid; null if there is none to be found. */
+  readonly logits: string | null;
+  /** The tensor after it; null if the model ends in logits. */
+  readonly probabilities: string | null;
+}
+
+const INPUT_TYPES = ['float32', 'float16', 'float64', 'uint8'] as const;
+
+const describeInfo = (info: TensorType & { name: string }): string =>
+  `${info.name} ${info.type ?? '?'} [${info.shape?.map((dim) => dim ?? '?').join(', ') ?? '?'}]`;
+
+const isChannels = (dim: Dim | undefined): dim is 1 | 3 => dim === 1 || dim === 3;
+
+/** Channels that the first Conv takes, for inputs whose shape says nothing. */
+function convChannels(graph: Graph, input: string): number | undefined {
+  const conv = graph.nodes.find((node) => node.opType === 'Conv' && node.inputs[0] === input);
+  const weight = conv && graph.initializers.get(conv.inputs[1]);
+  return weight?.dims[1];
+}
+
+function layoutOf(graph: Graph, info: ValueInfo, shape: Shape): 'NCHW' | 'NHWC' {
+  const [, a, , c] = shape;
+  if (isChannels(a) && !isChannels(c)) return 'NCHW';
+  if (isChannels(c) && !isChannels(a)) return 'NHWC';
+  if (convChannels(graph, info.name) !== undefined) return 'NCHW';
+  const transposed = graph.nodes.some(
+    (node) => node.opType === 'Transpose' && node.inputs[0] === info.name,
+  );
+  return transposed ? 'NHWC' : 'NCHW';
+}
+
+/**
+ * Finds the picture among a graph's inputs. `size` fills in a height and width that the graph
+ * leaves open.
+ * @throws FoveaError `model` if there is none, or if the graph needs other inputs too.
+ */
+export function findInput(graph: Graph, size: readonly [number, number]): ClassifierInput {
+  const inputs = dataInputs(graph);
+  const listed = inputs.map(describeInfo).join(', ') || 'none';
+  const pictures = inputs.filter(
+    (info) => info.shape?.length === 4 && INPUT_TYPES.some((type) => type === info.type),
+  );
+  if (pictures.length !== 1 || inputs.length !== 1) {
+    throw new FoveaError(
+      'model',
+      `no image classifier: expected one input of four dimensions (batch, channels, height, width), found ${listed}`,
+    );
+  }
+  const [info] = pictures;
+  const shape = info.shape as Shape;
+  const layout = layoutOf(graph, info, shape);
+  const [channelDim, heightDim, widthDim] =
+    layout === 'NCHW' ? shape.slice(1) : [shape[3], shape[1], shape[2]];
+  const channels =
+    typeof channelDim === 'number' ? channelDim : (convChannels(graph, info.name) ?? 3);
+  if (!isChannels(channels))
+    throw new FoveaError(
+      'model',
+      `no image classifier: its input ${describeInfo(info)} has ${channels} channels, expected 1 or 3`,
+    );
+  return {
+    name: info.name,
+    layout,
+    type: info.type as ClassifierInput['type'],
+    channels,
+    height: typeof heightDim === 'number' ? heightDim : size[0],
+    width: typeof widthDim === 'number' ? widthDim : size[1],
+    fixedBatch: typeof shape[0] === 'number' ? shape[0] : null,
+  };
+}
+
+/**
+ * Classes of a score tensor [n, classes], or with axes of size 1 among them; null if unknown,
+ * undefined if it is no such thing.
+ */
+function classesOf({ type, shape }: TensorType): number | null | undefined {
+  if (type !== null && !['float32', 'float16', 'float64', 'bfloat16'].includes(type))
+    return undefined;
+  if (shape === null) return null;
+  if (shape.length < 2) return undefined;
+  const rest = shape.slice(1).filter((dim) => dim !== 1);
+  if (rest.length === 0) return 1;
+  if (rest.length > 1) return undefined;
+  return typeof rest[0] === 'number' ? rest[0] : null;
+}
+
+/** Operators that move scores about without changing them. */
+const CARRIERS = new Set([
+  'Identity',
+  'Cast',
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Dropout',
+]);
+
+/** Walks back over carriers to the operator that made a tensor. */
+function maker(producers: ReadonlyMap<string, Node>, name: string): Node | undefined {
+  let node = producers.get(name);
+  while (node && CARRIERS.has(node.opType)) node = producers.get(node.inputs[0]);
+  return node;
+}
+
+function score(info: ValueInfo, classes: number | null): number {
+  const named = /logit|prob|score|class|softmax|output/i.test(info.name) ? 1 : 0;
+  return (classes ?? 0) > 1 ? 2 + named : named;
+}
+
+/**
+ * Finds the class scores among a graph's outputs, and whether a softmax or sigmoid makes them.
+ * @throws FoveaError `model` if no output looks like class scores.
+ */
+export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>): ClassifierOutput {
+  const candidates = graph.outputs.flatMap((info) => {
+    const known =
+      info.shape === null || info.shape.some((dim) => typeof dim !== 'number')
+        ? (types.get(info.name) ?? info)
+        : info;
+    const classes = classesOf(known);
+    return classes === undefined ? [] : [{ info, classes }];
+  });
+  if (candidates.length === 0) {
+    const listed =
+      graph.outputs.map((info) => describeInfo({ ...info, ...types.get(info.name) })).join(', ') ||
+      'none';
+    throw new FoveaError(
+      'model',
+      `no image classifier: expected an output of shape [batch, classes], found ${listed}`,
+    );
+  }
+  const best = candidates.reduce((a, b) =>
+    score(b.info, b.classes) > score(a.info, a.classes) ? b : a,
+  );
+  const last = maker(producersOf(graph), best.info.name);
+  const ends = last !== undefined && (last.opType === 'Softmax' || last.opType === 'Sigmoid');
+  return {
+    name: best.info.name,
+    classes: best.classes,
+    logits: ends ? last.inputs[0] : best.info.name,
+    probabilities: ends ? best.info.name : null,
+  };
+}
+
+/** Whether the scores end in a sigmoid: independent classes, no softmax over them. */
+export function isSigmoidHead(graph: Graph, output: ClassifierOutput): boolean {
+  return (
+    output.probabilities !== null &&
+    maker(producersOf(graph), output.probabilities)?.opType === 'Sigmoid'
+  );
+}

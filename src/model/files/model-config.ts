@@ -1,0 +1,204 @@
+import { z } from 'zod';
+import { FoveaError } from '../../errors.ts';
+import type { ResizeFilter } from '../../image/resize.ts';
+import type { Preprocessing } from '../input/preprocessing.ts';
+import { parseImageProcessor } from './hugging-face-processor.ts';
+
+/** What the files beside a model say about it. What they do not say is absent, not undefined. */
+export interface ModelConfig {
+  labels?: string[];
+  preprocessing?: Partial<Preprocessing>;
+  /** What is only nearly so, one sentence each. */
+  warnings: string[];
+}
+
+const filters = [
+  'nearest',
+  'box',
+  'bilinear',
+  'hamming',
+  'bicubic',
+  'lanczos',
+] as const satisfies readonly ResizeFilter[];
+const side = z.number().int().positive().max(16384);
+const pair = z.tuple([side, side]);
+const channelList = z.array(z.number()).min(1).max(3);
+
+const preprocessingSchema = z
+  .object({
+    size: z.union([pair, side.transform((value): [number, number] => [value, value])]),
+    mean: channelList,
+    std: channelList.refine((list) => list.every((value) => value > 0), 'must be above 0'),
+    colour: z.enum(['RGB', 'BGR', 'grey']),
+    scale: z.enum(['0-1', '0-255']),
+    resize: z.enum(['stretch', 'crop']),
+    shorterSide: side,
+    stretchedSize: pair,
+    filter: z.enum(filters),
+  })
+  .partial();
+
+const modelSchema = z.looseObject({
+  labels: z.array(z.string()).min(1).optional(),
+  input: preprocessingSchema.optional(),
+});
+
+function parse<T extends z.ZodType>(schema: T, json: unknown, file: string): z.output<T> {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
+  );
+  throw new FoveaError('model', `${file}: ${problems.join('; ')}`);
+}
+
+/** Removes what is absent, so that a spread does not overwrite with undefined. */
+function present<T extends object>(object: T): T {
+  return Object.fromEntries(
+    Object.entries(object).filter(([, value]) => value !== undefined && value !== null),
+  ) as T;
+}
+
+/**
+ * Reads a `NAME.json`: `{ labels, input: { size, mean, std, colour, scale, resize, shorterSide,
+ * stretchedSize, filter } }`, where everything may be left out and everything else is ignored.
+ * `file` names it in messages.
+ * @throws FoveaError `model` naming the field that is wrong.
+ */
+export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig {
+  const { labels, input } = parse(modelSchema, json, file);
+  return present({
+    labels,
+    preprocessing: input && (present(input) as Partial<Preprocessing>),
+    warnings: [],
+  });
+}
+
+/**
+ * Preprocessing as a caller or a command line gives it.
+ * @throws FoveaError `usage` naming the field that is wrong.
+ */
+export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
+  const result = preprocessingSchema.strict().safeParse(json);
+  if (result.success) return present(result.data) as Partial<Preprocessing>;
+  const problems = result.error.issues.map(
+    ({ path, message }) => `${path.join('.') || 'preprocessing'}: ${message}`,
+  );
+  throw new FoveaError('usage', `preprocessing: ${problems.join('; ')}`);
+}
+
+const timmSchema = z.looseObject({
+  input_size: z.array(side).length(3).nullish(),
+  mean: channelList.nullish(),
+  std: channelList.nullish(),
+  interpolation: z.string().nullish(),
+  crop_pct: z.number().positive().nullish(),
+  crop_mode: z.string().nullish(),
+  label_names: z.array(z.string()).nullish(),
+  label_descriptions: z.record(z.string(), z.string()).nullish(),
+});
+
+const configSchema = z.looseObject({
+  model_type: z.string().nullish(),
+  id2label: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
+  label2id: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
+  label_names: z.array(z.string()).nullish(),
+  label_descriptions: z.record(z.string(), z.string()).nullish(),
+  pretrained_cfg: timmSchema.nullish(),
+});
+
+type Config = z.output<typeof configSchema>;
+
+/** Labels in the order of their indices; JSON objects keep no such order by themselves. */
+function orderedLabels(entries: readonly (readonly [id: number, label: string])[]): string[] {
+  const labels: string[] = [];
+  for (const [id, label] of entries) {
+    if (!Number.isInteger(id) || id < 0 || id >= entries.length || labels[id] !== undefined) {
+      throw new FoveaError(
+        'model',
+        `config.json: the labels (id2label, label2id) must be numbered 0 to ${entries.length - 1} once each, got ${id} ("${label}")`,
+      );
+    }
+    labels[id] = label;
+  }
+  return labels;
+}
+
+function labelsOf(config: Config): string[] | undefined {
+  const { id2label, label2id } = config;
+  if (id2label && Object.keys(id2label).length > 0)
+    return orderedLabels(
+      Object.entries(id2label).map(([id, label]) => [Number(id), String(label)]),
+    );
+  if (label2id && Object.keys(label2id).length > 0)
+    return orderedLabels(Object.entries(label2id).map(([label, id]) => [Number(id), label]));
+  const names = config.label_names ?? config.pretrained_cfg?.label_names ?? undefined;
+  const descriptions = config.label_descriptions ?? config.pretrained_cfg?.label_descriptions ?? {};
+  return names?.map((name) => descriptions[name] ?? name);
+}
+
+/** timm resizes to size / crop_pct and cuts out the centre; `squash` stretches instead. */
+function timmGeometry(
+  cfg: z.output<typeof timmSchema>,
+  warnings: string[],
+): Partial<Preprocessing> {
+  if (!cfg.input_size) return {};
+  const [, height, width] = cfg.input_size;
+  const size = [height, width] as const;
+  const share = cfg.crop_pct ?? 0.875;
+  const scaled = [Math.floor(height / share), Math.floor(width / share)] as const;
+  if (cfg.crop_mode === 'squash')
+    return share === 1
+      ? { size, resize: 'stretch' }
+      : { size, resize: 'crop', stretchedSize: scaled };
+  if (cfg.crop_mode && cfg.crop_mode !== 'center')
+    warnings.push(`config.json: pretrained_cfg.crop_mode ${cfg.crop_mode} is read as center`);
+  if (height !== width)
+    warnings.push(
+      'config.json: pretrained_cfg has an input that is not square; the centre of the picture is cut out',
+    );
+  return { size, resize: 'crop', shorterSide: Math.max(...scaled) };
+}
+
+function timmPreprocessing(
+  cfg: z.output<typeof timmSchema>,
+  warnings: string[],
+): Partial<Preprocessing> {
+  const filter = cfg.interpolation ? filters.find((name) => name === cfg.interpolation) : undefined;
+  if (cfg.interpolation && !filter)
+    warnings.push(
+      `config.json: pretrained_cfg.interpolation ${cfg.interpolation} is read as bilinear`,
+    );
+  const colour = cfg.input_size ? (cfg.input_size[0] === 1 ? 'grey' : 'RGB') : undefined;
+  return present({
+    ...timmGeometry(cfg, warnings),
+    mean: cfg.mean ?? undefined,
+    std: cfg.std ?? undefined,
+    scale: '0-1' as const,
+    colour,
+    filter: filter ?? 'bilinear',
+  });
+}
+
+/**
+ * Reads the `config.json` and `preprocessor_config.json` of the Hugging Face layout, or of timm
+ * (`pretrained_cfg`).
+ * @throws FoveaError `model` if a file is malformed, `unsupported` if the model takes no pictures.
+ */
+export function parseHuggingFaceConfig(files: {
+  readonly config?: unknown;
+  readonly preprocessor?: unknown;
+}): ModelConfig {
+  const config =
+    files.config === undefined ? undefined : parse(configSchema, files.config, 'config.json');
+  const warnings: string[] = [];
+  let preprocessing: Partial<Preprocessing> | undefined;
+  if (files.preprocessor !== undefined) {
+    const processor = parseImageProcessor(files.preprocessor, config?.model_type ?? undefined);
+    warnings.push(...processor.warnings);
+    preprocessing = processor.preprocessing;
+  } else if (config?.pretrained_cfg) {
+    preprocessing = timmPreprocessing(config.pretrained_cfg, warnings);
+  }
+  return present({ labels: config && labelsOf(config), preprocessing, warnings });
+}

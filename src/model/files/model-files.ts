@@ -1,0 +1,154 @@
+import { FoveaError, messageOf } from '../../errors.ts';
+import { externalDataFiles, readModel } from '../../onnx/index.ts';
+import type { OnnxModelSource } from '../onnx-model.ts';
+import { type ModelConfig, parseHuggingFaceConfig, parseModelJson } from './model-config.ts';
+
+/** The models that come with Fovea. */
+export const EMBEDDED_MODELS = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'] as const;
+export type EmbeddedModel = (typeof EMBEDDED_MODELS)[number];
+
+/** Whether a source is the name of a model that comes with Fovea. */
+export function isEmbeddedModel(source: unknown): source is EmbeddedModel {
+  return EMBEDDED_MODELS.some((name) => name === source);
+}
+
+/**
+ * A file in a model's folder by its relative path, or undefined if there is none; only
+ * `../config.json` and `../preprocessor_config.json` lie outside.
+ */
+export type ReadBeside = (path: string) => Promise<Uint8Array | undefined>;
+
+/** A model file and how to read its neighbours, on a disk or on a web server. */
+export interface ModelFiles {
+  /** What the model is called in messages and manifests. */
+  readonly name: string;
+  /** File name of the model, without its folder. */
+  readonly file: string;
+  readonly bytes: Uint8Array;
+  /**
+   * Whether the model lies in the folder `onnx` of the Hugging Face layout, whose parent holds the
+   * configuration.
+   */
+  readonly isInOnnxFolder: boolean;
+  readonly read: ReadBeside;
+}
+
+/** JSON from a file's bytes. */
+function parseJson(bytes: Uint8Array, file: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)); // which drops a byte order mark
+  } catch (error) {
+    throw new FoveaError('model', `${file} is not JSON: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+async function readHuggingFaceConfig({
+  isInOnnxFolder,
+  read,
+}: ModelFiles): Promise<ModelConfig | undefined> {
+  for (const folder of isInOnnxFolder ? ['', '../'] : ['']) {
+    const [config, preprocessor] = await Promise.all(
+      ['config.json', 'preprocessor_config.json'].map((name) => read(folder + name)),
+    );
+    if (!config && !preprocessor) continue;
+    return parseHuggingFaceConfig({
+      config: config && parseJson(config, 'config.json'),
+      preprocessor: preprocessor && parseJson(preprocessor, 'preprocessor_config.json'),
+    });
+  }
+  return undefined;
+}
+
+/**
+ * `NAME.json` says more exactly what this file is than `config.json`, so it wins where both say
+ * something.
+ */
+async function readConfig(files: ModelFiles): Promise<ModelConfig> {
+  const own = files.file.replace(/\.onnx$/i, '.json');
+  const json = own === files.file || own === 'config.json' ? undefined : await files.read(own);
+  const first = json && parseModelJson(parseJson(json, own), own);
+  if (first?.labels && first.preprocessing) return first;
+  const second = await readHuggingFaceConfig(files);
+  return {
+    ...second,
+    ...first,
+    warnings: [...(first?.preprocessing ? [] : (second?.warnings ?? []))],
+  };
+}
+
+async function readExternalData({
+  name,
+  bytes,
+  read,
+}: ModelFiles): Promise<ReadonlyMap<string, Uint8Array>> {
+  let locations: string[];
+  try {
+    locations = externalDataFiles(readModel(bytes));
+  } catch (error) {
+    if (error instanceof FoveaError)
+      throw new FoveaError(error.code, `${name}: ${error.message}`, { cause: error });
+    throw error;
+  }
+  const data = new Map<string, Uint8Array>();
+  for (const location of locations) {
+    const parts = location.split('/');
+    if (parts.includes('..') || parts[0] === '' || /[\\:\0]/.test(location)) {
+      throw new FoveaError(
+        'model',
+        `${name}: the model names weights outside its folder (${location}), which is refused`,
+      );
+    }
+    const content = await read(location);
+    if (!content)
+      throw new FoveaError(
+        'model',
+        `${name}: its weights are in the file ${location}, which is missing beside the model`,
+      );
+    data.set(location, content);
+  }
+  return data;
+}
+
+/**
+ * What `createOnnxModel` needs, from a model file and the files beside it: labels and preprocessing
+ * from `NAME.json`, or from `config.json` and `preprocessor_config.json`; weights from the files
+ * that the model names.
+ * @throws FoveaError `model` naming the file that is wrong or missing.
+ */
+export async function readModelFiles(files: ModelFiles): Promise<OnnxModelSource> {
+  const [config, externalData] = [await readConfig(files), await readExternalData(files)];
+  return {
+    name: files.name,
+    bytes: files.bytes,
+    externalData,
+    labels: config.labels,
+    preprocessing: config.preprocessing,
+    warnings: config.warnings,
+  };
+}
+
+/** What a caller knows better than the files do. */
+export interface ModelOverrides {
+  readonly labels?: readonly string[];
+  readonly preprocessing?: OnnxModelSource['preprocessing'];
+  /** What the scores are, where detection is wrong. */
+  readonly output?: 'logits' | 'probabilities';
+  /** Bytes of activations a batch may hold; 128 MB by default. */
+  readonly memoryBudget?: number;
+}
+
+/** A source with what the caller says in place of what the files say. */
+export function withOverrides(
+  source: OnnxModelSource,
+  { labels, preprocessing, output, memoryBudget }: ModelOverrides,
+): OnnxModelSource {
+  return {
+    ...source,
+    labels: labels ?? source.labels,
+    preprocessing: preprocessing
+      ? { ...source.preprocessing, ...preprocessing }
+      : source.preprocessing,
+    output: output ?? source.output,
+    memoryBudget: memoryBudget ?? source.memoryBudget,
+  };
+}

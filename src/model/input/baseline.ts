@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { gaussianBlur } from '../../image/blur.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Model } from '../model.ts';
+import { channelsOf, normalizeColour } from './preprocessing.ts';
+
+/** The baselines a method offers: what hidden pixels are replaced by. */
+export const baselineOption = z
+  .enum(['zero', 'black', 'grey', 'white', 'mean', 'blur'])
+  .default('zero')
+  .describe(
+    'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, or the blurred picture',
+  );
+
+export type BaselineName = z.output<typeof baselineOption>;
+
+const COLOURS = { black: [0, 0, 0], grey: [128, 128, 128], white: [255, 255, 255] } as const;
+
+/** Mean over the pixels of each channel, [1, C, 1, 1]. */
+function meanColour(input: Tensor): Tensor {
+  const [, channels, height, width] = input.shape;
+  const area = height * width;
+  const means = Float32Array.from(
+    { length: channels },
+    (_, c) => input.data.subarray(c * area, (c + 1) * area).reduce((sum, x) => sum + x, 0) / area,
+  );
+  return tensor([1, channels, 1, 1], means);
+}
+
+/**
+ * A baseline in the model's normalised units: [1, C, 1, 1] for a constant, [1, C, H, W] for `blur`
+ * (Gaussian, sigma a twentieth of the shorter side: 11.2 pixels at 224).
+ */
+export function createBaseline(name: BaselineName, model: Model, input: Tensor): Tensor {
+  const [, channels, height, width] = input.shape;
+  if (name === 'zero') return tensor([1, channelsOf(model.preprocessing), 1, 1]);
+  if (name === 'mean') return meanColour(input);
+  if (name === 'blur') {
+    const planes = tensor([channels, height, width], input.data);
+    return tensor(input.shape, gaussianBlur(planes, { sigma: Math.min(height, width) / 20 }).data);
+  }
+  return normalizeColour(COLOURS[name], model.preprocessing);
+}

@@ -1,0 +1,148 @@
+import { FoveaError } from '../../errors.ts';
+import {
+  type Graph,
+  type Initializer,
+  initializerOf,
+  type Node,
+  producersOf,
+  tensorValues,
+  topologicalSort,
+} from '../../onnx/index.ts';
+import type { Random } from '../../tensor/random.ts';
+
+/**
+ * The inputs of each operator that hold what was learned; constants elsewhere are shapes, axes,
+ * limits or scales.
+ */
+const LEARNED: Readonly<Record<string, readonly number[]>> = {
+  Conv: [1, 2],
+  ConvTranspose: [1, 2],
+  Gemm: [0, 1, 2],
+  MatMul: [0, 1],
+  BatchNormalization: [1, 2, 3, 4],
+  InstanceNormalization: [1, 2],
+  LayerNormalization: [1, 2],
+  GroupNormalization: [1, 2],
+  PRelu: [1],
+  Add: [0, 1],
+  Mul: [0, 1],
+};
+
+/** Operators through which exports hand weights on. */
+const CARRIERS = new Set([
+  'Identity',
+  'Cast',
+  'Transpose',
+  'Reshape',
+  'Squeeze',
+  'Unsqueeze',
+  'Flatten',
+  'DequantizeLinear',
+]);
+
+const WEIGHT_TYPES = new Set(['float32', 'float16', 'float64', 'bfloat16', 'int8', 'uint8']);
+
+/** A node with learned weights, by its name (its first output where it has none). */
+export interface WeightLayer {
+  readonly name: string;
+  /** The constants that hold them: names of initializers, or of the outputs of Constant nodes. */
+  readonly weights: readonly string[];
+}
+
+/** The value of a constant: an initializer, or what a Constant node holds. */
+function constantAt(
+  graph: Graph,
+  producers: ReadonlyMap<string, Node>,
+  name: string,
+): Initializer | undefined {
+  const initializer = graph.initializers.get(name);
+  if (initializer) return initializer;
+  const node = producers.get(name);
+  const value = node?.opType === 'Constant' ? node.attributes.get('value') : undefined;
+  return value?.type === 'tensor' ? { ...value.value, name } : undefined;
+}
+
+/**
+ * Walks back over carriers to the constant behind an input; undefined if there is none, or it is a
+ * single number.
+ */
+function weightBehind(
+  graph: Graph,
+  producers: ReadonlyMap<string, Node>,
+  input: string,
+): string | undefined {
+  let name = input;
+  for (
+    let node = producers.get(name);
+    node && CARRIERS.has(node.opType);
+    node = producers.get(name)
+  )
+    name = node.inputs[0];
+  const constant = constantAt(graph, producers, name);
+  const size = constant?.dims.reduce((product, dim) => product * dim, 1) ?? 0;
+  return constant && size > 1 && WEIGHT_TYPES.has(constant.type) ? name : undefined;
+}
+
+/**
+ * The layers of a graph that hold learned weights, from the input to the scores. Weights that
+ * several layers share belong to the last of them. Graphs inside nodes and model-local functions
+ * are not looked into.
+ */
+export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
+  const producers = producersOf(graph);
+  const taken = new Set<string>();
+  const layers = topologicalSort(graph.nodes)
+    .toReversed()
+    .map((node) => {
+      const found = (LEARNED[node.opType] ?? []).flatMap(
+        (position) => weightBehind(graph, producers, node.inputs[position] ?? '') ?? [],
+      );
+      const weights = [...new Set(found)].filter((name) => !taken.has(name));
+      for (const name of weights) taken.add(name);
+      return { name: node.name || node.outputs[0], weights };
+    });
+  return layers.filter(({ weights }) => weights.length > 0).toReversed();
+}
+
+/** The same tensor with its elements in random order (Fisher & Yates). */
+function redrawn(constant: Initializer, random: Random): Initializer {
+  const values = (tensorValues(constant) as Float32Array).slice(); // a view of the file is not written to
+  for (let i = values.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [values[i], values[j]] = [values[j], values[i]];
+  }
+  return initializerOf(constant.name, constant.type, constant.dims, values);
+}
+
+/**
+ * The graph with the weights of `layers` drawn anew: each tensor gets its own values in random
+ * order. So what was learned is gone, while the scale of every layer, the sign of variances and the
+ * element type stay, and the network neither dies nor overflows. A tensor's draw depends on
+ * `random` and its name alone, not on the other layers.
+ * @throws FoveaError `usage` for a layer that the graph does not have.
+ */
+export function withRandomWeights(graph: Graph, layers: readonly string[], random: Random): Graph {
+  const known = new Map(weightLayersOf(graph).map((layer) => [layer.name, layer]));
+  const producers = producersOf(graph);
+  const initializers = new Map(graph.initializers);
+  const replaced = new Set<string>();
+  for (const name of layers) {
+    const layer = known.get(name);
+    if (!layer)
+      throw new FoveaError(
+        'usage',
+        `no layer "${name}" holds weights: expected one of ${[...known.keys()].join(', ')}`,
+      );
+    for (const weight of layer.weights) {
+      initializers.set(
+        weight,
+        redrawn(constantAt(graph, producers, weight) as Initializer, random.fork(weight)),
+      );
+      replaced.add(weight);
+    }
+  }
+  const nodes = graph.nodes.filter(
+    (node) => !(node.opType === 'Constant' && replaced.has(node.outputs[0])),
+  );
+  return { ...graph, nodes, initializers };
+}

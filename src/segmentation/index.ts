@@ -1,5 +1,0 @@
-export * from './felzenszwalb.ts';
-export * from './quickshift.ts';
-export * from './renumber.ts';
-export * from './segmentation.ts';
-export * from './slic.ts';

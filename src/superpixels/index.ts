@@ -1,0 +1,5 @@
+export * from './felzenszwalb.ts';
+export * from './quickshift.ts';
+export * from './renumber.ts';
+export * from './slic.ts';
+export * from './superpixels.ts';

@@ -1,0 +1,46 @@
+import { type Image, image } from '../image/image.ts';
+import { resizeImage } from '../image/resize.ts';
+import { patchGrids } from '../methods/sag/patch-scorer.ts';
+import { patchSetOf } from '../methods/sag/patch-set.ts';
+import { layoutOf } from '../methods/sag/sag.ts';
+import type { Sag } from '../methods/sag/schema.ts';
+import { denormalize, type Preprocessing } from '../model/input/preprocessing.ts';
+import { renderGrid } from '../model/perturbation.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+
+/** How bright hidden parts stay: enough to see where one is. */
+const DIMMED = 0.3;
+
+/**
+ * What the nodes of a graph show, each `side` × `side` pixels: the model's input with the patches
+ * of the node at full brightness, the rest dimmed and without colour (the model sees the baseline
+ * there).
+ */
+export function sagThumbnails(
+  sag: Sag,
+  input: Tensor,
+  preprocessing: Preprocessing,
+  ids: readonly number[],
+  side = 192,
+): Map<number, Image> {
+  const whole = resizeImage(denormalize(input, preprocessing), side, side);
+  const grids = patchGrids(
+    ids.map((id) => patchSetOf(sag.nodes[id].patches)),
+    layoutOf(sag),
+    side,
+    side,
+  );
+  return new Map(
+    ids.map((id, n) => {
+      const mask = renderGrid(grids, n, side, side);
+      const data = whole.data.map((value, i) => {
+        const at = 3 * Math.floor(i / 3);
+        const grey =
+          DIMMED *
+          (0.299 * whole.data[at] + 0.587 * whole.data[at + 1] + 0.114 * whole.data[at + 2]);
+        return Math.round(mask[(i / 3) | 0] * value + (1 - mask[(i / 3) | 0]) * grey);
+      });
+      return [id, image(side, side, data)];
+    }),
+  );
+}
