@@ -1,16 +1,27 @@
 /** Gradients of ONNX models as ONNX models: reverse-mode differentiation by rewriting graphs. */
+export {
+  type BackwardRules,
+  type BackwardTask,
+  isBackwardRules,
+  keyOfRules,
+  plain,
+  type ReadyGraph,
+  type RuleSet,
+} from './backward-rules.ts';
 export { type GradientGraph, type GradientOptions, gradientGraph } from './gradient-graph.ts';
-export { type GradientModel, gradientModel } from './gradient-model.ts';
+export {
+  type GradientModel,
+  type GradientModelOptions,
+  gradientModel,
+  prepareModel,
+} from './gradient-model.ts';
 export type { RuleLookup } from './mark-path.ts';
 export type { Ops } from './ops.ts';
-export {
-  batchNormalizationConstants,
-  foldBatchNormalization,
-} from './passes/fold-batch-normalization.ts';
+export { batchNormalizationConstants } from './passes/fold-batch-normalization.ts';
 export { type PrepareOptions, prepareGraph } from './passes/index.ts';
-export { deepLiftRules, type ReferencedGraph, withReference } from './relevance/deep-lift.ts';
-export { type LrpOptions, type LrpRule, lrpRules } from './relevance/lrp.ts';
-export { transformerAttributionRules } from './relevance/transformer-attribution.ts';
+export type { LrpOptions, LrpRule } from './relevance/lrp.ts';
+export { deepLift, lrp, transformerAttribution } from './relevance-rules.ts';
+export { deconvnet, guidedBackprop } from './relu-rules.ts';
 export {
   forEach,
   type GradientRule,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deconvnet as rules } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
@@ -19,5 +20,5 @@ export const deconvnet = defineMethod({
   cost: '1 forward and 1 backward',
   options: z.object(pixelOptions),
 
-  explain: (context) => explainPixels(context, { rules: 'deconvnet' }),
+  explain: (context) => explainPixels(context, { rules }),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deepLift as rules } from '../autodiff/index.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
@@ -51,7 +52,7 @@ export const deepLift = defineMethod({
       wrt: [INPUT],
       targets: classes,
       score,
-      rules: 'deep-lift',
+      rules,
       reference,
       batchSize,
     });

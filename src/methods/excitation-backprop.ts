@@ -1,12 +1,11 @@
 import { z } from 'zod';
-import type { RelevanceRules } from '../model/model.ts';
+import { lrp } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
 import { gradientsOf, repeat } from './shared/gradients.ts';
 import { channelsFirst, chooseLayers, layoutOf, withLayers } from './shared/layers.ts';
 
-const rules: RelevanceRules = {
-  kind: 'lrp',
+const rules = lrp({
   first: 'excitation',
   convolution: 'excitation',
   dense: 'excitation',
@@ -15,7 +14,7 @@ const rules: RelevanceRules = {
   alpha: 1,
   low: [],
   high: [],
-};
+});
 
 /**
  * Excitation backprop: the probability that a winner-take-all pass down the network ends in a cell

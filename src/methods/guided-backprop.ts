@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guidedBackprop as rules } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
@@ -18,5 +19,5 @@ export const guidedBackprop = defineMethod({
   cost: '1 forward and 1 backward',
   options: z.object(pixelOptions),
 
-  explain: (context) => explainPixels(context, { rules: 'guided-backprop' }),
+  explain: (context) => explainPixels(context, { rules }),
 });

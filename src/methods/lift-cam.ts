@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { deepLift as rules } from '../autodiff/index.ts';
 import { INPUT } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
@@ -37,7 +38,7 @@ export const liftCam = defineMethod({
       };
       const { gradients } = await gradientsOf(model, {
         ...request,
-        rules: 'deep-lift',
+        rules,
         reference: tensor(values.shape),
       });
       const multipliers = channelsFirst(gradients[0], 0, layout);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { type BackwardRules, lrp as lrpRules } from '../autodiff/index.ts';
 import { normalizeColour } from '../model/input/preprocessing.ts';
-import type { Model, RelevanceRules } from '../model/model.ts';
-import { INPUT } from '../model/model.ts';
+import { INPUT, type Model } from '../model/model.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, pixelAttribution, reduceOption, repeat } from './shared/gradients.ts';
@@ -26,14 +26,14 @@ interface Parameters {
 }
 
 /** The rules of a composite for a model, whose pictures lie between black and white. */
-function rulesFor(model: Model, { composite, ...parameters }: Parameters): RelevanceRules {
+function rulesFor(model: Model, { composite, ...parameters }: Parameters): BackwardRules {
   const [first, convolution, dense] = composites[composite];
   const [black, white] = [[0, 0, 0] as const, [255, 255, 255] as const].map((colour) => [
     ...normalizeColour(colour, model.preprocessing).data,
   ]);
   const low = black.map((value, c) => Math.min(value, white[c]));
   const high = black.map((value, c) => Math.max(value, white[c]));
-  return { kind: 'lrp', first, convolution, dense, ...parameters, low, high };
+  return lrpRules({ first, convolution, dense, ...parameters, low, high });
 }
 
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { LrpRule } from '../autodiff/index.ts';
+import { deepLift, lrp } from '../autodiff/index.ts';
 import { explain } from '../explain.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
-import { INPUT, type Model, type RelevanceRules } from '../model/model.ts';
+import { INPUT, type Model } from '../model/model.ts';
 import { createOnnxModel } from '../model/onnx-model.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
@@ -212,17 +212,16 @@ describe('excitation-backprop', () => {
     expect(Math.min(...layers[0].map.data)).toBeGreaterThanOrEqual(0);
   });
 
-  const rules: RelevanceRules = {
-    kind: 'lrp',
+  const rules = lrp({
     first: 'excitation',
     convolution: 'excitation',
-    dense: 'excitation' as LrpRule,
+    dense: 'excitation',
     epsilon: 1e-6,
     gamma: 0,
     alpha: 1,
     low: [],
     high: [],
-  };
+  });
 
   it('of a product with a linear head is activation times positive weight, normalised', async () => {
     const model = await convNet('linear');
@@ -417,7 +416,7 @@ describe('deep-lift', () => {
   it('refuses a reference of another shape', async () => {
     const model = await convNet('linear');
     await expect(
-      model.gradients?.({ batch: picture, wrt: [INPUT], targets: [0], rules: 'deep-lift' }),
+      model.gradients?.({ batch: picture, wrt: [INPUT], targets: [0], rules: deepLift }),
     ).rejects.toThrow(/compares with a reference \[1,3,24,32\], given none/);
   });
 });
@@ -453,7 +452,7 @@ describe('lift-cam', () => {
         at: 'features',
         wrt: [INPUT],
         targets: [1],
-        rules: 'deep-lift',
+        rules: deepLift,
         reference: zero,
       })) ?? {};
     const empty = (await model.gradients?.({ batch: zero, at: 'features', wrt: [], targets: [1] }))

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { transformerAttribution as rules } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import { defineMethod } from './method.ts';
 import {
@@ -52,7 +53,7 @@ export const tAttr = defineMethod({
       const plain = await gradientsOf(model, { ...request, score: options.output });
       const isPropagated = options.relevance === 'propagated';
       const relevance = isPropagated
-        ? (await gradientsOf(model, { ...request, rules: 'transformer-attribution' })).gradients
+        ? (await gradientsOf(model, { ...request, rules })).gradients
         : plain.values;
       const matrices = wrt.map((_, l) =>
         meanOverHeads([plain.gradients[l], relevance[l]], positiveProduct),

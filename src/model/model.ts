@@ -1,4 +1,4 @@
-import type { LrpOptions } from '../autodiff/index.ts';
+import type { RuleSet } from '../autodiff/index.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
@@ -42,23 +42,6 @@ export interface PerturbRequest extends RunOptions {
   score?: ScoreKind;
 }
 
-/** Layer-wise relevance propagation: which rule the layers get, and their parameters. */
-export type RelevanceRules = { readonly kind: 'lrp' } & LrpOptions;
-
-/**
- * What goes back through the network: gradients as the chain rule has them; with ReLUs as guided
- * backpropagation and DeconvNet have them; relevance, by LRP or as transformer attribution
- * propagates it; or the multipliers of DeepLIFT. What comes out as a gradient is then relevance, or
- * a multiplier.
- */
-export type BackwardRules =
-  | 'plain'
-  | 'guided-backprop'
-  | 'deconvnet'
-  | 'transformer-attribution'
-  | 'deep-lift'
-  | RelevanceRules;
-
 /** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
 export const INPUT = 'input';
 
@@ -77,9 +60,12 @@ export interface GradientRequest extends RunOptions {
   targets: readonly number[];
   /** `logit` by default. */
   score?: ScoreKind;
-  /** `plain` by default. */
-  rules?: BackwardRules;
-  /** For DeepLIFT: what `batch` is compared with, one row [1, …]. */
+  /**
+   * How the backward pass is computed: `plain` by default. With other rules what comes out as a
+   * gradient is relevance (LRP) or a multiplier (DeepLIFT).
+   */
+  rules?: RuleSet;
+  /** For rules that compare, as DeepLIFT: what `batch` is compared with, one row [1, …]. */
   reference?: Tensor;
   /**
    * Tensors of the network that are given values [n, …] instead of those it computes; a gradient

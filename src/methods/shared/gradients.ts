@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import type { RuleSet } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
 import type { BaselineName } from '../../model/input/baseline.ts';
 import {
-  type BackwardRules,
   type GradientRequest,
   type Gradients,
   INPUT,
@@ -122,10 +122,7 @@ export interface PixelOptions {
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
-  {
-    rules,
-    timesInput = false,
-  }: { readonly rules?: BackwardRules; readonly timesInput?: boolean } = {},
+  { rules, timesInput = false }: { readonly rules?: RuleSet; readonly timesInput?: boolean } = {},
 ): Promise<Attribution[]> {
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deconvnet, guidedBackprop, type RuleSet } from '../../autodiff/index.ts';
 import type { FoveaError } from '../../errors.ts';
 import { explain } from '../../explain.ts';
 import {
@@ -188,7 +189,7 @@ describe('gradients', () => {
             b.add('Identity', [x], {}, 'before'),
           ),
       });
-      const by = async (name: string, rules: GradientRequest['rules'] = 'plain') =>
+      const by = async (name: string, rules?: RuleSet) =>
         (await gradients(model, { wrt: [name], rules })).gradients[0];
       const {
         values: [value],
@@ -200,20 +201,49 @@ describe('gradients', () => {
         dy.data.map((g, i) => (value.data[i] < high ? g : 0)),
       );
       close(
-        await by('before', 'guided-backprop'),
+        await by('before', guidedBackprop),
         tensor(
           dy.shape,
           below.data.map((g, i) => (value.data[i] > 0 ? Math.max(0, g) : 0)),
         ),
       );
       close(
-        await by('before', 'deconvnet'),
+        await by('before', deconvnet),
         tensor(
           dy.shape,
           below.data.map((g) => Math.max(0, g)),
         ),
       );
     }
+  });
+
+  it('pass GatherElements, whose gradient is a scatter that adds, in a model at opset 13', async () => {
+    const columns = [0, 0, 0, 2, 2, 5];
+    const model = await load({
+      activation: (b, x) => {
+        const before = b.add('Identity', [x], {}, 'before');
+        const indices = b.constant(columns.map(BigInt), [1, 1, 1, SIDE], 'int64');
+        const everywhere = b.add('Expand', [indices, b.add('Shape', [before])]);
+        return b.add(
+          'Relu',
+          [b.add('GatherElements', [before, everywhere], { axis: 3 })],
+          {},
+          'features',
+        );
+      },
+    });
+    const {
+      gradients: [gradient],
+      values: [value],
+    } = await gradients(model, { wrt: ['before'] });
+    const expected = value.data.map((x, i) => {
+      const [column, row] = [i % SIDE, Math.floor(i / (CHANNELS * SIDE * SIDE))];
+      const channel = Math.floor(i / (SIDE * SIDE)) % CHANNELS;
+      const read = columns.filter((each) => each === column).length;
+      const weight = weights.data[channel * CLASSES + [0, 1, 2, 1, 0][row]];
+      return x > 0 ? (read * weight) / (SIDE * SIDE) : 0;
+    });
+    close(gradient, tensor(value.shape, expected), 6);
   });
 
   it('are counted in pictures', async () => {

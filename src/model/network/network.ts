@@ -1,3 +1,4 @@
+import { isBackwardRules, plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
 import type { RuntimeTensor, Session } from '../../runtime/runtime.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -14,7 +15,7 @@ import {
 } from '../model.ts';
 import { attentionGraph, type FoundAttention, findAttentionMaps } from './attention-maps.ts';
 import { findBiases } from './biases.ts';
-import { type BuiltPart, buildPart, type Part } from './part-graph.ts';
+import { type BuiltPart, buildPart, keyOf, type Part } from './part-graph.ts';
 import { pathIntegral } from './path-integral.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './run-part.ts';
 
@@ -160,13 +161,16 @@ function nameResolver({ model: { graph } }: Classifier): (wanted: string) => str
 }
 
 /** A reference has one row, of the batch's own shape. */
-function checkReference({ rules, batch, reference }: GradientRequest): void {
-  if (rules !== 'deep-lift') return;
+function checkReference(
+  isCompared: boolean,
+  { rules, batch, reference }: Pick<Batches, 'batch' | 'reference'> & Pick<Part, 'rules'>,
+): void {
+  if (!isCompared) return;
   const wanted = [1, ...batch.shape.slice(1)];
   if (reference?.shape.join() === wanted.join()) return;
   throw new FoveaError(
     'usage',
-    `deep-lift compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`,
+    `${isBackwardRules(rules) ? rules.name : 'the backward pass'} compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`,
   );
 }
 
@@ -199,7 +203,7 @@ export function networkParts(
     { batch, targets, options, replace, reference }: Omit<Batches, 'merged' | 'outputs'>,
   ): Promise<{ ready: Built; output: (name: string) => Tensor }> => {
     checkReplacements(replace, batch.shape[0]);
-    const key = JSON.stringify(part);
+    const key = keyOf(part);
     const outputs = new Map<string, Rows>();
     await sessions.use(
       key,
@@ -210,6 +214,7 @@ export function networkParts(
         }),
       (session) => {
         const ready = parts.get(key);
+        checkReference(ready.reference !== null, { rules: part.rules, batch, reference });
         const merged = new Set(
           [...ready.values, ...ready.gradients].flatMap(([tensorName, output]) =>
             isMerged(tensorName) ? [output] : [],
@@ -247,7 +252,7 @@ export function networkParts(
         score: null,
         read,
         wrt: [],
-        rules: 'plain',
+        rules: plain,
       };
       const { ready, output } = await run(part, { batch, targets: [], options, replace });
       return read.map((tensorName) => output(ready.values.get(tensorName) as string));
@@ -256,7 +261,7 @@ export function networkParts(
       const {
         batch,
         score = 'logit',
-        rules = 'plain',
+        rules = plain,
         replace: given = {},
         reference,
         ...options
@@ -265,7 +270,6 @@ export function networkParts(
       const replace = resolveAll(given);
       const at = request.at === undefined ? null : resolve(request.at);
       const targets = checkRequest(context, request);
-      checkReference(request);
       const read = wrt.filter((tensorName) => tensorName !== INPUT && !(tensorName in replace));
       const part: Part = { at, replaced: Object.keys(replace), score, read, wrt, rules };
       const { ready, output } = await run(part, { batch, targets, options, replace, reference });

@@ -1,4 +1,4 @@
-import { prepareGraph } from '../../autodiff/index.ts';
+import { gradientModel, keyOfRules, prepareGraph, type RuleSet } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
 import {
   compose,
@@ -11,10 +11,9 @@ import {
   type TensorType,
   withGraph,
 } from '../../onnx/index.ts';
-import { differentiate } from '../backward-rules.ts';
 import { BATCH, STAGE_OUTPUT, stageGraph } from '../classifier/input-stage.ts';
 import { type Classifier, SCORES, scoreSource, scoreTail } from '../classifier/sessions.ts';
-import { type BackwardRules, INPUT, type ScoreKind } from '../model.ts';
+import { INPUT, type ScoreKind } from '../model.ts';
 
 /**
  * What a graph made from a classifier takes and gives: all of the network or the part after a
@@ -31,7 +30,12 @@ export interface Part {
   readonly read: readonly string[];
   /** Tensors to differentiate the scores by; `INPUT` for what is fed. */
   readonly wrt: readonly string[];
-  readonly rules: BackwardRules;
+  readonly rules: RuleSet;
+}
+
+/** A text that two parts share only if they are the same. */
+export function keyOf({ rules, ...part }: Part): string {
+  return JSON.stringify({ ...part, rules: keyOfRules(rules) });
 }
 
 /** A graph for one purpose, and what its inputs and outputs are called. */
@@ -203,7 +207,7 @@ export function buildPart(classifier: Classifier, part: Part): BuiltPart {
     name === INPUT ? input : (replaced.get(name)?.input ?? name),
   );
   const outputNames = [SCORES, ...values.values()];
-  const gradient = differentiate(whole, {
+  const gradient = gradientModel(whole, {
     of: SCORES,
     wrt,
     outputs: outputNames,

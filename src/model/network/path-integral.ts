@@ -1,3 +1,4 @@
+import { plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
 import { compose, graphBuilder, modelOf, type OnnxModel } from '../../onnx/index.ts';
 import type { RuntimeTensor, Session } from '../../runtime/runtime.ts';
@@ -6,7 +7,7 @@ import { type BatchLimit, forEachBatch } from '../classifier/batches.ts';
 import { SCORES } from '../classifier/sessions.ts';
 import { checkGradients, checkScores } from '../function-model.ts';
 import { INPUT, type Model, type PathIntegralRequest } from '../model.ts';
-import { buildPart, type Part } from './part-graph.ts';
+import { buildPart, keyOf, type Part } from './part-graph.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './run-part.ts';
 
 const names = {
@@ -71,8 +72,8 @@ function buildPath(
   part: Part,
   shape: readonly number[],
 ): Built & { readonly model: OnnxModel } {
-  const opset = context.classifier.model.graph.opset.get('') ?? 1;
   const { model, input, gradients, cotangent } = buildPart(context.classifier, part);
+  const opset = model.graph.opset.get('') ?? 1;
   const fed = compose(
     pathGraph(shape, opset),
     model,
@@ -141,9 +142,9 @@ export function pathIntegral(
       score,
       read: [],
       wrt: [INPUT],
-      rules: 'plain',
+      rules: plain,
     };
-    const key = JSON.stringify(['path', part, shape]);
+    const key = JSON.stringify(['path', keyOf(part), shape]);
     const result = tensor(batch.shape);
     const integrate = async (session: Session, row: number): Promise<void> => {
       const { cotangent, limit } = parts.get(key);

@@ -1,0 +1,47 @@
+import type { BackwardRules } from './backward-rules.ts';
+import { foldBatchNormalization } from './passes/fold-batch-normalization.ts';
+import { deepLiftRules, withReference } from './relevance/deep-lift.ts';
+import { type LrpOptions, lrpRules } from './relevance/lrp.ts';
+import { transformerAttributionRules } from './relevance/transformer-attribution.ts';
+
+/**
+ * DeepLIFT with the rescale rule (Shrikumar et al. 2017): what comes out as a gradient is a
+ * multiplier m with Σ m_x Δx = Δy. The graph gets an input for the reference.
+ */
+export const deepLift: BackwardRules = {
+  name: 'deep-lift',
+  key: '',
+  prepare(graph, { input }) {
+    const referenced = withReference(graph, input);
+    return {
+      graph: referenced.graph,
+      rules: deepLiftRules(referenced),
+      reference: referenced.reference,
+    };
+  },
+};
+
+/**
+ * The relevance propagation of transformer attribution (Chefer et al. 2021): what comes out as a
+ * gradient is relevance.
+ */
+export const transformerAttribution: BackwardRules = {
+  name: 'transformer-attribution',
+  key: '',
+  prepare: (graph) => ({ graph, rules: transformerAttributionRules(graph) }),
+};
+
+/**
+ * Layer-wise relevance propagation (Bach et al. 2015): what comes out as a gradient is relevance.
+ * Batch normalization is folded into the convolution before it first.
+ */
+export function lrp(options: LrpOptions): BackwardRules {
+  return {
+    name: 'lrp',
+    key: JSON.stringify(options),
+    prepare(graph, { of, wrt, outputs }) {
+      const folded = foldBatchNormalization(graph, new Set([of, ...wrt, ...outputs]));
+      return { graph: folded, rules: lrpRules(folded, options) };
+    },
+  };
+}
