@@ -92,7 +92,7 @@ async function main() {
   const loaded = await loadModel(values.model, { threads });
   const prepared = await prepareInput(loaded, await demoPicture());
   const model = readModel((await resolveModel(values.model)).bytes);
-  const layer = loaded.featureMaps().at(-1);
+  const layer = loaded.inside.featureMaps().at(-1);
   const picture = {
     runtime,
     model,

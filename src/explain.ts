@@ -103,9 +103,9 @@ export async function prepareInput(
 function checkNeeds(method: Method, model: Model): void {
   const given: Record<Need, unknown> = {
     'black-box': true,
-    gradients: model.gradients,
-    features: model.featureMaps,
-    attention: model.attentionMaps,
+    gradients: model.inside,
+    features: model.inside,
+    attention: model.inside,
   };
   const lacking = method.needs.find((need) => !given[need]);
   if (!lacking) return;

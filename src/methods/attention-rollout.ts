@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
+import { requireInside } from '../model/model.ts';
 import { defineMethod } from './method.ts';
 import {
   firstBlockOption,
@@ -36,7 +37,7 @@ export const attentionRollout = defineMethod({
         'usage',
         `attention-rollout.firstBlock = ${options.firstBlock}: expected 0 to ${maps.length - 1}`,
       );
-    const values = (await model.activations?.(names, input)) ?? [];
+    const values = await requireInside(model).activations(names, input);
     progress(1);
     const matrices = values.map((value) => meanOverHeads([value], (a) => a));
     const attribution = fromTokens(attention, rolloutRow(attention, matrices, true), input);

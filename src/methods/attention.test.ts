@@ -35,7 +35,7 @@ const plus = (a: number[][], b: number[][]): number[][] =>
   a.map((row, i) => row.map((value, j) => value + b[i][j]));
 
 async function insides(model: Model, target: number) {
-  const names = (model.attentionMaps?.() ?? []).map((map) => map.name);
+  const names = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
   const { values, gradients } = await gradientsOf(model, {
     batch: input,
     wrt: names,
@@ -106,7 +106,7 @@ describe('methods that look at attention', () => {
       method: 'attention-gradient',
       options: { block: 0 },
     });
-    expect(layers?.[0].layer).toBe(model.attentionMaps?.()[0].name);
+    expect(layers?.[0].layer).toBe(model.inside?.attentionMaps()[0].name);
     await expect(rows(model, 'attention-gradient', { block: 2 })).rejects.toThrow(
       'attention-gradient.block = 2: expected -2 to 1',
     );
@@ -141,7 +141,7 @@ describe('iia of a transformer', () => {
 
   it('with one step of the attention is the rollout of the mean of the points 0 and 1, where the last attention is nothing and itself', async () => {
     const model = await smallNetwork('vit');
-    const names = (model.attentionMaps?.() ?? []).map((map) => map.name);
+    const names = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const { values } = await gradientsOf(model, { batch: input, wrt: names, targets: [2] });
     const path = tensor(
       [2, ...values[1].shape.slice(1)],
@@ -168,7 +168,7 @@ describe('iia of a transformer', () => {
     const model = await smallNetwork('vit');
     const two = await rows(model, 'iia', { steps: 3 });
     expect(two.manifest.modelCalls).toEqual({ forward: 4 + 16, backward: 16 });
-    expect(two.manifest.extras.interpolated).toEqual([[model.attentionMaps?.()[1].name]]);
+    expect(two.manifest.extras.interpolated).toEqual([[model.inside?.attentionMaps()[1].name]]);
     const three = await rows(model, 'iia', { steps: 3, levels: 3 });
     expect(three.manifest.modelCalls).toEqual({ forward: 4 + 16 + 64, backward: 64 });
     const all = await rows(model, 'iia', { steps: 3, blocks: 'all' });
@@ -221,7 +221,7 @@ describe.skipIf(!haveReference('vit'))(
     // where the paper and ours have α A.
     it('replaces the attention of the last block as the released ablation of iia does', async () => {
       const vit = await model();
-      const names = (vit.attentionMaps?.() ?? []).map((map) => map.name);
+      const names = (vit.inside?.attentionMaps() ?? []).map((map) => map.name);
       for (const each of cases) {
         const picture = recordedInput(each);
         const attention = attentionOf(vit, picture) as Attention;
@@ -259,8 +259,8 @@ describe.skipIf(!haveReference('vit'))(
     it('reads the recorded attention', async () => {
       const vit = await model();
       const [each] = cases;
-      const names = (vit.attentionMaps?.() ?? []).map((map) => map.name);
-      const values = (await vit.activations?.(names, recordedInput(each))) ?? [];
+      const names = (vit.inside?.attentionMaps() ?? []).map((map) => map.name);
+      const values = (await vit.inside?.activations(names, recordedInput(each))) ?? [];
       const expected = recorded('vit', each.arrays.attention);
       const size = expected.data.length / names.length;
       values.forEach((value, l) =>

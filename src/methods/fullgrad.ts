@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
-import { INPUT, type LayerBias, type Model } from '../model/model.ts';
+import { INPUT, type LayerBias, type Model, requireInside } from '../model/model.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { gradientsOf, outputOption } from './shared/gradients.ts';
@@ -73,7 +73,7 @@ export const fullgrad = defineMethod({
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, channels, height, width] = input.shape;
-    const biases = model.biases?.() ?? [];
+    const biases = requireInside(model).biases();
     const wrt = [INPUT, ...biases.map(({ name }) => name)];
     const attributions: Attribution[] = [];
     for (const [t, { index }] of targets.entries()) {

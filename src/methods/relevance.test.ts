@@ -114,9 +114,8 @@ describe('lrp', () => {
 
   it('conserves the score where there are no biases, whatever the rule', async () => {
     const model = await convNet('linear');
-    const { gradients } = model;
     const score = sum(
-      (await gradients?.({ batch: picture, wrt: [], targets: [1] }))?.scores.data ?? [],
+      (await gradientsOf(model, { batch: picture, wrt: [], targets: [1] })).scores.data,
     );
     for (const composite of [
       'epsilon',
@@ -291,7 +290,7 @@ describe('excitation-backprop', () => {
     'hands on probabilities, none below zero and no more than one in all: %s',
     async (name) => {
       const model = await smallNetwork(name);
-      const layers = (model.featureMaps?.() ?? []).map((map) => map.name);
+      const layers = (model.inside?.featureMaps() ?? []).map((map) => map.name);
       const { gradients } = await gradientsOf(model, {
         batch: noisePictures(1, 32),
         wrt: layers,
@@ -416,7 +415,7 @@ describe('deep-lift', () => {
   it('refuses a reference of another shape', async () => {
     const model = await convNet('linear');
     await expect(
-      model.gradients?.({ batch: picture, wrt: [INPUT], targets: [0], rules: deepLift }),
+      model.inside?.gradients({ batch: picture, wrt: [INPUT], targets: [0], rules: deepLift }),
     ).rejects.toThrow(/compares with a reference \[1,3,24,32\], given none/);
   });
 });
@@ -427,9 +426,10 @@ describe('lift-cam', () => {
   it('weighs channels by what they contribute; with a linear head that is Grad-CAM times the sum of the channel', async () => {
     const model = await convNet('linear');
     const { layers: [lift] = [] } = await explained(model, 'lift-cam');
-    const [features] = (await model.activations?.(['features'], picture)) ?? [];
-    const gradient = (await model.gradients?.({ batch: picture, wrt: ['features'], targets: [1] }))
-      ?.gradients[0].data as Float32Array;
+    const [features] = (await model.inside?.activations(['features'], picture)) ?? [];
+    const gradient = (
+      await model.inside?.gradients({ batch: picture, wrt: ['features'], targets: [1] })
+    )?.gradients[0].data as Float32Array;
     const [, channels, height, width] = features.shape;
     const area = height * width;
     const weights = Array.from({ length: channels }, (_, c) =>
@@ -444,10 +444,10 @@ describe('lift-cam', () => {
 
   it('contributions of the channels add up to the score over that of an empty map', async () => {
     const model = await convNet('tanh');
-    const [features] = (await model.activations?.(['features'], picture)) ?? [];
+    const [features] = (await model.inside?.activations(['features'], picture)) ?? [];
     const zero = tensor(features.shape);
     const { gradients = [], scores } =
-      (await model.gradients?.({
+      (await model.inside?.gradients({
         batch: features,
         at: 'features',
         wrt: [INPUT],
@@ -455,8 +455,9 @@ describe('lift-cam', () => {
         rules: deepLift,
         reference: zero,
       })) ?? {};
-    const empty = (await model.gradients?.({ batch: zero, at: 'features', wrt: [], targets: [1] }))
-      ?.scores.data[0] as number;
+    const empty = (
+      await model.inside?.gradients({ batch: zero, at: 'features', wrt: [], targets: [1] })
+    )?.scores.data[0] as number;
     expect(sum(features.data.map((a, i) => a * gradients[0].data[i]))).toBeCloseTo(
       (scores?.data[0] as number) - empty,
       4,
@@ -468,11 +469,11 @@ describe('fullgrad', () => {
   it('takes all of the score apart: input and biases times their gradients', async () => {
     const model = await smallNetwork('mobilenet-v2');
     const input = noisePictures(1, 32);
-    const biases = model.biases?.() ?? [];
+    const biases = model.inside?.biases() ?? [];
     expect(biases.length).toBeGreaterThan(3);
     const wrt = [INPUT, ...biases.map(({ name }) => name)];
     const { gradients = [], scores } =
-      (await model.gradients?.({ batch: input, wrt, targets: [0] })) ?? {};
+      (await model.inside?.gradients({ batch: input, wrt, targets: [0] })) ?? {};
     const ofBiases = biases.map(({ bias }, l) => {
       const { shape, data } = gradients[l + 1];
       const area = shape[2] * shape[3];
@@ -508,9 +509,9 @@ describe('fullgrad', () => {
     for (const name of ['vit', 'swin', 'maxvit'] as const) {
       const model = await smallNetwork(name);
       const input = noisePictures(2, 32);
-      const biases = model.biases?.() ?? [];
+      const biases = model.inside?.biases() ?? [];
       const { gradients = [] } =
-        (await model.gradients?.({
+        (await model.inside?.gradients({
           batch: input,
           wrt: biases.map((each) => each.name),
           targets: [0],

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { convNet, picture } from '../methods/fixtures/nets.ts';
+import { fakeInside } from '../model/fixtures/inside.ts';
 import type { Model } from '../model/model.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -27,12 +28,14 @@ function layered() {
   const plain = regionModel(H, W, new Uint8Array(H * W).fill(1));
   const model: Model = {
     ...plain,
-    weightLayers: () => ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
-    randomized: async (layers) => {
-      asked.push([...layers]);
-      open++;
-      return { ...plain, dispose: async () => void open-- };
-    },
+    inside: fakeInside({
+      weightLayers: () => ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      randomized: async (layers) => {
+        asked.push([...layers]);
+        open++;
+        return { ...plain, dispose: async () => void open-- };
+      },
+    }),
   };
   return { model, asked, open: () => open };
 }

@@ -49,8 +49,8 @@ export const modelRandomization = defineMetric({
     ...similarityOptions,
   }),
   measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {
-    const layers = model.weightLayers?.() ?? [];
-    if (!model.randomized || layers.length === 0) {
+    const layers = model.inside?.weightLayers() ?? [];
+    if (!model.inside || layers.length === 0) {
       throw new FoveaError(
         'unsupported',
         `model-randomization: the weights of ${model.name} (${model.runtime}) are not known: use an ONNX model`,
@@ -60,7 +60,7 @@ export const modelRandomization = defineMetric({
     const y: number[] = [];
     for (const count of counts) {
       throwIfCancelled(signal);
-      const randomized = await model.randomized(layers.slice(-count), random);
+      const randomized = await model.inside.randomized(layers.slice(-count), random);
       try {
         y.push(similarityOf(map, await explain({ model: randomized }), how));
       } finally {

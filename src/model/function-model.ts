@@ -132,5 +132,6 @@ export function createFunctionModel(options: FunctionModelOptions): Model {
       );
     },
     dispose: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   };
 }

@@ -1,4 +1,6 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { RuleSet } from '../autodiff/index.ts';
+import { FoveaError } from '../errors.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
@@ -170,71 +172,85 @@ export interface LayerBias {
   readonly bias: Float32Array;
 }
 
-/**
- * A classifier. Any black box can do `classify` and `perturb`; ONNX models can show their insides
- * too.
- */
+/** What an ONNX model shows of its network: layers, inner tensors, gradients, weights. */
+export interface ModelInside {
+  /** The feature maps, the last one at each spatial resolution, fine to coarse. */
+  featureMaps(): readonly FeatureMap[];
+  /** The attention maps of a transformer, block by block; none for other networks. */
+  attentionMaps(): readonly AttentionMap[];
+  /** The biases that layers add to maps and tokens, in order. */
+  biases(): readonly LayerBias[];
+  /**
+   * Tensors of the network, by their names or those of their nodes, for a batch of pictures.
+   * @throws FoveaError `model` for a tensor that does not exist.
+   */
+  activations(
+    names: readonly string[],
+    batch: Tensor,
+    options?: ActivationOptions,
+  ): Promise<Tensor[]>;
+  /**
+   * Gradients of class scores by the pictures or by tensors of the network.
+   * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for
+   * a tensor that does not exist.
+   */
+  gradients(request: GradientRequest): Promise<Gradients>;
+  /**
+   * Integrated products of values and gradients along straight paths, [n, …]:
+   *
+   *   1 / K · sum_k v_k ⊙ dS/dv (v_k),   v_k = r + α_k (u - r)
+   *
+   * @throws FoveaError as `gradients` does.
+   */
+  pathIntegral(request: PathIntegralRequest): Promise<Tensor>;
+  /** The names of the layers that hold learned weights, from the input to the scores. */
+  weightLayers(): readonly string[];
+  /**
+   * A copy of the model with the weights of `layers` in random order, for sanity checks of methods.
+   * The caller disposes of it.
+   * @throws FoveaError `usage` for a layer that holds no weights.
+   */
+  randomized(layers: readonly string[], random: Random): Promise<Model>;
+}
+
+/** A classifier. Any black box can do `classify` and `perturb`. */
 export interface Model {
   readonly name: string;
-  /** One label a class; the class index as text where no labels are known. */
+  /** One label per class; the class index as text if no labels are known. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   /** What the model itself puts out, before Fovea adds or removes a softmax. */
   readonly output: 'logits' | 'probabilities';
   /** sha256 of the model file, or a name the caller vouches for. */
   readonly fingerprint: string;
-  /** Where it runs, for manifests. */
+  /** Where the model runs, for manifests. */
   readonly runtime: string;
   /**
-   * What was assumed in loading it (missing labels, missing preprocessing, …), one sentence each.
+   * What was assumed when the model was loaded (missing labels, missing preprocessing, …), one
+   * sentence each.
    */
   readonly warnings: readonly string[];
+  /** Its network. Only ONNX models have it. */
+  readonly inside?: ModelInside;
 
   /** Scores of a batch [n, C, H, W] -> [n, classes]. */
   classify(batch: Tensor, options?: ClassifyOptions): Promise<Tensor>;
   /** Scores of n perturbed copies of one picture -> [n, targets]. */
   perturb(request: PerturbRequest): Promise<Tensor>;
-  /**
-   * The network's feature maps, the last one at each spatial resolution, fine to coarse. ONNX
-   * models only.
-   */
-  featureMaps?(): readonly FeatureMap[];
-  /**
-   * The attention maps of a transformer, block by block; none for other networks. ONNX models only.
-   */
-  attentionMaps?(): readonly AttentionMap[];
-  /** The biases that layers add to maps and tokens, in order. ONNX models only. */
-  biases?(): readonly LayerBias[];
-  /**
-   * Tensors of the network, by their names or those of their nodes, for a batch of pictures. ONNX
-   * models only.
-   */
-  activations?(
-    names: readonly string[],
-    batch: Tensor,
-    options?: ActivationOptions,
-  ): Promise<Tensor[]>;
-  /**
-   * Gradients of class scores by the pictures or by tensors of the network. ONNX models only.
-   * @throws FoveaError `unsupported` naming the operator that cannot be differentiated, `model` for
-   * an unknown tensor.
-   */
-  gradients?(request: GradientRequest): Promise<Gradients>;
-  /**
-   * Integrated products of values and gradients along straight paths, [n, …]:
-   *
-   *   1 / K · sum_k v_k ⊙ dS/dv (v_k),   v_k = r + α_k (u - r)
-   *
-   * ONNX models only; errors as `gradients`.
-   */
-  pathIntegral?(request: PathIntegralRequest): Promise<Tensor>;
-  /** The layers that hold learned weights, from the input to the scores. ONNX models only. */
-  weightLayers?(): readonly string[];
-  /**
-   * A copy with the weights of `layers` drawn anew, a sanity check for methods; the caller disposes
-   * of it. ONNX models only.
-   */
-  randomized?(layers: readonly string[], random: Random): Promise<Model>;
   /** Frees the sessions. */
   dispose(): Promise<void>;
+  /** `dispose`, for `await using model = …`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * The network of a model.
+ * @throws FoveaError `unsupported` for a model that gives scores only.
+ */
+export function requireInside({ name, runtime, inside }: Model): ModelInside {
+  if (inside) return inside;
+  throw new FoveaError(
+    'unsupported',
+    `${name} (${runtime}) gives scores only, and this needs its network: use an ONNX model`,
+  );
 }

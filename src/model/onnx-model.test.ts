@@ -330,9 +330,9 @@ describe('inner tensors', () => {
     const pooled = b.add('Flatten', [b.add('GlobalAveragePool', [features])]);
     b.output(pooled, 'float16', ['n', 6]);
     const model = await load(b.finish());
-    expect(model.featureMaps?.().map((map) => map.name)).toContain('features');
+    expect(model.inside?.featureMaps().map((map) => map.name)).toContain('features');
     const input = picture();
-    const [values] = (await model.activations?.(['features'], input)) ?? [];
+    const [values] = (await model.inside?.activations(['features'], input)) ?? [];
     const [side, area] = [SIDE / 2, SIDE * SIDE];
     expect(values.shape).toEqual([1, 6, side, side]);
     for (const [k, i] of [
@@ -363,7 +363,7 @@ describe('calls at the same time', () => {
         ...perturbed,
         () => model.classify(input),
         () => model.classify(input, { score: 'logit' }),
-        async () => (await model.activations?.(['features'], input))?.[0],
+        async () => (await model.inside?.activations(['features'], input))?.[0],
       ];
       return calls;
     };
@@ -457,9 +457,9 @@ describe('what is no classifier', () => {
 describe('features', () => {
   it('are found and read', async () => {
     const model = await load(net());
-    const maps = model.featureMaps?.() ?? [];
+    const maps = model.inside?.featureMaps() ?? [];
     expect(maps).toEqual([]); // at the picture's own resolution there is no coarser map to look at
-    const [features] = (await model.activations?.(['features'], picture())) ?? [];
+    const [features] = (await model.inside?.activations(['features'], picture())) ?? [];
     expect(features.shape).toEqual([1, 6, SIDE, SIDE]);
     expect(Math.min(...features.data)).toBe(0);
   });

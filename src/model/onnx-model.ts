@@ -419,33 +419,36 @@ function onnxModel({
         (from, to) => perturbBatch(request, slicePerturbation(request.perturbation, from, to)),
       );
     },
-    featureMaps: () => {
-      maps ??= findFeatureMaps(model.graph, types, input);
-      return maps;
-    },
-    ...networkParts({ classifier, sessions, name, limit, budget }),
-    weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
-    randomized: async (layers, random) => {
-      const copy = {
-        ...classifier,
-        model: withGraph(model, withRandomWeights(model.graph, layers, random)),
-      };
-      const draw = random.fork('fingerprint').integer(2 ** 32);
-      const known = {
-        runtime,
-        labels,
-        preprocessing,
-        warnings,
-        budget,
-        name: `${name}, ${layers.length} layers randomised`,
-      };
-      return onnxModel({
-        ...known,
-        classifier: copy,
-        sessions: new ClassifierSessions(copy, runtime),
-        fingerprint: `${fingerprint} randomised ${draw}`,
-      });
+    inside: {
+      featureMaps: () => {
+        maps ??= findFeatureMaps(model.graph, types, input);
+        return maps;
+      },
+      ...networkParts({ classifier, sessions, name, limit, budget }),
+      weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
+      randomized: async (layers, random) => {
+        const copy = {
+          ...classifier,
+          model: withGraph(model, withRandomWeights(model.graph, layers, random)),
+        };
+        const draw = random.fork('fingerprint').integer(2 ** 32);
+        const known = {
+          runtime,
+          labels,
+          preprocessing,
+          warnings,
+          budget,
+          name: `${name}, ${layers.length} layers randomised`,
+        };
+        return onnxModel({
+          ...known,
+          classifier: copy,
+          sessions: new ClassifierSessions(copy, runtime),
+          fingerprint: `${fingerprint} randomised ${draw}`,
+        });
+      },
     },
     dispose: () => sessions.dispose(),
+    [Symbol.asyncDispose]: () => sessions.dispose(),
   };
 }

@@ -183,7 +183,7 @@ describe('a file', () => {
         })
       ).data,
     ]).toEqual([1, 1, 1, 3]);
-    const gradient = await model.gradients?.({
+    const gradient = await model.inside?.gradients({
       batch: tensor([1, 3, 8, 8], new Float32Array(192).fill(1)),
       wrt: ['input'],
       targets: [1],

@@ -11,6 +11,7 @@ import {
   referenceModel,
 } from '../../src/methods/fixtures/reference.ts';
 import type { Method, Need } from '../../src/methods/index.ts';
+import type { ModelInside } from '../../src/model/model.ts';
 import { type Explanation, explain, loadModel, type Model, methods } from '../../src/node.ts';
 import { describeOptions } from '../../src/options.ts';
 
@@ -37,7 +38,7 @@ const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 };
 
 /** The calls that a model answers to those who declare a need; all else any black box can do. */
-const CALLS: Readonly<Record<Exclude<Need, 'black-box'>, readonly (keyof Model)[]>> = {
+const CALLS: Readonly<Record<Exclude<Need, 'black-box'>, readonly (keyof ModelInside)[]>> = {
   features: ['featureMaps', 'activations'],
   gradients: ['gradients', 'pathIntegral', 'biases'],
   attention: ['attentionMaps'],
@@ -58,12 +59,10 @@ function restricted(model: Model, { name, needs }: Method): Model {
   const undeclared = Object.entries(CALLS).filter(
     ([need]) => !needs.includes(need as Need) && ALSO[name] !== need,
   );
-  return {
-    ...model,
-    ...Object.fromEntries(
-      undeclared.flatMap(([, calls]) => calls.map((call) => [call, undefined])),
-    ),
-  };
+  const none = Object.fromEntries(
+    undeclared.flatMap(([, calls]) => calls.map((call) => [call, () => []])),
+  );
+  return { ...model, inside: model.inside && { ...model.inside, ...none } };
 }
 
 type Run = (

@@ -76,12 +76,11 @@ type Differentiability =
 
 /** Runs the model forward and backward on an empty picture: what comes back is known to work. */
 async function differentiability(model: Model, signal: AbortSignal): Promise<Differentiability> {
-  if (!model.gradients)
-    return { differentiable: false, reason: `${model.runtime} gives scores only` };
+  if (!model.inside) return { differentiable: false, reason: `${model.runtime} gives scores only` };
   const { preprocessing, output } = model;
   const batch = tensor([1, channelsOf(preprocessing), ...preprocessing.size]);
   try {
-    await model.gradients({
+    await model.inside.gradients({
       batch,
       wrt: [INPUT],
       targets: [0],
@@ -97,20 +96,13 @@ async function differentiability(model: Model, signal: AbortSignal): Promise<Dif
 }
 
 function describeModel(
-  {
-    name,
-    fingerprint,
-    runtime,
-    output,
-    labels,
-    preprocessing,
-    warnings,
-    featureMaps,
-    attentionMaps,
-  }: Model,
+  { name, fingerprint, runtime, output, labels, preprocessing, warnings, inside }: Model,
   gradients: Differentiability,
 ) {
-  const maps = { featureMaps: featureMaps?.() ?? null, attentionMaps: attentionMaps?.() ?? null };
+  const maps = {
+    featureMaps: inside?.featureMaps() ?? null,
+    attentionMaps: inside?.attentionMaps() ?? null,
+  };
   return {
     name,
     fingerprint,
@@ -195,7 +187,7 @@ function layoutText({ layout, prefix }: FeatureMap): string {
 
 /** The attention maps of a transformer, one line a kind. */
 function attentionText(model: Model): string {
-  const maps = model.attentionMaps?.() ?? [];
+  const maps = model.inside?.attentionMaps() ?? [];
   if (maps.length === 0) return '';
   const rows = maps.map(({ name, heads, windows, queries, keys }): Cell[] => [
     name,
@@ -221,7 +213,7 @@ function asText(
     ([name, value]) =>
       `${name.padEnd(column)}${wrapText(value, terminalWidth(), ' '.repeat(column)).trimStart()}`,
   );
-  const maps = model.featureMaps?.() ?? [];
+  const maps = model.inside?.featureMaps() ?? [];
   const table =
     maps.length > 0
       ? `\n\nFeature maps, fine to coarse:\n\n${formatTable(

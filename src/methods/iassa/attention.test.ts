@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { fakeInside } from '../../model/fixtures/inside.ts';
+import { createFunctionModel } from '../../model/function-model.ts';
+import { IMAGENET_PREPROCESSING } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { range, softmax, type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -30,9 +33,18 @@ function fake(
   values: ReadonlyMap<string, Tensor> = activations,
 ): Model {
   return {
-    featureMaps: () => maps,
-    activations: async (names: string[]) => names.map((name) => values.get(name)),
-  } as unknown as Model;
+    ...createFunctionModel({
+      name: 'fake',
+      labels: ['any'],
+      preprocessing: IMAGENET_PREPROCESSING,
+      output: 'logits',
+      classify: async ({ shape: [rows] }) => tensor([rows, 1]),
+    }),
+    inside: fakeInside({
+      featureMaps: () => maps,
+      activations: async (names) => names.flatMap((name) => values.get(name) ?? []),
+    }),
+  };
 }
 
 /**

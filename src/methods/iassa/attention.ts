@@ -144,11 +144,11 @@ export async function createAttention(
   temperature: number,
   layers?: readonly FeatureMap[],
 ): Promise<Attention | undefined> {
-  const levels = [...(layers ?? attentionLevels(model.featureMaps?.() ?? []))].sort(
+  const levels = [...(layers ?? attentionLevels(model.inside?.featureMaps() ?? []))].sort(
     (a, b) => b.height * b.width - a.height * a.width,
   );
-  if (levels.length === 0 || !model.activations) return undefined;
-  const activations = await model.activations(
+  if (levels.length === 0 || !model.inside) return undefined;
+  const activations = await model.inside.activations(
     levels.map((level) => level.name),
     input,
   );

@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { type ExplainOptions, explain, explainAll } from '../../explain.ts';
 import { image } from '../../image/image.ts';
+import { fakeInside } from '../../model/fixtures/inside.ts';
 import { createFunctionModel } from '../../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../../model/input/preprocessing.ts';
-import type { Model, PerturbRequest } from '../../model/model.ts';
+import {
+  type Model,
+  type ModelInside,
+  type PerturbRequest,
+  requireInside,
+} from '../../model/model.ts';
 import type { Windows } from '../../model/perturbation.ts';
 import { argmax, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { PartialMap } from '../method.ts';
@@ -54,10 +60,19 @@ function withFeatures(model: Model): Model {
   });
   return {
     ...model,
-    featureMaps: () => [
-      { name: 'features', layout: 'channels-first', channels: 2, height: 24, width: 24, prefix: 0 },
-    ],
-    activations: async () => [tensor([1, 2, 24, 24], cells)],
+    inside: fakeInside({
+      featureMaps: () => [
+        {
+          name: 'features',
+          layout: 'channels-first',
+          channels: 2,
+          height: 24,
+          width: 24,
+          prefix: 0,
+        },
+      ],
+      activations: async () => [tensor([1, 2, 24, 24], cells)],
+    }),
   };
 }
 
@@ -273,11 +288,12 @@ describe('iassa with attention', () => {
   it('computes it once a picture, not once an iteration', async () => {
     let forwards = 0;
     const base = withFeatures(boxes());
-    const activations: Model['activations'] = async (names, batch) => {
+    const inside = requireInside(base);
+    const activations: ModelInside['activations'] = (names, batch) => {
       forwards++;
-      return (await base.activations?.(names, batch)) ?? [];
+      return inside.activations(names, batch);
     };
-    const model: Model = { ...base, activations };
+    const model: Model = { ...base, inside: { ...inside, activations } };
     await run(model, { tolerance: 0 });
     expect(forwards).toBe(1);
   });

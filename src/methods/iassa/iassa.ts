@@ -126,7 +126,7 @@ interface Setting {
 /** Feature maps by tensor name, as the `layers` option gives them. */
 function chosenLayers(model: Model, names: readonly string[]): FeatureMap[] | undefined {
   if (names.length === 0) return undefined;
-  const maps = model.featureMaps?.() ?? [];
+  const maps = model.inside?.featureMaps() ?? [];
   return names.map((name) => {
     const found = maps.find((map) => map.name === name);
     if (found) return found;

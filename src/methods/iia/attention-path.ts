@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/classifier/batches.ts';
-import type { Model, Replacements, ScoreKind } from '../../model/model.ts';
+import { type Model, type Replacements, requireInside, type ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution } from '../method.ts';
 import {
@@ -67,7 +67,7 @@ async function interpolate(
   names: readonly string[],
   alphas: readonly number[],
 ): Promise<Points> {
-  const own = (await model.activations?.(names, batch, { replace })) ?? [];
+  const own = await requireInside(model).activations(names, batch, { replace });
   const wider = Object.entries(replace).map(
     ([name, values]) => [name, repeatRows(values, alphas.length)] as const,
   );

@@ -40,7 +40,7 @@ describe('iia', () => {
       picture.data.forEach(
         (x, i) => (pictures.data[k * picture.data.length + i] = ((k + 1) / steps) * x),
       );
-    const [features] = (await model.activations?.(['features'], pictures)) ?? [];
+    const [features] = (await model.inside?.activations(['features'], pictures)) ?? [];
     const area = H * W;
     const expected = new Float64Array(area);
     for (let k = 0; k < steps; k++) {
@@ -100,7 +100,7 @@ describe('iia', () => {
     const expected = new Float64Array(area);
     for (const beta of points) {
       const [early] =
-        (await model.activations?.(
+        (await model.inside?.activations(
           ['early'],
           tensor(
             picture.shape,
@@ -114,7 +114,7 @@ describe('iia', () => {
           early.data.map((u, i) => r[i] + alpha * (u - r[i])),
         );
         const [features] =
-          (await model.activations?.(['features'], between, { at: 'early' })) ?? [];
+          (await model.inside?.activations(['features'], between, { at: 'early' })) ?? [];
         const least = leastOf(features.data, area);
         for (const last of points) {
           features.data.forEach((u, i) => {

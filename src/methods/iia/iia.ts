@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/classifier/batches.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
-import { type MapLayout, type Model, offsetOf } from '../../model/model.ts';
+import { type MapLayout, type Model, offsetOf, requireInside } from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod } from '../method.ts';
 import { attentionOf } from '../shared/attention.ts';
@@ -74,10 +74,8 @@ async function activationsOf(
   input: Tensor,
   at?: string,
 ): Promise<LayerBatch> {
-  const [values] = await withLayers(
-    model,
-    [layer],
-    () => model.activations?.([layer], batch, { at }) ?? Promise.resolve([]),
+  const [values] = await withLayers(model, [layer], () =>
+    requireInside(model).activations([layer], batch, { at }),
   );
   return { values, layout: layoutOf(model, layer, values, input) };
 }
@@ -113,7 +111,9 @@ async function addIntegral(
     score,
     batchSize,
   };
-  const integral = await withLayers(model, [layer], async () => model.pathIntegral?.(request));
+  const integral = await withLayers(model, [layer], () =>
+    requireInside(model).pathIntegral(request),
+  );
   if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
   const size = values.data.length / values.shape[0];
   for (let row = 0; row < values.data.length; row += size) {
@@ -137,7 +137,10 @@ function layersOf(model: Model, option: string | string[], levels: 2 | 3): strin
     );
   }
   const [last] = chooseLayers(model, named);
-  const before = (model.featureMaps?.() ?? []).filter((map) => map.name !== last).at(-1);
+  const before = requireInside(model)
+    .featureMaps()
+    .filter((map) => map.name !== last)
+    .at(-1);
   if (!before)
     throw new FoveaError(
       'unsupported',
@@ -191,7 +194,8 @@ export const iia = defineMethod({
     // Attention in the middle of a convolutional network is no transformer: there the last feature
     // map has channels.
     const isTransformer =
-      options.layer === 'last' && (model.featureMaps?.().at(-1)?.layout ?? 'tokens') === 'tokens';
+      options.layer === 'last' &&
+      (requireInside(model).featureMaps().at(-1)?.layout ?? 'tokens') === 'tokens';
     const attention = isTransformer ? attentionOf(model, input) : '';
     if (typeof attention !== 'string') {
       const { levels, blocks, output: score } = options;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import type { AttentionMap, Model } from '../../model/model.ts';
+import { type AttentionMap, type Model, requireInside } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution } from '../method.ts';
 import { fromLayers } from './cam.ts';
@@ -33,7 +33,7 @@ function obstacle(maps: readonly AttentionMap[]): string {
 
 /** The attention of a network, or why a method cannot use it. */
 export function attentionOf(model: Model, input: Tensor): Attention | string {
-  const maps = model.attentionMaps?.() ?? [];
+  const maps = requireInside(model).attentionMaps();
   const reason = obstacle(maps);
   if (reason !== '') return reason;
   const [{ keys }] = maps;

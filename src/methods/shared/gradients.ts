@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { RuleSet } from '../../autodiff/index.ts';
-import { FoveaError } from '../../errors.ts';
 import type { BaselineName } from '../../model/input/baseline.ts';
 import {
   type GradientRequest,
   type Gradients,
   INPUT,
   type Model,
+  requireInside,
   type ScoreKind,
 } from '../../model/model.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -48,8 +48,7 @@ export function sumOfDifference({
 
 /** The gradients of a model whose method has stated that it needs them. */
 export function gradientsOf(model: Model, request: GradientRequest): Promise<Gradients> {
-  if (!model.gradients) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
-  return model.gradients(request);
+  return requireInside(model).gradients(request);
 }
 
 /** A tensor [1, …] or […] n times over: [n, …]. */

@@ -1,5 +1,4 @@
-import { FoveaError } from '../../errors.ts';
-import type { MapLayout, Model, ScoreKind } from '../../model/model.ts';
+import { type MapLayout, type Model, requireInside, type ScoreKind } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, LayerMap, MethodContext } from '../method.ts';
 import { type CamOptions, fromLayers } from './cam.ts';
@@ -25,9 +24,7 @@ export async function readLayers(
   names: readonly string[],
   input: Tensor,
 ): Promise<LayerValues[]> {
-  const { activations } = model;
-  if (!activations)
-    throw new FoveaError('unsupported', `${model.name} does not show its feature maps`);
+  const { activations } = requireInside(model);
   const read = await withLayers(model, names, () => activations(names, input));
   return names.map((name, l) => {
     const layout = layoutOf(model, name, read[l], input);

@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { FoveaError } from '../../errors.ts';
-import { type FeatureMap, type MapLayout, type Model, offsetOf } from '../../model/model.ts';
+import {
+  type FeatureMap,
+  type MapLayout,
+  type Model,
+  offsetOf,
+  requireInside,
+} from '../../model/model.ts';
 import { hasAspect, MOST_PREFIX } from '../../model/network/feature-maps.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
@@ -17,7 +23,7 @@ const describe = ({ name, layout, channels, height, width }: FeatureMap): string
 
 /** The feature maps that a user can choose from, in words. */
 function candidates(model: Model): string {
-  return (model.featureMaps?.() ?? []).map(describe).join(', ') || 'none were found';
+  return requireInside(model).featureMaps().map(describe).join(', ') || 'none were found';
 }
 
 /**
@@ -25,7 +31,7 @@ function candidates(model: Model): string {
  * @throws FoveaError `unsupported` if the network has no feature map.
  */
 export function chooseLayers(model: Model, option: z.output<typeof layerOption>): string[] {
-  const maps = model.featureMaps?.() ?? [];
+  const maps = requireInside(model).featureMaps();
   return [option].flat().map((name) => {
     if (name !== 'last') return name;
     const last = maps.at(-1);
@@ -86,7 +92,7 @@ export function gridOf(
   length: number,
   input: Tensor,
 ): { prefix: number; height: number; width: number } | undefined {
-  const maps = model.featureMaps?.() ?? [];
+  const maps = requireInside(model).featureMaps();
   const known = maps.find(
     ({ layout, height, width, prefix }) =>
       layout === 'tokens' && height * width + prefix === length,
@@ -103,7 +109,7 @@ export function gridOf(
 export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
   const shape = values.shape.slice(1);
   const [a, b, c] = shape;
-  const maps = model.featureMaps?.() ?? [];
+  const maps = requireInside(model).featureMaps();
   const found = maps.find((map) => map.name === name);
   if (found) return found;
   if (shape.length === 3 && hasAspect(b, c, pictureOf(input)))

@@ -6,6 +6,7 @@ import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { rowsOf } from '../classifier/batches.ts';
 import { IMAGENET_PREPROCESSING } from '../input/preprocessing.ts';
+import { requireInside } from '../model.ts';
 import { createOnnxModel } from '../onnx-model.ts';
 
 const close = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 4): void => {
@@ -16,7 +17,7 @@ const close = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 4): void => 
 describe('attention maps', () => {
   it('of a ViT are all of its blocks, also where heads and pictures share an axis', async () => {
     const model = await smallNetwork('vit');
-    const maps = model.attentionMaps?.() ?? [];
+    const maps = model.inside?.attentionMaps() ?? [];
     expect(
       maps.map(({ heads, windows, queries, keys }) => [heads, windows, queries, keys]),
     ).toEqual([
@@ -24,9 +25,9 @@ describe('attention maps', () => {
       [2, 1, 17, 17],
     ]);
     const batch = noisePictures(3, 32);
-    const [together] = (await model.activations?.([maps[0].name], batch)) ?? [];
+    const [together] = (await model.inside?.activations([maps[0].name], batch)) ?? [];
     expect(together.shape).toEqual([3, 2, 17, 17]);
-    const [alone] = (await model.activations?.([maps[0].name], rowsOf(batch, 2, 3))) ?? [];
+    const [alone] = (await model.inside?.activations([maps[0].name], rowsOf(batch, 2, 3))) ?? [];
     close(together.data.subarray(2 * alone.data.length), alone.data);
     for (let row = 0; row < 3 * 2 * 17; row++)
       expect(together.data.subarray(17 * row, 17 * (row + 1)).reduce((a, b) => a + b)).toBeCloseTo(
@@ -36,15 +37,15 @@ describe('attention maps', () => {
   });
 
   it('of Swin and MaxViT stay within windows; a convolutional network has none', async () => {
-    const swin = (await smallNetwork('swin')).attentionMaps?.() ?? [];
+    const swin = (await smallNetwork('swin')).inside?.attentionMaps() ?? [];
     expect(swin.map(({ windows, heads, keys }) => [windows, heads, keys])).toEqual([
       [4, 1, 16],
       [1, 2, 16],
       [1, 2, 16],
     ]);
     expect(
-      (await smallNetwork('maxvit'))
-        .attentionMaps?.()
+      (await smallNetwork('maxvit')).inside
+        ?.attentionMaps()
         .map(({ windows, heads }) => [windows, heads]),
     ).toEqual([
       [16, 2],
@@ -52,14 +53,14 @@ describe('attention maps', () => {
       [4, 2],
       [4, 2],
     ]);
-    expect((await smallNetwork('mobilenet-v2')).attentionMaps?.()).toEqual([]);
+    expect((await smallNetwork('mobilenet-v2')).inside?.attentionMaps()).toEqual([]);
   });
 
   it('can be replaced: by what they are, nothing changes; by something else, as the gradient says', async () => {
     const model = await smallNetwork('vit');
-    const [, last] = (model.attentionMaps?.() ?? []).map((map) => map.name);
+    const [, last] = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const batch = noisePictures(2, 32);
-    const gradients = model.gradients as NonNullable<typeof model.gradients>;
+    const { gradients } = requireInside(model);
     const plain = await gradients({ batch, wrt: [last], targets: [1] });
     const same = await gradients({
       batch,
@@ -93,19 +94,19 @@ describe('attention maps', () => {
 
   it('are read and replaced together, and refuse values for another number of pictures', async () => {
     const model = await smallNetwork('vit');
-    const [first, last] = (model.attentionMaps?.() ?? []).map((map) => map.name);
+    const [first, last] = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const batch = noisePictures(2, 32);
-    const [own] = (await model.activations?.([first], batch)) ?? [];
+    const [own] = (await model.inside?.activations([first], batch)) ?? [];
     const [changed] =
-      (await model.activations?.([last], batch, {
+      (await model.inside?.activations([last], batch, {
         replace: { [first]: { ...own, data: own.data.map(() => 0) } },
       })) ?? [];
-    const [before] = (await model.activations?.([last], batch)) ?? [];
+    const [before] = (await model.inside?.activations([last], batch)) ?? [];
     expect(
       Math.max(...changed.data.map((value, i) => Math.abs(value - before.data[i]))),
     ).toBeGreaterThan(1e-4);
     await expect(
-      model.activations?.([last], batch, { replace: { [first]: rowsOf(own, 0, 1) } }),
+      model.inside?.activations([last], batch, { replace: { [first]: rowsOf(own, 0, 1) } }),
     ).rejects.toThrow(/for 2 rows: expected one for each/);
   });
 
@@ -142,7 +143,7 @@ describe('attention maps', () => {
       { name: 'fused', bytes: writeModel(modelOf(b.finish())), preprocessing },
       await createNodeRuntime({ threads: 1 }),
     );
-    const [map] = model.attentionMaps?.() ?? [];
+    const [map] = model.inside?.attentionMaps() ?? [];
     expect(map).toMatchObject({ heads: 2, windows: 1, queries: 16, keys: 16 });
     const batch = noisePictures(2, 8);
     const { values, scores } = await gradientsOf(model, { batch, wrt: [map.name], targets: [0] });

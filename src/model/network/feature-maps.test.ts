@@ -133,7 +133,7 @@ describe('feature maps of transformers', () => {
     'with %i extra tokens, answering from the %s, end at %s: the last whose patches the scores listen to',
     async (prefix, pool, name) => {
       const model = await vit(prefix, pool);
-      expect(model.featureMaps?.()).toEqual([
+      expect(model.inside?.featureMaps()).toEqual([
         { name, layout: 'tokens', channels: DIM, height: 6, width: 6, prefix },
       ]);
       const { layers: found = [] } = await explain(model, picture, { method: 'grad-cam' });
@@ -146,7 +146,7 @@ describe('feature maps of transformers', () => {
 
   it('are no attention, queries, keys or steps within a block', async () => {
     const model = await vit(1, 'token');
-    const names = model.featureMaps?.().map((map) => map.name);
+    const names = model.inside?.featureMaps().map((map) => map.name);
     for (const name of [
       'block0/attention',
       'block1/attention',
@@ -167,7 +167,7 @@ describe('feature maps of transformers', () => {
       const z = norm(block(merged, 9, 'coarse'), 'norm');
       return linear(b.add('ReduceMean', [z], { axes: [1], keepdims: 0 }), DIM, 5);
     });
-    expect(model.featureMaps?.()).toEqual([
+    expect(model.inside?.featureMaps()).toEqual([
       { name: 'fine/out', layout: 'tokens', channels: DIM, height: 6, width: 6, prefix: 0 },
       { name: 'norm', layout: 'tokens', channels: DIM, height: 3, width: 3, prefix: 0 },
     ]);
@@ -185,12 +185,12 @@ describe('feature maps of transformers', () => {
       const y = norm(b.add('Add', [last, linear(norm(last), DIM, DIM)]), 'norm');
       return linear(b.add('ReduceMean', [y], { axes: [1, 2], keepdims: 0 }), DIM, 5);
     });
-    expect(model.featureMaps?.()).toEqual([
+    expect(model.inside?.featureMaps()).toEqual([
       { name: 'norm', layout: 'channels-last', channels: DIM, height: 6, width: 6, prefix: 0 },
     ]);
     const byCells = await explain(model, picture, { method: 'hires-cam', target: 2 });
     const { gradients = [], values = [] } =
-      (await model.gradients?.({ batch: picture, wrt: ['norm'], targets: [2] })) ?? {};
+      (await model.inside?.gradients({ batch: picture, wrt: ['norm'], targets: [2] })) ?? {};
     const expected = Array.from({ length: 36 }, (_, i) => {
       let sum = 0;
       for (let c = 0; c < DIM; c++)
@@ -233,7 +233,7 @@ it('iia takes the last feature map of a convolutional network with attention in 
     );
     return linear(b.add('Flatten', [b.add('GlobalAveragePool', [conv])]), DIM, 5);
   });
-  expect(model.attentionMaps?.()).toHaveLength(1);
+  expect(model.inside?.attentionMaps()).toHaveLength(1);
   const { layers = [] } = await explain(model, picture, { method: 'iia', options: { steps: 2 } });
   expect(layers[0].layer).toBe('conv');
 });
@@ -242,10 +242,10 @@ describe('the rows of attention that are read', () => {
   const GRID = 36;
   /** (A_2 + I) (A_1 + I) / 4 of the heads' means, as the formula of attention rollout stands. */
   async function rollout(model: Model): Promise<{ product: number[][]; tokens: number }> {
-    const maps = model.attentionMaps?.() ?? [];
+    const maps = model.inside?.attentionMaps() ?? [];
     const tokens = maps[0].keys;
     const values =
-      (await model.activations?.(
+      (await model.inside?.activations(
         maps.map(({ name }) => name),
         picture,
       )) ?? [];
@@ -285,7 +285,7 @@ describe('the rows of attention that are read', () => {
     'with %i extra tokens, answering from the %s, are those of the tokens that answer',
     async (prefix, pool, readBy, weights) => {
       const model = await vit(prefix, pool);
-      expect(model.attentionMaps?.().at(-1)?.readBy).toEqual(readBy);
+      expect(model.inside?.attentionMaps().at(-1)?.readBy).toEqual(readBy);
       const { product, tokens } = await rollout(model);
       const ofPatches = (1 - weights.reduce((sum, [, weight]) => sum + weight, 0)) / GRID;
       const expected = Array.from({ length: tokens }, (_, j) => {

@@ -83,7 +83,7 @@ afterAll(async () => {
 });
 
 const gradients = (model: Model, request: Partial<GradientRequest> = {}): Promise<Gradients> =>
-  model.gradients?.({
+  model.inside?.gradients({
     batch,
     wrt: ['input'],
     targets: [0, 1, 2, 1, 0],
@@ -166,7 +166,7 @@ describe('gradients', () => {
 
   it('of the head alone are those of the whole network', async () => {
     const model = await load({ softmax: true });
-    const [features] = (await model.activations?.(['features'], batch)) ?? [];
+    const [features] = (await model.inside?.activations(['features'], batch)) ?? [];
     const whole = await gradients(model, { wrt: ['features'] });
     const head = await gradients(model, { wrt: ['input'], at: 'features', batch: features });
     close(head.gradients[0], whole.gradients[0]);

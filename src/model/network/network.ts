@@ -9,7 +9,7 @@ import {
   type GradientRequest,
   type Gradients,
   INPUT,
-  type Model,
+  type ModelInside,
   type Replacements,
   type RunOptions,
 } from '../model.ts';
@@ -187,9 +187,7 @@ function checkReplacements(replace: Replacements, rows: number): void {
 /** The calls of a `Model` that look into its network: tensors of it, and gradients by them. */
 export function networkParts(
   context: PartContext,
-): Required<
-  Pick<Model, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'>
-> {
+): Pick<ModelInside, 'activations' | 'gradients' | 'pathIntegral' | 'attentionMaps' | 'biases'> {
   const { classifier, sessions, name } = context;
   const parts = new BuiltParts<Built>(name);
   const resolve = nameResolver(classifier);

@@ -9,7 +9,7 @@ afterAll(() => model.dispose());
 
 const points = [0.1, 0.4, 0.7, 1];
 const integral = (request: PathIntegralRequest, of: Model = model) =>
-  of.pathIntegral?.(request) as Promise<Tensor>;
+  of.inside?.pathIntegral(request) as Promise<Tensor>;
 
 /** 1 / K · sum_k v_k ⊙ dS/dv (v_k), point by point. */
 async function replica({
@@ -27,8 +27,13 @@ async function replica({
       batch.data.map((u, i) => reference.data[i] + alpha * (u - reference.data[i])),
     );
     const { gradients = [] } =
-      (await model.gradients?.({ batch: values, at, wrt: [INPUT], targets: [target], score })) ??
-      {};
+      (await model.inside?.gradients({
+        batch: values,
+        at,
+        wrt: [INPUT],
+        targets: [target],
+        score,
+      })) ?? {};
     values.data.forEach((v, i) => (result.data[i] += (v * gradients[0].data[i]) / points.length));
   }
   return result;
@@ -42,7 +47,7 @@ const close = (a: Tensor, b: Tensor) => {
 describe('the integral along paths', () => {
   it('through a feature map is that of gradients at each point', async () => {
     const pictures = normal(3, 3, HEIGHT, WIDTH);
-    const [batch] = (await model.activations?.(['features'], pictures)) ?? [];
+    const [batch] = (await model.inside?.activations(['features'], pictures)) ?? [];
     const reference = tensor(
       batch.shape,
       batch.data.map((x) => x / 3 - 0.1),

@@ -6,7 +6,7 @@ import { sizeOf, slab, tensor } from '../../tensor/tensor.ts';
 import { type BatchLimit, forEachBatch } from '../classifier/batches.ts';
 import { SCORES } from '../classifier/sessions.ts';
 import { checkGradients, checkScores } from '../function-model.ts';
-import { INPUT, type Model, type PathIntegralRequest } from '../model.ts';
+import { INPUT, type ModelInside, type PathIntegralRequest } from '../model.ts';
 import { buildPart, keyOf, type Part } from './part-graph.ts';
 import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './run-part.ts';
 
@@ -122,7 +122,7 @@ function padded(values: readonly number[], size: number | null): Float32Array {
 export function pathIntegral(
   context: PartContext,
   resolve: (name: string) => string,
-): Required<Model>['pathIntegral'] {
+): ModelInside['pathIntegral'] {
   const { classifier, sessions, name } = context;
   const parts = new BuiltParts<Built>(name);
   const { fixedBatch } = classifier.input;

@@ -150,12 +150,12 @@ describe('a randomised model', () => {
   afterAll(() => model?.dispose());
 
   it('answers other scores, with the layers above the cut only where these are redrawn', async () => {
-    const layers = model.weightLayers?.() ?? [];
+    const layers = model.inside?.weightLayers() ?? [];
     expect(layers).toEqual(['first', 'bn', 'middle', 'top']);
-    const copy = (await model.randomized?.(layers.slice(-1), createRandom(1))) as Model;
+    const copy = (await model.inside?.randomized(layers.slice(-1), createRandom(1))) as Model;
     const scores = async (m: Model) => (await m.classify(batch, { score: 'logit' })).data;
     expect(await scores(copy)).not.toEqual(await scores(model));
-    const hidden = async (m: Model) => (await m.activations?.(['hidden'], batch))?.[0].data;
+    const hidden = async (m: Model) => (await m.inside?.activations(['hidden'], batch))?.[0].data;
     expect(await hidden(copy)).toEqual(await hidden(model));
     expect(copy.fingerprint).not.toBe(model.fingerprint);
     await copy.dispose();
@@ -165,8 +165,8 @@ describe('a randomised model', () => {
   it('is metered like the model it was made from', async () => {
     const meter = createMeter();
     const metered = meter.wrap(model);
-    const copy = (await metered.randomized?.(
-      metered.weightLayers?.() ?? [],
+    const copy = (await metered.inside?.randomized(
+      metered.inside?.weightLayers() ?? [],
       createRandom(1),
     )) as Model;
     await copy.classify(batch);
