@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import fs from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { File, ready } from 'h5wasm/node';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
+import { FoveaError } from '../errors.ts';
 import { encodePng } from '../node/write-image.ts';
 import { readSample, type Sample } from './dataset.ts';
 import { openDataset } from './index.ts';
@@ -227,10 +229,10 @@ describe('imagenet-segmentation', () => {
   it('says what a file is not', async () => {
     await write('not.mat', 'MATLAB 5.0 MAT-file');
     await expect(openDataset(`imagenet-segmentation:${folder}/not.mat`)).rejects.toThrow(
-      'not.mat is no MATLAB v7.3 file',
+      'not.mat is not a MATLAB v7.3 file',
     );
     await expect(openDataset(`imagenet-segmentation:${folder}`)).rejects.toThrow(
-      'is no MATLAB v7.3 file',
+      'is not a MATLAB v7.3 file',
     );
     await expect(openDataset(`imagenet-segmentation:${folder}/none.mat`)).rejects.toMatchObject({
       code: 'usage',
@@ -241,6 +243,29 @@ describe('imagenet-segmentation', () => {
       code: 'image',
       message: expect.stringContaining('picture 2: the mask is 1×2'),
     });
+  });
+
+  it('gives one sentence per picture of a damaged file, and nothing else on stderr', async () => {
+    const bytes = Buffer.from(await readFile(join(folder, 'seg.mat')));
+    const run = (bytes: Uint8Array, name: string) =>
+      write(name, bytes).then(() =>
+        openDataset(`imagenet-segmentation:${folder}/${name}`).then((each) => readSample(each, 0)),
+      );
+    const printed = vi.spyOn(fs, 'writeSync'); // the HDF5 library prints past console.error
+    const outcomes: unknown[] = [];
+    for (let at = 16; at < bytes.length; at += 97) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] = (damaged[at] ?? 0) ^ 255;
+      outcomes.push(await run(damaged, `damaged-${at}.mat`).catch((cause: unknown) => cause));
+    }
+    expect(printed.mock.calls.filter(([file]) => file === 2).length).toBe(0);
+    printed.mockRestore();
+    const errors = outcomes.filter((outcome) => outcome instanceof Error);
+    expect(errors.length).toBeGreaterThan(0);
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(FoveaError);
+      expect(error.message).not.toContain('\n');
+    }
   });
 });
 

@@ -1,94 +1,66 @@
-import { open } from 'node:fs/promises';
-import { File, type Group, type Dataset as Hdf5Dataset, Reference, ready } from 'h5wasm/node';
 import { z } from 'zod';
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';
 import { createDataset, defineReader } from './dataset.ts';
+import { type MatFile, type NumberArray, openMatFile } from './hdf5.ts';
 
-/** The object references of a MATLAB cell array of any shape, in order. */
-function referencesOf(file: File, path: string): Reference[] {
-  const cell = file.get(path) as Hdf5Dataset | null;
-  const values = [cell?.value ?? []].flat(8);
-  if (values.length === 0 || !values.every((value) => value instanceof Reference))
-    throw new FoveaError('image', `${path} is no cell array of references`);
-  return values as Reference[];
-}
+/** The largest picture that is read, in numbers: 100 million pixels of three colours. */
+const MOST_NUMBERS = 300e6;
+/** The longest name of a picture that is read. */
+const MOST_LETTERS = 1000;
 
-/** The array behind a reference; a cell around it is opened. MATLAB's axes are reversed in HDF5. */
-function arrayOf(
-  file: File,
-  reference: Reference,
-): { shape: readonly number[]; data: ArrayLike<number> } {
-  const target = file.dereference(reference) as unknown as Hdf5Dataset | null;
-  const value = target?.value;
-  if (Array.isArray(value) && value[0] instanceof Reference) return arrayOf(file, value[0]);
-  if (!target?.shape || !ArrayBuffer.isView(value))
-    throw new FoveaError('image', 'a cell holds no array of numbers');
-  return { shape: target.shape, data: value as unknown as ArrayLike<number> };
+/** The size of a picture or mask; the last two axes are width and height. */
+function sizeOf(shape: readonly number[]): { width: number; height: number } {
+  const [height, width, colours] = shape.toReversed();
+  const isPicture = colours === undefined || (colours === 3 && shape.length === 3);
+  if (!width || !height || !isPicture)
+    throw new FoveaError(
+      'image',
+      `an array of shape ${shape.join('×')}: expected width×height or 3×width×height`,
+    );
+  return { width, height };
 }
 
 /** [3, width, height] (MATLAB: height × width × 3) as a picture; [width, height] is grey. */
-function pictureOf({ shape, data }: ReturnType<typeof arrayOf>): Image {
-  const [width, height] = shape.slice(-2);
+function pictureOf({ shape, data }: NumberArray): Image {
+  const { width, height } = sizeOf(shape);
   const plane = shape.length === 3 ? width * height : 0;
-  if (shape.length === 3 && shape[0] !== 3)
-    throw new FoveaError('image', `a picture of shape ${shape.join('×')}: expected 3×width×height`);
-  const pixels = new Uint8Array(3 * width * height);
-  for (let i = 0; i < pixels.length; i++) {
-    const [c, pixel] = [i % 3, Math.floor(i / 3)];
-    pixels[i] = data[c * plane + (pixel % width) * height + Math.floor(pixel / width)];
-  }
+  const pixels = Uint8Array.from({ length: 3 * width * height }, (_, i) => {
+    const pixel = Math.floor(i / 3);
+    return at(data, (i % 3) * plane + (pixel % width) * height + Math.floor(pixel / width));
+  });
   return image(width, height, pixels);
 }
 
 /** [width, height] as a mask: anything but 0 is the object. */
-function maskOf({ shape, data }: ReturnType<typeof arrayOf>): Mask {
-  const [width, height] = shape.slice(-2);
+function maskOf({ shape, data }: NumberArray): Mask {
+  const { width, height } = sizeOf(shape);
   const mask = Uint8Array.from({ length: width * height }, (_, i) =>
-    data[(i % width) * height + Math.floor(i / width)] ? 1 : 0,
+    at(data, (i % width) * height + Math.floor(i / width)) === 0 ? 0 : 1,
   );
   return { width, height, data: mask };
 }
 
-const textOf = ({ data }: ReturnType<typeof arrayOf>): string =>
-  String.fromCharCode(...Array.from(data));
-
-const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
-
-/**
- * Whether a file is HDF5: its signature stands at the start, or behind a header of 512 bytes as in
- * MATLAB's files.
- */
-async function isHdf5(path: string): Promise<boolean> {
-  const file = await open(path).catch((cause: unknown) => {
-    throw new FoveaError(
-      'usage',
-      `${path} cannot be read: expected gtsegs_ijcv.mat (${messageOf(cause)})`,
-      { cause },
-    );
-  });
-  try {
-    const { buffer } = await file.read(Buffer.alloc(520), 0, 520, 0);
-    return [0, 512].some((at) => buffer.subarray(at, at + SIGNATURE.length).equals(SIGNATURE));
-  } catch {
-    return false; // a folder
-  } finally {
-    await file.close();
-  }
+/** Entry `index` of a list that is known to be long enough. */
+function at<Value>(list: ArrayLike<Value>, index: number): Value {
+  const value = list[index];
+  if (value === undefined) throw new FoveaError('image', 'an array is shorter than its shape says');
+  return value;
 }
 
-async function openFile(path: string): Promise<File> {
-  if (!(await isHdf5(path)))
-    throw new FoveaError(
-      'usage',
-      `${path} is no MATLAB v7.3 file (HDF5): expected gtsegs_ijcv.mat of ImageNet-Segmentation`,
-    );
-  await ready;
-  const file = new File(path, 'r');
-  if (file.keys().includes('value') && (file.get('value') as Group).keys().includes('img'))
+const textOf = ({ data }: NumberArray): string => String.fromCharCode(...Array.from(data));
+
+async function openFile(path: string): Promise<MatFile> {
+  const file = await openMatFile(path, 'expected gtsegs_ijcv.mat of ImageNet-Segmentation');
+  if (
+    readItem(
+      path,
+      0,
+      () => file.keysOf('/').includes('value') && file.keysOf('/value').includes('img'),
+    )
+  )
     return file;
-  file.close();
   throw new FoveaError(
     'usage',
     `${path} has no /value/img: expected gtsegs_ijcv.mat of ImageNet-Segmentation`,
@@ -100,13 +72,14 @@ function readItem<Result>(path: string, index: number, read: () => Result): Resu
   try {
     return read();
   } catch (cause) {
-    throw new FoveaError('image', `${path}, picture ${index + 1}: ${messageOf(cause)}`, { cause });
+    const [reason = ''] = messageOf(cause).split('\n');
+    throw new FoveaError('image', `${path}, picture ${index + 1}: ${reason}`, { cause });
   }
 }
 
 /**
  * ImageNet-Segmentation (Guillaumin, Küttel & Ferrari 2014), `gtsegs_ijcv.mat`: cell arrays
- * /value/img and /value/gt, and /value/id where there is one. The file stays open as long as the
+ * /value/img and /value/gt, and /value/id if there is one. The file stays open as long as the
  * process runs.
  */
 export const imagenetSegmentation = defineReader({
@@ -118,12 +91,14 @@ export const imagenetSegmentation = defineReader({
   async open(path) {
     const file = await openFile(path);
     const references = (name: string) =>
-      readItem(path, 0, () => referencesOf(file, `/value/${name}`));
+      readItem(path, 0, () => file.referencesOf(`/value/${name}`));
     const [images, masks] = [references('img'), references('gt')];
-    const names = (file.get('value') as Group).keys().includes('id') ? references('id') : [];
+    const names = file.keysOf('/value').includes('id') ? references('id') : [];
     const count = Math.min(images.length, masks.length);
     const ids = Array.from({ length: count }, (_, i) => {
-      const name = names[i] && readItem(path, i, () => textOf(arrayOf(file, names[i])));
+      const reference = names[i];
+      const name =
+        reference && readItem(path, i, () => textOf(file.arrayOf(reference, MOST_LETTERS)));
       return [String(i + 1).padStart(String(count).length, '0'), name?.replaceAll(/[^\w.-]/g, '_')]
         .filter(Boolean)
         .join('.');
@@ -139,18 +114,20 @@ export const imagenetSegmentation = defineReader({
           : [
               `${path} has ${images.length} pictures and ${masks.length} masks: the rest is left out`,
             ],
-      idOf: (i) => ids[i],
+      idOf: (i) => at(ids, i),
       async read(i) {
         return readItem(path, i, () => {
-          const picture = pictureOf(arrayOf(file, images[i]));
-          const mask = maskOf(arrayOf(file, masks[i]));
+          const [picture, mask] = [
+            pictureOf(file.arrayOf(at(images, i), MOST_NUMBERS)),
+            maskOf(file.arrayOf(at(masks, i), MOST_NUMBERS)),
+          ];
           if (mask.width !== picture.width || mask.height !== picture.height) {
             throw new FoveaError(
               'image',
               `the mask is ${mask.width}×${mask.height}, the picture ${picture.width}×${picture.height}`,
             );
           }
-          return { id: ids[i], image: picture, mask };
+          return { id: at(ids, i), image: picture, mask };
         });
       },
     });

@@ -1,26 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { z } from 'zod';
-import { FoveaError, messageOf } from '../errors.ts';
+import { FoveaError } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
-import { readImage } from '../node/read-image.ts';
-import { type Box, createDataset, defineReader, type Sample } from './dataset.ts';
+import { readImage, readSamples } from '../node/read-image.ts';
+import { createDataset, defineReader, type Sample } from './dataset.ts';
 import { linesOf, readText } from './files.ts';
 import { VOC_CLASSES, vocToImagenet } from './imagenet-classes.ts';
+import { readBoxes } from './voc-annotation.ts';
 
 const VOID = 255;
-
-/** The class of each pixel of a VOC mask. */
-async function readClasses(path: string): Promise<Mask> {
-  try {
-    return await readIndices(path);
-  } catch (cause) {
-    throw cause instanceof FoveaError
-      ? cause
-      : new FoveaError('image', `${path} cannot be read: ${messageOf(cause)}`, { cause });
-  }
-}
 
 /**
  * The colour that VOC's palette has for a class: bits of the index, spread over the channels from
@@ -42,51 +31,23 @@ const INDEX_OF = new Map(
 );
 
 /**
- * The palette indices of a mask: a grey file holds them as they are, a palette file decodes to
- * VOC's colours for them.
+ * The class of each pixel of a VOC mask: a grey file holds palette indices as they are, a palette
+ * file decodes to VOC's colours for them.
  */
-async function readIndices(path: string): Promise<Mask> {
-  const isGrey = (await sharp(path).metadata()).channels === 1;
-  const { data, info } = await (isGrey
-    ? sharp(path).toColourspace('b-w')
-    : sharp(path).toColourspace('srgb').removeAlpha()
-  )
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  const { width, height, channels } = info;
+async function readClasses(path: string): Promise<Mask> {
+  const { width, height, channels, data } = await readSamples(path);
+  if (channels === 1) return { width, height, data };
   const classes = Uint8Array.from({ length: width * height }, (_, i) => {
-    const at = channels * i;
-    const index = isGrey
-      ? data[at]
-      : INDEX_OF.get((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+    const [red = 0, green = 0, blue = 0] = data.subarray(3 * i, 3 * i + 3);
+    const index = INDEX_OF.get((red << 16) | (green << 8) | blue);
     if (index === undefined)
       throw new FoveaError(
         'image',
-        `${path} holds the colour ${[...data.subarray(at, at + 3)].join(', ')}, which is none of VOC's palette`,
+        `${path} holds the colour ${red}, ${green}, ${blue}, which is not of VOC's palette`,
       );
     return index;
   });
   return { width, height, data: classes };
-}
-
-/** The boxes of an annotation file, of one class or of all; none where there is no such file. */
-async function readBoxes(path: string, name: string | undefined): Promise<Box[]> {
-  if (!existsSync(path)) return [];
-  const text = await readText(path, 'an annotation');
-  return [...text.matchAll(/<object>(.*?)<\/object>/gs)].flatMap(([, object]) => {
-    const value = (tag: string) => Number(new RegExp(`<${tag}>\\s*([\\d.]+)`).exec(object)?.[1]);
-    const isWanted = name === undefined || /<name>\s*([^<]*?)\s*</.exec(object)?.[1] === name;
-    // VOC counts pixels from 1, both ends included.
-    const [left, top, right, bottom] = [
-      value('xmin') - 1,
-      value('ymin') - 1,
-      value('xmax'),
-      value('ymax'),
-    ];
-    return isWanted && [left, top, right, bottom].every(Number.isFinite)
-      ? [{ left, top, width: right - left, height: bottom - top }]
-      : [];
-  });
 }
 
 type VoidRule = 'exclude' | 'object' | 'background';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
+import { loadSharp } from '../node/sharp.ts';
 import type { ClassName, DistractorName } from './classes.ts';
 import { classNames, distractorNames } from './classes.ts';
 import type { Sprite } from './scene/sprite.ts';
@@ -15,6 +15,7 @@ export function spriteFile(name: ClassName | DistractorName): string {
 
 async function loadSprite(name: ClassName | DistractorName): Promise<Sprite> {
   const bytes = await readFile(new URL(spriteFile(name), ASSETS));
+  const sharp = await loadSharp();
   const { data, info } = await sharp(bytes)
     .ensureAlpha()
     .raw()

@@ -1,9 +1,9 @@
-import sharp from 'sharp';
 import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import { findMethod } from '../methods/index.ts';
 import { fitImage, fitMask } from '../model/input/preprocessing.ts';
+import { pictureUri } from '../node/write-image.ts';
 import { argmax } from '../tensor/tensor.ts';
 import { drawOutline } from '../visualize/contour.ts';
 import { overlay } from '../visualize/overlay.ts';
@@ -34,12 +34,7 @@ function candidates({ dataset, methods }: Benchmark, store: ScoreStore): Candida
     .sort((a, b) => b.disagreement - a.disagreement || a.index - b.index);
 }
 
-async function dataUri({ width, height, data }: Image): Promise<string> {
-  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
-    .webp({ quality: 82 })
-    .toBuffer();
-  return `data:image/webp;base64,${bytes.toString('base64')}`;
-}
+const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp', 82);
 
 /** The picture as the model sees it, and the same with the mask's outline. */
 function picturesOf(sample: Sample, { model }: Benchmark): { plain: Image; outlined: Image } {

@@ -1,4 +1,4 @@
-import { parquetWriteBuffer } from 'hyparquet-writer';
+import { loadOptional } from '../node/optional-package.ts';
 import type { MapRecord, ScoreRecord } from './records.ts';
 import type { ScoreStore } from './store.ts';
 
@@ -13,7 +13,7 @@ type Column = readonly [
   value: (row: Row) => string | number | null,
 ];
 
-/** The columns of the table of scores, one row a score. */
+/** The columns of the table of scores, one row per score. */
 const COLUMNS: readonly Column[] = [
   ['item', 'STRING', ({ score }) => score.item],
   ['method', 'STRING', ({ score }) => score.method],
@@ -34,10 +34,16 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /**
- * All scores of a store as an Apache Parquet file: one row a score, in the order in which they
+ * All scores of a store as an Apache Parquet file: one row per score, in the order in which they
  * came.
+ * @throws FoveaError `unsupported` if hyparquet-writer is not installed.
  */
-export function scoresParquet(store: ScoreStore): Uint8Array {
+export async function scoresParquet(store: ScoreStore): Promise<Uint8Array> {
+  const { parquetWriteBuffer } = await loadOptional({
+    name: 'hyparquet-writer',
+    purpose: 'writing scores.parquet',
+    load: () => import('hyparquet-writer'),
+  });
   const rows = store
     .scores()
     .map((score): Row => ({ score, map: store.map(score.item, score.method) }));

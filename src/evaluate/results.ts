@@ -23,7 +23,7 @@ export async function writeResults(
 ): Promise<Summary> {
   const summary = summarise(benchmark, store, problems);
   const files = {
-    'scores.parquet': scoresParquet(store),
+    'scores.parquet': await scoresParquet(store),
     'summary.json': `${JSON.stringify(summary, null, 2)}\n`,
     'report.html': benchmarkReport(summary, await createGallery(benchmark, store, gallery)),
   };

@@ -492,7 +492,7 @@ describe('what a run comes to', () => {
       0, 0.25, 0.5, 0.75, 1,
     ]);
 
-    const bytes = scoresParquet(store);
+    const bytes = await scoresParquet(store);
     const rows = await parquetReadObjects({ file: bytes.buffer as ArrayBuffer });
     expect(rows).toHaveLength(16);
     expect(rows[0]).toMatchObject({

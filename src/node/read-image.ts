@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
+import { loadSharp } from './sharp.ts';
 
 /** Options of `readImage` and `readImageSize`. */
 export interface ReadImageOptions {
@@ -109,6 +109,7 @@ async function inspect(
   const name = typeof source === 'string' ? source : (options.name ?? 'the picture');
   const bytes = await readBytes(source, name);
   const format = requireReadable(bytes, name);
+  const sharp = await loadSharp();
   const metadata = await sharp(bytes, { failOn: 'error', limitInputPixels: false })
     .metadata()
     .catch((cause: unknown) => refuseDamaged(name, format, cause));
@@ -151,6 +152,7 @@ export async function readImage(
     );
   }
   const picture = await inspect(source, options);
+  const sharp = await loadSharp();
   const decoder = sharp(picture.bytes, {
     failOn: 'error',
     ignoreIcc: true,
@@ -179,6 +181,38 @@ export async function readImageSize(
 ): Promise<ImageSize> {
   const { width, height, format } = await inspect(source, options);
   return { width, height, format };
+}
+
+/** The samples of a picture as its file holds them. */
+export interface Samples {
+  readonly width: number;
+  readonly height: number;
+  /** 1 grey, 3 RGB; the colours of a palette are RGB. */
+  readonly channels: 1 | 3;
+  /** Interleaved, rows from the top. */
+  readonly data: Uint8Array;
+}
+
+/**
+ * The samples of a picture, 8 bits each, for masks that hold numbers or a palette: no orientation,
+ * no background, alpha dropped.
+ * @throws FoveaError as `readImage`.
+ */
+export async function readSamples(path: string): Promise<Samples> {
+  const { bytes, name, format } = await inspect(path, {});
+  const sharp = await loadSharp();
+  const decoder = sharp(bytes, { limitInputPixels: false });
+  try {
+    const channels = (await decoder.metadata()).channels === 1 ? 1 : 3;
+    const { data, info } = await decoder
+      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return { width: info.width, height: info.height, channels, data };
+  } catch (cause) {
+    return refuseDamaged(name, format, cause);
+  }
 }
 
 /** Interleaved samples (grey, RGB or CMYK, each perhaps with alpha) as RGB. */

@@ -1,9 +1,10 @@
-import sharp from 'sharp';
 import type { Sag } from '../methods/sag/schema.ts';
 import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { drawSag, type SagPictureOptions, shownPart } from '../visualize/sag-svg.ts';
 import { sagThumbnails } from '../visualize/sag-thumbnails.ts';
+import { loadSharp } from './sharp.ts';
+import { pictureUri } from './write-image.ts';
 
 /** What a graph is drawn from, besides itself. */
 export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails'> {
@@ -22,17 +23,14 @@ export async function sagSvg(
 ): Promise<string> {
   const ids = shownPart(sag, options).nodes.map(({ id }) => id);
   const thumbnails = new Map<number, string>();
-  for (const [id, { width, height, data }] of sagThumbnails(sag, input, preprocessing, ids)) {
-    const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
-      .jpeg({ quality: 84 })
-      .toBuffer();
-    thumbnails.set(id, `data:image/jpeg;base64,${jpeg.toString('base64')}`);
-  }
+  for (const [id, picture] of sagThumbnails(sag, input, preprocessing, ids))
+    thumbnails.set(id, await pictureUri(picture, 'jpeg', 84));
   return drawSag(sag, { ...options, thumbnails });
 }
 
-/** An SVG file as the bytes of a PNG, `scale` pixels a unit. */
+/** An SVG file as the bytes of a PNG, `scale` pixels per unit. */
 export async function svgToPng(svg: string, scale = 1.5): Promise<Uint8Array> {
+  const sharp = await loadSharp();
   return new Uint8Array(
     await sharp(Buffer.from(svg), { density: 72 * scale, limitInputPixels: false, unlimited: true })
       .png({ compressionLevel: 9, palette: false })

@@ -1,5 +1,5 @@
-import sharp from 'sharp';
 import { FoveaError } from '../errors.ts';
+import { loadSharp } from './sharp.ts';
 
 /** Interleaved 8-bit samples, rows from the top; an `Image` is one of three channels. */
 export interface Pixels {
@@ -28,6 +28,7 @@ export async function encodePng({
       `a PNG of ${width}×${height} with ${channels} channels needs sides above 0 and ${width * height * channels} bytes, got ${data.length}`,
     );
   }
+  const sharp = await loadSharp();
   const png = sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
   if (channels < 3) png.toColourspace('b-w');
   const bytes = await png
@@ -38,8 +39,7 @@ export async function encodePng({
 
 /**
  * Bytes of a picture as a lossless WebP file (quality 100, effort 4): how much information it
- * holds. For the metrics sic and aic; other versions of libwebp may answer a few bytes more or
- * less.
+ * holds. For the metrics sic and aic. Other versions of libwebp may differ by a few bytes.
  * @throws FoveaError `usage` if the data does not fit the size.
  */
 export async function losslessWebpSize({ width, height, data }: Pixels): Promise<number> {
@@ -49,6 +49,26 @@ export async function losslessWebpSize({ width, height, data }: Pixels): Promise
       `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} bytes, got ${data.length}`,
     );
   }
+  const sharp = await loadSharp();
   const webp = sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
   return (await webp.webp({ lossless: true, quality: 100, effort: 4 }).toBuffer()).length;
+}
+
+/** An RGB picture; lossy formats take no other channels here. */
+type RgbPixels = Omit<Pixels, 'channels'>;
+
+/**
+ * A picture as a `data:` URI, for pages and drawings that stand alone.
+ * @param format - the lossy format it is kept in
+ * @param quality - 1 to 100
+ */
+export async function pictureUri(
+  { width, height, data }: RgbPixels,
+  format: 'jpeg' | 'webp',
+  quality: number,
+): Promise<string> {
+  const sharp = await loadSharp();
+  const picture = sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
+  const bytes = await picture[format]({ quality }).toBuffer();
+  return `data:image/${format};base64,${bytes.toString('base64')}`;
 }

@@ -150,7 +150,23 @@ describe('decodeNpy', () => {
       npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", [1]),
       /elements of type \[\('a'/,
     ],
-    ['no dictionary', npy('hello', [1]), /header that cannot be understood: hello/],
+    ['no dictionary', npy('hello', [1]), /header that cannot be understood: "hello"/],
+    [
+      'a shape that makes a pattern backtrack',
+      npy(header('|u1', `${'1'.repeat(4000)}x`), [1]),
+      /header that cannot be understood/,
+    ],
+    [
+      'a shape of too many axes',
+      npy(header('|u1', '1,'.repeat(5000)), [1]),
+      /cannot be understood/,
+    ],
+    ['sizes that are not whole', npy(header('|u1', '1.5, 2'), [1]), /cannot be understood/],
+    [
+      'control characters',
+      npy('\u001b]0;title\u0007', [1]),
+      /cannot be understood: "\\u001b\]0;title\\u0007"/,
+    ],
   ])('refuses %s in one sentence', (_what, bytes, message) => {
     expect(() => decodeNpy(bytes, 'map.npy')).toThrow(message);
     try {

@@ -113,37 +113,66 @@ function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   const dataStart = textStart + (version === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
   if (dataStart > bytes.length)
     throw new FoveaError('usage', `${name} is incomplete: the .npy header is cut off`);
+  if (dataStart - textStart > MOST_HEADER_CHARACTERS)
+    throw new FoveaError(
+      'usage',
+      `${name} has a .npy header of ${dataStart - textStart} bytes: at most ${MOST_HEADER_CHARACTERS} are read`,
+    );
   return {
     ...parseHeader(new TextDecoder().decode(bytes.subarray(textStart, dataStart)), name),
     dataStart,
   };
 }
 
+/** A header is one line about one array: what is longer is not read. */
+const MOST_HEADER_CHARACTERS = 65_536;
+const MOST_AXES = 64;
+
+/**
+ * The text behind a key of the header's dictionary: what follows `'key':`, without leading
+ * spaces. Only text search: a pattern that backtracks would take exponential time on bad headers.
+ */
+function entryOf(text: string, key: string): string | undefined {
+  const at = text.indexOf(`'${key}':`);
+  return at < 0 ? undefined : text.slice(at + key.length + 3).trimStart();
+}
+
+/** The sizes of a Python tuple such as `(2, 3)`, `(5,)` or `()`; undefined if it is not one. */
+function tupleOf(value: string | undefined): number[] | undefined {
+  const end = value?.indexOf(')') ?? -1;
+  if (!value?.startsWith('(') || end < 0) return undefined;
+  const parts = value.slice(1, end).split(',', MOST_AXES + 2);
+  const sizes = parts.map((part) => part.trim().replace(/L$/, '')); // Python 2 wrote 3L
+  if (sizes.at(-1) === '') sizes.pop(); // the comma behind the last size
+  if (sizes.length > MOST_AXES || !sizes.every((size) => /^\d+$/.test(size))) return undefined;
+  const numbers = sizes.map(Number);
+  return numbers.every(Number.isSafeInteger) ? numbers : undefined;
+}
+
 function parseHeader(text: string, name: string): Omit<NpyHeader, 'dataStart'> {
-  const descr = /'descr':\s*'([<>|=])([^']*)'/.exec(text);
-  const order = /'fortran_order':\s*(True|False)/.exec(text);
-  const shape = /'shape':\s*\(((?:\s*\d+L?\s*,?)*)\)/.exec(text);
-  if (!order || !shape)
+  const order = entryOf(text, 'fortran_order');
+  const isFortran = order?.startsWith('True') ?? false;
+  const shape = tupleOf(entryOf(text, 'shape'));
+  if (!shape || (!isFortran && !order?.startsWith('False')))
     throw new FoveaError(
       'usage',
-      `${name} has a .npy header that cannot be understood: ${text.trim().slice(0, 120)}`,
+      `${name} has a .npy header that cannot be understood: ${JSON.stringify(text.trim().slice(0, 120))}`,
     );
-  if (!descr || !Object.hasOwn(ELEMENT_TYPES, descr[2])) {
-    const type = descr
-      ? `'${descr[1]}${descr[2]}'`
-      : (/'descr':\s*(.{1,60})/.exec(text)?.[1] ?? 'no type');
+  const descr = entryOf(text, 'descr')?.slice(0, 60);
+  const [, byteOrder, type = ''] = /^'([<>|=])([^']*)'/.exec(descr ?? '') ?? [];
+  if (!Object.hasOwn(ELEMENT_TYPES, type))
     throw new FoveaError(
       'usage',
-      `${name} holds elements of type ${type}; save it as float32 (array.astype('float32'))`,
+      `${name} holds elements of type ${shownType(descr)}; save it as float32 (array.astype('float32'))`,
     );
-  }
-  const sizes = [...shape[1].matchAll(/\d+/g)].map(Number);
-  return {
-    type: descr[2],
-    littleEndian: descr[1] !== '>',
-    fortranOrder: order[1] === 'True',
-    shape: sizes,
-  };
+  return { type, littleEndian: byteOrder !== '>', fortranOrder: isFortran, shape };
+}
+
+/** How a message shows an element type that cannot be read. */
+function shownType(descr: string | undefined): string {
+  if (descr === undefined) return 'no type';
+  const [quoted] = /^'[^']*'/.exec(descr) ?? [];
+  return JSON.stringify(quoted ?? descr).slice(1, -1);
 }
 
 /** Column-major values (first axis fastest) in row-major order (last axis fastest). */

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import sharp from 'sharp';
 import {
   type Alternates,
   alternates,
@@ -15,6 +14,7 @@ import { denormalize } from '../../model/input/preprocessing.ts';
 import { readImage } from '../../node/read-image.ts';
 import { svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
+import { pictureUri } from '../../node/write-image.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { drawContactSheet } from '../../visualize/contact-sheet.ts';
 import { FORMATS, requestMethods } from '../options.ts';
@@ -94,12 +94,8 @@ async function contactSheet(image: string, { variations, accuracy }: Alternates)
     for (const { picture, filler, probability, stays } of variations
       .filter((each) => each.share === share)
       .slice(0, SHOWN)) {
-      const { width, height, data } = picture;
-      const jpeg = await sharp(data, { raw: { width, height, channels: 3 } })
-        .jpeg({ quality: 84 })
-        .toBuffer();
       cells.push({
-        source: `data:image/jpeg;base64,${jpeg.toString('base64')}`,
+        source: await pictureUri(picture, 'jpeg', 84),
         title: `${filler} ${formatShare(probability)}`,
         good: stays,
       });

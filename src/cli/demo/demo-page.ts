@@ -1,4 +1,3 @@
-import sharp from 'sharp';
 import { tagClass } from '../../demo/classes.ts';
 import type { Scene } from '../../demo/scenes.ts';
 import type { Image } from '../../image/image.ts';
@@ -6,6 +5,7 @@ import type { Method } from '../../methods/method.ts';
 import type { Sag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
+import { pictureUri } from '../../node/write-image.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../../visualize/colormap.ts';
 import { drawOutline } from '../../visualize/contour.ts';
@@ -124,13 +124,7 @@ export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
   };
 }
 
-async function dataUri(picture: Image): Promise<string> {
-  const { width, height, data } = picture;
-  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
-    .webp({ quality: 90 })
-    .toBuffer();
-  return `data:image/webp;base64,${bytes.toString('base64')}`;
-}
+const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp', 90);
 
 const OBJECT_LINE = { colour: [255, 255, 255], thickness: 2 } as const;
 const TAG_LINE = { colour: [255, 210, 0], thickness: 2 } as const;

@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { XMLParser } from 'fast-xml-parser';
+import { z } from 'zod';
+import { FoveaError, messageOf } from '../errors.ts';
+import type { Box } from './dataset.ts';
+
+/** VOC's largest annotation has some 50 kB: a file that is far larger is not one. */
+const MOST_BYTES = 2 ** 20;
+
+const number = z
+  .string()
+  .trim()
+  .regex(/^\d{1,9}(\.\d{1,9})?$/)
+  .transform(Number);
+const objectSchema = z.object({
+  name: z.string().trim(),
+  bndbox: z.object({ xmin: number, ymin: number, xmax: number, ymax: number }),
+});
+const fileSchema = z.object({
+  annotation: z.union([z.object({ object: z.array(z.unknown()).default([]) }), z.literal('')]),
+});
+
+const isMissing = (cause: unknown): boolean =>
+  (cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+
+async function readXml(path: string): Promise<unknown> {
+  const bytes = await readFile(path);
+  if (bytes.length > MOST_BYTES)
+    throw new FoveaError('image', `it has ${bytes.length} bytes: expected at most ${MOST_BYTES}`);
+  const parser = new XMLParser({
+    ignoreAttributes: true,
+    parseTagValue: false,
+    isArray: (_name, path) => path === 'annotation.object',
+  });
+  return parser.parse(new TextDecoder().decode(bytes), true);
+}
+
+/**
+ * The boxes of an annotation file of PASCAL VOC, of one class or of all; none if there is no such
+ * file. Objects without a box in numbers are left out. VOC counts pixels from 1, both ends
+ * included; a box here counts from 0 and ends before its right and lower edge.
+ * @param name - the class whose boxes are wanted; all if not given
+ * @throws FoveaError `image` if the file cannot be read or is not such an annotation.
+ */
+export async function readBoxes(path: string, name?: string): Promise<Box[]> {
+  let xml: unknown;
+  try {
+    xml = await readXml(path);
+  } catch (cause) {
+    if (isMissing(cause)) return [];
+    const [reason = ''] = messageOf(cause).split('\n');
+    throw new FoveaError('image', `${path} is not an annotation of VOC: ${reason.slice(0, 200)}`, {
+      cause,
+    });
+  }
+  const { data: file } = fileSchema.safeParse(xml);
+  if (!file)
+    throw new FoveaError('image', `${path} is not an annotation of VOC: expected <annotation>`);
+  const objects = file.annotation === '' ? [] : file.annotation.object;
+  return objects.flatMap((object) => {
+    const { data } = objectSchema.safeParse(object);
+    if (!data || (name !== undefined && data.name !== name)) return [];
+    const { xmin, ymin, xmax, ymax } = data.bndbox;
+    return [{ left: xmin - 1, top: ymin - 1, width: xmax - xmin + 1, height: ymax - ymin + 1 }];
+  });
+}
