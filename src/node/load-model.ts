@@ -188,8 +188,8 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   if (isAddress(source)) return createRemoteModel(source, given);
   const model = withOverrides(await resolveModel(source, options), given);
   throwIfCancelled(options.signal);
-  return createOnnxModel(
-    model,
-    await createNodeRuntime({ device: options.device, threads: options.threads }),
-  );
+  const { device, threads } = options;
+  const runtime = await createNodeRuntime({ device, threads });
+  const warnings = [...(runtime.warnings ?? []), ...(model.warnings ?? [])];
+  return createOnnxModel({ ...model, warnings }, runtime);
 }

@@ -16,14 +16,20 @@ export interface NodeRuntimeOptions {
 
 type Accelerator = Exclude<Device, 'cpu' | 'auto'>;
 
-interface NodeOnnxRuntime extends OnnxRuntime {
+/** What onnxruntime-node has beside the common interface. */
+export interface NodeOnnxRuntime extends OnnxRuntime {
   listSupportedBackends(): { name: string; bundled: boolean }[];
 }
+
+type LoadNodeRuntime = () => Promise<NodeOnnxRuntime>;
+
+const importNodeRuntime: LoadNodeRuntime = async () =>
+  (await import('onnxruntime-node')) as NodeOnnxRuntime;
 
 const HERE = `${process.platform} ${process.arch}`;
 
 const INSTALL_CUDA =
-  'the CUDA files of onnxruntime-node are not installed: run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" with a connection to the internet, and remove onnxruntime-node-install=skip from .npmrc to keep them';
+  'the CUDA files of onnxruntime-node are not installed: run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" with a connection to the internet, without onnxruntime-node-install=skip in .npmrc';
 
 /** What to do where a device is not there or does not start. */
 const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: string }> = {
@@ -47,16 +53,48 @@ const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: st
   },
 };
 
-async function loadOnnxRuntime(): Promise<NodeOnnxRuntime> {
+/** How to get onnxruntime-node; on Linux x64 without the CUDA libraries that it fetches there. */
+const INSTALL_NODE = `run "${HERE === 'linux x64' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : ''}npm install onnxruntime-node@1.30"`;
+
+/** Why onnxruntime-node cannot be used here. */
+interface Missing {
+  readonly reason: string;
+  readonly cause: unknown;
+}
+
+async function loadOnnxRuntime(load: LoadNodeRuntime): Promise<NodeOnnxRuntime | Missing> {
   try {
-    return (await import('onnxruntime-node')) as NodeOnnxRuntime;
-  } catch (error) {
+    return await load();
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
+    const reason = isMissing ? 'is not installed' : `does not load on ${HERE} (${reasonOf(cause)})`;
+    return { reason: `onnxruntime-node ${reason}`, cause };
+  }
+}
+
+/**
+ * onnxruntime-web in Node: WebAssembly, which needs no native code and is some five times slower.
+ */
+async function createSubstitute(
+  { reason, cause }: Missing,
+  device: Device,
+  threads: number | undefined,
+): Promise<Runtime> {
+  if (device !== 'cpu' && device !== 'auto')
     throw new FoveaError(
       'runtime',
-      `onnxruntime-node does not load on ${HERE}: ${reasonOf(error)}`,
-      { cause: error },
+      `the device ${device} is not available: ${reason}; ${INSTALL_NODE}`,
+      { cause },
     );
-  }
+  const ort: OnnxRuntime = await import('onnxruntime-web').catch((error: unknown) => {
+    throw new FoveaError('runtime', `${reason}: ${INSTALL_NODE}`, { cause: error });
+  });
+  if (threads !== undefined) ort.env.wasm.numThreads = threads;
+  const name = `onnxruntime-web ${ort.env.versions.web ?? ort.env.versions.common} (wasm)`;
+  return {
+    ...createOnnxRuntime(ort, { name, session: { executionProviders: ['wasm'] } }),
+    warnings: [`${reason}, so models run in WebAssembly, some five times slower: ${INSTALL_NODE}`],
+  };
 }
 
 /** The CUDA provider is a file that the npm package does not carry. */
@@ -118,15 +156,16 @@ async function requireDevice(ort: NodeOnnxRuntime, device: Accelerator): Promise
 }
 
 /**
- * onnxruntime-node as a `Runtime`. A device that was asked for and is not there is an error, never
- * a silent CPU run.
+ * onnxruntime-node as a `Runtime`; onnxruntime-web on the CPU, with a warning, if it is not
+ * installed. A device that was asked for and is not there is an error, never a silent CPU run.
+ * @param load - imports onnxruntime-node; tests stand in for a machine without it
  * @throws FoveaError `runtime` saying what to do if the device cannot start, `usage` for an
  * impossible thread count.
  */
-export async function createNodeRuntime({
-  device = 'cpu',
-  threads,
-}: NodeRuntimeOptions = {}): Promise<Runtime> {
+export async function createNodeRuntime(
+  { device = 'cpu', threads }: NodeRuntimeOptions = {},
+  load = importNodeRuntime,
+): Promise<Runtime> {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw new FoveaError('usage', `threads ${threads}: expected a whole number from 1 to 1024`);
   }
@@ -136,7 +175,8 @@ export async function createNodeRuntime({
       `unknown device "${device}": expected cpu, ${Object.keys(ADVICE).join(', ')} or auto`,
     );
   }
-  const ort = await loadOnnxRuntime();
+  const ort = await loadOnnxRuntime(load);
+  if ('reason' in ort) return createSubstitute(ort, device, threads);
   ort.env.logLevel = 'fatal';
   const chosen = device === 'auto' ? await fastest(ort, threads) : device;
   if (device !== 'auto' && device !== 'cpu') await requireDevice(ort, device);

@@ -221,3 +221,34 @@ describe('devices', () => {
     expect((await createWebRuntime({ device: 'auto', threads: 1 })).name).toMatch(/\(wasm\)$/);
   });
 });
+
+describe('Node without onnxruntime-node', () => {
+  const missing = () =>
+    Promise.reject(Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' }));
+
+  it('runs in WebAssembly, and says what to install', async () => {
+    const runtime = await createNodeRuntime({ threads: 1 }, missing);
+    expect(runtime.name).toMatch(/^onnxruntime-web \S+ \(wasm\)$/);
+    expect(runtime.warnings).toEqual([
+      expect.stringMatching(
+        /onnxruntime-node is not installed.*run ".*npm install onnxruntime-node@1.30"/,
+      ),
+    ]);
+    const builder = graphBuilder({ opset: 13 });
+    const x = builder.input('x', 'float32', [2]);
+    builder.add('Add', [x, x], {}, 'y');
+    builder.output('y', 'float32', [2]);
+    const session = await runtime.createSession(writeModel(modelOf(builder.finish())));
+    const { y } = await session.run({
+      x: { type: 'float32', shape: [2], data: Float32Array.of(1, 2) },
+    });
+    expect(y?.data).toEqual(Float32Array.of(2, 4));
+    await session.release();
+  });
+
+  it('has no GPU, and says so', async () => {
+    await expect(createNodeRuntime({ device: 'cuda' }, missing)).rejects.toThrow(
+      /the device cuda is not available: onnxruntime-node is not installed; run ".*npm install/,
+    );
+  });
+});

@@ -23,6 +23,8 @@ export interface Session {
 export interface Runtime {
   /** For manifests, e.g. `onnxruntime-node 1.30.0 (cpu)`. */
   readonly name: string;
+  /** What a user should know of it, one sentence each: a slow substitute. */
+  readonly warnings?: readonly string[];
   /**
    * Loads a serialised ONNX model.
    * @throws FoveaError `runtime` if the device cannot start, `model` if the file is not accepted.

@@ -20,6 +20,7 @@ interface PackageJson {
   readonly bin: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string>>;
   readonly dependencies: Readonly<Record<string, string>>;
+  readonly optionalDependencies: Readonly<Record<string, string>>;
 }
 
 interface Finished {
@@ -176,7 +177,10 @@ describe('the packed package', () => {
     );
     expect(unpacked.code, unpacked.stderr).toBe(0);
     files = filesBelow(installed);
-    for (const name of Object.keys(manifest.dependencies)) {
+    for (const name of Object.keys({
+      ...manifest.dependencies,
+      ...manifest.optionalDependencies,
+    })) {
       mkdirSync(dirname(join(modules, name)), { recursive: true });
       symlinkSync(join(ROOT, 'node_modules', name), join(modules, name), 'dir');
     }
@@ -298,6 +302,18 @@ describe('the project', () => {
     expect(readFileSync(join(ROOT, '.npmrc'), 'utf8').split(/\r?\n/)).toContain(
       'onnxruntime-node-install=skip',
     );
+  });
+
+  it('imports what not every user needs when it is needed, not when a module is loaded', () => {
+    const source = join(ROOT, 'src');
+    const eager = filesBelow(source)
+      .filter((path) => /\.ts$/.test(path) && !/\.test\.ts$|fixtures\//.test(path))
+      .filter((path) =>
+        /^(import|export) (?!type\b)[^;]*? from '(sharp|h5wasm|hyparquet|onnxruntime-)/m.test(
+          readFileSync(join(source, path), 'utf8'),
+        ),
+      );
+    expect(eager).toEqual([]);
   });
 
   it('imports Node’s modules only where Node is bound', () => {
