@@ -23,7 +23,7 @@ const METHODS = ['ground', 'tensor', 'image', 'superpixels', 'autodiff', 'model'
 /** @type {Readonly<Record<string, Layer>>} */
 export const LAYERS = {
   ground: {
-    paths: ['errors.ts', 'json.ts', 'options.ts', 'sha256.ts', 'version.ts'],
+    paths: ['errors.ts', 'json.ts', 'options.ts', 'sha256.ts', 'version.ts', 'visible-text.ts'],
     imports: [],
   },
   tensor: { paths: ['tensor/'], imports: ['ground'] },

@@ -1,3 +1,5 @@
+import { visibleText } from './visible-text.ts';
+
 /**
  * The stable codes of everything that can go wrong through input, environment or interruption.
  * A message says what happened, where, what was expected and what to do.
@@ -15,12 +17,15 @@ export type FoveaErrorCode =
   | 'cancelled' // the caller's AbortSignal fired
   | 'internal'; // a bug in Fovea
 
-/** An error meant for the person who called: one clear sentence, and a code that never changes. */
+/**
+ * An error meant for the person who called: one clear sentence, and a code that never changes.
+ * Control characters of what the message quotes are escaped, so it is safe on a terminal.
+ */
 export class FoveaError extends Error {
   readonly code: FoveaErrorCode;
 
   constructor(code: FoveaErrorCode, message: string, options?: { cause?: unknown }) {
-    super(code === 'internal' ? `internal: ${message}` : message, options);
+    super(visibleText(code === 'internal' ? `internal: ${message}` : message), options);
     this.name = 'FoveaError';
     this.code = code;
   }

@@ -1,33 +1,40 @@
-import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
 import {
   type FileHandle,
+  lstat,
   mkdir,
   open,
   readFile,
   rename,
   rm,
-  stat,
-  statfs,
   writeFile,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { FoveaError, messageOf } from '../errors.ts';
+import { FoveaError } from '../errors.ts';
+import { checkSpace, diskError } from './disk-error.ts';
+import {
+  type Answer,
+  cancelled,
+  type GetOptions,
+  get,
+  lengthIn,
+  networkCode,
+  pause,
+  Transient,
+  waitOf,
+} from './http-get.ts';
+import { lock } from './lock.ts';
 
 /** What `downloadFile` needs to know beside the address. */
-export interface DownloadOptions {
-  /** How messages call the file. */
-  readonly name: string;
-  /**
-   * Sent to the address itself; `authorization` is not passed on to another host it redirects to.
-   */
-  readonly headers?: Readonly<Record<string, string>>;
+export interface DownloadOptions extends GetOptions {
   readonly onProgress?: (bytes: number, total: number | undefined) => void;
-  readonly signal?: AbortSignal;
   /** Milliseconds before the second attempt; doubled for each one after it. 500 by default. */
   readonly retryDelay?: number;
+  /** The most bytes that are taken; 64 GB by default. */
+  readonly limit?: number;
   /**
-   * What an HTTP status that is no success means: a sentence, or `absent` if the file may be
+   * What an HTTP status that is not a success means: a sentence, or `absent` if the file may be
    * missing.
    */
   readonly explain: (status: number, headers: Headers) => string;
@@ -42,128 +49,12 @@ export interface DownloadResult {
 }
 
 const ATTEMPTS = 5;
-const MOST_REDIRECTS = 8;
-const LONGEST_WAIT = 30_000;
-const LOCK_AGE = 24 * 3_600_000;
+const MOST_BYTES = 64 * 2 ** 30;
 const TRANSIENT_STATUS = new Set([408, 416, 425, 429, 500, 502, 503, 504]);
-const UNREACHABLE = new Set([
-  'ENOTFOUND',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
-
-/** Worth another attempt. */
-class Transient extends Error {
-  readonly wait: number;
-  constructor(message: string, wait = 0, cause?: unknown) {
-    super(message, { cause });
-    this.wait = wait;
-  }
-}
-
-const cancelled = () =>
-  new FoveaError(
-    'cancelled',
-    'the download was cancelled; what has arrived is kept and continued next time',
-  );
-
-let names = 0;
 
 /** A name beside a file that nobody else writes to. */
 export function uniqueName(path: string): string {
-  names++;
-  return `${path}.${process.pid}-${names}.part`;
-}
-
-interface Answer {
-  readonly response: Response;
-  /**
-   * Of the file itself; a redirecting hub gives them on the redirect, where storage hosts say less.
-   */
-  readonly sha256?: string;
-  readonly size?: number;
-  readonly commit?: string;
-}
-
-/** The sha256 that an ETag is, or undefined: the hub's large files have their checksum as ETag. */
-function sha256Of(headers: Headers): string | undefined {
-  const tag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '')
-    .replace(/^W\//, '')
-    .replaceAll('"', '');
-  return /^[0-9a-f]{64}$/i.test(tag) ? tag.toLowerCase() : undefined;
-}
-
-/** The system's code of a network failure; `fetch` hides it in the cause. */
-function networkCode(error: unknown): string | undefined {
-  const codes = [error, (error as Error).cause].map(
-    (e) => (e as { code?: unknown } | undefined)?.code,
-  );
-  const inner = ((error as Error).cause as { errors?: { code?: string }[] } | undefined)
-    ?.errors?.[0]?.code;
-  return [...codes, inner].find((code): code is string => typeof code === 'string');
-}
-
-async function fetchOnce(
-  url: URL,
-  headers: Record<string, string>,
-  { name, signal }: DownloadOptions,
-): Promise<Response> {
-  try {
-    return await fetch(url, { headers, signal, redirect: 'manual' });
-  } catch (error) {
-    if (signal?.aborted) throw cancelled();
-    const code = networkCode(error);
-    if (code && UNREACHABLE.has(code)) {
-      throw new FoveaError(
-        'download',
-        `${name} could not be fetched: ${url.host} cannot be reached (${code}); check the connection, or work offline with files that are already there`,
-        { cause: error },
-      );
-    }
-    throw new Transient(code ?? messageOf((error as Error).cause ?? error), 0, error);
-  }
-}
-
-/**
- * GET with redirects followed by hand, for the headers on the way and to keep the token at home.
- */
-async function get(
-  address: string,
-  range: Record<string, string>,
-  options: DownloadOptions,
-): Promise<Answer> {
-  let url = new URL(address);
-  const home = url.origin;
-  let found: Omit<Answer, 'response'> = {};
-  for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
-    const own = url.origin === home ? options.headers : {};
-    const response = await fetchOnce(
-      url,
-      { 'accept-encoding': 'identity', ...own, ...range },
-      options,
-    );
-    const size = Number(response.headers.get('x-linked-size') ?? Number.NaN);
-    found = {
-      sha256: found.sha256 ?? sha256Of(response.headers),
-      size: found.size ?? (Number.isFinite(size) ? size : undefined),
-      commit: found.commit ?? response.headers.get('x-repo-commit') ?? undefined,
-    };
-    const location = response.headers.get('location');
-    if (response.status < 300 || response.status >= 400 || response.status === 304 || !location)
-      return { response, ...found };
-    await response.body?.cancel();
-    url = new URL(location, url);
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') break;
-  }
-  throw new FoveaError(
-    'download',
-    `${options.name} could not be fetched: the server redirects without end`,
-  );
+  return `${path}.${randomUUID().slice(0, 13)}.part`;
 }
 
 /**
@@ -175,9 +66,10 @@ interface Part {
   readonly tagPath: string;
 }
 
+/** The bytes of a part that may be continued: of a file of its own, not of what a link leads to. */
 async function sizeOf(path: string): Promise<number> {
-  return stat(path).then(
-    ({ size }) => size,
+  return lstat(path).then(
+    (entry) => (entry.isFile() && entry.nlink === 1 ? entry.size : 0),
     () => 0,
   );
 }
@@ -186,43 +78,33 @@ async function removePart(part: Part): Promise<void> {
   await Promise.all([rm(part.path, { force: true }), rm(part.tagPath, { force: true })]);
 }
 
-async function hashOf(path: string, length: number): Promise<Hash> {
+/** Opens a part for more bytes; one that begins is a new file, never one that was there. */
+async function openPart({ path }: Part, start: number): Promise<FileHandle> {
+  if (start > 0) return open(path, constants.O_WRONLY | constants.O_APPEND | noFollow);
+  await rm(path, { force: true });
+  return open(path, 'wx');
+}
+
+/** Windows has no such flag; the check of `sizeOf` remains there. */
+const noFollow = constants.O_NOFOLLOW ?? 0;
+
+async function writeTag({ tagPath }: Part, tag: string | null): Promise<void> {
+  await rm(tagPath, { force: true });
+  if (tag && !tag.startsWith('W/')) await writeFile(tagPath, tag, { flag: 'wx' });
+}
+
+async function readTag({ tagPath }: Part): Promise<string | undefined> {
+  if ((await sizeOf(tagPath)) === 0) return undefined;
+  return readFile(tagPath, 'utf8').catch(() => undefined);
+}
+
+async function hashOf({ path }: Part, length: number): Promise<Hash> {
   const hash = createHash('sha256');
-  if (length > 0)
-    for await (const chunk of createReadStream(path, { end: length - 1 }))
-      hash.update(chunk as Uint8Array);
+  if (length === 0) return hash;
+  const file = await open(path, constants.O_RDONLY | noFollow);
+  for await (const chunk of file.createReadStream({ end: length - 1 }))
+    hash.update(chunk as Uint8Array);
   return hash;
-}
-
-/** What a failed write means to the user. */
-export function diskError(error: unknown, path: string, needed?: number): FoveaError {
-  const code = (error as NodeJS.ErrnoException).code;
-  const folder = dirname(path);
-  const megabytes = needed === undefined ? '' : `; ${Math.ceil(needed / 2 ** 20)} MB are needed`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new FoveaError(
-      'download',
-      `the disk is full, ${folder} takes no more${megabytes}: free some space, or set FOVEA_CACHE to a folder on another disk`,
-      { cause: error },
-    );
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
-    return new FoveaError(
-      'download',
-      `${folder} cannot be written (${code}): set FOVEA_CACHE to a folder that can`,
-      { cause: error },
-    );
-  }
-  return new FoveaError('download', `${path} could not be written: ${messageOf(error)}`, {
-    cause: error,
-  });
-}
-
-/** Fails early where the disk is known to be too small. */
-async function checkSpace(path: string, needed: number): Promise<void> {
-  const space = await statfs(dirname(path)).catch(() => undefined);
-  if (space && space.blocks > 0 && needed > space.bavail * space.bsize)
-    throw diskError({ code: 'ENOSPC' }, path, needed);
 }
 
 async function write(
@@ -232,21 +114,20 @@ async function write(
   options: DownloadOptions,
 ): Promise<void> {
   const reader = body.getReader();
-  for (;;) {
-    const { done, value } = await reader.read().catch((error: unknown) => {
-      throw options.signal?.aborted
-        ? cancelled()
-        : new Transient(networkCode(error) ?? 'the connection broke', 0, error);
-    });
-    if (done) return;
-    await file.writeFile(value);
-    onChunk(value);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        throw options.signal?.aborted
+          ? cancelled()
+          : new Transient(networkCode(error) ?? 'the connection broke', 0, error);
+      });
+      if (done) return;
+      onChunk(value); // which throws before more than the stated length is kept
+      await file.writeFile(value);
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
   }
-}
-
-function waitOf(headers: Headers): number {
-  const seconds = Number(headers.get('retry-after') ?? 0);
-  return Number.isFinite(seconds) ? Math.min(LONGEST_WAIT, 1000 * seconds) : 0;
 }
 
 /** Throws for an answer without the file; false if the file is allowed to be missing. */
@@ -256,8 +137,10 @@ async function isFile(
   options: DownloadOptions,
 ): Promise<boolean> {
   const { status, headers } = response;
-  if ((status === 200 || status === 206) && response.body) return true;
+  const isHtml = /^\s*text\/html\b/i.test(headers.get('content-type') ?? '');
+  if ((status === 200 || status === 206) && response.body && !isHtml) return true;
   await response.body?.cancel();
+  if (status === 200 && isHtml) throw webPage(options);
   if (status === 416) await removePart(part);
   if (TRANSIENT_STATUS.has(status))
     throw new Transient(`the server answers HTTP ${status}`, waitOf(headers));
@@ -266,133 +149,122 @@ async function isFile(
   throw new FoveaError('download', sentence);
 }
 
-/** One attempt: continues the part where the server agrees that the file is still the same. */
-async function attempt(
-  address: string,
-  part: Part,
-  options: DownloadOptions,
-): Promise<DownloadResult> {
-  const tag = await readFile(part.tagPath, 'utf8').catch(() => undefined);
-  const have = tag === undefined ? 0 : await sizeOf(part.path);
-  const answer = await get(
-    address,
-    have > 0 && tag ? { range: `bytes=${have}-`, 'if-range': tag } : {},
-    options,
+/** The error of a server, a proxy or a login page that sends HTML instead of the file. */
+const webPage = ({ name }: DownloadOptions) =>
+  new FoveaError(
+    'download',
+    `${name} could not be fetched: a web page (HTML) came instead of it; check the address of the hub, and whether a proxy or a login stands before it`,
   );
-  if (!(await isFile(answer, part, options))) return { found: false, commit: answer.commit };
-  const { response, sha256, commit } = answer;
+
+const looksLikeHtml = (bytes: Uint8Array): boolean =>
+  /^\s*(<!doctype html|<html)/i.test(new TextDecoder('latin1').decode(bytes.subarray(0, 200)));
+
+/** What one answer is going to bring. */
+interface Delivery {
+  readonly start: number;
+  /** Of the whole file; unknown if the server does not say. */
+  readonly total: number | undefined;
+  readonly sha256: string | undefined;
+}
+
+/**
+ * Where an answer begins and how long the file is to be.
+ * @throws FoveaError `download` if it is longer than allowed.
+ */
+async function deliveryOf(
+  { response, sha256, size }: Answer,
+  have: number,
+  part: Part,
+  { name, limit = MOST_BYTES }: DownloadOptions,
+): Promise<Delivery> {
   const [, from] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (response.status === 206 && Number(from) !== have) {
     await removePart(part);
     throw new Transient('the server continued at another place than asked');
   }
   const start = response.status === 206 ? have : 0;
-  const length = response.headers.has('content-length')
-    ? Number(response.headers.get('content-length'))
-    : undefined;
-  const total = answer.size ?? (length === undefined ? undefined : start + length);
+  const length = lengthIn(response.headers, 'content-length');
+  const total = size ?? (length === undefined ? undefined : start + length);
+  if (total !== undefined && total > limit)
+    throw new FoveaError('download', `${name} has ${total} bytes: at most ${limit} are taken`);
   await checkSpace(part.path, (total ?? 0) - start);
-  const newTag = response.headers.get('etag');
-  if (start === 0)
-    await (newTag && !newTag.startsWith('W/')
-      ? writeFile(part.tagPath, newTag)
-      : rm(part.tagPath, { force: true }));
-  const hash = await hashOf(part.path, start);
+  return { start, total, sha256 };
+}
+
+/** One attempt: continues the part if the server agrees that the file is still the same. */
+async function attempt(
+  address: string,
+  part: Part,
+  options: DownloadOptions,
+): Promise<DownloadResult> {
+  const tag = await readTag(part);
+  const have = tag === undefined ? 0 : await sizeOf(part.path);
+  const range: Record<string, string> =
+    have > 0 && tag ? { range: `bytes=${have}-`, 'if-range': tag } : {};
+  const answer = await get(address, range, options);
+  const { response, commit } = answer;
+  if (!(await isFile(answer, part, options)) || !response.body) return { found: false, commit };
+  const delivery = await deliveryOf(answer, have, part, options);
+  if (delivery.start === 0) await writeTag(part, response.headers.get('etag'));
+  await receive(response.body, part, delivery, options);
+  return { found: true, commit };
+}
+
+/**
+ * Writes what comes to the part, and no byte more than the stated length.
+ * @throws FoveaError `download` if it is another file than announced, Transient if it is cut off.
+ */
+async function receive(
+  body: ReadableStream<Uint8Array>,
+  part: Part,
+  { start, total, sha256 }: Delivery,
+  options: DownloadOptions,
+): Promise<void> {
+  const hash = await hashOf(part, start);
+  const most = total ?? options.limit ?? MOST_BYTES;
   let bytes = start;
-  const file = await open(part.path, start > 0 ? 'a' : 'w');
+  const take = (chunk: Uint8Array) => {
+    if (bytes === 0 && looksLikeHtml(chunk)) throw webPage(options);
+    bytes += chunk.length;
+    if (bytes > most) throw new TooLong(`more than the ${most} bytes that were stated`);
+    hash.update(chunk);
+    options.onProgress?.(bytes, total);
+  };
+  const file = await openPart(part, start);
   try {
     options.onProgress?.(bytes, total);
-    await write(
-      file,
-      response.body as ReadableStream<Uint8Array>,
-      (chunk) => {
-        hash.update(chunk);
-        bytes += chunk.length;
-        options.onProgress?.(bytes, total);
-      },
-      options,
-    );
+    await write(file, body, take, options);
     await file.sync();
+  } catch (error) {
+    if (error instanceof TooLong) await refuseDamaged(part, options, error.message, start > 0);
+    if (error instanceof FoveaError && error.code !== 'cancelled') await removePart(part);
+    throw error;
   } finally {
     await file.close();
   }
   if (total !== undefined && bytes < total)
     throw new Transient(`the connection ended after ${bytes} of ${total} bytes`);
-  await verify(part, options, {
-    bytes,
-    total,
-    digest: hash.digest('hex'),
-    sha256,
-    resumed: start > 0,
-  });
-  return { found: true, commit };
+  const digest = hash.digest('hex');
+  if (sha256 !== undefined && sha256 !== digest)
+    await refuseDamaged(part, options, `sha256 ${digest} instead of ${sha256}`, start > 0);
 }
 
-/** What an attempt brought. */
-interface Arrived {
-  readonly bytes: number;
-  readonly total: number | undefined;
-  readonly digest: string;
-  readonly sha256: string | undefined;
-  readonly resumed: boolean;
-}
+/** More bytes came than the server had said. */
+class TooLong extends Error {}
 
-async function verify(
+/** Deletes what is not the file; a part of another download may have been continued. */
+async function refuseDamaged(
   part: Part,
   { name }: DownloadOptions,
-  { bytes, total, digest, sha256, resumed }: Arrived,
-): Promise<void> {
-  const isLonger = total !== undefined && bytes > total;
-  if (!isLonger && (sha256 === undefined || sha256 === digest)) return;
+  what: string,
+  resumed: boolean,
+): Promise<never> {
   await removePart(part);
-  const what = isLonger
-    ? `${bytes} bytes instead of ${total}`
-    : `sha256 ${digest} instead of ${sha256}`;
   if (resumed) throw new Transient(`it arrived damaged (${what})`);
   throw new FoveaError(
     'download',
     `${name} arrived damaged: ${what}; it was deleted, so try again, and if it stays so, the server's copy is broken`,
   );
-}
-
-/** True for the one process that may continue `FILE.part`; others load into a part of their own. */
-async function lock(path: string): Promise<boolean> {
-  for (const isLast of [false, true]) {
-    try {
-      await writeFile(path, String(process.pid), { flag: 'wx' });
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      if (isLast || !(await isStale(path))) return false;
-      await rm(path, { force: true });
-    }
-  }
-  return false;
-}
-
-async function isStale(path: string): Promise<boolean> {
-  try {
-    const [{ mtimeMs }, text] = await Promise.all([stat(path), readFile(path, 'utf8')]);
-    if (Date.now() - mtimeMs > LOCK_AGE) return true;
-    process.kill(Number(text), 0); // throws if that process is gone
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EPERM';
-  }
-}
-
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(cancelled());
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
 }
 
 async function withRetries(
@@ -424,7 +296,7 @@ async function withRetries(
 /**
  * Fetches a file to `target`, which appears only when it is complete and its checksum is right.
  * What arrives before a connection breaks is kept in `target.part` and continued, in this call and
- * in later ones.
+ * in later ones. A web page in place of the file is refused.
  * @throws FoveaError `download`, or `cancelled` if the signal fires.
  */
 export async function downloadFile(

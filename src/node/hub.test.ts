@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { graphBuilder, type Initializer, modelOf, writeModel } from '../onnx/index.ts';
-import { diskError } from './download.ts';
+import { diskError } from './disk-error.ts';
 import {
   type DownloadProgress,
   defaultCacheDir,
@@ -332,7 +332,7 @@ describe('fetchModelFiles', () => {
     ['GatedRepo', 'org/net', /^download: org\/net is gated \(HTTP 403\): accept its terms/],
     ['RevisionNotFound', 'org/net', /^download: org\/net has no revision "main"/],
     ['Other', 'org/net', /^download: localhost:\d+ refuses org\/net\/config.json \(HTTP 403\)/],
-    ['', 'no id', /^usage: "no id" is no hub id: expected organisation\/name/],
+    ['', 'no id', /^usage: "no id" is not a hub id: expected organisation\/name/],
   ])('%s %s: says what to do', async (gated, id, message) => {
     hub.gated = gated;
     expect(

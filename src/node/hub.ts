@@ -1,9 +1,10 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, posix } from 'node:path';
 import { FoveaError } from '../errors.ts';
 import { externalDataFiles, readModel } from '../onnx/index.ts';
-import { diskError, downloadFile, uniqueName } from './download.ts';
+import { diskError } from './disk-error.ts';
+import { downloadFile, uniqueName } from './download.ts';
 
 /** How far the file that is being fetched has come. */
 export interface DownloadProgress {
@@ -55,6 +56,9 @@ interface Snapshot {
   commit?: string;
   absent: string[];
 }
+
+/** The largest files of settings hold some 22,000 labels, in 1 MB. */
+const MOST_JSON_BYTES = 32 * 2 ** 20;
 
 const isSet = (name: string): boolean => /^(1|true|yes|on)$/i.test(process.env[name] ?? '');
 
@@ -119,7 +123,7 @@ async function writeSnapshot({ folder, snapshot }: Repository): Promise<void> {
   const draft = uniqueName(path);
   try {
     await mkdir(folder, { recursive: true });
-    await writeFile(draft, `${JSON.stringify(snapshot)}\n`);
+    await writeFile(draft, `${JSON.stringify(snapshot)}\n`, { flag: 'wx' });
     await rename(draft, path);
   } catch (error) {
     throw diskError(error, path);
@@ -155,6 +159,20 @@ function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
+/** Deletes a file of settings that is not JSON, so that the next run does not find it. */
+async function requireJson({ id, endpoint }: Repository, path: string, target: string) {
+  try {
+    JSON.parse(await readFile(target, 'utf8'));
+  } catch (cause) {
+    await rm(target, { force: true });
+    throw new FoveaError(
+      'download',
+      `${id}/${path} is not JSON, so it was not kept: check what ${new URL(endpoint).host} sends for it`,
+      { cause },
+    );
+  }
+}
+
 /**
  * Makes sure a file of the repository is in the cache; false if the repository does not have it.
  */
@@ -165,14 +183,17 @@ async function ensure(repository: Repository, path: string): Promise<boolean> {
   if (offline || snapshot.absent.includes(path)) return false;
   const token = options.token ?? process.env.HF_TOKEN;
   const address = `${endpoint.replace(/\/+$/, '')}/${id}/resolve/${encodeURIComponent(snapshot.commit ?? revision)}/${encodePath(path)}`;
+  const isJson = path.endsWith('.json');
   const { found, commit } = await downloadFile(address, target, {
     name: `${id}/${path}`,
+    ...(isJson && { limit: MOST_JSON_BYTES }),
     headers: { 'user-agent': 'fovea', ...(token && { authorization: `Bearer ${token}` }) },
     onProgress: (bytes, total) => options.onProgress?.({ file: path, bytes, total }),
     signal: options.signal,
     retryDelay: options.retryDelay,
     explain: (status, headers) => explain(repository, path, status, headers),
   });
+  if (found && isJson) await requireJson(repository, path, target);
   if (commit && /^[0-9a-f]{40}$/.test(commit)) snapshot.commit ??= commit;
   if (!found) snapshot.absent.push(path);
   if (snapshot.commit) await writeSnapshot(repository);
@@ -250,7 +271,7 @@ export async function fetchModelFiles(
   options: FetchModelOptions = {},
 ): Promise<FetchedModel> {
   if (!isHubId(id))
-    throw new FoveaError('usage', `"${id}" is no hub id: expected organisation/name`);
+    throw new FoveaError('usage', `"${id}" is not a hub id: expected organisation/name`);
   const { revision = 'main', cacheDir = defaultCacheDir() } = options;
   const folder = modelFolder(id, revision, cacheDir);
   const offline = options.offline ?? (isSet('FOVEA_OFFLINE') || isSet('HF_HUB_OFFLINE'));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
@@ -28,8 +29,8 @@ export function writeError(path: string, cause: unknown): FoveaError {
 }
 
 /**
- * Makes a folder and those above it. Node's recursive `mkdir` never returns where the system
- * answers "no such file" below a folder that exists, as under /proc.
+ * Makes a folder and those above it. Node's recursive `mkdir` never returns if the system says
+ * "no such file" below a folder that exists, as under /proc.
  */
 async function makeFolder(folder: string): Promise<void> {
   const isFolder = (path: string) =>
@@ -51,6 +52,14 @@ async function makeFolder(folder: string): Promise<void> {
 /** What puts bytes into a new file; tests stand in for a full disk here. */
 export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<void>;
 
+/** Fails if there is already something of that name, a link too, instead of writing through it. */
+const writeNew: WriteBytes = (path, bytes) => writeFile(path, bytes, { flag: 'wx' });
+
+/** A name beside a file that no other process uses, on this machine or on another one. */
+export function temporaryName(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 13)}.tmp`);
+}
+
 /**
  * Writes a file whole or not at all: into a temporary file beside it, then renamed. Makes the
  * folder.
@@ -59,9 +68,9 @@ export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<v
 export async function writeFileAtomic(
   path: string,
   bytes: Uint8Array | string,
-  write: WriteBytes = writeFile,
+  write: WriteBytes = writeNew,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const temporary = temporaryName(path);
   try {
     await makeFolder(dirname(path));
     await write(temporary, bytes);
@@ -79,9 +88,9 @@ export async function writeFileAtomic(
  */
 export async function requireWritableFolder(
   folder: string,
-  write: WriteBytes = writeFile,
+  write: WriteBytes = writeNew,
 ): Promise<void> {
-  const probe = join(folder, `.fovea.${process.pid}.tmp`);
+  const probe = temporaryName(join(folder, 'fovea'));
   try {
     await makeFolder(folder);
     await write(probe, '');
