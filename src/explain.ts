@@ -11,6 +11,7 @@ import { resolveTargets, type Target, type TargetSpec } from './model/target.ts'
 import { parseOptions } from './options.ts';
 import { sha256 } from './sha256.ts';
 import { createRandom } from './tensor/random.ts';
+import { mean } from './tensor/statistics.ts';
 import { reshape, type Tensor } from './tensor/tensor.ts';
 import { VERSION } from './version.ts';
 
@@ -134,8 +135,6 @@ function checkMap(method: Method, attribution: Attribution, input: Tensor): void
     throw new FoveaError('internal', `${method.name} answered a map with NaN or infinite values`);
 }
 
-const meanOf = (x: Tensor): number => x.data.reduce((sum, value) => sum + value, 0) / x.data.length;
-
 /** The parts of a manifest that all targets of one request share. */
 function manifestFor(
   model: Model,
@@ -241,7 +240,7 @@ export async function explainAll(
     return attributions.map((attribution, i) => {
       checkMap(method, attribution, prepared.input);
       const { map, standardError, channels, layers, region, warnings = [], extras } = attribution;
-      const error = standardError && { standardError: meanOf(standardError) };
+      const error = standardError && { standardError: mean(standardError.data) };
       const told = [...shared.warnings, ...warnings];
       const manifest = {
         ...shared,

@@ -69,10 +69,10 @@ export {
 } from './runtime/runtime.ts';
 export { decodeNpy, encodeNpy } from './tensor/npy.ts';
 export { createRandom, type Random } from './tensor/random.ts';
+export { extent } from './tensor/statistics.ts';
 export {
   argmax,
   argsortDescending,
-  range,
   reshape,
   softmax,
   type Tensor,

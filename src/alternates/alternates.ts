@@ -4,7 +4,8 @@ import { type Image, image } from '../image/image.ts';
 import { fitImage, normalizePixels } from '../model/input/preprocessing.ts';
 import type { Model, RunOptions } from '../model/model.ts';
 import { createRandom } from '../tensor/random.ts';
-import { argmax, argsortDescending, range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { argmax, argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
 import { FILLERS, type Filler } from './fillers.ts';
 
 /** Options of `alternates`. */
@@ -56,7 +57,7 @@ export interface Alternates {
 /** The box around what lies above `threshold` of the range of a map. */
 export function salientBox(map: Tensor, threshold: number): [number, number, number, number] {
   const [height, width] = map.shape;
-  const [low, high] = range(map.data);
+  const [low, high] = extent(map.data);
   const box: [number, number, number, number] = [height, width, 0, 0];
   map.data.forEach((value, i) => {
     if (high > low && value <= low + threshold * (high - low)) return;

@@ -4,7 +4,8 @@ import { type Image, image } from '../image/image.ts';
 import { resizeImage } from '../image/resize.ts';
 import { dataInputs, readModel, type ValueInfo } from '../onnx/index.ts';
 import type { Runtime, RuntimeTensor } from '../runtime/runtime.ts';
-import { range, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { tensor } from '../tensor/tensor.ts';
 import type { Filler } from './fillers.ts';
 
 /**
@@ -59,7 +60,7 @@ function pictureOf(name: string, { shape, data }: RuntimeTensor): Image {
   if (shape.length !== 4 || count !== 3)
     throw new FoveaError('model', `${name} answered [${shape}], expected a picture [1, 3, H, W]`);
   const values = data as Float32Array;
-  const [low, high] = range(values);
+  const [low, high] = extent(values);
   const [scale, offset] = high > 2 ? [1, 0] : low < -0.05 ? [127.5, 127.5] : [255, 0];
   const area = height * width;
   return image(

@@ -23,18 +23,12 @@ export interface Selection {
 }
 
 /**
- * `count` numbers below `length`, drawn without replacement by a partial Fisher-Yates shuffle, in
- * rising order.
+ * `count` numbers below `length`, drawn without replacement, in rising order.
  */
 function draw(length: number, count: number, seed: number): number[] {
   const random = createRandom(seed).fork('sample');
   const numbers = Array.from({ length }, (_, i) => i);
-  const drawn = Math.min(count, length);
-  for (let i = 0; i < drawn; i++) {
-    const j = i + random.integer(length - i);
-    [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
-  }
-  return numbers.slice(0, drawn).sort((a, b) => a - b);
+  return random.sample(numbers, count).sort((a, b) => a - b);
 }
 
 function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): number[] {

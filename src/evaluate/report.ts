@@ -1,5 +1,6 @@
 import { findMethod } from '../methods/index.ts';
 import type { ScoreLevel } from '../metrics/metric.ts';
+import { mean } from '../tensor/statistics.ts';
 import { VERSION } from '../version.ts';
 import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../visualize/report.ts';
 import type { TargetPolicy } from './records.ts';
 import type { Problem } from './run.ts';
-import { mean, ranksOf } from './statistics.ts';
+import { ranksOf } from './statistics.ts';
 import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');

@@ -1,4 +1,4 @@
-import { pearson } from '../tensor/correlation.ts';
+import { mean, pearson } from '../tensor/statistics.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Rows and columns of a sketch. */
@@ -35,5 +35,5 @@ export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
  */
 export function disagreement(sketches: readonly (readonly number[])[]): number {
   const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - pearson(a, b)));
-  return pairs.length === 0 ? 0 : pairs.reduce((sum, value) => sum + value, 0) / pairs.length;
+  return pairs.length === 0 ? 0 : mean(pairs);
 }

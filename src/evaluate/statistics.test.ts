@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
+import { mean } from '../tensor/statistics.ts';
 import { createWorkMeter } from './progress.ts';
 import { disagreement, sketchOf } from './sketch.ts';
-import {
-  bootstrapInterval,
-  mean,
-  meanInterval,
-  medianAreaInterval,
-  ranksOf,
-} from './statistics.ts';
+import { bootstrapInterval, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
   it('is as wide as the normal one for many values, and holds the mean', () => {

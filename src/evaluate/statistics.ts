@@ -1,11 +1,6 @@
 import type { Curve } from '../metrics/metric.ts';
-import { quantile } from '../tensor/quantile.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
-
-/** The plain mean. */
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
+import { quantile } from '../tensor/statistics.ts';
 
 /** Draws of the bootstrap. */
 export const BOOTSTRAP_DRAWS = 2000;

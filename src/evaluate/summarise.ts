@@ -1,15 +1,10 @@
 import { curveLevel, dataSetLevel, imageLevel, pixelLevel } from '../metrics/index.ts';
 import type { CurveAxes, Metric, ScoreLevel } from '../metrics/metric.ts';
+import { mean } from '../tensor/statistics.ts';
 import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './records.ts';
 import type { Problem } from './run.ts';
 import { type Settings, settingsOf } from './settings.ts';
-import {
-  bootstrapInterval,
-  mean,
-  meanInterval,
-  medianAreaInterval,
-  ranksOf,
-} from './statistics.ts';
+import { bootstrapInterval, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 import type { ScoreStore } from './store.ts';
 
 /** One method under one metric, over all pictures. */

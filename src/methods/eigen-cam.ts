@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, fromLayers } from './shared/cam.ts';
@@ -31,11 +32,9 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
   const m = Float64Array.from(activations.data);
   const means = new Float64Array(cells);
   for (let c = 0; c < channels; c++) {
-    const mean = centre
-      ? m.subarray(c * cells, (c + 1) * cells).reduce((sum, x) => sum + x, 0) / cells
-      : 0;
+    const average = centre ? mean(m.subarray(c * cells, (c + 1) * cells)) : 0;
     for (let i = 0; i < cells; i++) {
-      m[c * cells + i] -= mean;
+      m[c * cells + i] -= average;
       means[i] += activations.data[c * cells + i];
     }
   }
@@ -49,7 +48,7 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
     u = next.map((x) => x / norm);
     if (change < TOLERANCE) break;
   }
-  const middle = means.reduce((sum, x) => sum + x, 0) / cells;
+  const middle = mean(means);
   const agreement = u.reduce((sum, x, i) => sum + x * (centre ? means[i] - middle : means[i]), 0);
   const scale = Math.sqrt(norm) * (agreement < 0 ? -1 : 1);
   return tensor(

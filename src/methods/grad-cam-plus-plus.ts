@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sum } from '../tensor/statistics.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, explainCam, weightedSum } from './shared/cam.ts';
 
@@ -30,9 +31,9 @@ export const gradCamPlusPlus = defineMethod({
       const weights = new Float64Array(channels);
       for (let c = 0; c < channels; c++) {
         const gradients = g.data.subarray(c * area, (c + 1) * area);
-        const sum = a.data.subarray(c * area, (c + 1) * area).reduce((total, x) => total + x, 0);
+        const total = sum(a.data.subarray(c * area, (c + 1) * area));
         for (const gradient of gradients) {
-          const share = gradient ** 2 / (2 * gradient ** 2 + sum * gradient ** 3 + EPSILON);
+          const share = gradient ** 2 / (2 * gradient ** 2 + total * gradient ** 3 + EPSILON);
           weights[c] += share * Math.max(gradient, 0);
         }
       }

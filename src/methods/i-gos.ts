@@ -5,7 +5,8 @@ import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Target } from '../model/target.ts';
 import type { Random } from '../tensor/random.ts';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
 import { weightedMaskSum } from './shared/grid-sums.ts';
 import { fullBaseline, gradientSeries } from './shared/path.ts';
@@ -163,7 +164,7 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
   const area = height * width;
   const shown = weightedMaskSum(gridsOf(problem, [mask], size), [1], height, width);
   const slopes = new Float64Array(area);
-  const [low, high] = range(input.data);
+  const [low, high] = extent(input.data);
   const deviation = noise * (high - low);
   await gradientSeries({
     model,

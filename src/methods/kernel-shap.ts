@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Random } from '../tensor/random.ts';
+import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { ridge } from './shared/least-squares.ts';
@@ -63,7 +64,7 @@ const firstOf = ({ samples, weights }: Coalitions, count: number, parts: number)
 export function coalitions(parts: number, N: number, random: Random): Coalitions {
   if (parts <= MOST_ENUMERATED && 2 ** parts - 2 <= N) return enumerate(parts);
   const sizes = Float64Array.from({ length: parts - 1 }, (_, i) => sizeWeight(i + 1, parts));
-  const total = sizes.reduce((sum, value) => sum + value, 0);
+  const total = sum(sizes);
   const pairs = Math.ceil(N / 2);
   const samples = new Float32Array(2 * pairs * parts);
   const order = Int32Array.from({ length: parts }, (_, i) => i);
@@ -71,10 +72,7 @@ export function coalitions(parts: number, N: number, random: Random): Coalitions
     let size = 1;
     for (let left = random.uniform() * total - sizes[0]; left > 0 && size < parts - 1; size++)
       left -= sizes[size];
-    for (let i = 0; i < size; i++) {
-      const j = i + random.integer(parts - i);
-      [order[i], order[j]] = [order[j], order[i]];
-    }
+    random.sample(order, size);
     for (let i = 0; i < parts; i++) samples[(2 * n + (i < size ? 0 : 1)) * parts + order[i]] = 1;
   }
   return { samples, weights: new Float64Array(2 * pairs).fill(1) };
@@ -110,9 +108,9 @@ export function shapleyFit(
   }
   const { coefficients, standardErrors } = ridge(x, y, weights, parts - 1, 0, false);
   const values = Float64Array.from([...coefficients, 0]);
-  values[parts - 1] = gain - coefficients.reduce((sum, value) => sum + value, 0);
+  values[parts - 1] = gain - sum(coefficients);
   // The last one's error is not in the fit: that of a typical other stands in.
-  const typical = standardErrors.reduce((sum, value) => sum + value, 0) / (parts - 1);
+  const typical = sum(standardErrors) / (parts - 1);
   return { values, standardErrors: Float64Array.from([...standardErrors, typical]) };
 }
 

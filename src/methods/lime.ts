@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { type Fit, ridge } from './shared/least-squares.ts';
@@ -116,7 +117,7 @@ export const lime = defineMethod({
     }
     return targets.map((_, t): Attribution => {
       const { coefficients, intercept, r2, standardErrors } = linearModel(t, done);
-      const prediction = intercept + coefficients.reduce((sum, value) => sum + value, 0);
+      const prediction = intercept + sum(coefficients);
       const top = topSegments(coefficients, options.top);
       return {
         map: paintSegments(segmentation, coefficients),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT, type Model } from '../model/model.ts';
-import { spearman } from '../tensor/correlation.ts';
+import { spearman } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import {
   CLASSES,

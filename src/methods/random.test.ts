@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
-import { range, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { tensor } from '../tensor/tensor.ts';
 
 const model = createFunctionModel({
   name: 'constant',
@@ -16,7 +17,7 @@ const run = (seed: number) => explain(model, tensor([1, 3, 40, 40]), { method: '
 
 it('is uniform noise of its seed that asks the model nothing', async () => {
   const { map, manifest } = await run(1);
-  const [min, max] = range(map.data);
+  const [min, max] = extent(map.data);
   expect(min).toBeGreaterThanOrEqual(0);
   expect(max).toBeLessThan(1);
   expect(map.data.reduce((a, b) => a + b) / 1600).toBeCloseTo(0.5, 1);

@@ -6,7 +6,8 @@ import { INPUT, type Model } from '../model/model.ts';
 import { createOnnxModel } from '../model/onnx-model.ts';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
-import { range, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, normal, picture, WIDTH } from './fixtures/nets.ts';
 import {
   describePixelReference,
@@ -298,7 +299,7 @@ describe('excitation-backprop', () => {
         rules,
       });
       gradients.forEach(({ data }) => {
-        expect(range(data)[0]).toBeGreaterThanOrEqual(0);
+        expect(extent(data)[0]).toBeGreaterThanOrEqual(0);
         expect(sum(data)).toBeLessThan(1 + 1e-4);
       });
       // Where a unit is excited by nothing but its bias, the way ends.
@@ -519,7 +520,7 @@ describe('fullgrad', () => {
       for (const { shape } of gradients) expect(shape[0], name).toBe(2);
       const { map, manifest } = await explain(model, noisePictures(1, 32), { method: 'fullgrad' });
       expect(manifest.extras.biases, name).toBeGreaterThan(3);
-      expect(range(map.data)[1], name).toBeGreaterThan(0);
+      expect(extent(map.data)[1], name).toBeGreaterThan(0);
     }
   });
 });

@@ -3,7 +3,8 @@ import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Random } from '../tensor/random.ts';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent, mean } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { weightedMaskSum } from './shared/grid-sums.ts';
 
@@ -119,11 +120,9 @@ class GroupMaps {
 
   /** Mean standard error over the range of the map. */
   relativeError(): number {
-    const [min, max] = range(this.mean);
+    const [min, max] = extent(this.mean);
     const error = this.standardError().data;
-    return max > min
-      ? error.reduce((sum, value) => sum + value, 0) / error.length / (max - min)
-      : 0;
+    return max > min ? mean(error) / (max - min) : 0;
   }
 }
 

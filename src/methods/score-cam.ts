@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
-import { range, softmax, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { softmax, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
 import { camOptions, fromLayers, weightedSum } from './shared/cam.ts';
 import { upsampleGrid } from './shared/grid-sums.ts';
@@ -23,7 +24,7 @@ export function channelMasks(activations: Tensor, height: number, width: number)
   const grids = new Float32Array(activations.data.length);
   for (let c = 0; c < channels; c++) {
     const grid = activations.data.subarray(c * h * w, (c + 1) * h * w);
-    const [min, max] = range(upsampleGrid(grid, rows.data, columns.data, [h, w]));
+    const [min, max] = extent(upsampleGrid(grid, rows.data, columns.data, [h, w]));
     if (max > min) grid.forEach((value, i) => (grids[c * h * w + i] = (value - min) / (max - min)));
   }
   return {

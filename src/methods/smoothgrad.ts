@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import {
   outputOption,
@@ -93,7 +94,7 @@ export const smoothgrad = defineMethod({
 
   async explain({ model, input, targets, options, random, batchSize, progress }) {
     const { samples, kind } = options;
-    const [min, max] = range(input.data);
+    const [min, max] = extent(input.data);
     const sigma = options.noise * (max - min);
     const attributions: Attribution[] = [];
     for (const [t, target] of targets.entries()) {

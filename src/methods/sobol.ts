@@ -3,6 +3,7 @@ import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Random } from '../tensor/random.ts';
+import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { upsampleGrid } from './shared/grid-sums.ts';
@@ -21,10 +22,7 @@ export function latinHypercube(rows: number, dimensions: number, random: Random)
   const points = new Float32Array(rows * dimensions);
   const order = Int32Array.from({ length: rows }, (_, i) => i);
   for (let d = 0; d < dimensions; d++) {
-    for (let i = rows - 1; i > 0; i--) {
-      const j = random.integer(i + 1);
-      [order[i], order[j]] = [order[j], order[i]];
-    }
+    random.shuffle(order);
     for (let i = 0; i < rows; i++)
       points[i * dimensions + d] = (order[i] + random.uniform()) / rows;
   }
@@ -74,9 +72,9 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
     { length: 2 * rows },
     (_, k) => scores[(k >> 1) * (cells + 2) + (k & 1)],
   );
-  const mean = independent.reduce((sum, score) => sum + score, 0) / independent.length;
+  const average = mean(independent);
   const variance =
-    independent.reduce((sum, score) => sum + (score - mean) ** 2, 0) / (independent.length - 1);
+    independent.reduce((sum, score) => sum + (score - average) ** 2, 0) / (independent.length - 1);
   const total = new Float64Array(cells);
   const standardErrors = new Float64Array(cells);
   if (!(variance > 0)) return { total, standardErrors };
@@ -85,7 +83,7 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
       { length: rows },
       (_, r) => (scores[r * (cells + 2)] - scores[r * (cells + 2) + i + 2]) ** 2 / (2 * variance),
     );
-    total[i] = terms.reduce((sum, term) => sum + term, 0) / rows;
+    total[i] = mean(terms);
     const squares = terms.reduce((sum, term) => sum + (term - total[i]) ** 2, 0);
     standardErrors[i] = Math.sqrt(squares / rows / Math.max(1, rows - 1));
   }

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
 import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
 import { outputOption } from './shared/gradients.ts';
 import { gradientSeries } from './shared/path.ts';
@@ -21,7 +22,7 @@ const SIDE = 224;
 /** The picture stretched to [-1, 1] and to the size at which the scales are meant. */
 function forSegmentation(input: Tensor): Tensor {
   const [, channels, height, width] = input.shape;
-  const [min, max] = range(input.data);
+  const [min, max] = extent(input.data);
   const spread = max > min ? max - min : 1;
   const planes = tensor(
     [channels, height, width],
@@ -82,7 +83,7 @@ async function pixelAttribution(
   const area = input.shape[2] * input.shape[3];
   const total = new Float64Array(input.data.length);
   const { nodes, weights } = quadrature('trapezoid', options.steps);
-  for (const [b, baseline] of range(input.data).entries()) {
+  for (const [b, baseline] of extent(input.data).entries()) {
     await gradientSeries({
       model,
       input,

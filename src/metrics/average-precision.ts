@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { range } from '../tensor/tensor.ts';
+import { extent, sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { pixelOrder } from './shared/ranks.ts';
@@ -11,7 +11,7 @@ import { pixelOrder } from './shared/ranks.ts';
  */
 function precisionOf(scores: Float64Array, positive: Uint8Array): number {
   const order = pixelOrder(scores);
-  const positives = positive.reduce((sum, value) => sum + value, 0);
+  const positives = sum(positive);
   let [hits, area, before] = [0, 0, 0];
   order.forEach((index, place) => {
     hits += positive[index];
@@ -24,7 +24,7 @@ function precisionOf(scores: Float64Array, positive: Uint8Array): number {
 
 /** The map between 0 and 1; 0 everywhere for a constant map. */
 function normalized(map: ArrayLike<number>): Float64Array {
-  const [min, max] = range(map);
+  const [min, max] = extent(map);
   return Float64Array.from(map, (value) => (max > min ? (value - min) / (max - min) : 0));
 }
 

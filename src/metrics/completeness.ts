@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -54,7 +55,7 @@ export const completeness = defineMetric({
     const promised = data[0] - data[1];
     if (promised === 0)
       return { value: null, reason: 'the picture and the baseline have the same score' };
-    const error = Math.abs(map.data.reduce((sum, value) => sum + value, 0) - promised);
+    const error = Math.abs(sum(map.data) - promised);
     return { value: relative ? error / Math.abs(promised) : error };
   },
 });

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import { quantile } from '../tensor/quantile.ts';
+import { mean, quantile, sum } from '../tensor/statistics.ts';
 import type { Curve, Score } from './metric.ts';
 import { activated } from './shared/threshold.ts';
 
@@ -8,7 +8,7 @@ import { activated } from './shared/threshold.ts';
  * map.
  */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
-  return activated(map, threshold).reduce((sum, value) => sum + value, 0);
+  return sum(activated(map, threshold));
 }
 
 /** A score of one picture, null where the metric gave none, and the activated pixels of its map. */
@@ -30,7 +30,7 @@ export interface LevelAverage {
 function average(samples: readonly unknown[], values: readonly number[]): LevelAverage {
   const { length } = values;
   return {
-    value: length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / length,
+    value: length === 0 ? null : mean(values),
     count: length,
     excluded: samples.length - length,
   };
@@ -126,7 +126,7 @@ export function curveLevel(
           [...values].sort((a, b) => a - b),
           0.5,
         )
-      : values.reduce((sum, value) => sum + value, 0) / values.length;
+      : mean(values);
   const y = x.map((_, i) => middle(curves.map((curve) => curve.y[i])));
   const value = y.slice(1).reduce((sum, at, i) => sum + ((at + y[i]) / 2) * (x[i + 1] - x[i]), 0);
   return { value, count: curves.length, excluded, curve: { x, y } };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { mean } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { similarityOf, similarityOptions } from './shared/similarity.ts';
 
@@ -69,7 +70,7 @@ export const modelRandomization = defineMetric({
       onProgress?.(y.length / counts.length);
     }
     return {
-      value: y.reduce((sum, value) => sum + value, 0) / y.length,
+      value: mean(y),
       curve: { x: counts.map((count) => count / layers.length), y },
     };
   },

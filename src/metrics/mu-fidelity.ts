@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-import { spearman } from '../tensor/correlation.ts';
+
 import type { Random } from '../tensor/random.ts';
+import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { throwIfCancelled } from '../errors.ts';
 import type { Random } from '../tensor/random.ts';
+import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 import { classScores } from './shared/class-scores.ts';
@@ -108,6 +109,6 @@ export const road = defineMetric({
       y.push((least - most) / 2);
       onProgress?.((k + 1) / shares.length);
     }
-    return { value: y.reduce((sum, value) => sum + value, 0) / y.length, curve: { x: shares, y } };
+    return { value: mean(y), curve: { x: shares, y } };
   },
 });

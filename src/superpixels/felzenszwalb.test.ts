@@ -5,7 +5,8 @@ import {
   recordedCases,
   recordedInput,
 } from '../methods/fixtures/reference.ts';
-import { range, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { tensor } from '../tensor/tensor.ts';
 import { felzenszwalb } from './felzenszwalb.ts';
 
 /** Two flat halves and a speck of one pixel. */
@@ -43,7 +44,7 @@ describe.skipIf(!haveReference('xrai'))(
     const cases = recordedCases('xrai').filter((each) => 'segments' in each.arrays);
     it.each(cases.map((each) => [each.case, each] as const))('%s', (_, each) => {
       const input = recordedInput(each);
-      const [min, max] = range(input.data);
+      const [min, max] = extent(input.data);
       const planes = tensor(
         [3, 224, 224],
         input.data.map((value) => (2 * (value - min)) / (max - min) - 1),

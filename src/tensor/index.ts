@@ -1,4 +1,13 @@
-export { pearson, spearman } from './correlation.ts';
-export * from './npy.ts';
-export * from './random.ts';
-export * from './tensor.ts';
+export { decodeNpy, encodeNpy } from './npy.ts';
+export { createRandom, type Random } from './random.ts';
+export { extent, mean, pearson, quantile, spearman, sum } from './statistics.ts';
+export {
+  argmax,
+  argsortDescending,
+  reshape,
+  sizeOf,
+  slab,
+  softmax,
+  type Tensor,
+  tensor,
+} from './tensor.ts';

@@ -24,6 +24,63 @@ describe('createRandom', () => {
   });
 });
 
+describe('shuffle and sample', () => {
+  /** Fisher & Yates from the last place down, as the seeds of recorded maps expect it. */
+  function shuffled(count: number, random: Random): number[] {
+    const values = [...Array(count).keys()];
+    for (let i = count - 1; i > 0; i--) {
+      const j = random.integer(i + 1);
+      const moved = values[i];
+      values[i] = values[j];
+      values[j] = moved;
+    }
+    return values;
+  }
+
+  it('shuffle draws one integer per place, from the last to the second', () => {
+    for (const count of [0, 1, 2, 9]) {
+      const [random, same] = [createRandom(5), createRandom(5)];
+      expect(random.shuffle([...Array(count).keys()])).toEqual(shuffled(count, same));
+      expect(random.uniform()).toBe(same.uniform());
+    }
+  });
+
+  it('sample draws one integer per value, without replacement', () => {
+    const random = createRandom(5);
+    const values = Uint32Array.from({ length: 12 }, (_, i) => i * i);
+    const drawn = random.sample(values, 4);
+    const same = createRandom(5);
+    const left = Array.from({ length: 12 }, (_, i) => i * i);
+    const expected = [0, 1, 2, 3].map((i) => {
+      const j = same.integer(12 - i);
+      const taken = left[j];
+      left[j] = left[0]; // the value at the front moves to the gap
+      left.shift();
+      return taken;
+    });
+    expect([...drawn]).toEqual(expected);
+    expect(random.uniform()).toBe(same.uniform());
+    expect([...values.subarray(0, 4)]).toEqual(expected);
+    expect(values.toSorted()).toEqual(Uint32Array.from({ length: 12 }, (_, i) => i * i));
+  });
+
+  it('sample of more than there is takes all', () => {
+    expect(createRandom(1).sample(['a', 'b', 'c'], 9).sort()).toEqual(['a', 'b', 'c']);
+    expect(createRandom(1).sample([], 2)).toEqual([]);
+  });
+
+  it('every order is about as likely as any other', () => {
+    const counts = new Map<string, number>();
+    const random = createRandom(2);
+    for (let n = 0; n < 6000; n++) {
+      const order = random.shuffle(['a', 'b', 'c']).join('');
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    expect(counts.size).toBe(6);
+    for (const count of counts.values()) expect(Math.abs(count - 1000)).toBeLessThan(120);
+  });
+});
+
 describe('fork', () => {
   it('does not advance the stream it comes from', () => {
     const [plain, forked] = [createRandom(3), createRandom(3)];

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { extent, sum } from './statistics.ts';
 
 /** A dense float32 array in row-major (C) order. */
 export interface Tensor {
@@ -38,17 +39,6 @@ export function slab(x: Tensor, index: number): Tensor {
   return tensor(shape, x.data.subarray(index * size, (index + 1) * size));
 }
 
-/** Smallest and largest value; NaN values are ignored. `[Infinity, -Infinity]` for no values. */
-export function range(values: ArrayLike<number>): [min: number, max: number] {
-  let min = Number.POSITIVE_INFINITY;
-  let max = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] < min) min = values[i];
-    if (values[i] > max) max = values[i];
-  }
-  return [min, max];
-}
-
 /** Index of the largest value; the first one where several are equal; -1 for no values. */
 export function argmax(values: ArrayLike<number>): number {
   let best = values.length > 0 ? 0 : -1;
@@ -67,8 +57,8 @@ export function argsortDescending(values: ArrayLike<number>): Uint32Array {
 
 /** softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x) */
 export function softmax(logits: ArrayLike<number>): Float32Array {
-  const [, max] = range(logits);
+  const [, max] = extent(logits);
   const result = Float32Array.from(logits, (x) => Math.exp(x - max));
-  const sum = result.reduce((total, x) => total + x, 0);
-  return result.map((x) => x / sum);
+  const total = sum(result);
+  return result.map((x) => x / total);
 }

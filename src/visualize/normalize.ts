@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
-import { quantile } from '../tensor/quantile.ts';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+
+import { extent, quantile } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 
 /** How a raw map is brought to a range that can be shown. */
 export interface NormalizeOptions {
@@ -45,7 +46,7 @@ function rescale(map: Tensor, low: number, high: number): Tensor {
 
 /** A map scaled so that its smallest value is 0 and its largest 1; all 0 if they are equal. */
 export function minMax(map: Tensor): Tensor {
-  const [low, high] = range(map.data);
+  const [low, high] = extent(map.data);
   return rescale(map, low, high);
 }
 
@@ -78,7 +79,7 @@ export function normalizeSigned(
   { percentiles = DEFAULT_PERCENTILES }: NormalizeOptions = {},
 ): Tensor {
   const magnitudes = map.data.map(Math.abs);
-  const limit = percentile(magnitudes, percentiles[1]) || range(magnitudes)[1];
+  const limit = percentile(magnitudes, percentiles[1]) || extent(magnitudes)[1];
   return tensor(
     map.shape,
     limit > 0 ? map.data.map((value) => clamp(value / limit, -1, 1)) : undefined,

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
-import { range, type Tensor, tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 import {
   type Colormap,
   colormap,
@@ -140,7 +141,7 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
     throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
   if (map.shape.length !== 2)
     throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
-  const normalize = signed && !(range(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
+  const normalize = signed && !(extent(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
   const normal = normalize(map, { percentiles });
   const shown =
     signed && !colours.diverging

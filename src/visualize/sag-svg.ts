@@ -1,5 +1,5 @@
 import { Graph, layout } from '@dagrejs/dagre';
-import { range } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
 import { colormap, colourIndex } from './colormap.ts';
 import { escapeHtml } from './report.ts';
 
@@ -268,8 +268,11 @@ export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
   const part = shownPart(sag, options);
   const [w, h] = aspect >= 1 ? [SIDE, SIDE / aspect] : [SIDE * aspect, SIDE];
   const graph = place(part, w + 6, h + LABEL + 6);
-  const [, right] = range([0, ...part.nodes.map(({ id }) => graph.node(String(id)).x + w / 2 + 6)]);
-  const [, bottom] = range([
+  const [, right] = extent([
+    0,
+    ...part.nodes.map(({ id }) => graph.node(String(id)).x + w / 2 + 6),
+  ]);
+  const [, bottom] = extent([
     0,
     ...part.nodes.map(({ id }) => graph.node(String(id)).y + (h + LABEL) / 2 + 6),
   ]);

@@ -6,6 +6,7 @@ import type { Sag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
 import { pictureUri } from '../../node/write-image.ts';
+import { mean } from '../../tensor/statistics.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../../visualize/colormap.ts';
 import { drawOutline } from '../../visualize/contour.ts';
@@ -35,8 +36,6 @@ export interface DemoResults {
   readonly seconds: number;
 }
 
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
 const share = (value: number): string => `${Math.round(100 * value)}%`;
 const shareValue = (value: number): ReportValue => ({ value, text: share(value) });
 const fixed = (value: number, digits: number): ReportValue => ({

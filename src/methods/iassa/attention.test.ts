@@ -4,7 +4,8 @@ import { createFunctionModel } from '../../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
 import { createRandom } from '../../tensor/random.ts';
-import { range, softmax, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { extent } from '../../tensor/statistics.ts';
+import { softmax, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { attentionLevels, cellMeans, createAttention } from './attention.ts';
 
 const random = createRandom(2);
@@ -103,7 +104,7 @@ describe('createAttention', () => {
     const answer = attention?.apply(tensor([6, 6], spot)).data ?? new Float32Array();
     expect(answer[2 + 6 * 4]).toBeCloseTo(1 / 18, 4); // anywhere else in the left half
     expect(answer[5]).toBeLessThan(1e-4);
-    const [min, max] = range(answer);
+    const [min, max] = extent(answer);
     expect(max - min).toBeGreaterThan(0.05); // the released code's double softmax leaves 1.4e-4 of the largest value
   });
 

@@ -1,7 +1,5 @@
-import { pearson } from '../../tensor/correlation.ts';
-import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
-
-const meanOf = (x: Float32Array): number => x.reduce((sum, value) => sum + value, 0) / x.length;
+import { extent, mean, pearson } from '../../tensor/statistics.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /**
  * S' = beta S + (1 - beta) A S (Vasu & Long 2020, eq. 6, with the plus sign that their text and
@@ -13,14 +11,14 @@ const meanOf = (x: Float32Array): number => x.reduce((sum, value) => sum + value
  * effect. A constant A S leaves S as it is, up to its scale.
  */
 export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor {
-  const [low, high] = range(sampled.data);
-  const [attendedLow, attendedHigh] = range(attended.data);
+  const [low, high] = extent(sampled.data);
+  const [attendedLow, attendedHigh] = extent(attended.data);
   const gain = attendedHigh > attendedLow ? (high - low) / (attendedHigh - attendedLow) : 0;
-  const [mean, attendedMean] = [meanOf(sampled.data), meanOf(attended.data)];
+  const [middle, attendedMiddle] = [mean(sampled.data), mean(attended.data)];
   return tensor(
     sampled.shape,
     sampled.data.map(
-      (s, i) => beta * s + (1 - beta) * (mean + gain * (attended.data[i] - attendedMean)),
+      (s, i) => beta * s + (1 - beta) * (middle + gain * (attended.data[i] - attendedMiddle)),
     ),
   );
 }
@@ -30,7 +28,7 @@ export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor 
  * outside.
  */
 export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Array {
-  const [min, max] = range(map.data);
+  const [min, max] = extent(map.data);
   const level = min + threshold * (max - min);
   return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
 }

@@ -28,16 +28,13 @@ export const onProbabilities = (cells: Float32Array, score: number): Float32Arra
  */
 export function drawTogether(
   probabilities: readonly Float32Array[],
-  random: Pick<Random, 'uniform' | 'integer'>,
+  random: Pick<Random, 'uniform' | 'shuffle'>,
 ): Uint8Array[] {
   const cells = probabilities[0].length;
   const on = probabilities.map(() => new Uint8Array(cells));
   const order = probabilities.map((_, k) => k);
   for (let cell = 0; cell < cells; cell++) {
-    for (let k = order.length - 1; k > 0; k--) {
-      const other = random.integer(k + 1);
-      [order[k], order[other]] = [order[other], order[k]];
-    }
+    random.shuffle(order);
     let end = random.uniform();
     for (const k of order) {
       const start = end;

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Target } from '../../model/target.ts';
 import type { Random } from '../../tensor/random.ts';
-import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { extent, mean } from '../../tensor/statistics.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
 import { upsampleGrid } from '../shared/grid-sums.ts';
@@ -65,10 +66,9 @@ function meanUpsampling(matrix: Tensor, length: number): Float64Array {
  */
 export function postprocess(map: Tensor, how: Options['postprocess']): Tensor {
   if (how === 'none') return map;
-  const mean = map.data.reduce((sum, value) => sum + value, 0) / map.data.length;
-  const level = how === 'script' ? 0.96 * mean : mean;
+  const level = (how === 'script' ? 0.96 : 1) * mean(map.data);
   const above = map.data.map((value) => Math.max(0, value - level));
-  const [, max] = range(above);
+  const [, max] = extent(above);
   return tensor(map.shape, max > 0 ? above.map((value) => value / max) : above);
 }
 

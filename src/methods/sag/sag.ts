@@ -3,6 +3,7 @@ import { FoveaError } from '../../errors.ts';
 import { baselineOption } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
+import { mean } from '../../tensor/statistics.ts';
 import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { weightedMaskSum } from '../shared/grid-sums.ts';
@@ -190,7 +191,7 @@ async function rankShown(scorer: PatchScorer): Promise<number[]> {
   const scores = await scorer.score(shown);
   const values = Float64Array.from({ length: scorer.count }, (_, patch) => {
     const own = scores.filter((__, i) => hasPatch(shown[i], patch));
-    return own.reduce((sum, score) => sum + score, 0) / own.length;
+    return mean(own);
   });
   return [...argsortDescending(values)];
 }

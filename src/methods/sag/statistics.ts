@@ -1,3 +1,4 @@
+import { mean } from '../../tensor/statistics.ts';
 import { overlapOf, patchSetOf } from './patch-set.ts';
 import type { Sag } from './schema.ts';
 
@@ -26,12 +27,12 @@ export interface SagStatistics {
   readonly overlap: number | null;
 }
 
-const mean = (values: readonly number[]): number | null =>
-  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+const meanOrNull = (values: readonly number[]): number | null =>
+  values.length === 0 ? null : mean(values);
 
 function meanOverlap({ explanations }: Sag): number | null {
   const sets = explanations.map(({ patches }) => patchSetOf(patches));
-  return mean(sets.flatMap((a, i) => sets.slice(i + 1).map((b) => overlapOf(a, b))));
+  return meanOrNull(sets.flatMap((a, i) => sets.slice(i + 1).map((b) => overlapOf(a, b))));
 }
 
 const shares = (
@@ -55,10 +56,10 @@ export function sagStatistics(graphs: readonly Sag[]): SagStatistics {
     pictures: graphs.length,
     explainedWith: shares(smallest, Math.max(0, ...found), (size, n) => size <= n),
     unexplained: graphs.length === 0 ? 0 : 1 - found.length / graphs.length,
-    smallest: mean(found),
-    explanations: mean(graphs.map(({ explanations }) => explanations.length)) ?? 0,
-    diverse: mean(diverse) ?? 0,
+    smallest: meanOrNull(found),
+    explanations: meanOrNull(graphs.map(({ explanations }) => explanations.length)) ?? 0,
+    diverse: meanOrNull(diverse) ?? 0,
     diverseAtLeast: shares(diverse, Math.max(0, ...diverse), (size, n) => size >= n),
-    overlap: mean(graphs.map(meanOverlap).filter((value) => value !== null)),
+    overlap: meanOrNull(graphs.map(meanOverlap).filter((value) => value !== null)),
   };
 }

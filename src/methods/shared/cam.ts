@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { interpolate } from '../../image/resize.ts';
-import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { extent } from '../../tensor/statistics.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, LayerMap, MethodContext } from '../method.ts';
 import { gradientsOf, outputOption, repeat } from './gradients.ts';
 import { channelsFirst, chooseLayers, layerOption, layoutOf, withLayers } from './layers.ts';
@@ -90,7 +91,7 @@ export function fromLayers(
   const total = new Float64Array(height * width);
   for (const { map } of layers) {
     const clipped = relu ? positive(map) : map;
-    const [min, max] = range(clipped.data);
+    const [min, max] = extent(clipped.data);
     const scale =
       layers.length === 1
         ? 1

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
-import { range, tensor } from '../../tensor/tensor.ts';
+import { extent } from '../../tensor/statistics.ts';
+import { tensor } from '../../tensor/tensor.ts';
 import type { Given, Measurement } from '../metric.ts';
 
 /** The options and presets of the metrics that multiply the picture by its map. */
@@ -28,7 +29,7 @@ async function confidencesOf(
   through: 'map' | 'rest',
 ): Promise<Confidences> {
   const { model, input, map, target, batchSize, signal } = context;
-  const [min, max] = range(map.data);
+  const [min, max] = extent(map.data);
   const shares = map.data.map((value) => (max > min ? (value - min) / (max - min) : 0));
   const masks = new Float32Array(2 * shares.length).fill(1);
   masks.set(through === 'map' ? shares : shares.map((share) => 1 - share), shares.length);

@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { throwIfCancelled } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize, normalizePixels } from '../../model/input/preprocessing.ts';
-import { quantile } from '../../tensor/quantile.ts';
+
 import { createRandom, type Random } from '../../tensor/random.ts';
+import { quantile } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { classScores } from './class-scores.ts';
@@ -47,11 +48,7 @@ export const informationPresets = {
 function randomPixels(count: number, share: number, random: Random): Uint8Array {
   const pixels = Uint32Array.from({ length: count }, (_, i) => i);
   const known = new Uint8Array(count);
-  for (let i = 0; i < Math.floor(share * count); i++) {
-    const j = i + random.integer(count - i);
-    [pixels[i], pixels[j]] = [pixels[j], pixels[i]];
-    known[pixels[i]] = 1;
-  }
+  for (const pixel of random.sample(pixels, Math.floor(share * count))) known[pixel] = 1;
   return known;
 }
 

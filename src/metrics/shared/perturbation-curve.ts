@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { riseBlur } from '../../image/blur.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Model } from '../../model/model.ts';
+import { sum } from '../../tensor/statistics.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
@@ -62,8 +63,8 @@ export function changedPixels(pixels: number, step: number): number[] {
  * evaluation code of RISE (Petsiuk et al. 2018).
  */
 export function areaUnder(y: readonly number[]): number {
-  const sum = y.reduce((total, value) => total + value, 0);
-  return y.length === 1 ? sum : (sum - y[0] / 2 - y[y.length - 1] / 2) / (y.length - 1);
+  const total = sum(y);
+  return y.length === 1 ? total : (total - y[0] / 2 - y[y.length - 1] / 2) / (y.length - 1);
 }
 
 function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor): Tensor {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { gaussianBlur } from '../../image/blur.ts';
-import { spearman } from '../../tensor/correlation.ts';
-import { range, type Tensor, tensor } from '../../tensor/tensor.ts';
+
+import { extent, spearman } from '../../tensor/statistics.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** How two maps are compared. */
 export const similarityOptions = {
@@ -14,7 +15,7 @@ export const similarityOptions = {
 
 /** The map between 0 and 1; 0 everywhere for a constant map. */
 function unit({ shape, data }: Tensor): Tensor {
-  const [min, max] = range(data);
+  const [min, max] = extent(data);
   return tensor(
     shape,
     data.map((value) => (max > min ? (value - min) / (max - min) : 0)),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { range } from '../../tensor/tensor.ts';
+import { extent, mean } from '../../tensor/statistics.ts';
 
 /** The option that says where a map is cut. */
 export const thresholdOption = z
@@ -18,17 +18,11 @@ export function activated(
   map: ArrayLike<number>,
   threshold: z.output<typeof thresholdOption>,
 ): Uint8Array {
-  const [min, max] = range(map);
-  const limit = threshold === 'mean' ? meanOf(map) : min + threshold * (max - min);
+  const [min, max] = extent(map);
+  const limit = threshold === 'mean' ? mean(map) : min + threshold * (max - min);
   const result = new Uint8Array(map.length);
   for (let i = 0; i < map.length; i++) result[i] = map[i] > limit && max > min ? 1 : 0;
   return result;
-}
-
-function meanOf(map: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < map.length; i++) sum += map[i];
-  return sum / map.length;
 }
 
 /** How the activated pixels and an object overlap, in pixels. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { gaussianBlur } from '../../image/blur.ts';
+import { mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Model } from '../model.ts';
 import { channelsOf, normalizeColour } from './preprocessing.ts';
@@ -20,9 +21,8 @@ const COLOURS = { black: [0, 0, 0], grey: [128, 128, 128], white: [255, 255, 255
 function meanColour(input: Tensor): Tensor {
   const [, channels, height, width] = input.shape;
   const area = height * width;
-  const means = Float32Array.from(
-    { length: channels },
-    (_, c) => input.data.subarray(c * area, (c + 1) * area).reduce((sum, x) => sum + x, 0) / area,
+  const means = Float32Array.from({ length: channels }, (_, c) =>
+    mean(input.data.subarray(c * area, (c + 1) * area)),
   );
   return tensor([1, channels, 1, 1], means);
 }

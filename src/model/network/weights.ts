@@ -104,14 +104,10 @@ export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
   return layers.filter(({ weights }) => weights.length > 0).toReversed();
 }
 
-/** The same tensor with its elements in random order (Fisher & Yates). */
+/** The same tensor with its elements in random order. */
 function redrawn(constant: Initializer, random: Random): Initializer {
   const values = (tensorValues(constant) as Float32Array).slice(); // a view of the file is not written to
-  for (let i = values.length - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [values[i], values[j]] = [values[j], values[i]];
-  }
-  return initializerOf(constant.name, constant.type, constant.dims, values);
+  return initializerOf(constant.name, constant.type, constant.dims, random.shuffle(values));
 }
 
 /**

@@ -1,6 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { averageRanks, pearson, spearman } from './correlation.ts';
 import { createRandom } from './random.ts';
+import { averageRanks, extent, mean, pearson, quantile, spearman, sum } from './statistics.ts';
+
+describe('sum, mean and extent', () => {
+  it('have known values, in double precision', () => {
+    expect(sum([1, 2, 3.5])).toBe(6.5);
+    expect(sum(Float32Array.of(16777216, 1, 1))).toBe(16777218); // float32 would lose the ones
+    expect(mean([1, 2, 6])).toBe(3);
+    expect(extent(Int32Array.of(3, -1, 7))).toEqual([-1, 7]);
+    expect(extent([2, Number.NaN, 1])).toEqual([1, 2]);
+  });
+
+  it('of no values are 0, NaN and an empty interval', () => {
+    expect(sum([])).toBe(0);
+    expect(mean([])).toBeNaN();
+    expect(extent([])).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+  });
+});
+
+it('quantile interpolates between sorted values', () => {
+  expect([0, 0.25, 0.5, 1].map((share) => quantile([10, 20, 40], share))).toEqual([10, 15, 20, 40]);
+  expect(quantile(Float32Array.of(1, 2, 4, 9), 0.5)).toBe(3);
+  expect(quantile([], 0.5)).toBeNaN();
+});
 
 describe('correlations', () => {
   it('have known values', () => {
