@@ -1,18 +1,41 @@
 import { expect, it } from 'vitest';
 import { explain } from '../explain.ts';
+import { sum } from '../tensor/statistics.ts';
+import {
+  denseNet,
+  densePicture,
+  denseSums,
+  denseWeights,
+  headWeights,
+} from './fixtures/dense-net.ts';
 import { convNet, linearNet, picture } from './fixtures/nets.ts';
 
-it('is the gradient where there is no ReLU', async () => {
+// Zeiler & Fergus 2014, section 2.1.
+it('lets positive gradients through ReLUs, active or not', async () => {
+  const biases = [0.25, -0.5, 0.1];
+  const sums = denseSums(biases);
+  expect(sums.some((z) => z < 0)).toBe(true);
+  for (const target of [0, 1]) {
+    const passed = sums.map((_, j) => Math.max(0, headWeights[j][target]));
+    const { map } = await explain(await denseNet(biases), densePicture, {
+      method: 'deconvnet',
+      target,
+    });
+    expect(map).toBeAllClose(denseWeights.map((row) => sum(row.map((w, j) => w * passed[j]))));
+  }
+});
+
+it('is the gradient of a network without ReLU', async () => {
   const model = await linearNet();
   const [plain, other] = await Promise.all(
     ['gradient', 'deconvnet'].map(
       async (method) => (await explain(model, picture, { method, target: 1 })).map.data,
     ),
   );
-  other.forEach((value, i) => expect(value).toBeCloseTo(plain[i], 6));
+  expect(other).toBeAllClose(plain, { atol: 5e-7 });
 });
 
-it('leaves out the gates of the forward pass: with ReLUs it depends on the picture through the head only', async () => {
+it('is the same for every picture if the head is linear', async () => {
   const linear = await convNet('linear');
   const mirrored = { ...picture, data: picture.data.toReversed() };
   const [a, b] = await Promise.all(
@@ -20,5 +43,5 @@ it('leaves out the gates of the forward pass: with ReLUs it depends on the pictu
       async (x) => (await explain(linear, x, { method: 'deconvnet', target: 1 })).map.data,
     ),
   );
-  a.forEach((value, i) => expect(value).toBeCloseTo(b[i], 5));
+  expect(a).toBeAllClose(b, { atol: 5e-6 });
 });

@@ -1,9 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
-import { linearNet, picture } from './fixtures/nets.ts';
+import { sum } from '../tensor/statistics.ts';
+import { CLASSES, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { explainCase, haveReference, recordedCases } from './fixtures/reference.ts';
 
-const sum = (x: Float32Array) => x.reduce((all, value) => all + value, 0);
+it('of a linear model is weight times input, added over the channels', async () => {
+  const area = HEIGHT * WIDTH;
+  const { map } = await explain(await linearNet(), picture, {
+    method: 'gradient-x-input',
+    target: 1,
+  });
+  expect(map).toBeAllClose(
+    Array.from({ length: area }, (_, i) =>
+      sum(
+        [0, 1, 2].map(
+          (c) => linearWeights.data[(c * area + i) * CLASSES + 1] * picture.data[c * area + i],
+        ),
+      ),
+    ),
+  );
+});
 
 it('adds up to the score of a linear model', async () => {
   const model = await linearNet();

@@ -24,22 +24,20 @@ it('of a linear model is its weights, for several classes at once and each reduc
     method: 'gradient',
     target: 'top:3',
   })) {
-    map.data.forEach((value, i) =>
-      expect(value).toBeCloseTo(
-        weightsAt(i, target.index).reduce((a, b) => a + b),
-        5,
-      ),
+    expect(map.data).toBeAllClose(
+      Array.from(map.data, (_, i) => weightsAt(i, target.index).reduce((a, b) => a + b)),
+      { atol: 5e-6 },
     );
     expect(manifest.modelCalls).toEqual({ forward: 3, backward: 3 });
   }
   const reduced = async (reduce: string) =>
     (await explain(model, picture, { method: 'gradient', target: 1, options: { reduce } })).map
       .data;
-  (await reduced('abs-max')).forEach((value, i) =>
-    expect(value).toBeCloseTo(Math.max(...weightsAt(i, 1).map(Math.abs)), 5),
+  expect(await reduced('abs-max')).toBeAllClose(
+    Array.from({ length: area }, (_, i) => Math.max(...weightsAt(i, 1).map(Math.abs))),
   );
-  (await reduced('l2')).forEach((value, i) =>
-    expect(value).toBeCloseTo(Math.hypot(...weightsAt(i, 1)), 5),
+  expect(await reduced('l2')).toBeAllClose(
+    Array.from({ length: area }, (_, i) => Math.hypot(...weightsAt(i, 1))),
   );
   const { map, channels } = await explain(model, picture, {
     method: 'gradient',
@@ -47,8 +45,8 @@ it('of a linear model is its weights, for several classes at once and each reduc
     options: { reduce: 'none' },
   });
   expect(channels?.shape).toEqual([3, HEIGHT, WIDTH]);
-  channels?.data.forEach((value, i) =>
-    expect(value).toBeCloseTo(linearWeights.data[i * CLASSES + 1], 5),
+  expect(channels?.data).toBeAllClose(
+    Array.from({ length: 3 * area }, (_, i) => linearWeights.data[i * CLASSES + 1]),
   );
   expect([...map.data]).toEqual([...(await reduced('sum'))]);
 });
@@ -93,9 +91,7 @@ it('does not depend on the batch size', async () => {
     target: 'top:3',
     batchSize: 1,
   });
-  whole.forEach(({ map }, t) =>
-    map.data.forEach((value, i) => expect(single[t].map.data[i]).toBeCloseTo(value, 5)),
-  );
+  whole.forEach(({ map }, t) => expect(single[t].map.data).toBeAllClose(map.data, { atol: 5e-6 }));
 });
 
 // Gradients of mobilenet_v2 in float32 are this uncertain: some ReLU6 gates sit within rounding of

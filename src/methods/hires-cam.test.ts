@@ -1,26 +1,35 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { convNet, picture } from './fixtures/nets.ts';
-import { describeCamReference, relativeError } from './fixtures/reference.ts';
+import { explainSmall, features, overChannels, slopesOf } from './fixtures/quadratic-net.ts';
+import { describeCamReference } from './fixtures/reference.ts';
 
-it('is Grad-CAM where a linear layer follows the mean over the cells, and something else where it does not', async () => {
-  const maps = async (head: 'linear' | 'tanh') => {
-    const model = await convNet(head);
-    const both = await Promise.all(
-      ['hires-cam', 'grad-cam'].map((method) =>
-        explain(model, picture, {
-          method,
-          target: 1,
-          options: { layer: head === 'linear' ? 'features' : 'early' },
-        }),
-      ),
-    );
-    return both.map(({ layers = [] }) => layers[0].map.data);
-  };
-  const [hires, grad] = await maps('linear');
-  expect(relativeError(hires, grad)).toBeLessThan(1e-5);
-  const [byCells, byChannels] = await maps('tanh');
-  expect(relativeError(byCells, byChannels)).toBeGreaterThan(1e-2);
+describe('hires-cam', () => {
+  // Draelos & Carin 2020, equation 5.
+  it('is activation times gradient in each cell', async () => {
+    for (const target of [0, 1]) {
+      const slopes = slopesOf(features, target);
+      const { map } = await explainSmall('hires-cam', target);
+      expect(map).toBeAllClose(overChannels((c, i) => slopes[c][i] * features[c][i]));
+    }
+  });
+
+  it('is Grad-CAM if a linear layer follows the mean over the cells, and differs otherwise', async () => {
+    const maps = async (head: 'linear' | 'tanh') => {
+      const model = await convNet(head);
+      const layer = head === 'linear' ? 'features' : 'early';
+      const both = await Promise.all(
+        ['hires-cam', 'grad-cam'].map((method) =>
+          explain(model, picture, { method, target: 1, options: { layer } }),
+        ),
+      );
+      return both.map(({ layers = [] }) => layers[0].map);
+    };
+    const [hires, grad] = await maps('linear');
+    expect(hires).toBeAllClose(grad, { l2: 1e-5 });
+    const [byCells, byChannels] = await maps('tanh');
+    expect(byCells).not.toBeAllClose(byChannels, { l2: 1e-2 });
+  });
 });
 
 describeCamReference('hires-cam', 'HiResCAM');

@@ -27,7 +27,7 @@ describe('shapleyFit', () => {
     const all = coalitions(PLAYERS, 62, createRandom(0));
     expect(all.weights).toHaveLength(62);
     const { values } = shapleyFit(all, scoresOf(all), PLAYERS, whole, empty);
-    values.forEach((value, i) => expect(value).toBeCloseTo(SHAPLEY[i], 9));
+    expect(values).toBeAllClose(SHAPLEY, { atol: 5e-10 });
   });
 
   it('on drawn coalitions comes near them, within the errors it claims, and always adds up', () => {
@@ -130,9 +130,7 @@ describe('kernel-shap', () => {
   it('is the same for the same seed and any batch size', async () => {
     const base = (await run({}, { N: 40 })).map.data;
     for (const batchSize of [1, 7])
-      (await run({ batchSize }, { N: 40 })).map.data.forEach((value, i) =>
-        expect(value).toBeCloseTo(base[i], 4),
-      );
+      expect((await run({ batchSize }, { N: 40 })).map.data).toBeAllClose(base, { atol: 5e-5 });
     expect([...(await run({ seed: 4 }, { N: 40 })).map.data]).not.toEqual([...base]);
   });
 
@@ -168,7 +166,7 @@ describe('kernel-shap', () => {
     expect(both[0].manifest.modelCalls.forward).toBe(42);
     for (const { target, map } of both) {
       const alone = await explain(model, picture, { ...request, target: target.index });
-      map.data.forEach((value, i) => expect(value).toBeCloseTo(alone.map.data[i], 5));
+      expect(map.data).toBeAllClose(alone.map.data, { atol: 5e-6 });
     }
     const controller = new AbortController();
     const cancelled = explain(model, picture, {

@@ -30,7 +30,7 @@ describe('ridge', () => {
     );
     const w = Float64Array.from({ length: 20 }, () => random.uniform() + 0.1);
     const { coefficients, intercept, r2, standardErrors } = ridge(x, y, w, 3, 0);
-    [1, -2, 0.5].forEach((value, i) => expect(coefficients[i]).toBeCloseTo(value, 9));
+    expect(coefficients).toBeAllClose([1, -2, 0.5], { atol: 5e-10 });
     expect(intercept).toBeCloseTo(3, 9);
     expect(r2).toBeCloseTo(1, 9);
     expect(Math.max(...standardErrors)).toBeLessThan(1e-6);
@@ -125,9 +125,7 @@ describe('lime', () => {
       });
     const base = (await run()).map.data;
     for (const batchSize of [1, 7])
-      (await run({ batchSize })).map.data.forEach((value, i) =>
-        expect(value).toBeCloseTo(base[i], 5),
-      );
+      expect((await run({ batchSize })).map.data).toBeAllClose(base, { atol: 5e-6 });
     expect([...(await run({ seed: 1 })).map.data]).not.toEqual([...base]);
     expect(
       (await run({ onMap: ({ calls }: { calls: number }) => calls >= 20 })).manifest.extras.samples,

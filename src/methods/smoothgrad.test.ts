@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { convNet, linearNet, picture } from './fixtures/nets.ts';
+import { convNet, HEIGHT, linearNet, picture, WIDTH } from './fixtures/nets.ts';
 import {
   haveReference,
   recorded,
@@ -21,16 +21,18 @@ describe('smoothgrad', () => {
     const model = await linearNet();
     const gradient = (await explain(model, picture, { method: 'gradient', target: 1 })).map.data;
     const { map, manifest } = await run(model, { samples: 5 });
-    map.data.forEach((value, i) => expect(value).toBeCloseTo(gradient[i], 5));
+    expect(map.data).toBeAllClose(gradient, { atol: 5e-6 });
     expect(manifest.standardError).toBeCloseTo(0, 5);
-    (await run(model, { samples: 5, kind: 'variance' })).map.data.forEach((value) =>
-      expect(value).toBeCloseTo(0, 5),
+    expect((await run(model, { samples: 5, kind: 'variance' })).map).toBeAllClose(
+      new Array(HEIGHT * WIDTH).fill(0),
+      { atol: 5e-6 },
     );
     const square = (
       await explain(model, picture, { method: 'gradient', target: 1, options: { reduce: 'l2' } })
     ).map.data;
-    (await run(model, { samples: 5, kind: 'squared' })).map.data.forEach((value, i) =>
-      expect(value).toBeCloseTo(square[i] ** 2, 3),
+    expect((await run(model, { samples: 5, kind: 'squared' })).map).toBeAllClose(
+      square.map((value) => value ** 2),
+      { atol: 5e-4 },
     );
   });
 
@@ -38,18 +40,19 @@ describe('smoothgrad', () => {
     const model = await convNet('tanh');
     const gradient = (await explain(model, picture, { method: 'gradient', target: 1 })).map.data;
     const { map, manifest } = await run(model, { samples: 3, noise: 0 });
-    map.data.forEach((value, i) => expect(value).toBeCloseTo(gradient[i], 6));
+    expect(map.data).toBeAllClose(gradient, { atol: 5e-7 });
     expect(manifest.standardError).toBe(0);
-    expect(
-      relativeError((await run(model, { samples: 3, noise: 0.1 })).map.data, gradient),
-    ).toBeGreaterThan(1e-3);
+    expect((await run(model, { samples: 3, noise: 0.1 })).map.data).not.toBeAllClose(gradient, {
+      l2: 1e-3,
+    });
   });
 
   it('is the same for every batch size, differs between seeds, and says how uncertain it is', async () => {
     const model = await convNet('tanh');
     const once = await run(model, { samples: 20 });
-    (await run(model, { samples: 20 }, { batchSize: 3 })).map.data.forEach((value, i) =>
-      expect(value).toBeCloseTo(once.map.data[i], 5),
+    expect((await run(model, { samples: 20 }, { batchSize: 3 })).map.data).toBeAllClose(
+      once.map.data,
+      { atol: 5e-6 },
     );
     const other = await run(model, { samples: 20 }, { seed: 1 });
     const apart = Math.sqrt(

@@ -82,7 +82,7 @@ describe('createAttention', () => {
     const cells = Float32Array.from({ length: 36 }, () => random.uniform());
     const map = tensor([6, 6], cells);
     const answer = attention?.apply(map).data ?? [];
-    literal(cells, 0.1).forEach((value, i) => expect(answer[i]).toBeCloseTo(value, 5));
+    expect(answer).toBeAllClose(literal(cells, 0.1), { atol: 5e-6 });
   });
 
   it('keeps a constant map as it is, to the outermost pixel: rows sum to one and no border ring is lost', async () => {

@@ -58,7 +58,7 @@ describe('iia', () => {
         }
       }
     }
-    map.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
+    expect(map.data).toBeAllClose(expected, { atol: 5e-6 });
     expect(map.shape).toEqual([H, W]);
     expect(manifest.modelCalls).toEqual({ forward: steps + steps ** 2, backward: steps ** 2 });
   });
@@ -70,9 +70,9 @@ describe('iia', () => {
       [{ steps: 5, layer: 'second' }, {}],
       [{ steps: 5 }, { batchSize: 2 }],
     ]) {
-      (await layerMap(model, options, extra)).map.data.forEach((value, i) =>
-        expect(value).toBeCloseTo(map.data[i], 5),
-      );
+      expect((await layerMap(model, options, extra)).map.data).toBeAllClose(map.data, {
+        atol: 5e-6,
+      });
     }
   });
 
@@ -85,9 +85,10 @@ describe('iia', () => {
       forward: steps + steps ** 2 + steps ** 3,
       backward: steps ** 3,
     });
-    (
-      await layerMap(model, { steps, levels: 3, layer: ['early', 'features'] }, { batchSize: 2 })
-    ).map.data.forEach((value, i) => expect(value).toBeCloseTo(map.data[i], 5));
+    expect(
+      (await layerMap(model, { steps, levels: 3, layer: ['early', 'features'] }, { batchSize: 2 }))
+        .map.data,
+    ).toBeAllClose(map.data, { atol: 5e-6 });
   });
 
   it('with three levels on a linear head is what the three integrals say', async () => {
@@ -126,16 +127,16 @@ describe('iia', () => {
       }
     }
     const { map } = await layerMap(model, { steps, levels: 3 });
-    map.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
+    expect(map.data).toBeAllClose(expected, { atol: 5e-6 });
   });
 
   it('is the same for a layer with its channels last, and for tokens', async () => {
     const model = await layoutNet();
     const { map } = await layerMap(model, { steps: 3, layer: 'features' });
     for (const layer of ['cells', 'tokens'])
-      (await layerMap(model, { steps: 3, layer })).map.data.forEach((value, i) =>
-        expect(value).toBeCloseTo(map.data[i], 5),
-      );
+      expect((await layerMap(model, { steps: 3, layer })).map.data).toBeAllClose(map.data, {
+        atol: 5e-6,
+      });
   });
 
   it('with the path of the activations alone, or of the picture alone, integrates once', async () => {
@@ -150,7 +151,7 @@ describe('iia', () => {
     });
     const one = (await layerMap(model, { paths: 'image', steps: 1 })).map;
     const { layers = [] } = await explain(model, picture, { method: 'hires-cam', target: 1 });
-    one.data.forEach((value, i) => expect(value).toBeCloseTo(layers[0].map.data[i], 5));
+    expect(one.data).toBeAllClose(layers[0].map.data, { atol: 5e-6 });
   });
 
   it('says which layers there are, and how many it takes', async () => {

@@ -71,10 +71,8 @@ describe('moveChain', () => {
     ]);
     const expected = moveChain(chain, 0.6, 0.02, [1, 1, 0, 0]);
     const partly = 1 - 0.02 * 0.1;
-    [partly, 1, 0, 0].forEach((value, i) => expect(chain.cells[i]).toBeCloseTo(value, 6));
-    [0.4 * partly, 0.6, 0.6, 0.4 * partly].forEach((value, i) =>
-      expect(expected[i]).toBeCloseTo(value, 6),
-    );
+    expect(chain.cells).toBeAllClose([partly, 1, 0, 0], { atol: 5e-7 });
+    expect(expected).toBeAllClose([0.4 * partly, 0.6, 0.6, 0.4 * partly], { atol: 5e-7 });
     expect(chain.score).toBe(0.6);
   });
 });
@@ -166,9 +164,7 @@ describe('oise', () => {
   it('is the same for the same seed and any batch size, another for another seed; stops when told so', async () => {
     const base = (await run({})).map.data;
     for (const batchSize of [1, 7])
-      (await run({}, { batchSize })).map.data.forEach((value, i) =>
-        expect(value).toBeCloseTo(base[i], 6),
-      );
+      expect((await run({}, { batchSize })).map.data).toBeAllClose(base, { atol: 5e-7 });
     expect([...(await run({}, { seed: 1 })).map.data]).not.toEqual([...base]);
     const stopped = await run({}, { onMap: ({ calls }: { calls: number }) => calls >= 100 });
     expect(stopped.manifest.modelCalls.forward).toBeLessThan(150);

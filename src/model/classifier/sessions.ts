@@ -116,7 +116,8 @@ function buildClassifier(classifier: Classifier, stage: Stage, tail: Tail): Onnx
     classifier,
     tail.score,
     tail.pick,
-    compose(before, body, { [input.name]: STAGE_OUTPUT }),
+    // The names of the classifier stay: the tail looks for its scores by name.
+    compose(before, body, { [input.name]: STAGE_OUTPUT }, { main: 'second' }),
   );
 }
 

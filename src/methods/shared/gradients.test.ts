@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { explain } from '../../explain.ts';
+import { picture, rootNet } from '../fixtures/nets.ts';
+
+describe('methods of gradients on a network that has none everywhere', () => {
+  it.each(['gradient', 'integrated-gradients', 'guided-ig', 'blur-ig', 'xrai'])(
+    '%s says so',
+    async (method) => {
+      const answer = explain(await rootNet(), picture, {
+        method,
+        target: 1,
+        options: method === 'gradient' ? {} : { steps: 3 },
+      });
+      await expect(answer).rejects.toMatchObject({
+        code: 'model',
+        message: expect.stringMatching(
+          /^root has NaN or infinite gradients for this picture.*use a method that asks/,
+        ),
+      });
+    },
+  );
+});
