@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { activatedPixels, imageLevel, pixelLevel } from './levels.ts';
+import { activatedPixels, curveLevel, imageLevel, pixelLevel } from './levels.ts';
 
 describe('activatedPixels', () => {
   it('counts what lies above 0.3 of the range', () => {
@@ -41,5 +41,28 @@ describe('the averages of IASSA', () => {
       count: 0,
       excluded: 1,
     });
+  });
+});
+
+describe('the median of curves', () => {
+  const score = (...y: number[]) => ({ value: 0.5, curve: { x: [0, 0.5, 1], y } });
+
+  it('is taken point by point, then integrated', () => {
+    const scores = [score(0, 1, 1), score(0, 0.2, 1), score(0, 0.4, 1), { value: null }];
+    expect(curveLevel(scores)).toEqual({
+      value: expect.closeTo((0.2 + 0.7) / 2, 12),
+      count: 3,
+      excluded: 1,
+      curve: { x: [0, 0.5, 1], y: [0, 0.4, 1] },
+    });
+    expect(curveLevel(scores.slice(0, 2)).curve?.y[1]).toBeCloseTo(0.6, 12);
+    expect(curveLevel(scores, 'mean').curve?.y[1]).toBeCloseTo(1.6 / 3, 12);
+    expect(curveLevel([])).toEqual({ value: null, count: 0, excluded: 0, curve: null });
+  });
+
+  it('needs curves of the same points', () => {
+    expect(() =>
+      curveLevel([score(0, 1, 1), { value: 1, curve: { x: [0, 1], y: [0, 1] } }]),
+    ).toThrow('curves of different points');
   });
 });

@@ -1,16 +1,20 @@
 import { z } from 'zod';
-import { argmax, type Tensor } from '../tensor/tensor.ts';
+import { extent } from '../tensor/statistics.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { massOnObject } from './shared/relevance.ts';
 
 /**
- * Whether the object has a pixel at the map's highest point, or nearer to it than `tolerance`
- * pixels: (y - y*)² + (x - x*)² < tolerance², strictly.
+ * Whether the object has a pixel at `point`, or nearer to it than `tolerance` pixels:
+ * (y - y*)² + (x - x*)² < tolerance², strictly.
  */
-function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
-  const [height, width] = map.shape;
-  const point = argmax(map.data);
+function hits(
+  regions: Uint8Array,
+  [height, width]: readonly number[],
+  point: number,
+  tolerance: number,
+): boolean {
   if (regions[point] === 1) return true;
   const [py, px] = [Math.floor(point / width), point % width];
   const reach = Math.ceil(tolerance);
@@ -23,15 +27,28 @@ function hits(map: Tensor, regions: Uint8Array, tolerance: number): boolean {
   return false;
 }
 
+/** The share of the map's highest pixels that hit the object. */
+function shareOfHits({ shape, data }: Tensor, regions: Uint8Array, tolerance: number): number {
+  const [, max] = extent(data);
+  let [highest, hit] = [0, 0];
+  for (let i = 0; i < data.length; i++) {
+    if (data[i] !== max) continue;
+    highest++;
+    if (hits(regions, shape, i, tolerance)) hit++;
+  }
+  return hit / highest;
+}
+
 /**
  * Pointing game: 1 if the map's highest pixel lies on the object, else 0; the average over pictures
- * is the share of hits. Of several highest pixels the first one, row by row, counts, so a constant
- * map points at the top left corner. With `tolerance` t (pixels of the map) an object nearer than t
- * is a hit too; preset `torchray` has 15. Preset `energy` is the energy-based pointing game: the
- * share of the map's positive part that lies on the object, 0 … 1. A mask without object, and
- * with `energy` a map without positive values, gives no value. A void pixel is no hit, and carries
- * no energy. Source: Zhang et al., Top-down neural attention by excitation backprop, ECCV 2016;
- * tolerance as in TorchRay (Fong, Patrick & Vedaldi, ICCV 2019); energy: Wang et al., Score-CAM,
+ * is the share of hits. If several pixels share the highest value, the score is the share of them
+ * that hit, so a constant map scores what a random pixel would. With `tolerance` t (pixels of the
+ * map) an object nearer than t is a hit too; preset `torchray` uses 15. Preset `energy` is the
+ * energy-based pointing game: the share of the map's positive part that lies on the object, 0 … 1.
+ * There is no value for a mask without object and, with `energy`, for a map without positive
+ * values. A void pixel is not a hit and has no energy. Source: Zhang et al., Top-down neural
+ * attention by excitation backprop, ECCV 2016; tolerance as in TorchRay (Fong, Patrick & Vedaldi,
+ * ICCV 2019), which takes the first of several highest pixels; energy: Wang et al., Score-CAM,
  * CVPRW 2020.
  */
 export const pointingGame = defineMetric({
@@ -56,14 +73,14 @@ export const pointingGame = defineMetric({
       .min(0)
       .default(0)
       .describe(
-        'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it',
+        'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself must lie on it',
       ),
   }),
   measure: (context, { form, tolerance }) => {
     const regions = regionsOf(context);
     const excluded = excludedWithoutObject(context);
     if (excluded) return excluded;
-    if (form === 'hit') return { value: hits(context.map, regions, tolerance) ? 1 : 0 };
+    if (form === 'hit') return { value: shareOfHits(context.map, regions, tolerance) };
     const value = massOnObject(context.map.data, regions, 'positive');
     return value === null ? { value, reason: 'the map has no positive values' } : { value };
   },

@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { averageDropInDeletion } from './average-drop-in-deletion.ts';
+import { context, H, input, inverted, mapOf, perfect, region, W } from './fixtures/region-scene.ts';
+
+const score = async (map: Tensor, picture = input) =>
+  (await averageDropInDeletion.score({ ...context, input: picture, map })).value;
+
+describe('average drop in deletion', () => {
+  it('has its closed form for the perfect, the inverted and the constant map', async () => {
+    expect(await score(perfect)).toBe(1);
+    expect(await score(inverted)).toBe(0);
+    expect(await score(mapOf(new Float32Array(H * W).fill(3)))).toBe(0);
+  });
+
+  it('multiplies the picture by the map between 0 and 1', async () => {
+    // The region lies at half the range of the map.
+    const map = mapOf(region.map((value, i) => (value ? 5 : i === 0 ? 9 : 1)));
+    expect(await score(map)).toBeCloseTo(0.5, 6);
+  });
+
+  it('has no value if the class has no probability', async () => {
+    expect(await score(perfect, tensor([1, 1, H, W]))).toBeNull();
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../tensor/tensor.ts';
+import { context, inverted, perfect, R, randomMap } from './fixtures/region-scene.ts';
+import { negativePerturbation } from './negative-perturbation.ts';
+
+describe('negative perturbation', () => {
+  it('of the perfect map stays at 1 until the last tenth', async () => {
+    const { value, curve } = await negativePerturbation.score({
+      ...context,
+      map: perfect,
+      preset: 'iia-2023-ins',
+    });
+    // 108 of 120 pixels are gone at nine tenths, 8 of the region's 20 among them.
+    const y = [1, 1, 1, 1, 1, 1, 1, 1, 1, 12 / R];
+    expect(value).toBeCloseTo(0.1 * (8.5 + y[9] / 2), 6);
+    expect(curve?.y).toBeAllClose(y);
+  });
+
+  it('counts how often the class stays first', async () => {
+    // 0.6 is a majority.
+    const { value } = await negativePerturbation.score({ ...context, map: perfect });
+    expect(value).toBeCloseTo(0.9, 12);
+  });
+
+  it('is bounded by the perfect and the inverted map', async () => {
+    const options = { measure: 'probability', baseline: 'zero' };
+    const score = async (map: Tensor) =>
+      (await negativePerturbation.score({ ...context, map, options })).value;
+    const [best, worst] = [Number(await score(perfect)), Number(await score(inverted))];
+    for (const seed of [1, 2, 3]) {
+      expect(await score(randomMap(seed))).toBeLessThan(best);
+      expect(await score(randomMap(seed))).toBeGreaterThan(worst);
+    }
+  });
+});

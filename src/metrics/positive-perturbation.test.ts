@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../tensor/tensor.ts';
+import { regionModel } from './fixtures/region-model.ts';
+import {
+  context,
+  H,
+  inverted,
+  mapOf,
+  model,
+  perfect,
+  R,
+  randomMap,
+  region,
+  W,
+} from './fixtures/region-scene.ts';
+import { negativePerturbation } from './negative-perturbation.ts';
+import { positivePerturbation } from './positive-perturbation.ts';
+
+const probability = { measure: 'probability', baseline: 'zero' };
+
+describe('positive perturbation', () => {
+  it('of the perfect map falls to 0 after two tenths', async () => {
+    const { value, curve } = await positivePerturbation.score({
+      ...context,
+      map: perfect,
+      preset: 'iia-2023-del',
+    });
+    // 12 of the 20 pixels of the region are gone at a tenth; a trapezoid sum over ten points.
+    const y = [1, 1 - 12 / R, 0, 0, 0, 0, 0, 0, 0, 0];
+    expect(value).toBeCloseTo(0.1 * (y[0] / 2 + y[1]), 6);
+    expect(curve?.x).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
+    expect(curve?.y).toBeAllClose(y);
+  });
+
+  it('counts how often the class stays first', async () => {
+    // 0.4 is no majority.
+    const { value } = await positivePerturbation.score({ ...context, map: perfect });
+    expect(value).toBeCloseTo(0.05, 12);
+  });
+
+  it('is bounded by the perfect and the inverted map', async () => {
+    const score = async (map: Tensor) =>
+      (await positivePerturbation.score({ ...context, map, options: probability })).value;
+    const [best, worst] = [Number(await score(perfect)), Number(await score(inverted))];
+    for (const seed of [1, 2, 3]) {
+      expect(await score(randomMap(seed))).toBeGreaterThan(best);
+      expect(await score(randomMap(seed))).toBeLessThan(worst);
+    }
+  });
+
+  it('has the curve of negative perturbation of the negated map', async () => {
+    const map = randomMap(4);
+    const negated = mapOf(map.data.map((value) => -value));
+    const [positive, negative] = await Promise.all([
+      positivePerturbation.score({ ...context, map, options: probability }),
+      negativePerturbation.score({ ...context, map: negated, options: probability }),
+    ]);
+    expect(positive.curve).toEqual(negative.curve);
+  });
+
+  it('scores the class that it is asked for', async () => {
+    const target = { index: 1 };
+    const { curve } = await positivePerturbation.score({ ...context, target, map: perfect });
+    expect(curve?.y).toEqual([0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  it('hides by zeros of the input or by black', async () => {
+    const shifted = regionModel(H, W, region);
+    const { preprocessing } = model;
+    const grey = { ...shifted, preprocessing: { ...preprocessing, mean: [-0.25] } }; // black is 0.25
+    const { curve } = await positivePerturbation.score({
+      ...context,
+      model: grey,
+      map: perfect,
+      preset: 'chefer-2021',
+      options: { measure: 'probability' },
+    });
+    expect(curve?.y[2]).toBeCloseTo(0.25, 6);
+  });
+});
