@@ -1,7 +1,7 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
+import { FoveaError, throwIfCancelled } from '../errors.ts';
 import { parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
@@ -16,9 +16,13 @@ import { createRemoteModel } from '../model/remote-model.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import type { Device } from '../runtime/runtime.ts';
 import { type FetchModelOptions, fetchModelFiles, isHubId } from './hub.ts';
+import { isMissing, readBytes, readWeights, unreadable } from './model-file.ts';
+import { readLabels } from './read-labels.ts';
 
 /** Options of `loadModel`. */
-export interface LoadModelOptions extends ModelOverrides, FetchModelOptions {
+export interface LoadModelOptions extends Omit<ModelOverrides, 'labels'>, FetchModelOptions {
+  /** One label per class, or the path of a file with them: one per line, or JSON. */
+  readonly labels?: readonly string[] | string;
   /** `cpu` by default; `auto` takes the fastest that starts. Not for remote models. */
   readonly device?: Device;
   /** Threads of the CPU device; by default one a physical core. */
@@ -45,38 +49,6 @@ const OTHER_FORMATS: Readonly<Record<string, string>> = {
   '.xml': 'OpenVINO',
 };
 
-const MOST_BYTES_A_READ = 2 ** 30;
-
-/** Reads a whole file; beyond the 2 GB that `readFile` takes too. */
-async function readBytes(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    const bytes = new Uint8Array(size);
-    for (let at = 0; at < size; ) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(MOST_BYTES_A_READ, size - at), at);
-      if (bytesRead === 0)
-        throw new FoveaError('model', `${path} became shorter while it was read`);
-      at += bytesRead;
-    }
-    return bytes;
-  } finally {
-    await file.close();
-  }
-}
-
-const isMissing = (error: unknown): boolean =>
-  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-
-/** The sentence of a model file that cannot be read. */
-function unreadable(path: string, error: unknown): FoveaError {
-  if (error instanceof FoveaError) return error;
-  const { code } = error as NodeJS.ErrnoException;
-  if (isMissing(error)) return new FoveaError('model', `${path} does not exist`, { cause: error });
-  const what = code === 'EACCES' || code === 'EPERM' ? 'permission denied' : messageOf(error);
-  return new FoveaError('model', `${path} cannot be read: ${what}`, { cause: error });
-}
-
 /** A model file on the disk, with the files beside it. */
 async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource> {
   const format = OTHER_FORMATS[extname(path).toLowerCase()];
@@ -96,6 +68,7 @@ async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource
     bytes,
     isInOnnxFolder: basename(folder) === 'onnx',
     read,
+    readWeights: (file) => readWeights(folder, file),
   });
 }
 
@@ -170,7 +143,11 @@ export async function resolveModel(
   if (isPath) throw new FoveaError('model', `the model file ${source} does not exist`);
   if (!isHubId(source)) throw new FoveaError('model', `there is no model "${source}": ${SOURCES}`);
   const { folder, file } = await fetchModelFiles(source, options);
-  return sourceOfFile(join(folder, file), source);
+  return sourceOfFile(join(folder, file), source).catch((error: unknown) => {
+    if (!(error instanceof FoveaError && error.code === 'model')) throw error;
+    const advice = `it was fetched before: delete ${folder} to fetch it again`;
+    throw new FoveaError('model', `${error.message}; ${advice}`, { cause: error });
+  });
 }
 
 /**
@@ -181,10 +158,12 @@ export async function resolveModel(
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
   throwIfCancelled(options.signal);
-  const given =
-    options.preprocessing === undefined
-      ? options
-      : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
+  const { labels, preprocessing } = options;
+  const given = {
+    ...options,
+    labels: typeof labels === 'string' ? await readLabels(labels) : labels,
+    preprocessing: preprocessing && parsePreprocessing(preprocessing),
+  };
   if (isAddress(source)) return createRemoteModel(source, given);
   const model = withOverrides(await resolveModel(source, options), given);
   throwIfCancelled(options.signal);

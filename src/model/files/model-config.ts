@@ -3,6 +3,7 @@ import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { parseImageProcessor } from './hugging-face-processor.ts';
+import { cleanLabels } from './labels.ts';
 
 /** What the files beside a model say about it. What they do not say is absent, not undefined. */
 export interface ModelConfig {
@@ -23,12 +24,13 @@ const filters = [
 const side = z.number().int().positive().max(16384);
 const pair = z.tuple([side, side]);
 const channelList = z.array(z.number()).min(1).max(3);
+const divisors = channelList.refine((list) => list.every((value) => value > 0), 'must be above 0');
 
 const preprocessingSchema = z
   .object({
     size: z.union([pair, side.transform((value): [number, number] => [value, value])]),
     mean: channelList,
-    std: channelList.refine((list) => list.every((value) => value > 0), 'must be above 0'),
+    std: divisors,
     colour: z.enum(['RGB', 'BGR', 'grey']),
     scale: z.enum(['0-1', '0-255']),
     resize: z.enum(['stretch', 'crop']),
@@ -52,6 +54,15 @@ function parse<T extends z.ZodType>(schema: T, json: unknown, file: string): z.o
   throw new FoveaError('model', `${file}: ${problems.join('; ')}`);
 }
 
+/**
+ * Preprocessing that was computed from a file's fields: sizes can come out as 0 or without end, and
+ * numbers as infinite, though each field by itself is allowed.
+ */
+function checked(preprocessing: Partial<Preprocessing>, file: string): Partial<Preprocessing> {
+  parse(preprocessingSchema, preprocessing, file);
+  return preprocessing;
+}
+
 /** Removes what is absent, so that a spread does not overwrite with undefined. */
 function present<T extends object>(object: T): T {
   return Object.fromEntries(
@@ -68,18 +79,66 @@ function present<T extends object>(object: T): T {
 export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig {
   const { labels, input } = parse(modelSchema, json, file);
   return present({
-    labels,
+    labels: labels && cleanLabels(labels),
     preprocessing: input && (present(input) as Partial<Preprocessing>),
     warnings: [],
   });
 }
 
+/** `0.5,0.25` as numbers, and `48x192` as height and width; what is neither stays as it is. */
+function spelled(value: unknown, separator: RegExp): unknown {
+  if (typeof value !== 'string') return value;
+  const parts = value.split(separator).map((part) => part.trim());
+  return parts.every((part) => part !== '' && Number.isFinite(Number(part)))
+    ? parts.map(Number)
+    : value;
+}
+
+const SPELLINGS: Readonly<Record<string, (value: unknown) => unknown>> = {
+  size: (value) => one(spelled(value, /[x×,]/i)),
+  stretchedSize: (value) => one(spelled(value, /[x×,]/i)),
+  shorterSide: (value) => one(spelled(value, /,/)),
+  mean: (value) => many(spelled(value, /,/)),
+  std: (value) => many(spelled(value, /,/)),
+  colour: (value) => COLOURS[String(value).toLowerCase()] ?? value,
+};
+
+const COLOURS: Readonly<Record<string, string>> = {
+  ...{ rgb: 'RGB', bgr: 'BGR', grey: 'grey', gray: 'grey', l: 'grey' },
+};
+
+const one = (value: unknown): unknown =>
+  Array.isArray(value) && value.length === 1 ? value[0] : value;
+
+const many = (value: unknown): unknown => (typeof value === 'number' ? [value] : value);
+
 /**
- * Preprocessing as a caller or a command line gives it.
+ * What people write on a command line in the form of the schema: `size=48x192`,
+ * `mean=0.5,0.5,0.5`, `std=0.5` for all channels, `color=gray`.
+ */
+function normalized(json: unknown): unknown {
+  if (typeof json !== 'object' || json === null) return json;
+  const entries = Object.entries(json).map(([name, value]): [string, unknown] => {
+    const key = name === 'color' ? 'colour' : name;
+    return [key, Object.hasOwn(SPELLINGS, key) ? SPELLINGS[key]?.(value) : value];
+  });
+  const fields = Object.fromEntries(entries);
+  const channels = fields.colour === 'grey' ? 1 : 3;
+  for (const key of ['mean', 'std']) {
+    const list = fields[key];
+    if (Array.isArray(list) && list.length === 1 && channels > 1)
+      fields[key] = Array.from({ length: channels }, () => list[0]);
+  }
+  return fields;
+}
+
+/**
+ * Preprocessing as a caller or a command line gives it. Numbers may be spelled as text:
+ * `48x192` (height and width), `0.5,0.5,0.5`.
  * @throws FoveaError `usage` naming the field that is wrong.
  */
 export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
-  const result = preprocessingSchema.strict().safeParse(json);
+  const result = preprocessingSchema.strict().safeParse(normalized(json));
   if (result.success) return present(result.data) as Partial<Preprocessing>;
   const problems = result.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'preprocessing'}: ${message}`,
@@ -90,9 +149,9 @@ export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
 const timmSchema = z.looseObject({
   input_size: z.array(side).length(3).nullish(),
   mean: channelList.nullish(),
-  std: channelList.nullish(),
+  std: divisors.nullish(),
   interpolation: z.string().nullish(),
-  crop_pct: z.number().positive().nullish(),
+  crop_pct: z.number().positive().max(1).nullish(),
   crop_mode: z.string().nullish(),
   label_names: z.array(z.string()).nullish(),
   label_descriptions: z.record(z.string(), z.string()).nullish(),
@@ -196,9 +255,13 @@ export function parseHuggingFaceConfig(files: {
   if (files.preprocessor !== undefined) {
     const processor = parseImageProcessor(files.preprocessor, config?.model_type ?? undefined);
     warnings.push(...processor.warnings);
-    preprocessing = processor.preprocessing;
+    preprocessing = checked(processor.preprocessing, 'preprocessor_config.json');
   } else if (config?.pretrained_cfg) {
-    preprocessing = timmPreprocessing(config.pretrained_cfg, warnings);
+    preprocessing = checked(
+      timmPreprocessing(config.pretrained_cfg, warnings),
+      'config.json: pretrained_cfg',
+    );
   }
-  return present({ labels: config && labelsOf(config), preprocessing, warnings });
+  const labels = config && labelsOf(config);
+  return present({ labels: labels && cleanLabels(labels), preprocessing, warnings });
 }

@@ -31,6 +31,11 @@ export interface ModelFiles {
    */
   readonly isInOnnxFolder: boolean;
   readonly read: ReadBeside;
+  /**
+   * Reads a file with weights that the model names; `read` if not given. A disk refuses links that
+   * lead out of the model's folder here, since whoever made the model chose the name.
+   */
+  readonly readWeights?: ReadBeside;
 }
 
 /** JSON from a file's bytes. */
@@ -78,8 +83,10 @@ async function readConfig(files: ModelFiles): Promise<ModelConfig> {
 
 async function readExternalData({
   name,
+  file,
   bytes,
   read,
+  readWeights = read,
 }: ModelFiles): Promise<ReadonlyMap<string, Uint8Array>> {
   let locations: string[];
   try {
@@ -98,7 +105,9 @@ async function readExternalData({
         `${name}: the model names weights outside its folder (${location}), which is refused`,
       );
     }
-    const content = await read(location);
+    if (location === file)
+      throw new FoveaError('model', `${name}: the model names itself as the file of its weights`);
+    const content = await readWeights(location);
     if (!content)
       throw new FoveaError(
         'model',

@@ -1,0 +1,83 @@
+import { z } from 'zod/mini';
+import { FoveaError } from '../../errors.ts';
+import { visibleText } from '../../visible-text.ts';
+
+const jsonSchema = z.union([
+  z.array(z.string()),
+  z.record(z.string(), z.union([z.string(), z.array(z.string())])),
+]);
+
+/** `n01440764 tench`: the WordNet id that ImageNet's lists have before the name. */
+const WORDNET_ID = /^n\d{8}[\s,:]+(?=\S)/;
+/** `0: tench`, `0 tench`, `0,tench`, `0<tab>tench`. */
+const NUMBERED = /^(\d{1,7})[\s,:]+(\S.*)$/;
+
+/** Labels as messages, tables and pages may show them: without control characters. */
+export const cleanLabels = (labels: readonly string[]): string[] => labels.map(visibleText);
+
+/** A list with each entry at its own number. */
+function inOrder(entries: readonly (readonly [number, string])[], name: string): string[] {
+  const labels = new Map(entries);
+  const list = entries.flatMap((_, index) => labels.get(index) ?? []);
+  if (list.length === entries.length) return list;
+  throw new FoveaError(
+    'usage',
+    `${name}: the classes must be numbered 0 to ${entries.length - 1}, each once`,
+  );
+}
+
+function fromJson(text: string, name: string): string[] | undefined {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined; // a text file whose first label begins with a bracket
+  }
+  const { data } = z.safeParse(jsonSchema, json);
+  if (!data)
+    throw new FoveaError(
+      'usage',
+      `${name}: expected a list of labels, or an object of number: label`,
+    );
+  if (Array.isArray(data)) return data;
+  const last = (value: string | string[]) => (Array.isArray(value) ? (value.at(-1) ?? '') : value);
+  return inOrder(
+    Object.entries(data).map(([index, value]) => [Number(index), last(value)]),
+    name,
+  );
+}
+
+/**
+ * The labels of a text file: one per line, as in `imagenet_classes.txt`, the first line class 0.
+ * Numbers before the labels (`0: tench`) and WordNet ids (`n01440764 tench`) are left out. JSON is
+ * read too: a list, or an object of number: label, as Keras's `imagenet_class_index.json`.
+ * @param name - the file in messages
+ * @throws FoveaError `usage` if it holds no labels, an empty one between others, or wrong numbers.
+ */
+export function parseLabels(text: string, name: string): string[] {
+  const json = fromJson(text.replace(/^\uFEFF/, ''), name);
+  if (json) return nonEmpty(json, name);
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => line.trim());
+  const numbered = lines.map((line) => NUMBERED.exec(line));
+  const isNumbered = numbered.every((match, i) => match !== null && Number(match[1]) === i);
+  const labels = lines.map((line, i) => (isNumbered ? (numbered[i]?.[2] ?? '') : line));
+  const hasIds = labels.every((label) => WORDNET_ID.test(label));
+  return nonEmpty(
+    labels.map((label) => (hasIds ? label.replace(WORDNET_ID, '') : label)),
+    name,
+  );
+}
+
+function nonEmpty(labels: readonly string[], name: string): string[] {
+  const empty = labels.findIndex((label) => label.trim() === '');
+  if (labels.length === 0 || (labels.length === 1 && empty === 0))
+    throw new FoveaError('usage', `${name} holds no labels: expected one per line`);
+  if (empty >= 0)
+    throw new FoveaError('usage', `${name}: label ${empty + 1} is empty: expected one per line`);
+  return cleanLabels(labels);
+}
