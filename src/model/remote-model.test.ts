@@ -69,7 +69,7 @@ beforeEach(async () => {
 afterEach(() => new Promise((resolve) => server.close(resolve)));
 
 const load = (options = {}, path = '/v2/models/mean') =>
-  createRemoteModel(`${base}${path}`, options);
+  createRemoteModel(`${base}${path}`, { retryDelay: 1, ...options });
 const errorOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'no error',
@@ -186,7 +186,7 @@ it.each([
   ],
   [
     { inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 10] }] },
-    /^model: mean is no image classifier: its input x is \[-1,10\]/,
+    /^model: mean is not an image classifier: its input x is \[-1,10\]/,
   ],
   [{ inputs: [] }, /^model: .*it has 0 inputs/],
   [{ inputs: [{ name: 'x', datatype: 'FP32', shape: [4, 3, 4, 6] }] }, /^unsupported: .*exactly 4/],

@@ -1,73 +1,42 @@
-import { z } from 'zod';
-import { FoveaError, messageOf } from '../errors.ts';
+import { FoveaError } from '../errors.ts';
 import { createRandom } from '../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor/tensor.ts';
 import { createFunctionModel } from './function-model.ts';
 import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model } from './model.ts';
+import {
+  type Interface,
+  parseMetadata,
+  parseScores,
+  readInterface,
+  requestBody,
+} from './remote/protocol.ts';
+import { cacheKey, type Endpoint, requestText, type TransportOptions } from './remote/transport.ts';
 
 /** Options of `createRemoteModel`. */
-export interface RemoteModelOptions {
-  /** One label a class; class indices if left out, with a warning. */
+export interface RemoteModelOptions extends TransportOptions {
+  /** One label per class; class indices if left out, with a warning. */
   readonly labels?: readonly string[];
   /** What is left out is ImageNet's usual preprocessing, with a warning if all of it is. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** What the scores are, where detection is wrong. */
+  /** What the scores are, if detection is wrong. */
   readonly output?: 'logits' | 'probabilities';
-  /** Sent with every request, e.g. `authorization`. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** In place of the platform's own. */
-  readonly fetch?: typeof globalThis.fetch;
-  /** Most pictures a request; 8 by default, since JSON takes some 3 MB a picture. */
+  /** Most pictures per request; 8 by default, since JSON takes some 3 MB per picture. */
   readonly maxBatch?: number;
+  /**
+   * The most pictures that are sent to the server, one of them when the model is created; without
+   * limit by default. Answers from the cache do not count.
+   */
+  readonly budget?: number;
   readonly signal?: AbortSignal;
 }
 
-const tensorSchema = z.looseObject({
-  name: z.string(),
-  datatype: z.string(),
-  shape: z.array(z.coerce.number().int()),
-});
-const metadataSchema = z.looseObject({
-  name: z.string().optional(),
-  platform: z.string().optional(),
-  versions: z.array(z.string()).nullish(),
-  inputs: z.array(tensorSchema),
-  outputs: z.array(tensorSchema),
-});
-const answerSchema = z.looseObject({
-  outputs: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        shape: z.array(z.number().int()),
-        data: z.array(z.unknown()),
-      }),
-    )
-    .min(1),
-});
-
-/** How pictures go into the model and scores come out, as its metadata says. */
-interface Interface {
-  readonly input: string;
-  readonly datatype: string;
-  readonly layout: 'NCHW' | 'NHWC';
-  readonly hasBatch: boolean;
-  readonly channels: number;
-  readonly size: readonly [height: number, width: number];
-  readonly output: string;
-  readonly fixedBatch: boolean;
-}
-
-/** One model on a server. */
-interface Endpoint {
-  readonly url: string;
-  readonly name: string;
-  readonly host: string;
+/** An endpoint whose options are all of those that a caller gives. */
+interface RemoteEndpoint extends Endpoint {
   readonly options: RemoteModelOptions;
 }
 
-function endpointOf(address: string, options: RemoteModelOptions): Endpoint {
+function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const [path, name] =
     /^.*\/v2\/models\/([^/]+)(?:\/versions\/[^/]+)?(?=(?:\/infer)?\/?$)/.exec(
@@ -76,7 +45,7 @@ function endpointOf(address: string, options: RemoteModelOptions): Endpoint {
   if (!url || !/^https?:$/.test(url.protocol) || !path) {
     throw new FoveaError(
       'usage',
-      `"${address}" is no address of a model server: expected the Open Inference Protocol, http(s)://HOST/v2/models/NAME`,
+      `"${address}" is not the address of a model server: expected the Open Inference Protocol, http(s)://HOST/v2/models/NAME`,
     );
   }
   if (url.username || url.password)
@@ -87,221 +56,32 @@ function endpointOf(address: string, options: RemoteModelOptions): Endpoint {
   return { url: `${url.origin}${path}`, name: decodeURIComponent(name), host: url.host, options };
 }
 
-/** The server's own words, if it answers as the protocol says. */
-function reasonIn(text: string): string {
-  try {
-    const { error, detail } = JSON.parse(text) as { error?: unknown; detail?: unknown };
-    return String(error ?? detail ?? '').split('\n')[0];
-  } catch {
-    return '';
-  }
-}
-
 /**
- * Failures of a connection that the server had closed while it was idle; the same request may well
- * pass on a new one.
+ * Sends batches and reads their scores: from the cache if the same request was answered before, else
+ * from the server, within the budget.
  */
-const STALE = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
-
-async function send(
-  endpoint: Endpoint,
-  path: string,
-  body: string | undefined,
-  signal: AbortSignal | undefined,
-  isLast = false,
-): Promise<{ status: number; text: string }> {
-  const { url, host, options } = endpoint;
-  const headers = {
-    accept: 'application/json',
-    ...(body !== undefined && { 'content-type': 'application/json' }),
-    ...options.headers,
+function createInference(endpoint: Endpoint, face: Interface, metadata: string, budget: number) {
+  const { cache } = endpoint.options;
+  let left = budget;
+  const ask = async (body: string, count: number, signal?: AbortSignal): Promise<string> => {
+    if (count > left)
+      throw new FoveaError(
+        'usage',
+        `the budget of ${budget} model calls is used up (${budget - left} sent, ${count} more wanted): raise budget, or ask for fewer`,
+      );
+    left -= count;
+    return requestText(endpoint, body, signal);
   };
-  try {
-    const response = await (options.fetch ?? globalThis.fetch)(`${url}${path}`, {
-      method: body === undefined ? 'GET' : 'POST',
-      headers,
-      body,
-      signal,
-    });
-    return { status: response.status, text: await response.text() };
-  } catch (error) {
-    if (signal?.aborted) throw new FoveaError('cancelled', `the request to ${host} was cancelled`);
-    const code = (error as { cause?: { code?: string } }).cause?.code;
-    if (!isLast && code && STALE.has(code)) return send(endpoint, path, body, signal, true);
-    throw new FoveaError(
-      'runtime',
-      `the model server ${host} cannot be reached (${code ?? messageOf(error)}): check the address and that it runs`,
-      {
-        cause: error,
-      },
-    );
-  }
-}
-
-async function request(
-  endpoint: Endpoint,
-  path: string,
-  body?: string,
-  signal?: AbortSignal,
-): Promise<unknown> {
-  const { name, host } = endpoint;
-  const { status, text } = await send(endpoint, path, body, signal);
-  if (status < 200 || status >= 300)
-    throw statusError({
-      name,
-      host,
-      status,
-      reason: reasonIn(text),
-      isInference: body !== undefined,
-    });
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FoveaError(
-      'runtime',
-      `${host} does not answer in JSON (it starts "${text.slice(0, 40).replace(/\s+/g, ' ')}"): is it a server of the Open Inference Protocol?`,
-      { cause: error },
-    );
-  }
-}
-
-function statusError({
-  name,
-  host,
-  status,
-  reason,
-  isInference,
-}: {
-  name: string;
-  host: string;
-  status: number;
-  reason: string;
-  isInference: boolean;
-}): FoveaError {
-  const words = reason ? `: ${reason}` : '';
-  if (status === 401 || status === 403)
-    return new FoveaError(
-      'runtime',
-      `${host} refuses access to ${name} (HTTP ${status})${words}; pass headers.authorization`,
-    );
-  if (status === 404)
-    return new FoveaError('model', `${host} has no model ${name} (HTTP 404)${words}`);
-  // a smaller batch may pass, so this counts as an allocation failure
-  const cause =
-    status === 413 || status === 507 ? new RangeError(`out of memory: HTTP ${status}`) : undefined;
-  return new FoveaError(
-    'runtime',
-    `${host} could not ${isInference ? 'run' : 'describe'} ${name} (HTTP ${status})${words}`,
-    { cause },
-  );
-}
-
-function parseAnswer<T extends z.ZodType>(
-  schema: T,
-  json: unknown,
-  { host, name }: Endpoint,
-): z.output<T> {
-  const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const [{ path, message }] = result.error.issues;
-  throw new FoveaError(
-    'runtime',
-    `${host} answers for ${name} what is not of the Open Inference Protocol: ${path.join('.') || 'the answer'}: ${message}`,
-  );
-}
-
-function readInterface(
-  { name }: Endpoint,
-  { inputs, outputs }: z.output<typeof metadataSchema>,
-  wanted: readonly [number, number],
-): Interface {
-  const fail = (what: string): never => {
-    throw new FoveaError('model', `${name} is no image classifier: ${what}`);
+  return async (batch: Tensor, signal?: AbortSignal): Promise<Tensor> => {
+    const [count = 0] = batch.shape;
+    const body = requestBody(face, batch);
+    const key = cache && (await cacheKey(endpoint, metadata, body));
+    const kept = key === undefined ? undefined : await cache?.get(key);
+    const answer = kept ?? (await ask(body, count, signal));
+    const scores = parseScores(answer, face, count, endpoint);
+    if (kept === undefined && key !== undefined) await cache?.set(key, answer);
+    return scores;
   };
-  if (inputs.length !== 1)
-    fail(
-      `it has ${inputs.length} inputs (${inputs.map((input) => input.name).join(', ')}), expected one picture`,
-    );
-  const [{ name: input, datatype, shape }] = inputs;
-  if (datatype !== 'FP32' && datatype !== 'FP64')
-    throw new FoveaError('unsupported', `${name} takes ${datatype} pictures: expected FP32`);
-  const hasBatch = shape.length === 4;
-  const dims = hasBatch ? shape.slice(1) : shape;
-  const isColour = (dim: number) => dim === 1 || dim === 3;
-  if (dims.length !== 3 || !(isColour(dims[0]) || isColour(dims[2])))
-    fail(
-      `its input ${input} is [${shape}], expected [n, 3, height, width] or [n, height, width, 3]`,
-    );
-  const layout = isColour(dims[0]) ? 'NCHW' : 'NHWC';
-  const [channels, height, width] = layout === 'NCHW' ? dims : [dims[2], dims[0], dims[1]];
-  if (hasBatch && shape[0] > 1)
-    throw new FoveaError(
-      'unsupported',
-      `${name} takes batches of exactly ${shape[0]} pictures: expected any number, or 1`,
-    );
-  const output = outputs.find(({ shape: s }) => s.filter((dim) => dim !== 1).length <= 2);
-  if (!output)
-    return fail(
-      `its outputs are ${outputs.map((o) => `${o.name} [${o.shape}]`).join(', ') || 'none'}, expected scores [n, classes]`,
-    );
-  const size = [height > 0 ? height : wanted[0], width > 0 ? width : wanted[1]] as const;
-  return {
-    input,
-    datatype,
-    layout,
-    hasBatch,
-    channels,
-    size,
-    output: output.name,
-    fixedBatch: !hasBatch || shape[0] === 1,
-  };
-}
-
-/** [n, C, H, W] -> [n, H, W, C]. */
-function channelsLast({ shape: [count, channels, height, width], data }: Tensor): Float32Array {
-  const area = height * width;
-  const result = new Float32Array(data.length);
-  for (let n = 0; n < count; n++) {
-    for (let c = 0; c < channels; c++) {
-      const plane = (n * channels + c) * area;
-      for (let i = 0; i < area; i++) result[(n * area + i) * channels + c] = data[plane + i];
-    }
-  }
-  return result;
-}
-
-async function infer(
-  endpoint: Endpoint,
-  face: Interface,
-  batch: Tensor,
-  signal?: AbortSignal,
-): Promise<Tensor> {
-  const [count, channels, height, width] = batch.shape;
-  const picture = face.layout === 'NCHW' ? [channels, height, width] : [height, width, channels];
-  const data = Array.from(face.layout === 'NCHW' ? batch.data : channelsLast(batch));
-  const input = {
-    name: face.input,
-    datatype: face.datatype,
-    shape: face.hasBatch ? [count, ...picture] : picture,
-    data,
-  };
-  const json = await request(
-    endpoint,
-    '/infer',
-    JSON.stringify({ inputs: [input], outputs: [{ name: face.output }] }),
-    signal,
-  );
-  const { outputs } = parseAnswer(answerSchema, json, endpoint);
-  const output = outputs.find(({ name }) => name === face.output) ?? outputs[0];
-  const values = output.data.flat(4).map(Number); // some servers nest the data in the shape
-  const classes = values.length / count;
-  if (!Number.isInteger(classes) || classes < 1 || values.some(Number.isNaN)) {
-    throw new FoveaError(
-      'model',
-      `${endpoint.name} answers ${output.name} [${output.shape}] with ${values.length} values for ${count} pictures: expected scores [${count}, classes]`,
-    );
-  }
-  return tensor([count, classes], Float32Array.from(values));
 }
 
 /** Whether rows look like the answer of a softmax. */
@@ -314,7 +94,7 @@ function sumsToOne({ shape: [rows, classes], data }: Tensor): boolean {
 }
 
 function choosePreprocessing(
-  { name, options }: Endpoint,
+  { name, options }: RemoteEndpoint,
   { channels, size }: Interface,
   warnings: string[],
 ): Preprocessing {
@@ -342,14 +122,14 @@ function choosePreprocessing(
 }
 
 function chooseLabels(
-  { name, options: { labels } }: Endpoint,
+  { name, options: { labels } }: RemoteEndpoint,
   classes: number,
   warnings: string[],
 ): readonly string[] {
   if (labels && labels.length !== classes) {
     throw new FoveaError(
       'model',
-      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label a class`,
+      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label per class`,
     );
   }
   if (!labels) warnings.push(`${name}: no labels are given, so classes are named by their index`);
@@ -360,19 +140,20 @@ function chooseLabels(
  * A classifier behind a server of the Open Inference Protocol (KServe v2 over HTTP): Triton,
  * OpenVINO Model Server, MLServer, TorchServe and others. `address` is
  * `http(s)://HOST/v2/models/NAME`, with `/versions/V` if wanted.
+ * Requests that fail for a reason that may pass are tried again; redirects to another origin are
+ * refused, answers are limited in time and size, and only numbers in the declared shape count.
  * @throws FoveaError `runtime` if the server cannot be reached or fails, `model` if it has no such
- * image classifier.
+ * image classifier, `usage` if the budget is used up.
  */
 export async function createRemoteModel(
   address: string,
   options: RemoteModelOptions = {},
 ): Promise<Model> {
   const endpoint = endpointOf(address, options);
-  const metadata = parseAnswer(
-    metadataSchema,
-    await request(endpoint, '', undefined, options.signal),
-    endpoint,
-  );
+  const { budget = Number.POSITIVE_INFINITY } = options;
+  if (!(budget >= 1)) throw new FoveaError('usage', `budget ${budget}: expected a number above 0`);
+  const text = await requestText(endpoint, undefined, options.signal);
+  const metadata = parseMetadata(text, endpoint);
   const face = readInterface(
     endpoint,
     metadata,
@@ -386,13 +167,14 @@ export async function createRemoteModel(
     shape,
     Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
   );
-  const scores = await infer(endpoint, face, noise, options.signal);
+  const infer = createInference(endpoint, face, text, budget);
+  const scores = await infer(noise, options.signal);
   return createFunctionModel({
     name: endpoint.name,
-    labels: chooseLabels(endpoint, scores.shape[1], warnings),
+    labels: chooseLabels(endpoint, scores.data.length, warnings),
     preprocessing,
     output: options.output ?? (sumsToOne(scores) ? 'probabilities' : 'logits'),
-    classify: (batch, signal) => infer(endpoint, face, batch, signal),
+    classify: infer,
     fingerprint: endpoint.url,
     runtime: `remote ${endpoint.host}${metadata.platform ? ` (${metadata.platform})` : ''}`,
     warnings,

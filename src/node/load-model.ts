@@ -18,6 +18,7 @@ import type { Device } from '../runtime/runtime.ts';
 import { type FetchModelOptions, fetchModelFiles, isHubId } from './hub.ts';
 import { isMissing, readBytes, readWeights, unreadable } from './model-file.ts';
 import { readLabels } from './read-labels.ts';
+import { createRequestCache } from './request-cache.ts';
 
 /** Options of `loadModel`. */
 export interface LoadModelOptions extends Omit<ModelOverrides, 'labels'>, FetchModelOptions {
@@ -29,6 +30,12 @@ export interface LoadModelOptions extends Omit<ModelOverrides, 'labels'>, FetchM
   readonly threads?: number;
   /** Sent with every request to a remote model, e.g. `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds that one request to a remote model may take; 60,000 by default. */
+  readonly timeout?: number;
+  /** The most pictures that are sent to a remote model; without limit by default. */
+  readonly budget?: number;
+  /** Folder that keeps the answers of a remote model to identical requests; none by default. */
+  readonly requestCache?: string;
 }
 
 const SOURCES = `expected ${EMBEDDED_MODELS.join(', ')}, an .onnx file, a folder in Hugging Face layout, a hub id (organisation/name), or an http(s) address of the Open Inference Protocol`;
@@ -164,7 +171,9 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
     labels: typeof labels === 'string' ? await readLabels(labels) : labels,
     preprocessing: preprocessing && parsePreprocessing(preprocessing),
   };
-  if (isAddress(source)) return createRemoteModel(source, given);
+  const { requestCache } = options;
+  const cache = requestCache === undefined ? undefined : createRequestCache(requestCache);
+  if (isAddress(source)) return createRemoteModel(source, { ...given, cache });
   const model = withOverrides(await resolveModel(source, options), given);
   throwIfCancelled(options.signal);
   const { device, threads } = options;

@@ -1,0 +1,266 @@
+import { FoveaError, messageOf } from '../../errors.ts';
+import { sha256 } from '../../sha256.ts';
+
+/** Keeps answers of a server, so that an identical request is not sent twice. */
+export interface RequestCache {
+  /** The answer that was kept under a key, or undefined. */
+  get(key: string): Promise<string | undefined>;
+  /** Keeps an answer; failing to is not an error. */
+  set(key: string, answer: string): Promise<void>;
+}
+
+/** How requests to a model server are made. */
+export interface TransportOptions {
+  /** Sent with every request, e.g. `authorization`; never to another origin. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** In place of the platform's own. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Milliseconds that one request may take; 60,000 by default. */
+  readonly timeout?: number;
+  /** How often a request is tried that fails for a reason that may pass; 5 by default. */
+  readonly attempts?: number;
+  /** Milliseconds before the second attempt; doubled for each one after it. 500 by default. */
+  readonly retryDelay?: number;
+  /** The most bytes of an answer that are read; 64 MB by default. */
+  readonly maxAnswerBytes?: number;
+  /** Where answers to identical requests are kept; nowhere by default. */
+  readonly cache?: RequestCache;
+}
+
+/** One model on a server. */
+export interface Endpoint {
+  /** Address of the model, without `/infer`. */
+  readonly url: string;
+  readonly name: string;
+  readonly host: string;
+  readonly options: TransportOptions;
+}
+
+interface Request {
+  readonly path: '' | '/infer';
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']);
+const MOST_REDIRECTS = 5;
+const LONGEST_WAIT = 60_000;
+/** A server that does not answer once is tried again once; more would be minutes. */
+const ATTEMPTS_OF_A_TIMEOUT = 2;
+
+/** A failure that may pass. */
+class Transient extends Error {
+  readonly error: FoveaError;
+  /** Milliseconds that the server asks to wait for. */
+  readonly wait: number;
+  readonly isTimeout: boolean;
+  constructor(error: FoveaError, { wait = 0, isTimeout = false } = {}) {
+    super(error.message);
+    this.error = error;
+    this.wait = wait;
+    this.isTimeout = isTimeout;
+  }
+}
+
+const cancelled = (host: string) =>
+  new FoveaError('cancelled', `the request to ${host} was cancelled`);
+
+/** Milliseconds that `Retry-After` asks for, in seconds or as a date; at most a minute. */
+function waitOf(headers: Headers): number {
+  const text = headers.get('retry-after') ?? '';
+  const wait = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
+  return wait > 0 ? Math.min(LONGEST_WAIT, wait) : 0;
+}
+
+function pause(milliseconds: number, host: string, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(cancelled(host));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
+}
+
+/** The text of an answer, and no more of it than allowed. */
+async function textOf(response: Response, { host, options }: Endpoint): Promise<string> {
+  const { maxAnswerBytes: most = 64 * 2 ** 20 } = options;
+  const tooLong = () =>
+    new FoveaError('runtime', `${host} answers with more than ${most} bytes, which is refused`);
+  const stated = Number(response.headers.get('content-length') ?? 0);
+  if (stated > most) {
+    await response.body?.cancel();
+    throw tooLong();
+  }
+  if (!response.body) return response.text();
+  const decoder = new TextDecoder();
+  let [text, bytes] = ['', 0];
+  const reader = response.body.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.length;
+    if (bytes > most) {
+      await reader.cancel().catch(() => undefined);
+      throw tooLong();
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/**
+ * Where a redirect leads. Another origin would get the picture and the headers, so it is refused.
+ */
+function redirected(from: URL, response: Response, hasBody: boolean, host: string): URL {
+  const location = response.headers.get('location') ?? '';
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  const keepsBody = !hasBody || response.status === 307 || response.status === 308;
+  if (to?.origin === from.origin && keepsBody) return to;
+  const where = to && to.origin !== from.origin ? ` to ${to.protocol}//${to.host}` : '';
+  throw new FoveaError(
+    'runtime',
+    `${host} redirects${where}, which is refused, since the picture and the headers would go there: give the final address of the model`,
+  );
+}
+
+/** One exchange, redirects within the origin followed. */
+async function exchange(
+  endpoint: Endpoint,
+  { path, body }: Request,
+  signal: AbortSignal,
+): Promise<{ response: Response; text: string }> {
+  const { fetch = globalThis.fetch, headers } = endpoint.options;
+  let url = new URL(`${endpoint.url}${path}`);
+  for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
+    const response = await fetch(url.href, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: {
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body,
+      signal,
+      redirect: 'manual',
+    });
+    const isRedirect = response.type === 'opaqueredirect' || response.headers.has('location');
+    if (!isRedirect || response.status >= 400 || response.ok)
+      return { response, text: await textOf(response, endpoint) };
+    await response.body?.cancel();
+    url = redirected(url, response, body !== undefined, endpoint.host);
+  }
+  throw new FoveaError('runtime', `${endpoint.host} redirects more than ${MOST_REDIRECTS} times`);
+}
+
+/** What went wrong on the way, in words; Transient if it may pass. */
+function networkError(
+  error: unknown,
+  { host, options: { timeout = 60_000 } }: Endpoint,
+  { path, signal }: Request,
+): unknown {
+  if (error instanceof FoveaError) return error;
+  if (signal?.aborted) return cancelled(host);
+  if ((error as Error).name === 'TimeoutError') {
+    const sentence = `${host} did not answer within ${timeout / 1000} s: check that the server works, or raise timeout`;
+    return new Transient(new FoveaError('runtime', sentence, { cause: error }), {
+      isTimeout: true,
+    });
+  }
+  const code = (error as { cause?: { code?: string } }).cause?.code;
+  const unreachable = new FoveaError(
+    'runtime',
+    `the model server ${host} cannot be reached (${code ?? messageOf(error)}): check the address and that it runs`,
+    { cause: error },
+  );
+  // A wrong address is said at once; a server that answered before may be starting again.
+  return path === '' && code && UNREACHABLE.has(code) ? unreachable : new Transient(unreachable);
+}
+
+async function attempt(endpoint: Endpoint, request: Request): Promise<string> {
+  const limit = AbortSignal.timeout(endpoint.options.timeout ?? 60_000);
+  const signal = request.signal ? AbortSignal.any([request.signal, limit]) : limit;
+  const { response, text } = await exchange(endpoint, request, signal).catch((error: unknown) => {
+    throw networkError(error, endpoint, request);
+  });
+  if (response.ok) return text;
+  const error = statusError(endpoint, response.status, reasonIn(text), request.path === '/infer');
+  throw TRANSIENT_STATUS.has(response.status)
+    ? new Transient(error, { wait: waitOf(response.headers) })
+    : error;
+}
+
+/** The server's own words, if it answers as the protocol says. */
+function reasonIn(text: string): string {
+  try {
+    const { error, detail } = JSON.parse(text) as { error?: unknown; detail?: unknown };
+    const words = [error, detail].find((each) => typeof each === 'string') ?? '';
+    return words.split('\n', 1).join('').slice(0, 300);
+  } catch {
+    return '';
+  }
+}
+
+function statusError(
+  { name, host }: Endpoint,
+  status: number,
+  reason: string,
+  isInference: boolean,
+): FoveaError {
+  const words = reason ? `: ${reason}` : '';
+  if (status === 401 || status === 403)
+    return new FoveaError(
+      'runtime',
+      `${host} refuses access to ${name} (HTTP ${status})${words}; pass headers.authorization`,
+    );
+  if (status === 404)
+    return new FoveaError('model', `${host} has no model ${name} (HTTP 404)${words}`);
+  // a smaller batch may pass, so this counts as an allocation failure
+  const cause =
+    status === 413 || status === 507 ? new RangeError(`out of memory: HTTP ${status}`) : undefined;
+  return new FoveaError(
+    'runtime',
+    `${host} could not ${isInference ? 'run' : 'describe'} ${name} (HTTP ${status})${words}`,
+    { cause },
+  );
+}
+
+async function send(endpoint: Endpoint, request: Request): Promise<string> {
+  const { attempts = 5, retryDelay = 500 } = endpoint.options;
+  for (let count = 1; ; count++) {
+    try {
+      return await attempt(endpoint, request);
+    } catch (error) {
+      if (!(error instanceof Transient)) throw error;
+      const most = error.isTimeout ? Math.min(attempts, ATTEMPTS_OF_A_TIMEOUT) : attempts;
+      if (count >= most) throw error.error;
+      const wait = Math.max(error.wait, retryDelay * 2 ** (count - 1));
+      await pause(wait, endpoint.host, request.signal);
+    }
+  }
+}
+
+/**
+ * The text a server answers with: about its model (GET) without a body, else to an inference.
+ * Failures that may pass are tried again, after what `Retry-After` asks for or a delay that
+ * doubles.
+ * @throws FoveaError `runtime` if the server cannot be reached, fails, redirects to another origin
+ * or answers too much; `model` if it has no such model; `cancelled`.
+ */
+export async function requestText(
+  endpoint: Endpoint,
+  body?: string,
+  signal?: AbortSignal,
+): Promise<string> {
+  if (signal?.aborted) throw cancelled(endpoint.host);
+  return send(endpoint, { path: body === undefined ? '' : '/infer', body, signal });
+}
+
+/** The name under which the answer to a request is kept: SHA-256 of the model and the request. */
+export function cacheKey(endpoint: Endpoint, metadata: string, body: string): Promise<string> {
+  return sha256(new TextEncoder().encode([endpoint.url, metadata, body].join('\n')));
+}
