@@ -1,9 +1,10 @@
 import { FoveaError } from '../errors.ts';
-import { softmax, type Tensor, tensor } from '../tensor/tensor.ts';
-import { type BatchLimit, runInBatches } from './classifier/batches.ts';
+import type { Tensor } from '../tensor/tensor.ts';
+import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
 import type { Model, ScoreKind } from './model.ts';
 import { checkRequest, countOf, renderPerturbation, slicePerturbation } from './perturbation.ts';
+import { checkScores, pickClasses, toProbabilities } from './scores.ts';
 
 /**
  * A classifier that is just a function: an HTTP endpoint, a model of another runtime, a formula.
@@ -12,7 +13,7 @@ export interface FunctionModelOptions {
   name: string;
   labels: readonly string[];
   preprocessing: Preprocessing;
-  /** What `classify` answers. */
+  /** What `classify` returns. */
   output: 'logits' | 'probabilities';
   /** [n, C, H, W] -> [n, classes]. Must treat each picture by itself. */
   classify: (batch: Tensor, signal?: AbortSignal) => Promise<Tensor>;
@@ -20,36 +21,40 @@ export interface FunctionModelOptions {
   fingerprint?: string;
   runtime?: string;
   warnings?: readonly string[];
-  /** Most pictures a call; by default what 64 MB of input hold, at most 64. */
+  /** Most pictures per call; by default what 64 MB of input hold, at most 64. */
   maxBatch?: number;
 }
 
 const CHUNK_BYTES = 64 * 2 ** 20;
 
-/** Throws if a model's answer has NaN or infinite values. */
-export function checkScores(name: string, scores: Float32Array): void {
-  if (scores.every(Number.isFinite)) return;
-  throw new FoveaError(
-    'model',
-    `${name} answered NaN or infinite scores: check the model and its preprocessing (mean, std, scale)`,
-  );
-}
-
-/**
- * Throws if a network's gradients have NaN or infinite values: some operators have no slope
- * everywhere, as the root of 0.
- */
-export function checkGradients(name: string, gradients: Float32Array): void {
-  if (gradients.every(Number.isFinite)) return;
-  throw new FoveaError(
-    'model',
-    `${name} has NaN or infinite gradients for this picture, as where a square root or a logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or occlusion`,
-  );
-}
-
-/** The probability of each class: softmax, or a sigmoid where there is one logit only. */
-function toProbabilities(logits: Float32Array): Float32Array {
-  return logits.length === 1 ? logits.map((x) => 1 / (1 + Math.exp(-x))) : softmax(logits);
+/** The scores that a function gives for a batch, checked, as logits or probabilities. */
+async function scoresOf(
+  { name, labels, output, classify }: FunctionModelOptions,
+  batch: Tensor,
+  kind: ScoreKind,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const classes = labels.length;
+  const [rows] = batch.shape;
+  const { shape, data } = await classify(batch, signal);
+  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== classes) {
+    throw new FoveaError(
+      'model',
+      `${name} answered [${shape}] for ${rows} pictures: expected [${rows}, ${classes}]`,
+    );
+  }
+  checkScores(name, data);
+  if (kind === 'logit' && output === 'probabilities') {
+    throw new FoveaError(
+      'unsupported',
+      `${name} answers probabilities, so its logits are unknown: ask for probabilities`,
+    );
+  }
+  if (kind === 'logit' || output === 'probabilities') return data;
+  const result = new Float32Array(data.length);
+  for (let i = 0; i < result.length; i += classes)
+    result.set(toProbabilities(data.subarray(i, i + classes)), i);
+  return result;
 }
 
 /**
@@ -57,81 +62,38 @@ function toProbabilities(logits: Float32Array): Float32Array {
  * chunks.
  */
 export function createFunctionModel(options: FunctionModelOptions): Model {
-  const classes = options.labels.length;
-  const limitFor = (input: Tensor): BatchLimit => {
-    const bytes = (4 * input.data.length) / input.shape[0];
-    return { size: options.maxBatch ?? Math.max(1, Math.min(64, Math.floor(CHUNK_BYTES / bytes))) };
+  const { name, labels, preprocessing, output, fingerprint = name, maxBatch } = options;
+  const { runtime = 'function', warnings = [] } = options;
+  const classes = labels.length;
+  const limitFor = ({ shape: [rows = 1], data }: Tensor): BatchLimit => {
+    const bytes = (4 * data.length) / rows;
+    return { size: maxBatch ?? Math.max(1, Math.min(64, Math.floor(CHUNK_BYTES / bytes))) };
   };
-
-  async function scores(
-    batch: Tensor,
-    kind: ScoreKind,
-    signal?: AbortSignal,
-  ): Promise<Float32Array> {
-    const answer = await options.classify(batch, signal);
-    if (
-      answer.shape.length !== 2 ||
-      answer.shape[0] !== batch.shape[0] ||
-      answer.shape[1] !== classes
-    ) {
-      throw new FoveaError(
-        'model',
-        `${options.name} answered [${answer.shape}] for ${batch.shape[0]} pictures: expected [${batch.shape[0]}, ${classes}]`,
-      );
-    }
-    checkScores(options.name, answer.data);
-    if (kind === 'logit' && options.output === 'probabilities') {
-      throw new FoveaError(
-        'unsupported',
-        `${options.name} answers probabilities, so its logits are unknown: ask for probabilities`,
-      );
-    }
-    if (kind === 'logit' || options.output === 'probabilities') return answer.data;
-    const result = new Float32Array(answer.data.length);
-    for (let i = 0; i < result.length; i += classes)
-      result.set(toProbabilities(answer.data.subarray(i, i + classes)), i);
-    return result;
-  }
-
+  const dispose = async (): Promise<void> => {};
   return {
-    name: options.name,
-    labels: options.labels,
-    preprocessing: options.preprocessing,
-    output: options.output,
-    fingerprint: options.fingerprint ?? options.name,
-    runtime: options.runtime ?? 'function',
-    warnings: options.warnings ?? [],
-    classify: async (batch, { score = 'probability', ...run } = {}) => {
-      const size = batch.data.length / batch.shape[0];
-      return runInBatches(batch.shape[0], classes, limitFor(batch), run, (from, to) =>
-        scores(
-          tensor([to - from, ...batch.shape.slice(1)], batch.data.subarray(from * size, to * size)),
-          score,
-          run.signal,
-        ),
-      );
+    name,
+    labels,
+    preprocessing,
+    output,
+    fingerprint,
+    runtime,
+    warnings,
+    classify: async (batch, { score = 'probability', ...run } = {}) =>
+      runInBatches(batch.shape[0] ?? 0, classes, limitFor(batch), run, (from, to) =>
+        scoresOf(options, rowsOf(batch, from, to), score, run.signal),
+      ),
+    async perturb(request) {
+      const { input, perturbation, baseline, targets, score = 'probability', ...run } = request;
+      checkRequest(request, input.shape.slice(1), classes);
+      const count = countOf(perturbation);
+      return runInBatches(count, targets.length, limitFor(input), run, async (from, to) => {
+        const some = slicePerturbation(perturbation, from, to);
+        const pictures = renderPerturbation(input, baseline, some);
+        const all = await scoresOf(options, pictures, score, run.signal);
+        return pickClasses(all, classes, targets);
+      });
     },
-    perturb: async ({ input, perturbation, baseline, targets, score = 'probability', ...run }) => {
-      checkRequest({ input, baseline, perturbation, targets }, input.shape.slice(1), classes);
-      return runInBatches(
-        countOf(perturbation),
-        targets.length,
-        limitFor(input),
-        run,
-        async (from, to) => {
-          const all = await scores(
-            renderPerturbation(input, baseline, slicePerturbation(perturbation, from, to)),
-            score,
-            run.signal,
-          );
-          return Float32Array.from(
-            { length: (to - from) * targets.length },
-            (_, i) => all[Math.floor(i / targets.length) * classes + targets[i % targets.length]],
-          );
-        },
-      );
-    },
-    dispose: async () => {},
-    [Symbol.asyncDispose]: async () => {},
+    dispose,
+    [Symbol.asyncDispose]: dispose,
   };
 }

@@ -1,13 +1,54 @@
-import type { Graph } from './graph.ts';
-import { tensorNumbers } from './initializer.ts';
+import { type Graph, type Node, producersOf } from './graph.ts';
+import { type Initializer, tensorNumbers } from './initializer.ts';
 
-/** The constant behind a tensor name, as numbers; undefined if it is none. */
-export function constantOf(graph: Graph, name: string): number[] | undefined {
+/** Operators whose output is their first input, at most in another element type. */
+export const SAME_VALUES: ReadonlySet<string> = new Set(['Identity', 'Dropout', 'Cast']);
+
+/** Operators that give the elements of their first input in the same order, in any shape. */
+export const SAME_ELEMENTS: ReadonlySet<string> = new Set([
+  ...SAME_VALUES,
+  'Reshape',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+]);
+
+/**
+ * The tensor that a tensor was made of by operators of one kind: walks back over the first inputs of
+ * `operators`, such as `SAME_VALUES`.
+ */
+export function sourceOf(
+  producers: ReadonlyMap<string, Node>,
+  name: string,
+  operators: ReadonlySet<string>,
+): string {
+  const node = producers.get(name);
+  const [input] = node && operators.has(node.opType) ? node.inputs : [];
+  return input === undefined ? name : sourceOf(producers, input, operators);
+}
+
+/**
+ * The constant of a name: an initializer, or what a Constant node holds as a tensor; undefined for
+ * any other tensor. `producers` are those of the graph, for callers that have them.
+ */
+export function constantAt(
+  graph: Graph,
+  name: string,
+  producers: ReadonlyMap<string, Node> = producersOf(graph),
+): Initializer | undefined {
   const initializer = graph.initializers.get(name);
-  if (initializer) return tensorNumbers(initializer);
-  const node = graph.nodes.find(
-    (candidate) => candidate.outputs[0] === name && candidate.opType === 'Constant',
-  );
-  const value = node?.attributes.get('value');
-  return value?.type === 'tensor' ? tensorNumbers(value.value) : undefined;
+  if (initializer) return initializer;
+  const node = producers.get(name);
+  const value = node?.opType === 'Constant' ? node.attributes.get('value') : undefined;
+  return value?.type === 'tensor' ? { ...value.value, name } : undefined;
+}
+
+/** The numbers of the constant of a name, as `constantAt` finds it. */
+export function constantOf(
+  graph: Graph,
+  name: string,
+  producers?: ReadonlyMap<string, Node>,
+): number[] | undefined {
+  const constant = constantAt(graph, name, producers);
+  return constant && tensorNumbers(constant);
 }

@@ -1,5 +1,5 @@
 import { constantOf } from './constants.ts';
-import type { Graph, Node } from './graph.ts';
+import { type Graph, type Node, producersOf } from './graph.ts';
 import { initializerOf } from './initializer.ts';
 
 /**
@@ -18,14 +18,16 @@ function openShape(shape: readonly number[], batch: number): number[] | undefine
  */
 export function withDynamicBatch(graph: Graph, batch: number): Graph {
   const initializers = new Map(graph.initializers);
+  const producers = producersOf(graph);
   const nodes = graph.nodes.map((node): Node => {
     if (node.opType !== 'Reshape') return node;
-    const shape = constantOf(graph, node.inputs[1]);
+    const shape = constantOf(graph, node.inputs[1] ?? '', producers);
     const open = shape && openShape(shape, batch);
     if (!open) return node;
-    const name = `${node.outputs[0]}/dynamic-shape`;
+    const [data = '', output = ''] = [node.inputs[0], node.outputs[0]];
+    const name = `${output}/dynamic-shape`;
     initializers.set(name, initializerOf(name, 'int64', [open.length], open));
-    return { ...node, inputs: [node.inputs[0], name] };
+    return { ...node, inputs: [data, name] };
   });
   const free = <T extends { shape: Graph['inputs'][number]['shape'] }>(info: T): T =>
     info.shape && info.shape[0] === batch

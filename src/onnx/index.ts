@@ -4,7 +4,13 @@
  */
 export * from './attributes.ts';
 export * from './compose.ts';
-export { constantOf } from './constants.ts';
+export {
+  constantAt,
+  constantOf,
+  SAME_ELEMENTS,
+  SAME_VALUES,
+  sourceOf,
+} from './constants.ts';
 export * from './data-types.ts';
 export { withDynamicBatch } from './dynamic-batch.ts';
 export * from './external-data.ts';

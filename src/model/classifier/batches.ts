@@ -11,8 +11,8 @@ export interface BatchLimit {
 }
 
 /**
- * Runs `total` pictures in batches, one after the other.
- * A batch the runtime has no memory for is halved and tried again.
+ * Runs `total` pictures in batches, one after the other. A batch that the runtime has no memory for
+ * is halved and tried again, and `limit` remembers it. `most` bounds this call alone.
  * @throws FoveaError `out-of-memory` if not even one picture fits, `cancelled` if the signal fires.
  */
 export async function forEachBatch(
@@ -20,14 +20,12 @@ export async function forEachBatch(
   limit: BatchLimit,
   options: RunOptions,
   run: (from: number, to: number) => Promise<void>,
+  most = Number.POSITIVE_INFINITY,
 ): Promise<void> {
   checkBatchSize(options.batchSize);
   for (let from = 0; from < total; ) {
     throwIfCancelled(options.signal);
-    const to = Math.min(
-      total,
-      from + Math.min(limit.size, options.batchSize ?? Number.POSITIVE_INFINITY),
-    );
+    const to = Math.min(total, from + Math.min(limit.size, most, options.batchSize ?? most));
     try {
       await run(from, to);
     } catch (error) {

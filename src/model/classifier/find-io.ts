@@ -4,8 +4,11 @@ import {
   dataInputs,
   type Graph,
   type Node,
+  type OnnxModel,
   producersOf,
+  SAME_ELEMENTS,
   type Shape,
+  sourceOf,
   type TensorType,
   type ValueInfo,
 } from '../../onnx/index.ts';
@@ -32,6 +35,15 @@ export interface ClassifierOutput {
   readonly logits: string | null;
   /** The tensor after it; null if the model ends in logits. */
   readonly probabilities: string | null;
+}
+
+/** A classifier as a graph: the file, and what was found in it. */
+export interface Classifier {
+  readonly model: OnnxModel;
+  /** What is known of each tensor without running the graph. */
+  readonly types: ReadonlyMap<string, TensorType>;
+  readonly input: ClassifierInput;
+  readonly output: ClassifierOutput;
 }
 
 const INPUT_TYPES = ['float32', 'float16', 'float64', 'uint8'] as const;
@@ -114,22 +126,9 @@ function classesOf({ type, shape }: TensorType): number | null | undefined {
   return typeof rest[0] === 'number' ? rest[0] : null;
 }
 
-/** Operators that move scores about without changing them. */
-const CARRIERS = new Set([
-  'Identity',
-  'Cast',
-  'Reshape',
-  'Flatten',
-  'Squeeze',
-  'Unsqueeze',
-  'Dropout',
-]);
-
-/** Walks back over carriers to the operator that made a tensor. */
+/** The operator that computed the elements of a tensor, in whatever shape they come. */
 function maker(producers: ReadonlyMap<string, Node>, name: string): Node | undefined {
-  let node = producers.get(name);
-  while (node && CARRIERS.has(node.opType)) node = producers.get(node.inputs[0]);
-  return node;
+  return producers.get(sourceOf(producers, name, SAME_ELEMENTS));
 }
 
 function score(info: ValueInfo, classes: number | null): number {

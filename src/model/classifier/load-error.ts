@@ -47,12 +47,7 @@ type NodeNamer = (op: string | undefined, domain?: string) => string;
  * Says in one sentence why a runtime does not load a model, where that lies in an operator or a
  * version; otherwise the same error.
  */
-export function explainRefusal(
-  error: unknown,
-  name: string,
-  graph: Graph,
-  runtime: string,
-): unknown {
+export function loadError(error: unknown, name: string, graph: Graph, runtime: string): unknown {
   const node: NodeNamer = (op, domain = '') => {
     const found = graph.nodes.find(
       (item) => item.domain === domain && (op === undefined || item.opType === op),

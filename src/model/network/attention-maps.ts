@@ -1,8 +1,8 @@
-import { prepareGraph } from '../../autodiff/index.ts';
-import { type Graph, inferShapes, type Node, type OnnxModel } from '../../onnx/index.ts';
-import type { ClassifierInput } from '../classifier/find-io.ts';
+import { type Graph, inferShapes, type Node, producersOf, SAME_VALUES } from '../../onnx/index.ts';
+import type { Classifier, ClassifierInput } from '../classifier/find-io.ts';
 import type { AttentionMap } from '../model.ts';
 import { tokensHeard } from './feature-maps.ts';
+import { inputShape, type Preparation } from './prepared.ts';
 
 /** An attention map, and how the network itself holds it. */
 export interface FoundAttention extends AttentionMap {
@@ -10,23 +10,13 @@ export interface FoundAttention extends AttentionMap {
   readonly merged: boolean;
 }
 
-/** Operators that pass attention on as it is. */
-const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
-
-/**
- * The graph in which attention is looked for: fused operators are taken apart, so that their
- * softmax is a tensor.
- */
-export function attentionGraph(model: OnnxModel): Graph {
-  return prepareGraph(model);
-}
-
 /** The product in which a tensor weighs values, if it is its left factor. */
 function weighedValues(graph: Graph, name: string): string | undefined {
   for (const node of graph.nodes) {
     if (node.inputs[0] !== name) continue;
-    if (node.opType === 'MatMul' || node.opType === 'Einsum') return node.outputs[0];
-    const further = CARRIERS.has(node.opType) ? weighedValues(graph, node.outputs[0]) : undefined;
+    const [output = ''] = node.outputs;
+    if (node.opType === 'MatMul' || node.opType === 'Einsum') return output;
+    const further = SAME_VALUES.has(node.opType) ? weighedValues(graph, output) : undefined;
     if (further !== undefined) return further;
   }
   return undefined;
@@ -35,7 +25,7 @@ function weighedValues(graph: Graph, name: string): string | undefined {
 /** The attention that a softmax gives, if it is one; `shape` is that for one picture. */
 function attentionOf(
   graph: Graph,
-  { outputs: [name] }: Node,
+  { outputs: [name = ''] }: Node,
   shape: readonly unknown[] | null | undefined,
   heard: ReturnType<typeof tokensHeard>,
 ): FoundAttention | undefined {
@@ -49,11 +39,11 @@ function attentionOf(
     product === undefined
   )
     return undefined;
-  const [queries, keys] = sizes.slice(-2);
+  const [queries = 1, keys = 1] = sizes.slice(-2);
   const lead = sizes.slice(0, -2);
   // [n · heads, q, k], [n, heads, q, k], [n · windows, heads, q, k] or [n, windows, heads, q, k]
   const merged = lead[0] !== 1 || lead.length === 1;
-  const [windows, heads] = [1, 1, ...(merged ? lead : lead.slice(1))].slice(-2);
+  const [windows = 1, heads = 1] = [1, 1, ...(merged ? lead : lead.slice(1))].slice(-2);
   return { name, heads, windows, queries, keys, readBy: heard(product), merged };
 }
 
@@ -61,15 +51,42 @@ function attentionOf(
  * The attention maps of a graph in the order of its blocks: every softmax [.., queries, keys] that
  * is multiplied with values. Sizes are read off the shapes that one picture gives.
  */
-export function findAttentionMaps(
-  graph: Graph,
-  { name, layout, channels, height, width }: ClassifierInput,
-): FoundAttention[] {
-  const shape = layout === 'NCHW' ? [1, channels, height, width] : [1, height, width, channels];
-  const types = inferShapes(graph, { inputs: { [name]: shape } });
-  const heard = tokensHeard(graph, types, name);
+function findAttentionMaps(graph: Graph, input: ClassifierInput): FoundAttention[] {
+  const types = inferShapes(graph, { inputs: { [input.name]: inputShape(input, 1) } });
+  const heard = tokensHeard(graph, types, input.name);
   const softmaxes = graph.nodes.filter((node) => node.opType === 'Softmax');
   return softmaxes.flatMap(
-    (node) => attentionOf(graph, node, types.get(node.outputs[0])?.shape, heard) ?? [],
+    (node) => attentionOf(graph, node, types.get(node.outputs[0] ?? '')?.shape, heard) ?? [],
   );
+}
+
+/** The attention of a classifier, looked for when it is first needed. */
+export interface AttentionFinder {
+  maps(): readonly FoundAttention[];
+  /** Whether a tensor holds attention whose first axis is that of the batch and the next in one. */
+  isMerged(tensor: string): boolean;
+}
+
+/**
+ * Finds the attention in the prepared model, in which fused operators are taken apart so that their
+ * softmax is a tensor.
+ */
+export function attentionFinder(
+  { model, input }: Classifier,
+  prepared: Preparation,
+): AttentionFinder {
+  const producers = producersOf(model.graph);
+  let found: readonly FoundAttention[] | undefined;
+  const maps = (): readonly FoundAttention[] => {
+    found ??= findAttentionMaps(prepared().model.graph, input);
+    return found;
+  };
+  return {
+    maps,
+    isMerged(tensor) {
+      const maker = producers.get(tensor);
+      if (maker && maker.opType !== 'Softmax') return false; // most tensors: nothing to look for
+      return maps().some(({ name, merged }) => merged && name === tensor);
+    },
+  };
 }

@@ -1,24 +1,23 @@
 import { batchNormalizationConstants } from '../../autodiff/index.ts';
 import {
+  constantOf,
   type Graph,
   inferShapes,
   type Node,
   producersOf,
-  tensorNumbers,
+  SAME_VALUES,
+  sourceOf,
 } from '../../onnx/index.ts';
 import type { LayerBias } from '../model.ts';
 
-/** The initializer behind a name, through nodes that only pass it on. */
+/** The numbers of the constant that an input is, maybe after a copy or a cast. */
 function constantNumbers(
   graph: Graph,
   producers: ReadonlyMap<string, Node>,
   name: string | undefined,
 ): number[] | undefined {
-  const maker = producers.get(name ?? '');
-  if (maker?.opType === 'Identity' || maker?.opType === 'Cast')
-    return constantNumbers(graph, producers, maker.inputs[0]);
-  const initializer = graph.initializers.get(name ?? '');
-  return initializer && tensorNumbers(initializer);
+  if (name === undefined) return undefined;
+  return constantOf(graph, sourceOf(producers, name, SAME_VALUES), producers);
 }
 
 /** A bias, and the axis of the channels in what it is added to. */
@@ -59,11 +58,10 @@ export function findBiases(graph: Graph, input: string): LayerBias[] {
   const producers = producersOf(graph);
   const batch = types.get(input)?.shape?.[0];
   return graph.nodes.flatMap((node) => {
-    const shape = types.get(node.outputs[0])?.shape ?? [];
+    const [name = ''] = node.outputs;
+    const shape = types.get(name)?.shape ?? [];
     if (shape[0] !== batch || shape.length < 3 || shape.length > 4 || node.domain !== '') return [];
     const { bias, axis = 0 } = biasOf(graph, producers, node) ?? {};
-    return bias && bias.length === shape.at(axis)
-      ? [{ name: node.outputs[0], bias: Float32Array.from(bias) }]
-      : [];
+    return bias && bias.length === shape.at(axis) ? [{ name, bias: Float32Array.from(bias) }] : [];
   });
 }

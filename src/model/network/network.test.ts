@@ -371,6 +371,40 @@ const refusals: Record<
   },
 };
 
+describe('activations with replaced tensors', () => {
+  it('leave the batches of later calls as large as before', async () => {
+    // A row of features has 23 MB: two of them are all that may cross into a session at once.
+    const wide = 200 * SIDE;
+    const bytes = net({
+      activation: (b, x) => {
+        const before = b.add('Identity', [x], {}, 'before');
+        return b.add(
+          'Tile',
+          [before, b.constant([1n, 1n, 200n, 200n], [4], 'int64')],
+          {},
+          'features',
+        );
+      },
+    });
+    const model = await createOnnxModel({ name: 'net', bytes, memoryBudget: 2 ** 30 }, runtime);
+    models.push(model);
+    const pictures = normal(4, 3, SIDE, SIDE);
+    const batches = async (): Promise<number[]> => {
+      const done: number[] = [];
+      await model.classify(pictures, { onProgress: (rows) => done.push(rows) });
+      return done;
+    };
+    expect(await batches()).toEqual([4]);
+    const crossing: number[] = [];
+    await model.inside?.activations(['logits', 'before'], pictures, {
+      replace: { features: tensor([4, CHANNELS, wide, wide]) },
+      onProgress: (rows) => crossing.push(rows),
+    });
+    expect(crossing).toEqual([2, 4]);
+    expect(await batches()).toEqual([4]);
+  });
+});
+
 describe('a network that cannot be differentiated', () => {
   it.each(Object.entries(refusals))(
     'with %s says at which node, and that other methods still work',

@@ -1,19 +1,21 @@
-import { gradientModel, keyOfRules, prepareGraph, type RuleSet } from '../../autodiff/index.ts';
-import { FoveaError } from '../../errors.ts';
+import { gradientModel, keyOfRules, type RuleSet } from '../../autodiff/index.ts';
 import {
   compose,
+  dataTypeCode,
   type Graph,
   graphBuilder,
-  inferShapes,
   modelOf,
   type OnnxModel,
+  opsetOf,
   subgraph,
   type TensorType,
   withGraph,
 } from '../../onnx/index.ts';
+import type { Classifier } from '../classifier/find-io.ts';
 import { BATCH, STAGE_OUTPUT, stageGraph } from '../classifier/input-stage.ts';
-import { type Classifier, SCORES, scoreSource, scoreTail } from '../classifier/sessions.ts';
+import { SCORES, scoreSource, scoreTail } from '../classifier/score-tail.ts';
 import { INPUT, type ScoreKind } from '../model.ts';
+import type { Preparation, PreparedModel } from './prepared.ts';
 
 /**
  * What a graph made from a classifier takes and gives: all of the network or the part after a
@@ -38,141 +40,118 @@ export function keyOf({ rules, ...part }: Part): string {
   return JSON.stringify({ ...part, rules: keyOfRules(rules) });
 }
 
-/** A graph for one purpose, and what its inputs and outputs are called. */
-export interface BuiltPart {
-  readonly model: OnnxModel;
+/** How a tensor of the network is fed: the name of the input, and the rank of the tensor. */
+export interface FedTensor {
+  readonly input: string;
+  readonly rank: number | undefined;
+}
+
+/** What the inputs and outputs of a part's graph are called. */
+export interface PartNames {
   /** Takes the pictures, or the values of the tensor `at`, in float32. */
   readonly input: string;
   /**
-   * Takes the weights [n, classes] with which the scores are summed before they are differentiated.
+   * Takes the weights [n, classes] with which the scores are summed before they are differentiated;
+   * null without a backward pass.
    */
   readonly cotangent: string | null;
-  /** Takes what the input is compared with, [1, …], where the rules want it. */
+  /** Takes what the input is compared with, [1, …]; null for rules that do not compare. */
   readonly reference: string | null;
-  /** The input, in float32, and the rank of each tensor of `replaced`. */
-  readonly replaced: ReadonlyMap<
-    string,
-    { readonly input: string; readonly rank: number | undefined }
-  >;
+  /** The input of each tensor of `replaced`, in float32. */
+  readonly replaced: ReadonlyMap<string, FedTensor>;
   /** The output of each tensor of `read`. */
   readonly values: ReadonlyMap<string, string>;
   /** The output of each tensor of `wrt`. */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
+/** A graph for one purpose. */
+export interface BuiltPart extends PartNames {
+  readonly model: OnnxModel;
+}
+
 const START = 'fovea/start';
 
-/** Casts a tensor that comes from outside, or goes there, between float32 and its own type. */
-function castGraph(
+const opsetIn = ({ graph }: OnnxModel): number => opsetOf(graph, { domain: '' });
+
+/** Casts a tensor between float32, in which it crosses, and its own type. */
+function castModel(
   from: string,
   to: string,
-  type: TensorType,
+  { type, shape }: TensorType,
   direction: 'in' | 'out',
   opset: number,
-): Graph {
-  const codes: Readonly<Record<string, number>> = {
-    float32: 1,
-    float16: 10,
-    float64: 11,
-    bfloat16: 16,
-  };
-  const own = type.type ?? 'float32';
+): OnnxModel {
+  const own = type ?? 'float32';
   const b = graphBuilder({ opset, name: 'cast' });
   const [source, result] =
     direction === 'in' ? (['float32', own] as const) : ([own, 'float32'] as const);
-  b.add('Cast', [b.input(from, source, type.shape)], { to: codes[result] ?? 1 }, to);
-  b.output(to, result, type.shape);
-  return b.finish();
+  b.add('Cast', [b.input(from, source, shape)], { to: dataTypeCode(result) }, to);
+  b.output(to, result, shape);
+  return modelOf(b.finish());
+}
+
+const UNKNOWN: TensorType = { type: null, shape: null };
+
+/** Feeds the tensor `name` of a body through a new input, in float32. */
+function feed(body: OnnxModel, name: string, input: string, type = UNKNOWN): OnnxModel {
+  const cast = castModel(input, `${input}/cast`, type, 'in', opsetIn(body));
+  return compose(cast, body, { [name]: `${input}/cast` }, { main: 'second' });
 }
 
 /**
- * A graph without what comes before its inputs, its input, and those of the tensors that are
- * replaced.
+ * The model that a part is cut from. Gradients and cuts take the prepared one, in which shapes are
+ * constants and fused operators are taken apart. For values alone it is the model of the file, so
+ * that they are what `classify` computes.
  */
-interface Body {
-  readonly body: OnnxModel;
-  readonly input: string;
-  readonly replaced: BuiltPart['replaced'];
+function sourceOfPart(
+  { model, types, input }: Classifier,
+  prepared: Preparation,
+  part: Part,
+  outputs: readonly string[],
+): PreparedModel {
+  const named = [...part.replaced, ...part.read, ...part.wrt.filter((name) => name !== INPUT)];
+  const own = new Set([input.name, ...model.graph.nodes.flatMap((node) => node.outputs)]);
+  const isForward = part.at === null && part.replaced.length === 0 && part.wrt.length === 0;
+  if (isForward && named.every((name) => own.has(name))) return { model, types };
+  return prepared([part.at ?? input.name, ...named, ...outputs]);
 }
-
-const castModel = (
-  from: string,
-  to: string,
-  type: TensorType | undefined,
-  opset: number,
-): OnnxModel => modelOf(castGraph(from, to, type ?? { type: null, shape: null }, 'in', opset));
 
 /** The network from its pictures or from `at` on, fed with float32. */
 function fedBody(
-  { model, types, input }: Classifier,
+  input: Classifier['input'],
+  { model, types }: PreparedModel,
   part: Part,
   outputs: readonly string[],
-  opset: number,
-): Body {
-  const own = new Set([input.name, ...model.graph.nodes.flatMap((node) => node.outputs)]);
-  const named = [...part.replaced, ...part.read, ...part.wrt.filter((name) => name !== INPUT)];
+): Pick<BuiltPart, 'model' | 'input' | 'replaced'> {
   const start = part.at ?? input.name;
-  // Shapes that exports compute from the input of the network are folded before it is cut;
-  // operators that fuse attention are taken apart where it is asked for.
-  const asItIs =
-    part.at === null && part.replaced.length === 0 && named.every((name) => own.has(name));
-  const prepared = asItIs
-    ? model.graph
-    : prepareGraph(model, { keep: [start, ...named, ...outputs] });
-  const known = asItIs ? types : inferShapes(prepared);
-  const cut = subgraph(prepared, { inputs: [start, ...part.replaced], outputs }, known);
-  let body = withGraph(asItIs ? model : { ...model, functions: [] }, cut);
-  const replaced = new Map<string, { input: string; rank: number | undefined }>();
+  const cut = subgraph(model.graph, { inputs: [start, ...part.replaced], outputs }, types);
+  let body = withGraph(model, cut);
+  const replaced = new Map<string, FedTensor>();
   part.replaced.forEach((name, i) => {
     const fed = `fovea/replaced/${i}`;
-    body = compose(
-      castModel(fed, `${fed}/cast`, known.get(name), opset),
-      body,
-      { [name]: `${fed}/cast` },
-      { main: 'second' },
-    );
-    replaced.set(name, { input: fed, rank: known.get(name)?.shape?.length });
+    body = feed(body, name, fed, types.get(name));
+    replaced.set(name, { input: fed, rank: types.get(name)?.shape?.length });
   });
-  if (part.at === null) {
-    return {
-      body: compose(
-        modelOf(stageGraph('plain', input, opset)),
-        body,
-        { [input.name]: STAGE_OUTPUT },
-        { main: 'second' },
-      ),
-      input: BATCH,
-      replaced,
-    };
-  }
-  const cast = castModel(START, `${START}/cast`, known.get(part.at), opset);
-  return {
-    body: compose(cast, body, { [part.at]: `${START}/cast` }, { main: 'second' }),
-    input: START,
-    replaced,
-  };
+  if (part.at !== null)
+    return { model: feed(body, part.at, START, types.get(part.at)), input: START, replaced };
+  const stage: Graph = stageGraph('plain', input, opsetIn(body));
+  const whole = compose(modelOf(stage), body, { [input.name]: STAGE_OUTPUT }, { main: 'second' });
+  return { model: whole, input: BATCH, replaced };
 }
 
 /** Puts the tensors of `read` out in float32, under names of their own. */
 function readOut(
   whole: OnnxModel,
-  { types }: Classifier,
+  types: ReadonlyMap<string, TensorType>,
   read: readonly string[],
 ): { model: OnnxModel; values: Map<string, string> } {
   const values = new Map<string, string>();
   let model = whole;
-  const opset = model.graph.opset.get('') ?? 1;
   read.forEach((name, i) => {
     const output = `fovea/value/${i}`;
-    const cast = modelOf(
-      castGraph(
-        `${output}/in`,
-        output,
-        { type: types.get(name)?.type ?? null, shape: null },
-        'out',
-        opset,
-      ),
-    );
+    const type: TensorType = { type: types.get(name)?.type ?? null, shape: null };
+    const cast = castModel(`${output}/in`, output, type, 'out', opsetIn(model));
     // The tensor itself stays in the graph, where a gradient may be taken by it.
     model = compose(model, cast, { [`${output}/in`]: name }, { main: 'first' });
     values.set(name, output);
@@ -186,56 +165,41 @@ function readOut(
  * @throws FoveaError `model` if a tensor does not exist or the network cannot be cut there,
  * `unsupported` naming the operator that cannot be differentiated.
  */
-export function buildPart(classifier: Classifier, part: Part): BuiltPart {
-  const opset = classifier.model.graph.opset.get('') ?? 1;
-  const source = part.score === null ? [] : [scoreSource(classifier, part.score).tensor];
-  const outputs = [...new Set([...source, ...part.read])];
-  const { body, input, replaced } = fedBody(classifier, part, outputs, opset);
-  const { model: read, values } = readOut(body, classifier, part.read);
-  const whole = part.score === null ? read : scoreTail(classifier, part.score, false, read);
-  if (part.wrt.length === 0)
-    return {
-      model: whole,
-      input,
-      replaced,
-      cotangent: null,
-      reference: null,
-      values,
-      gradients: new Map(),
-    };
-  const wrt = part.wrt.map((name) =>
-    name === INPUT ? input : (replaced.get(name)?.input ?? name),
-  );
-  const outputNames = [SCORES, ...values.values()];
-  const gradient = gradientModel(whole, {
-    of: SCORES,
-    wrt,
-    outputs: outputNames,
-    rules: part.rules,
-    input,
-  });
-  const gradients = new Map(
-    part.wrt.map((name, i) => [name, gradient.gradients.get(wrt[i]) as string]),
-  );
-  return {
-    model: gradient.model,
-    input,
-    replaced,
-    cotangent: gradient.cotangent,
-    reference: gradient.reference,
+export function buildPart(classifier: Classifier, prepared: Preparation, part: Part): BuiltPart {
+  const { score, read } = part;
+  const tail = score === null ? null : { score, pick: false };
+  const scored = score === null ? [] : [scoreSource(classifier, score).tensor];
+  const outputs = [...new Set([...scored, ...read])];
+  const source = sourceOfPart(classifier, prepared, part, outputs);
+  const body = fedBody(classifier.input, source, part, outputs);
+  const { model, values } = readOut(body.model, source.types, read);
+  const forward: BuiltPart = {
+    ...body,
+    model: tail ? scoreTail(classifier, tail, model) : model,
     values,
-    gradients,
+    cotangent: null,
+    reference: null,
+    gradients: new Map(),
   };
+  return part.wrt.length === 0 ? forward : withBackward(forward, part);
 }
 
-/**
- * The same error with the model's name before it, and what still works where a gradient is refused.
- */
-export function explainRefusal(error: unknown, name: string): unknown {
-  if (!(error instanceof FoveaError) || error.code === 'internal') return error;
-  const advice =
-    error.code === 'unsupported' && /differentiated|gradient/.test(error.message)
-      ? '; methods that need no gradients still work'
-      : '';
-  return new FoveaError(error.code, `${name}: ${error.message}${advice}`, { cause: error });
+/** A part's graph with the backward pass from its scores. */
+function withBackward(forward: BuiltPart, { wrt, rules }: Part): BuiltPart {
+  const { input, replaced, values } = forward;
+  const nameOf = (name: string): string =>
+    name === INPUT ? input : (replaced.get(name)?.input ?? name);
+  const { gradients, ...backward } = gradientModel(forward.model, {
+    of: SCORES,
+    wrt: wrt.map(nameOf),
+    outputs: [SCORES, ...values.values()],
+    rules,
+    input,
+    isPrepared: true,
+  });
+  const named = wrt.flatMap((name): [string, string][] => {
+    const output = gradients.get(nameOf(name));
+    return output === undefined ? [] : [[name, output]];
+  });
+  return { ...forward, ...backward, gradients: new Map(named) };
 }

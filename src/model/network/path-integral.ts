@@ -1,14 +1,23 @@
 import { plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
-import { compose, graphBuilder, modelOf, type OnnxModel } from '../../onnx/index.ts';
+import { compose, graphBuilder, modelOf, type OnnxModel, opsetOf } from '../../onnx/index.ts';
 import type { RuntimeTensor, Session } from '../../runtime/runtime.ts';
-import { sizeOf, slab, tensor } from '../../tensor/tensor.ts';
-import { type BatchLimit, forEachBatch } from '../classifier/batches.ts';
-import { SCORES } from '../classifier/sessions.ts';
-import { checkGradients, checkScores } from '../function-model.ts';
+import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { forEachBatch } from '../classifier/batches.ts';
+import { SCORES } from '../classifier/score-tail.ts';
+import type { BuiltGraph } from '../classifier/sessions.ts';
 import { INPUT, type ModelInside, type PathIntegralRequest } from '../model.ts';
+import { checkGradients, checkScores } from '../scores.ts';
 import { buildPart, keyOf, type Part } from './part-graph.ts';
-import { BuiltParts, checkTarget, limitOf, oneHot, type PartContext } from './run-part.ts';
+import {
+  building,
+  checkTarget,
+  limitOf,
+  oneHot,
+  type PartContext,
+  type PartInfo,
+  resolveName,
+} from './run-part.ts';
 
 const names = {
   end: 'fovea/path/end',
@@ -61,36 +70,31 @@ function sumGraph(shape: readonly number[], opset: number): OnnxModel {
   return modelOf(b.finish());
 }
 
-interface Built {
-  readonly cotangent: string;
-  readonly limit: BatchLimit;
-}
+/** What is known of the graph of a path: the cotangent's input, and the most points per call. */
+type PathInfo = Pick<PartInfo, 'limit'> & { readonly cotangent: string };
 
 /** The part of the network after `at`, forward and backward, between the path and the sum. */
 function buildPath(
   context: PartContext,
   part: Part,
   shape: readonly number[],
-): Built & { readonly model: OnnxModel } {
-  const { model, input, gradients, cotangent } = buildPart(context.classifier, part);
-  const opset = model.graph.opset.get('') ?? 1;
+): BuiltGraph<PathInfo> {
+  const built = buildPart(context.classifier, context.prepared, part);
+  const opset = opsetOf(built.model.graph, { domain: '' });
   const fed = compose(
     pathGraph(shape, opset),
-    model,
-    { [input]: names.values },
+    built.model,
+    { [built.input]: names.values },
     { main: 'second' },
   );
-  const summed = compose(
+  const model = compose(
     fed,
     sumGraph(shape, opset),
-    { values: names.kept, gradients: gradients.get(INPUT) as string },
+    { values: names.kept, gradients: built.gradients.get(INPUT) ?? '' },
     { main: 'first' },
   );
-  return {
-    model: summed,
-    cotangent: cotangent as string,
-    limit: limitOf(context, { model }, part),
-  };
+  const info = { cotangent: built.cotangent ?? '', limit: limitOf(context, model, part) };
+  return { model, info };
 }
 
 function checkRequest(
@@ -108,79 +112,85 @@ function checkRequest(
   checkTarget(context, target);
 }
 
-/** Values and their number, padded with zeros to what a model insists on: points of no weight. */
+/**
+ * Values and their number, padded with zeros to what a model insists on: these are points without
+ * weight.
+ */
 function padded(values: readonly number[], size: number | null): Float32Array {
   const data = new Float32Array(Math.max(values.length, size ?? 0));
   data.set(values);
   return data;
 }
 
-/**
- * `Model.pathIntegral`: the path, its products and their sum are made in the graph, so that only
- * its ends cross into it.
- */
-export function pathIntegral(
-  context: PartContext,
-  resolve: (name: string) => string,
-): ModelInside['pathIntegral'] {
-  const { classifier, sessions, name } = context;
-  const parts = new BuiltParts<Built>(name);
-  const { fixedBatch } = classifier.input;
-  const float = (data: Float32Array, shape: readonly number[]): RuntimeTensor => ({
-    type: 'float32',
-    shape: [...shape],
-    data,
-  });
+const float = (data: Float32Array, shape: readonly number[]): RuntimeTensor => ({
+  type: 'float32',
+  shape: [...shape],
+  data,
+});
 
+/** 1 / K · sum_k v_k ⊙ dS/dv (v_k) along the path of one row, whose ends are `u` and `r`. */
+async function integrate(
+  { name, classifier: { input, output } }: PartContext,
+  session: Session,
+  { cotangent, limit }: PathInfo,
+  [u, r]: readonly [Tensor, Tensor],
+  { points, target, onProgress, ...options }: PathIntegralRequest,
+): Promise<Float32Array> {
+  const ends = {
+    [names.end]: float(u.data, [1, ...u.shape]),
+    [names.start]: float(r.data, [1, ...r.shape]),
+  };
+  const sum = new Float32Array(u.data.length);
+  await forEachBatch(points.length, limit, options, async (from, to) => {
+    const some = points.slice(from, to);
+    const alphas = padded(some, input.fixedBatch);
+    const weights = padded(
+      some.map(() => 1 / points.length),
+      input.fixedBatch,
+    );
+    const targets = Array.from(alphas, () => target);
+    const outputs = await session.run({
+      ...ends,
+      [names.points]: float(alphas, [alphas.length]),
+      [names.weights]: float(weights, [1, weights.length]),
+      [cotangent]: oneHot(targets, alphas.length, output.classes ?? 0),
+    });
+    checkScores(name, outputs[SCORES]?.data as Float32Array);
+    const part = outputs[names.integral]?.data as Float32Array;
+    checkGradients(name, part);
+    part.forEach((value, i) => {
+      sum[i] += value;
+    });
+  });
+  return sum;
+}
+
+/**
+ * `ModelInside.pathIntegral`: the path, its products and their sum are made in the graph, so that
+ * only its ends cross into it.
+ */
+export function pathIntegralOf(context: PartContext): ModelInside['pathIntegral'] {
+  const { classifier, name, sessions } = context;
   return async (request) => {
     checkRequest(context, request);
-    const { batch, reference, points, target, score = 'logit', ...options } = request;
-    const [rows, ...shape] = batch.shape;
+    const { batch, reference, score = 'logit', onProgress } = request;
+    const [rows = 0, ...shape] = batch.shape;
     const part: Part = {
-      at: request.at === undefined ? null : resolve(request.at),
+      at: request.at === undefined ? null : resolveName(classifier, request.at),
       replaced: [],
       score,
       read: [],
       wrt: [INPUT],
       rules: plain,
     };
-    const key = JSON.stringify(['path', keyOf(part), shape]);
+    const build = () => building(name, () => buildPath(context, part, shape));
     const result = tensor(batch.shape);
-    const integrate = async (session: Session, row: number): Promise<void> => {
-      const { cotangent, limit } = parts.get(key);
-      const ends = {
-        [names.end]: float(slab(batch, row).data, [1, ...shape]),
-        [names.start]: float(slab(reference, row).data, [1, ...shape]),
-      };
-      const sum = slab(result, row).data;
-      await forEachBatch(
-        points.length,
-        limit,
-        { ...options, onProgress: undefined },
-        async (from, to) => {
-          const alphas = padded(points.slice(from, to), fixedBatch);
-          const weights = padded(
-            points.slice(from, to).map(() => 1 / points.length),
-            fixedBatch,
-          );
-          const targets = Array.from(alphas, () => target);
-          const outputs = await session.run({
-            ...ends,
-            [names.points]: float(alphas, [alphas.length]),
-            [names.weights]: float(weights, [1, weights.length]),
-            [cotangent]: oneHot(targets, alphas.length, classifier.output.classes ?? 0),
-          });
-          checkScores(name, outputs[SCORES].data as Float32Array);
-          const data = outputs[names.integral].data as Float32Array;
-          checkGradients(name, data);
-          for (let i = 0; i < sum.length; i++) sum[i] += data[i];
-        },
-      );
-      options.onProgress?.(row + 1, rows);
-    };
-    const build = () => parts.build(key, () => buildPath(context, part, shape));
-    await sessions.use(key, build, async (session) => {
-      for (let row = 0; row < rows; row++) await integrate(session, row);
+    await sessions.use(`path [${shape}] ${keyOf(part)}`, build, async (session, info) => {
+      for (let row = 0; row < rows; row++) {
+        const ends = [slab(batch, row), slab(reference, row)] as const;
+        slab(result, row).data.set(await integrate(context, session, info, ends, request));
+        onProgress?.(row + 1, rows);
+      }
     });
     return result;
   };

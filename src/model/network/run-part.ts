@@ -1,19 +1,36 @@
+import { isBackwardRules } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
-import { inferShapes, type OnnxModel } from '../../onnx/index.ts';
-import { peakActivationBytes } from '../../onnx/peak-memory.ts';
-import type { RuntimeTensor } from '../../runtime/runtime.ts';
-import type { BatchLimit } from '../classifier/batches.ts';
-import type { Classifier, ClassifierSessions } from '../classifier/sessions.ts';
-import { type BuiltPart, explainRefusal, type Part } from './part-graph.ts';
+import { inferShapes, type OnnxModel, peakActivationBytes } from '../../onnx/index.ts';
+import type { RuntimeTensor, Session } from '../../runtime/runtime.ts';
+import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { type BatchLimit, forEachBatch, padBatch, rowsOf } from '../classifier/batches.ts';
+import type { Classifier } from '../classifier/find-io.ts';
+import type { BuiltGraph, SessionCache } from '../classifier/sessions.ts';
+import { INPUT, type Replacements, type RunOptions } from '../model.ts';
+import type { AttentionFinder } from './attention-maps.ts';
+import { buildPart, keyOf, type Part, type PartNames } from './part-graph.ts';
+import type { Preparation } from './prepared.ts';
 
-/** What the graphs of a classifier's parts are run with. */
+/** What the graphs of a classifier's parts are built from and run with. */
 export interface PartContext {
-  readonly classifier: Classifier;
-  readonly sessions: ClassifierSessions;
+  /** The model's name, for errors. */
   readonly name: string;
-  /** Of the forward pass. */
+  readonly classifier: Classifier;
+  readonly prepared: Preparation;
+  readonly attention: AttentionFinder;
+  readonly sessions: SessionCache;
+  /** The batch limit of the forward pass. */
   readonly limit: BatchLimit;
+  /** Bytes of activations that a batch may hold. */
   readonly budget: number;
+}
+
+/** What is known of a part's graph. */
+export interface PartInfo extends PartNames {
+  /** The most rows that one call of its session may hold. It belongs to this part alone. */
+  readonly limit: BatchLimit;
+  /** Outputs whose first axis is that of the batch and the next one in one. */
+  readonly merged: ReadonlySet<string>;
 }
 
 /**
@@ -22,61 +39,28 @@ export interface PartContext {
 const BACKWARD_BUDGET = 4;
 const LARGEST_BATCH = 32;
 
+/** Inputs that cross into a session, in bytes per call. */
+const CROSSING_BYTES = 64 * 2 ** 20;
+
 /** The most rows that one call of a part's session may hold. */
 export function limitOf(
   { classifier, limit, budget }: PartContext,
-  { model }: Pick<BuiltPart, 'model'>,
-  part: Pick<Part, 'at' | 'wrt'>,
+  { graph }: OnnxModel,
+  { at, wrt }: Pick<Part, 'at' | 'wrt'>,
 ): BatchLimit {
   if (classifier.input.fixedBatch !== null) return { size: classifier.input.fixedBatch };
-  if (part.at === null && part.wrt.length === 0) return limit;
-  const bytes = peakActivationBytes(model.graph, inferShapes(model.graph)) + 1;
-  const most = part.at === null ? LARGEST_BATCH : 4 * LARGEST_BATCH;
-  return {
-    size: Math.max(
-      1,
-      Math.min(most, Math.floor(((part.wrt.length > 0 ? BACKWARD_BUDGET : 1) * budget) / bytes)),
-    ),
-  };
+  if (at === null && wrt.length === 0) return { ...limit };
+  const bytes = peakActivationBytes(graph, inferShapes(graph)) + 1;
+  const most = at === null ? LARGEST_BATCH : 4 * LARGEST_BATCH;
+  const allowed = (wrt.length > 0 ? BACKWARD_BUDGET : 1) * budget;
+  return { size: Math.max(1, Math.min(most, Math.floor(allowed / bytes))) };
 }
 
-/** @throws FoveaError `usage` for a target that is no class of the model. */
+/** @throws FoveaError `usage` for a target that is not a class of the model. */
 export function checkTarget({ classifier }: PartContext, target: number): void {
   const classes = classifier.output.classes ?? 0;
   if (!(Number.isInteger(target) && target >= 0 && target < classes))
     throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
-}
-
-/**
- * What is known of the graphs of parts that were built. It outlives their sessions, which may have
- * to make room and are built again.
- */
-export class BuiltParts<Built> {
-  private readonly built = new Map<string, Built>();
-  private readonly name: string;
-
-  /** `name`: of the model, for errors. */
-  constructor(name: string) {
-    this.name = name;
-  }
-
-  /**
-   * Builds a part's graph; what is known of it stays as the first time had it, with its batch
-   * limit.
-   */
-  build(key: string, make: () => Built & { readonly model: OnnxModel }): OnnxModel {
-    try {
-      const { model, ...rest } = make();
-      if (!this.built.has(key)) this.built.set(key, rest as unknown as Built);
-      return model;
-    } catch (error) {
-      throw explainRefusal(error, this.name);
-    }
-  }
-
-  get(key: string): Built {
-    return this.built.get(key) as Built;
-  }
 }
 
 /** The weights with which the scores [n, classes] are summed: 1 at each row's class. */
@@ -86,4 +70,207 @@ export function oneHot(targets: readonly number[], rows: number, classes: number
     data[row * classes + target] = 1;
   });
   return { type: 'float32', shape: [rows, classes], data };
+}
+
+/** Runs what builds a graph; its errors name the model, and say what still works. */
+export function building<Result>(name: string, build: () => Result): Result {
+  try {
+    return build();
+  } catch (error) {
+    if (!(error instanceof FoveaError) || error.code === 'internal') throw error;
+    const advice =
+      error.code === 'unsupported' && /differentiated|gradient/.test(error.message)
+        ? '; methods that need no gradients still work'
+        : '';
+    throw new FoveaError(error.code, `${name}: ${error.message}${advice}`, { cause: error });
+  }
+}
+
+/** The tensor of a name: that of a node stands for its first output, `INPUT` for itself. */
+export function resolveName({ model: { graph } }: Classifier, wanted: string): string {
+  if (wanted === INPUT || graph.nodes.some(({ outputs }) => outputs.includes(wanted)))
+    return wanted;
+  return graph.nodes.find(({ name }) => name === wanted)?.outputs[0] ?? wanted;
+}
+
+/** The same for tensors that are given values. */
+export function resolveNames(classifier: Classifier, replace: Replacements): Replacements {
+  return Object.fromEntries(
+    Object.entries(replace).map(([name, values]) => [resolveName(classifier, name), values]),
+  );
+}
+
+/** Tensors [n, …] that are put together from batches. */
+class Rows {
+  private data: Float32Array | undefined;
+  private shape: readonly number[] = [];
+  private readonly total: number;
+
+  constructor(total: number) {
+    this.total = total;
+  }
+
+  /** Sets the rows from `from` on to the first rows of an output of `padded` rows. */
+  set(
+    { from, rows, padded }: { from: number; rows: number; padded: number },
+    output: RuntimeTensor,
+    name: string,
+    isMerged: boolean,
+  ): void {
+    const [first = 0, ...rest] = output.shape;
+    if (first !== padded && !(isMerged && first % padded === 0)) {
+      throw new FoveaError(
+        'unsupported',
+        `the tensor "${name}" has the shape [${output.shape}] for ${padded} pictures: its first axis is not the batch`,
+      );
+    }
+    this.shape = isMerged ? [first / padded, ...rest] : rest;
+    const values = output.data as Float32Array;
+    if (rows === this.total && padded === rows) {
+      this.data = values; // one batch is the whole
+      return;
+    }
+    const size = sizeOf(this.shape);
+    this.data ??= new Float32Array(this.total * size);
+    this.data.set(values.subarray(0, rows * size), from * size);
+  }
+
+  tensor(): Tensor {
+    return tensor([this.total, ...this.shape], this.data ?? new Float32Array(0));
+  }
+}
+
+/** What is fed to a part. */
+export interface PartFeeds {
+  /** Pictures, or values of the tensor `at`, [n, …]. */
+  readonly batch: Tensor;
+  /** The class of each row, for a backward pass. */
+  readonly targets?: readonly number[];
+  readonly replace: Replacements;
+  /** What the batch is compared with, [1, …]. */
+  readonly reference?: Tensor;
+  readonly options: RunOptions;
+}
+
+/** What came out of a part. */
+export interface PartResult {
+  readonly info: PartInfo;
+  /** An output by its name. */
+  output(name: string | undefined): Tensor;
+}
+
+/** A row of a tensor that is fed, in bytes. */
+const rowBytes = ({ shape }: Tensor): number => 4 * sizeOf(shape.slice(1));
+
+/**
+ * Values in the rank that the graph has: with the first two axes as one, if it has one axis less.
+ */
+function feedOf({ shape, data }: Tensor, rank: number | undefined = shape.length): RuntimeTensor {
+  const [first = 1, second = 1, ...rest] = shape;
+  const isMerged = rank === shape.length - 1;
+  return { type: 'float32', shape: isMerged ? [first * second, ...rest] : shape, data };
+}
+
+function checkFeeds(part: Part, { reference: input }: PartInfo, feeds: PartFeeds): void {
+  const { batch, replace, reference } = feeds;
+  const [rows = 0, ...rest] = batch.shape;
+  for (const [name, { shape }] of Object.entries(replace)) {
+    if (shape[0] !== rows)
+      throw new FoveaError(
+        'usage',
+        `the values for "${name}" are [${shape}] for ${rows} rows: expected one for each`,
+      );
+  }
+  const wanted = [1, ...rest];
+  if (input === null || reference?.shape.join() === wanted.join()) return;
+  const rules = isBackwardRules(part.rules) ? part.rules.name : 'the backward pass';
+  throw new FoveaError(
+    'usage',
+    `${rules} compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`,
+  );
+}
+
+/** What a session is fed for the rows `from` to `to`. */
+function feedsOf(
+  { input, output }: Classifier,
+  info: PartInfo,
+  { batch, targets = [], replace, reference }: PartFeeds,
+  [from, to]: readonly [number, number],
+): Record<string, RuntimeTensor> {
+  const cut = (values: Tensor): Tensor => padBatch(rowsOf(values, from, to), input.fixedBatch);
+  const fed = cut(batch);
+  const feeds: Record<string, RuntimeTensor> = { [info.input]: feedOf(fed) };
+  for (const [name, values] of Object.entries(replace)) {
+    const { input: fedInput = '', rank } = info.replaced.get(name) ?? {};
+    feeds[fedInput] = feedOf(cut(values), rank);
+  }
+  if (info.reference !== null && reference) feeds[info.reference] = feedOf(reference);
+  const [rows = 0] = fed.shape;
+  if (info.cotangent !== null)
+    feeds[info.cotangent] = oneHot(targets.slice(from, to), rows, output.classes ?? 0);
+  return feeds;
+}
+
+async function runBatches(
+  classifier: Classifier,
+  session: Session,
+  info: PartInfo,
+  feeds: PartFeeds,
+): Promise<Map<string, Rows>> {
+  const { batch, replace, options } = feeds;
+  const [total = 0] = batch.shape;
+  const crossing = [batch, ...Object.values(replace)].reduce((sum, x) => sum + rowBytes(x), 0);
+  const most = Math.max(1, Math.floor(CROSSING_BYTES / crossing));
+  const outputs = new Map<string, Rows>();
+  await forEachBatch(
+    total,
+    info.limit,
+    options,
+    async (from, to) => {
+      const fed = feedsOf(classifier, info, feeds, [from, to]);
+      const padded = fed[info.input]?.shape[0] ?? 0;
+      for (const [name, value] of Object.entries(await session.run(fed))) {
+        const rows = outputs.get(name) ?? new Rows(total);
+        outputs.set(name, rows);
+        rows.set({ from, rows: to - from, padded }, value, name, info.merged.has(name));
+      }
+    },
+    most,
+  );
+  return outputs;
+}
+
+/** Builds a part's graph, and all that is known of it. */
+export function buildPartGraph(context: PartContext, part: Part): BuiltGraph<PartInfo> {
+  const { name, classifier, prepared, attention } = context;
+  return building(name, () => {
+    const { model, ...names } = buildPart(classifier, prepared, part);
+    const outputs = [...names.values, ...names.gradients];
+    const merged = outputs.flatMap(([read, output]) => (attention.isMerged(read) ? [output] : []));
+    const limit = limitOf(context, model, part);
+    return { model, info: { ...names, limit, merged: new Set(merged) } };
+  });
+}
+
+/**
+ * Runs a part of the network on a batch, in as many calls of its session as the limit asks for.
+ * @throws FoveaError `usage` if a shape does not fit, and as `buildPart` does.
+ */
+export function runPart(context: PartContext, part: Part, feeds: PartFeeds): Promise<PartResult> {
+  return context.sessions.use(
+    `part ${keyOf(part)}`,
+    () => buildPartGraph(context, part),
+    async (session, info: PartInfo) => {
+      checkFeeds(part, info, feeds);
+      const outputs = await runBatches(context.classifier, session, info, feeds);
+      return {
+        info,
+        output(name = '') {
+          const rows = outputs.get(name);
+          if (!rows) throw new FoveaError('internal', `a part of the network gave no "${name}"`);
+          return rows.tensor();
+        },
+      };
+    },
+  );
 }

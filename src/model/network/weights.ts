@@ -1,10 +1,13 @@
 import { FoveaError } from '../../errors.ts';
 import {
+  constantAt,
   type Graph,
   type Initializer,
   initializerOf,
   type Node,
   producersOf,
+  SAME_ELEMENTS,
+  sourceOf,
   tensorValues,
   topologicalSort,
 } from '../../onnx/index.ts';
@@ -28,57 +31,30 @@ const LEARNED: Readonly<Record<string, readonly number[]>> = {
   Mul: [0, 1],
 };
 
-/** Operators through which exports hand weights on. */
-const CARRIERS = new Set([
-  'Identity',
-  'Cast',
+/** Operators between weights and the layers that use them, as exporters write them. */
+const BEFORE_LAYERS: ReadonlySet<string> = new Set([
+  ...SAME_ELEMENTS,
   'Transpose',
-  'Reshape',
-  'Squeeze',
-  'Unsqueeze',
-  'Flatten',
   'DequantizeLinear',
 ]);
 
 const WEIGHT_TYPES = new Set(['float32', 'float16', 'float64', 'bfloat16', 'int8', 'uint8']);
 
-/** A node with learned weights, by its name (its first output where it has none). */
+/** A node with learned weights, by its name, or by its first output if it has none. */
 export interface WeightLayer {
   readonly name: string;
   /** The constants that hold them: names of initializers, or of the outputs of Constant nodes. */
   readonly weights: readonly string[];
 }
 
-/** The value of a constant: an initializer, or what a Constant node holds. */
-function constantAt(
-  graph: Graph,
-  producers: ReadonlyMap<string, Node>,
-  name: string,
-): Initializer | undefined {
-  const initializer = graph.initializers.get(name);
-  if (initializer) return initializer;
-  const node = producers.get(name);
-  const value = node?.opType === 'Constant' ? node.attributes.get('value') : undefined;
-  return value?.type === 'tensor' ? { ...value.value, name } : undefined;
-}
-
-/**
- * Walks back over carriers to the constant behind an input; undefined if there is none, or it is a
- * single number.
- */
+/** The name of the constant behind an input; undefined for a single number or any other tensor. */
 function weightBehind(
   graph: Graph,
   producers: ReadonlyMap<string, Node>,
   input: string,
 ): string | undefined {
-  let name = input;
-  for (
-    let node = producers.get(name);
-    node && CARRIERS.has(node.opType);
-    node = producers.get(name)
-  )
-    name = node.inputs[0];
-  const constant = constantAt(graph, producers, name);
+  const name = sourceOf(producers, input, BEFORE_LAYERS);
+  const constant = constantAt(graph, name, producers);
   const size = constant?.dims.reduce((product, dim) => product * dim, 1) ?? 0;
   return constant && size > 1 && WEIGHT_TYPES.has(constant.type) ? name : undefined;
 }
@@ -99,7 +75,7 @@ export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
       );
       const weights = [...new Set(found)].filter((name) => !taken.has(name));
       for (const name of weights) taken.add(name);
-      return { name: node.name || node.outputs[0], weights };
+      return { name: node.name || (node.outputs[0] ?? ''), weights };
     });
   return layers.filter(({ weights }) => weights.length > 0).toReversed();
 }
@@ -130,15 +106,13 @@ export function withRandomWeights(graph: Graph, layers: readonly string[], rando
         `no layer "${name}" holds weights: expected one of ${[...known.keys()].join(', ')}`,
       );
     for (const weight of layer.weights) {
-      initializers.set(
-        weight,
-        redrawn(constantAt(graph, producers, weight) as Initializer, random.fork(weight)),
-      );
+      const constant = constantAt(graph, weight, producers);
+      if (constant) initializers.set(weight, redrawn(constant, random.fork(weight)));
       replaced.add(weight);
     }
   }
   const nodes = graph.nodes.filter(
-    (node) => !(node.opType === 'Constant' && replaced.has(node.outputs[0])),
+    (node) => !(node.opType === 'Constant' && node.outputs.some((name) => replaced.has(name))),
   );
   return { ...graph, nodes, initializers };
 }

@@ -1,0 +1,108 @@
+import { FoveaError } from '../../errors.ts';
+import {
+  compose,
+  type Graph,
+  graphBuilder,
+  modelOf,
+  type OnnxModel,
+  opsetOf,
+  subgraph,
+  type TensorType,
+  withGraph,
+} from '../../onnx/index.ts';
+import type { ScoreKind } from '../model.ts';
+import { type Classifier, isSigmoidHead } from './find-io.ts';
+import { STAGE_OUTPUT, type Stage, stageGraph } from './input-stage.ts';
+
+/** What a session puts out: scores of all classes, or of the classes that are fed as targets. */
+export interface Tail {
+  readonly score: ScoreKind;
+  readonly pick: boolean;
+}
+
+/** Name of the scores [n, classes] or [n, targets] among a session's outputs. */
+export const SCORES = 'fovea/scores';
+/** Name of the int64 input that lists the classes to score. */
+export const TARGETS = 'fovea/targets';
+const RAW = 'fovea/raw';
+
+/** The scores of a classifier, and what a tail makes of them. */
+interface TailTask extends Tail {
+  /** What the tensor before the tail holds: logits can become probabilities, not the reverse. */
+  readonly have: ScoreKind;
+  /** Whether classes are independent: a sigmoid, no softmax. */
+  readonly sigmoid: boolean;
+  readonly type: TensorType['type'];
+  readonly opset: number;
+}
+
+/**
+ * The graph that goes after a classifier: [n, classes] float32 as logits or probabilities,
+ * optionally of some classes only.
+ */
+function scoreGraph({ have, score, sigmoid, pick, type, opset }: TailTask): Graph {
+  const b = graphBuilder({ opset, name: 'scores' });
+  const raw = b.add('Cast', [b.input(RAW, type ?? 'float32', null)], { to: 1 });
+  const flat = b.add('Flatten', [raw], { axis: 1 });
+  const turned =
+    have === score
+      ? flat
+      : b.add(sigmoid ? 'Sigmoid' : 'Softmax', [flat], sigmoid ? {} : { axis: 1 });
+  if (pick) b.add('Gather', [turned, b.input(TARGETS, 'int64', ['targets'])], { axis: 1 }, SCORES);
+  else b.add('Identity', [turned], {}, SCORES);
+  b.output(SCORES, 'float32', null);
+  return b.finish();
+}
+
+/**
+ * The tensor that scores are computed from, and what it holds.
+ * @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
+ */
+export function scoreSource(
+  { output: { logits, probabilities, name } }: Classifier,
+  score: ScoreKind,
+): { readonly tensor: string; readonly have: ScoreKind } {
+  if (score === 'logit' && logits === null) {
+    throw new FoveaError(
+      'unsupported',
+      'the model ends in probabilities, and its logits are not to be found: ask for probabilities (option output=probability)',
+    );
+  }
+  return probabilities !== null && score === 'probability'
+    ? { tensor: probabilities, have: 'probability' }
+    : { tensor: logits ?? name, have: 'logit' };
+}
+
+/** Puts the scores after a graph that ends in the tensor of `scoreSource`. */
+export function scoreTail(classifier: Classifier, tail: Tail, body: OnnxModel): OnnxModel {
+  const { model, types, output } = classifier;
+  const { tensor, have } = scoreSource(classifier, tail.score);
+  const after = scoreGraph({
+    ...tail,
+    have,
+    sigmoid: output.classes === 1 || isSigmoidHead(model.graph, output),
+    type:
+      types.get(tensor)?.type ??
+      model.graph.outputs.find((info) => info.name === tensor)?.type ??
+      'float32',
+    opset: opsetOf(body.graph, { domain: '' }),
+  });
+  return compose(body, modelOf(after), { [RAW]: tensor }, { main: 'first' });
+}
+
+/** The graph that renders pictures, classifies them, and puts out scores. */
+export function scoreModel(classifier: Classifier, stage: Stage, tail: Tail): OnnxModel {
+  const { model, types, input } = classifier;
+  const before = modelOf(stageGraph(stage, input, opsetOf(model.graph, { domain: '' })));
+  const { tensor } = scoreSource(classifier, tail.score);
+  const cut = subgraph(model.graph, { inputs: [input.name], outputs: [tensor] }, types);
+  const body = withGraph(model, cut);
+  // The names of the classifier stay: the tail looks for its scores by name.
+  const fed = compose(before, body, { [input.name]: STAGE_OUTPUT }, { main: 'second' });
+  return scoreTail(classifier, tail, fed);
+}
+
+/** The key of the session of a `scoreModel`. */
+export function scoreKey(stage: Stage, tail: Tail): string {
+  return `scores ${stage} ${tail.score} ${tail.pick ? 'of targets' : 'of all classes'}`;
+}

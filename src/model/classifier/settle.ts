@@ -1,0 +1,136 @@
+import { FoveaError, messageOf } from '../../errors.ts';
+import { inferShapes, withDynamicBatch, withGraph } from '../../onnx/index.ts';
+import { createRandom } from '../../tensor/random.ts';
+import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { sumToOne, toProbabilities } from '../scores.ts';
+import { rowsOf } from './batches.ts';
+import type { Classifier, ClassifierInput } from './find-io.ts';
+import { batchFeeds } from './input-stage.ts';
+import { loadError } from './load-error.ts';
+import { SCORES, scoreKey, scoreModel, type Tail } from './score-tail.ts';
+import type { SessionCache } from './sessions.ts';
+
+/** Probabilities of one picture may differ by this much between a batch and the picture alone. */
+const BATCH_TOLERANCE = 1e-4;
+
+/** A batch of seeded noise, to see how a model behaves before it is used. */
+function noise(count: number, { channels, height, width }: ClassifierInput): Tensor {
+  const shape = [channels, height, width];
+  const data = new Float32Array(count * sizeOf(shape));
+  for (let i = 0; i < count; i++) {
+    const random = createRandom(i);
+    data.set(
+      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+      i * sizeOf(shape),
+    );
+  }
+  return tensor([count, ...shape], data);
+}
+
+/** What the model itself puts out for a batch, [n, classes]. */
+function rawScores(classifier: Classifier, sessions: SessionCache, batch: Tensor): Promise<Tensor> {
+  const score = classifier.output.probabilities === null ? 'logit' : 'probability';
+  const tail: Tail = { score, pick: false };
+  const build = () => ({ model: scoreModel(classifier, 'plain', tail), info: null });
+  return sessions.use(scoreKey('plain', tail), build, async (session) => {
+    const { shape = [], data } = (await session.run(batchFeeds(batch)))[SCORES] ?? {};
+    return { shape, data: data as Float32Array };
+  });
+}
+
+/** The classifier with its batch declared dynamic; undefined if it is dynamic already. */
+function withOpenBatch(classifier: Classifier): Classifier | undefined {
+  const { model, input } = classifier;
+  if (input.fixedBatch === null) return undefined;
+  const graph = withDynamicBatch(model.graph, input.fixedBatch);
+  return {
+    ...classifier,
+    model: withGraph(model, graph),
+    types: inferShapes(graph),
+    input: { ...input, fixedBatch: null },
+  };
+}
+
+/**
+ * The scores of one noise picture, if a batch of two gets the scores that its pictures get alone;
+ * otherwise undefined.
+ */
+async function scoresOfOpened(
+  classifier: Classifier,
+  sessions: SessionCache,
+): Promise<Float32Array | undefined> {
+  const turned = (scores: Float32Array): Float32Array =>
+    classifier.output.probabilities === null ? toProbabilities(scores) : scores;
+  try {
+    const batch = noise(2, classifier.input);
+    const both = await rawScores(classifier, sessions, batch);
+    const alone = [
+      (await rawScores(classifier, sessions, rowsOf(batch, 0, 1))).data,
+      (await rawScores(classifier, sessions, rowsOf(batch, 1, 2))).data,
+    ];
+    const isSame = alone.every((scores, i) => {
+      const row = turned(both.data.subarray(i * scores.length, (i + 1) * scores.length));
+      return turned(scores).every(
+        (value, k) => Math.abs(value - (row[k] ?? Number.NaN)) < BATCH_TOLERANCE,
+      );
+    });
+    return both.shape[0] === 2 && isSame ? alone[0] : undefined;
+  } catch {
+    return undefined; // the runtime refuses a batch of two: the model really has a fixed batch
+  }
+}
+
+/** The scores of one noise picture in the batch that the model takes. */
+async function scoresOf(classifier: Classifier, sessions: SessionCache): Promise<Float32Array> {
+  const { input } = classifier;
+  const { shape, data } = await rawScores(
+    classifier,
+    sessions,
+    noise(input.fixedBatch ?? 1, input),
+  );
+  return data.subarray(0, shape[1]);
+}
+
+/** What a settled classifier is told by its caller. */
+export interface SettleOptions {
+  /** The model's name, for errors. */
+  readonly name: string;
+  /** Of the runtime, for errors. */
+  readonly runtime: string;
+  /** Whether the caller says what the scores are, so that they are not looked at. */
+  readonly outputIsGiven: boolean;
+}
+
+/**
+ * Runs a noise picture through a classifier, and learns from its scores what the graph does not say:
+ * whether a fixed batch can be opened, the number of classes, and whether logits are probabilities,
+ * because a softmax is written out in other operators. Its session stays in the cache if it serves
+ * further.
+ * @throws FoveaError `model` if the model does not run, or puts out no scores.
+ */
+export async function settle(
+  found: Classifier,
+  sessions: SessionCache,
+  { name, runtime, outputIsGiven }: SettleOptions,
+): Promise<Classifier> {
+  try {
+    const opened = withOpenBatch(found);
+    const ofOpened = opened && (await scoresOfOpened(opened, sessions));
+    if (opened && !ofOpened) await sessions.dispose();
+    const classifier = opened && ofOpened ? opened : found;
+    const scores = ofOpened ?? (await scoresOf(found, sessions));
+    if (scores.length === 0)
+      throw new FoveaError('model', `${name}: not an image classifier: it puts out no scores`);
+    const output = { ...classifier.output, classes: scores.length };
+    if (outputIsGiven || output.probabilities !== null || !sumToOne(scores))
+      return { ...classifier, output };
+    await sessions.dispose(); // what was built takes the scores for logits
+    return { ...classifier, output: { ...output, logits: null, probabilities: output.name } };
+  } catch (error) {
+    await sessions.dispose();
+    if (error instanceof FoveaError) throw loadError(error, name, found.model.graph, runtime);
+    throw new FoveaError('model', `${name}: the model does not run: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}

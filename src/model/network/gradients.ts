@@ -1,0 +1,60 @@
+import { plain } from '../../autodiff/index.ts';
+import { FoveaError } from '../../errors.ts';
+import { tensor } from '../../tensor/tensor.ts';
+import { SCORES } from '../classifier/score-tail.ts';
+import { type GradientRequest, INPUT, type ModelInside } from '../model.ts';
+import { checkGradients, checkScores } from '../scores.ts';
+import type { Part } from './part-graph.ts';
+import { checkTarget, type PartContext, resolveName, resolveNames, runPart } from './run-part.ts';
+
+/** The class of each row. */
+function targetsOf(context: PartContext, { batch, targets }: GradientRequest): readonly number[] {
+  const [rows = 0] = batch.shape;
+  if (targets.length !== 1 && targets.length !== rows) {
+    throw new FoveaError(
+      'usage',
+      `${targets.length} targets for ${rows} rows: expected one class for all, or one per row`,
+    );
+  }
+  for (const target of targets) checkTarget(context, target);
+  return targets.length === rows ? targets : Array.from({ length: rows }, () => targets).flat();
+}
+
+/**
+ * `ModelInside.gradients`: runs the network, or what lies after `at`, forward and backward. The
+ * scores of the rows are summed before they are differentiated, each row with its own class.
+ */
+export function gradientsOf(context: PartContext): ModelInside['gradients'] {
+  const { classifier, name } = context;
+  return async (request) => {
+    const { batch, score = 'logit', rules = plain, replace: given = {}, reference } = request;
+    const targets = targetsOf(context, request);
+    const wrt = request.wrt.map((each) => resolveName(classifier, each));
+    const replace = resolveNames(classifier, given);
+    const part: Part = {
+      at: request.at === undefined ? null : resolveName(classifier, request.at),
+      replaced: Object.keys(replace),
+      score,
+      read: wrt.filter((each) => each !== INPUT && !(each in replace)),
+      wrt,
+      rules,
+    };
+    const feeds = { batch, targets, replace, reference, options: request };
+    const { info, output } = await runPart(context, part, feeds);
+    const { shape, data } = output(SCORES);
+    checkScores(name, data);
+    const gradients = wrt.map((each) => output(info.gradients.get(each)));
+    for (const gradient of gradients) checkGradients(name, gradient.data);
+    const classes = shape[1] ?? 0;
+    return {
+      scores: tensor(
+        [targets.length],
+        Float32Array.from(targets, (target, row) => data[row * classes + target] ?? Number.NaN),
+      ),
+      gradients,
+      values: wrt.map((each) =>
+        each === INPUT ? batch : (replace[each] ?? output(info.values.get(each))),
+      ),
+    };
+  };
+}

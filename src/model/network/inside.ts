@@ -1,0 +1,26 @@
+import type { FeatureMap, ModelInside } from '../model.ts';
+import { activationsOf } from './activations.ts';
+import { findBiases } from './biases.ts';
+import { findFeatureMaps } from './feature-maps.ts';
+import { gradientsOf } from './gradients.ts';
+import { pathIntegralOf } from './path-integral.ts';
+import type { PartContext } from './run-part.ts';
+import { weightLayersOf } from './weights.ts';
+
+/** `Model.inside` of an ONNX model, but for the copies with other weights. */
+export function networkInside(context: PartContext): Omit<ModelInside, 'randomized'> {
+  const { model, types, input } = context.classifier;
+  let maps: readonly FeatureMap[] | undefined;
+  return {
+    featureMaps() {
+      maps ??= findFeatureMaps(model.graph, types, input);
+      return maps;
+    },
+    attentionMaps: () => context.attention.maps().map(({ merged, ...map }) => map),
+    biases: () => findBiases(model.graph, input.name),
+    activations: activationsOf(context),
+    gradients: gradientsOf(context),
+    pathIntegral: pathIntegralOf(context),
+    weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
+  };
+}

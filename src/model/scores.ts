@@ -1,0 +1,151 @@
+import { FoveaError } from '../errors.ts';
+import { softmax } from '../tensor/tensor.ts';
+import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
+
+/** @throws FoveaError `model` if scores have NaN or infinite values. */
+export function checkScores(name: string, scores: Float32Array): void {
+  if (scores.every(Number.isFinite)) return;
+  throw new FoveaError(
+    'model',
+    `${name} answered NaN or infinite scores: check the model and its preprocessing (mean, std, scale)`,
+  );
+}
+
+/**
+ * Some operators have no slope everywhere, for example a square root at 0.
+ * @throws FoveaError `model` if gradients have NaN or infinite values.
+ */
+export function checkGradients(name: string, gradients: Float32Array): void {
+  if (gradients.every(Number.isFinite)) return;
+  throw new FoveaError(
+    'model',
+    `${name} has NaN or infinite gradients for this picture, as where a square root or a logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or occlusion`,
+  );
+}
+
+/** The probability of each class: softmax, or a sigmoid if there is one logit only. */
+export function toProbabilities(logits: Float32Array): Float32Array {
+  return logits.length === 1 ? logits.map((x) => 1 / (1 + Math.exp(-x))) : softmax(logits);
+}
+
+/** Whether the scores of one picture look like the output of a softmax. */
+export function sumToOne(scores: Float32Array): boolean {
+  const sum = scores.reduce((total, value) => total + value, 0);
+  return scores.length > 1 && scores.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
+}
+
+/** The scores of some classes, [n · targets], of those of all, [n · classes]. */
+export function pickClasses(
+  scores: Float32Array,
+  classes: number,
+  targets: readonly number[],
+): Float32Array {
+  const rows = Array.from({ length: scores.length / classes }, (_, i) =>
+    scores.subarray(i * classes, (i + 1) * classes),
+  );
+  return Float32Array.from(
+    rows.flatMap((row) => targets.map((target) => row[target] ?? Number.NaN)),
+  );
+}
+
+/** What is said of a model beside its graph. */
+export interface ModelDescription {
+  readonly name: string;
+  /** One label per class. */
+  readonly labels?: readonly string[];
+  readonly preprocessing?: Partial<Preprocessing>;
+}
+
+/**
+ * The labels of a model; class indices, with a warning, if none are given.
+ * @throws FoveaError `model` if their number is not that of the classes.
+ */
+export function chooseLabels(
+  { name, labels }: ModelDescription,
+  classes: number,
+  warnings: string[],
+): readonly string[] {
+  if (!labels) {
+    warnings.push(
+      `${name}: no labels are given beside the model, so classes are named by their index`,
+    );
+    return Array.from({ length: classes }, (_, i) => String(i));
+  }
+  if (labels.length !== classes) {
+    throw new FoveaError(
+      'model',
+      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label per class`,
+    );
+  }
+  return labels;
+}
+
+/** The shape of the pictures that a model takes. */
+export interface InputShape {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/**
+ * The preprocessing of a model: what is given, and ImageNet's for the rest, at the size that the
+ * model takes. A warning says so if neither mean nor std are given.
+ * @throws FoveaError `model` if it makes another number of channels than the model takes.
+ */
+export function choosePreprocessing(
+  description: ModelDescription,
+  input: InputShape,
+  warnings: string[],
+): Preprocessing {
+  const { name, preprocessing: given = {} } = description;
+  const grey: Partial<Preprocessing> =
+    input.channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
+  const defaults: Preprocessing = { ...IMAGENET_PREPROCESSING, ...grey };
+  // How pictures are resized says nothing about how they are normalized.
+  if (given.mean === undefined && given.std === undefined) {
+    const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
+    warnings.push(
+      `${name}: no mean and std are given beside the model, so the usual preprocessing is assumed (${how})`,
+    );
+  }
+  const chosen = fitToInput({ ...defaults, ...given }, input, description, warnings);
+  if (channelsOf(chosen) !== input.channels) {
+    throw new FoveaError(
+      'model',
+      `${name} takes ${input.channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`,
+    );
+  }
+  return chosen;
+}
+
+/**
+ * The same preprocessing at the size that the model takes. A configuration may be written for
+ * another size: then the share of the picture that a crop keeps stays the same.
+ */
+function fitToInput(
+  preprocessing: Preprocessing,
+  { height, width }: InputShape,
+  { name, preprocessing: given }: ModelDescription,
+  warnings: string[],
+): Preprocessing {
+  const { size, shorterSide, stretchedSize } = preprocessing;
+  if (given?.size && (size[0] !== height || size[1] !== width)) {
+    warnings.push(
+      `${name}: its preprocessing is written for ${size[0]}×${size[1]}, but the graph takes ${height}×${width}: pictures are prepared for the graph`,
+    );
+  }
+  const [down, across] = given?.size ? [height / size[0], width / size[1]] : [1, 1];
+  return {
+    ...preprocessing,
+    size: [height, width],
+    ...(shorterSide !== undefined && {
+      shorterSide: Math.round(shorterSide * Math.min(down, across)),
+    }),
+    ...(stretchedSize !== undefined && {
+      stretchedSize: [
+        Math.round(stretchedSize[0] * down),
+        Math.round(stretchedSize[1] * across),
+      ] as const,
+    }),
+  };
+}
