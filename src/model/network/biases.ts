@@ -1,23 +1,28 @@
 import { batchNormalizationConstants } from '../../autodiff/index.ts';
 import {
-  constantOf,
+  constantAt,
   type Graph,
   inferShapes,
   type Node,
   producersOf,
   SAME_VALUES,
   sourceOf,
+  tensorNumbers,
 } from '../../onnx/index.ts';
 import type { LayerBias } from '../model.ts';
 
-/** The numbers of the constant that an input is, maybe after a copy or a cast. */
+/**
+ * The numbers of the constant that an input is, maybe after a copy or a cast. A single number is
+ * not a bias: the ε of a normalization, the 1 of an activation.
+ */
 function constantNumbers(
   graph: Graph,
   producers: ReadonlyMap<string, Node>,
   name: string | undefined,
 ): number[] | undefined {
   if (name === undefined) return undefined;
-  return constantOf(graph, sourceOf(producers, name, SAME_VALUES), producers);
+  const constant = constantAt(graph, sourceOf(producers, name, SAME_VALUES), producers);
+  return constant && constant.dims.length > 0 ? tensorNumbers(constant) : undefined;
 }
 
 /** A bias, and the axis of the channels in what it is added to. */

@@ -1,11 +1,5 @@
 import { prepareModel } from '../../autodiff/index.ts';
-import {
-  inferShapes,
-  namesOf,
-  type OnnxModel,
-  type Shape,
-  type TensorType,
-} from '../../onnx/index.ts';
+import { inferShapes, type OnnxModel, type Shape, type TensorType } from '../../onnx/index.ts';
 import type { Classifier, ClassifierInput } from '../classifier/find-io.ts';
 
 /** A classifier's model in the form that differentiates best, and what is known of its tensors. */
@@ -35,7 +29,8 @@ export function preparationOf({ model, input }: Classifier): Preparation {
   const prepare = (keep: readonly string[]) => {
     const prepared = prepareModel(model, { keep, inputShapes });
     const types = inferShapes(prepared.graph, { inputs: inputShapes });
-    return { model: prepared, types, tensors: namesOf(prepared.graph) };
+    const computed = prepared.graph.nodes.flatMap((node) => node.outputs);
+    return { model: prepared, types, tensors: new Set([input.name, ...computed]) };
   };
   type Made = ReturnType<typeof prepare>;
   let usual: Made | undefined;
