@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel, tensorOf } from './fixtures/run.ts';
 import { smallModel } from './fixtures/small-model.ts';
+import { cloneGraph } from './graph.ts';
 import {
-  cloneGraph,
   consumersOf,
   floatAttribute,
   freshNames,

@@ -2,8 +2,15 @@
  * ONNX files as data: read, edit, build, cut, compose and write models, and infer the shapes of
  * their tensors.
  */
-export * from './attributes.ts';
-export * from './compose.ts';
+export {
+  floatAttribute,
+  floatsAttribute,
+  intAttribute,
+  intsAttribute,
+  stringAttribute,
+  tensorAttribute,
+} from './attributes.ts';
+export { type ComposeOptions, compose } from './compose.ts';
 export {
   constantAt,
   constantOf,
@@ -11,12 +18,55 @@ export {
   SAME_VALUES,
   sourceOf,
 } from './constants.ts';
-export * from './data-types.ts';
+export {
+  type DataType,
+  dataTypeCode,
+  dataTypeName,
+  isFloat,
+  type NamedDataType,
+} from './data-types.ts';
 export { withDynamicBatch } from './dynamic-batch.ts';
-export * from './external-data.ts';
-export * from './graph.ts';
-export * from './graph-builder.ts';
-export * from './initializer.ts';
+export { attachExternalData, externalDataFiles } from './external-data.ts';
+export {
+  type Attribute,
+  type AttributeValues,
+  consumersOf,
+  type Dim,
+  dataInputs,
+  freshNames,
+  type Graph,
+  isInitializer,
+  type Node,
+  namesOf,
+  nestedGraphs,
+  nodeInputs,
+  opsetOf,
+  producersOf,
+  type QuantizationAnnotation,
+  type Shape,
+  type TensorType,
+  topologicalSort,
+  type ValueInfo,
+} from './graph.ts';
+export {
+  type AttributeInput,
+  attributeOf,
+  type GraphBuilder,
+  type GraphStart,
+  graphBuilder,
+  type NodeOptions,
+} from './graph-builder.ts';
+export {
+  elementCount,
+  type Initializer,
+  initializerOf,
+  type SparseInitializer,
+  type TensorData,
+  type TensorInput,
+  type TensorValues,
+  tensorNumbers,
+  tensorValues,
+} from './initializer.ts';
 export { type FunctionBody, readFunction, referencedAttribute } from './local-function.ts';
 export {
   type LocalFunction,
@@ -30,7 +80,7 @@ export {
 export { nearestNames } from './near-names.ts';
 export { peakActivationBytes } from './peak-memory.ts';
 export { renameNode, renameTensors } from './rename.ts';
-export { broadcastShapes, isStatic } from './shape-inference/dim.ts';
+export { isStatic } from './shape-inference/dim.ts';
 export {
   type InferenceOptions,
   inferNode,

@@ -3,13 +3,12 @@ import { FoveaError } from '../errors.ts';
 import {
   dataTypeCode,
   dataTypeName,
-  float16ToNumber,
   type Initializer,
   initializerOf,
-  numberToFloat16,
   tensorNumbers,
   tensorValues,
 } from './index.ts';
+import { float16ToNumber, numberToFloat16 } from './initializer.ts';
 import { encodeTensor, parseTensor } from './tensor-proto.ts';
 import { concatenate, createWireWriter, messageOfBytes, type WireWriter } from './wire.ts';
 
