@@ -60,7 +60,7 @@ async function main() {
   if (values.help) return console.log(HELP);
   const { createNodeRuntime, explain, loadModel, losslessWebpSize, resolveModel } =
     await fromDist('node.js');
-  const { findMetric } = await fromDist('metrics/index.js');
+  const { metrics } = await fromDist('metrics/index.js');
   const [threads, batchSize, repetitions] = [
     count('threads', values.threads),
     count('batch', values.batch),
@@ -95,7 +95,7 @@ async function main() {
   await pure();
   const rows = [];
   for (const name of values.metrics.split(',')) {
-    const metric = findMetric(name);
+    const metric = metrics.get(name);
     const score = () =>
       metric.score({
         model,

@@ -240,13 +240,13 @@ async function scoreMap(
   /** @type {Protocol} */ protocol,
   /** @type {any} */ context,
 ) {
-  const order = protocol.metrics.some((name) => fovea.findMetric(name).needs.includes('model'))
+  const order = protocol.metrics.some((name) => fovea.metrics.get(name).needs.includes('model'))
     ? fovea.pixelOrder(context.map.data)
     : undefined;
   /** @type {Scores} */
   const scores = {};
   for (const name of protocol.metrics) {
-    const metric = fovea.findMetric(name);
+    const metric = fovea.metrics.get(name);
     const options = metric.needs.includes('model')
       ? { step: protocol.step }
       : name === 'pointing-game'
@@ -351,7 +351,7 @@ function report(
 ) {
   const rowsOf = (/** @type {Variant} */ { name }) => rows.get(name) ?? [];
   const arrow = (/** @type {string} */ name) =>
-    `${name} ${fovea.findMetric(name).direction === 'higher' ? '↑' : '↓'}`;
+    `${name} ${fovea.metrics.get(name).direction === 'higher' ? '↑' : '↓'}`;
   const table = (
     /** @type {string} */ title,
     /** @type {string[]} */ more,
@@ -489,8 +489,9 @@ async function main() {
     'tensor/index.js',
   ];
   const fovea = Object.assign({}, ...(await Promise.all(modules.map(fromDist))));
-  for (const name of protocol.metrics) fovea.findMetric(name);
-  for (const { method, options } of variants) fovea.parseOptions(fovea.findMethod(method), options);
+  for (const name of protocol.metrics) fovea.metrics.get(name);
+  for (const { method, options } of variants)
+    fovea.parseOptions(fovea.methods.get(method), options);
 
   const model = await fovea.loadModel(given.model);
   const results = readResults(given.out);

@@ -23,7 +23,17 @@ const METHODS = ['ground', 'tensor', 'image', 'superpixels', 'autodiff', 'model'
 /** @type {Readonly<Record<string, Layer>>} */
 export const LAYERS = {
   ground: {
-    paths: ['errors.ts', 'json.ts', 'options.ts', 'sha256.ts', 'version.ts', 'visible-text.ts'],
+    paths: [
+      'errors.ts',
+      'json.ts',
+      'near-names.ts',
+      'options.ts',
+      'registry.ts',
+      'schema-errors.ts',
+      'sha256.ts',
+      'version.ts',
+      'visible-text.ts',
+    ],
     imports: [],
   },
   tensor: { paths: ['tensor/'], imports: ['ground'] },
@@ -71,7 +81,7 @@ export const LAYERS = {
     node: true,
   },
   'front doors': {
-    paths: ['index.ts', 'node.ts', 'web.ts'],
+    paths: ['core.ts', 'index.ts', 'node.ts', 'web.ts'],
     imports: [...MODELS, 'methods', 'explain', 'evaluate', 'demo', 'node', 'web'],
     node: true,
   },

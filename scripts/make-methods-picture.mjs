@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
-import { demoScenes } from '../dist/demo/demo-scenes.js';
+import { demoScenes } from '../dist/cli/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
 import { explain, loadModel, methods, prepareInput } from '../dist/node.js';
 import { overlay } from '../dist/visualize/index.js';

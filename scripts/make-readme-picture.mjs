@@ -4,9 +4,9 @@
  */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
-import { demoScenes, taggedScenes } from '../dist/demo/demo-scenes.js';
+import { demoScenes, taggedScenes } from '../dist/cli/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
-import { explain, findMethod, loadModel } from '../dist/node.js';
+import { explain, loadModel, methods } from '../dist/node.js';
 import { overlay } from '../dist/visualize/index.js';
 
 const SIDE = 224;
@@ -50,11 +50,11 @@ for (const [r, { model: name, title, scene }] of rows.entries()) {
         'bold',
       );
     await place(
-      overlay(scene.image, explanation.map, { signed: findMethod(method).signed }),
+      overlay(scene.image, explanation.map, { signed: methods.get(method).signed }),
       m + 1,
       r,
     );
-    text(GAP + (m + 1) * (SIDE + GAP), top, findMethod(method).title, 'normal');
+    text(GAP + (m + 1) * (SIDE + GAP), top, methods.get(method).title, 'normal');
   }
   await model.dispose();
 }

@@ -5,7 +5,7 @@
  * Usage, after `npm run build`: node scripts/measure-peaks.mjs [scenes] [minutes]
  * [method,method,…] [model,model]
  */
-import { demoScenes } from '../dist/demo/demo-scenes.js';
+import { demoScenes } from '../dist/cli/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
 import { explain, loadModel, methods, prepareInput } from '../dist/node.js';
 

@@ -2,13 +2,21 @@ import { FoveaError, throwIfCancelled } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Image } from './image/image.ts';
 import type { Json } from './json.ts';
-import { findMethod } from './methods/index.ts';
-import type { Attribution, Method, Need, PartialMap } from './methods/method.ts';
+import {
+  type Attribution,
+  type Method,
+  type MethodMap,
+  type MethodName,
+  type MethodOptions,
+  methods,
+  type Need,
+  type PartialMap,
+} from './methods/method.ts';
 import { channelsOf, preprocess } from './model/input/preprocessing.ts';
-import { createMeter } from './model/meter.ts';
-import type { Model } from './model/model.ts';
+import { createMeter, type Meter } from './model/meter.ts';
+import type { Model, ModelCalls } from './model/model.ts';
 import { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
-import { parseOptions } from './options.ts';
+import { type AnyOptions, parseOptions } from './options.ts';
 import { sha256 } from './sha256.ts';
 import { createRandom } from './tensor/random.ts';
 import { mean } from './tensor/statistics.ts';
@@ -18,33 +26,46 @@ import { VERSION } from './version.ts';
 /** A picture, or a tensor [1, C, H, W] that is already preprocessed. */
 export type ExplainInput = Image | Tensor;
 
-export interface ExplainOptions {
-  /** Name of a method (see `methods`); `iassa` by default. */
-  method?: string;
-  /** `top1` (default), `top:N`, a class index or a label. */
-  target?: TargetSpec;
+/** What `explain` takes besides the model and the picture; `M` is the method or its name. */
+export interface ExplainOptions<M extends Method | MethodName = Method | MethodName> {
+  /** A method, or the name of a registered one; `iassa` by default. */
+  method?: M;
+  /** `top1` (default), `top:N`, a class index, `{ class: 'tabby cat' }`, or a list of these. */
+  target?: TargetSpec | readonly TargetSpec[];
   /** The method's own options; what is left out takes its default. */
-  options?: Readonly<Record<string, unknown>>;
+  options?: MethodOptions<M>;
   /** Seeds all randomness; 0 by default. */
   seed?: number;
   /** Names the picture in the manifest. */
   imageName?: string;
   /**
-   * Pictures a session call; by default as many as the memory budget allows. Results do not depend
-   * on it.
+   * Pictures per session call; by default as many as the memory budget allows. Results do not
+   * depend on it.
    */
   batchSize?: number;
   signal?: AbortSignal;
   /** Share of the work done, 0 … 1. */
   onProgress?: (share: number) => void;
   /**
-   * Every intermediate map of an anytime method (IASSA, RISE); answer `true` when content, and the
-   * method ends there.
+   * Receives every intermediate map of an anytime method (IASSA, RISE). Return `true` to accept it:
+   * the method ends there.
    */
   onMap?: (partial: PartialMap) => unknown;
-  /** How a method loads a second model by name, if one of its options names one. */
+  /** Loads a second model by name, if an option of the method names one. */
   loadModel?: (source: string) => Promise<Model>;
 }
+
+/** A method with parsed options: what an evaluation or a command prepares once and runs often. */
+export interface MethodRun {
+  readonly method: Method;
+  readonly options: AnyOptions;
+}
+
+/** The method that runs if none is named, for the types of its options. */
+type DefaultMethod = Extract<'iassa', keyof MethodMap>;
+
+/** How `runMethod` runs a method: `ExplainOptions` without the method and its options. */
+export type RunMethodOptions = Omit<ExplainOptions, 'method' | 'options'>;
 
 function isImage(input: ExplainInput): input is Image {
   return 'width' in input;
@@ -100,6 +121,14 @@ export async function prepareInput(
   return { input, image: picture, sha256: await sha256(bytes), width, height, probabilities: data };
 }
 
+function prepare(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  signal: AbortSignal | undefined,
+): PreparedInput | Promise<PreparedInput> {
+  return 'probabilities' in source ? source : prepareInput(model, source, signal);
+}
+
 /** A method that looks inside needs a model that shows its inside. */
 function checkNeeds(method: Method, model: Model): void {
   const given: Record<Need, unknown> = {
@@ -123,31 +152,59 @@ function checkNeeds(method: Method, model: Model): void {
   );
 }
 
-function checkMap(method: Method, attribution: Attribution, input: Tensor): void {
-  const [height, width] = attribution.map.shape;
-  if (height !== input.shape[2] || width !== input.shape[3]) {
-    throw new FoveaError(
-      'internal',
-      `${method.name} answered a map of ${height}×${width} for an input of ${input.shape[2]}×${input.shape[3]}`,
-    );
+/** The attribution, if it is one: a finite map of the size of the input. */
+function checkAttribution(
+  method: Method,
+  attribution: Attribution | undefined,
+  input: Tensor,
+): Attribution {
+  const fail = (what: string): never => {
+    throw new FoveaError('internal', `the method ${method.name} returned ${what}`);
+  };
+  if (!attribution) return fail('fewer maps than there are targets');
+  const [, , height, width] = input.shape;
+  const { shape, data } = attribution.map;
+  if (shape.length !== 2 || shape[0] !== height || shape[1] !== width) {
+    return fail(`a map of ${shape.join('×')} for an input of ${height}×${width}`);
   }
-  if (attribution.map.data.some((value) => !Number.isFinite(value)))
-    throw new FoveaError('internal', `${method.name} answered a map with NaN or infinite values`);
+  if (data.some((value) => !Number.isFinite(value))) {
+    return fail('a map with NaN or infinite values');
+  }
+  return attribution;
+}
+
+/** An explanation from what a method returned and the manifest that all targets share. */
+function explanationOf(
+  attribution: Attribution,
+  target: Target,
+  shared: ReturnType<typeof manifestFor>,
+  modelCalls: ModelCalls,
+  seconds: number,
+): Explanation {
+  const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
+  const manifest = {
+    ...shared,
+    warnings: [...shared.warnings, ...warnings],
+    target,
+    modelCalls,
+    ...(standardError && { standardError: mean(standardError.data) }),
+    extras,
+  };
+  return { map, target, standardError, channels, layers, region, manifest, seconds };
 }
 
 /** The parts of a manifest that all targets of one request share. */
 function manifestFor(
   model: Model,
-  method: Method,
-  options: ExplainOptions,
-  parsed: object,
+  { method, options }: MethodRun,
+  { seed, imageName }: RunMethodOptions,
   prepared: PreparedInput,
 ) {
   return {
     fovea: VERSION,
     method: method.name,
-    options: JSON.parse(JSON.stringify(parsed)) as { [key: string]: Json },
-    seed: options.seed ?? 0,
+    options: JSON.parse(JSON.stringify(options)) as { [key: string]: Json },
+    seed: seed ?? 0,
     model: {
       name: model.name,
       fingerprint: model.fingerprint,
@@ -155,7 +212,7 @@ function manifestFor(
       runtime: model.runtime,
     },
     image: {
-      name: options.imageName ?? '',
+      name: imageName ?? '',
       sha256: prepared.sha256,
       width: prepared.width,
       height: prepared.height,
@@ -165,123 +222,148 @@ function manifestFor(
   };
 }
 
-/**
- * Explains every class that `target` names, in the order of their scores, with one method. Methods
- * that can answer several classes from the same model calls do; `modelCalls` counts them for all
- * together.
- * @throws FoveaError with a stable code; `cancelled` if the signal fires.
- */
-export async function explainAll(
-  model: Model,
-  source: ExplainInput | PreparedInput,
-  options: ExplainOptions = {},
-): Promise<Explanation[]> {
-  const method = findMethod(options.method ?? 'iassa');
-  const parsed = parseOptions(method, options.options ?? {});
-  const seed = options.seed ?? 0;
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
-  checkNeeds(method, model);
-  const prepared =
-    'probabilities' in source ? source : await prepareInput(model, source, options.signal);
-  const targets = resolveTargets(model, prepared.probabilities, options.target);
-  const meter = createMeter(options.signal);
+function seedOf({ seed = 0 }: RunMethodOptions): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
+}
+
+/** The method of a call, by its name if it is not an object. */
+function methodOf(method: Method | MethodName | undefined): Method {
+  if (typeof method === 'object') return method;
+  const name: string = method ?? 'iassa';
+  if (methods.names.length > 0) return methods.get(name);
+  throw new FoveaError(
+    'usage',
+    `the method "${name}" is not registered: pass a method object, or import 'fovea/methods' to use names`,
+  );
+}
+
+/** The method and the parsed options that a caller asks for. */
+function requestedRun<M extends Method | MethodName>(request: ExplainOptions<M>): MethodRun {
+  const method = methodOf(request.method);
+  return { method, options: parseOptions(method, request.options) };
+}
+
+/** Second models that a method loads by name; `dispose` frees them. */
+function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadModel']) {
   const loaded: Model[] = [];
-  const loadModel = async (name: string) => {
-    if (!options.loadModel)
-      throw new FoveaError(
-        'usage',
-        `${method.name} asks for the model "${name}": pass loadModel to explain`,
-      );
-    const other = await options.loadModel(name);
-    loaded.push(other);
-    return meter.wrap(other);
+  return {
+    async loadModel(name: string): Promise<Model> {
+      if (!load) {
+        throw new FoveaError(
+          'usage',
+          `${method.name} asks for the model "${name}": pass loadModel to explain`,
+        );
+      }
+      const other = await load(name);
+      loaded.push(other);
+      return meter.wrap(other);
+    },
+    async dispose(): Promise<void> {
+      await Promise.all(loaded.map((other) => other.dispose()));
+    },
+  };
+}
+
+/** Runs a method for classes of a prepared picture: one explanation per target, in order. */
+async function explainTargets(
+  model: Model,
+  prepared: PreparedInput,
+  targets: readonly Target[],
+  run: MethodRun,
+  request: RunMethodOptions,
+): Promise<Explanation[]> {
+  const { method, options } = run;
+  const seed = seedOf(request);
+  checkNeeds(method, model);
+  const meter = createMeter(request.signal);
+  const loader = createLoader(method, meter, request.loadModel);
+  const { input, image } = prepared;
+  const contextFor = (each: Method) => ({
+    model: meter.wrap(model),
+    input,
+    image,
+    batchSize: request.batchSize,
+    loadModel: loader.loadModel,
+    random: createRandom(seed).fork(each.name),
+    attribute,
+  });
+  const attribute = async (other: Method, target: Target): Promise<Attribution> => {
+    checkNeeds(other, model);
+    const silent = { progress() {}, offer: () => false };
+    const parsed = parseOptions(other);
+    const context = { ...contextFor(other), ...silent, targets: [target], options: parsed };
+    const [attribution] = await other.explain(context);
+    return checkAttribution(other, attribution, input);
   };
   const started = performance.now();
   try {
-    const context = {
-      model: meter.wrap(model),
-      input: prepared.input,
-      image: prepared.image,
-      batchSize: options.batchSize,
-      loadModel,
-    };
-    const attribute = async (name: string, target: Target): Promise<Attribution> => {
-      const other = findMethod(name);
-      if (other === method)
-        throw new FoveaError(
-          'usage',
-          `${method.name} cannot build on its own map: name another method`,
-        );
-      checkNeeds(other, model);
-      const random = createRandom(seed).fork(other.name);
-      const [answer] = await other.explain({
-        ...context,
-        targets: [target],
-        options: parseOptions(other, {}),
-        random,
-        progress() {},
-        offer: () => false,
-        attribute,
-      });
-      return answer;
-    };
     const attributions = await method.explain({
-      ...context,
+      ...contextFor(method),
       targets,
-      options: parsed,
-      random: createRandom(seed).fork(method.name),
-      progress: options.onProgress ?? (() => {}),
-      offer: (partial) => options.onMap?.(partial) === true,
-      attribute,
+      options,
+      progress: request.onProgress ?? (() => {}),
+      offer: (partial) => request.onMap?.(partial) === true,
     });
     const seconds = (performance.now() - started) / 1000;
-    const shared = manifestFor(model, method, options, parsed, prepared);
-    return attributions.map((attribution, i) => {
-      checkMap(method, attribution, prepared.input);
-      const { map, standardError, channels, layers, region, warnings = [], extras } = attribution;
-      const error = standardError && { standardError: mean(standardError.data) };
-      const told = [...shared.warnings, ...warnings];
-      const manifest = {
-        ...shared,
-        warnings: told,
-        target: targets[i],
-        modelCalls: meter.calls(),
-        ...error,
-        extras: extras ?? {},
-      };
-      return {
-        map,
-        target: targets[i],
-        standardError,
-        channels,
-        layers,
-        region,
-        manifest,
-        seconds,
-      };
+    const shared = manifestFor(model, run, request, prepared);
+    return targets.map((target, i) => {
+      const attribution = checkAttribution(method, attributions[i], input);
+      return explanationOf(attribution, target, shared, meter.calls(), seconds);
     });
   } finally {
-    await Promise.all(loaded.map((other) => other.dispose()));
+    await loader.dispose();
   }
 }
 
 /**
- * Explains one class of a picture: `explain(model, picture, { method: 'rise' })`.
- * @throws FoveaError as `explainAll`; `usage` if the target names more than one class.
+ * Explains every class that `target` names with a method whose options are parsed already; the rest
+ * is as in `explainAll`.
+ * @throws FoveaError as `explainAll`.
  */
-export async function explain(
+export async function runMethod(
   model: Model,
   source: ExplainInput | PreparedInput,
-  options: ExplainOptions = {},
+  run: MethodRun,
+  request: RunMethodOptions = {},
+): Promise<Explanation[]> {
+  const prepared = await prepare(model, source, request.signal);
+  const targets = resolveTargets(model, prepared.probabilities, request.target);
+  return explainTargets(model, prepared, targets, run, request);
+}
+
+/**
+ * Explains every class that `target` names, in the order of their scores, with one method. Methods
+ * that can explain several classes from the same model calls do so; `modelCalls` counts the calls
+ * of all classes together.
+ * @throws FoveaError with a stable code; `cancelled` if the signal fires.
+ */
+export async function explainAll<M extends Method | MethodName = DefaultMethod>(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  options: ExplainOptions<M> = {},
+): Promise<Explanation[]> {
+  return runMethod(model, source, requestedRun(options), options);
+}
+
+/**
+ * Explains one class of a picture: `explain(model, picture, { method: rise })`.
+ * @throws FoveaError as `explainAll`; `usage` if the target names more than one class.
+ */
+export async function explain<M extends Method | MethodName = DefaultMethod>(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  options: ExplainOptions<M> = {},
 ): Promise<Explanation> {
-  const prepared =
-    'probabilities' in source ? source : await prepareInput(model, source, options.signal);
-  const { length } = resolveTargets(model, prepared.probabilities, options.target);
-  if (length !== 1)
+  const run = requestedRun(options);
+  const prepared = await prepare(model, source, options.signal);
+  const targets = resolveTargets(model, prepared.probabilities, options.target);
+  if (targets.length !== 1) {
     throw new FoveaError(
       'usage',
-      `target ${options.target} names ${length} classes: use explainAll`,
+      `target ${JSON.stringify(options.target)} names ${targets.length} classes: use explainAll`,
     );
-  return (await explainAll(model, prepared, options))[0];
+  }
+  const [explanation] = await explainTargets(model, prepared, targets, run, options);
+  return explanation as Explanation;
 }

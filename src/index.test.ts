@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { image } from './image/image.ts';
 import * as front from './index.ts';
 import * as node from './node.ts';
 import * as web from './web.ts';
@@ -31,7 +32,7 @@ it('a function is a model, and can be explained', async () => {
       );
     },
   });
-  const { map, target } = await front.explain(model, front.image(16, 16), {
+  const { map, target } = await front.explain(model, image(16, 16), {
     method: 'occlusion',
     options: { window: 4, stride: 4 },
   });

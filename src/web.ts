@@ -1,8 +1,9 @@
 /**
- * Fovea for browsers: everything of `fovea`, and loading models and pictures from addresses and
- * page elements.
+ * Fovea for browsers: explaining, and loading models and pictures from addresses and page elements.
+ * Import each method that a page uses, as in `import { gradCam } from 'fovea/methods/grad-cam'`, or
+ * `import 'fovea/methods'` to use all of them by name.
  */
-export * from './index.ts';
+export * from './core.ts';
 export { createWebRuntime, type WebRuntimeOptions } from './runtime/onnxruntime-web.ts';
 export { type LoadModelOptions, loadModel } from './web/load-model.ts';
 export { type ImageInput, type ReadImageOptions, readImage } from './web/read-image.ts';

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { nearestNames } from '../near-names.ts';
 import {
   type DataType,
   dataInputs,
@@ -6,7 +7,6 @@ import {
   inferTensors,
   isFloat,
   type Node,
-  nearestNames,
   opsetOf,
   producersOf,
   type Shape,

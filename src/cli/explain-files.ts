@@ -8,7 +8,7 @@ import type { Json } from '../json.ts';
 import type { Method } from '../methods/method.ts';
 import { denormalize, inputRegion } from '../model/input/preprocessing.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
-import type { Target } from '../model/target.ts';
+import { parseTarget, type Target } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { encodePng } from '../node/write-image.ts';
@@ -224,9 +224,9 @@ async function* explainFile(
     try {
       const { seed, batchSize, signal, loadModel } = plan;
       const explanations = await explainAll(plan.model, prepared, {
-        method: method.name,
+        method,
         options,
-        target,
+        target: parseTarget(target),
         seed,
         batchSize,
         signal,

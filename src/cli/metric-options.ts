@@ -1,16 +1,16 @@
 import { FoveaError } from '../errors.ts';
 import type { BenchmarkMetric } from '../evaluate/records.ts';
-import { findMetric, metrics } from '../metrics/index.ts';
+import { metrics } from '../metrics/index.ts';
 import { parseOptions } from '../options.ts';
 import { splitSettings, valueFor } from './options.ts';
 
 /** The names of all metrics. */
-export const allMetrics = (): string[] => [...metrics.keys()];
+export const allMetrics = (): readonly string[] => metrics.names;
 
 /** `NAME` or `NAME:PRESET`. */
 function metricOf(key: string): Omit<BenchmarkMetric, 'options'> {
   const [, name, preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
-  const metric = findMetric(name);
+  const metric = metrics.get(name);
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
     throw new FoveaError(
       'usage',

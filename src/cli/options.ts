@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from 'commander';
 import { FoveaError } from '../errors.ts';
-import { findMethod } from '../methods/index.ts';
+import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { metrics } from '../metrics/index.ts';
 import { parsePreprocessing } from '../model/files/model-config.ts';
 import type { Preprocessing } from '../model/input/preprocessing.ts';
-import { parseOptions } from '../options.ts';
+import { acceptsOption, parseOptions } from '../options.ts';
 
 /** The kinds of files a result can be written as. */
 export const FORMATS = ['npy', 'png', 'json'] as const;
@@ -107,12 +107,8 @@ function jsonOrText(text: string): unknown {
  * A value from the command line: JSON where the option accepts that, else the text as it stands.
  */
 export function valueFor(method: Pick<Method, 'options'>, name: string, text: string): unknown {
-  const schema = (
-    method.options.shape as Record<string, { safeParse(value: unknown): { success: boolean } }>
-  )[name];
   const value = jsonOrText(text);
-  if (!schema || schema.safeParse(value).success) return value;
-  return schema.safeParse(text).success ? text : value;
+  return !acceptsOption(method, name, value) && acceptsOption(method, name, text) ? text : value;
 }
 
 /** Settings `key=value` as an object; values stay text. */
@@ -144,7 +140,7 @@ function addressOf(name: string, requested: readonly Method[]): [method: Method,
     );
   const method = requested.find((each) => each.name === name.slice(0, dot));
   if (method) return [method, name.slice(dot + 1)];
-  const known = findMethod(name.slice(0, dot));
+  const known = methods.get(name.slice(0, dot));
   throw new FoveaError(
     'usage',
     `--set ${name}: ${known.name} is not among the methods asked for (${requested.map((each) => each.name).join(', ')})`,
@@ -160,7 +156,7 @@ export function requestMethods(
   methodNames: readonly string[],
   settings: readonly string[] = [],
 ): MethodRequest[] {
-  const requested = methodNames.map(findMethod);
+  const requested = methodNames.map(methods.get);
   const form = requested.length === 1 ? 'option=value' : 'method.option=value';
   const options = new Map(requested.map((method) => [method, {} as Record<string, unknown>]));
   for (const setting of settings) {

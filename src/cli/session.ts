@@ -1,7 +1,7 @@
 import { throwIfCancelled } from '../errors.ts';
 import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Model } from '../model/model.ts';
-import { resolveTargets } from '../model/target.ts';
+import { parseTarget, resolveTargets } from '../model/target.ts';
 import type { DownloadProgress } from '../node/hub.ts';
 import { loadModel } from '../node/load-model.ts';
 import type { Device } from '../runtime/runtime.ts';
@@ -49,5 +49,5 @@ export async function openModel(
  * @throws FoveaError `usage` for a label or index that the model does not have.
  */
 export function checkTarget(model: Model, target: string): void {
-  resolveTargets(model, new Float32Array(model.labels.length), target);
+  resolveTargets(model, new Float32Array(model.labels.length), parseTarget(target));
 }

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import type { Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
+import { option } from '../options.ts';
+import { IN_ENGLISH } from '../schema-errors.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 import { hashOf, naturalOrder, readText } from './files.ts';
 import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
@@ -17,16 +19,26 @@ const runLength = z.object({
 const annotationSchema = z.object({
   image_id: z.number(),
   category_id: z.number(),
-  iscrowd: z.union([z.literal(0), z.literal(1), z.boolean()]).default(0),
-  bbox: z.array(z.number()).length(4).optional(),
+  iscrowd: z._default(z.union([z.literal(0), z.literal(1), z.boolean()]), 0),
+  bbox: z.optional(z.array(z.number()).check(z.length(4))),
   segmentation: z.union([z.array(z.array(z.number())), runLength]),
 });
 const fileSchema = z.object({
   images: z.array(
-    z.object({ id: z.number(), file_name: z.string(), width: z.number(), height: z.number() }),
+    z.object({
+      id: z.number(),
+      file_name: z.string(),
+      width: z.number(),
+      height: z.number(),
+    }),
   ),
   annotations: z.array(z.unknown()),
-  categories: z.array(z.object({ id: z.number(), name: z.string() })),
+  categories: z.array(
+    z.object({
+      id: z.number(),
+      name: z.string(),
+    }),
+  ),
 });
 
 type Annotation = z.output<typeof annotationSchema>;
@@ -104,7 +116,7 @@ function parseInstances(text: string, file: string): z.output<typeof fileSchema>
   } catch {
     throw new FoveaError('usage', `${file} is not JSON: expected COCO's instances file`);
   }
-  const parsed = fileSchema.safeParse(json);
+  const parsed = fileSchema.safeParse(json, IN_ENGLISH);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0];
   throw new FoveaError('usage', `${file} is no COCO instances file: ${path.join('.')}: ${message}`);
@@ -222,21 +234,22 @@ export const coco = defineReader({
   title: 'MS COCO instance segmentations',
   path: 'an instances JSON file, or a folder with instances.json',
   options: z.object({
-    masks: z
-      .enum(['category', 'union'])
-      .default('category')
-      .describe(
-        'a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)',
-      ),
-    crowd: z
-      .enum(['include', 'exclude'])
-      .default('include')
-      .describe('whether annotations of crowds (iscrowd) belong to the mask'),
+    masks: option(
+      z.enum(['category', 'union']),
+      'category',
+      'a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)',
+    ),
+    crowd: option(
+      z.enum(['include', 'exclude']),
+      'include',
+      'whether annotations of crowds (iscrowd) belong to the mask',
+    ),
     images: z
-      .string()
-      .optional()
-      .describe(
-        'folder of the pictures (default: images/ beside the file, or the set it is named after)',
+      .optional(z.string())
+      .check(
+        z.describe(
+          'folder of the pictures (default: images/ beside the file, or the set it is named after)',
+        ),
       ),
   }),
 

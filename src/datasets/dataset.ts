@@ -1,7 +1,8 @@
-import type { z } from 'zod';
 import { FoveaError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';
+import type { AnyOptions, OptionsSchema } from '../options.ts';
+import { createRegistry } from '../registry.ts';
 
 /** A rectangle in pixels of the picture; fractions allowed. */
 export interface Box {
@@ -121,21 +122,27 @@ export async function readSample(
 }
 
 /** A kind of data set: one object that the library, the command line and the docs read. */
-export interface DatasetReader<Schema extends z.ZodObject = z.ZodObject> {
+export interface DatasetReader<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly title: string;
   /** What the path has to be. */
   readonly path: string;
   /** Whether there is nothing to read, so that no path is needed. */
   readonly pathless?: boolean;
-  readonly options: Schema;
-  /** @throws FoveaError `usage` if the path is no such data set. */
-  open(path: string, options: z.output<Schema>): Promise<Dataset>;
+  readonly options: OptionsSchema<Input, Output>;
+  /** @throws FoveaError `usage` if the path is not such a data set. */
+  open(path: string, options: Output): Promise<Dataset>;
 }
 
-/** Declares a reader; exists so that options are typed from their schema. */
-export function defineReader<Schema extends z.ZodObject>(
-  reader: DatasetReader<Schema>,
-): DatasetReader<Schema> {
+/** Declares a reader: its options are typed by their schema. */
+export function defineReader<Input extends AnyOptions, Output>(
+  reader: DatasetReader<Input, Output>,
+): DatasetReader<Input, Output> {
   return reader;
 }
+
+/**
+ * The data set readers that are registered, by name. Importing `fovea/datasets` registers all of
+ * Fovea's.
+ */
+export const datasetReaders = createRegistry<DatasetReader>('data set');

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { createScene, type Scene, sceneSide } from '../demo/scenes.ts';
 import { loadSprites } from '../demo/sprites.ts';
+import { option } from '../options.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 
 /** Seeds of these scenes start here: neither the training nor the demo has them. */
@@ -32,7 +33,11 @@ export const demoScenes = defineReader({
   path: 'nothing: scenes are made',
   pathless: true,
   options: z.object({
-    seed: z.int().min(0).max(1000).default(0).describe('which of the endless series of scenes'),
+    seed: option(
+      z.int().check(z.minimum(0), z.maximum(1000)),
+      0,
+      'which of the endless series of scenes',
+    ),
   }),
 
   async open(_path, { seed }) {

@@ -1,5 +1,5 @@
 import { join, sep } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
@@ -36,10 +36,11 @@ export const imageFolder = defineReader({
   path: 'a folder of pictures, or of a folder for each class',
   options: z.object({
     masks: z
-      .string()
-      .optional()
-      .describe(
-        'folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background',
+      .optional(z.string())
+      .check(
+        z.describe(
+          'folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background',
+        ),
       ),
   }),
 

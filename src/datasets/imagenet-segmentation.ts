@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';

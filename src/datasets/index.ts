@@ -1,7 +1,8 @@
 import { FoveaError } from '../errors.ts';
-import { parseOptions } from '../options.ts';
+import { didYouMean } from '../near-names.ts';
+import { type AnyOptions, parseOptions } from '../options.ts';
 import { coco } from './coco.ts';
-import type { Dataset, DatasetReader } from './dataset.ts';
+import { type Dataset, type DatasetReader, datasetReaders } from './dataset.ts';
 import { demoScenes } from './demo-scenes.ts';
 import { imageFolder } from './image-folder.ts';
 import { imagenetSegmentation } from './imagenet-segmentation.ts';
@@ -9,11 +10,7 @@ import { objects } from './objects.ts';
 import { picsList } from './pics-list.ts';
 import { voc } from './voc.ts';
 
-/**
- * Every kind of data set there is. Adding one: a file, a line here, a test, a part of
- * docs/datasets.md.
- */
-const all = [
+datasetReaders.register(
   imageFolder,
   picsList,
   objects,
@@ -21,39 +18,45 @@ const all = [
   voc,
   imagenetSegmentation,
   demoScenes,
-] as unknown as readonly DatasetReader[];
-
-/** The kinds of data sets by name, in the order they are listed to users. */
-export const datasetReaders: ReadonlyMap<string, DatasetReader> = new Map(
-  all.map((reader) => [reader.name, reader]),
 );
 
 const formOf = ({ name, pathless }: DatasetReader): string => (pathless ? name : `${name}:PATH`);
 
+/** The kind and the path of `coco:PATH` or `demo-scenes`. */
+function parseSpec(spec: string): [reader: DatasetReader, path: string] {
+  const [, kind = '', path = ''] = /^([^:]*):?(.*)$/s.exec(spec) ?? [];
+  if (datasetReaders.has(kind)) return [datasetReaders.get(kind), path];
+  const near = didYouMean(kind, datasetReaders.names);
+  const hint = near === undefined ? '' : `did you mean "${near}"? `;
+  const forms = [...datasetReaders].map(formOf).join(', ');
+  throw new FoveaError('usage', `unknown data set "${spec}": ${hint}expected ${forms}`);
+}
+
 /**
- * Opens a data set by its kind and path: `coco:PATH`, `demo-scenes`.
- * @throws FoveaError `usage` for an unknown kind, a path that is no such data set, an unknown
+ * Opens a data set: `openDataset('coco:PATH')` by the name of a registered reader, or
+ * `openDataset({ reader: coco, path: PATH })` by the reader itself.
+ * @throws FoveaError `usage` for an unknown kind, a path that is not such a data set, an unknown
  * option or a wrong value.
  */
 export async function openDataset(
-  spec: string,
-  options: Readonly<Record<string, unknown>> = {},
+  spec: string | { readonly reader: DatasetReader; readonly path?: string },
+  options: AnyOptions = {},
 ): Promise<Dataset> {
-  const [, kind, path = ''] = /^([^:]*):?(.*)$/s.exec(spec) ?? [];
-  const reader = datasetReaders.get(kind);
-  if (!reader)
+  const [reader, path] =
+    typeof spec === 'string' ? parseSpec(spec) : [spec.reader, spec.path ?? ''];
+  if (path === '' && !reader.pathless) {
     throw new FoveaError(
       'usage',
-      `unknown data set "${spec}": expected ${all.map(formOf).join(', ')}`,
+      `the data set ${reader.name} needs a path, as in ${formOf(reader)}: ${reader.path}`,
     );
-  if (path === '' && !reader.pathless)
-    throw new FoveaError(
-      'usage',
-      `the data set ${kind} needs a path, as in ${formOf(reader)}: ${reader.path}`,
-    );
+  }
   const parsed = parseOptions(reader, options);
   const dataset = await reader.open(path, parsed);
-  return { ...dataset, protocol: [...dataset.protocol, ...settingsText(parsed)], options: parsed };
+  return {
+    ...dataset,
+    protocol: [...dataset.protocol, ...settingsText(parsed)],
+    options: parsed,
+  };
 }
 
 /** The options of a data set in words; none where it has none. */

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { hashOf, linesOf, readText } from './files.ts';
@@ -51,9 +51,8 @@ export const picsList = defineReader({
   path: 'a text file with FILE CLASS on each line, the class an index',
   options: z.object({
     images: z
-      .string()
-      .optional()
-      .describe('folder of the files of the list (default: where the list is)'),
+      .optional(z.string())
+      .check(z.describe('folder of the files of the list (default: where the list is)')),
   }),
 
   async open(path, { images }) {

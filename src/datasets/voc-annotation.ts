@@ -1,23 +1,33 @@
 import { readFile } from 'node:fs/promises';
 import { XMLParser } from 'fast-xml-parser';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError, messageOf } from '../errors.ts';
+import { IN_ENGLISH } from '../schema-errors.ts';
 import type { Box } from './dataset.ts';
 
 /** VOC's largest annotation has some 50 kB: a file that is far larger is not one. */
 const MOST_BYTES = 2 ** 20;
 
-const number = z
-  .string()
-  .trim()
-  .regex(/^\d{1,9}(\.\d{1,9})?$/)
-  .transform(Number);
+const number = z.pipe(
+  z.string().check(z.trim(), z.regex(/^\d{1,9}(\.\d{1,9})?$/)),
+  z.transform(Number),
+);
 const objectSchema = z.object({
-  name: z.string().trim(),
-  bndbox: z.object({ xmin: number, ymin: number, xmax: number, ymax: number }),
+  name: z.string().check(z.trim()),
+  bndbox: z.object({
+    xmin: number,
+    ymin: number,
+    xmax: number,
+    ymax: number,
+  }),
 });
 const fileSchema = z.object({
-  annotation: z.union([z.object({ object: z.array(z.unknown()).default([]) }), z.literal('')]),
+  annotation: z.union([
+    z.object({
+      object: z._default(z.array(z.unknown()), []),
+    }),
+    z.literal(''),
+  ]),
 });
 
 const isMissing = (cause: unknown): boolean =>
@@ -53,12 +63,12 @@ export async function readBoxes(path: string, name?: string): Promise<Box[]> {
       cause,
     });
   }
-  const { data: file } = fileSchema.safeParse(xml);
+  const { data: file } = fileSchema.safeParse(xml, IN_ENGLISH);
   if (!file)
     throw new FoveaError('image', `${path} is not an annotation of VOC: expected <annotation>`);
   const objects = file.annotation === '' ? [] : file.annotation.object;
   return objects.flatMap((object) => {
-    const { data } = objectSchema.safeParse(object);
+    const { data } = objectSchema.safeParse(object, IN_ENGLISH);
     if (!data || (name !== undefined && data.name !== name)) return [];
     const { xmin, ymin, xmax, ymax } = data.bndbox;
     return [{ left: xmin - 1, top: ymin - 1, width: xmax - xmin + 1, height: ymax - ymin + 1 }];

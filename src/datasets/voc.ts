@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
 import { readImage, readSamples } from '../node/read-image.ts';
+import { option } from '../options.ts';
 import { createDataset, defineReader, type Sample } from './dataset.ts';
 import { linesOf, readText } from './files.ts';
 import { VOC_CLASSES, vocToImagenet } from './imagenet-classes.ts';
@@ -127,17 +128,17 @@ export const voc = defineReader({
   title: 'PASCAL VOC class segmentations',
   path: 'a folder with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ (VOC2007, VOC2012)',
   options: z.object({
-    set: z.string().default('val').describe('list of pictures: ImageSets/Segmentation/SET.txt'),
-    masks: z
-      .enum(['category', 'union'])
-      .default('category')
-      .describe('a sample for each class in a picture, or one a picture with all classes together'),
-    void: z
-      .enum(['exclude', 'object', 'background'])
-      .default('exclude')
-      .describe(
-        'what the pixels marked 255 are: not counted, object (as in the published tables) or background',
-      ),
+    set: option(z.string(), 'val', 'list of pictures: ImageSets/Segmentation/SET.txt'),
+    masks: option(
+      z.enum(['category', 'union']),
+      'category',
+      'a sample for each class in a picture, or one a picture with all classes together',
+    ),
+    void: option(
+      z.enum(['exclude', 'object', 'background']),
+      'exclude',
+      'what the pixels marked 255 are: not counted, object (as in the published tables) or background',
+    ),
   }),
 
   async open(path, { set, masks, void: rule }) {

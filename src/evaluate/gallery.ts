@@ -1,7 +1,7 @@
 import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { findMethod } from '../methods/index.ts';
+import { methods as registry } from '../methods/index.ts';
 import { fitImage, fitMask } from '../model/input/preprocessing.ts';
 import { pictureUri } from '../node/write-image.ts';
 import { argmax } from '../tensor/tensor.ts';
@@ -26,7 +26,7 @@ interface Candidate {
 function candidates({ dataset, methods }: Benchmark, store: ScoreStore): Candidate[] {
   const all = Array.from({ length: dataset.length }, (_, index) => {
     const maps = methods.flatMap(({ method }) => store.map(dataset.idOf(index), method.name) ?? []);
-    const judged = maps.filter(({ method }) => findMethod(method).family !== 'control');
+    const judged = maps.filter(({ method }) => registry.get(method).family !== 'control');
     return { index, maps, disagreement: disagreement(judged.map(({ sketch }) => sketch)) };
   });
   return all
@@ -70,7 +70,7 @@ async function mapCell(
 ): Promise<ReportCell[]> {
   const cached = await readCached(cacheFolder(benchmark.folder), record.cache);
   if (!cached) return [];
-  const { signed } = findMethod(record.method);
+  const { signed } = registry.get(record.method);
   const [height, width] = cached.map.shape;
   const top = argmax(cached.map.data);
   return [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findMetric } from '../metrics/index.ts';
+import { metrics as metricRegistry } from '../metrics/index.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { benchmarkReport, methodOrder } from './report.ts';
 import { ranksOf } from './statistics.ts';
@@ -9,7 +9,7 @@ type Scores = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 
 /** A summary of four pictures: the score of each metric by method. */
 function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
-  const metrics = Object.keys(scores).map((key) => findMetric(key));
+  const metrics = Object.keys(scores).map((key) => metricRegistry.get(key));
   const table = metrics.flatMap(({ name, direction }): SummaryCell[] => {
     const ranks = ranksOf(Object.values(scores[name]), direction);
     return Object.entries(scores[name]).map(([method, value], i) => ({

@@ -1,4 +1,4 @@
-import { findMethod } from '../methods/index.ts';
+import { methods as registry } from '../methods/index.ts';
 import type { ScoreLevel } from '../metrics/metric.ts';
 import { mean } from '../tensor/statistics.ts';
 import { VERSION } from '../version.ts';
@@ -22,7 +22,7 @@ const heading = ({ key, direction }: Pick<SummaryMetric, 'key' | 'direction'>): 
   `${key}\u00a0${arrow(direction)}`;
 const plural = (count: number, thing: string): string =>
   `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
-const isControl = (method: string): boolean => findMethod(method).family === 'control';
+const isControl = (method: string): boolean => registry.get(method).family === 'control';
 
 /** A score with three digits that say something. */
 export function formatScore(value: number): string {
@@ -262,8 +262,8 @@ function protocolSection({ settings, metrics }: Summary): ReportSection {
         text: `${direction} is better; ${LEVELS[level]}\n${paper}\n\n${json(options)}`,
       })),
       ...Object.entries(settings.methods).map(([name, options]) => ({
-        title: `${name}: ${findMethod(name).title}`,
-        text: `${findMethod(name).paper}\n\n${json(options)}`,
+        title: `${name}: ${registry.get(name).title}`,
+        text: `${registry.get(name).paper}\n\n${json(options)}`,
       })),
       { title: 'the model', text: json(settings.model) },
     ],

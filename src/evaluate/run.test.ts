@@ -8,8 +8,8 @@ import { openDataset, selectSamples } from '../datasets/index.ts';
 import { FoveaError } from '../errors.ts';
 import { image } from '../image/image.ts';
 import { createMask } from '../image/mask.ts';
-import { findMethod } from '../methods/index.ts';
-import { findMetric } from '../metrics/index.ts';
+import { methods as registry } from '../methods/index.ts';
+import { metrics as metricRegistry } from '../metrics/index.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { loadModel } from '../node/load-model.ts';
@@ -96,13 +96,13 @@ const sample = (id: string, seed: number, more: Partial<Sample> = {}): Sample =>
 });
 
 function benchmarkOf(dataset: Dataset, more: Partial<Benchmark> = {}): Benchmark {
-  const metric = (key: string, options = {}) => ({ key, metric: findMetric(key), options });
+  const metric = (key: string, options = {}) => ({ key, metric: metricRegistry.get(key), options });
   return {
     model,
     dataset,
     methods: [
-      { method: findMethod('occlusion'), options: { window: 4, stride: 4 } },
-      { method: findMethod('random'), options: {} },
+      { method: registry.get('occlusion'), options: { window: 4, stride: 4 } },
+      { method: registry.get('random'), options: {} },
     ],
     metrics: [metric('deletion', { step: 64 }), metric('iou')],
     target: 'ground-truth',
@@ -124,13 +124,15 @@ const withoutTime = (records: readonly BenchmarkRecord[]) =>
 describe('runBenchmark', () => {
   it('scores completeness by what the method promises, and not where it promises none', async () => {
     const demo = await loadModel('demo-cnn');
-    const metrics = [{ key: 'completeness', metric: findMetric('completeness'), options: {} }];
+    const metrics = [
+      { key: 'completeness', metric: metricRegistry.get('completeness'), options: {} },
+    ];
     const scoreWith = async (options: Readonly<Record<string, unknown>>) => {
       const own = await mkdtemp(join(folder, 'run-'));
       const store = await openStore(own);
       const methods = [
-        { method: findMethod('integrated-gradients'), options },
-        { method: findMethod('gradient-x-input'), options: {} },
+        { method: registry.get('integrated-gradients'), options },
+        { method: registry.get('gradient-x-input'), options: {} },
       ];
       const scene = selectSamples(await openDataset('demo-scenes', {}), { limit: 1 });
       expect(
@@ -165,7 +167,9 @@ describe('runBenchmark', () => {
     await runBenchmark(benchmarkOf(four()), await openStore(folder));
     calls = 0;
     await runBenchmark(
-      benchmarkOf(four(), { metrics: [{ key: 'f1', metric: findMetric('f1'), options: {} }] }),
+      benchmarkOf(four(), {
+        metrics: [{ key: 'f1', metric: metricRegistry.get('f1'), options: {} }],
+      }),
       await openStore(folder),
     );
     expect(calls).toBe(4); // each picture is classified, and not explained again
@@ -215,7 +219,7 @@ describe('runBenchmark', () => {
   });
 
   it('records what was asked where there is no score', async () => {
-    const metrics = [{ key: 'f1', metric: findMetric('f1'), options: { threshold: 0.25 } }];
+    const metrics = [{ key: 'f1', metric: metricRegistry.get('f1'), options: { threshold: 0.25 } }];
     const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
     await runBenchmark(benchmarkOf(dataset, { metrics }), await openStore(folder));
     expect((await lines())[1]).toMatchObject({
@@ -274,17 +278,21 @@ describe('runBenchmark', () => {
   it('tries a method that the model cannot run once', async () => {
     const methods = [
       ...benchmarkOf(four()).methods,
-      { method: findMethod('grad-cam'), options: {} },
+      { method: registry.get('grad-cam'), options: {} },
     ];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
     expect(problems).toEqual([
-      { kind: 'not-run', method: 'grad-cam', message: expect.stringContaining('grad-cam needs') },
+      {
+        kind: 'not-run',
+        method: registry.get('grad-cam'),
+        message: expect.stringContaining('grad-cam needs'),
+      },
     ]);
   });
 
   it('counts a map that is no map, and whatever else goes wrong on a picture, as a failure of that picture', async () => {
     const notNumbers = tensor([SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(Number.NaN));
-    const centre = findMethod('centre');
+    const centre = registry.get('centre');
     vi.spyOn(centre, 'explain')
       .mockResolvedValueOnce([{ map: notNumbers }])
       .mockRejectedValueOnce(new TypeError('x is undefined'));
@@ -318,7 +326,7 @@ describe('runBenchmark', () => {
 
   it('tries a method on every picture where it finds nothing on one', async () => {
     // Black is as good as any of these pictures for the class, so that no patch is needed for it.
-    const methods = [{ method: findMethod('sag'), options: { grid: 2, patches: 'hard' } }];
+    const methods = [{ method: registry.get('sag'), options: { grid: 2, patches: 'hard' } }];
     const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
     const message = (item: string) =>
       expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
@@ -420,12 +428,12 @@ describe('claimFolder', () => {
     );
     const other = settingsOf(
       benchmarkOf(four(), {
-        methods: [{ method: findMethod('occlusion'), options: { window: 8, stride: 4 } }],
+        methods: [{ method: registry.get('occlusion'), options: { window: 8, stride: 4 } }],
       }),
     );
     await expect(claimFolder(folder, other, true)).rejects.toThrow('options of occlusion was');
     const more = settingsOf(
-      benchmarkOf(four(), { methods: [{ method: findMethod('centre'), options: {} }] }),
+      benchmarkOf(four(), { methods: [{ method: registry.get('centre'), options: {} }] }),
     );
     await claimFolder(folder, more, true);
     expect(

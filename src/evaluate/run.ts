@@ -124,7 +124,7 @@ function trueTarget(model: Model, { label }: Sample, probabilities: Float32Array
   if (!label) return 'it has no label';
   if (!label.indices) {
     try {
-      return resolveTargets(model, probabilities, label.name)[0];
+      return resolveTargets(model, probabilities, { class: label.name })[0];
     } catch (error) {
       return messageOf(error);
     }
@@ -171,7 +171,7 @@ async function explainSample(
   const cached = await readCached(cacheFolder(folder), key);
   if (cached) return { key, explanation: cached };
   const request = {
-    method: method.name,
+    method,
     options,
     target: target.index,
     seed,
@@ -232,7 +232,7 @@ function contextOf(
     explain: async (changes) => {
       const changed = changes.input ? { ...input, input: changes.input, image: undefined } : input;
       const request = {
-        method: method.name,
+        method,
         options,
         target: (changes.target ?? target).index,
         seed,

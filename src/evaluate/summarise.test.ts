@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createDataset } from '../datasets/dataset.ts';
-import { findMethod } from '../methods/index.ts';
-import { findMetric } from '../metrics/index.ts';
+import { methods } from '../methods/index.ts';
+import { metrics as metricRegistry } from '../metrics/index.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
@@ -33,8 +33,8 @@ function summaryOf(metric: string, scores: readonly Scored[]): Summary {
       idOf,
       read,
     }),
-    methods: [{ method: findMethod('random'), options: {} }],
-    metrics: [{ key: metric, metric: findMetric(metric), options: {} }],
+    methods: [{ method: methods.get('random'), options: {} }],
+    metrics: [{ key: metric, metric: metricRegistry.get(metric), options: {} }],
     target: 'predicted',
     seed: 0,
     folder: '.',

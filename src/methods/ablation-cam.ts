@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { offsetOf } from '../model/model.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, weightedSum } from './shared/cam.ts';

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
+import { option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import { fromTokens, meanOverHeads, readRow, requireAttention } from './shared/attention.ts';
 import { gradientsOf, outputOption, repeat } from './shared/gradients.ts';
@@ -20,18 +21,16 @@ export const attentionGradient = defineMethod({
   signed: true,
   cost: '1 forward and 1 backward',
   options: z.object({
-    block: z
-      .int()
-      .default(-1)
-      .describe(
-        'the block whose attention is used, counted from 0, or from the end: -1 is the last one',
-      ),
-    relu: z
-      .boolean()
-      .default(true)
-      .describe(
-        'whether negative gradients, evidence against the class, are set to zero in each head, as in the paper',
-      ),
+    block: option(
+      z.int(),
+      -1,
+      'the block whose attention is used, counted from 0, or from the end: -1 is the last one',
+    ),
+    relu: option(
+      z.boolean(),
+      true,
+      'whether negative gradients, evidence against the class, are set to zero in each head, as in the paper',
+    ),
     output: outputOption,
   }),
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import { requireInside } from '../model/model.ts';
 import { defineMethod } from './method.ts';
@@ -26,7 +26,9 @@ export const attentionRollout = defineMethod({
   needs: ['attention', 'features'],
   signed: false,
   cost: '1 forward',
-  options: z.object({ firstBlock: firstBlockOption.default(0) }),
+  options: z.object({
+    firstBlock: z._default(firstBlockOption, 0),
+  }),
 
   async explain({ model, input, targets, options, progress }) {
     const attention = requireAttention(model, input, 'attention-rollout');

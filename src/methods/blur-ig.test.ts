@@ -4,10 +4,11 @@ import { gaussianFilter } from '../image/gaussian-filter.ts';
 import type { Model } from '../model/model.ts';
 import { CLASSES, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 
 const AREA = HEIGHT * WIDTH;
 const explained = (model: Model, method: string, options = {}) =>
-  explain(model, picture, { method, target: 1, options });
+  explain(model, picture, { method: methods.get(method), target: 1, options });
 
 describe('blur-ig', () => {
   it.each([

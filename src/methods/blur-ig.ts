@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT } from '../model/model.ts';
+import { option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
@@ -39,24 +40,22 @@ export const blurIg = defineMethod({
   signed: true,
   cost: 'steps forward and backward: 100',
   options: z.object({
-    steps: z.int().min(1).max(10_000).default(100).describe('points on the path'),
-    maxSigma: z
-      .number()
-      .positive()
-      .max(1000)
-      .default(50)
-      .describe(
-        'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance',
-      ),
-    spacing: z
-      .enum(['linear', 'sqrt'])
-      .default('linear')
-      .describe('linear: sigma grows evenly up to maxSigma; sqrt: its square does'),
-    sigmaStep: z
-      .number()
-      .positive()
-      .default(0.01)
-      .describe('difference of sigma by which the derivative of the blur is taken'),
+    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 100, 'points on the path'),
+    maxSigma: option(
+      z.number().check(z.positive(), z.maximum(1000)),
+      50,
+      'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance',
+    ),
+    spacing: option(
+      z.enum(['linear', 'sqrt']),
+      'linear',
+      'linear: sigma grows evenly up to maxSigma; sqrt: its square does',
+    ),
+    sigmaStep: option(
+      z.number().check(z.positive()),
+      0.01,
+      'difference of sigma by which the derivative of the blur is taken',
+    ),
     output: outputOption,
     reduce: reduceOption,
   }),

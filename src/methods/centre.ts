@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
@@ -22,11 +23,11 @@ export const centre = defineMethod({
   signed: false,
   cost: '0',
   options: z.object({
-    sigma: z
-      .number()
-      .positive()
-      .default(0.25)
-      .describe('standard deviation, as a share of height and width'),
+    sigma: option(
+      z.number().check(z.positive()),
+      0.25,
+      'standard deviation, as a share of height and width',
+    ),
   }),
 
   async explain({ input, targets, options: { sigma } }) {

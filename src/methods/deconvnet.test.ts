@@ -9,6 +9,7 @@ import {
   headWeights,
 } from './fixtures/dense-net.ts';
 import { convNet, linearNet, picture } from './fixtures/nets.ts';
+import { methods } from './index.ts';
 
 // Zeiler & Fergus 2014, section 2.1.
 it('lets positive gradients through ReLUs, active or not', async () => {
@@ -29,7 +30,8 @@ it('is the gradient of a network without ReLU', async () => {
   const model = await linearNet();
   const [plain, other] = await Promise.all(
     ['gradient', 'deconvnet'].map(
-      async (method) => (await explain(model, picture, { method, target: 1 })).map.data,
+      async (method) =>
+        (await explain(model, picture, { method: methods.get(method), target: 1 })).map.data,
     ),
   );
   expect(other).toBeAllClose(plain, { atol: 5e-7 });

@@ -19,6 +19,7 @@ import {
 import { convNet, HEIGHT, normal, picture, WIDTH } from './fixtures/nets.ts';
 import { describePixelReference } from './fixtures/reference.ts';
 import { noisePictures, smallNetwork } from './fixtures/vit.ts';
+import { methods } from './index.ts';
 
 describe('deep-lift', () => {
   // Shrikumar et al. 2017, section 3.5: m = Δh / Δz through the ReLU, weights through the layers.
@@ -57,7 +58,7 @@ describe('deep-lift', () => {
           : noisePictures(1, 32);
       for (const output of ['logit', 'probability']) {
         const { manifest, map } = await explain(model, input, {
-          method: 'deep-lift',
+          method: methods.get('deep-lift'),
           target: 1,
           options: { output, baseline: 'white' },
         });
@@ -120,7 +121,11 @@ describe('deep-lift', () => {
     const model = await layerNet(size, build);
     for (const baseline of ['black', 'blur', 'mean']) {
       const { score, baselineScore, completenessDelta } = (
-        await explain(model, small, { method: 'deep-lift', target: 1, options: { baseline } })
+        await explain(model, small, {
+          method: methods.get('deep-lift'),
+          target: 1,
+          options: { baseline },
+        })
       ).manifest.extras as Record<string, number>;
       expect(Math.abs(completenessDelta), baseline).toBeLessThan(
         1e-4 * Math.max(Math.abs(score), Math.abs(baselineScore)),

@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { deepLift as rules } from '../autodiff/index.ts';
-import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
+import { option } from '../options.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import {
@@ -32,12 +33,11 @@ export const deepLift = defineMethod({
   signed: true,
   cost: '2 forward and 1 backward, and 1 forward for the baseline',
   options: z.object({
-    baseline: baselineOption
-      .unwrap()
-      .default('black')
-      .describe(
-        'what the picture is compared with: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture',
-      ),
+    baseline: option(
+      z.enum(BASELINES),
+      'black',
+      `what the picture is compared with: ${BASELINES_IN_WORDS}`,
+    ),
     ...pixelOptions,
   }),
   completeness: sumOfDifference,

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
@@ -77,12 +78,11 @@ export const eigenCam = defineMethod({
   options: z.object({
     layer: camOptions.layer,
     relu: camOptions.relu,
-    centre: z
-      .boolean()
-      .default(true)
-      .describe(
-        'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not',
-      ),
+    centre: option(
+      z.boolean(),
+      true,
+      'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not',
+    ),
   }),
 
   async explain({ model, input, targets, options, progress }) {

@@ -9,10 +9,11 @@ import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { extent, sum } from '../tensor/statistics.ts';
 import { CLASSES, convNet, HEIGHT, headWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { noisePictures, smallNetwork } from './fixtures/vit.ts';
+import { methods } from './index.ts';
 import { gradientsOf } from './shared/gradients.ts';
 
 const explained = (model: Model, method: string, options = {}) =>
-  explain(model, picture, { method, target: 1, options });
+  explain(model, picture, { method: methods.get(method), target: 1, options });
 
 describe('excitation-backprop', () => {
   it('spreads a probability of one over the cells', async () => {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { lrp } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
@@ -31,7 +31,9 @@ export const excitationBackprop = defineMethod({
   needs: ['gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({ layer: camOptions.layer }),
+  options: z.object({
+    layer: camOptions.layer,
+  }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { createBaseline } from '../model/input/baseline.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -30,18 +31,16 @@ export const expectedGradients = defineMethod({
   signed: true,
   cost: 'samples forward and backward, and samples + 1 forward: 129 and 64',
   options: z.object({
-    samples: z
-      .int()
-      .min(2)
-      .max(100_000)
-      .default(64)
-      .describe('pairs of a reference and a point on its path'),
-    references: z
-      .enum(['colour', 'noise'])
-      .default('colour')
-      .describe(
-        'what the picture is compared with: pictures of one random colour, or pictures of random pixels',
-      ),
+    samples: option(
+      z.int().check(z.minimum(2), z.maximum(100_000)),
+      64,
+      'pairs of a reference and a point on its path',
+    ),
+    references: option(
+      z.enum(['colour', 'noise']),
+      'colour',
+      'what the picture is compared with: pictures of one random colour, or pictures of random pixels',
+    ),
     output: outputOption,
     reduce: reduceOption,
   }),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
 import { INPUT, type LayerBias, type Model, requireInside } from '../model/model.ts';
@@ -69,7 +69,9 @@ export const fullgrad = defineMethod({
   needs: ['gradients'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({ output: outputOption }),
+  options: z.object({
+    output: outputOption,
+  }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, channels, height, width] = input.shape;

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { defineMethod } from './method.ts';
 import {
   fromTokens,
@@ -24,7 +24,9 @@ export const gae = defineMethod({
   needs: ['attention', 'gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({ output: outputOption }),
+  options: z.object({
+    output: outputOption,
+  }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const attention = requireAttention(model, input, 'gae');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { sum } from '../tensor/statistics.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, explainCam, weightedSum } from './shared/cam.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { defineMethod } from './method.ts';
 import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
 

@@ -13,6 +13,7 @@ import {
   WIDTH,
 } from './fixtures/nets.ts';
 import { describePixelReference } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 
 const area = HEIGHT * WIDTH;
 const weightsAt = (i: number, target: number) =>
@@ -31,8 +32,13 @@ it('of a linear model is its weights, for several classes at once and each reduc
     expect(manifest.modelCalls).toEqual({ forward: 3, backward: 3 });
   }
   const reduced = async (reduce: string) =>
-    (await explain(model, picture, { method: 'gradient', target: 1, options: { reduce } })).map
-      .data;
+    (
+      await explain(model, picture, {
+        method: methods.get('gradient'),
+        target: 1,
+        options: { reduce },
+      })
+    ).map.data;
   expect(await reduced('abs-max')).toBeAllClose(
     Array.from({ length: area }, (_, i) => Math.max(...weightsAt(i, 1).map(Math.abs))),
   );

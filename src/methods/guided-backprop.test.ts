@@ -10,6 +10,7 @@ import {
 } from './fixtures/dense-net.ts';
 import { convNet, linearNet, picture } from './fixtures/nets.ts';
 import { describePixelReference } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 
 // Springenberg et al. 2015, figure 1.
 it('lets positive gradients through active ReLUs only', async () => {
@@ -30,7 +31,8 @@ it('is the gradient of a network without ReLU, and differs with one', async () =
   const maps = async (model: Parameters<typeof explain>[0]) =>
     Promise.all(
       ['gradient', 'guided-backprop'].map(
-        async (method) => (await explain(model, picture, { method, target: 1 })).map.data,
+        async (method) =>
+          (await explain(model, picture, { method: methods.get(method), target: 1 })).map.data,
       ),
     );
   const [plain, guided] = await maps(await linearNet());

@@ -5,11 +5,12 @@ import { spearman } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, linearNet, picture, WIDTH } from './fixtures/nets.ts';
 import { explainCase, haveReference, recorded, recordedCases } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 import { gradientsOf } from './shared/gradients.ts';
 
 const AREA = HEIGHT * WIDTH;
 const explained = (model: Model, method: string, options = {}) =>
-  explain(model, picture, { method, target: 1, options });
+  explain(model, picture, { method: methods.get(method), target: 1, options });
 
 /** Guided IG with arrays as the paper's algorithm has it; slow. */
 async function literalGuidedIg(

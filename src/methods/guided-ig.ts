@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
+import { option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import {
@@ -126,23 +127,17 @@ export const guidedIg = defineMethod({
   signed: true,
   cost: 'steps forward and backward, one after the other: 200',
   options: z.object({
-    steps: z.int().min(1).max(10_000).default(200).describe('points on the path'),
-    fraction: z
-      .number()
-      .positive()
-      .max(1)
-      .default(0.25)
-      .describe(
-        'share of the elements, those with the smallest gradients, that are moved at a time',
-      ),
-    maxDistance: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.02)
-      .describe(
-        'how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free',
-      ),
+    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 200, 'points on the path'),
+    fraction: option(
+      z.number().check(z.positive(), z.maximum(1)),
+      0.25,
+      'share of the elements, those with the smallest gradients, that are moved at a time',
+    ),
+    maxDistance: option(
+      z.number().check(z.minimum(0), z.maximum(1)),
+      0.02,
+      'how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free',
+    ),
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),

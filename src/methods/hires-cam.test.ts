@@ -3,6 +3,7 @@ import { explain } from '../explain.ts';
 import { convNet, picture } from './fixtures/nets.ts';
 import { explainSmall, features, overChannels, slopesOf } from './fixtures/quadratic-net.ts';
 import { describeCamReference } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 
 describe('hires-cam', () => {
   // Draelos & Carin 2020, equation 5.
@@ -20,7 +21,7 @@ describe('hires-cam', () => {
       const layer = head === 'linear' ? 'features' : 'early';
       const both = await Promise.all(
         ['hires-cam', 'grad-cam'].map((method) =>
-          explain(model, picture, { method, target: 1, options: { layer } }),
+          explain(model, picture, { method: methods.get(method), target: 1, options: { layer } }),
         ),
       );
       return both.map(({ layers = [] }) => layers[0].map);

@@ -1,9 +1,10 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { gaussianBlur } from '../image/blur.ts';
 import { upsamplingMatrix } from '../image/upsampling.ts';
-import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Target } from '../model/target.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -12,26 +13,29 @@ import { weightedMaskSum } from './shared/grid-sums.ts';
 import { fullBaseline, gradientSeries } from './shared/path.ts';
 
 const options = z.object({
-  size: z.int().min(2).max(128).default(28).describe('cells of the mask in each direction'),
-  iterations: z.int().min(1).max(1000).default(15).describe('most steps of descent'),
-  steps: z.int().min(1).max(1000).default(20).describe('points of the integrated gradient'),
-  l1: z.number().min(0).default(1).describe('weight of the share that is hidden'),
-  tv: z
-    .number()
-    .min(0)
-    .default(4)
-    .describe('weight of the total variation of the mask; the authors’ code has 20'),
-  noise: z
-    .number()
-    .min(0)
-    .default(0.05)
-    .describe(
-      'standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input',
-    ),
-  baseline: baselineOption
-    .unwrap()
-    .default('blur')
-    .describe(baselineOption.description ?? ''),
+  size: option(
+    z.int().check(z.minimum(2), z.maximum(128)),
+    28,
+    'cells of the mask in each direction',
+  ),
+  iterations: option(z.int().check(z.minimum(1), z.maximum(1000)), 15, 'most steps of descent'),
+  steps: option(
+    z.int().check(z.minimum(1), z.maximum(1000)),
+    20,
+    'points of the integrated gradient',
+  ),
+  l1: option(z.number().check(z.minimum(0)), 1, 'weight of the share that is hidden'),
+  tv: option(
+    z.number().check(z.minimum(0)),
+    4,
+    'weight of the total variation of the mask; the authors’ code has 20',
+  ),
+  noise: option(
+    z.number().check(z.minimum(0)),
+    0.05,
+    'standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input',
+  ),
+  baseline: option(z.enum(BASELINES), 'blur', `what hidden pixels become: ${BASELINES_IN_WORDS}`),
 });
 
 type Options = z.output<typeof options>;

@@ -1,4 +1,3 @@
-import { FoveaError } from '../errors.ts';
 import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
@@ -28,7 +27,7 @@ import { liftCam } from './lift-cam.ts';
 import { lime } from './lime.ts';
 import { lrp } from './lrp.ts';
 
-import type { Method } from './method.ts';
+import { methods } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { oise } from './oise/oise.ts';
 import { random } from './random.ts';
@@ -42,71 +41,78 @@ import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
 import { xrai } from './xrai.ts';
 
-/** Every method there is. Adding one: a file, a line here, a test, a page in docs/methods. */
-const all = [
-  iassa,
-  iia,
-  rise,
-  occlusion,
-  oise,
-  lime,
-  kernelShap,
-  sobol,
-  sag,
-  gradCam,
-  gradCamPlusPlus,
-  xgradCam,
-  hiresCam,
-  layerCam,
-  eigenCam,
-  scoreCam,
-  ablationCam,
-  liftCam,
-  reciproCam,
-  gradient,
-  gradientXInput,
-  integratedGradients,
-  expectedGradients,
-  iGos,
-  guidedIg,
-  blurIg,
-  xrai,
-  smoothgrad,
-  guidedBackprop,
-  deconvnet,
-  fullgrad,
-  deepLift,
-  lrp,
-  excitationBackprop,
-  attentionRollout,
-  attentionGradient,
-  gae,
-  tAttr,
-  random,
-  centre,
-] as unknown as readonly Method[];
+/** Every method of Fovea. To add one: a file, a line here, a test, a page in docs/methods. */
+const BUILT_IN = {
+  iassa: iassa,
+  iia: iia,
+  rise: rise,
+  occlusion: occlusion,
+  oise: oise,
+  lime: lime,
+  'kernel-shap': kernelShap,
+  sobol: sobol,
+  sag: sag,
+  'grad-cam': gradCam,
+  'grad-cam-plus-plus': gradCamPlusPlus,
+  'xgrad-cam': xgradCam,
+  'hires-cam': hiresCam,
+  'layer-cam': layerCam,
+  'eigen-cam': eigenCam,
+  'score-cam': scoreCam,
+  'ablation-cam': ablationCam,
+  'lift-cam': liftCam,
+  'recipro-cam': reciproCam,
+  gradient: gradient,
+  'gradient-x-input': gradientXInput,
+  'integrated-gradients': integratedGradients,
+  'expected-gradients': expectedGradients,
+  'i-gos': iGos,
+  'guided-ig': guidedIg,
+  'blur-ig': blurIg,
+  xrai: xrai,
+  smoothgrad: smoothgrad,
+  'guided-backprop': guidedBackprop,
+  deconvnet: deconvnet,
+  fullgrad: fullgrad,
+  'deep-lift': deepLift,
+  lrp: lrp,
+  'excitation-backprop': excitationBackprop,
+  'attention-rollout': attentionRollout,
+  'attention-gradient': attentionGradient,
+  gae: gae,
+  't-attr': tAttr,
+  random: random,
+  centre: centre,
+};
 
-/** The methods by name, in the order they are listed to users. */
-export const methods: ReadonlyMap<string, Method> = new Map(
-  all.map((method) => [method.name, method]),
-);
-
-/**
- * A method by its name.
- * @throws FoveaError `usage` listing the names there are.
- */
-export function findMethod(name: string): Method {
-  const method = methods.get(name);
-  if (!method)
-    throw new FoveaError(
-      'usage',
-      `unknown method "${name}": expected one of ${[...methods.keys()].join(', ')}`,
-    );
-  return method;
+declare module './method.ts' {
+  interface MethodMap extends BuiltIn {}
 }
 
-export { describeOptions, type OptionDescription, parseOptions } from '../options.ts';
-export * from './method.ts';
+type BuiltIn = typeof BUILT_IN;
+
+methods.register(...Object.values(BUILT_IN));
+
+export {
+  describeOptions,
+  type OptionDescription,
+  type OptionsSchema,
+  option,
+  parseOptions,
+} from '../options.ts';
+export {
+  type Attribution,
+  defineMethod,
+  type LayerMap,
+  type Method,
+  type MethodContext,
+  type MethodMap,
+  type MethodName,
+  type MethodOptions,
+  methods,
+  type Need,
+  type PartialMap,
+} from './method.ts';
 export {
   createPatchScorer,
   type PatchLayout,

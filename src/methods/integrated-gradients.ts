@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { createBaseline } from '../model/input/baseline.ts';
+import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { pixelAttribution, pixelOptions, sumOfDifference } from './shared/gradients.ts';
@@ -24,7 +25,7 @@ export const integratedGradients = defineMethod({
   signed: true,
   cost: 'steps forward and backward, and 2 forward: 52 and 50',
   options: z.object({
-    steps: z.int().min(1).max(10_000).default(50).describe('points on the path'),
+    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 50, 'points on the path'),
     quadrature: quadratureOption,
     baseline: pathBaselineOption,
     ...pixelOptions,

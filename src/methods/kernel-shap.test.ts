@@ -3,6 +3,7 @@ import { explain, explainAll } from '../explain.ts';
 import { createRandom } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { convNet, HEIGHT, picture, WIDTH } from './fixtures/nets.ts';
+import { methods } from './index.ts';
 import { coalitions, shapleyFit } from './kernel-shap.ts';
 
 /** A game of 6 players with interactions. */
@@ -161,7 +162,10 @@ describe('kernel-shap', () => {
 
   it('answers all classes from the same coalitions, and stops when it is cancelled', async () => {
     const model = await convNet('tanh');
-    const request = { method: 'kernel-shap', options: { segmentation: stripes, N: 40 } };
+    const request = {
+      method: methods.get('kernel-shap'),
+      options: { segmentation: stripes, N: 40 },
+    };
     const both = await explainAll(model, picture, { ...request, target: 'top:2' });
     expect(both[0].manifest.modelCalls.forward).toBe(42);
     for (const { target, map } of both) {

@@ -1,10 +1,12 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { ridge } from './shared/least-squares.ts';
 import {
+  HIDDEN_IN_WORDS,
   hiddenOption,
   hiddenPicture,
   paintSegments,
@@ -128,22 +130,19 @@ export const kernelShap = defineMethod({
   signed: true,
   cost: '2 · superpixels + 2048, at most 2^superpixels: about 2,150',
   options: z.object({
-    N: z
-      .int()
-      .min(0)
-      .max(1_000_000)
-      .default(0)
-      .describe('coalitions; 0: 2 · superpixels + 2048, as in the authors’ code'),
-    segmentation: segmentationOption.default('slic'),
+    N: option(
+      z.int().check(z.minimum(0), z.maximum(1_000_000)),
+      0,
+      'coalitions; 0: 2 · superpixels + 2048, as in the authors’ code',
+    ),
+    segmentation: z._default(segmentationOption, 'slic'),
     segments: segmentsOption,
-    hidden: hiddenOption.default('blur'),
-    top: z
-      .int()
-      .min(1)
-      .default(5)
-      .describe(
-        'superpixels with the largest positive values that are named in extras.top and shown in the picture of them',
-      ),
+    hidden: option(hiddenOption, 'blur', HIDDEN_IN_WORDS),
+    top: option(
+      z.int().check(z.minimum(1)),
+      5,
+      'superpixels with the largest positive values that are named in extras.top and shown in the picture of them',
+    ),
   }),
 
   async explain({ model, input, targets, options, random, batchSize, progress, offer }) {

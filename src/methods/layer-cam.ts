@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, explainCam } from './shared/cam.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { deepLift as rules } from '../autodiff/index.ts';
 import { INPUT } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';

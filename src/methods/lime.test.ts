@@ -12,6 +12,7 @@ import {
   recordedInput,
   referenceModel,
 } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 import { limeFit, limeKernel } from './lime.ts';
 import { ridge } from './shared/least-squares.ts';
 
@@ -84,7 +85,11 @@ describe('lime', () => {
   it('on a linear model gives each superpixel the logit it brings, up to the ridge penalty', async () => {
     const model = await linearNet();
     const options = { segmentation: quarters, hidden: 'zero', N: 400, alpha: 0 };
-    const { map, manifest } = await explain(model, picture, { method: 'lime', target: 1, options });
+    const { map, manifest } = await explain(model, picture, {
+      method: methods.get('lime'),
+      target: 1,
+      options,
+    });
     const gains = [0, 0, 0, 0];
     picture.data.forEach((value, i) => {
       const at = i % (HEIGHT * WIDTH);
@@ -103,7 +108,7 @@ describe('lime', () => {
   it('names the superpixels with the largest positive weights, and shows where they are', async () => {
     const options = { segmentation: quarters, hidden: 'zero', N: 100, top: 1 };
     const { region, manifest } = await explain(await linearNet(), picture, {
-      method: 'lime',
+      method: methods.get('lime'),
       target: 1,
       options,
     });

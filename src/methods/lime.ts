@@ -1,9 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { type Fit, ridge } from './shared/least-squares.ts';
 import {
+  HIDDEN_IN_WORDS,
   hiddenOption,
   hiddenPicture,
   paintSegments,
@@ -52,30 +54,25 @@ export const lime = defineMethod({
   signed: true,
   cost: 'N: 1000',
   options: z.object({
-    N: z
-      .int()
-      .min(2)
-      .max(1_000_000)
-      .default(1000)
-      .describe('samples; the first one is the whole picture'),
-    segmentation: segmentationOption.default('quickshift'),
+    N: option(
+      z.int().check(z.minimum(2), z.maximum(1_000_000)),
+      1000,
+      'samples; the first one is the whole picture',
+    ),
+    segmentation: z._default(segmentationOption, 'quickshift'),
     segments: segmentsOption,
-    hidden: hiddenOption.default('segment-mean'),
-    kernelWidth: z
-      .number()
-      .gt(0)
-      .default(0.25)
-      .describe(
-        'width of the kernel that weighs samples by their cosine distance to the whole picture',
-      ),
-    alpha: z.number().min(0).default(1).describe('ridge penalty'),
-    top: z
-      .int()
-      .min(1)
-      .default(5)
-      .describe(
-        'superpixels with the largest positive weights that are named in extras.top and shown in the picture of them',
-      ),
+    hidden: option(hiddenOption, 'segment-mean', HIDDEN_IN_WORDS),
+    kernelWidth: option(
+      z.number().check(z.gt(0)),
+      0.25,
+      'width of the kernel that weighs samples by their cosine distance to the whole picture',
+    ),
+    alpha: option(z.number().check(z.minimum(0)), 1, 'ridge penalty'),
+    top: option(
+      z.int().check(z.minimum(1)),
+      5,
+      'superpixels with the largest positive weights that are named in extras.top and shown in the picture of them',
+    ),
   }),
 
   async explain({ model, input, targets, options, random, batchSize, progress, offer }) {

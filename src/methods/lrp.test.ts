@@ -8,10 +8,11 @@ import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { sum } from '../tensor/statistics.ts';
 import { convNet, HEIGHT, normal, picture, WIDTH } from './fixtures/nets.ts';
 import { demoVit, noisePictures, smallNetwork } from './fixtures/vit.ts';
+import { methods } from './index.ts';
 import { gradientsOf } from './shared/gradients.ts';
 
 const explained = (model: Model, method: string, options = {}) =>
-  explain(model, picture, { method, target: 1, options });
+  explain(model, picture, { method: methods.get(method), target: 1, options });
 
 import {
   denseNet,
@@ -61,7 +62,11 @@ describe('lrp', () => {
       const middle = propagate(hidden, headWeights, start, [0, 0], own);
       const expected = propagate(densePixels, denseWeights, middle, biases, part);
       const options = { composite, alpha: 1, epsilon: 1e-9 };
-      const { map } = await explain(model, densePicture, { method: 'lrp', target, options });
+      const { map } = await explain(model, densePicture, {
+        method: methods.get('lrp'),
+        target,
+        options,
+      });
       expect(map.data).toBeAllClose(expected, { atol: 5e-4 });
     }
   });

@@ -1,9 +1,10 @@
-import type { z } from 'zod';
 import type { Image } from '../image/image.ts';
 import type { Json } from '../json.ts';
 import type { BaselineName } from '../model/input/baseline.ts';
 import type { Model, ScoreKind } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
+import type { AnyOptions, OptionsSchema } from '../options.ts';
+import { createRegistry } from '../registry.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -40,10 +41,10 @@ export interface MethodContext<Options> {
   /** Loads another model by name, for methods that can use a second one. */
   loadModel(source: string): Promise<Model>;
   /**
-   * What another method answers for one class, with its default options: for methods that build on
-   * the map of any other.
+   * Runs another method for one class with its default options, for methods that build on the map
+   * of any other. Its model calls count as this method's.
    */
-  attribute(method: string, target: Target): Promise<Attribution>;
+  attribute(method: Method, target: Target): Promise<Attribution>;
 }
 
 /** The map of one layer of the network, at its own resolution [h, w] and before any clipping. */
@@ -80,33 +81,59 @@ export interface Attribution {
 export type Need = 'black-box' | 'features' | 'gradients' | 'attention';
 
 /**
- * A saliency method: one object that the library, the command line, the studio and the docs all
- * read.
+ * A saliency method: one object that the library, the command line and the docs read. Any object of
+ * this form is a method, wherever it comes from.
  */
-export interface Method<Schema extends z.ZodObject = z.ZodObject> {
+export interface Method<Input = AnyOptions, Output = AnyOptions> {
+  /** Letters, digits and hyphens: names files, flags and columns. */
   readonly name: string;
   readonly title: string;
+  /** `control`: a map that ignores the model or the picture, to compare others with. */
   readonly family: 'perturbation' | 'gradient' | 'attention' | 'control';
-  /** Authors, venue, year, and an address where there is one. */
+  /** Authors, venue, year, and an address if there is one. */
   readonly paper: string;
+  /** What a model must offer for the default options to work. */
   readonly needs: readonly Need[];
+  /** What the method takes advantage of if the model offers it; none if left out. */
+  readonly uses?: readonly Need[];
   /** Whether negative values carry meaning (evidence against the class). */
   readonly signed: boolean;
   /** Model calls with default options, in words or a formula. */
   readonly cost: string;
-  readonly options: Schema;
+  readonly options: OptionsSchema<Input, Output>;
   /**
    * For maps that sum to S(x) - S(baseline): which score and baseline that is under these options;
-   * undefined where they make a map that does not.
+   * undefined for options whose maps do not.
    */
   completeness?(
-    options: z.output<Schema>,
+    options: NoInfer<Output>,
   ): { readonly baseline: BaselineName; readonly score: ScoreKind } | undefined;
-  /** One attribution a target, in order. */
-  explain(context: MethodContext<z.output<Schema>>): Promise<Attribution[]>;
+  /** One attribution per target, in order. */
+  explain(context: MethodContext<Output>): Promise<Attribution[]>;
 }
 
-/** Declares a method; exists so that options are typed from their schema. */
-export function defineMethod<Schema extends z.ZodObject>(method: Method<Schema>): Method<Schema> {
+/** Declares a method: its context is typed by its options. */
+export function defineMethod<Input extends AnyOptions, Output>(
+  method: Method<Input, Output>,
+): Method<Input, Output> {
   return method;
 }
+
+/**
+ * The methods that are registered, by name. Importing `fovea`, `fovea/node` or `fovea/methods`
+ * registers all of Fovea's; `fovea/web` registers none, so that a page ships only what it imports.
+ */
+export const methods = createRegistry<Method>('method');
+
+/** Types of the registered methods by name. A program that registers its own can add to it. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by methods/index.ts and by users
+export interface MethodMap {}
+
+export type MethodName = keyof MethodMap;
+
+/** What a caller may write as options of a method, given as an object or by name. */
+export type MethodOptions<M> = M extends MethodName
+  ? MethodOptions<MethodMap[M]>
+  : M extends Method<infer Input, infer _>
+    ? Input
+    : never;

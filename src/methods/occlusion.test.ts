@@ -4,6 +4,7 @@ import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { methods } from './index.ts';
 
 const [HEIGHT, WIDTH] = [10, 8];
 const random = createRandom(1);
@@ -80,7 +81,7 @@ describe('occlusion', () => {
   });
 
   it('answers the same for every batch size', async () => {
-    const options = { method: 'occlusion', options: { window: 3, stride: 2 } };
+    const options = { method: methods.get('occlusion'), options: { window: 3, stride: 2 } };
     const whole = (await explain(linear, input, { ...options, batchSize: 64 })).map.data;
     for (const batchSize of [1, 7])
       expect((await explain(linear, input, { ...options, batchSize })).map.data).toBeAllClose(

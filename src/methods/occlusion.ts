@@ -1,10 +1,14 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { slidingWindows, windowSums } from './shared/windows.ts';
 
-const side = z.union([z.int().min(1), z.tuple([z.int().min(1), z.int().min(1)])]);
+const side = z.union([
+  z.int().check(z.minimum(1)),
+  z.tuple([z.int().check(z.minimum(1)), z.int().check(z.minimum(1))]),
+]);
 
 /**
  * Occlusion sensitivity: replace a sliding window by a baseline and note how far the score falls.
@@ -24,13 +28,10 @@ export const occlusion = defineMethod({
   signed: true,
   cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',
   options: z.object({
-    window: side.default(32).describe('side of the window in pixels, or [height, width]'),
-    stride: side.default(8).describe('step between windows in pixels, or [vertical, horizontal]'),
+    window: option(side, 32, 'side of the window in pixels, or [height, width]'),
+    stride: option(side, 8, 'step between windows in pixels, or [vertical, horizontal]'),
     baseline: baselineOption,
-    score: z
-      .enum(['probability', 'logit'])
-      .default('probability')
-      .describe('which score of the class'),
+    score: option(z.enum(['probability', 'logit']), 'probability', 'which score of the class'),
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { offsetOf } from '../model/model.ts';
+import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions } from './shared/cam.ts';
@@ -25,10 +26,11 @@ export const reciproCam = defineMethod({
   cost: '1, and the cells of the layer through the head only: 50 for a 7×7 map',
   options: z.object({
     ...camOptions,
-    blur: z
-      .boolean()
-      .default(true)
-      .describe('whether the neighbours of a cell are seen faintly; false: the cell alone'),
+    blur: option(
+      z.boolean(),
+      true,
+      'whether the neighbours of a cell are seen faintly; false: the cell alone',
+    ),
   }),
 
   explain: (context) =>

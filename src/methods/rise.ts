@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { extent, mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -9,16 +10,22 @@ import { type Attribution, defineMethod } from './method.ts';
 import { weightedMaskSum } from './shared/grid-sums.ts';
 
 const options = z.object({
-  N: z.int().min(2).max(1_000_000).default(4000).describe('number of masks'),
-  s: z.int().min(1).max(64).default(7).describe('cells of the mask grid in each direction'),
-  p1: z.number().gt(0).max(1).default(0.5).describe('probability that a cell keeps the picture'),
-  tolerance: z
-    .number()
-    .min(0)
-    .default(0)
-    .describe(
-      'stop once the mean standard error falls below this share of the range of the map; 0: use all N masks',
-    ),
+  N: option(z.int().check(z.minimum(2), z.maximum(1_000_000)), 4000, 'number of masks'),
+  s: option(
+    z.int().check(z.minimum(1), z.maximum(64)),
+    7,
+    'cells of the mask grid in each direction',
+  ),
+  p1: option(
+    z.number().check(z.gt(0), z.maximum(1)),
+    0.5,
+    'probability that a cell keeps the picture',
+  ),
+  tolerance: option(
+    z.number().check(z.minimum(0)),
+    0,
+    'stop once the mean standard error falls below this share of the range of the map; 0: use all N masks',
+  ),
   baseline: baselineOption,
 });
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
@@ -53,7 +53,10 @@ export const scoreCam = defineMethod({
   needs: ['features'],
   signed: true,
   cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
-  options: z.object({ ...camOptions, baseline: baselineOption }),
+  options: z.object({
+    ...camOptions,
+    baseline: baselineOption,
+  }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;

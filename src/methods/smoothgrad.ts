@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -77,17 +78,21 @@ export const smoothgrad = defineMethod({
   signed: true,
   cost: 'samples forward and backward: 25',
   options: z.object({
-    samples: z.int().min(2).max(100_000).default(25).describe('noisy copies of the picture'),
-    noise: z
-      .number()
-      .min(0)
-      .max(10)
-      .default(0.15)
-      .describe('standard deviation of the noise, as a share of the range of the input'),
-    kind: z
-      .enum(['mean', 'squared', 'variance'])
-      .default('mean')
-      .describe('the mean of the gradients, of their squares, or their variance (VarGrad)'),
+    samples: option(
+      z.int().check(z.minimum(2), z.maximum(100_000)),
+      25,
+      'noisy copies of the picture',
+    ),
+    noise: option(
+      z.number().check(z.minimum(0), z.maximum(10)),
+      0.15,
+      'standard deviation of the noise, as a share of the range of the input',
+    ),
+    kind: option(
+      z.enum(['mean', 'squared', 'variance']),
+      'mean',
+      'the mean of the gradients, of their squares, or their variance (VarGrad)',
+    ),
     output: outputOption,
     reduce: reduceOption,
   }),

@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -104,13 +105,16 @@ export const sobol = defineMethod({
   signed: false,
   cost: 'design · (s² + 2): 2112',
   options: z.object({
-    s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
-    design: z
-      .int()
-      .min(2)
-      .max(100_000)
-      .default(32)
-      .describe('rows of the design, each of them s² + 2 masks'),
+    s: option(
+      z.int().check(z.minimum(1), z.maximum(64)),
+      8,
+      'cells of the mask grid in each direction',
+    ),
+    design: option(
+      z.int().check(z.minimum(2), z.maximum(100_000)),
+      32,
+      'rows of the design, each of them s² + 2 masks',
+    ),
     baseline: baselineOption,
   }),
 

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { transformerAttribution as rules } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
+import { option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import {
   firstBlockOption,
@@ -29,13 +30,12 @@ export const tAttr = defineMethod({
   signed: false,
   cost: '2 forward and 2 backward',
   options: z.object({
-    firstBlock: firstBlockOption.default(1),
-    relevance: z
-      .enum(['propagated', 'attention'])
-      .default('propagated')
-      .describe(
-        'R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares',
-      ),
+    firstBlock: z._default(firstBlockOption, 1),
+    relevance: option(
+      z.enum(['propagated', 'attention']),
+      'propagated',
+      'R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares',
+    ),
     output: outputOption,
   }),
 

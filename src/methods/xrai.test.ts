@@ -4,10 +4,11 @@ import type { Model } from '../model/model.ts';
 import { extent, mean, spearman } from '../tensor/statistics.ts';
 import { CLASSES, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { explainCase, haveReference, recorded, recordedCases } from './fixtures/reference.ts';
+import { methods } from './index.ts';
 
 const AREA = HEIGHT * WIDTH;
 const explained = (model: Model, method: string, options = {}) =>
-  explain(model, picture, { method, target: 1, options });
+  explain(model, picture, { method: methods.get(method), target: 1, options });
 
 describe('xrai', () => {
   // Kapishnikov et al. 2019, section 3: regions by their mean attribution; every step of the path

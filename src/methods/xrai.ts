@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
+import { option } from '../options.ts';
 import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -120,33 +121,28 @@ export const xrai = defineMethod({
   signed: true,
   cost: '2 · steps forward and backward: 200',
   options: z.object({
-    steps: z
-      .int()
-      .min(1)
-      .max(10_000)
-      .default(100)
-      .describe(
-        'points on each of the two paths, from the least and from the largest value of the input',
-      ),
-    algorithm: z
-      .enum(['full', 'fast'])
-      .default('full')
-      .describe(
-        'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
-      ),
-    minArea: z.int().min(1).default(50).describe('pixels that a part must add'),
-    dilation: z
-      .int()
-      .min(0)
-      .max(50)
-      .default(5)
-      .describe('radius in pixels of the disk by which parts are dilated'),
+    steps: option(
+      z.int().check(z.minimum(1), z.maximum(10_000)),
+      100,
+      'points on each of the two paths, from the least and from the largest value of the input',
+    ),
+    algorithm: option(
+      z.enum(['full', 'fast']),
+      'full',
+      'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
+    ),
+    minArea: option(z.int().check(z.minimum(1)), 50, 'pixels that a part must add'),
+    dilation: option(
+      z.int().check(z.minimum(0), z.maximum(50)),
+      5,
+      'radius in pixels of the disk by which parts are dilated',
+    ),
     segments: z
-      .array(z.array(z.int().min(0)))
-      .min(1)
-      .optional()
-      .describe(
-        'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
+      .optional(z.array(z.array(z.int().check(z.minimum(0)))).check(z.minLength(1)))
+      .check(
+        z.describe(
+          'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
+        ),
       ),
     output: outputOption,
   }),

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { extent, sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
@@ -46,10 +47,11 @@ export const averagePrecision = defineMetric({
   needs: ['mask'],
   presets: { 'chefer-2021': { classes: 'both' }, object: { classes: 'object' } },
   options: z.object({
-    classes: z
-      .enum(['both', 'object'])
-      .default('both')
-      .describe('rank object and background scores together, or the object alone'),
+    classes: option(
+      z.enum(['both', 'object']),
+      'both',
+      'rank object and background scores together, or the object alone',
+    ),
   }),
   measure: (context, { classes }) => {
     const regions = regionsOf(context);

@@ -4,7 +4,7 @@ import { completeness } from './completeness.ts';
 import { context, H, mapOf, perfect, R, region, W } from './fixtures/region-scene.ts';
 
 describe('completeness', () => {
-  const options = { baseline: 'zero', score: 'probability' };
+  const options = { baseline: 'zero', score: 'probability' } as const;
   const shares = (factor: number) => mapOf(Array.from(region, (value) => (factor * value) / R));
 
   it('is 0 for a map that adds up to the score, else the share it misses', async () => {

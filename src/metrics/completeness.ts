@@ -1,5 +1,6 @@
-import { z } from 'zod';
-import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import * as z from 'zod/mini';
+import { BASELINES, createBaseline } from '../model/input/baseline.ts';
+import { option } from '../options.ts';
 import { sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 
@@ -27,15 +28,13 @@ export const completeness = defineMetric({
     absolute: { baseline: 'black', score: 'logit', relative: false },
   },
   options: z.object({
-    baseline: baselineOption
-      .unwrap()
-      .default('black')
-      .describe('the picture without information that the method was run with'),
-    score: z
-      .enum(['logit', 'probability'])
-      .default('logit')
-      .describe('the score that the method explained'),
-    relative: z.boolean().default(true).describe('divide by the difference of the scores'),
+    baseline: option(
+      z.enum(BASELINES),
+      'black',
+      'the picture without information that the method was run with',
+    ),
+    score: option(z.enum(['logit', 'probability']), 'logit', 'the score that the method explained'),
+    relative: option(z.boolean(), true, 'divide by the difference of the scores'),
   }),
   measure: async (
     { model, input, map, target, batchSize, signal },

@@ -158,7 +158,7 @@ describe('deletion', () => {
       preset: 'torch-cam',
       options: { step: 0.05, baseline: 'zero', score: 'probability' },
     });
-    const options = { score: 'probability' };
+    const options = { score: 'probability' } as const;
     const xplique = await deletion.score({ ...score, preset: 'xplique', options });
     expect(xplique.value).toBeCloseTo(area(10), 6);
   });

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, type Overlap, overlapOf, thresholdOption } from './shared/threshold.ts';
@@ -47,11 +48,12 @@ export const f1 = defineMetric({
     'chefer-2021-rows': { threshold: 'mean', over: 'rows' },
   },
   options: z.object({
-    threshold: thresholdOption.default(0.3),
-    over: z
-      .enum(['pixels', 'rows'])
-      .default('pixels')
-      .describe('one F1 over all pixels, or the mean of the F1 of each row'),
+    threshold: z._default(thresholdOption, 0.3),
+    over: option(
+      z.enum(['pixels', 'rows']),
+      'pixels',
+      'one F1 over all pixels, or the mean of the F1 of each row',
+    ),
   }),
   measure: (context, { threshold, over }) => {
     const active = activated(context.map.data, threshold);

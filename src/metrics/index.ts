@@ -1,4 +1,3 @@
-import { FoveaError } from '../errors.ts';
 import { aic } from './aic.ts';
 import { averageDrop } from './average-drop.ts';
 import { averageDropInDeletion } from './average-drop-in-deletion.ts';
@@ -13,7 +12,7 @@ import { insertion } from './insertion.ts';
 import { iou } from './iou.ts';
 import { maxSensitivity } from './max-sensitivity.ts';
 import { meanIou } from './mean-iou.ts';
-import type { Metric } from './metric.ts';
+import { metrics } from './metric.ts';
 import { modelRandomization } from './model-randomization.ts';
 import { muFidelity } from './mu-fidelity.ts';
 import { negativePerturbation } from './negative-perturbation.ts';
@@ -27,54 +26,43 @@ import { road } from './road.ts';
 import { sic } from './sic.ts';
 import { sparseness } from './sparseness.ts';
 
-/** Every metric there is. Adding one: a file, a line here, a test. */
-const all: readonly Metric[] = [
+/** Every metric of Fovea. To add one: a file, a line here, a test. */
+const BUILT_IN = {
   deletion,
   insertion,
-  positivePerturbation,
-  negativePerturbation,
-  averageDrop,
-  increaseInConfidence,
-  averageDropInDeletion,
+  'positive-perturbation': positivePerturbation,
+  'negative-perturbation': negativePerturbation,
+  'average-drop': averageDrop,
+  'increase-in-confidence': increaseInConfidence,
+  'average-drop-in-deletion': averageDropInDeletion,
   road,
   sic,
   aic,
   infidelity,
-  muFidelity,
-  maxSensitivity,
-  pointingGame,
+  'mu-fidelity': muFidelity,
+  'max-sensitivity': maxSensitivity,
+  'pointing-game': pointingGame,
   iou,
   f1,
-  pixelAccuracy,
-  meanIou,
-  averagePrecision,
-  relevanceMass,
-  relevanceRank,
-  modelRandomization,
-  randomLogit,
+  'pixel-accuracy': pixelAccuracy,
+  'mean-iou': meanIou,
+  'average-precision': averagePrecision,
+  'relevance-mass': relevanceMass,
+  'relevance-rank': relevanceRank,
+  'model-randomization': modelRandomization,
+  'random-logit': randomLogit,
   completeness,
   sparseness,
   complexity,
-];
+};
 
-/** The metrics by name, in the order they are listed to users. */
-export const metrics: ReadonlyMap<string, Metric> = new Map(
-  all.map((metric) => [metric.name, metric]),
-);
+type BuiltIn = typeof BUILT_IN;
 
-/**
- * A metric by its name.
- * @throws FoveaError `usage` listing the names there are.
- */
-export function findMetric(name: string): Metric {
-  const metric = metrics.get(name);
-  if (!metric)
-    throw new FoveaError(
-      'usage',
-      `unknown metric "${name}": expected one of ${[...metrics.keys()].join(', ')}`,
-    );
-  return metric;
+declare module './metric.ts' {
+  interface MetricMap extends BuiltIn {}
 }
+
+metrics.register(...Object.values(BUILT_IN));
 
 export {
   activatedPixels,

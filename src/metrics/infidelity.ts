@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
@@ -101,23 +102,24 @@ export const infidelity = defineMetric({
     },
   },
   options: z.object({
-    samples: z.int().min(1).default(200).describe('squares'),
-    side: z
-      .number()
-      .gt(0)
-      .max(1)
-      .default(0.2)
-      .describe("side of a square as a share of the picture's shorter side"),
+    samples: option(z.int().check(z.minimum(1)), 200, 'squares'),
+    side: option(
+      z.number().check(z.gt(0), z.maximum(1)),
+      0.2,
+      "side of a square as a share of the picture's shorter side",
+    ),
     baseline: baselineOption,
-    score: z
-      .enum(['probability', 'logit'])
-      .default('probability')
-      .describe('the score whose loss is forecast'),
-    map: z
-      .enum(['contributions', 'weights'])
-      .default('contributions')
-      .describe('what the map holds: shares of the score, or weights such as gradients'),
-    scale: z.boolean().default(true).describe('multiply the map by the factor that fits best'),
+    score: option(
+      z.enum(['probability', 'logit']),
+      'probability',
+      'the score whose loss is forecast',
+    ),
+    map: option(
+      z.enum(['contributions', 'weights']),
+      'contributions',
+      'what the map holds: shares of the score, or weights such as gradients',
+    ),
+    scale: option(z.boolean(), true, 'multiply the map by the factor that fits best'),
   }),
   measure: async (
     { model, input, map, target, random, batchSize, signal, onProgress },

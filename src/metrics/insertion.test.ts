@@ -23,7 +23,7 @@ const { target } = context;
 
 describe('insertion', () => {
   it('of the perfect map rises over the region and stays there', async () => {
-    const options = { step: 5, baseline: 'zero' };
+    const options = { step: 5, baseline: 'zero' } as const;
     const { value, curve } = await insertion.score({ model, input, target, map: perfect, options });
     expect(value).toBeCloseTo(1 - R / (2 * H * W), 6);
     expect(curve?.y[0]).toBe(0);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
@@ -20,7 +20,9 @@ export const iou = defineMetric({
   paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention, WACV 2020',
   needs: ['mask'],
   presets: { 'iassa-2020': { threshold: 0.3 } },
-  options: z.object({ threshold: thresholdOption.default(0.3) }),
+  options: z.object({
+    threshold: z._default(thresholdOption, 0.3),
+  }),
   measure: (context, { threshold }) => {
     const { both, first, second } = overlapOf(
       activated(context.map.data, threshold),

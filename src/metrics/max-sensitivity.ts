@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { throwIfCancelled } from '../errors.ts';
+import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
@@ -27,12 +28,12 @@ export const maxSensitivity = defineMetric({
   needs: ['model', 'explain'],
   presets: { captum: { samples: 10, radius: 0.02 } },
   options: z.object({
-    samples: z.int().min(1).default(10).describe('inputs near the picture'),
-    radius: z
-      .number()
-      .gt(0)
-      .default(0.02)
-      .describe('largest change of a value of the normalised input'),
+    samples: option(z.int().check(z.minimum(1)), 10, 'inputs near the picture'),
+    radius: option(
+      z.number().check(z.gt(0)),
+      0.02,
+      'largest change of a value of the normalised input',
+    ),
   }),
   measure: async ({ input, map, explain, random, signal, onProgress }, { samples, radius }) => {
     const size = norm(map.data);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { meanRatio } from './levels.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
@@ -26,7 +26,9 @@ export const meanIou = defineMetric({
   needs: ['mask'],
   level: 'data-set',
   presets: { 'chefer-2021': { threshold: 'mean' } },
-  options: z.object({ threshold: thresholdOption.default('mean') }),
+  options: z.object({
+    threshold: z._default(thresholdOption, 'mean'),
+  }),
   measure: (context, { threshold }) => {
     const { both, first, second, neither } = overlapOf(
       activated(context.map.data, threshold),

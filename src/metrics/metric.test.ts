@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
+import { parseOptions } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { regionModel } from './fixtures/region-model.ts';
-import { defineMetric, findMetric, metrics } from './index.ts';
+import { defineMetric, metrics } from './index.ts';
 
 const map = tensor([2, 2], Float32Array.of(1, 2, 3, 4));
 const mask = Uint8Array.of(0, 0, 0, 1);
@@ -21,7 +22,7 @@ async function failure(run: Promise<unknown>): Promise<string> {
 
 describe('the table of metrics', () => {
   it('lists each under its own name', () => {
-    expect([...metrics.keys()]).toEqual([
+    expect(metrics.names).toEqual([
       'deletion',
       'insertion',
       'positive-perturbation',
@@ -49,26 +50,23 @@ describe('the table of metrics', () => {
       'sparseness',
       'complexity',
     ]);
-    for (const [name, metric] of metrics) expect(metric.name).toBe(name);
   });
 
   it('has defaults that are the first preset, spelt out', () => {
-    for (const metric of metrics.values())
-      expect(metric.options.parse({})).toEqual(Object.values(metric.presets)[0]);
+    for (const metric of metrics)
+      expect(parseOptions(metric)).toEqual(Object.values(metric.presets)[0]);
   });
 
   it('has the size that the documents tell', () => {
     for (const name of ['README.md', 'CHANGELOG.md']) {
       expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(
-        new RegExp(`(^|\\s)${metrics.size} metrics`),
+        new RegExp(`(^|\\s)${metrics.names.length} metrics`),
       );
     }
   });
 
   it('says what the axes of curves are', () => {
-    const curved = [...metrics.values()]
-      .filter(({ axes }) => axes !== undefined)
-      .map(({ name }) => name);
+    const curved = [...metrics].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
     expect(curved).toEqual([
       'deletion',
       'insertion',
@@ -79,11 +77,11 @@ describe('the table of metrics', () => {
       'aic',
       'model-randomization',
     ]);
-    expect(findMetric('model-randomization').axes?.x).toBe('share of layers randomised');
+    expect(metrics.get('model-randomization').axes?.x).toBe('share of layers randomised');
   });
 
   it('says how scores of pictures become one of a data set', () => {
-    const others = [...metrics.values()].flatMap(({ name, level }) =>
+    const others = [...metrics].flatMap(({ name, level }) =>
       level === 'mean' ? [] : [[name, level]],
     );
     expect(others).toEqual([
@@ -99,7 +97,7 @@ describe('the table of metrics', () => {
       new URL('../../docs/metrics/README.md', import.meta.url),
       'utf8',
     ).split('\n');
-    for (const { name, direction, presets, title } of metrics.values()) {
+    for (const { name, direction, presets, title } of metrics) {
       const line = lines.find((each) => each.startsWith(`| \`${name}\` |`)) ?? '';
       expect(line, title).toContain(direction === 'higher' ? '| ↑ |' : '| ↓ |');
       if (!line.includes('as `'))
@@ -108,15 +106,15 @@ describe('the table of metrics', () => {
   });
 
   it('names the metrics there are for an unknown one', () => {
-    expect(() => findMetric('acuracy')).toThrow(
+    expect(() => metrics.get('acuracy')).toThrow(
       'unknown metric "acuracy": expected one of deletion, insertion, ',
     );
-    expect(findMetric('iou').title).toBe('Intersection over union');
+    expect(metrics.get('iou').title).toBe('Intersection over union');
   });
 });
 
 describe('presets', () => {
-  const pointing = findMetric('pointing-game');
+  const pointing = metrics.get('pointing-game');
 
   it('are recorded with every option', async () => {
     expect(await pointing.score({ map, mask })).toEqual({
@@ -161,7 +159,9 @@ describe('presets', () => {
       paper: '',
       needs: [],
       presets: { a: { n: 1 }, b: { n: 1 } },
-      options: z.object({ n: z.int().default(1) }),
+      options: z.object({
+        n: z._default(z.int(), 1),
+      }),
       measure: (_context, { n }) => ({ value: n }),
     });
     expect((await metric.score({ map, preset: 'b' })).preset).toBe('b');
@@ -175,31 +175,31 @@ describe('what a metric is given', () => {
   const whole = { map, model, input, target: { index: 0 } };
 
   it('is asked for when missing', async () => {
-    expect(await failure(findMetric('iou').score({ map }))).toBe(
+    expect(await failure(metrics.get('iou').score({ map }))).toBe(
       'iou: needs the mask of the object',
     );
-    expect(await failure(findMetric('deletion').score({ map, model, input }))).toBe(
+    expect(await failure(metrics.get('deletion').score({ map, model, input }))).toBe(
       'deletion: needs a model, its input and the target class',
     );
   });
 
   it('has to fit together', async () => {
-    expect(await failure(findMetric('iou').score({ map, mask: new Uint8Array(5) }))).toBe(
+    expect(await failure(metrics.get('iou').score({ map, mask: new Uint8Array(5) }))).toBe(
       'iou: the mask has 5 pixels, the map 2×2 = 4',
     );
-    expect(await failure(findMetric('f1').score({ map: tensor([4], map.data), mask }))).toBe(
+    expect(await failure(metrics.get('f1').score({ map: tensor([4], map.data), mask }))).toBe(
       'f1: the map is 4, expected [height, width]',
     );
     expect(
-      await failure(findMetric('f1').score({ map: tensor([0, 2]), mask: new Uint8Array(0) })),
+      await failure(metrics.get('f1').score({ map: tensor([0, 2]), mask: new Uint8Array(0) })),
     ).toBe('f1: the map has no pixels');
     expect(
-      await failure(findMetric('insertion').score({ ...whole, map: tensor([1, 4], map.data) })),
+      await failure(metrics.get('insertion').score({ ...whole, map: tensor([1, 4], map.data) })),
     ).toBe('insertion: the map is 1×4, the input 2×2');
     expect(
-      await failure(findMetric('insertion').score({ ...whole, input: tensor([2, 2], map.data) })),
+      await failure(metrics.get('insertion').score({ ...whole, input: tensor([2, 2], map.data) })),
     ).toBe('insertion: the input is 2×2, expected [1, channels, height, width]');
-    expect(await failure(findMetric('insertion').score({ ...whole, target: { index: 2 } }))).toBe(
+    expect(await failure(metrics.get('insertion').score({ ...whole, target: { index: 2 } }))).toBe(
       'insertion: target 2 is no class of region, which has 2',
     );
   });
@@ -207,14 +207,14 @@ describe('what a metric is given', () => {
   it('has to be finite', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const bad = tensor([2, 2], Float32Array.of(0, value, 1, 2));
-      expect(await failure(findMetric('pointing-game').score({ map: bad, mask }))).toBe(
+      expect(await failure(metrics.get('pointing-game').score({ map: bad, mask }))).toBe(
         'pointing-game: the map holds NaN or infinite values',
       );
     }
   });
 
   it('has to order every pixel once', async () => {
-    const deletion = findMetric('deletion');
+    const deletion = metrics.get('deletion');
     expect(await failure(deletion.score({ ...whole, order: [0, 1, 2] }))).toBe(
       'the pixel order has 3 entries: expected each of 0 … 3 once',
     );
@@ -228,7 +228,7 @@ describe('what a metric is given', () => {
 
   it('stops every metric when the signal fires', async () => {
     const signal = AbortSignal.abort();
-    for (const metric of metrics.values())
+    for (const metric of metrics)
       await expect(metric.score({ ...whole, mask, signal })).rejects.toMatchObject({
         code: 'cancelled',
       });

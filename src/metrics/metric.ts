@@ -1,9 +1,9 @@
-import type { z } from 'zod';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Json } from '../json.ts';
 import type { Model } from '../model/model.ts';
-import { parseOptions } from '../options.ts';
+import { type AnyOptions, type OptionsSchema, parseOptions } from '../options.ts';
+import { createRegistry } from '../registry.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
@@ -27,7 +27,7 @@ export interface ExplainChanges {
  * What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs`
  * say.
  */
-export interface MetricContext {
+export interface MetricContext<Input = AnyOptions> {
   /** The raw map, [H, W]; finite, any unit: only order or relative height counts. */
   readonly map: Tensor;
   /** The classifier that was explained. */
@@ -63,7 +63,7 @@ export interface MetricContext {
   /** Name of a published protocol; the metric's first preset by default. */
   readonly preset?: string;
   /** Options that differ from the preset's. */
-  readonly options?: Readonly<Record<string, unknown>>;
+  readonly options?: Input;
   /**
    * Pictures a session call; by default as many as the memory budget allows. Results do not depend
    * on it.
@@ -115,7 +115,7 @@ export interface Score {
 }
 
 /** A metric: one object that the library, the benchmark and the docs all read. */
-export interface Metric {
+export interface Metric<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly title: string;
   /** Which scores are better. */
@@ -131,14 +131,14 @@ export interface Metric {
   readonly axes?: CurveAxes;
   /** Options by the name of the protocol they come from; the first is the default. */
   readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
-  readonly options: z.ZodObject;
+  readonly options: OptionsSchema<Input, Output>;
   /**
    * Scores one map.
    * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not
    * finite, an unknown preset or option; `cancelled` if the signal fires; whatever the model
    * throws.
    */
-  score(context: MetricContext): Promise<Score>;
+  score(context: MetricContext<Input>): Promise<Score>;
 }
 
 /** A context in which all that a metric needs is there. */
@@ -155,34 +155,33 @@ export type Given<Need extends MetricNeed> = MetricContext &
 export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
 
 /** What the author of a metric writes: a metric, and the computation in place of `score`. */
-export interface MetricDefinition<Schema extends z.ZodObject, Need extends MetricNeed>
+export interface MetricDefinition<Input, Output, Need extends MetricNeed>
   extends Omit<Metric, 'score' | 'needs' | 'level' | 'options'> {
   readonly needs: readonly Need[];
   /** `mean` if not given. */
   readonly level?: ScoreLevel;
-  readonly options: Schema;
+  readonly options: OptionsSchema<Input, Output>;
   /** Called with a checked context and complete options. */
-  measure(context: Given<Need>, options: z.output<Schema>): Measurement | Promise<Measurement>;
+  measure(context: Given<Need>, options: NoInfer<Output>): Measurement | Promise<Measurement>;
 }
 
 /**
  * Declares a metric: wraps the computation in the checks, presets and records that are the same for
  * all.
  */
-export function defineMetric<Schema extends z.ZodObject, const Need extends MetricNeed>(
-  definition: MetricDefinition<Schema, Need>,
-): Metric {
+export function defineMetric<
+  Input extends AnyOptions,
+  Output extends AnyOptions,
+  const Need extends MetricNeed,
+>(definition: MetricDefinition<Input, Output, Need>): Metric<Input, Output> {
   const { measure, ...given } = definition;
   const metric = { level: 'mean' as const, ...given };
-  const score = async (context: MetricContext): Promise<Score> => {
+  const score = async (context: MetricContext<Input>): Promise<Score> => {
     throwIfCancelled(context.signal);
     const options = resolveOptions(metric, context);
     checkContext(metric, context);
     const random = createRandom(context.seed ?? 0).fork(metric.name);
-    const measurement = await measure(
-      { ...context, random } as Given<Need>,
-      options as z.output<Schema>,
-    );
+    const measurement = await measure({ ...context, random } as Given<Need>, options);
     return {
       ...measurement,
       preset: nameOfPreset(metric, options, context.preset),
@@ -192,13 +191,13 @@ export function defineMetric<Schema extends z.ZodObject, const Need extends Metr
   return { ...metric, score };
 }
 
-type Declared = Omit<Metric, 'score'>;
+type Declared<Input = AnyOptions, Output = AnyOptions> = Omit<Metric<Input, Output>, 'score'>;
 
 /** The options of the preset, then the caller's, then the defaults. */
-function resolveOptions(
-  metric: Declared,
-  { preset, options }: MetricContext,
-): Record<string, unknown> {
+function resolveOptions<Input extends AnyOptions, Output extends AnyOptions>(
+  metric: Declared<Input, Output>,
+  { preset, options }: MetricContext<Input>,
+): Output {
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
     throw new FoveaError(
       'usage',
@@ -269,3 +268,21 @@ function checkMask(metric: Declared, context: MetricContext): void {
   fits('mask', mask);
   if (context.void) fits('void mask', context.void);
 }
+
+/**
+ * The metrics that are registered, by name. Importing `fovea/metrics` registers all of Fovea's.
+ */
+export const metrics = createRegistry<Metric>('metric');
+
+/** Types of the registered metrics by name. A program that registers its own can add to it. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by metrics/index.ts and by users
+export interface MetricMap {}
+
+export type MetricName = keyof MetricMap;
+
+/** What a caller may write as options of a metric, given as an object or by name. */
+export type MetricOptions<M> = M extends MetricName
+  ? MetricOptions<MetricMap[M]>
+  : M extends Metric<infer Input, infer _>
+    ? Input
+    : never;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explain } from '../explain.ts';
 import { convNet, picture } from '../methods/fixtures/nets.ts';
+import { methods } from '../methods/index.ts';
 import { fakeInside } from '../model/fixtures/inside.ts';
 import type { Model } from '../model/model.ts';
 import { createRandom } from '../tensor/random.ts';
@@ -115,7 +116,7 @@ describe('model randomisation of a network', () => {
 
   async function scoreOf(method: string, preset?: string) {
     const again = async ({ model: other = model }: ExplainChanges): Promise<Tensor> =>
-      (await explain(other, picture, { method, target: 1 })).map;
+      (await explain(other, picture, { method: methods.get(method), target: 1 })).map;
     const context: MetricContext = {
       model,
       input: picture,

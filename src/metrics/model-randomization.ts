@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { option } from '../options.ts';
 import { mean } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { similarityOf, similarityOptions } from './shared/similarity.ts';
@@ -41,12 +42,11 @@ export const modelRandomization = defineMetric({
     'ten-steps': { steps: 10, similarity: 'spearman', absolute: false },
   },
   options: z.object({
-    steps: z
-      .int()
-      .min(1)
-      .nullable()
-      .default(null)
-      .describe('steps from the top to all layers; null: one a layer'),
+    steps: option(
+      z.nullable(z.int().check(z.minimum(1))),
+      null,
+      'steps from the top to all layers; null: one a layer',
+    ),
     ...similarityOptions,
   }),
   measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {

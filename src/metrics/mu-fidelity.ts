@@ -1,7 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -89,18 +89,20 @@ export const muFidelity = defineMetric({
     },
   },
   options: z.object({
-    samples: z.int().min(2).default(200).describe('sets of cells'),
-    grid: z.int().min(1).default(9).describe('cells along each side'),
-    subset: z.number().gt(0).lt(1).default(0.2).describe('share of the cells that is hidden'),
-    sets: z
-      .enum(['fixed', 'independent'])
-      .default('fixed')
-      .describe('hide exactly that share of the cells, or each with that probability'),
+    samples: option(z.int().check(z.minimum(2)), 200, 'sets of cells'),
+    grid: option(z.int().check(z.minimum(1)), 9, 'cells along each side'),
+    subset: option(z.number().check(z.gt(0), z.lt(1)), 0.2, 'share of the cells that is hidden'),
+    sets: option(
+      z.enum(['fixed', 'independent']),
+      'fixed',
+      'hide exactly that share of the cells, or each with that probability',
+    ),
     baseline: baselineOption,
-    score: z
-      .enum(['probability', 'logit'])
-      .default('probability')
-      .describe('the score whose drop is compared'),
+    score: option(
+      z.enum(['probability', 'logit']),
+      'probability',
+      'the score whose drop is compared',
+    ),
   }),
   measure: async (
     { model, input, map, target, random, batchSize, signal, onProgress },

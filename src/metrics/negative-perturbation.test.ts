@@ -23,7 +23,7 @@ describe('negative perturbation', () => {
   });
 
   it('is bounded by the perfect and the inverted map', async () => {
-    const options = { measure: 'probability', baseline: 'zero' };
+    const options = { measure: 'probability', baseline: 'zero' } as const;
     const score = async (map: Tensor) =>
       (await negativePerturbation.score({ ...context, map, options })).value;
     const [best, worst] = [Number(await score(perfect)), Number(await score(inverted))];

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
@@ -64,17 +65,16 @@ export const pointingGame = defineMetric({
     energy: { form: 'energy', tolerance: 0 },
   },
   options: z.object({
-    form: z
-      .enum(['hit', 'energy'])
-      .default('hit')
-      .describe('whether the highest pixel hits the object, or the share of positive values on it'),
-    tolerance: z
-      .number()
-      .min(0)
-      .default(0)
-      .describe(
-        'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself must lie on it',
-      ),
+    form: option(
+      z.enum(['hit', 'energy']),
+      'hit',
+      'whether the highest pixel hits the object, or the share of positive values on it',
+    ),
+    tolerance: option(
+      z.number().check(z.minimum(0)),
+      0,
+      'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it',
+    ),
   }),
   measure: (context, { form, tolerance }) => {
     const regions = regionsOf(context);

@@ -16,7 +16,7 @@ import {
 import { negativePerturbation } from './negative-perturbation.ts';
 import { positivePerturbation } from './positive-perturbation.ts';
 
-const probability = { measure: 'probability', baseline: 'zero' };
+const probability = { measure: 'probability', baseline: 'zero' } as const;
 
 describe('positive perturbation', () => {
   it('of the perfect map falls to 0 after two tenths', async () => {

@@ -1,7 +1,13 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { option } from '../options.ts';
 import { defineMetric } from './metric.ts';
-import { similarityOf, similarityOptions } from './shared/similarity.ts';
+import {
+  SIMILARITIES,
+  SIMILARITIES_IN_WORDS,
+  similarityOf,
+  similarityOptions,
+} from './shared/similarity.ts';
 
 /**
  * Random logit: how alike the map of the class is to the maps of other classes drawn at random; the
@@ -26,15 +32,12 @@ export const randomLogit = defineMetric({
     ranks: { classes: 1, similarity: 'spearman', absolute: false },
   },
   options: z.object({
-    classes: z
-      .int()
-      .min(1)
-      .default(1)
-      .describe('other classes; as many as there are if there are fewer'),
-    similarity: similarityOptions.similarity
-      .unwrap()
-      .default('ssim')
-      .describe(similarityOptions.similarity.description ?? ''),
+    classes: option(
+      z.int().check(z.minimum(1)),
+      1,
+      'other classes; as many as there are if there are fewer',
+    ),
+    similarity: option(z.enum(SIMILARITIES), 'ssim', SIMILARITIES_IN_WORDS),
     absolute: similarityOptions.absolute,
   }),
   measure: async ({ model, map, target, explain, random, signal, onProgress }, options) => {

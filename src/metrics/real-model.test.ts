@@ -7,11 +7,12 @@ import {
   recordedInput,
   referenceModel,
 } from '../methods/fixtures/reference.ts';
+import { methods } from '../methods/index.ts';
 import type { Model } from '../model/model.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { findMetric } from './index.ts';
+import { metrics as metricRegistry } from './index.ts';
 import type { MetricContext } from './metric.ts';
 
 const available = haveReference('pixel') && haveReference('cam');
@@ -55,7 +56,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
   });
 
   const score = async (name: string, more: Partial<MetricContext> = {}) =>
-    (await findMetric(name).score({ ...context, ...more })).value as number;
+    (await metricRegistry.get(name).score({ ...context, ...more })).value as number;
 
   it.each([
     ['negative-perturbation', 'iia-2023-ins'],
@@ -70,7 +71,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
       await score(name, { preset, options }),
       await score(name, { preset, options, map: noise }),
     ];
-    if (findMetric(name).direction === 'higher') expect(map).toBeGreaterThan(other);
+    if (metricRegistry.get(name).direction === 'higher') expect(map).toBeGreaterThan(other);
     else expect(map).toBeLessThan(other);
   });
 
@@ -92,7 +93,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
       async ({ target }: { target?: { index: number } }) =>
         (
           await explain(model, context.input as Tensor, {
-            method,
+            method: methods.get(method),
             target: target?.index ?? first.target,
           })
         ).map;

@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../options.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { massOnObject } from './shared/relevance.ts';
@@ -26,10 +27,11 @@ export const relevanceMass = defineMetric({
     squared: { pooling: 'squared' },
   },
   options: z.object({
-    pooling: z
-      .enum(['positive', 'absolute', 'squared'])
-      .default('positive')
-      .describe('what of a signed map is relevance: its positive part, size or square'),
+    pooling: option(
+      z.enum(['positive', 'absolute', 'squared']),
+      'positive',
+      'what of a signed map is relevance: its positive part, size or square',
+    ),
   }),
   measure: (context, { pooling }) => {
     const value = massOnObject(context.map.data, regionsOf(context), pooling);

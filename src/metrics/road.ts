@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { throwIfCancelled } from '../errors.ts';
+import { option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -67,22 +68,17 @@ export const road = defineMetric({
     },
   },
   options: z.object({
-    shares: z
-      .array(z.number().gt(0).lt(1))
-      .min(1)
-      .default([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
-      .describe('shares of the pixels that are removed'),
-    noise: z
-      .number()
-      .min(0)
-      .default(0.01)
-      .describe(
-        'standard deviation of the noise on imputed pixels, in units of the normalised input',
-      ),
-    score: z
-      .enum(['probability', 'logit', 'accuracy'])
-      .default('probability')
-      .describe('what is compared'),
+    shares: option(
+      z.array(z.number().check(z.gt(0), z.lt(1))).check(z.minLength(1)),
+      [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
+      'shares of the pixels that are removed',
+    ),
+    noise: option(
+      z.number().check(z.minimum(0)),
+      0.01,
+      'standard deviation of the noise on imputed pixels, in units of the normalised input',
+    ),
+    score: option(z.enum(['probability', 'logit', 'accuracy']), 'probability', 'what is compared'),
   }),
   measure: async (context, { shares, noise, score }) => {
     const { model, input, map, target, random, batchSize, signal, onProgress } = context;

@@ -9,8 +9,18 @@ export interface Target {
   readonly probability: number;
 }
 
-/** `top1`, `top:N`, a class index or a label, as the command line takes it; numbers are indices. */
-export type TargetSpec = string | number;
+/**
+ * What to explain: the `top1` or `top:N` classes of the picture, a class by its index, or a class by
+ * its label, as in `{ class: 'tabby cat' }`.
+ */
+export type TargetSpec = 'top1' | `top:${number}` | number | { readonly class: string | number };
+
+/** A target as the command line takes it: `top1`, `top:N`, a class index or a label. */
+export function parseTarget(text: string): TargetSpec {
+  const top = /^top:?(\d+)$/.exec(text.trim());
+  if (top) return top[1] === '1' ? 'top1' : `top:${Number(top[1])}`;
+  return /^-?\d+$/.test(text.trim()) ? Number(text) : { class: text };
+}
 
 function targetOf(model: Model, probabilities: Float32Array, index: number): Target {
   return { index, label: model.labels[index], probability: probabilities[index] };
@@ -56,32 +66,42 @@ function indexOf(model: Model, spec: string): number {
   );
 }
 
+function inRange(model: Model, index: number): number {
+  const classes = model.labels.length;
+  if (Number.isInteger(index) && index >= 0 && index < classes) return index;
+  throw new FoveaError(
+    'usage',
+    `target ${index} is out of range: ${model.name} has ${classes} classes, 0 to ${classes - 1}`,
+  );
+}
+
+/** The indices of the classes that one target names. */
+function indicesOf(model: Model, probabilities: Float32Array, spec: TargetSpec): number[] {
+  if (typeof spec === 'number') return [inRange(model, spec)];
+  if (typeof spec === 'object') {
+    const { class: named } = spec;
+    return [typeof named === 'number' ? inRange(model, named) : indexOf(model, named)];
+  }
+  const top = /^top:?(\d+)$/.exec(spec);
+  if (!top) return indicesOf(model, probabilities, parseTarget(spec));
+  const count = Number(top[1]);
+  if (count < 1) {
+    throw new FoveaError('usage', `target "${spec}": expected top:N with N of at least 1`);
+  }
+  return [...argsortDescending(probabilities).subarray(0, count)];
+}
+
 /**
- * The classes a target names, given the probabilities [classes] of the whole picture.
+ * The classes that targets name, given the probabilities [classes] of the whole picture; a class
+ * that is named twice appears once.
  * @throws FoveaError `usage` for an unknown label or an index out of range.
  */
 export function resolveTargets(
   model: Model,
   probabilities: Float32Array,
-  spec: TargetSpec = 'top1',
+  spec: TargetSpec | readonly TargetSpec[] = 'top1',
 ): Target[] {
-  const classes = model.labels.length;
-  const top = /^top(?::?(\d+))?$/.exec(String(spec));
-  if (top) {
-    const count = Number(top[1] ?? 1);
-    if (count < 1)
-      throw new FoveaError('usage', `target "${spec}": expected top:N with N of at least 1`);
-    return Array.from(
-      argsortDescending(probabilities).subarray(0, Math.min(count, classes)),
-      (index) => targetOf(model, probabilities, index),
-    );
-  }
-  const index = /^-?\d+$/.test(String(spec)) ? Number(spec) : indexOf(model, String(spec));
-  if (!Number.isInteger(index) || index < 0 || index >= classes) {
-    throw new FoveaError(
-      'usage',
-      `target ${spec} is out of range: ${model.name} has ${classes} classes, 0 to ${classes - 1}`,
-    );
-  }
-  return [targetOf(model, probabilities, index)];
+  const specs = typeof spec === 'object' && !('class' in spec) ? spec : [spec];
+  const indices = specs.flatMap((each) => indicesOf(model, probabilities, each));
+  return [...new Set(indices)].map((index) => targetOf(model, probabilities, index));
 }

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { nearestNames } from '../near-names.ts';
 import {
   dataInputs,
   freshNames,
@@ -8,7 +9,6 @@ import {
   type ValueInfo,
 } from './graph.ts';
 import type { LocalFunction, OnnxModel } from './model-proto.ts';
-import { nearestNames } from './near-names.ts';
 import { renameTensors } from './rename.ts';
 
 /** How two models are composed. */

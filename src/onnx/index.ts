@@ -77,7 +77,6 @@ export {
   withGraph,
   writeModel,
 } from './model-proto.ts';
-export { nearestNames } from './near-names.ts';
 export { peakActivationBytes } from './peak-memory.ts';
 export { renameNode, renameTensors } from './rename.ts';
 export { isStatic } from './shape-inference/dim.ts';

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { nearestNames } from '../near-names.ts';
 import {
   freshNames,
   type Graph,
@@ -10,7 +11,6 @@ import {
   type TensorType,
   type ValueInfo,
 } from './graph.ts';
-import { nearestNames } from './near-names.ts';
 import { inferShapes } from './shape-inference/index.ts';
 
 /** The tensors where a graph is cut. */

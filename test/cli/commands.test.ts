@@ -52,7 +52,7 @@ describe('methods', () => {
   test('lists every method', async () => {
     const { code, stdout } = await fovea(['methods'], folder);
     expect(code).toBe(0);
-    for (const { name, title, paper } of methods.values()) {
+    for (const { name, title, paper } of methods) {
       expect(stdout).toContain(`${name} `);
       expect(stdout).toContain(title);
       expect(stdout.replace(/\s+/g, ' ')).toContain(paper);
@@ -64,7 +64,7 @@ describe('methods', () => {
       string,
       unknown
     >[];
-    expect(listed.map(({ name }) => name)).toEqual([...methods.keys()]);
+    expect(listed.map(({ name }) => name)).toEqual(methods.names);
     expect(Object.keys(listed[0])).toEqual([
       'name',
       'title',

@@ -92,12 +92,12 @@ async function keepsItsPromises(method: Method, model: Model, run: Run): Promise
 }
 
 describe.each(['demo-cnn', 'demo-vit'])('every method on %s', (modelName) => {
-  it.each([...methods.values()].map((method) => [method.name, method] as const))(
+  it.each([...methods].map((method) => [method.name, method] as const))(
     '%s',
     async (name, method) => {
       const model = await demoModel(modelName);
       const run: Run = (more = {}, of = model) =>
-        explain(of, image, { method: name, target: label, options: FEW[name], seed: 4, ...more });
+        explain(of, image, { method, target: label, options: FEW[name], seed: 4, ...more });
       if (method.needs.includes('attention') && modelName === 'demo-cnn')
         await expect(run()).rejects.toMatchObject({ code: 'unsupported' });
       else await keepsItsPromises(method, model, run);
@@ -112,7 +112,7 @@ const tooLong = (modelName: string, method: string) =>
 describe.skipIf(!haveReference('vit'))('every method on real networks (needs ../shared)', () => {
   const cases = [...recordedCases('pixel'), ...recordedCases('vit')];
   describe.each(['squeezenet', 'mobilenet_v2', REFERENCE_VIT])('%s', (modelName) => {
-    const chosen = [...methods.values()].filter(({ name }) => !tooLong(modelName, name));
+    const chosen = [...methods].filter(({ name }) => !tooLong(modelName, name));
     it.each(chosen.map((method) => [method.name, method] as const))(
       '%s',
       async (name, method) => {
@@ -120,7 +120,7 @@ describe.skipIf(!haveReference('vit'))('every method on real networks (needs ../
         const model = await referenceModel(modelName);
         const run: Run = (more = {}, of = model) =>
           explain(of, recordedInput(each), {
-            method: name,
+            method,
             target: each.target,
             options: FEW[name],
             seed: 4,
@@ -136,7 +136,7 @@ describe.skipIf(!haveReference('vit'))('every method on real networks (needs ../
 });
 
 describe('the page of every method', () => {
-  it.each([...methods.values()].map((method) => [method.name, method] as const))(
+  it.each([...methods].map((method) => [method.name, method] as const))(
     '%s names its options and its paper',
     (name, method) => {
       const page = readFileSync(new URL(`../../docs/methods/${name}.md`, import.meta.url), 'utf8');

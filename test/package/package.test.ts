@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
+import { describeOptions } from '../../src/options.ts';
 import { VERSION } from '../../src/version.ts';
 import { importsOf, ROOT, resolveAll } from '../browser/modules.ts';
 
@@ -67,12 +68,12 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'refused',
   ],
   'fovea/onnx': ['readModel', 'writeModel', 'subgraph', 'compose', 'inferShapes', 'graphBuilder'],
-  'fovea/methods': ['methods', 'findMethod', 'defineMethod', 'describeOptions'],
-  'fovea/metrics': ['metrics', 'findMetric', 'defineMetric'],
-  'fovea/segmentation': ['felzenszwalb', 'quickshift', 'slic'],
+  'fovea/methods': ['methods', 'defineMethod', 'describeOptions'],
+  'fovea/metrics': ['metrics', 'defineMetric'],
+  'fovea/superpixels': ['felzenszwalb', 'quickshift', 'slic'],
   'fovea/alternates': ['alternates', 'createInpainter', 'FILLERS'],
   'fovea/datasets': ['openDataset', 'datasetReaders', 'selectSamples', 'parseShard'],
-  'fovea/benchmark': ['runBenchmark', 'openStore', 'summarise', 'writeResults'],
+  'fovea/evaluate': ['runBenchmark', 'openStore', 'summarise', 'writeResults'],
   'fovea/visualize': ['overlay', 'colormap', 'normalizeSigned', 'normalizeUnsigned'],
   'fovea/demo': ['createScene', 'classNames'],
 };
@@ -83,12 +84,12 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
  */
 const USER_PROGRAM = `import { createFunctionModel, explain, type Explanation, type Model, type Tensor } from 'fovea';
 import { type GradientModel, gradientModel } from 'fovea/autodiff';
-import { type Benchmark, runBenchmark } from 'fovea/benchmark';
+import { type Benchmark, runBenchmark } from 'fovea/evaluate';
 import { type Dataset, openDataset } from 'fovea/datasets';
 import { createScene, type Scene } from 'fovea/demo';
 import { type Image, resizeImage } from 'fovea/image';
-import { describeOptions, findMethod, type Method } from 'fovea/methods';
-import { findMetric } from 'fovea/metrics';
+import { describeOptions, type Method, methods } from 'fovea/methods';
+import { metrics } from 'fovea/metrics';
 import { encodePng, type LoadModelOptions, loadModel, readImage } from 'fovea/node';
 import { type Graph, graphBuilder } from 'fovea/onnx';
 import { tensor } from 'fovea/tensor';
@@ -104,11 +105,11 @@ export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
   await model.dispose();
   return encodePng(overlay(resizeImage(picture, label.length, 8), map));
 }
-export const method: Method = findMethod('iassa');
+export const method: Method = methods.get('iassa');
 export const names: string[] = describeOptions(method).map((option) => option.name);
 export const shape: readonly number[] = tensor([2, 2]).shape;
 export const graph: Graph = graphBuilder({ opset: 13 }).finish();
-export const all = [createFunctionModel, gradientModel, createScene, findMetric, loadInBrowser, openDataset, runBenchmark];
+export const all = [createFunctionModel, gradientModel, createScene, metrics, loadInBrowser, openDataset, runBenchmark];
 export type Any = Scene | ImageInput | GradientModel | Dataset | Benchmark;
 // @ts-expect-error: a target is no list
 explain({} as Model, {} as Image, { target: [] });
@@ -276,7 +277,7 @@ describe('the packed package', () => {
     });
     const listed = await run(command, ['methods'], folder);
     expect(listed).toMatchObject({ code: 0, stderr: '' });
-    for (const name of methods.keys()) expect(listed.stdout).toMatch(new RegExp(`^${name} `, 'm'));
+    for (const name of methods.names) expect(listed.stdout).toMatch(new RegExp(`^${name} `, 'm'));
   });
 
   it('explains with an embedded model from where it is installed', async () => {
@@ -338,7 +339,7 @@ describe('the project', () => {
   it('reaches nothing but browser packages from every entry but those for Node', () => {
     const entries = subpaths
       .map(specifierOf)
-      .filter((name) => !['fovea/node', 'fovea/datasets', 'fovea/benchmark'].includes(name));
+      .filter((name) => !['fovea/node', 'fovea/datasets', 'fovea/evaluate'].includes(name));
     const reached = [...resolveAll(entries).keys()].filter(
       (specifier) => !specifier.startsWith('fovea'),
     );
@@ -353,12 +354,10 @@ describe('the project', () => {
     ).toEqual([]);
   });
 
-  it.each([...methods.values()])('documents $name and each of its options', (method) => {
+  it.each([...methods])('documents $name and each of its options', (method) => {
     const page = join(ROOT, 'docs/methods', `${method.name}.md`);
     expect(existsSync(page), `docs/methods/${method.name}.md exists`).toBe(true);
     const text = readFileSync(page, 'utf8');
-    expect(
-      Object.keys(method.options.shape).filter((name) => !text.includes(`\`${name}\``)),
-    ).toEqual([]);
+    expect(describeOptions(method).filter(({ name }) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 });

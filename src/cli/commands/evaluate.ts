@@ -158,7 +158,7 @@ async function benchmarkOf(
   whole: Dataset,
   { model, loadModel }: LoadedModel,
 ): Promise<Benchmark> {
-  const names = withAll(flags.methods ?? DEFAULT_METHODS, [...methods.keys()]);
+  const names = withAll(flags.methods ?? DEFAULT_METHODS, methods.names);
   const set = settingsFor(flags.set);
   return {
     model,

@@ -59,7 +59,7 @@ export interface FoundItems {
 
 /** The files that arguments name, all with one target. */
 export async function itemsOf(inputs: readonly string[], target: string): Promise<FoundItems> {
-  const { files, problems, leftOut } = await expandInputs(inputs, [...methods.keys()]);
+  const { files, problems, leftOut } = await expandInputs(inputs, methods.names);
   return {
     items: files.map((file) => ({ file, target })),
     problems: problems.map(({ message }) => message),

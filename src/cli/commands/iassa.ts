@@ -2,10 +2,10 @@ import { findMasks } from '../../datasets/mask-files.ts';
 import { methods } from '../../methods/index.ts';
 import {
   activatedPixels,
-  findMetric,
   imageLevel,
   type LevelSample,
   type Metric,
+  metrics as metricRegistry,
   pixelLevel,
 } from '../../metrics/index.ts';
 import { expandInputs } from '../inputs.ts';
@@ -30,7 +30,7 @@ export interface IassaFlags extends RunFlags {
 }
 
 /** The measures of the paper's Table 1, in its order. */
-const MEASURES = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'].map(findMetric);
+const MEASURES = ['deletion', 'insertion', 'f1', 'iou', 'pointing-game'].map(metricRegistry.get);
 
 type Scores = Readonly<Record<string, number | null>>;
 
@@ -121,7 +121,7 @@ function rowOf({ record }: Finished, scores: Scores | undefined): Cell[] {
 export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Promise<number> {
   const output = createOutput(flags);
   const requested = requestMethods(['iassa'], flags.set);
-  const { files } = await expandInputs(flags.queryPath, [...methods.keys()]);
+  const { files } = await expandInputs(flags.queryPath, methods.names);
   const masks =
     flags.gtPath === undefined ? new Map<string, string[]>() : await findMasks(flags.gtPath, files);
   if (flags.gtPath !== undefined && files.length > masks.size)

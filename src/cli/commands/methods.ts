@@ -1,4 +1,4 @@
-import { findMethod, methods } from '../../methods/index.ts';
+import { methods } from '../../methods/index.ts';
 import type { Method } from '../../methods/method.ts';
 import { describeOptions } from '../../options.ts';
 import { createOutput, terminalWidth, wrapText } from '../output.ts';
@@ -59,7 +59,7 @@ export function methodsCommand(
   name: string | undefined,
   { json = false }: { json?: boolean },
 ): number {
-  const chosen = name === undefined ? [...methods.values()] : [findMethod(name)];
+  const chosen = name === undefined ? [...methods] : [methods.get(name)];
   if (json) {
     const described = chosen.map(describe);
     process.stdout.write(

@@ -4,7 +4,7 @@ import { FoveaError } from '../../errors.ts';
 import { explain, type PreparedInput, prepareInput } from '../../explain.ts';
 import type { Explanation } from '../../explanation.ts';
 import type { Method } from '../../methods/method.ts';
-import { findMetric } from '../../metrics/index.ts';
+import { metrics as metricRegistry } from '../../metrics/index.ts';
 import type { Model } from '../../model/model.ts';
 import { argmax } from '../../tensor/tensor.ts';
 
@@ -98,11 +98,15 @@ async function scoreOf(
   explanation: Explanation,
   scene: Scene,
 ): Promise<number> {
-  return (await findMetric(metric).score({ map: explanation.map, mask: scene.mask })).value ?? 0;
+  return (
+    (await metricRegistry.get(metric).score({ map: explanation.map, mask: scene.mask })).value ?? 0
+  );
 }
 
 async function pointsAt({ map }: Explanation, mask: Uint8Array): Promise<boolean> {
-  return (await findMetric('pointing-game').score({ map, mask, preset: 'torchray' })).value === 1;
+  return (
+    (await metricRegistry.get('pointing-game').score({ map, mask, preset: 'torchray' })).value === 1
+  );
 }
 
 async function explainWith(
@@ -112,7 +116,7 @@ async function explainWith(
   prepared: PreparedInput,
 ): Promise<DemoMap> {
   const explanation = await explain(model, prepared, {
-    method: method.name,
+    method,
     options: OPTIONS[method.name],
     target: scene.label,
     seed: 0,

@@ -72,7 +72,7 @@ async function run(
 ): Promise<DemoResults> {
   const started = performance.now();
   const sprites = await loadSprites();
-  const methods = [...registry.values()];
+  const methods = [...registry];
   const forTransformer = methods.filter(({ needs }) => !needs.includes('black-box'));
   const tick = createTicker(
     settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length,

@@ -12,6 +12,7 @@ import {
 } from '../../model/model.ts';
 import type { Windows } from '../../model/perturbation.ts';
 import { argmax, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { methods } from '../index.ts';
 import type { PartialMap } from '../method.ts';
 import { adjust, highestActivatedRegion } from './region.ts';
 import { createEvidence, slidingWindowsOverBorder } from './sampling.ts';
@@ -307,7 +308,11 @@ describe('iassa with attention', () => {
   it('takes features of another model, and disposes of it', async () => {
     let disposed = 0;
     const other: Model = { ...withFeatures(boxes()), dispose: async () => void disposed++ };
-    const options = { method: 'iassa', target: 0, options: { ...small, features: 'other.onnx' } };
+    const options = {
+      method: methods.get('iassa'),
+      target: 0,
+      options: { ...small, features: 'other.onnx' },
+    };
     const names: string[] = [];
     const loadModel = async (name: string) => {
       names.push(name);

@@ -1,10 +1,11 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { inputRegion, preprocess } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
+import { option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
@@ -24,90 +25,78 @@ import {
 
 const options = z.object({
   window: z
-    .int()
-    .min(2)
-    .optional()
-    .describe(
-      'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side',
+    .optional(z.int().check(z.minimum(2)))
+    .check(
+      z.describe(
+        'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side',
+      ),
     ),
   stride: z
-    .int()
-    .min(1)
-    .optional()
-    .describe(
-      'step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion',
+    .optional(z.int().check(z.minimum(1)))
+    .check(
+      z.describe(
+        'step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion',
+      ),
     ),
-  shownScale: z
-    .number()
-    .min(1)
-    .default(1.4)
-    .describe(
-      'side and stride of the windows shown alone, as a multiple of those of the hidden ones',
-    ),
+  shownScale: option(
+    z.number().check(z.minimum(1)),
+    1.4,
+    'side and stride of the windows shown alone, as a multiple of those of the hidden ones',
+  ),
   windowStep: z
-    .number()
-    .min(0)
-    .optional()
-    .describe(
-      'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion',
+    .optional(z.number().check(z.minimum(0)))
+    .check(
+      z.describe(
+        'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion',
+      ),
     ),
   strideStep: z
-    .number()
-    .min(0)
-    .optional()
-    .describe(
-      'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion',
+    .optional(z.number().check(z.minimum(0)))
+    .check(
+      z.describe(
+        'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion',
+      ),
     ),
-  iterations: z
-    .int()
-    .min(0)
-    .max(1000)
-    .default(25)
-    .describe('most iterations after the first sweep'),
-  tolerance: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.005)
-    .describe(
-      'stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never',
-    ),
-  beta: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe("weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S"),
-  threshold: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.3)
-    .describe('the next windows touch what lies above this share of the range of the map'),
-  features: z
-    .string()
-    .min(1)
-    .default('model')
-    .describe(
-      'whose features the attention compares: "model" (its own), "none" (a pure black box), or another ONNX model',
-    ),
-  layers: z
-    .array(z.string())
-    .default([])
-    .describe(
-      'feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions of at most 28 x 28',
-    ),
-  temperature: z
-    .number()
-    .gt(0)
-    .default(0.15)
-    .describe('cosine similarities are divided by this before the softmax'),
-  score: z
-    .enum(['log-probability', 'probability', 'logit'])
-    .default('log-probability')
-    .describe(
-      'what counts as the effect of a window: the change of log(p + 0.001), of the probability p, or of the logit of the class',
-    ),
+  iterations: option(
+    z.int().check(z.minimum(0), z.maximum(1000)),
+    25,
+    'most iterations after the first sweep',
+  ),
+  tolerance: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.005,
+    'stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never',
+  ),
+  beta: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.5,
+    "weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S",
+  ),
+  threshold: option(
+    z.number().check(z.minimum(0), z.lt(1)),
+    0.3,
+    'the next windows touch what lies above this share of the range of the map',
+  ),
+  features: option(
+    z.string().check(z.minLength(1)),
+    'model',
+    'whose features the attention compares: "model" (its own), "none" (a pure black box), or another ONNX model',
+  ),
+  layers: option(
+    z.array(z.string()),
+    [],
+    'feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions of at most 28 x 28',
+  ),
+  temperature: option(
+    z.number().check(z.gt(0)),
+    0.15,
+    'cosine similarities are divided by this before the softmax',
+  ),
+  score: option(
+    z.enum(['log-probability', 'probability', 'logit']),
+    'log-probability',
+    'what counts as the effect of a window: the change of log(p + 0.001), of the probability p, or of the logit of the class',
+  ),
   baseline: baselineOption,
 });
 
@@ -342,6 +331,7 @@ export const iassa = defineMethod({
   paper:
     'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model Explanations, WACV 2020, arXiv:1912.08387',
   needs: ['black-box'],
+  uses: ['features'],
   signed: true,
   cost: '1767 for the first sweep, then 400 to 800 an iteration until the map settles',
   options,

@@ -1,8 +1,9 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/classifier/batches.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { type MapLayout, type Model, offsetOf, requireInside } from '../../model/model.ts';
+import { option } from '../../options.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod } from '../method.ts';
 import { attentionOf } from '../shared/attention.ts';
@@ -164,25 +165,27 @@ export const iia = defineMethod({
   family: 'gradient',
   paper:
     'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
-  needs: ['gradients', 'features'],
+  needs: ['gradients'],
+  uses: ['features', 'attention'],
   signed: true,
   cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; transformers (n + 1)² of the whole: 121; with three levels a power more',
   options: z.object({
-    levels: z
-      .union([z.literal(2), z.literal(3)])
-      .default(2)
-      .describe('2: paths of the picture and the last layer; 3: of an earlier layer too'),
-    steps: z.int().min(1).max(1000).default(10).describe('points on each path'),
-    blocks: z
-      .enum(['last', 'all'])
-      .default('last')
-      .describe(
-        'transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together',
-      ),
-    paths: z
-      .enum(['both', 'image', 'activations'])
-      .default('both')
-      .describe('which paths are taken; one of them alone is an ablation of the paper'),
+    levels: option(
+      z.union([z.literal(2), z.literal(3)]),
+      2,
+      '2: paths of the picture and the last layer; 3: of an earlier layer too',
+    ),
+    steps: option(z.int().check(z.minimum(1), z.maximum(1000)), 10, 'points on each path'),
+    blocks: option(
+      z.enum(['last', 'all']),
+      'last',
+      'transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together',
+    ),
+    paths: option(
+      z.enum(['both', 'image', 'activations']),
+      'both',
+      'which paths are taken; one of them alone is an ablation of the paper',
+    ),
     baseline: baselineOption,
     ...camOptions,
   }),

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Target } from '../../model/target.ts';
+import { option } from '../../options.ts';
 import type { Random } from '../../tensor/random.ts';
 import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -10,34 +11,41 @@ import { upsampleGrid } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 
 const options = z.object({
-  N: z
-    .int()
-    .min(2)
-    .max(10_000_000)
-    .default(8000)
-    .describe('model calls in all: steps of all chains together'),
-  chains: z.int().min(1).max(10_000).default(160).describe('chains that run side by side'),
-  s: z.int().min(1).max(64).default(8).describe('cells of the mask grid in each direction'),
-  p0: z.number().min(0).max(1).default(0.7).describe('probability that a cell is off at the start'),
-  rate: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.02)
-    .describe('how much a change of the score dims cells that have just come on'),
-  totalVariation: z
-    .number()
-    .min(0)
-    .default(0)
-    .describe(
-      'weight of the mask before in the next one, times its total variation; 0: as in the authors’ code',
-    ),
-  postprocess: z
-    .enum(['none', 'script', 'notebook'])
-    .default('none')
-    .describe(
-      'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max',
-    ),
+  N: option(
+    z.int().check(z.minimum(2), z.maximum(10_000_000)),
+    8000,
+    'model calls in all: steps of all chains together',
+  ),
+  chains: option(
+    z.int().check(z.minimum(1), z.maximum(10_000)),
+    160,
+    'chains that run side by side',
+  ),
+  s: option(
+    z.int().check(z.minimum(1), z.maximum(64)),
+    8,
+    'cells of the mask grid in each direction',
+  ),
+  p0: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.7,
+    'probability that a cell is off at the start',
+  ),
+  rate: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.02,
+    'how much a change of the score dims cells that have just come on',
+  ),
+  totalVariation: option(
+    z.number().check(z.minimum(0)),
+    0,
+    'weight of the mask before in the next one, times its total variation; 0: as in the authors’ code',
+  ),
+  postprocess: option(
+    z.enum(['none', 'script', 'notebook']),
+    'none',
+    'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max',
+  ),
   baseline: baselineOption,
 });
 

@@ -9,6 +9,7 @@ import {
   recordedInput,
   referenceModel,
 } from '../fixtures/reference.ts';
+import { methods } from '../index.ts';
 import { buildGraph } from './graph.ts';
 import { createPatchScorer, type PatchLayout, wholeProbability } from './patch-scorer.ts';
 import { allPatches, patchesOf, patchSetOf } from './patch-set.ts';
@@ -89,7 +90,11 @@ describe('the ranking of patches', () => {
     '%s: leaves patches that are equally good in their own order',
     async (ranking) => {
       const options = { ranking, grid: GRID, patches: 'hard' };
-      const { manifest } = await explain(flat, white, { method: 'sag', target: 0, options });
+      const { manifest } = await explain(flat, white, {
+        method: methods.get('sag'),
+        target: 0,
+        options,
+      });
       expect((manifest.extras.sag as Sag).ranking).toEqual(all);
     },
   );
@@ -331,7 +336,7 @@ describe('sag', () => {
   it('says so where the class needs no patch at all', async () => {
     const options = { grid: GRID, patches: 'hard' };
     await expect(
-      explain(patchy, white, { method: 'sag', target: 1, options }),
+      explain(patchy, white, { method: methods.get('sag'), target: 1, options }),
     ).rejects.toMatchObject({
       code: 'unexplained', // not that the method cannot: other pictures go on
       message: expect.stringMatching(/^with every patch hidden "no" keeps 100.00% of its 20.00%/),

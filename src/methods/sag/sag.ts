@@ -1,11 +1,12 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
-import { baselineOption } from '../../model/input/baseline.ts';
+import { BASELINES, BASELINES_IN_WORDS, baselineOption } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
+import { option } from '../../options.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
+import { type Attribution, defineMethod, type MethodContext, methods } from '../method.ts';
 import { weightedMaskSum } from '../shared/grid-sums.ts';
 import { diverseSubset } from './diverse-subset.ts';
 import { buildGraph } from './graph.ts';
@@ -34,107 +35,87 @@ import {
   type SufficientSet,
 } from './search.ts';
 
-const side = z.int().min(2).max(32);
+const side = z.int().check(z.minimum(2), z.maximum(32));
 
 const options = z.object({
-  grid: z
-    .union([side, z.tuple([side, side])])
-    .default(7)
-    .describe('patches in each direction, or [rows, columns]'),
-  patches: z
-    .enum(['soft', 'hard'])
-    .default('soft')
-    .describe('shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles'),
-  baseline: baselineOption
-    .unwrap()
-    .default('black')
-    .describe(`what hidden patches become: ${baselineOption.description?.replace(/^.*?: /, '')}`),
-  ranking: z
-    .string()
-    .default('shown')
-    .describe(
-      'what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos',
-    ),
-  threshold: z
-    .number()
-    .gt(0)
-    .max(1)
-    .default(0.9)
-    .describe(
-      'a set of patches is sufficient from this share of the probability of the whole picture on',
-    ),
-  search: z
-    .enum(['beam', 'combinatorial'])
-    .default('beam')
-    .describe('how explanations are searched for'),
-  beamWidth: z
-    .int()
-    .min(1)
-    .max(1000)
-    .default(3)
-    .describe('beam search: insufficient sets that go on at each size'),
-  successors: z
-    .int()
-    .min(1)
-    .max(1024)
-    .default(15)
-    .describe(
-      'best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at',
-    ),
-  maxRoots: z
-    .int()
-    .min(1)
-    .max(1000)
-    .default(10)
-    .describe('the search ends after the size at which so many explanations are known'),
-  maxSize: z.int().min(1).max(1024).default(49).describe('largest sets that the search tries'),
-  maxOverlap: z
-    .int()
-    .min(0)
-    .max(1024)
-    .default(1)
-    .describe('patches that two of the explanations shown may share'),
-  restarts: z
-    .int()
-    .min(0)
-    .max(64)
-    .default(2)
-    .describe(
-      'beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse',
-    ),
-  maxCalls: z
-    .int()
-    .min(1)
-    .max(10_000_000)
-    .default(2000)
-    .describe(
-      'most sets of patches that are evaluated for a class; the search then ends with what it has, and says so',
-    ),
-  roots: z.int().min(1).max(64).default(3).describe('explanations that are shown'),
-  expandAbove: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.4)
-    .describe('nodes above this confidence get children'),
-  maxChildren: z
-    .int()
-    .min(0)
-    .max(1024)
-    .default(0)
-    .describe('most children of a node; 0: one for each of its patches'),
-  structure: z
-    .enum(['dag', 'tree'])
-    .default('dag')
-    .describe(
-      'whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code',
-    ),
-  maxNodes: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(200)
-    .describe('the graph is cut off at so many nodes'),
+  grid: option(
+    z.union([side, z.tuple([side, side])]),
+    7,
+    'patches in each direction, or [rows, columns]',
+  ),
+  patches: option(
+    z.enum(['soft', 'hard']),
+    'soft',
+    'shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles',
+  ),
+  baseline: option(z.enum(BASELINES), 'black', `what hidden patches become: ${BASELINES_IN_WORDS}`),
+  ranking: option(
+    z.string(),
+    'shown',
+    'what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos',
+  ),
+  threshold: option(
+    z.number().check(z.gt(0), z.maximum(1)),
+    0.9,
+    'a set of patches is sufficient from this share of the probability of the whole picture on',
+  ),
+  search: option(z.enum(['beam', 'combinatorial']), 'beam', 'how explanations are searched for'),
+  beamWidth: option(
+    z.int().check(z.minimum(1), z.maximum(1000)),
+    3,
+    'beam search: insufficient sets that go on at each size',
+  ),
+  successors: option(
+    z.int().check(z.minimum(1), z.maximum(1024)),
+    15,
+    'best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at',
+  ),
+  maxRoots: option(
+    z.int().check(z.minimum(1), z.maximum(1000)),
+    10,
+    'the search ends after the size at which so many explanations are known',
+  ),
+  maxSize: option(
+    z.int().check(z.minimum(1), z.maximum(1024)),
+    49,
+    'largest sets that the search tries',
+  ),
+  maxOverlap: option(
+    z.int().check(z.minimum(0), z.maximum(1024)),
+    1,
+    'patches that two of the explanations shown may share',
+  ),
+  restarts: option(
+    z.int().check(z.minimum(0), z.maximum(64)),
+    2,
+    'beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse',
+  ),
+  maxCalls: option(
+    z.int().check(z.minimum(1), z.maximum(10_000_000)),
+    2000,
+    'most sets of patches that are evaluated for a class; the search then ends with what it has, and says so',
+  ),
+  roots: option(z.int().check(z.minimum(1), z.maximum(64)), 3, 'explanations that are shown'),
+  expandAbove: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.4,
+    'nodes above this confidence get children',
+  ),
+  maxChildren: option(
+    z.int().check(z.minimum(0), z.maximum(1024)),
+    0,
+    'most children of a node; 0: one for each of its patches',
+  ),
+  structure: option(
+    z.enum(['dag', 'tree']),
+    'dag',
+    'whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code',
+  ),
+  maxNodes: option(
+    z.int().check(z.minimum(1), z.maximum(100_000)),
+    200,
+    'the graph is cut off at so many nodes',
+  ),
 });
 
 type Options = z.output<typeof options>;
@@ -202,7 +183,7 @@ async function rankPatches(
   scorer: PatchScorer,
 ): Promise<number[]> {
   if (options.ranking === 'shown') return rankShown(scorer);
-  const { map } = await attribute(options.ranking, target);
+  const { map } = await attribute(methods.get(options.ranking), target);
   return [...argsortDescending(patchMeans(map, scorer.layout))];
 }
 

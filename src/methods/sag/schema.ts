@@ -1,15 +1,17 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
+import { option } from '../../options.ts';
+import { IN_ENGLISH } from '../../schema-errors.ts';
 
 const patches = z
-  .array(z.int().min(0))
-  .describe('numbers of the patches shown: row · columns + column, from 0, rising');
+  .array(z.int().check(z.minimum(0)))
+  .check(z.describe('numbers of the patches shown: row · columns + column, from 0, rising'));
 const probability = z
   .number()
-  .describe('probability of the class when only these patches are shown');
+  .check(z.describe('probability of the class when only these patches are shown'));
 const confidence = z
   .number()
-  .describe('that probability over the probability of the whole picture');
+  .check(z.describe('that probability over the probability of the whole picture'));
 
 /**
  * A structured attention graph as JSON. Fields are only ever added; a change of their meaning
@@ -17,44 +19,80 @@ const confidence = z
  */
 export const sagSchema = z.object({
   version: z.literal(1),
-  grid: z.tuple([z.int(), z.int()]).describe('rows and columns of patches'),
+  grid: z.tuple([z.int(), z.int()]).check(z.describe('rows and columns of patches')),
   patches: z
     .enum(['soft', 'hard'])
-    .describe('shape of a patch: overlapping bilinear bumps with aligned corners, or tiles'),
-  baseline: z.string().describe('what stands where a patch is missing'),
-  target: z.object({ index: z.int(), label: z.string() }),
-  probability: z.number().describe('probability of the class for the whole picture'),
-  threshold: z.number().describe('confidence from which a set of patches is sufficient'),
+    .check(
+      z.describe('shape of a patch: overlapping bilinear bumps with aligned corners, or tiles'),
+    ),
+  baseline: z.string().check(z.describe('what stands where a patch is missing')),
+  target: z.object({
+    index: z.int(),
+    label: z.string(),
+  }),
+  probability: z.number().check(z.describe('probability of the class for the whole picture')),
+  threshold: z.number().check(z.describe('confidence from which a set of patches is sufficient')),
   ranking: z
     .array(z.int())
-    .describe('all patches, the most promising first, as the search took them'),
+    .check(z.describe('all patches, the most promising first, as the search took them')),
   explanations: z
-    .array(z.object({ patches, probability, confidence }))
-    .describe(
-      'all minimal sufficient explanations found: small ones first, likelier ones among those',
+    .array(
+      z.object({
+        patches,
+        probability,
+        confidence,
+      }),
+    )
+    .check(
+      z.describe(
+        'all minimal sufficient explanations found: small ones first, likelier ones among those',
+      ),
     ),
   diverse: z
-    .object({ maxOverlap: z.int(), size: z.int(), exact: z.boolean() })
-    .describe(
-      'how many explanations can be chosen with at most maxOverlap patches in common, and whether that is proved',
+    .object({
+      maxOverlap: z.int(),
+      size: z.int(),
+      exact: z.boolean(),
+    })
+    .check(
+      z.describe(
+        'how many explanations can be chosen with at most maxOverlap patches in common, and whether that is proved',
+      ),
     ),
   roots: z
     .array(z.int())
-    .describe('ids of the nodes that are roots: the diverse explanations shown'),
-  nodes: z.array(z.object({ id: z.int(), patches, probability, confidence, root: z.boolean() })),
+    .check(z.describe('ids of the nodes that are roots: the diverse explanations shown')),
+  nodes: z.array(
+    z.object({
+      id: z.int(),
+      patches,
+      probability,
+      confidence,
+      root: z.boolean(),
+    }),
+  ),
   edges: z
-    .array(z.object({ from: z.int(), to: z.int(), removed: z.int() }))
-    .describe('parent, child, and the patch that the child lacks'),
+    .array(
+      z.object({
+        from: z.int(),
+        to: z.int(),
+        removed: z.int(),
+      }),
+    )
+    .check(z.describe('parent, child, and the patch that the child lacks')),
   truncated: z
     .boolean()
-    .describe(
-      'whether the graph was cut off at its largest number of nodes, or for want of model calls',
+    .check(
+      z.describe(
+        'whether the graph was cut off at its largest number of nodes, or for want of model calls',
+      ),
     ),
-  exhausted: z
-    .boolean()
-    .default(false)
-    .describe('whether the search or the graph ended because maxCalls were spent'),
-  formula: z.string().describe('the roots as a disjunction of conjunctions'),
+  exhausted: option(
+    z.boolean(),
+    false,
+    'whether the search or the graph ended because maxCalls were spent',
+  ),
+  formula: z.string().check(z.describe('the roots as a disjunction of conjunctions')),
 });
 
 /** A structured attention graph. */
@@ -67,7 +105,7 @@ export type SagEdge = Sag['edges'][number];
  * @throws FoveaError `usage` naming the field that is wrong.
  */
 export function parseSag(json: unknown): Sag {
-  const result = sagSchema.safeParse(json);
+  const result = sagSchema.safeParse(json, IN_ENGLISH);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw new FoveaError(

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import { type AttentionMap, type Model, requireInside } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -19,8 +19,7 @@ export interface Attention {
 /** The first block that a rollout goes through. */
 export const firstBlockOption = z
   .int()
-  .min(0)
-  .describe('the first block that the rollout goes through, counted from 0');
+  .check(z.minimum(0), z.describe('the first block that the rollout goes through, counted from 0'));
 
 /** Why a network's attention cannot be rolled out; the empty text if it can. */
 function obstacle(maps: readonly AttentionMap[]): string {

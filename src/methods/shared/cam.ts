@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { interpolate } from '../../image/resize.ts';
+import { option } from '../../options.ts';
 import { extent } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, LayerMap, MethodContext } from '../method.ts';
@@ -10,12 +11,11 @@ import { channelsFirst, chooseLayers, layerOption, layoutOf, withLayers } from '
 export const camOptions = {
   layer: layerOption,
   output: outputOption,
-  relu: z
-    .boolean()
-    .default(false)
-    .describe(
-      'whether negative values, evidence against the class, are set to zero, as in the paper',
-    ),
+  relu: option(
+    z.boolean(),
+    false,
+    'whether negative values, evidence against the class, are set to zero, as in the paper',
+  ),
 };
 
 /** The values of `camOptions`. */

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
 import { picture, rootNet } from '../fixtures/nets.ts';
+import { methods } from '../index.ts';
 
 describe('methods of gradients on a network that has none everywhere', () => {
   it.each(['gradient', 'integrated-gradients', 'guided-ig', 'blur-ig', 'xrai'])(
     '%s says so',
     async (method) => {
       const answer = explain(await rootNet(), picture, {
-        method,
+        method: methods.get(method),
         target: 1,
         options: method === 'gradient' ? {} : { steps: 3 },
       });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import type { RuleSet } from '../../autodiff/index.ts';
 import type { BaselineName } from '../../model/input/baseline.ts';
 import {
@@ -9,24 +9,23 @@ import {
   requireInside,
   type ScoreKind,
 } from '../../model/model.ts';
+import { option } from '../../options.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
 /** Which score of the class a white-box method explains. */
-export const outputOption = z
-  .enum(['logit', 'probability'])
-  .default('logit')
-  .describe(
-    'which score of the class is explained: the logit, or the probability, which the other classes lower',
-  );
+export const outputOption = option(
+  z.enum(['logit', 'probability']),
+  'logit',
+  'which score of the class is explained: the logit, or the probability, which the other classes lower',
+);
 
 /** How the channels of a pixel become one number. */
-export const reduceOption = z
-  .enum(['sum', 'abs-max', 'l2', 'none'])
-  .default('sum')
-  .describe(
-    'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
-  );
+export const reduceOption = option(
+  z.enum(['sum', 'abs-max', 'l2', 'none']),
+  'sum',
+  'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
+);
 
 /** `sum`, `abs-max`, `l2` or `none`. */
 export type Reduce = z.output<typeof reduceOption>;

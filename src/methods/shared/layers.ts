@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import {
   type FeatureMap,
@@ -8,15 +8,18 @@ import {
   requireInside,
 } from '../../model/model.ts';
 import { hasAspect, MOST_PREFIX } from '../../model/network/feature-maps.ts';
+import { option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** Which feature maps a method looks at. */
-export const layerOption = z
-  .union([z.string().min(1), z.array(z.string().min(1)).min(1)])
-  .default('last')
-  .describe(
-    'tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself',
-  );
+export const layerOption = option(
+  z.union([
+    z.string().check(z.minLength(1)),
+    z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
+  ]),
+  'last',
+  'tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself',
+);
 
 const describe = ({ name, layout, channels, height, width }: FeatureMap): string =>
   `${name} (${layout === 'tokens' ? 'tokens, ' : ''}${channels}×${height}×${width})`;

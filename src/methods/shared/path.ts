@@ -1,15 +1,16 @@
-import { baselineOption } from '../../model/input/baseline.ts';
+import * as z from 'zod/mini';
+import { BASELINES, BASELINES_IN_WORDS } from '../../model/input/baseline.ts';
 import { INPUT, type Model, type ScoreKind } from '../../model/model.ts';
+import { option } from '../../options.ts';
 import { slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { gradientsOf } from './gradients.ts';
 
 /** Where a path of pictures starts. */
-export const pathBaselineOption = baselineOption
-  .unwrap()
-  .default('black')
-  .describe(
-    'where the path starts: black, zero after preprocessing, mid grey, white, the mean colour of the picture, or the blurred picture',
-  );
+export const pathBaselineOption = option(
+  z.enum(BASELINES),
+  'black',
+  `where the path starts: ${BASELINES_IN_WORDS}`,
+);
 
 /** Pictures that are in memory at once, with their gradients. */
 const GROUP = 16;

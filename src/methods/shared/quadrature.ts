@@ -1,12 +1,12 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
+import { option } from '../../options.ts';
 
 /** Rules for the integral over [0, 1]. */
-export const quadratureOption = z
-  .enum(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint'])
-  .default('gauss-legendre')
-  .describe(
-    'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums',
-  );
+export const quadratureOption = option(
+  z.enum(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint']),
+  'gauss-legendre',
+  'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums',
+);
 
 /** The name of a rule. */
 export type QuadratureName = z.output<typeof quadratureOption>;

@@ -1,9 +1,10 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { type BaselineName, baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { BASELINES, type BaselineName, createBaseline } from '../../model/input/baseline.ts';
 import { denormalize } from '../../model/input/preprocessing.ts';
 import type { Model } from '../../model/model.ts';
+import { option } from '../../options.ts';
 import { felzenszwalb } from '../../superpixels/felzenszwalb.ts';
 import { quickshift } from '../../superpixels/quickshift.ts';
 import { renumber } from '../../superpixels/renumber.ts';
@@ -16,21 +17,24 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
  */
 export const segmentationOption = z
   .union([z.enum(['quickshift', 'slic', 'felzenszwalb']), z.array(z.array(z.int()))])
-  .describe(
-    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+  .check(
+    z.describe(
+      'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+    ),
   );
 
 /** What hidden superpixels become. */
-export const hiddenOption = z
-  .enum(['segment-mean', ...baselineOption.unwrap().options])
-  .describe('what hidden superpixels become: their own mean colour, or a baseline');
+export const hiddenOption = z.enum(['segment-mean', ...BASELINES]);
 
-export const segmentsOption = z
-  .int()
-  .min(2)
-  .max(5000)
-  .default(50)
-  .describe('slic: about how many superpixels');
+/** What the option `hidden` is described by. */
+export const HIDDEN_IN_WORDS =
+  'what hidden superpixels become: their own mean colour, or a baseline';
+
+export const segmentsOption = option(
+  z.int().check(z.minimum(2), z.maximum(5000)),
+  50,
+  'slic: about how many superpixels',
+);
 
 /**
  * Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels.

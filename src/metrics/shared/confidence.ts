@@ -1,11 +1,13 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { extent } from '../../tensor/statistics.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import type { Given, Measurement } from '../metric.ts';
 
 /** The options and presets of the metrics that multiply the picture by its map. */
-export const confidenceOptions = z.object({ baseline: baselineOption });
+export const confidenceOptions = z.object({
+  baseline: baselineOption,
+});
 export const confidencePresets = {
   'iia-2023': { baseline: 'zero' },
   'torch-cam': { baseline: 'zero' },

@@ -1,8 +1,8 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { throwIfCancelled } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize, normalizePixels } from '../../model/input/preprocessing.ts';
-
+import { option } from '../../options.ts';
 import { createRandom, type Random } from '../../tensor/random.ts';
 import { quantile } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -15,25 +15,23 @@ const BEE = [0.005, 0.01, 0.03, 0.08, 0.1, 0.21, 0.34, 0.5, 0.75];
 
 /** The options of SIC and AIC. */
 export const informationOptions = z.object({
-  shares: z
-    .array(z.number().gt(0).lt(1))
-    .min(1)
-    .default(PAIR)
-    .describe('shares of the most salient pixels that are shown, rising'),
-  known: z
-    .number()
-    .min(0)
-    .lt(1)
-    .default(0.01)
-    .describe('share of pixels, drawn at random, that every picture shows'),
-  leastScore: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.8)
-    .describe('pictures that the model scores lower than this are left out'),
-  monotonous: z.boolean().default(true).describe('the curve never falls'),
-  points: z.int().min(1).default(1000).describe('intervals of the curve'),
+  shares: option(
+    z.array(z.number().check(z.gt(0), z.lt(1))).check(z.minLength(1)),
+    PAIR,
+    'shares of the most salient pixels that are shown, rising',
+  ),
+  known: option(
+    z.number().check(z.minimum(0), z.lt(1)),
+    0.01,
+    'share of pixels, drawn at random, that every picture shows',
+  ),
+  leastScore: option(
+    z.number().check(z.minimum(0), z.maximum(1)),
+    0.8,
+    'pictures that the model scores lower than this are left out',
+  ),
+  monotonous: option(z.boolean(), true, 'the curve never falls'),
+  points: option(z.int().check(z.minimum(1)), 1000, 'intervals of the curve'),
 });
 
 /**

@@ -1,15 +1,20 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { riseBlur } from '../../image/blur.ts';
-import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { BASELINES, createBaseline } from '../../model/input/baseline.ts';
 import type { Model } from '../../model/model.ts';
+import { option } from '../../options.ts';
 import { sum } from '../../tensor/statistics.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
 
 const stepOption = z
-  .union([z.int().min(1), z.number().gt(0).lt(1)])
-  .describe('pixels a step, or below 1 the share of all pixels; the last step takes what is left');
+  .union([z.int().check(z.minimum(1)), z.number().check(z.gt(0), z.lt(1))])
+  .check(
+    z.describe(
+      'pixels a step, or below 1 the share of all pixels; the last step takes what is left',
+    ),
+  );
 
 /**
  * The options of deletion and insertion; `baseline` stands for pixels that are not (or not yet)
@@ -17,17 +22,17 @@ const stepOption = z
  */
 export function curveOptions(baseline: 'zero' | 'rise-blur') {
   return z.object({
-    step: stepOption.default(224),
-    baseline: z
-      .enum([...baselineOption.unwrap().options, 'rise-blur'])
-      .default(baseline)
-      .describe(
-        'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, the blurred picture, or blurred as RISE does it (11×11 kernel, sigma 5)',
-      ),
-    score: z
-      .enum(['probability', 'logit'])
-      .default('probability')
-      .describe("what is plotted: the class's probability or its logit"),
+    step: z._default(stepOption, 224),
+    baseline: option(
+      z.enum([...BASELINES, 'rise-blur']),
+      baseline,
+      'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, the blurred picture, or blurred as RISE does it (11×11 kernel, sigma 5)',
+    ),
+    score: option(
+      z.enum(['probability', 'logit']),
+      'probability',
+      "what is plotted: the class's probability or its logit",
+    ),
   });
 }
 

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { option } from '../../options.ts';
 import type { Given, Measurement } from '../metric.ts';
 import { classScores } from './class-scores.ts';
 import { areaUnder } from './perturbation-curve.ts';
@@ -10,12 +11,11 @@ const TENTHS = Array.from({ length: 10 }, (_, i) => i / 10);
 
 /** The options of positive and negative perturbation. */
 export const shareOptions = z.object({
-  measure: z
-    .enum(['accuracy', 'probability'])
-    .default('accuracy')
-    .describe(
-      "what is plotted: 1 where the class is still the model's first and else 0, or the class's probability",
-    ),
+  measure: option(
+    z.enum(['accuracy', 'probability']),
+    'accuracy',
+    "what is plotted: 1 where the class is still the model's first and else 0, or the class's probability",
+  ),
   baseline: baselineOption,
 });
 

@@ -1,16 +1,20 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { gaussianBlur } from '../../image/blur.ts';
-
+import { option } from '../../options.ts';
 import { extent, spearman } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** How two maps are compared. */
+export const SIMILARITIES = ['spearman', 'ssim'] as const;
+
+/** The same in words, for the descriptions of options. */
+export const SIMILARITIES_IN_WORDS =
+  "Spearman's rank correlation of the pixels, or the mean structural similarity";
+
+/** How two maps are compared. */
 export const similarityOptions = {
-  similarity: z
-    .enum(['spearman', 'ssim'])
-    .default('spearman')
-    .describe("Spearman's rank correlation of the pixels, or the mean structural similarity"),
-  absolute: z.boolean().default(false).describe('compare the absolute values of the maps'),
+  similarity: option(z.enum(SIMILARITIES), 'spearman', SIMILARITIES_IN_WORDS),
+  absolute: option(z.boolean(), false, 'compare the absolute values of the maps'),
 };
 
 /** The map between 0 and 1; 0 everywhere for a constant map. */

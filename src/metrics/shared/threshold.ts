@@ -1,11 +1,13 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { extent, mean } from '../../tensor/statistics.ts';
 
 /** The option that says where a map is cut. */
 export const thresholdOption = z
-  .union([z.number().min(0).max(1), z.literal('mean')])
-  .describe(
-    "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
+  .union([z.number().check(z.minimum(0), z.maximum(1)), z.literal('mean')])
+  .check(
+    z.describe(
+      "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
+    ),
   );
 
 /**

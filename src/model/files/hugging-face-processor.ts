@@ -1,38 +1,39 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
+import { IN_ENGLISH } from '../../schema-errors.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 
-const side = z.number().int().positive().max(16384);
-const channels = z.union([z.number(), z.array(z.number()).min(1).max(3)]);
+const side = z.int().check(z.positive(), z.maximum(16384));
+const channels = z.union([z.number(), z.array(z.number()).check(z.minLength(1), z.maxLength(3))]);
 const sizeSchema = z.union([
   side,
   z.tuple([side, side]),
   z.looseObject({
-    height: side.nullish(),
-    width: side.nullish(),
-    shortest_edge: side.nullish(),
-    longest_edge: side.nullish(),
+    height: z.nullish(side),
+    width: z.nullish(side),
+    shortest_edge: z.nullish(side),
+    longest_edge: z.nullish(side),
   }),
 ]);
-const flag = z.boolean().nullish();
+const flag = z.nullish(z.boolean());
 
 const processorSchema = z.looseObject({
-  image_processor_type: z.string().nullish(),
-  feature_extractor_type: z.string().nullish(),
+  image_processor_type: z.nullish(z.string()),
+  feature_extractor_type: z.nullish(z.string()),
   do_resize: flag,
-  size: sizeSchema.nullish(),
-  resample: z.number().int().nullish(),
+  size: z.nullish(sizeSchema),
+  resample: z.nullish(z.int()),
   do_center_crop: flag,
-  crop_size: sizeSchema.nullish(),
-  crop_pct: z.number().positive().max(1).nullish(),
+  crop_size: z.nullish(sizeSchema),
+  crop_pct: z.nullish(z.number().check(z.positive(), z.maximum(1))),
   do_rescale: flag,
-  rescale_factor: z.number().positive().nullish(),
+  rescale_factor: z.nullish(z.number().check(z.positive())),
   rescale_offset: flag,
   offset: flag,
   do_normalize: flag,
-  image_mean: channels.nullish(),
-  image_std: channels.nullish(),
+  image_mean: z.nullish(channels),
+  image_std: z.nullish(channels),
   include_top: flag,
   do_flip_channel_order: flag,
   do_pad: flag,
@@ -279,7 +280,7 @@ export function parseImageProcessor(
   json: unknown,
   network?: string,
 ): { preprocessing: Partial<Preprocessing>; warnings: string[] } {
-  const parsed = processorSchema.safeParse(json);
+  const parsed = processorSchema.safeParse(json, IN_ENGLISH);
   if (!parsed.success) {
     throw new FoveaError(
       'model',

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
+import { IN_ENGLISH } from '../../schema-errors.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { parseImageProcessor } from './hugging-face-processor.ts';
 import { cleanLabels } from './labels.ts';
@@ -21,32 +22,41 @@ const filters = [
   'bicubic',
   'lanczos',
 ] as const satisfies readonly ResizeFilter[];
-const side = z.number().int().positive().max(16384);
+const side = z.int().check(z.positive(), z.maximum(16384));
 const pair = z.tuple([side, side]);
-const channelList = z.array(z.number()).min(1).max(3);
-const divisors = channelList.refine((list) => list.every((value) => value > 0), 'must be above 0');
+const channelList = z.array(z.number()).check(z.minLength(1), z.maxLength(3));
+const divisors = channelList.check(
+  z.refine((list) => list.every((value) => value > 0), 'must be above 0'),
+);
 
-const preprocessingSchema = z
-  .object({
-    size: z.union([pair, side.transform((value): [number, number] => [value, value])]),
-    mean: channelList,
-    std: divisors,
-    colour: z.enum(['RGB', 'BGR', 'grey']),
-    scale: z.enum(['0-1', '0-255']),
-    resize: z.enum(['stretch', 'crop']),
-    shorterSide: side,
-    stretchedSize: pair,
-    filter: z.enum(filters),
-  })
-  .partial();
+const preprocessingFields = {
+  size: z.union([
+    pair,
+    z.pipe(
+      side,
+      z.transform((value): [number, number] => [value, value]),
+    ),
+  ]),
+  mean: channelList,
+  std: divisors,
+  colour: z.enum(['RGB', 'BGR', 'grey']),
+  scale: z.enum(['0-1', '0-255']),
+  resize: z.enum(['stretch', 'crop']),
+  shorterSide: side,
+  stretchedSize: pair,
+  filter: z.enum(filters),
+};
+/** Unknown fields are ignored in files and refused from a caller. */
+const preprocessingSchema = z.partial(z.object(preprocessingFields));
+const strictPreprocessing = z.partial(z.strictObject(preprocessingFields));
 
 const modelSchema = z.looseObject({
-  labels: z.array(z.string()).min(1).optional(),
-  input: preprocessingSchema.optional(),
+  labels: z.optional(z.array(z.string()).check(z.minLength(1))),
+  input: z.optional(preprocessingSchema),
 });
 
-function parse<T extends z.ZodType>(schema: T, json: unknown, file: string): z.output<T> {
-  const result = schema.safeParse(json);
+function parse<T extends z.ZodMiniType>(schema: T, json: unknown, file: string): z.output<T> {
+  const result = schema.safeParse(json, IN_ENGLISH);
   if (result.success) return result.data;
   const problems = result.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
@@ -138,7 +148,7 @@ function normalized(json: unknown): unknown {
  * @throws FoveaError `usage` naming the field that is wrong.
  */
 export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
-  const result = preprocessingSchema.strict().safeParse(normalized(json));
+  const result = strictPreprocessing.safeParse(normalized(json), IN_ENGLISH);
   if (result.success) return present(result.data) as Partial<Preprocessing>;
   const problems = result.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'preprocessing'}: ${message}`,
@@ -147,23 +157,23 @@ export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
 }
 
 const timmSchema = z.looseObject({
-  input_size: z.array(side).length(3).nullish(),
-  mean: channelList.nullish(),
-  std: divisors.nullish(),
-  interpolation: z.string().nullish(),
-  crop_pct: z.number().positive().max(1).nullish(),
-  crop_mode: z.string().nullish(),
-  label_names: z.array(z.string()).nullish(),
-  label_descriptions: z.record(z.string(), z.string()).nullish(),
+  input_size: z.nullish(z.array(side).check(z.length(3))),
+  mean: z.nullish(channelList),
+  std: z.nullish(divisors),
+  interpolation: z.nullish(z.string()),
+  crop_pct: z.nullish(z.number().check(z.positive(), z.maximum(1))),
+  crop_mode: z.nullish(z.string()),
+  label_names: z.nullish(z.array(z.string())),
+  label_descriptions: z.nullish(z.record(z.string(), z.string())),
 });
 
 const configSchema = z.looseObject({
-  model_type: z.string().nullish(),
-  id2label: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
-  label2id: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
-  label_names: z.array(z.string()).nullish(),
-  label_descriptions: z.record(z.string(), z.string()).nullish(),
-  pretrained_cfg: timmSchema.nullish(),
+  model_type: z.nullish(z.string()),
+  id2label: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
+  label2id: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
+  label_names: z.nullish(z.array(z.string())),
+  label_descriptions: z.nullish(z.record(z.string(), z.string())),
+  pretrained_cfg: z.nullish(timmSchema),
 });
 
 type Config = z.output<typeof configSchema>;

@@ -1,17 +1,24 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { gaussianBlur } from '../../image/blur.ts';
+import { option } from '../../options.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Model } from '../model.ts';
 import { channelsOf, normalizeColour } from './preprocessing.ts';
 
 /** The baselines a method offers: what hidden pixels are replaced by. */
-export const baselineOption = z
-  .enum(['zero', 'black', 'grey', 'white', 'mean', 'blur'])
-  .default('zero')
-  .describe(
-    'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, or the blurred picture',
-  );
+export const BASELINES = ['zero', 'black', 'grey', 'white', 'mean', 'blur'] as const;
+
+/** The baselines in words, for the descriptions of options. */
+export const BASELINES_IN_WORDS =
+  'zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, or the blurred picture';
+
+/** The option of a method that hides pixels. */
+export const baselineOption = option(
+  z.enum(BASELINES),
+  'zero',
+  `what hidden pixels become: ${BASELINES_IN_WORDS}`,
+);
 
 export type BaselineName = z.output<typeof baselineOption>;
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../explain.ts';
+import { methods } from '../../methods/index.ts';
 import { graphBuilder, modelOf, writeModel } from '../../onnx/index.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { createRandom } from '../../tensor/random.ts';
@@ -206,10 +207,10 @@ it.each(['recipro-cam', 'lift-cam', 'ablation-cam', 'iia'])(
   async (method) => {
     const model = await vit(1, 'token');
     await expect(
-      explain(model, picture, { method, options: { layer: 'block0/sum' } }),
+      explain(model, picture, { method: methods.get(method), options: { layer: 'block0/sum' } }),
     ).resolves.toBeDefined();
     await expect(
-      explain(model, picture, { method, options: { layer: 'block1/norm1' } }),
+      explain(model, picture, { method: methods.get(method), options: { layer: 'block1/norm1' } }),
     ).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringMatching(

@@ -1,32 +1,35 @@
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { FoveaError, messageOf } from '../../errors.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Endpoint } from './transport.ts';
 
 /** Sizes as numbers, or as text where a server writes 64-bit integers so; -1 is open. */
 const size = z.union([
-  z.number().int(),
-  z
-    .string()
-    .regex(/^-?\d{1,9}$/)
-    .transform(Number),
+  z.int(),
+  z.pipe(z.string().check(z.regex(/^-?\d{1,9}$/)), z.transform(Number)),
 ]);
 const tensorSchema = z.looseObject({
   name: z.string(),
   datatype: z.string(),
-  shape: z.array(size).max(16),
+  shape: z.array(size).check(z.maxLength(16)),
 });
 const metadataSchema = z.looseObject({
-  name: z.string().optional(),
-  platform: z.string().optional(),
-  versions: z.array(z.string()).nullish(),
+  name: z.optional(z.string()),
+  platform: z.optional(z.string()),
+  versions: z.nullish(z.array(z.string())),
   inputs: z.array(tensorSchema),
   outputs: z.array(tensorSchema),
 });
 const answerSchema = z.looseObject({
   outputs: z
-    .array(z.looseObject({ name: z.string(), shape: z.array(size), data: z.array(z.unknown()) }))
-    .min(1),
+    .array(
+      z.looseObject({
+        name: z.string(),
+        shape: z.array(size),
+        data: z.array(z.unknown()),
+      }),
+    )
+    .check(z.minLength(1)),
 });
 
 /** What a server says of its model. */
@@ -70,7 +73,7 @@ function parseJson(text: string, { host, name }: Endpoint): unknown {
   }
 }
 
-function parseAnswer<T extends z.ZodType>(
+function parseAnswer<T extends z.ZodMiniType>(
   schema: T,
   text: string,
   endpoint: Endpoint,

@@ -1,0 +1,82 @@
+/**
+ * What every front door exports: explaining, models, types. It registers no methods, so that a page
+ * ships only the methods that it imports.
+ */
+export { FoveaError, type FoveaErrorCode } from './errors.ts';
+export {
+  type ExplainInput,
+  type ExplainOptions,
+  explain,
+  explainAll,
+  type MethodRun,
+  type PreparedInput,
+  prepareInput,
+  type RunMethodOptions,
+  runMethod,
+} from './explain.ts';
+export type { Explanation, Manifest } from './explanation.ts';
+export type { Image } from './image/image.ts';
+export type { Json } from './json.ts';
+export {
+  type Attribution,
+  defineMethod,
+  type LayerMap,
+  type Method,
+  type MethodContext,
+  type MethodMap,
+  type MethodName,
+  type MethodOptions,
+  methods,
+  type Need,
+  type PartialMap,
+} from './methods/method.ts';
+export { EMBEDDED_MODELS, type EmbeddedModel } from './model/files/model-files.ts';
+export { createFunctionModel, type FunctionModelOptions } from './model/function-model.ts';
+export {
+  denormalize,
+  fitImage,
+  IMAGENET_PREPROCESSING,
+  inputRegion,
+  type Preprocessing,
+  preprocess,
+  type Region,
+} from './model/input/preprocessing.ts';
+export type {
+  ClassifyOptions,
+  FeatureMap,
+  Model,
+  ModelCalls,
+  ModelInside,
+  PerturbRequest,
+  RunOptions,
+  ScoreKind,
+} from './model/model.ts';
+export { createOnnxModel, type OnnxModelSource } from './model/onnx-model.ts';
+export type { Grids, Masks, Perturbation, Ranks, Segments, Windows } from './model/perturbation.ts';
+export { createRemoteModel, type RemoteModelOptions } from './model/remote-model.ts';
+export { parseTarget, resolveTargets, type Target, type TargetSpec } from './model/target.ts';
+export {
+  type AnyOptions,
+  describeOptions,
+  type HasOptions,
+  type OptionDescription,
+  type OptionsSchema,
+  option,
+  parseOptions,
+} from './options.ts';
+export { createRegistry, type Registry } from './registry.ts';
+export {
+  createOnnxRuntime,
+  type OnnxRuntime,
+  type OnnxRuntimeOptions,
+} from './runtime/onnxruntime.ts';
+export {
+  DEVICES,
+  type Device,
+  type Runtime,
+  type RuntimeTensor,
+  type Session,
+} from './runtime/runtime.ts';
+export type { Random } from './tensor/random.ts';
+export { type Tensor, tensor } from './tensor/tensor.ts';
+export { VERSION } from './version.ts';
