@@ -7,7 +7,8 @@ export function checkScores(name: string, scores: Float32Array): void {
   if (scores.every(Number.isFinite)) return;
   throw new FoveaError(
     'model',
-    `${name} answered NaN or infinite scores: check the model and its preprocessing (mean, std, scale)`,
+    `${name} answered NaN or infinite scores: ` +
+      'check the model and its preprocessing (mean, std, scale)',
   );
 }
 
@@ -19,7 +20,9 @@ export function checkGradients(name: string, gradients: Float32Array): void {
   if (gradients.every(Number.isFinite)) return;
   throw new FoveaError(
     'model',
-    `${name} has NaN or infinite gradients for this picture, as where a square root or a logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or occlusion`,
+    `${name} has NaN or infinite gradients for this picture, as where a square root or a ` +
+      'logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or ' +
+      'occlusion',
   );
 }
 
