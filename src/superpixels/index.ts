@@ -1,5 +1,4 @@
-export * from './felzenszwalb.ts';
-export * from './quickshift.ts';
-export * from './renumber.ts';
-export * from './slic.ts';
-export * from './superpixels.ts';
+export { type FelzenszwalbOptions, felzenszwalb } from './felzenszwalb.ts';
+export { type QuickshiftOptions, quickshift } from './quickshift.ts';
+export { type SlicOptions, slic } from './slic.ts';
+export type { Segmentation } from './superpixels.ts';

@@ -23,6 +23,9 @@ const GAP = 10;
 const MARGIN = 20;
 const LINE = 16;
 
+/** About the width of bold text: fonts differ, and 0.66 em per character is enough for most. */
+const textWidth = (text: string, size: number): number => 0.66 * size * text.length;
+
 /** Pictures in rows, each with a frame and a caption, as an SVG file. */
 export function drawContactSheet({
   title,
@@ -31,8 +34,9 @@ export function drawContactSheet({
 }: ContactSheet): string {
   const columns = Math.max(1, ...rows.map(({ cells }) => cells.length));
   const rowHeight = LINE + 8 + height + LINE + GAP;
+  const titles = [textWidth(title, 17), ...rows.map((row) => textWidth(row.title, 13))];
   const [w, h] = [
-    2 * MARGIN + columns * (width + GAP) - GAP,
+    2 * MARGIN + Math.ceil(Math.max(columns * (width + GAP) - GAP, ...titles)),
     MARGIN + 34 + rows.length * rowHeight + MARGIN,
   ];
   const text = (x: number, y: number, px: number, weight: number, words: string) =>

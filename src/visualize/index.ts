@@ -1,11 +1,42 @@
-export * from './colormap.ts';
-export * from './contact-sheet.ts';
-export * from './contour.ts';
-export * from './cut-out.ts';
-export * from './line-chart.ts';
-export * from './normalize.ts';
-export * from './overlay.ts';
-export * from './report.ts';
-export * from './sag-dot.ts';
-export * from './sag-svg.ts';
+export {
+  type Colormap,
+  type ColormapName,
+  colormap,
+  colormapNames,
+  colourIndex,
+  cssGradient,
+  DEFAULT_COLORMAP,
+  DEFAULT_SIGNED_COLORMAP,
+} from './colormap.ts';
+export { type ContactSheet, drawContactSheet, type SheetCell } from './contact-sheet.ts';
+export { type Colour, drawOutline, type OutlineOptions } from './contour.ts';
+export { cutOut } from './cut-out.ts';
+export {
+  type ChartSeries,
+  type LineChart,
+  lineChartSvg,
+  type SeriesStyle,
+  seriesStyles,
+} from './line-chart.ts';
+export {
+  minMax,
+  type NormalizeOptions,
+  normalizeSigned,
+  normalizeUnsigned,
+  percentile,
+} from './normalize.ts';
+export { type OverlayOptions, type OverlayRegion, overlay } from './overlay.ts';
+export {
+  type ReportCell,
+  type ReportChart,
+  type ReportGallery,
+  type ReportLegend,
+  type ReportPage,
+  type ReportSection,
+  type ReportTable,
+  type ReportValue,
+  reportHtml,
+} from './report.ts';
+export { sagToDot } from './sag-dot.ts';
+export { type DrawableSag, drawSag, type SagPictureOptions } from './sag-svg.ts';
 export { sagThumbnails } from './sag-thumbnails.ts';

@@ -59,8 +59,8 @@ describe('reportHtml', () => {
   });
 
   test('marks the best number of a column', () => {
-    expect(html).toContain('<td class="number best">90% ●</td><td class="number">3.0</td>');
-    expect(html).toContain('<td class="number">80%</td><td class="number best">2.0 ●</td>');
+    expect(html).toContain('<td class="number best">● 90%</td><td class="number">3.0</td>');
+    expect(html).toContain('<td class="number">80%</td><td class="number best">● 2.0</td>');
   });
 
   test('pictures have a description, tables a caption and row heads', () => {

@@ -134,8 +134,9 @@ function tableHtml(table: ReportTable): string {
         : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
     if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}${detail}</th>`;
     const isBest = typeof value !== 'string' && value.value === best[column];
+    // The mark stands before the number, so that the digits of a column stay aligned.
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
-    return `<td${classes && ` class="${classes}"`}>${escapeHtml(textOf(value))}${isBest ? ' ●' : ''}${detail}</td>`;
+    return `<td${classes && ` class="${classes}"`}>${isBest ? '● ' : ''}${escapeHtml(textOf(value))}${detail}</td>`;
   };
   const rows = list(table.rows, (row) => `<tr>${row.map(cell).join('')}</tr>\n`);
   const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);

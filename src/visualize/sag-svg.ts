@@ -108,6 +108,18 @@ export function patchBox(
 
 const COLOURS = 'viridis';
 
+/**
+ * Relative luminance of a color, 0 … 1, as WCAG defines it: dark text has more contrast than white
+ * above 0.18.
+ */
+function luminance(...rgb: number[]): number {
+  const [r, g, b] = rgb.map((value) => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+
 /** The colour of a confidence, and that of text upon it. */
 function colourOf(confidence: number): { fill: string; ink: string } {
   const { table } = colormap(COLOURS);
@@ -115,7 +127,7 @@ function colourOf(confidence: number): { fill: string; ink: string } {
   const [r, g, b] = table.subarray(at, at + 3);
   return {
     fill: `rgb(${r},${g},${b})`,
-    ink: 0.299 * r + 0.587 * g + 0.114 * b > 140 ? '#111' : '#fff',
+    ink: luminance(r, g, b) > 0.18 ? '#111' : '#fff',
   };
 }
 
@@ -205,9 +217,10 @@ function edgeSvg(points: readonly Point[], removed: number, drop: number): strin
     .map((point, i) => curve(points[i], point))
     .join('')}`;
   const [before, last] = points.slice(-2);
-  // Near the child: there the lines of one parent have parted. A cubic that leaves upright is here
-  // at three quarters of its height.
-  const at = { x: before.x + 0.84 * (last.x - before.x), y: before.y + 0.7 * (last.y - before.y) };
+  // A little beyond the middle, so that labels keep apart where lines of one parent part, where
+  // lines meet in one child, and where two lines cross. A cubic that leaves and arrives upright has
+  // gone 0.7 of its width at 0.6 of its height.
+  const at = { x: before.x + 0.7 * (last.x - before.x), y: before.y + 0.6 * (last.y - before.y) };
   const style = `stroke="${drop > 0.3 ? '#c0261c' : '#8a8f98'}" stroke-width="${fixed(1.2 + 4 * Math.min(1, Math.max(0, drop)))}"`;
   const label = `<text x="${fixed(at.x)}" y="${fixed(at.y + 4)}" text-anchor="middle" font-size="12" font-weight="600" fill="#333" stroke="#fff" stroke-width="4" stroke-linejoin="round" paint-order="stroke" ${FONT}>−P${removed}</text>`;
   return `<path d="${line}" fill="none" ${style} stroke-linecap="round"/>${label}\n`;
