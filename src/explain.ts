@@ -55,35 +55,17 @@ export interface ExplainOptions<M extends Method | MethodName = Method | MethodN
   loadModel?: (source: string) => Promise<Model>;
 }
 
+/** The method that runs if none is named, for the types of its options. */
+type DefaultMethod = Extract<'iassa', keyof MethodMap>;
+
 /** A method with parsed options: what an evaluation or a command prepares once and runs often. */
 export interface MethodRun {
   readonly method: Method;
   readonly options: AnyOptions;
 }
 
-/** The method that runs if none is named, for the types of its options. */
-type DefaultMethod = Extract<'iassa', keyof MethodMap>;
-
 /** How `runMethod` runs a method: `ExplainOptions` without the method and its options. */
 export type RunMethodOptions = Omit<ExplainOptions, 'method' | 'options'>;
-
-function isImage(input: ExplainInput): input is Image {
-  return 'width' in input;
-}
-
-function checkTensor(model: Model, input: Tensor): Tensor {
-  const wanted = [1, channelsOf(model.preprocessing), ...model.preprocessing.size];
-  const given = input.shape.length === 3 ? reshape(input, [1, ...input.shape]) : input;
-  if (given.shape.join() !== wanted.join()) {
-    throw new FoveaError(
-      'usage',
-      `the input tensor is ${input.shape.join('×')}, ${model.name} takes ${wanted.join('×')}`,
-    );
-  }
-  if (given.data.some((value) => !Number.isFinite(value)))
-    throw new FoveaError('usage', 'the input tensor holds NaN or infinite values');
-  return given;
-}
 
 /**
  * The picture as the model's input, and its probabilities; computed once for all methods of one
@@ -97,6 +79,58 @@ export interface PreparedInput {
   readonly height: number;
   /** Probability of every class for the whole picture, [classes]. */
   readonly probabilities: Float32Array;
+}
+
+/**
+ * Explains one class of a picture: `explain(model, picture, { method: rise })`.
+ * @throws FoveaError as `explainAll`; `usage` if the target names more than one class.
+ */
+export async function explain<M extends Method | MethodName = DefaultMethod>(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  options: ExplainOptions<M> = {},
+): Promise<Explanation> {
+  const run = requestedRun(options);
+  const prepared = await prepare(model, source, options.signal);
+  const targets = resolveTargets(model, prepared.probabilities, options.target);
+  if (targets.length !== 1) {
+    throw new FoveaError(
+      'usage',
+      `target ${JSON.stringify(options.target)} names ${targets.length} classes: use explainAll`,
+    );
+  }
+  const [explanation] = await explainTargets(model, prepared, targets, run, options);
+  return explanation as Explanation;
+}
+
+/**
+ * Explains every class that `target` names, in the order of their scores, with one method. Methods
+ * that can explain several classes from the same model calls do so; `modelCalls` counts the calls
+ * of all classes together.
+ * @throws FoveaError with a stable code; `cancelled` if the signal fires.
+ */
+export async function explainAll<M extends Method | MethodName = DefaultMethod>(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  options: ExplainOptions<M> = {},
+): Promise<Explanation[]> {
+  return runMethod(model, source, requestedRun(options), options);
+}
+
+/**
+ * Explains every class that `target` names with a method whose options are parsed already; the rest
+ * is as in `explainAll`.
+ * @throws FoveaError as `explainAll`.
+ */
+export async function runMethod(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  run: MethodRun,
+  request: RunMethodOptions = {},
+): Promise<Explanation[]> {
+  const prepared = await prepare(model, source, request.signal);
+  const targets = resolveTargets(model, prepared.probabilities, request.target);
+  return explainTargets(model, prepared, targets, run, request);
 }
 
 /**
@@ -121,6 +155,24 @@ export async function prepareInput(
   return { input, image: picture, sha256: await sha256(bytes), width, height, probabilities: data };
 }
 
+function isImage(input: ExplainInput): input is Image {
+  return 'width' in input;
+}
+
+function checkTensor(model: Model, input: Tensor): Tensor {
+  const wanted = [1, channelsOf(model.preprocessing), ...model.preprocessing.size];
+  const given = input.shape.length === 3 ? reshape(input, [1, ...input.shape]) : input;
+  if (given.shape.join() !== wanted.join()) {
+    throw new FoveaError(
+      'usage',
+      `the input tensor is ${input.shape.join('×')}, ${model.name} takes ${wanted.join('×')}`,
+    );
+  }
+  if (given.data.some((value) => !Number.isFinite(value)))
+    throw new FoveaError('usage', 'the input tensor holds NaN or infinite values');
+  return given;
+}
+
 function prepare(
   model: Model,
   source: ExplainInput | PreparedInput,
@@ -129,102 +181,10 @@ function prepare(
   return 'probabilities' in source ? source : prepareInput(model, source, signal);
 }
 
-/** A method that looks inside needs a model that shows its inside. */
-function checkNeeds(method: Method, model: Model): void {
-  const given: Record<Need, unknown> = {
-    'black-box': true,
-    gradients: model.inside,
-    features: model.inside,
-    attention: model.inside,
-  };
-  const lacking = method.needs.find((need) => !given[need]);
-  if (!lacking) return;
-  const words: Record<Need, string> = {
-    'black-box': 'scores',
-    gradients: 'gradients',
-    features: 'feature maps',
-    attention: 'attention maps',
-  };
-  const reason = `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not give`;
-  throw new FoveaError(
-    'unsupported',
-    `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`,
-  );
-}
-
-/** The attribution, if it is one: a finite map of the size of the input. */
-function checkAttribution(
-  method: Method,
-  attribution: Attribution | undefined,
-  input: Tensor,
-): Attribution {
-  const fail = (what: string): never => {
-    throw new FoveaError('internal', `the method ${method.name} returned ${what}`);
-  };
-  if (!attribution) return fail('fewer maps than there are targets');
-  const [, , height, width] = input.shape;
-  const { shape, data } = attribution.map;
-  if (shape.length !== 2 || shape[0] !== height || shape[1] !== width) {
-    return fail(`a map of ${shape.join('×')} for an input of ${height}×${width}`);
-  }
-  if (data.some((value) => !Number.isFinite(value))) {
-    return fail('a map with NaN or infinite values');
-  }
-  return attribution;
-}
-
-/** An explanation from what a method returned and the manifest that all targets share. */
-function explanationOf(
-  attribution: Attribution,
-  target: Target,
-  shared: ReturnType<typeof manifestFor>,
-  modelCalls: ModelCalls,
-  seconds: number,
-): Explanation {
-  const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
-  const manifest = {
-    ...shared,
-    warnings: [...shared.warnings, ...warnings],
-    target,
-    modelCalls,
-    ...(standardError && { standardError: mean(standardError.data) }),
-    extras,
-  };
-  return { map, target, standardError, channels, layers, region, manifest, seconds };
-}
-
-/** The parts of a manifest that all targets of one request share. */
-function manifestFor(
-  model: Model,
-  { method, options }: MethodRun,
-  { seed, imageName }: RunMethodOptions,
-  prepared: PreparedInput,
-) {
-  return {
-    fovea: VERSION,
-    method: method.name,
-    options: JSON.parse(JSON.stringify(options)) as { [key: string]: Json },
-    seed: seed ?? 0,
-    model: {
-      name: model.name,
-      fingerprint: model.fingerprint,
-      output: model.output,
-      runtime: model.runtime,
-    },
-    image: {
-      name: imageName ?? '',
-      sha256: prepared.sha256,
-      width: prepared.width,
-      height: prepared.height,
-    },
-    preprocessing: model.preprocessing,
-    warnings: model.warnings,
-  };
-}
-
-function seedOf({ seed = 0 }: RunMethodOptions): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
-  throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
+/** The method and the parsed options that a caller asks for. */
+function requestedRun<M extends Method | MethodName>(request: ExplainOptions<M>): MethodRun {
+  const method = methodOf(request.method);
+  return { method, options: parseOptions(method, request.options) };
 }
 
 /** The method of a call, by its name if it is not an object. */
@@ -236,33 +196,6 @@ function methodOf(method: Method | MethodName | undefined): Method {
     'usage',
     `the method "${name}" is not registered: pass a method object, or import 'fovea/methods' to use names`,
   );
-}
-
-/** The method and the parsed options that a caller asks for. */
-function requestedRun<M extends Method | MethodName>(request: ExplainOptions<M>): MethodRun {
-  const method = methodOf(request.method);
-  return { method, options: parseOptions(method, request.options) };
-}
-
-/** Second models that a method loads by name; `dispose` frees them. */
-function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadModel']) {
-  const loaded: Model[] = [];
-  return {
-    async loadModel(name: string): Promise<Model> {
-      if (!load) {
-        throw new FoveaError(
-          'usage',
-          `${method.name} asks for the model "${name}": pass loadModel to explain`,
-        );
-      }
-      const other = await load(name);
-      loaded.push(other);
-      return meter.wrap(other);
-    },
-    async dispose(): Promise<void> {
-      await Promise.all(loaded.map((other) => other.dispose()));
-    },
-  };
 }
 
 /** Runs a method for classes of a prepared picture: one explanation per target, in order. */
@@ -316,54 +249,121 @@ async function explainTargets(
   }
 }
 
-/**
- * Explains every class that `target` names with a method whose options are parsed already; the rest
- * is as in `explainAll`.
- * @throws FoveaError as `explainAll`.
- */
-export async function runMethod(
-  model: Model,
-  source: ExplainInput | PreparedInput,
-  run: MethodRun,
-  request: RunMethodOptions = {},
-): Promise<Explanation[]> {
-  const prepared = await prepare(model, source, request.signal);
-  const targets = resolveTargets(model, prepared.probabilities, request.target);
-  return explainTargets(model, prepared, targets, run, request);
+function seedOf({ seed = 0 }: RunMethodOptions): number {
+  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+  throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
 }
 
-/**
- * Explains every class that `target` names, in the order of their scores, with one method. Methods
- * that can explain several classes from the same model calls do so; `modelCalls` counts the calls
- * of all classes together.
- * @throws FoveaError with a stable code; `cancelled` if the signal fires.
- */
-export async function explainAll<M extends Method | MethodName = DefaultMethod>(
-  model: Model,
-  source: ExplainInput | PreparedInput,
-  options: ExplainOptions<M> = {},
-): Promise<Explanation[]> {
-  return runMethod(model, source, requestedRun(options), options);
+/** A method that looks inside needs a model that shows its inside. */
+function checkNeeds(method: Method, model: Model): void {
+  const given: Record<Need, unknown> = {
+    'black-box': true,
+    gradients: model.inside,
+    features: model.inside,
+    attention: model.inside,
+  };
+  const lacking = method.needs.find((need) => !given[need]);
+  if (!lacking) return;
+  const words: Record<Need, string> = {
+    'black-box': 'scores',
+    gradients: 'gradients',
+    features: 'feature maps',
+    attention: 'attention maps',
+  };
+  const reason = `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not give`;
+  throw new FoveaError(
+    'unsupported',
+    `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`,
+  );
 }
 
-/**
- * Explains one class of a picture: `explain(model, picture, { method: rise })`.
- * @throws FoveaError as `explainAll`; `usage` if the target names more than one class.
- */
-export async function explain<M extends Method | MethodName = DefaultMethod>(
-  model: Model,
-  source: ExplainInput | PreparedInput,
-  options: ExplainOptions<M> = {},
-): Promise<Explanation> {
-  const run = requestedRun(options);
-  const prepared = await prepare(model, source, options.signal);
-  const targets = resolveTargets(model, prepared.probabilities, options.target);
-  if (targets.length !== 1) {
-    throw new FoveaError(
-      'usage',
-      `target ${JSON.stringify(options.target)} names ${targets.length} classes: use explainAll`,
-    );
+/** Second models that a method loads by name; `dispose` frees them. */
+function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadModel']) {
+  const loaded: Model[] = [];
+  return {
+    async loadModel(name: string): Promise<Model> {
+      if (!load) {
+        throw new FoveaError(
+          'usage',
+          `${method.name} asks for the model "${name}": pass loadModel to explain`,
+        );
+      }
+      const other = await load(name);
+      loaded.push(other);
+      return meter.wrap(other);
+    },
+    async dispose(): Promise<void> {
+      await Promise.all(loaded.map((other) => other.dispose()));
+    },
+  };
+}
+
+/** The attribution, if it is one: a finite map of the size of the input. */
+function checkAttribution(
+  method: Method,
+  attribution: Attribution | undefined,
+  input: Tensor,
+): Attribution {
+  const fail = (what: string): never => {
+    throw new FoveaError('internal', `the method ${method.name} returned ${what}`);
+  };
+  if (!attribution) return fail('fewer maps than there are targets');
+  const [, , height, width] = input.shape;
+  const { shape, data } = attribution.map;
+  if (shape.length !== 2 || shape[0] !== height || shape[1] !== width) {
+    return fail(`a map of ${shape.join('×')} for an input of ${height}×${width}`);
   }
-  const [explanation] = await explainTargets(model, prepared, targets, run, options);
-  return explanation as Explanation;
+  if (data.some((value) => !Number.isFinite(value))) {
+    return fail('a map with NaN or infinite values');
+  }
+  return attribution;
+}
+
+/** The parts of a manifest that all targets of one request share. */
+function manifestFor(
+  model: Model,
+  { method, options }: MethodRun,
+  { seed, imageName }: RunMethodOptions,
+  prepared: PreparedInput,
+) {
+  return {
+    fovea: VERSION,
+    method: method.name,
+    options: JSON.parse(JSON.stringify(options)) as { [key: string]: Json },
+    seed: seed ?? 0,
+    model: {
+      name: model.name,
+      fingerprint: model.fingerprint,
+      output: model.output,
+      runtime: model.runtime,
+    },
+    image: {
+      name: imageName ?? '',
+      sha256: prepared.sha256,
+      width: prepared.width,
+      height: prepared.height,
+    },
+    preprocessing: model.preprocessing,
+    warnings: model.warnings,
+  };
+}
+
+/** An explanation from what a method returned and the manifest that all targets share. */
+function explanationOf(
+  attribution: Attribution,
+  target: Target,
+  shared: ReturnType<typeof manifestFor>,
+  modelCalls: ModelCalls,
+  seconds: number,
+): Explanation {
+  const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
+  const manifest = {
+    ...shared,
+    warnings: [...shared.warnings, ...warnings],
+    target,
+    modelCalls,
+    ...(standardError && { standardError: mean(standardError.data) }),
+    extras,
+  };
+  return { map, target, standardError, channels, layers, region, manifest, seconds };
 }
