@@ -34,7 +34,13 @@ export interface Ops {
   /** A node with one output. */
   op(opType: string, inputs: readonly string[], attributes?: Attributes, domain?: string): string;
   /** A node with several outputs. */
-  ops(opType: string, inputs: readonly string[], attributes: Attributes, outputs: number): string[];
+  ops(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    outputs: number,
+    domain?: string,
+  ): string[];
   /** A constant of any shape; equal small ones are made once. */
   constant(values: readonly number[], shape: readonly number[], type: DataType): string;
   /** A number of the element type of `like`. */
@@ -188,7 +194,7 @@ export function createOps(
     info,
     shape,
     op,
-    ops: (opType, inputs, attributes, outputs) => ops(opType, inputs, attributes, outputs),
+    ops,
     constant,
     scalar: (value, like) => constant([value], [], floatType(like)),
     ints: (values) => constant(values, [values.length], 'int64'),

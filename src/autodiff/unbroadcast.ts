@@ -1,4 +1,3 @@
-import { FoveaError } from '../errors.ts';
 import type { Dim, Shape } from '../onnx/index.ts';
 import type { Ops } from './ops.ts';
 
@@ -36,8 +35,9 @@ export function unbroadcast(
   const without = lead > 0 ? ops.reduceSum(gradient, leading, false) : gradient;
   const summed = kinds.flatMap((kind, axis) => (kind === 'sum' ? [axis] : []));
   const result = summed.length > 0 ? ops.reduceSum(without, summed) : without;
-  return kinds.includes('unknown') && !sameRun(own, got.slice(lead))
-    ? atRunTime(ops, result, value())
+  const unknownAxes = kinds.flatMap((kind, axis) => (kind === 'unknown' ? [axis] : []));
+  return unknownAxes.length > 0 && !sameRun(own, got.slice(lead))
+    ? atRunTime(ops, result, value(), unknownAxes)
     : result;
 }
 
@@ -49,17 +49,30 @@ function sameRun(own: Shape, got: Shape): boolean {
   return own.every((dim, axis) => dim === got[axis]);
 }
 
-/** Sums over the axes that turn out to differ when the graph runs. */
-function atRunTime(ops: Ops, gradient: string, value: string): string {
-  if (ops.opset < 13) {
-    throw new FoveaError(
-      'unsupported',
-      `the shape of the tensor "${value}" must be known for its gradient: fix the shape of the model's inputs`,
-    );
-  }
+/**
+ * Sums over the axes that turn out to differ when the graph runs; `axes` are those that may. Before
+ * opset 13 the axes of a sum are fixed, so that each axis picks from the gradient and its sum.
+ */
+function atRunTime(ops: Ops, gradient: string, value: string, axes: readonly number[]): string {
+  if (ops.opset < 13)
+    return axes.reduce((rest, axis) => sumOrKeep(ops, rest, value, axis), gradient);
   const differs = ops.op('Not', [
     ops.op('Equal', [ops.op('Shape', [value]), ops.op('Shape', [gradient])]),
   ]);
-  const axes = ops.squeeze(ops.op('NonZero', [differs]), [0]);
-  return ops.op('ReduceSum', [gradient, axes], { keepdims: 1, noop_with_empty_axes: 1 });
+  const summed = ops.squeeze(ops.op('NonZero', [differs]), [0]);
+  return ops.op('ReduceSum', [gradient, summed], { keepdims: 1, noop_with_empty_axes: 1 });
+}
+
+/**
+ * The gradient where `value` has its size along an axis, else its sum over that axis: the elements
+ * 0 to n - 1, or the element n, of the gradient with its sum behind it.
+ */
+function sumOrKeep(ops: Ops, gradient: string, value: string, axis: number): string {
+  const sizeOf = (tensor: string): string =>
+    ops.op('Gather', [ops.op('Shape', [tensor]), ops.ints([axis])], { axis: 0 });
+  const size = sizeOf(gradient);
+  const isKept = ops.cast(ops.op('Equal', [sizeOf(value), size]), 'int64');
+  const isTaken = ops.concat([ops.op('Expand', [isKept, size]), ops.sub(ops.ints([1]), isKept)], 0);
+  const both = ops.concat([gradient, ops.reduceSum(gradient, [axis])], axis);
+  return ops.op('Gather', [both, ops.squeeze(ops.op('NonZero', [isTaken]), [0])], { axis });
 }

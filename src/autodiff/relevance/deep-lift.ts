@@ -36,7 +36,10 @@ export function withReference(graph: Graph, input: string): ReferencedGraph {
   const referenceOf = (tensor: string): string => names.get(tensor) ?? tensor;
   const copies = graph.nodes
     .filter((node) => node.outputs.some((name) => varying.has(name)))
-    .map((node) => ({ ...renameNode(node, names), name: `${node.name}/reference` }));
+    .map((node) => {
+      const name = fresh(`${node.name || node.outputs.find(Boolean)}/reference/node`);
+      return { ...renameNode(node, names), name };
+    });
   const declared = graph.inputs.find(({ name }) => name === input);
   const inputs = declared
     ? [

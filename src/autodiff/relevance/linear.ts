@@ -15,7 +15,8 @@ export function varyingTensors(graph: Graph): ReadonlySet<string> {
 
 /**
  * The gradient of an operator by one of its inputs, with other tensors in place of those it
- * computed with.
+ * computed with. `output` is the first output for these tensors; without it, and for the other
+ * outputs (the indices of a MaxPool), the operator is computed again.
  */
 export function gradientAt(
   at: RuleContext,
@@ -26,13 +27,28 @@ export function gradientAt(
 ): string {
   const entry = gradientRules[operatorKey(at.node)];
   if (entry?.kind !== 'rule') return at.refuse('an operator with a gradient');
+  const isAltered = Object.keys(inputs).length > 0;
+  const input = (i: number): string => inputs[i] ?? at.input(i);
+  const outputs = new Map(output === undefined ? [] : [[0, output]]);
   const altered: RuleContext = {
     ...at,
-    input: (i) => inputs[i] ?? at.input(i),
-    output: (i) => (i === 0 ? (output ?? at.output(0)) : at.output(i)),
+    input,
+    output: (i) => {
+      const found = outputs.get(i) ?? (isAltered ? recomputed(at, input, i) : at.output(i));
+      outputs.set(i, found);
+      return found;
+    },
     needs: (i) => i === index,
   };
   return entry.rule(altered, [dy])[index] ?? '';
+}
+
+/** Output `index` of the operator of a node on other inputs. */
+function recomputed(at: RuleContext, input: (i: number) => string, index: number): string {
+  const { opType, domain, inputs, attributes } = at.node;
+  const given = inputs.map((name, i) => (name === '' ? '' : input(i)));
+  const outputs = at.ops.ops(opType, given, Object.fromEntries(attributes), index + 1, domain);
+  return outputs[index] ?? at.refuse(`output ${index} of the operator`);
 }
 
 /** The operator itself, on other tensors. */

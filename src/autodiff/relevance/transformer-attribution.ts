@@ -7,7 +7,8 @@ import { lrpRules, passing } from './lrp.ts';
 
 /** r / z, and 0 where z is 0. */
 function quotient(ops: Ops, r: string, z: string): string {
-  const isZero = ops.op('Equal', [z, ops.scalar(0, z)]);
+  // Not Equal, which takes no floats before opset 11.
+  const isZero = ops.op('Not', [ops.op('Greater', [ops.op('Abs', [z]), ops.scalar(0, z)])]);
   return ops.op('Where', [
     isZero,
     ops.zerosLike(z),

@@ -34,9 +34,9 @@ const others: RuleTable = {
 
 /**
  * The gradient of every operator whose shape inference knows: a rule, zero, or refused with a
- * reason.
+ * reason. The table has no prototype: an operator may be called `toString`.
  */
-export const gradientRules: RuleTable = {
+export const gradientRules: RuleTable = Object.assign(Object.create(null), {
   ...elementwise,
   ...activation,
   ...convolution,
@@ -47,4 +47,4 @@ export const gradientRules: RuleTable = {
   ...movement,
   ...indexing,
   ...others,
-};
+} satisfies RuleTable);

@@ -25,19 +25,30 @@ interface Mode {
   readonly antialias: boolean;
 }
 
-/** Where output position i lies in the input. */
+/** A number in the precision of the runtime: which pixel is nearest may depend on it. */
+const f32 = Math.fround;
+
+/**
+ * Where output position i lies in the input, (i + 1/2) / scale - 1/2 or as `coordinates` says, each
+ * step in float32.
+ */
 function position(i: number, from: number, to: number, scale: number, coordinates: string): number {
+  const centred = f32(f32(f32(i + 0.5) / scale) - 0.5);
   switch (coordinates) {
     case 'half_pixel':
-      return (i + 0.5) / scale - 0.5;
-    case 'half_pixel_symmetric':
-      return (from / 2) * (1 - to / (from * scale)) + (i + 0.5) / scale - 0.5;
+      return centred;
+    case 'half_pixel_symmetric': {
+      const adjustment = f32(to / f32(from * scale));
+      return f32(f32((from / 2) * f32(1 - adjustment)) + centred);
+    }
     case 'pytorch_half_pixel':
-      return to > 1 ? (i + 0.5) / scale - 0.5 : 0;
+      return to > 1 ? centred : 0;
+    case 'tf_half_pixel_for_nn':
+      return f32(f32(i + 0.5) / scale);
     case 'align_corners':
-      return to > 1 ? (i * (from - 1)) / (to - 1) : 0;
+      return to > 1 ? f32(f32(i * (from - 1)) / (to - 1)) : 0;
     default:
-      return i / scale;
+      return f32(i / scale);
   }
 }
 
@@ -125,7 +136,7 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
     if (size === target || scale === 1) return [];
     if (typeof size !== 'number' || typeof target !== 'number')
       return at.refuse('the sizes of its input and output');
-    return [matrix(axis, size, target, scale ?? target / size, mode)];
+    return [matrix(axis, size, target, f32(scale ?? target / size), mode)];
   });
 }
 

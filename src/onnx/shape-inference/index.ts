@@ -12,7 +12,7 @@ import { reduction } from './reduction.ts';
 import { type RuleTable, type TensorInfo, tensorInfo, unknown } from './rule.ts';
 
 /** Every operator with a shape rule, as `OpType` or `domain:OpType`. */
-const rules: RuleTable = {
+const table: RuleTable = {
   ...elementwise,
   ...activation,
   ...convolution,
@@ -24,6 +24,9 @@ const rules: RuleTable = {
   ...indexing,
   ...constants,
 };
+
+/** By name: an operator or a tensor may be called like a member of every object, `toString`. */
+const rules = new Map(Object.entries(table));
 
 /** What inference may be told. */
 export interface InferenceOptions {
@@ -39,7 +42,7 @@ type Known = Map<string, TensorInfo>;
  * Every operator that inference knows, as `OpType` or `domain:OpType`; what an operator of a graph
  * is called there.
  */
-export const inferredOperators: readonly string[] = [...Object.keys(rules), 'If'];
+export const inferredOperators: readonly string[] = [...rules.keys(), 'If'];
 
 /**
  * The type and shape of every tensor of a graph, as far as they can be told without running it.
@@ -68,7 +71,7 @@ export function inferTensors(
 
 function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<string, Shape>>): void {
   for (const { name, type, shape } of graph.inputs) {
-    const given = inputShapes[name] ?? shape;
+    const given = Object.hasOwn(inputShapes, name) ? inputShapes[name] : shape;
     known.set(name, tensorInfo(type, given?.map((dim, axis) => dim ?? `${name}:${axis}`) ?? null));
   }
   for (const [name, tensor] of graph.initializers) known.set(name, initializerInfo(tensor));
@@ -94,7 +97,7 @@ export function inferNode(
   node: Node,
 ): readonly TensorInfo[] {
   if (node.opType === 'If' && node.domain === '') return inferIf(known, node);
-  const rule = rules[node.domain === '' ? node.opType : `${node.domain}:${node.opType}`];
+  const rule = rules.get(node.domain === '' ? node.opType : `${node.domain}:${node.opType}`);
   if (rule === undefined) return [];
   const inputs = node.inputs.map((name) => known.get(name) ?? unknown);
   return rule({ node, opset: opsetOf(graph, node), inputs });

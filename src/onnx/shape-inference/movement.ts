@@ -244,9 +244,13 @@ const pad: ShapeRule = (at) => {
   return [tensorInfo(type, result)];
 };
 
-/** floor(size * scale); a scale that is a whole number keeps a symbolic size. */
+/**
+ * floor(size * scale), the product rounded to float32 as the runtime does: 150 * 0.44 is 66 there,
+ * and 65.99… in float64. A scale that is a whole number keeps a symbolic size.
+ */
 function scaled(dim: Dim, scale: Dim): Dim {
-  if (typeof dim === 'number' && typeof scale === 'number') return Math.floor(dim * scale);
+  if (typeof dim === 'number' && typeof scale === 'number')
+    return Math.floor(Math.fround(Math.fround(dim) * Math.fround(scale)));
   return multiplyDims(dim, scale);
 }
 
@@ -267,7 +271,9 @@ const resize: ShapeRule = (at) => {
   for (const [i, axis] of axes.entries()) {
     if (ratio !== undefined)
       result[axis] =
-        ratio === null || typeof shape[axis] !== 'number' ? null : Math.round(shape[axis] * ratio);
+        ratio === null || typeof shape[axis] !== 'number'
+          ? null
+          : Math.round(Math.fround(shape[axis] * ratio));
     else if (sizes.value) result[axis] = sizes.value[i] ?? null;
     else result[axis] = scaled(shape[axis], scales.value?.[i] ?? null);
   }
@@ -280,8 +286,8 @@ function aspectRatio(
   sizes: readonly Dim[],
   policy: string,
 ): number | null {
-  const ratios = axes.map(
-    (axis, i) => Number(sizes[i] ?? Number.NaN) / Number(shape[axis] ?? Number.NaN),
+  const ratios = axes.map((axis, i) =>
+    Math.fround(Number(sizes[i] ?? Number.NaN) / Number(shape[axis] ?? Number.NaN)),
   );
   const ratio = policy === 'not_larger' ? Math.min(...ratios) : Math.max(...ratios);
   return Number.isNaN(ratio) ? null : ratio;
