@@ -2,6 +2,7 @@ import type { Graph, OnnxModel, Shape } from '../../onnx/index.ts';
 import { decomposeFused } from './decompose-fused.ts';
 import { foldShapes } from './fold-shapes.ts';
 import { inlineFunctions } from './inline-functions.ts';
+import { rebuildClip } from './rebuild-clip.ts';
 import { rebuildGelu } from './rebuild-gelu.ts';
 import { rebuildLayerNormalization } from './rebuild-layer-normalization.ts';
 import { rebuildSplit } from './rebuild-split.ts';
@@ -16,7 +17,7 @@ export interface PrepareOptions {
 
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused
- * operators taken apart, arithmetic on shapes folded, Split, LayerNormalization and Gelu rebuilt
+ * operators taken apart, arithmetic on shapes folded, Split, normalizations, Gelu and Clip rebuilt
  * from the pieces that exporters write. It computes the same.
  */
 export function prepareGraph(
@@ -26,5 +27,6 @@ export function prepareGraph(
   const kept = new Set(keep);
   const whole = decomposeFused(inlineFunctions(model), inputShapes);
   const folded = foldShapes(whole, kept, inputShapes);
-  return rebuildGelu(rebuildLayerNormalization(rebuildSplit(folded), kept), kept);
+  const normalized = rebuildLayerNormalization(rebuildSplit(folded), kept);
+  return rebuildClip(rebuildGelu(normalized, kept), kept);
 }

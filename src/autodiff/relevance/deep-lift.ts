@@ -11,6 +11,7 @@ import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleContext, type RuleEntry, rule } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
+import { type Quantized, quantized } from '../rules/quantization.ts';
 import { applied, gradientAt, varyingTensors } from './linear.ts';
 
 /** A graph that also computes what its tensors are for a reference input. */
@@ -228,6 +229,74 @@ const maxPool: PairRule = ({ at, ops, input, output }, m) => {
   return [ops.op('Where', [isSmall, gradientAt(at, 0, m, {}), ratio])];
 };
 
+/** The slope Δy / Δx of y = max(x, 0) element by element: 1 or 0 where Δx is small. */
+function slopeOfRelu(ops: Ops, x: string, reference: string): string {
+  const rectified = (value: string): string => ops.op('Relu', [value]);
+  const dy = ops.sub(rectified(x), rectified(reference));
+  const one = ops.add(ops.zerosLike(x), ops.scalar(1, x));
+  const dx = ops.sub(x, reference);
+  return rescaled(ops, one, dx, dy, ops.above(x), ops.scalar(smallest.straight, dx));
+}
+
+/**
+ * The larger or smaller of signals, max(a, b) = b + max(a - b, 0): with k the slope of the ReLU,
+ * Δy = k Δa + (1 - k) Δb. Of several signals, the extremum of the first ones is a.
+ */
+const extremum: PairRule = ({ at, ops, input }, m) => {
+  const { inputs, opType } = at.node;
+  const isMax = opType === 'Max';
+  const best = { now: at.input(0), before: input(0) };
+  const shares = [m];
+  for (let i = 1; i < inputs.length; i++) {
+    const [b, b0] = [at.input(i), input(i)];
+    const [gap, gap0] = [
+      [best.now, b],
+      [best.before, b0],
+    ].map(([x = '', y = '']) => (isMax ? ops.sub(x, y) : ops.sub(y, x)));
+    const k = slopeOfRelu(ops, gap ?? '', gap0 ?? '');
+    for (const [j, part] of shares.entries()) shares[j] = ops.mul(part, k);
+    shares.push(ops.mul(m, ops.sub(ops.scalar(1, k), k)));
+    best.now = ops.op(opType, [best.now, b]);
+    best.before = ops.op(opType, [best.before, b0]);
+  }
+  return shares.map((part, i) => (at.needs(i) ? part : ''));
+};
+
+/**
+ * y = c ? a : b. Where both choose the same, Δy = Δa or Δb; elsewhere the operand that is chosen now
+ * answers for Δy, or the other one if that is a constant: m Δy / Δa.
+ */
+const choice: PairRule = ({ at, ops, input, output }, m) => {
+  const [now = '', before] = [at.node.inputs[0], input(0)];
+  const isSame = ops.op('Not', [ops.op('Xor', [now, before])]);
+  const none = ops.scalar(0, m);
+  const dy = ops.sub(at.output(0), output());
+  const both = at.needs(1) && at.needs(2);
+  return [
+    '',
+    ...[1, 2].map((i) => {
+      if (!at.needs(i)) return '';
+      const isChosen = i === 1 ? now : ops.op('Not', [now]);
+      const dx = ops.sub(at.input(i), input(i));
+      const crossing = rescaled(ops, m, dx, dy, none, ops.scalar(smallest.straight, dx));
+      const other = both ? ops.op('Where', [isChosen, crossing, none]) : crossing;
+      return ops.op('Where', [isSame, ops.op('Where', [isChosen, m, none]), other]);
+    }),
+  ];
+};
+
+/** y = round(x) within the range of the codes: the rescale rule of the cut, without the rounding. */
+const quantization: PairRule = ({ at, ops, input, output }, m) => {
+  const [x, x0] = [at.input(0), input(0)];
+  const [now, before] = [quantized(at, x, at.node.outputs[0] ?? ''), quantized(at, x0, output())];
+  const cut = (from: string, { isInside, value }: Quantized): string =>
+    ops.op('Where', [isInside, from, value]);
+  const dx = ops.sub(x, x0);
+  const slope = ops.op('Where', [now.isInside, m, ops.scalar(0, m)]);
+  const dy = ops.sub(cut(x, now), cut(x0, before));
+  return [rescaled(ops, m, dx, dy, slope, ops.scalar(smallest.straight, dx))];
+};
+
 const straight = new Set(
   'Relu Clip LeakyRelu PRelu HardSigmoid ThresholdedRelu Shrink Abs'.split(' '),
 );
@@ -238,13 +307,16 @@ const smooth = new Set(
 
 /**
  * The rules of DeepLIFT (rescale) for a graph: gradients become multipliers m with Σ m_x Δx = Δy
- * exactly. Products of two signals, softmax and layer normalisation, which the paper leaves open,
- * share their change between both operands; other normalisations (group, instance, local response,
- * Lp) and the larger of two signals are taken at their gradient, and are not exact.
+ * exactly. Products, the larger of signals, softmax and layer normalization, which the paper leaves
+ * open, share their change between the operands. Other normalizations (group, instance, local
+ * response, Lp) are taken at their gradient, and are not exact.
  */
 export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLookup {
   const varying = varyingTensors(graph);
-  const paired = (pairRule: PairRule, { stop = [] as readonly number[] } = {}): RuleEntry => {
+  const paired = (
+    pairRule: PairRule,
+    { stop = [] as readonly number[], straightThrough = false } = {},
+  ): RuleEntry => {
     const wrapped: GradientRule = (at, [m]) => {
       const { ops, node } = at;
       const wide = (name: string): string =>
@@ -258,7 +330,7 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
         m,
       );
     };
-    return rule(wrapped, { stop });
+    return rule(wrapped, { stop, straightThrough });
   };
   return (node) => {
     const key = operatorKey(node);
@@ -268,6 +340,10 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
     if (key === 'ReduceMax') return paired(maxPool, { stop: [1] });
     if (key === 'Softmax') return paired(softmax);
     if (key === 'LayerNormalization') return paired(layerNormalization, { stop: [1, 2] });
+    if (key === 'Max' || key === 'Min') return paired(extremum);
+    if (key === 'Where') return paired(choice, { stop: [0] });
+    if (key === 'QuantizeLinear' || key === 'com.microsoft:QuantizeLinear')
+      return paired(quantization, { stop: [1, 2], straightThrough: true });
     const both =
       node.inputs.length >= 2 && varying.has(node.inputs[0]) && varying.has(node.inputs[1]);
     if (both && ['Mul', 'MatMul', 'Einsum', 'Gemm'].includes(key)) return paired(product);

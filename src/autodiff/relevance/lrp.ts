@@ -18,6 +18,7 @@ import {
   rule,
 } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
+import { findActivations } from './activations.ts';
 import {
   applied,
   gradientAt,
@@ -232,8 +233,18 @@ const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRel
 /** Relevance that a node hands on unchanged to its first input. */
 export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
 
+/** Relevance that a node hands on unchanged to one of its inputs. */
+export function passingTo(node: Node, index: number): RuleEntry {
+  const others = node.inputs.flatMap((_, i) => (i === index ? [] : [i]));
+  return rule((_, [r = '']) => node.inputs.map((_, i) => (i === index ? r : '')), { stop: others });
+}
+
 const shared = (excites: boolean): RuleTable => ({
   ...forEach(elementByElement, passing),
+  ...forEach(
+    'QuantizeLinear DequantizeLinear com.microsoft:QuantizeLinear com.microsoft:DequantizeLinear',
+    rule(pass, { stop: [1, 2], straightThrough: true }),
+  ),
   ...forEach(
     'AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample',
     rule(proportional(excites), { stop: [1, 2, 3, 4] }),
@@ -242,11 +253,13 @@ const shared = (excites: boolean): RuleTable => ({
   LayerNormalization: excites ? passing : rule(layerNormalization, { stop: [1, 2] }),
 });
 
-const GATES = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
-const CARRIERS = new Set(['Identity', 'Dropout', 'Cast']);
 /** Operators after which the values of the picture still lie between the same bounds. */
 const MOVERS = new Set([
-  ...CARRIERS,
+  'Identity',
+  'Dropout',
+  'Cast',
+  'QuantizeLinear',
+  'DequantizeLinear',
   'Transpose',
   'Reshape',
   'Squeeze',
@@ -275,8 +288,8 @@ function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>)
 /**
  * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options`
  * says, sums and means in proportion to their parts, of which constants keep theirs; activations
- * pass relevance on; maxima hand it to the winner. Of a product of two signals both get half, but a
- * gate or attention gets nothing (Ali et al. 2022).
+ * pass relevance on, in one operator or spelled out; maxima hand it to the winner. Of a product of
+ * two signals both get half, but a gate or attention gets nothing (Ali et al. 2022).
  */
 export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const varying = varyingTensors(graph);
@@ -287,13 +300,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
     (node) => node.opType === 'Conv' && varying.has(node.inputs[0]),
   );
   if (options.first === 'box') checkBox(first, producers);
-  const isGate = (name: string): boolean => {
-    const maker = producers.get(name);
-    return (
-      maker !== undefined &&
-      (GATES.has(maker.opType) || (CARRIERS.has(maker.opType) && isGate(maker.inputs[0])))
-    );
-  };
+  const { isGate, routeOf } = findActivations(graph, varying);
   const linear = (kind: LrpRule, weights: 0 | 1): RuleEntry =>
     rule(
       (at, [r]) => {
@@ -328,6 +335,8 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   };
   return (node) => {
     const key = operatorKey(node);
+    const route = routeOf(node);
+    if (route !== undefined) return passingTo(node, route);
     if (key === 'Conv' || key === 'ConvTranspose')
       return linear(node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);

@@ -2,6 +2,7 @@ import type { Graph, Node } from '../../onnx/index.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleEntry, rule } from '../rule.ts';
+import { findActivations } from './activations.ts';
 import { gradientAt, linearLayer, negativePart, positivePart, varyingTensors } from './linear.ts';
 import { lrpRules, passing } from './lrp.ts';
 
@@ -85,9 +86,11 @@ export function transformerAttributionRules(graph: Graph): RuleLookup {
     dense: 'z-plus',
   } as const;
   const others = lrpRules(graph, unused);
+  const { routeOf } = findActivations(graph, varying);
   const signals = (node: Node): number[] => [0, 1].filter((i) => varying.has(node.inputs[i]));
   return (node) => {
     const key = operatorKey(node);
+    if (routeOf(node) !== undefined) return others(node);
     const moving = signals(node);
     if (key === 'Conv') return linear(1);
     if ((key === 'Gemm' || key === 'MatMul') && moving.length === 1)

@@ -4,7 +4,6 @@ import {
   type GradientRule,
   type RuleContext,
   type RuleTable,
-  refused,
   rule,
   zero,
 } from '../rule.ts';
@@ -114,13 +113,7 @@ const cast: GradientRule = (at, [dy]) => [
   at.ops.cast(dy, gradientType(at.ops.info(at.node.inputs[0]).type)),
 ];
 
-/** The derivative of rounding to a grid is taken as that of the identity: straight-through. */
-const straightThrough: GradientRule = (_, [dy]) => [dy];
-
 const flat = 'it is constant almost everywhere';
-const integers =
-  'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
-
 /** Gradients of the operators that work element by element. */
 export const elementwise: RuleTable = {
   Add: rule(add),
@@ -185,12 +178,4 @@ export const elementwise: RuleTable = {
     zero('it gives truth values'),
   ),
   ...forEach('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
-  ...forEach(
-    'QuantizeLinear com.microsoft:QuantizeLinear DequantizeLinear com.microsoft:DequantizeLinear',
-    rule(straightThrough, { stop: [1, 2], straightThrough: true }),
-  ),
-  ...forEach(
-    'DynamicQuantizeLinear com.microsoft:QLinearAdd com.microsoft:QLinearMul',
-    refused(integers),
-  ),
 };

@@ -7,6 +7,7 @@ import { linalg } from './linalg.ts';
 import { movement } from './movement.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
+import { quantization } from './quantization.ts';
 import { reduction } from './reduction.ts';
 
 /**
@@ -43,6 +44,7 @@ export const gradientRules: RuleTable = Object.assign(Object.create(null), {
   ...pooling,
   ...linalg,
   ...normalization,
+  ...quantization,
   ...reduction,
   ...movement,
   ...indexing,

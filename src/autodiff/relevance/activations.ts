@@ -1,0 +1,164 @@
+import {
+  elementCount,
+  floatAttribute,
+  type Graph,
+  type Node,
+  tensorNumbers,
+  topologicalSort,
+} from '../../onnx/index.ts';
+import { operatorKey } from '../rule.ts';
+import { anything, functions, type Interval, operations, point } from './intervals.ts';
+
+/**
+ * What is known of a tensor as a function f of one tensor before it, element by element. Exporters
+ * spell activations out: x · min(max(x + 3, 0), 6) / 6 is a HardSwish.
+ */
+interface Element {
+  /** The tensor that it is a function of; the tensor itself if there is none. */
+  readonly root: string;
+  /** Where f(x) lies for any x, and what f(0) is. */
+  readonly range: Interval;
+  readonly atZero: Interval;
+}
+
+/** The activations that a graph is spelled out with. */
+export interface Activations {
+  /**
+   * The position of the operand through which a node inside an activation hands on what reaches it;
+   * undefined for nodes that are no part of one.
+   */
+  routeOf(node: Node): number | undefined;
+  /**
+   * Whether a tensor is the opening of a gate: between 0 and a largest value, and half open where
+   * its input is 0. That tells HardSigmoid, min(max(x + 3, 0), 6), from ReLU6.
+   */
+  isGate(tensor: string): boolean;
+}
+
+/** Operators that work element by element and are not linear in their operand. */
+const bending = new Set(
+  `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish
+  Swish Mish Softplus Softsign Tanh Gelu Abs Sqrt Exp Log Reciprocal Erf Pow Max Min Where Floor Ceil
+  Round Sign com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu`.split(/\s+/),
+);
+const linear = new Set(['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Identity', 'Dropout', 'Cast', 'Sum']);
+const comparing = new Set(
+  'Equal Less LessOrEqual Greater GreaterOrEqual And Or Not IsNaN IsInf'.split(' '),
+);
+
+/** Operators with several operands, which need a route; the others hand on by their own rule. */
+const joining = new Set(['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Where', 'Pow', 'Sum']);
+
+/** Operators whose output is one gate per element, or a row of them that add up to 1. */
+const gates = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
+/** Operators that move elements, or round them. */
+const movers = new Set(
+  `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Expand Transpose Slice Split Gather Tile
+  QuantizeLinear DequantizeLinear com.microsoft:QuantizeLinear
+  com.microsoft:DequantizeLinear`.split(/\s+/),
+);
+
+/** Finds the activations of a graph; `varying` are the tensors that depend on its inputs. */
+export function findActivations(graph: Graph, varying: ReadonlySet<string>): Activations {
+  const elements = new Map<string, Element>();
+  const makers = new Map<string, Node>();
+  /** Roots of functions that bend, or in which several paths meet. */
+  const bent = new Set<string>();
+  const numberOf = numberReader(graph);
+  const elementOf = (tensor: string): Element =>
+    elements.get(tensor) ?? { root: tensor, range: anything, atZero: point(0) };
+  for (const node of topologicalSort(graph.nodes)) {
+    for (const name of node.outputs) if (name !== '') makers.set(name, node);
+    const [output = ''] = node.outputs;
+    const key = operatorKey(node);
+    if (!(bending.has(key) || linear.has(key) || comparing.has(key))) continue;
+    const signals = node.inputs.filter((name) => varying.has(name));
+    const roots = new Set(signals.map((name) => elementOf(name).root));
+    const [root] = roots;
+    const isPlain = node.inputs.every(
+      (name) => name === '' || varying.has(name) || numberOf(name) !== undefined,
+    );
+    if (root === undefined || roots.size > 1 || !isPlain) continue;
+    const values = (part: 'range' | 'atZero'): Interval =>
+      intervalOf(node, (name) => {
+        const number = numberOf(name);
+        return varying.has(name) || number === undefined ? elementOf(name)[part] : point(number);
+      });
+    elements.set(output, { root, range: values('range'), atZero: values('atZero') });
+    if (bending.has(key) || signals.length > 1) bent.add(root);
+  }
+  /** Whether a tensor leads back to the root through operators that hand relevance on. */
+  const leadsBack = (tensor: string): boolean => {
+    const key = operatorKey(makers.get(tensor) ?? { domain: '', opType: '' });
+    return varying.has(tensor) && !comparing.has(key);
+  };
+  const isGate = (tensor: string): boolean => {
+    let name = tensor;
+    for (let maker = makers.get(name); maker; maker = makers.get(name)) {
+      if (gates.has(maker.opType)) return true;
+      if (!movers.has(operatorKey(maker))) break;
+      name = maker.inputs[0] ?? '';
+    }
+    const element = elements.get(name);
+    if (element === undefined) return false;
+    const { range, atZero } = element;
+    return (
+      range.low >= 0 &&
+      range.high < Number.POSITIVE_INFINITY &&
+      atZero.low > range.low &&
+      atZero.high < range.high
+    );
+  };
+  return {
+    isGate,
+    routeOf(node) {
+      const [output = ''] = node.outputs;
+      const element = elements.get(output);
+      if (element === undefined || !bent.has(element.root) || !joining.has(operatorKey(node)))
+        return undefined;
+      const from = node.opType === 'Where' ? 1 : 0;
+      const routes = node.inputs.flatMap((name, i) => (i >= from && leadsBack(name) ? [i] : []));
+      return routes.find((i) => node.inputs[i] === element.root) ?? routes[0];
+    },
+  };
+}
+
+/** Reads constants of one element. */
+function numberReader(graph: Graph): (name: string) => number | undefined {
+  const known = new Map<string, number | undefined>();
+  return (name) => {
+    if (known.has(name)) return known.get(name);
+    const initializer = graph.initializers.get(name);
+    const isOne = initializer !== undefined && elementCount(initializer) === 1;
+    const number =
+      isOne && initializer.data.kind !== 'external' ? tensorNumbers(initializer)[0] : undefined;
+    known.set(name, number);
+    return number;
+  };
+}
+
+/** The interval of the output of a node, from those of its operands. */
+function intervalOf(node: Node, of: (name: string) => Interval): Interval {
+  const [a, ...others] = node.inputs.filter((name) => name !== '').map(of);
+  if (a === undefined) return anything;
+  if (node.opType === 'HardSigmoid') {
+    const [alpha, beta] = [floatAttribute(node, 'alpha', 0.2), floatAttribute(node, 'beta', 0.5)];
+    const [x, y] = [a.low * alpha + beta, a.high * alpha + beta];
+    return clipped({ low: Math.min(x, y), high: Math.max(x, y) }, point(0), point(1));
+  }
+  if (node.opType === 'Clip') {
+    const low = floatAttribute(node, 'min', Number.NEGATIVE_INFINITY);
+    const high = floatAttribute(node, 'max', Number.POSITIVE_INFINITY);
+    const [, min = '', max = ''] = node.inputs;
+    return clipped(a, min === '' ? point(low) : of(min), max === '' ? point(high) : of(max));
+  }
+  const unary = functions.get(node.opType);
+  if (unary) return unary(a);
+  const binary = operations.get(node.opType);
+  return binary ? others.reduce(binary, a) : anything;
+}
+
+function clipped(x: Interval, min: Interval, max: Interval): Interval {
+  const cut = (value: number): number => Math.min(Math.max(value, min.low), max.high);
+  return { low: cut(x.low), high: cut(x.high) };
+}
