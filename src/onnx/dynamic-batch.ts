@@ -1,6 +1,13 @@
 import { constantOf } from './constants.ts';
-import { type Graph, type Node, producersOf } from './graph.ts';
-import { initializerOf } from './initializer.ts';
+import {
+  type Attribute,
+  freshNames,
+  type Graph,
+  type Node,
+  namesOf,
+  producersOf,
+} from './graph.ts';
+import { type Initializer, initializerOf } from './initializer.ts';
 
 /**
  * A target shape that starts with the fixed batch, with the batch left open: -1 if no other axis
@@ -12,22 +19,74 @@ function openShape(shape: readonly number[], batch: number): number[] | undefine
 }
 
 /**
+ * The nodes of a Resize to constant sizes that start with the fixed batch, with the batch of its
+ * input in place of that.
+ */
+function openResize(
+  node: Node,
+  batch: number,
+  { graph, producers, fresh, initializers }: Workshop,
+): Node[] | undefined {
+  const [x = '', , , sizes = ''] = node.inputs;
+  const target = node.attributes.has('axes') ? undefined : constantOf(graph, sizes, producers);
+  if (target === undefined || target.length < 2 || target[0] !== batch) return undefined;
+  const [shape, first, open, zero, rest] = ['shape', 'batch', 'sizes', 'zero', 'rest'].map((part) =>
+    fresh(`${node.outputs[0]}/dynamic-${part}`),
+  ) as [string, string, string, string, string];
+  initializers.set(zero, initializerOf(zero, 'int64', [1], [0]));
+  initializers.set(rest, initializerOf(rest, 'int64', [target.length - 1], target.slice(1)));
+  return [
+    nodeOf('Shape', [x], shape),
+    nodeOf('Gather', [shape, zero], first, { axis: { type: 'int', value: 0 } }),
+    nodeOf('Concat', [first, rest], open, { axis: { type: 'int', value: 0 } }),
+    { ...node, inputs: [...node.inputs.slice(0, 3), open] },
+  ];
+}
+
+interface Workshop {
+  readonly graph: Graph;
+  readonly producers: ReadonlyMap<string, Node>;
+  readonly fresh: (wish: string) => string;
+  readonly initializers: Map<string, Initializer>;
+}
+
+function nodeOf(
+  opType: string,
+  inputs: readonly string[],
+  output: string,
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Node {
+  return {
+    name: output,
+    opType,
+    domain: '',
+    inputs,
+    outputs: [output],
+    attributes: new Map(Object.entries(attributes)),
+    otherFields: [],
+  };
+}
+
+/**
  * A graph exported with a fixed batch, with that dimension made dynamic: its inputs and outputs,
- * and the constant shapes of Reshape nodes that begin with it. A guess, since a 1 may mean
+ * and the constant shapes of Reshape and sizes of Resize nodes that begin with it. A guess, since a 1 may mean
  * something else: the caller must verify that pictures in a batch get the scores they get alone.
  */
 export function withDynamicBatch(graph: Graph, batch: number): Graph {
   const initializers = new Map(graph.initializers);
   const producers = producersOf(graph);
-  const nodes = graph.nodes.map((node): Node => {
+  const workshop = { graph, producers, initializers, fresh: freshNames(namesOf(graph)) };
+  const nodes = graph.nodes.flatMap((node): Node | Node[] => {
+    if (node.opType === 'Resize') return openResize(node, batch, workshop) ?? node;
     if (node.opType !== 'Reshape') return node;
-    const shape = constantOf(graph, node.inputs[1] ?? '', producers);
+    const [x = '', target = ''] = node.inputs;
+    const shape = constantOf(graph, target, producers);
     const open = shape && openShape(shape, batch);
     if (!open) return node;
-    const [data = '', output = ''] = [node.inputs[0], node.outputs[0]];
+    const [output = ''] = node.outputs;
     const name = `${output}/dynamic-shape`;
     initializers.set(name, initializerOf(name, 'int64', [open.length], open));
-    return { ...node, inputs: [data, name] };
+    return { ...node, inputs: [x, name] };
   });
   const free = <T extends { shape: Graph['inputs'][number]['shape'] }>(info: T): T =>
     info.shape && info.shape[0] === batch

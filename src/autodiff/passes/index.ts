@@ -6,6 +6,7 @@ import { rebuildClip } from './rebuild-clip.ts';
 import { rebuildGelu } from './rebuild-gelu.ts';
 import { rebuildLayerNormalization } from './rebuild-layer-normalization.ts';
 import { rebuildSplit } from './rebuild-split.ts';
+import { settleResize } from './settle-resize.ts';
 
 /** What the passes before differentiation are told. */
 export interface PrepareOptions {
@@ -27,6 +28,6 @@ export function prepareGraph(
   const kept = new Set(keep);
   const whole = decomposeFused(inlineFunctions(model), inputShapes);
   const folded = foldShapes(whole, kept, inputShapes);
-  const normalized = rebuildLayerNormalization(rebuildSplit(folded), kept);
+  const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
   return rebuildClip(rebuildGelu(normalized, kept), kept);
 }
