@@ -73,7 +73,9 @@ function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initial
   if (
     !isShape ||
     info.value === null ||
-    !info.value.every((element) => typeof element === 'number')
+    !info.value.every((element) =>
+      info.type === 'float32' ? typeof element === 'number' : Number.isSafeInteger(element),
+    )
   )
     return undefined;
   return initializerOf(

@@ -79,7 +79,7 @@ function comparison(f?: DimFunction): ShapeRule {
 
 /** Integers divide toward zero. */
 const divide: ShapeRule = ({ inputs }) => {
-  const type = inputs[0].type ?? inputs[1]?.type ?? null;
+  const type = inputs[0]?.type ?? inputs[1]?.type ?? null;
   const f: DimFunction = (a, b) => {
     if (typeof a === 'number' && typeof b === 'number')
       return isFloat(type) ? a / b : b === 0 ? null : Math.trunc(a / b);
@@ -174,7 +174,7 @@ export const elementwise: RuleTable = {
   Pow: ({ inputs }) =>
     broadcast(
       inputs,
-      inputs[0].type,
+      inputs[0]?.type ?? null,
       ofNumbers((a, b) => a ** b),
     ),
   Min: arithmetic(minimum),

@@ -34,12 +34,17 @@ export const largestValue = 1024;
 /** A tensor of which nothing is known. */
 export const unknown: TensorInfo = { type: null, shape: null, value: null };
 
+/** A size that a tensor can have; what a broken file leads to (-3, 1.5, NaN) is not known. */
+const sizeOrNull = (dim: Dim | undefined): Dim =>
+  typeof dim === 'number' && !(Number.isSafeInteger(dim) && dim >= 0) ? null : (dim ?? null);
+
 /** What is known of a tensor; a value that does not fit the shape or is too large is dropped. */
 export function tensorInfo(
   type: DataType | null,
-  shape: Shape | null,
+  dims: Shape | null,
   value: readonly Dim[] | null = null,
 ): TensorInfo {
+  const shape = dims && Array.from(dims, sizeOrNull);
   const fits =
     value !== null &&
     value.length <= largestValue &&
