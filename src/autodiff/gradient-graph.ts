@@ -13,6 +13,7 @@ import {
   type TensorInfo,
   type ValueInfo,
 } from '../onnx/index.ts';
+import { checkAttributes, checkSizes, guarded, nameOf } from './guard.ts';
 import { differentiableInputs, markPath, type RuleLookup } from './mark-path.ts';
 import { createOps } from './ops.ts';
 import { prune } from './passes/prune.ts';
@@ -93,14 +94,16 @@ export function gradientGraph(
       needed: path.tensors,
       entry,
     });
+    checkSizes(known, node);
+    checkAttributes(known, node);
     if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== ''))
       at.refuse('no output but its first one to be used');
-    const results = entry.rule(at, dy);
+    const results = guarded(node, () => entry.rule(at, dy));
     for (const index of differentiableInputs(node, entry)) {
       const gradient = results[index] ?? '';
       if (gradient === '' || !at.needs(index)) continue;
       const tensor = node.inputs[index];
-      const summed = unbroadcast(ops, gradient, tensor, () => at.input(index));
+      const summed = guarded(node, () => unbroadcast(ops, gradient, tensor, () => at.input(index)));
       checkGradient(known, node, tensor, summed);
       contributions.set(tensor, [...(contributions.get(tensor) ?? []), summed]);
     }
@@ -196,8 +199,8 @@ function checkGradient(
   if (differs || ranks || (got?.type != null && isFloat(got.type) && got.type !== wanted)) {
     const text = `${got?.type}[${shapes[1]}] for "${tensor}", which is ${own?.type}[${shapes[0]}]`;
     throw new FoveaError(
-      'internal',
-      `the gradient rule of ${operatorKey(node)} ("${node.name}") gave ${text}`,
+      'model',
+      `the gradient of ${nameOf(node)} is ${text}: its attributes and the sizes that the file declares contradict each other`,
     );
   }
 }

@@ -1,3 +1,4 @@
+import { FoveaError } from '../../errors.ts';
 import type { Graph, OnnxModel, Shape } from '../../onnx/index.ts';
 import { decomposeFused } from './decompose-fused.ts';
 import { foldShapes } from './fold-shapes.ts';
@@ -16,18 +17,36 @@ export interface PrepareOptions {
   readonly inputShapes?: Readonly<Record<string, Shape>>;
 }
 
+/** The passes assume well-formed nodes; where a file has others, the error says so. */
+function guarded(run: () => Graph): Graph {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof FoveaError && error.code !== 'internal') throw error;
+    throw new FoveaError(
+      'model',
+      'the graph cannot be prepared for differentiation: inputs, attributes and declared sizes of some of its nodes do not fit each other',
+      { cause: error },
+    );
+  }
+}
+
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused
  * operators taken apart, arithmetic on shapes folded, Split, normalizations, Gelu and Clip rebuilt
  * from the pieces that exporters write. It computes the same.
+ * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` for local
+ * functions in another operator set.
  */
 export function prepareGraph(
   model: OnnxModel,
   { keep = [], inputShapes = {} }: PrepareOptions = {},
 ): Graph {
-  const kept = new Set(keep);
-  const whole = decomposeFused(inlineFunctions(model), inputShapes);
-  const folded = foldShapes(whole, kept, inputShapes);
-  const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
-  return rebuildClip(rebuildGelu(normalized, kept), kept);
+  return guarded(() => {
+    const kept = new Set(keep);
+    const whole = decomposeFused(inlineFunctions(model), inputShapes);
+    const folded = foldShapes(whole, kept, inputShapes);
+    const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
+    return rebuildClip(rebuildGelu(normalized, kept), kept);
+  });
 }

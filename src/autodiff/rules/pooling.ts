@@ -2,7 +2,17 @@ import { intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
 import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
 import { interleave, padSpatial, spatial, type Window, windowOf } from './window.ts';
 
-/** Every combination of one number below each size: the offsets in a window. */
+/** Windows of more elements than this would need as many nodes. */
+const largestWindow = 4096;
+
+/** The offsets of the elements of a window, or of its phases, which get a node each. */
+function offsetsOf(at: RuleContext, sizes: readonly number[]): number[][] {
+  if (sizes.reduce((product, size) => product * size, 1) > largestWindow)
+    at.refuse(`a window, and strides, of at most ${largestWindow} elements`);
+  return positions(sizes);
+}
+
+/** Every combination of one number below each size. */
 function positions(sizes: readonly number[]): number[][] {
   return sizes.reduce<number[][]>(
     (list, size) => list.flatMap((start) => Array.from({ length: size }, (_, i) => [...start, i])),
@@ -90,9 +100,10 @@ function joinPhases(
   phase: (index: readonly number[]) => string,
 ): string {
   if (strides.length === 2 && strides[0] === strides[1] && strides[0] > 1) {
-    const stacked = at.ops.concat(positions(strides).map(phase), 1);
+    const stacked = at.ops.concat(offsetsOf(at, strides).map(phase), 1);
     return at.ops.op('DepthToSpace', [stacked], { blocksize: strides[0] });
   }
+  offsetsOf(at, strides);
   const along = (axis: number, index: readonly number[]): string =>
     axis === strides.length
       ? phase(index)
@@ -146,7 +157,7 @@ function byComparisons(at: RuleContext, dy: string): string {
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const y = at.output(0);
   const padded = padSpatial(ops, at.input(0), window.begin, overhang(window), lowest);
-  const offsets = positions(window.kernel).map((position) =>
+  const offsets = offsetsOf(at, window.kernel).map((position) =>
     position.map((i, axis) => i * window.dilations[axis]),
   );
   const read = offsetReader(at, padded, window);
@@ -166,23 +177,47 @@ const maxPool: GradientRule = (at, [dy]) => [
   at.ops.opset >= 16 ? byIndices(at, dy) : byComparisons(at, dy),
 ];
 
-/** How many elements each window of an average counts, or one number where all count the same. */
-function divisors(at: RuleContext, window: Window): number[] | number {
-  const { kernel, strides, begin, end, input, output, dilations } = window;
+/** The most windows of which each gets a number of its own. */
+const mostCounts = 2 ** 22;
+
+/**
+ * How many elements each window counts along one axis: those from `low` up to `high`, of the
+ * `size` elements from o * stride - begin on.
+ */
+function countsAlong(at: RuleContext, window: Window, axis: number): number[] {
+  const [size, stride, begin, end, length, windows, dilation] = (
+    ['kernel', 'strides', 'begin', 'end', 'input', 'output', 'dilations'] as const
+  ).map((name) => window[name][axis] ?? 0) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const counted = intAttribute(at.node, 'count_include_pad', 0) === 1;
-  const along = kernel.map((size, axis) =>
-    Array.from({ length: output[axis] }, (_, o) => {
-      const start = o * strides[axis] - begin[axis];
-      const [low, high] = counted ? [-begin[axis], input[axis] + end[axis]] : [0, input[axis]];
-      return Array.from({ length: size }, (_, k) => start + k * dilations[axis]).filter(
-        (i) => i >= low && i < high,
-      ).length;
-    }),
+  const [low, high] = counted ? [-begin, length + end] : [0, length];
+  return Array.from({ length: windows }, (_, o) => {
+    const start = o * stride - begin;
+    // k with low <= start + k dilation < high
+    const first = Math.max(0, Math.ceil((low - start) / dilation));
+    const last = Math.min(size - 1, Math.ceil((high - start) / dilation) - 1);
+    return Math.max(0, last - first + 1);
+  });
+}
+
+/** How many elements each window of an average counts, or one number if all count the same. */
+function divisors(at: RuleContext, window: Window): number[] | number {
+  const along = window.kernel.map((_, axis) => countsAlong(at, window, axis));
+  if (along.every((counts) => counts.every((count) => count === counts[0])))
+    return along.reduce((product, [count = 1]) => product * count, 1);
+  if (along.reduce((product, counts) => product * counts.length, 1) > mostCounts)
+    at.refuse(`at most ${mostCounts} windows, or windows that all count as many elements`);
+  return along.reduce<number[]>(
+    (products, counts) => products.flatMap((product) => counts.map((count) => product * count)),
+    [1],
   );
-  const counts = positions(output).map((position) =>
-    position.reduce((total, o, axis) => total * along[axis][o], 1),
-  );
-  return counts.every((count) => count === counts[0]) ? counts[0] : counts;
 }
 
 /** y = Σ x / n over a window: dx = Σ dy / n over the windows that an element is in. */
@@ -310,7 +345,7 @@ const lpPool: GradientRule = (at, [dy]) => {
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const power = (base: string): string => ops.op('Pow', [base, ops.scalar(p - 1, base)]);
   const share = ops.div(dy, power(at.output(0)));
-  const pieces = positions(window.kernel).map((position) => ({
+  const pieces = offsetsOf(at, window.kernel).map((position) => ({
     offset: position.map((i, axis) => i * window.dilations[axis]),
     piece: share,
   }));

@@ -90,6 +90,7 @@ const prod: GradientRule = (at, [dy]) => {
   const sizes = axes.map((axis) => shape[axis]);
   if (!sizes.every((size) => typeof size === 'number')) at.refuse('the sizes of the reduced axes');
   const count = (sizes as number[]).reduce((product, size) => product * size, 1);
+  if (count > 4096) at.refuse('at most 4096 factors');
   const order = [...rest, ...axes];
   const moved = ops.transpose(at.input(0), order);
   const flat = ops.op('Reshape', [

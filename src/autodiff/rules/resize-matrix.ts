@@ -15,6 +15,9 @@ export interface ResizeMatrix {
   readonly values: readonly number[];
 }
 
+/** The most elements of a matrix, those of 5,792 pixels from as many. */
+const largestMatrix = 2 ** 25;
+
 /** How positions and weights are computed. */
 interface Mode {
   readonly kind: string;
@@ -136,6 +139,8 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
     if (size === target || scale === 1) return [];
     if (typeof size !== 'number' || typeof target !== 'number')
       return at.refuse('the sizes of its input and output');
+    if (size * target > largestMatrix)
+      return at.refuse(`sizes whose product is at most ${largestMatrix}`);
     return [matrix(axis, size, target, f32(scale ?? target / size), mode)];
   });
 }

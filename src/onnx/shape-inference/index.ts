@@ -1,3 +1,4 @@
+import { FoveaError } from '../../errors.ts';
 import { type Graph, type Node, opsetOf, type Shape, type TensorType } from '../graph.ts';
 import { activation } from './activation.ts';
 import { constants, initializerInfo } from './constant.ts';
@@ -90,6 +91,7 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
 /**
  * What the outputs of a node are, given what is known of its inputs: for graphs that grow while
  * they are looked at.
+ * @throws FoveaError `model` if the inputs and attributes of the node do not fit each other.
  */
 export function inferNode(
   known: Known,
@@ -100,7 +102,17 @@ export function inferNode(
   const rule = rules.get(node.domain === '' ? node.opType : `${node.domain}:${node.opType}`);
   if (rule === undefined) return [];
   const inputs = node.inputs.map((name) => known.get(name) ?? unknown);
-  return rule({ node, opset: opsetOf(graph, node), inputs });
+  try {
+    return rule({ node, opset: opsetOf(graph, node), inputs });
+  } catch (error) {
+    // A rule assumes a well-formed node; a file may hold another one.
+    if (error instanceof FoveaError && error.code !== 'internal') throw error;
+    throw new FoveaError(
+      'model',
+      `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: its inputs and attributes do not fit each other`,
+      { cause: error },
+    );
+  }
 }
 
 /** The branch that a known condition takes; otherwise what both branches agree on. */

@@ -1,0 +1,81 @@
+import { FoveaError } from '../errors.ts';
+import type { Node, TensorInfo } from '../onnx/index.ts';
+import { operatorKey } from './rule.ts';
+
+/** Axes of more elements than this are no part of a classifier, but of a broken file. */
+const largestAxis = 2 ** 24;
+/** Nor are tensors of more elements than this: 4 GiB in float32. */
+const largestTensor = 2 ** 30;
+
+/** The least and largest value of attributes by which rules count; no layer comes near them. */
+const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
+  kernel_shape: [1, 2 ** 16],
+  strides: [1, 2 ** 16],
+  dilations: [1, 2 ** 16],
+  pads: [-(2 ** 16), 2 ** 16],
+  output_padding: [0, 2 ** 16],
+  group: [1, 2 ** 20],
+  num_groups: [1, 2 ** 20],
+  blocksize: [1, 2 ** 10],
+  size: [1, 2 ** 10],
+};
+
+/** What messages call a node. */
+export const nameOf = (node: Node): string =>
+  `the ${operatorKey(node)} node "${node.name || node.outputs[0]}"`;
+
+/**
+ * Refuses a node of which a tensor has a size that no run could hold, before constants of such
+ * sizes are made for its gradient.
+ * @throws FoveaError `unsupported`, naming the node and the tensor.
+ */
+export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
+  for (const name of [...node.inputs, ...node.outputs]) {
+    const sizes = (known.get(name)?.shape ?? []).filter((dim) => typeof dim === 'number');
+    const count = sizes.reduce((product, size) => product * size, 1);
+    if (count > largestTensor || sizes.some((size) => size > largestAxis))
+      throw new FoveaError(
+        'unsupported',
+        `the tensor "${name}" of ${nameOf(node)} is too large to be differentiated: [${known.get(name)?.shape}]`,
+      );
+  }
+}
+
+/**
+ * Refuses attributes that no runtime would take, and for which a rule would count for minutes.
+ * @throws FoveaError `model`, naming the node and the attribute.
+ */
+export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
+  const rank = known.get(node.inputs[0] ?? '')?.shape?.length;
+  for (const [name, attribute] of node.attributes) {
+    if (attribute.type !== 'int' && attribute.type !== 'ints') continue;
+    const values = attribute.type === 'int' ? [attribute.value] : attribute.value;
+    const isAxis = name === 'axis' || name === 'axes';
+    // An axis that is added may stand behind the last one.
+    const axes = rank === undefined ? undefined : ([-rank - values.length, rank + 1] as const);
+    const range = isAxis ? axes : Object.hasOwn(limits, name) ? limits[name] : undefined;
+    if (range && values.some((value) => !(value >= range[0] && value <= range[1])))
+      throw new FoveaError(
+        'model',
+        `${nameOf(node)} has the attribute ${name} = ${values.slice(0, 8)}: expected ${range[0]} to ${range[1]}`,
+      );
+  }
+}
+
+/**
+ * Runs what assumes a well-formed node: an attribute out of range, an input that is not wired, or
+ * declared sizes that contradict each other end in an error about the node.
+ * @throws FoveaError `model`, naming the node.
+ */
+export function guarded<T>(node: Node, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof FoveaError && error.code !== 'internal') throw error;
+    throw new FoveaError(
+      'model',
+      `no gradient can be built for ${nameOf(node)}: its inputs, attributes and declared sizes do not fit each other`,
+      { cause: error },
+    );
+  }
+}
