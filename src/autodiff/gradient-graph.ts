@@ -132,7 +132,10 @@ export function gradientGraph(
 }
 
 function lookupIn(rules: RuleTable | RuleLookup): RuleLookup {
-  const own: RuleLookup = typeof rules === 'function' ? rules : (node) => rules[operatorKey(node)];
+  const own: RuleLookup =
+    typeof rules === 'function'
+      ? rules
+      : (node) => (Object.hasOwn(rules, operatorKey(node)) ? rules[operatorKey(node)] : undefined);
   return (node) => own(node) ?? gradientRules[operatorKey(node)];
 }
 

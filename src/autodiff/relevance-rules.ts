@@ -1,5 +1,6 @@
 import type { BackwardRules } from './backward-rules.ts';
 import { foldBatchNormalization } from './passes/fold-batch-normalization.ts';
+import { foldLinear } from './passes/fold-linear.ts';
 import { deepLiftRules, withReference } from './relevance/deep-lift.ts';
 import { type LrpOptions, lrpRules } from './relevance/lrp.ts';
 import { transformerAttributionRules } from './relevance/transformer-attribution.ts';
@@ -33,14 +34,16 @@ export const transformerAttribution: BackwardRules = {
 
 /**
  * Layer-wise relevance propagation (Bach et al. 2015): what comes out as a gradient is relevance.
- * Batch normalization is folded into the convolution before it first.
+ * What exporters write around a linear layer (padding, bias, batch normalization) is first folded
+ * into it.
  */
 export function lrp(options: LrpOptions): BackwardRules {
   return {
     name: 'lrp',
     key: JSON.stringify(options),
     prepare(graph, { of, wrt, outputs }) {
-      const folded = foldBatchNormalization(graph, new Set([of, ...wrt, ...outputs]));
+      const keep = new Set([of, ...wrt, ...outputs]);
+      const folded = foldBatchNormalization(foldLinear(graph, keep), keep);
       return { graph: folded, rules: lrpRules(folded, options) };
     },
   };

@@ -117,6 +117,19 @@ describe('deep-lift', () => {
         return b.add('Pow', [b.add('GlobalAveragePool', [cubes]), constant(b, 1 / 3)]);
       },
     ],
+    [
+      'the larger of two signals',
+      192,
+      (b, x) => b.add('Max', [x, b.add('Mul', [x, constant(b, -2)])]),
+    ],
+    [
+      'a choice between two signals',
+      192,
+      (b, x) => {
+        const isLarge = b.add('Greater', [x, constant(b, 0.1)]);
+        return b.add('Where', [isLarge, x, b.add('Mul', [x, constant(b, -2)])]);
+      },
+    ],
   ])('adds up to the difference of the scores through %s', async (_, size, build) => {
     const model = await layerNet(size, build);
     for (const baseline of ['black', 'blur', 'mean']) {
@@ -134,9 +147,7 @@ describe('deep-lift', () => {
   });
 
   it('warns where it does not add up', async () => {
-    const model = await layerNet(192, (b, x) =>
-      b.add('Max', [x, b.add('Mul', [x, constant(b, -2)])]),
-    );
+    const model = await layerNet(192, (b, x) => b.add('LpNormalization', [x], { axis: 1, p: 2 }));
     const { manifest } = await explain(model, small, { method: 'deep-lift', target: 1 });
     expect(manifest.warnings).toContainEqual(
       expect.stringMatching(

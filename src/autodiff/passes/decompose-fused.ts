@@ -277,17 +277,19 @@ const standardAttention: Decomposition = (at) => {
   return true;
 };
 
-const decompositions: Readonly<Record<string, Decomposition>> = {
-  'com.microsoft:FusedConv': fusedConv,
-  'com.microsoft:FusedGemm': fusedGemm,
-  'com.microsoft:FusedMatMul': fusedMatMul,
-  'com.microsoft:TransposeMatMul': fusedMatMul,
-  'com.microsoft:SkipLayerNormalization': skipLayerNormalization,
-  'com.microsoft:SkipSimplifiedLayerNormalization': skipLayerNormalization,
-  'com.microsoft:Attention': attention,
-  'com.microsoft:MultiHeadAttention': multiHeadAttention,
-  Attention: standardAttention,
-};
+const decompositions: ReadonlyMap<string, Decomposition> = new Map(
+  Object.entries({
+    'com.microsoft:FusedConv': fusedConv,
+    'com.microsoft:FusedGemm': fusedGemm,
+    'com.microsoft:FusedMatMul': fusedMatMul,
+    'com.microsoft:TransposeMatMul': fusedMatMul,
+    'com.microsoft:SkipLayerNormalization': skipLayerNormalization,
+    'com.microsoft:SkipSimplifiedLayerNormalization': skipLayerNormalization,
+    'com.microsoft:Attention': attention,
+    'com.microsoft:MultiHeadAttention': multiHeadAttention,
+    Attention: standardAttention,
+  }),
+);
 
 const keyOf = ({ domain, opType }: Node): string =>
   domain === '' ? opType : `${domain}:${opType}`;
@@ -300,12 +302,12 @@ export function decomposeFused(
   graph: Graph,
   inputShapes: Readonly<Record<string, Shape>> = {},
 ): Graph {
-  if (!graph.nodes.some((node) => keyOf(node) in decompositions)) return graph;
+  if (!graph.nodes.some((node) => decompositions.has(keyOf(node)))) return graph;
   const known = inferTensors(graph, { inputs: inputShapes });
   const fresh = freshNames(namesOf(graph));
   const initializers = new Map<string, Initializer>(graph.initializers);
   const nodes = graph.nodes.flatMap((node) => {
-    const decompose = decompositions[keyOf(node)];
+    const decompose = decompositions.get(keyOf(node));
     const made: Node[] = [];
     return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made }))
       ? made

@@ -8,7 +8,7 @@ import {
   namesOf,
   tensorNumbers,
 } from '../../onnx/index.ts';
-import { nodeOf, viewOf } from './pattern.ts';
+import { type GraphView, nodeOf, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 
 /**
@@ -22,16 +22,91 @@ export function batchNormalizationConstants(
   const constants = node.inputs.slice(1, 5).map((name) => graph.initializers.get(name));
   if (constants.length < 4 || constants.some((constant) => constant === undefined))
     return undefined;
-  const [gamma, beta, mean, variance] = (constants as Initializer[]).map(tensorNumbers);
+  const [gamma = [], beta = [], mean = [], variance = []] = (constants as Initializer[]).map(
+    tensorNumbers,
+  );
   const epsilon = floatAttribute(node, 'epsilon', 1e-5);
-  const scale = gamma.map((value, c) => value / Math.sqrt(variance[c] + epsilon));
-  return { scale, shift: beta.map((value, c) => value - mean[c] * scale[c]) };
+  const at = (values: readonly number[], c: number): number => values[c] ?? Number.NaN;
+  const scale = gamma.map((value, c) => value / Math.sqrt(at(variance, c) + epsilon));
+  return { scale, shift: beta.map((value, c) => value - at(mean, c) * at(scale, c)) };
+}
+
+/** y = x scale + shift for each channel. */
+interface Affine {
+  readonly scale: readonly number[];
+  readonly shift: readonly number[];
 }
 
 /**
- * The graph with each batch normalisation that alone follows a convolution made part of it: w' = w
- * s, b' = b s + t. Relevance is propagated through one linear layer then, and not through two whose
- * biases cancel.
+ * A constant of one number for each of the channels of a map of `rank` axes, [C, 1, 1] or
+ * [1, C, 1, 1]; undefined for anything else.
+ */
+function perChannel(
+  graph: Graph,
+  name: string,
+  channels: number,
+  rank: number,
+): readonly number[] | undefined {
+  const constant = graph.initializers.get(name);
+  if (!constant || constant.data.kind === 'external' || constant.dims.length > rank)
+    return undefined;
+  const lead = rank - constant.dims.length;
+  const fits = constant.dims.every((dim, axis) => dim === (axis + lead === 1 ? channels : 1));
+  return fits && lead <= 1 ? tensorNumbers(constant) : undefined;
+}
+
+/** What a node that follows a convolution does to each channel, if that is all that it does. */
+function affineOf(
+  graph: Graph,
+  node: Node,
+  x: string,
+  channels: number,
+  rank: number,
+): Affine | undefined {
+  if (node.opType === 'BatchNormalization') return batchNormalizationConstants(graph, node);
+  const isFirst = node.inputs[0] === x;
+  const values = perChannel(graph, node.inputs[isFirst ? 1 : 0] ?? '', channels, rank);
+  if (values === undefined) return undefined;
+  const [zeros, ones] = [values.map(() => 0), values.map(() => 1)];
+  if (node.opType === 'Add') return { scale: ones, shift: values };
+  if (node.opType === 'Mul') return { scale: values, shift: zeros };
+  if (!isFirst) return undefined;
+  if (node.opType === 'Sub') return { scale: ones, shift: values.map((value) => -value) };
+  return { scale: values.map((value) => 1 / value), shift: zeros };
+}
+
+const following = 'BatchNormalization Mul Add Sub Div';
+
+/** The nodes behind a convolution that only scale and shift its channels, and all that they do. */
+function affineChain(
+  graph: Graph,
+  view: GraphView,
+  conv: Node,
+  channels: number,
+  rank: number,
+): (Affine & { readonly nodes: readonly Node[]; readonly output: string }) | undefined {
+  const nodes: Node[] = [];
+  let [output = ''] = conv.outputs;
+  let scale: readonly number[] = new Array<number>(channels).fill(1);
+  let shift: readonly number[] = new Array<number>(channels).fill(0);
+  for (;;) {
+    const next = view.onlyReader(output, following);
+    const affine = next && affineOf(graph, next, output, channels, rank);
+    if (!next || !affine) break;
+    scale = scale.map((value, c) => value * (affine.scale[c] ?? Number.NaN));
+    shift = shift.map(
+      (value, c) => value * (affine.scale[c] ?? Number.NaN) + (affine.shift[c] ?? Number.NaN),
+    );
+    nodes.push(next);
+    [output = ''] = next.outputs;
+  }
+  return nodes.length === 0 ? undefined : { scale, shift, nodes, output };
+}
+
+/**
+ * The graph with what alone follows a convolution and only scales and shifts its channels made part
+ * of it, a batch normalization or its pieces: w' = w s, b' = b s + t. Relevance is propagated
+ * through one linear layer then, and not through two whose biases cancel.
  */
 export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
   const view = viewOf(graph, keep);
@@ -40,32 +115,29 @@ export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>):
   const removed = new Set<Node>();
   const nodes = graph.nodes.flatMap((conv) => {
     if (conv.opType !== 'Conv' || conv.domain !== '') return [conv];
-    const norm = view.onlyReader(conv.outputs[0], 'BatchNormalization');
-    const weights = graph.initializers.get(conv.inputs[1]);
-    const bias = conv.inputs[2] ? graph.initializers.get(conv.inputs[2]) : undefined;
-    const constants = norm && batchNormalizationConstants(graph, norm);
-    if (!norm || !constants || !weights || (conv.inputs[2] && !bias)) return [conv];
-    const own = bias ? tensorNumbers(bias) : constants.shift.map(() => 0);
-    const { scale, shift } = constants;
+    const [x = '', weight = '', given = ''] = conv.inputs;
+    const weights = graph.initializers.get(weight);
+    const bias = given === '' ? undefined : graph.initializers.get(given);
+    const [channels] = weights?.dims ?? [];
+    if (!weights || channels === undefined || (given !== '' && !bias)) return [conv];
+    const chain = affineChain(graph, view, conv, channels, weights.dims.length);
+    if (chain === undefined) return [conv];
+    const { scale, shift, output } = chain;
+    const own = bias ? tensorNumbers(bias) : shift.map(() => 0);
     const [w, s, b] = ['weights', 'scale', 'bias'].map((part) =>
       fresh(`${conv.outputs[0]}/folded_${part}`),
-    );
-    const shape = [scale.length, ...weights.dims.slice(1).map(() => 1)];
-    initializers.set(s, initializerOf(s, weights.type, shape, scale));
-    initializers.set(
+    ) as [string, string, string];
+    const constant = (name: string, dims: readonly number[], values: readonly number[]): void => {
+      initializers.set(name, initializerOf(name, weights.type, dims, values));
+    };
+    constant(s, [channels, ...weights.dims.slice(1).map(() => 1)], scale);
+    constant(
       b,
-      initializerOf(
-        b,
-        weights.type,
-        [scale.length],
-        own.map((value, c) => value * scale[c] + shift[c]),
-      ),
+      [channels],
+      own.map((value, c) => value * (scale[c] ?? Number.NaN) + (shift[c] ?? Number.NaN)),
     );
-    removed.add(norm);
-    return [
-      nodeOf('Mul', [conv.inputs[1], s], [w]),
-      { ...conv, inputs: [conv.inputs[0], w, b], outputs: [norm.outputs[0]] },
-    ];
+    for (const node of chain.nodes) removed.add(node);
+    return [nodeOf('Mul', [weight, s], [w]), { ...conv, inputs: [x, w, b], outputs: [output] }];
   });
   return removed.size === 0
     ? graph

@@ -38,6 +38,11 @@ export function rebuildLayerNormalization(graph: Graph, keep: ReadonlySet<string
   for (const node of graph.nodes) {
     const match = node.opType === 'Div' ? matchAt(node, graph, view, known) : undefined;
     if (match === undefined) continue;
+    const instance = instanceNormalization(match, node, graph, view, known, initializers);
+    if (instance !== undefined) {
+      replaced.set(instance.last, instance.node);
+      continue;
+    }
     const scale = match.scale ?? ones(match, known, initializers);
     if (scale === undefined) continue;
     const inputs = [match.x, scale, ...(match.bias === undefined ? [] : [match.bias])];
@@ -74,6 +79,49 @@ function matchAt(
   if (rank === undefined || axes === undefined || trailingAxes(variance, graph, rank) !== axes)
     return undefined;
   return { ...affine(div, view, known, x, axes), x, epsilon, axes };
+}
+
+/**
+ * The same over the height and width of maps [n, C, H, W], with a scale and a bias of each channel,
+ * which is an InstanceNormalization.
+ */
+function instanceNormalization(
+  { x, axes, scale, epsilon }: Match,
+  div: Node,
+  graph: Graph,
+  view: GraphView,
+  known: ReadonlyMap<string, TensorInfo>,
+  initializers: Map<string, Initializer>,
+): { last: Node; node: Node } | undefined {
+  const { shape, type } = known.get(x) ?? {};
+  const channels = shape?.[1];
+  if (!shape || !type || shape.length < 4 || axes !== shape.length - 2) return undefined;
+  if (scale !== undefined || typeof channels !== 'number') return undefined;
+  const wanted = [channels, ...new Array<number>(axes).fill(1)].join();
+  const values = (tensor: string): number[] | undefined => {
+    const constant = graph.initializers.get(tensor);
+    const fits = constant && [wanted, `1,${wanted}`].includes(constant.dims.join());
+    return fits && constant.data.kind !== 'external' ? tensorNumbers(constant) : undefined;
+  };
+  const [normalized = ''] = div.outputs;
+  const mul = view.onlyReader(normalized, 'Mul');
+  const gamma = mul && values(otherInput(mul, normalized));
+  const scaled = mul && gamma ? mul : div;
+  const [product = ''] = scaled.outputs;
+  const add = view.onlyReader(product, 'Add');
+  const beta = add && values(otherInput(add, product));
+  const last = add && beta ? add : scaled;
+  const vector = (part: string, numbers: readonly number[]): string => {
+    const name = `${normalized}/instance_${part}`;
+    initializers.set(name, initializerOf(name, type, [channels], numbers));
+    return name;
+  };
+  const inputs = [
+    x,
+    vector('scale', gamma ?? new Array<number>(channels).fill(1)),
+    vector('bias', beta ?? new Array<number>(channels).fill(0)),
+  ];
+  return { last, node: nodeOf('InstanceNormalization', inputs, last.outputs, { epsilon }) };
 }
 
 /** Whether a tensor is the square of what a Sub gives; old exports write that Sub twice. */

@@ -225,10 +225,13 @@ const sum = (excites: boolean): GradientRule => {
  * Operators that work element by element, and some normalisations: relevance goes through them
  * unchanged.
  */
+const passingNormalizations = new Set(
+  `RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
+  LpNormalization MeanVarianceNormalization`.split(/\s+/),
+);
 const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
   Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
-  RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
-  LpNormalization MeanVarianceNormalization`;
+  ${[...passingNormalizations].join(' ')}`;
 
 /** Relevance that a node hands on unchanged to its first input. */
 export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
@@ -310,11 +313,23 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
       },
       { stop: [weights, 2] },
     );
+  /** Whether a tensor is what a normalization gave, scaled or reshaped: a bias is part of it then. */
+  const isNormalized = (name: string): boolean => {
+    const maker = producers.get(name);
+    if (!maker || !varying.has(name)) return false;
+    if (passingNormalizations.has(operatorKey(maker))) return true;
+    const signals = maker.inputs.filter((input) => varying.has(input));
+    const [only = ''] = signals;
+    return signals.length === 1 && ['Reshape', 'Mul'].includes(maker.opType) && isNormalized(only);
+  };
   /** What a node with two operands does, by which of them are signals. */
   const binary = (node: Node): RuleEntry => {
     const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
     if (node.opType === 'MatMul' && signals.length === 1)
       return linear(options.dense, signals[0] === 0 ? 1 : 0);
+    const [only = 0] = signals;
+    if (signals.length === 1 && node.opType === 'Add' && isNormalized(node.inputs[only] ?? ''))
+      return passingTo(node, only);
     if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub'))
       return rule(besideConstant(signals[0], excites), { stop: [1 - signals[0]] });
     if (signals.length === 1)
@@ -341,7 +356,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
       return linear(node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
-    return others[key] ?? gradientRules[key];
+    return (Object.hasOwn(others, key) ? others[key] : undefined) ?? gradientRules[key];
   };
 }
 

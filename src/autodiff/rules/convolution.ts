@@ -284,6 +284,9 @@ function byTransposed(
   return blocked(ops, cropped);
 }
 
+/** Strides beyond this are no part of a classifier, and a form by phases would count them all. */
+const largestCell = 64;
+
 /**
  * dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel
  * and stride.
@@ -300,7 +303,8 @@ function inputGradient(at: RuleContext, dy: string): string {
   const depthwise = channels.group > 1 && channels.inputs === channels.group;
   if (depthwise && strides.every((stride) => stride <= 2))
     return byInsertedZeros(ops, dy, w, channels, window);
-  const square = kernel.length === 2 && strides[0] === strides[1];
+  const [stride = 1] = strides;
+  const square = kernel.length === 2 && stride === strides[1] && stride <= largestCell;
   const large = kernel.every((size) => size >= 5) || kernel.every((size, i) => size <= strides[i]);
   if (channels.group === 1 && square && large && all(dilations, 1))
     return byCells(ops, dy, w, channels, window);
