@@ -1,5 +1,24 @@
-import { type GradientRule, type RuleTable, rule } from './rule.ts';
+import {
+  dataInputs,
+  type Graph,
+  type Node,
+  tensorNumbers,
+  topologicalSort,
+} from '../onnx/index.ts';
+import type { BackwardRules } from './backward-rules.ts';
+import type { RuleLookup } from './mark-path.ts';
+import { findActivations } from './relevance/activations.ts';
+import { varyingTensors } from './relevance/linear.ts';
+import {
+  type GradientRule,
+  operatorKey,
+  type RuleContext,
+  type RuleEntry,
+  type RuleTable,
+  rule,
+} from './rule.ts';
 import { gradientRules } from './rules/index.ts';
+import { cutAtZero } from './rules/quantization.ts';
 
 /** The gradient of an operator, then max(·, 0). For Relu: dx = max(dy, 0) [y > 0]. */
 function clamped(operator: string): GradientRule {
@@ -25,19 +44,93 @@ const rectifiedBelow: GradientRule = (at, [dy]) => {
 };
 
 /**
+ * Rules for the ReLUs of a graph: of Relu and Clip, if they are no pieces of another activation
+ * that is spelled out, and of a QuantizeLinear into which a ReLU was fused.
+ */
+function reluRules(name: string, table: RuleTable): BackwardRules {
+  return {
+    name,
+    key: '',
+    prepare(graph) {
+      const { isPiece } = findActivations(graph, varyingTensors(graph));
+      const isRectified = rectifiedTensors(graph);
+      const rules: RuleLookup = (node) => {
+        const key = operatorKey(node);
+        if (!Object.hasOwn(table, key)) return undefined;
+        const isOwn = key === 'Relu' || key === 'Clip' ? !isPiece(node) : !isRectified(node);
+        return isOwn ? table[key] : undefined;
+      };
+      return { graph, rules };
+    },
+  };
+}
+
+/** Operators that give no negative number. */
+const positive = new Set(['Relu', 'Sigmoid', 'HardSigmoid', 'Softmax', 'Softplus', 'Exp', 'Abs']);
+/** Operators that give none if they are given none; those with constants may move or turn them. */
+const keeping = new Set(
+  `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Concat Add Mul
+  Max MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax QuantizeLinear
+  DequantizeLinear`.split(/\s+/),
+);
+
+/**
+ * Tells whether a quantizer reads what a ReLU has been through, or the picture: its own cut at 0 is
+ * not the ReLU of the network then.
+ */
+function rectifiedTensors(graph: Graph): (node: Node) => boolean {
+  const varying = varyingTensors(graph);
+  const rectified = new Set(dataInputs(graph).map(({ name }) => name));
+  for (const node of topologicalSort(graph.nodes)) {
+    const signals = node.inputs.filter((name) => varying.has(name));
+    const min = node.attributes.get('min');
+    const isCut = node.opType === 'Clip' && (min?.type === 'float' ? min.value >= 0 : true);
+    const isKept =
+      keeping.has(node.opType) &&
+      signals.length > 0 &&
+      (node.opType === 'Add' ? node.inputs : signals).every((name) => rectified.has(name));
+    if (positive.has(node.opType) || isCut || isKept)
+      for (const name of node.outputs) rectified.add(name);
+    // Behind a quantizer that cuts at 0 no number is negative; behind another one any may be.
+    if (node.opType === 'QuantizeLinear' && isUnsignedFromZero(graph, node))
+      for (const name of node.outputs) rectified.add(name);
+  }
+  return (node) => rectified.has(node.inputs[0] ?? '');
+}
+
+/** Whether the codes of a quantizer stand for no negative number. */
+function isUnsignedFromZero(graph: Graph, node: Node): boolean {
+  const zero = graph.initializers.get(node.inputs[2] ?? '');
+  if (zero === undefined) return (node.inputs[2] ?? '') === '';
+  return zero.type.startsWith('uint') && tensorNumbers(zero).every((value) => value === 0);
+}
+
+/** The rule of a quantizer, or that of the ReLU which its cut at 0 is. */
+function quantizer(relu: (at: RuleContext, dy: string, dx: string) => string): RuleEntry {
+  const gradient: GradientRule = (at, dy) => {
+    const entry = gradientRules[operatorKey(at.node)];
+    const [dx = ''] = entry?.kind === 'rule' ? entry.rule(at, dy) : [];
+    return [cutAtZero(at).min === 0 ? relu(at, dy[0] ?? '', dx) : dx];
+  };
+  return rule(gradient, { stop: [1, 2], straightThrough: true });
+}
+
+/**
  * Guided backpropagation (Springenberg et al. 2015): a ReLU passes on what is positive of its
  * gradient, dx = max(dy, 0) [y > 0]. For ReLU6: dx = max(dy, 0) [0 < y < 6].
  */
-export const guidedBackprop: RuleTable = {
+export const guidedBackprop: BackwardRules = reluRules('guided backpropagation', {
   Relu: rule(clamped('Relu')),
   Clip: rule(clamped('Clip'), { stop: [1, 2] }),
-};
+  QuantizeLinear: quantizer((at, _, dx) => at.ops.op('Relu', [dx])),
+});
 
 /**
  * DeconvNet (Zeiler & Fergus 2014): a ReLU rectifies the gradient and forgets its own gate, dx =
  * max(dy, 0). For ReLU6: dx = max(dy [y < 6], 0).
  */
-export const deconvnet: RuleTable = {
+export const deconvnet: BackwardRules = reluRules('DeconvNet', {
   Relu: rule(rectified),
   Clip: rule(rectifiedBelow, { stop: [1, 2] }),
-};
+  QuantizeLinear: quantizer((at, dy) => at.ops.op('Relu', [dy])),
+});

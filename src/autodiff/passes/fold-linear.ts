@@ -1,6 +1,8 @@
 import {
+  floatAttribute,
   type Graph,
   inferTensors,
+  intAttribute,
   intsAttribute,
   type Node,
   stringAttribute,
@@ -27,9 +29,10 @@ export function foldLinear(graph: Graph, keep: ReadonlySet<string>): Graph {
     if (node.domain !== '') return node;
     if (node.opType === 'Conv') return paddedConv(node, graph, view) ?? node;
     if (node.opType !== 'Add' || node.outputs[0] === undefined) return node;
-    const product = node.inputs.find((name) => view.onlyReader(name, 'Add') === node);
+    const product = node.inputs.find((name) => view.producer(name, 'MatMul') !== undefined);
     const matMul = product === undefined ? undefined : view.producer(product, 'MatMul');
     if (product === undefined || matMul === undefined) return node;
+    if (view.onlyReader(product, 'Add') !== node) return node;
     const bias = otherInput(node, product);
     if (!isDense(matMul, bias, view, known)) return node;
     removed.add(matMul);
@@ -49,23 +52,79 @@ function isDense(matMul: Node, bias: string, view: GraphView, known: Known): boo
 
 /** A convolution with the padding of the Pad before it, if that adds zeros around the map only. */
 function paddedConv(conv: Node, graph: Graph, view: GraphView): Node | undefined {
-  const [padded = ''] = conv.inputs;
-  const pad = view.onlyReader(padded, 'Conv') && view.producer(padded, 'Pad');
   const rank = graph.initializers.get(conv.inputs[1] ?? '')?.dims.length;
-  if (!pad || rank === undefined || (pad.inputs[3] ?? '') !== '') return undefined;
+  const pad = rank === undefined ? undefined : padBefore(conv, rank, graph, view);
+  return pad?.fill === 0 ? withPads(conv, pad) : undefined;
+}
+
+/** Numbers at or below this are the lowest that a padding can have. */
+const lowest = -3e38;
+
+/**
+ * The graph with what a Pad puts around the input of a MaxPool as padding of it: the lowest number,
+ * or zeros around what is never negative. The gradient goes to a pixel then, and not to the padding
+ * where the largest pixel is 0 as well.
+ */
+export function foldPoolPadding(graph: Graph, keep: ReadonlySet<string>): Graph {
+  if (!graph.nodes.some(({ opType }) => opType === 'Pad')) return graph;
+  const view = viewOf(graph, keep);
+  const isPositive = (tensor: string): boolean => {
+    const maker = view.producer(tensor, 'Relu Sigmoid Clip');
+    const [, min = ''] = maker?.inputs ?? [];
+    const bound = maker?.attributes.get('min');
+    return maker?.opType === 'Clip'
+      ? (view.number(min) ?? (bound?.type === 'float' ? bound.value : -1)) >= 0
+      : maker !== undefined;
+  };
+  const nodes = graph.nodes.map((node) => {
+    if (node.domain !== '' || node.opType !== 'MaxPool') return node;
+    // Indices count the padded map, and windows that hang over depend on where the padding is.
+    if (node.outputs.length > 1 || intAttribute(node, 'ceil_mode', 0) === 1) return node;
+    const kernel = intsAttribute(node, 'kernel_shape', []);
+    const pad = padBefore(node, kernel.length + 2, graph, view);
+    if (!pad || !(pad.fill <= lowest || (pad.fill === 0 && isPositive(pad.x)))) return node;
+    const padded = withPads(node, pad);
+    // The runtime takes no padding as wide as the window.
+    const pads = intsAttribute(padded, 'pads', []);
+    return pads.every((count, i) => count < (kernel[i % kernel.length] ?? 0)) ? padded : node;
+  });
+  return prune({ ...graph, nodes });
+}
+
+/** A Pad that only one node reads: what it pads, with what, and how far around the map. */
+interface Padding {
+  readonly x: string;
+  readonly fill: number;
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+}
+
+function padBefore(reader: Node, rank: number, graph: Graph, view: GraphView): Padding | undefined {
+  const [padded = ''] = reader.inputs;
+  const pad = view.onlyReader(padded, reader.opType) && view.producer(padded, 'Pad');
+  if (!pad || (pad.inputs[3] ?? '') !== '') return undefined;
   if (stringAttribute(pad, 'mode', 'constant') !== 'constant') return undefined;
-  if (!['NOTSET', ''].includes(stringAttribute(conv, 'auto_pad', 'NOTSET'))) return undefined;
-  const value = pad.attributes.get('value');
-  const fill = (pad.inputs[2] ?? '') === '' ? 0 : view.number(pad.inputs[2] ?? '');
-  if (fill !== 0 || (value?.type === 'float' && value.value !== 0)) return undefined;
+  if (!['NOTSET', ''].includes(stringAttribute(reader, 'auto_pad', 'NOTSET'))) return undefined;
   const given = graph.initializers.get(pad.inputs[1] ?? '');
   const pads = given ? tensorNumbers(given) : intsAttribute(pad, 'pads', []);
   const [before, after] = [pads.slice(0, rank), pads.slice(rank)];
   const outer = [...before.slice(0, 2), ...after.slice(0, 2)];
   if (pads.length !== 2 * rank || outer.some((count) => count !== 0)) return undefined;
-  if (pads.some((count) => count < 0)) return undefined;
-  const own = intsAttribute(conv, 'pads', new Array<number>(2 * (rank - 2)).fill(0));
-  const all = [...before.slice(2), ...after.slice(2)].map((count, i) => count + (own[i] ?? 0));
-  const attributes = new Map([...conv.attributes, ['pads', { type: 'ints', value: all }] as const]);
-  return { ...conv, inputs: [pad.inputs[0] ?? '', ...conv.inputs.slice(1)], attributes };
+  const constant = pad.inputs[2] ?? '';
+  const fill = constant === '' ? floatAttribute(pad, 'value', 0) : view.number(constant);
+  const isCropped = pads.some((count) => count < 0);
+  if (fill === undefined || isCropped) return undefined;
+  return { x: pad.inputs[0] ?? '', fill, before: before.slice(2), after: after.slice(2) };
+}
+
+/** A node that reads what was padded, with the padding as its own. */
+function withPads(node: Node, { x, before, after }: Padding): Node {
+  const around = [...before, ...after];
+  const own = intsAttribute(node, 'pads', new Array<number>(around.length).fill(0));
+  const pads = around.map((count, i) => count + (own[i] ?? 0));
+  const attributes = new Map([
+    ...node.attributes,
+    ['pads', { type: 'ints', value: pads }] as const,
+  ]);
+  return { ...node, inputs: [x, ...node.inputs.slice(1)], attributes };
 }

@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import type { Graph, OnnxModel, Shape } from '../../onnx/index.ts';
 import { decomposeFused } from './decompose-fused.ts';
+import { foldPoolPadding } from './fold-linear.ts';
 import { foldShapes } from './fold-shapes.ts';
 import { inlineFunctions } from './inline-functions.ts';
 import { rebuildClip } from './rebuild-clip.ts';
@@ -47,6 +48,6 @@ export function prepareGraph(
     const whole = decomposeFused(inlineFunctions(model), inputShapes);
     const folded = foldShapes(whole, kept, inputShapes);
     const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
-    return rebuildClip(rebuildGelu(normalized, kept), kept);
+    return foldPoolPadding(rebuildClip(rebuildGelu(normalized, kept), kept), kept);
   });
 }

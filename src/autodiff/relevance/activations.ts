@@ -1,4 +1,5 @@
 import {
+  consumersOf,
   elementCount,
   floatAttribute,
   type Graph,
@@ -33,6 +34,11 @@ export interface Activations {
    * its input is 0. That tells HardSigmoid, min(max(x + 3, 0), 6), from ReLU6.
    */
   isGate(tensor: string): boolean;
+  /**
+   * Whether a node of one operand, a Relu or a Clip, is only a piece of an activation: something
+   * comes before it, or what it gives is put together with another function of the same tensor.
+   */
+  isPiece(node: Node): boolean;
 }
 
 /** Operators that work element by element and are not linear in their operand. */
@@ -109,8 +115,21 @@ export function findActivations(graph: Graph, varying: ReadonlySet<string>): Act
       atZero.high < range.high
     );
   };
+  const readers = consumersOf(graph);
   return {
     isGate,
+    isPiece(node) {
+      const [input = ''] = node.inputs;
+      const [output = ''] = node.outputs;
+      const { root } = elementOf(output);
+      if (root !== output && elementOf(input).root !== input && !isCarried(makers.get(input)))
+        return true;
+      return (readers.get(output) ?? []).some(
+        (reader) =>
+          elementOf(reader.outputs[0] ?? '').root === root &&
+          reader.inputs.filter((name) => varying.has(name)).length > 1,
+      );
+    },
     routeOf(node) {
       const [output = ''] = node.outputs;
       const element = elements.get(output);
@@ -122,6 +141,10 @@ export function findActivations(graph: Graph, varying: ReadonlySet<string>): Act
     },
   };
 }
+
+/** Whether a node only hands on what it is given. */
+const isCarried = (node: Node | undefined): boolean =>
+  node !== undefined && ['Identity', 'Dropout', 'Cast'].includes(node.opType);
 
 /** Reads constants of one element. */
 function numberReader(graph: Graph): (name: string) => number | undefined {

@@ -308,7 +308,8 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
     rule(
       (at, [r]) => {
         const layer = linearLayer(at, weights);
-        const result = propagations[kind](at.ops, layer, r, options, at);
+        const own = isDenseConvolution(at) ? options.dense : kind;
+        const result = propagations[own](at.ops, layer, r, options, at);
         return layer.index === 0 ? [result] : ['', result];
       },
       { stop: [weights, 2] },
@@ -358,6 +359,13 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
     return (Object.hasOwn(others, key) ? others[key] : undefined) ?? gradientRules[key];
   };
+}
+
+/** Whether a convolution of 1 × 1 reads maps of one pixel: a dense layer in another form. */
+function isDenseConvolution(at: RuleContext): boolean {
+  if (at.node.opType !== 'Conv') return false;
+  const sizes = [...at.shape(0).slice(2), ...at.shape(1).slice(2)];
+  return sizes.every((size) => size === 1);
 }
 
 /**
