@@ -1,7 +1,8 @@
 import type { Sag } from '../methods/sag/schema.ts';
 import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { drawSag, type SagPictureOptions, shownPart } from '../visualize/sag-svg.ts';
+import { type SagPictureOptions, shownPart } from '../visualize/sag-part.ts';
+import { drawSag } from '../visualize/sag-svg.ts';
 import { sagThumbnails } from '../visualize/sag-thumbnails.ts';
 import { loadSharp } from './sharp.ts';
 import { pictureUri } from './write-image.ts';

@@ -1,4 +1,4 @@
-import { escapeHtml } from './report.ts';
+import { element } from './markup.ts';
 
 /** A picture of a contact sheet. */
 export interface SheetCell {
@@ -17,8 +17,7 @@ export interface ContactSheet {
   readonly size?: readonly [width: number, height: number];
 }
 
-const FONT =
-  "font-family=\"system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif\"";
+const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 const GAP = 10;
 const MARGIN = 20;
 const LINE = 16;
@@ -39,15 +38,35 @@ export function drawContactSheet({
     2 * MARGIN + Math.ceil(Math.max(columns * (width + GAP) - GAP, ...titles)),
     MARGIN + 34 + rows.length * rowHeight + MARGIN,
   ];
-  const text = (x: number, y: number, px: number, weight: number, words: string) =>
-    `<text x="${x}" y="${y}" font-size="${px}" font-weight="${weight}" fill="#222" ${FONT}>${escapeHtml(words)}</text>`;
-  const cell = ({ source, title: caption, good }: SheetCell, x: number, y: number): string => {
-    const frame = good === undefined ? '#999' : good ? '#1a8f3c' : '#c0261c';
-    return `<rect x="${x - 3}" y="${y - 3}" width="${width + 6}" height="${height + 6}" rx="3" fill="${frame}"/><image href="${source}" x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"/>${text(x, y + height + LINE, 10, 400, caption)}`;
+  const text = (x: number, y: number, size: number, weight: number, words: string) =>
+    element(
+      'text',
+      { x, y, 'font-size': size, 'font-weight': weight, fill: '#222', 'font-family': FONT },
+      words,
+    );
+  const cell = ({ source, title: caption, good }: SheetCell, x: number, y: number) => {
+    const fill = good === undefined ? '#999' : good ? '#1a8f3c' : '#c0261c';
+    const frame = { x: x - 3, y: y - 3, width: width + 6, height: height + 6, rx: 3, fill };
+    const picture = { href: source, x, y, width, height, preserveAspectRatio: 'none' };
+    return [
+      element('rect', frame),
+      element('image', picture),
+      text(x, y + height + LINE, 10, 400, caption),
+    ];
   };
   const body = rows.map(({ title: head, cells }, r) => {
     const top = MARGIN + 34 + r * rowHeight;
-    return `${text(MARGIN, top + 12, 13, 700, head)}${cells.map((each, c) => cell(each, MARGIN + c * (width + GAP), top + LINE + 8)).join('')}`;
+    return [
+      text(MARGIN, top + 12, 13, 700, head),
+      ...cells.map((each, c) => cell(each, MARGIN + c * (width + GAP), top + LINE + 8)),
+    ];
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${w} ${h}" width="${w}" height="${h}"><rect width="100%" height="100%" fill="#fff"/>${text(MARGIN, MARGIN + 14, 17, 700, title)}${body.join('\n')}</svg>\n`;
+  const svg = element(
+    'svg',
+    { xmlns: 'http://www.w3.org/2000/svg', viewBox: `0 0 ${w} ${h}`, width: w, height: h },
+    element('rect', { width: '100%', height: '100%', fill: '#fff' }),
+    text(MARGIN, MARGIN + 14, 17, 700, title),
+    body,
+  );
+  return `${svg.html}\n`;
 }

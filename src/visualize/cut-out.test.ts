@@ -3,7 +3,7 @@ import { image } from '../image/image.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { cutOut } from './cut-out.ts';
 
-it('cutOut shows the inside as it is, the outside dark and without colour, a white line between', () => {
+it('cutOut keeps the inside, dims the outside and draws a white line between them', () => {
   const red = image(
     16,
     8,
@@ -18,7 +18,7 @@ it('cutOut shows the inside as it is, the outside dark and without colour, a whi
   expect(pixel(7, whole)).toEqual([200, 0, 0]);
   expect(pixel(8, whole)).toEqual([255, 255, 255]);
   expect(pixel(15, whole)).toEqual([18, 18, 18]); // 0.3 · 0.299 · 200
-  const part = cutOut(red, left, { left: 8, top: 0, width: 8, height: 8 }).data; // the map covers the right half
+  const part = cutOut(red, left, { left: 8, top: 0, width: 8, height: 8 }).data; // the right half
   expect(pixel(2, part)).toEqual([18, 18, 18]);
   expect(pixel(9, part)).toEqual([200, 0, 0]);
 });

@@ -38,5 +38,6 @@ export {
   reportHtml,
 } from './report.ts';
 export { sagToDot } from './sag-dot.ts';
-export { type DrawableSag, drawSag, type SagPictureOptions } from './sag-svg.ts';
+export type { DrawableSag, SagPictureOptions } from './sag-part.ts';
+export { drawSag } from './sag-svg.ts';
 export { sagThumbnails } from './sag-thumbnails.ts';

@@ -1,7 +1,7 @@
-import { scaleLinear } from 'd3-scale';
+import { type ScaleLinear, scaleLinear } from 'd3-scale';
 import { schemeTableau10 } from 'd3-scale-chromatic';
 import { line } from 'd3-shape';
-import { escapeHtml } from './report.ts';
+import { element, type Markup } from './markup.ts';
 
 /** One line of a chart: points (x, y), x rising. */
 export interface ChartSeries {
@@ -27,6 +27,8 @@ export interface SeriesStyle {
   readonly dash: string;
 }
 
+type Scale = ScaleLinear<number, number>;
+
 const SIZE = { width: 460, height: 300, left: 56, right: 20, top: 14, bottom: 42 };
 const DASHES = ['', '6 3', '2 3'];
 const CONTROL_DASHES = ['5 4', '1.5 3.5'];
@@ -49,7 +51,7 @@ export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
   });
 }
 
-/** The lowest and highest of the values of all series; from 0 to 1 where there are none. */
+/** The lowest and highest of the values of all series; 0 and 1 if there are none. */
 function extent(
   series: readonly ChartSeries[],
   of: (each: ChartSeries) => readonly number[],
@@ -77,24 +79,59 @@ export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string
     [height - bottom, top],
   ).nice();
   const number = (value: number) => value.toFixed(2);
+  const middle = { x: (left + width - right) / 2, y: (top + height - bottom) / 2 };
   const grid = y.ticks(5).map((value) => {
     const at = number(y(value));
-    return `<line x1="${left}" x2="${width - right}" y1="${at}" y2="${at}" stroke="currentColor" stroke-opacity=".14"/><text x="${left - 7}" y="${at}" dy=".32em" text-anchor="end">${y.tickFormat(5)(value)}</text>`;
+    const across = { x1: left, x2: width - right, y1: at, y2: at };
+    return [
+      element('line', { ...across, stroke: 'currentColor', 'stroke-opacity': '.14' }),
+      element(
+        'text',
+        { x: left - 7, y: at, dy: '.32em', 'text-anchor': 'end' },
+        y.tickFormat(5)(value),
+      ),
+    ];
   });
   const ticks = x
     .ticks(5)
-    .map(
-      (value) =>
-        `<text x="${number(x(value))}" y="${height - bottom + 17}" text-anchor="middle">${x.tickFormat(5, '~%')(value)}</text>`,
+    .map((value) =>
+      element(
+        'text',
+        { x: number(x(value)), y: height - bottom + 17, 'text-anchor': 'middle' },
+        x.tickFormat(5, '~%')(value),
+      ),
     );
-  const lines = series.map((each) => {
-    const d =
-      line<number>(
-        (_, k) => x(each.x[k]),
-        (value) => y(value),
-      ).digits(2)([...each.y]) ?? '';
-    const dash = each.style.dash && ` stroke-dasharray="${each.style.dash}"`;
-    return `<path d="${d}" fill="none" stroke="${each.style.colour}" stroke-width="2"${dash} stroke-linejoin="round"><title>${escapeHtml(each.name)}</title></path>`;
-  });
-  return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(alt)}" font-size="12" fill="currentColor">${grid.join('')}${ticks.join('')}<text x="${(left + width - right) / 2}" y="${height - 6}" text-anchor="middle">${escapeHtml(xTitle)}</text><text transform="translate(11 ${(top + height - bottom) / 2}) rotate(-90)" text-anchor="middle">${escapeHtml(yTitle)}</text>${lines.reverse().join('')}</svg>`;
+  const horizontal = { x: middle.x, y: height - 6, 'text-anchor': 'middle' };
+  const vertical = { transform: `translate(11 ${middle.y}) rotate(-90)`, 'text-anchor': 'middle' };
+  const page = { 'font-size': 12, fill: 'currentColor' };
+  return element(
+    'svg',
+    { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': alt, ...page },
+    grid,
+    ticks,
+    element('text', horizontal, xTitle),
+    element('text', vertical, yTitle),
+    series.map((each) => pathOf(each, x, y)).reverse(),
+  ).html;
+}
+
+/** The line of a series, with its name for a pointer that rests on it. */
+function pathOf({ name, style, ...points }: ChartSeries, x: Scale, y: Scale): Markup {
+  const path = line<number>(
+    (_, k) => x(points.x[k]),
+    (value) => y(value),
+  ).digits(2);
+  return element(
+    'g',
+    {},
+    element('title', {}, name),
+    element('path', {
+      d: path([...points.y]) ?? '',
+      fill: 'none',
+      stroke: style.colour,
+      'stroke-width': 2,
+      'stroke-dasharray': style.dash || undefined,
+      'stroke-linejoin': 'round',
+    }),
+  );
 }

@@ -58,7 +58,7 @@ describe('projectMap', () => {
 });
 
 describe('overlay', () => {
-  test('what all pixels of a signed map have in common is not shown, where it is above zero', () => {
+  test('a signed map that is above zero everywhere is shown from its least value on', () => {
     const map = tensor([2, 2], Float32Array.of(5, 5.1, 5.2, 5.4));
     const less = tensor([2, 2], Float32Array.of(0, 0.1, 0.2, 0.4));
     expect(overlay(grey(2, 2), map, { signed: true }).data).toEqual(
@@ -84,7 +84,7 @@ describe('overlay', () => {
     );
   });
 
-  test('signed maps show both sides, or with a sequential colour map the evidence for the class only', () => {
+  test('a signed map shows both sides, with a sequential color map only the evidence for', () => {
     const map = tensor([1, 3], Float32Array.of(-1, 0, 1));
     const both = overlay(grey(3, 1), map, { signed: true, alpha: 1 });
     expect(pixel(both, 0, 0)).toEqual([...colormap('ice-fire').table.subarray(0, 3)]);

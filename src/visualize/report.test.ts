@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { escapeHtml, type ReportPage, reportHtml } from './report.ts';
+import { escapeHtml } from './markup.ts';
+import { type ReportPage, reportHtml } from './report.ts';
 
 const page: ReportPage = {
   title: 'Maps of <cats> & "dogs"',

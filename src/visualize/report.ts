@@ -1,4 +1,5 @@
 import { cssGradient } from './colormap.ts';
+import { element, escapeHtml, type Markup } from './markup.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
 /**
@@ -87,19 +88,6 @@ export interface ReportPage {
   readonly footer?: string;
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-/** Text as HTML. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]);
-}
-
 const list = <Item>(items: readonly Item[] | undefined, html: (item: Item) => string): string =>
   (items ?? []).map(html).join('');
 const optional = <Item>(item: Item | undefined, html: (item: Item) => string): string =>
@@ -136,25 +124,45 @@ function tableHtml(table: ReportTable): string {
     const isBest = typeof value !== 'string' && value.value === best[column];
     // The mark stands before the number, so that the digits of a column stay aligned.
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
-    return `<td${classes && ` class="${classes}"`}>${isBest ? '● ' : ''}${escapeHtml(textOf(value))}${detail}</td>`;
+    const text = `${isBest ? '● ' : ''}${escapeHtml(textOf(value))}`;
+    return `<td${classes && ` class="${classes}"`}>${text}${detail}</td>`;
   };
   const rows = list(table.rows, (row) => `<tr>${row.map(cell).join('')}</tr>\n`);
   const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);
   const caption = escapeHtml(table.caption);
-  return `<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table><caption>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table></div>${note}\n`;
+  return [
+    `<div class="scroll" tabindex="0" role="region" aria-label="${caption}">`,
+    `<table><caption>${caption}</caption><thead><tr>${head}</tr></thead>`,
+    `<tbody>${rows}</tbody></table></div>${note}\n`,
+  ].join('');
 }
 
 function legendHtml({ colormap, title, low, middle, high }: ReportLegend): string {
   const ends = [low, ...(middle === undefined ? [] : [middle]), high]
     .map((text) => `<span>${escapeHtml(text)}</span>`)
     .join('');
-  return `<figure><figcaption>${escapeHtml(title)}</figcaption><div class="bar" style="background:${cssGradient(colormap)}"></div><div class="ends">${ends}</div></figure>\n`;
+  const bar = `<div class="bar" style="background:${cssGradient(colormap)}"></div>`;
+  const caption = `<figcaption>${escapeHtml(title)}</figcaption>`;
+  return `<figure>${caption}${bar}<div class="ends">${ends}</div></figure>\n`;
 }
+
+/** A short piece of a line, for a legend. */
+const swatch = (stroke: string, dash: string): Markup =>
+  element(
+    'svg',
+    { viewBox: '0 0 24 8', 'aria-hidden': 'true' },
+    element('line', {
+      ...{ x1: 0, x2: 24, y1: 4, y2: 4, stroke },
+      'stroke-width': 2.5,
+      'stroke-dasharray': dash || undefined,
+    }),
+  );
 
 function chartHtml({ title, svg, legend }: ReportChart): string {
   const entry = ({ text, colour, dash }: ReportChart['legend'][number]) =>
-    `<li><svg viewBox="0 0 24 8" aria-hidden="true"><line x1="0" x2="24" y1="4" y2="4" stroke="${escapeHtml(colour)}" stroke-width="2.5"${dash && ` stroke-dasharray="${escapeHtml(dash)}"`}/></svg>${escapeHtml(text)}</li>`;
-  return `<figure class="chart"><figcaption>${escapeHtml(title)}</figcaption>${svg}<ul>${list(legend, entry)}</ul></figure>\n`;
+    element('li', {}, swatch(colour, dash), text).html;
+  const caption = `<figcaption>${escapeHtml(title)}</figcaption>`;
+  return `<figure class="chart">${caption}${svg}<ul>${list(legend, entry)}</ul></figure>\n`;
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
@@ -169,13 +177,17 @@ function cellHtml({ source, alt, title, detail, mark, peak }: ReportCell): strin
     ({ text, kind }) => `<span class="mark ${kind}">${escapeHtml(text)}</span>`,
   );
   const small = verdict || detail ? `<small>${verdict}${escapeHtml(detail ?? '')}</small>` : '';
-  return `<figure class="cell"><div class="picture"><img src="${escapeHtml(source)}" alt="${escapeHtml(alt)}" width="224" height="224">${ring}</div><figcaption><b>${escapeHtml(title)}</b>${small}</figcaption></figure>\n`;
+  const picture = element('img', { src: source, alt, width: 224, height: 224 }).html;
+  const caption = `<figcaption><b>${escapeHtml(title)}</b>${small}</figcaption>`;
+  return `<figure class="cell"><div class="picture">${picture}${ring}</div>${caption}</figure>\n`;
 }
 
 function galleryHtml({ rows }: ReportGallery): string {
   return list(rows, ({ title, detail, cells }) => {
     const more = optional(detail, (text) => ` <span>${escapeHtml(text)}</span>`);
-    return `<div class="row"><h3>${escapeHtml(title)}${more}</h3><div class="cells" style="--columns:${cells.length}">\n${list(cells, cellHtml)}</div></div>\n`;
+    const head = `<h3>${escapeHtml(title)}${more}</h3>`;
+    const open = `<div class="cells" style="--columns:${cells.length}">`;
+    return `<div class="row">${head}${open}\n${list(cells, cellHtml)}</div></div>\n`;
   });
 }
 
@@ -206,7 +218,7 @@ function sectionHtml(section: ReportSection): string {
     list(
       section.details,
       ({ title, text }) =>
-        `<details><summary>${escapeHtml(title)}</summary><pre>${escapeHtml(text)}</pre></details>\n`,
+        `${element('details', {}, element('summary', {}, title), element('pre', {}, text)).html}\n`,
     ),
     '</section>\n',
   ].join('');
@@ -214,14 +226,17 @@ function sectionHtml(section: ReportSection): string {
 
 /** The retina from the front: the fovea is the spot one sees sharply with. */
 const MARK =
-  '<svg viewBox="0 0 32 32" aria-hidden="true"><g fill="none" stroke="currentColor"><circle cx="16" cy="16" r="14" stroke-width="1.5" opacity=".35"/><circle cx="16" cy="16" r="9" stroke-width="2" opacity=".65"/></g><circle cx="16" cy="16" r="4.2" fill="currentColor"/></svg>';
+  '<svg viewBox="0 0 32 32" aria-hidden="true"><g fill="none" stroke="currentColor">' +
+  '<circle cx="16" cy="16" r="14" stroke-width="1.5" opacity=".35"/>' +
+  '<circle cx="16" cy="16" r="9" stroke-width="2" opacity=".65"/></g>' +
+  '<circle cx="16" cy="16" r="4.2" fill="currentColor"/></svg>';
 
 /** A page of results as one HTML document that needs no other file and no network. */
 export function reportHtml({ title, lead, facts, sections, footer }: ReportPage): string {
+  const fact = ([name, value]: readonly [string, string]): Markup =>
+    element('div', {}, element('dt', {}, name), element('dd', {}, value));
   const factList =
-    facts && facts.length > 0
-      ? `<dl class="facts">${list(facts, ([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`)}</dl>`
-      : '';
+    facts && facts.length > 0 ? element('dl', { class: 'facts' }, facts.map(fact)).html : '';
   return `<!doctype html>
 <html lang="en">
 <head>

@@ -1,4 +1,4 @@
-import type { DrawableSag } from './sag-svg.ts';
+import type { DrawableSag } from './sag-part.ts';
 
 const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
@@ -8,7 +8,8 @@ const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
  */
 export function sagToDot(sag: DrawableSag): string {
   const nodes = sag.nodes.map(({ id, patches, confidence, root }) => {
-    const label = `${patches.map((patch) => `P${patch}`).join(' ')}\\n${Math.round(100 * confidence)}%`;
+    const names = patches.map((patch) => `P${patch}`).join(' ');
+    const label = `${names}\\n${Math.round(100 * confidence)}%`;
     return `  n${id} [label="${label}"${root ? ', penwidth=2' : ''}];`;
   });
   const edges = sag.edges.map(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sagToDot } from './sag-dot.ts';
-import { type DrawableSag, drawSag, patchBox, shownPart } from './sag-svg.ts';
+import { type DrawableSag, patchBox, shownPart } from './sag-part.ts';
+import { drawSag } from './sag-svg.ts';
 
 /** A root with four children, one of which has two. */
 const sag: DrawableSag = {
@@ -31,7 +32,7 @@ const sag: DrawableSag = {
 const thumbnails = new Map(sag.nodes.map(({ id }) => [id, `data:image/png;base64,node${id}`]));
 
 describe('shownPart', () => {
-  it('shows the children that cost least, most and in between, level by level up to a number of nodes', () => {
+  it('shows the children that cost least, most and in between, up to a number of nodes', () => {
     expect(shownPart(sag).edges.map(({ from, to }) => `${from}-${to}`)).toEqual([
       '0-2',
       '0-4',
@@ -71,7 +72,7 @@ describe('patchBox', () => {
 describe('drawSag', () => {
   const svg = drawSag(sag, { thumbnails, title: 'a<b.jpg', maxChildren: 4 });
 
-  it('shows every node once with its thumbnail and confidence, and every edge with the patch that goes', () => {
+  it('shows every node with its thumbnail and confidence, every edge with its patch', () => {
     for (const address of thumbnails.values())
       expect(svg.split(`href="${address}"`)).toHaveLength(2);
     expect([...svg.matchAll(/>−P(\d)</g)].map(([, patch]) => patch).sort()).toEqual([
