@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { type DataType, dataTypeOf } from './data-types.ts';
 import {
   type Attribute,
@@ -26,6 +27,9 @@ export type AttributeInput =
   | Initializer
   | Graph
   | Attribute;
+
+/** Attributes of a node by name; `undefined` leaves one out. */
+type Attributes = Readonly<Record<string, AttributeInput | undefined>>;
 
 /** What else a node can be given. */
 export interface NodeOptions {
@@ -62,7 +66,7 @@ export interface GraphBuilder {
   add(
     opType: string,
     inputs: readonly string[],
-    attributes?: Readonly<Record<string, AttributeInput | undefined>>,
+    attributes?: Attributes,
     output?: string,
     options?: NodeOptions,
   ): string;
@@ -70,7 +74,7 @@ export interface GraphBuilder {
   add(
     opType: string,
     inputs: readonly string[],
-    attributes: Readonly<Record<string, AttributeInput | undefined>> | undefined,
+    attributes: Attributes | undefined,
     outputs: number | readonly string[],
     options?: NodeOptions,
   ): string[];
@@ -87,8 +91,8 @@ export interface GraphBuilder {
  * an int.
  */
 const floatAttributes = new Set(
-  `activation_alpha activation_beta activation_params alpha beta bias cubic_coeff_a epsilon extrapolation_value gamma high
-  lambd low mask_filter_value max mean min momentum norm_coefficient ratio scale scales seed softcap
+  `activation_alpha activation_beta activation_params alpha beta bias cubic_coeff_a epsilon
+  extrapolation_value gamma high lambd low mask_filter_value max mean min momentum norm_coefficient ratio scale scales seed softcap
   spatial_scale value_float value_floats`.split(/\s+/),
 );
 
@@ -108,24 +112,13 @@ export function graphBuilder(start: GraphStart): GraphBuilder {
   const add = (
     opType: string,
     inputs: readonly string[],
-    attributes: Readonly<Record<string, AttributeInput | undefined>> = {},
+    attributes: Attributes = {},
     outputs?: string | number | readonly string[],
-    { name, domain = '' }: NodeOptions = {},
+    options?: NodeOptions,
   ): string | string[] => {
     const names = outputNames(opType, outputs ?? 1, claim, fresh);
-    const entries = Object.entries(attributes).filter(([, value]) => value !== undefined);
-    graph.nodes.push({
-      name: name ?? names.find((output) => output !== '') ?? '',
-      opType,
-      domain,
-      inputs: [...inputs],
-      outputs: names,
-      attributes: new Map(
-        entries.map(([key, value]) => [key, attributeOf(key, value as AttributeInput)]),
-      ),
-      otherFields: [],
-    });
-    return outputs === undefined || typeof outputs === 'string' ? names[0] : names;
+    graph.nodes.push(nodeOf(opType, inputs, attributes, names, options));
+    return outputs === undefined || typeof outputs === 'string' ? at(names, 0) : names;
   };
   const initializer = (tensor: Initializer): string => {
     const name = fresh(tensor.name || 'constant');
@@ -157,6 +150,27 @@ export function graphBuilder(start: GraphStart): GraphBuilder {
       return name;
     },
     finish: () => ({ ...cloneGraph(graph), nodes: topologicalSort(graph.nodes) }),
+  };
+}
+
+function nodeOf(
+  opType: string,
+  inputs: readonly string[],
+  attributes: Attributes,
+  outputs: readonly string[],
+  { name, domain = '' }: NodeOptions = {},
+): Node {
+  const entries = Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, attributeOf(key, value)] as const],
+  );
+  return {
+    name: name ?? outputs.find((output) => output !== '') ?? '',
+    opType,
+    domain,
+    inputs: [...inputs],
+    outputs,
+    attributes: new Map(entries),
+    otherFields: [],
   };
 }
 

@@ -1,0 +1,87 @@
+import { at } from '../../tensor/at.ts';
+import { knownSize } from './axes.ts';
+import type { Emitter } from './emitter.ts';
+
+/** Parts of tensors, and tensors put together. */
+export interface Selection {
+  /** Elements `start`, `start + step`, … before `end` along each axis. */
+  slice(
+    x: string,
+    axes: readonly number[],
+    starts: readonly number[],
+    ends: readonly number[],
+    steps?: readonly number[],
+  ): string;
+  /** With `before` and `after` elements of a value (0) around each axis. */
+  pad(x: string, before: readonly number[], after: readonly number[], value?: number): string;
+  concat(inputs: readonly string[], axis: number): string;
+  /** The reverse order along an axis of known size. */
+  flip(x: string, axis: number): string;
+}
+
+/** Parts of tensors, and tensors put together, as nodes of an emitter. */
+export function selection(emitter: Emitter): Selection {
+  const { op, ints } = emitter;
+  return {
+    slice: (x, axes, starts, ends, steps) => slice(emitter, x, { axes, starts, ends, steps }),
+    pad: (x, before, after, value = 0) => pad(emitter, x, [...before, ...after], value),
+    concat: (inputs, axis) =>
+      inputs.length === 1 ? at(inputs, 0) : op('Concat', inputs, { axis }),
+    flip(x, axis) {
+      const size = knownSize(emitter, x, axis);
+      const reversed = Array.from({ length: size }, (_, i) => size - 1 - i);
+      return size === 1 ? x : op('Gather', [x, ints(reversed)], { axis });
+    },
+  };
+}
+
+interface Ranges {
+  readonly axes: readonly number[];
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly steps: readonly number[] | undefined;
+}
+
+function slice(emitter: Emitter, x: string, { axes, starts, ends, steps }: Ranges): string {
+  const { opset, op, ints } = emitter;
+  const stepped = steps?.some((step) => step !== 1) ?? false;
+  if (opset >= 10)
+    return op('Slice', [
+      x,
+      ints(starts),
+      ints(ends),
+      ints(axes),
+      ...(stepped ? [ints(steps ?? [])] : []),
+    ]);
+  if (!stepped) return op('Slice', [x], { axes, starts, ends });
+  return axes.reduce(
+    (rest, axis, i) => everyNth(emitter, rest, axis, at(starts, i), at(ends, i), steps?.[i] ?? 1),
+    x,
+  );
+}
+
+/** A slice with a step before opset 10, where Slice has no steps. */
+function everyNth(
+  emitter: Emitter,
+  x: string,
+  axis: number,
+  start: number,
+  end: number,
+  step: number,
+): string {
+  const size = knownSize(emitter, x, axis);
+  const indices: number[] = [];
+  for (let i = start; step > 0 ? i < Math.min(end, size) : i > end; i += step) indices.push(i);
+  return emitter.op('Gather', [x, emitter.ints(indices)], { axis });
+}
+
+function pad(
+  { opset, op, ints, scalar }: Emitter,
+  x: string,
+  pads: readonly number[],
+  value: number,
+): string {
+  if (pads.every((count) => count === 0)) return x;
+  if (opset < 11) return op('Pad', [x], { pads, value: { type: 'float', value } });
+  return op('Pad', [x, ints(pads), ...(value === 0 ? [] : [scalar(value, x)])]);
+}
