@@ -21,8 +21,8 @@ export interface ReadyGraph {
   /** Entries for some operators, or for some nodes; all others keep their gradient. */
   readonly rules: RuleTable | RuleLookup;
   /**
-   * A graph input [1, …] that the preparation added: it takes what `BackwardTask.input` is compared
-   * with.
+   * A graph input [1, …] that the preparation added: it takes what `BackwardTask.input` is
+   * compared with.
    */
   readonly reference?: string;
 }

@@ -13,12 +13,12 @@ import {
   type TensorInfo,
   type ValueInfo,
 } from '../onnx/index.ts';
+import { at } from '../tensor/at.ts';
 import { checkAttributes, checkSizes, guarded, nameOf } from './guard.ts';
 import { differentiableInputs, markPath, type RuleLookup } from './mark-path.ts';
-import { createOps } from './ops.ts';
+import { createOps, type Ops } from './ops.ts';
 import { prune } from './passes/prune.ts';
-import type { RuleTable } from './rule.ts';
-import { operatorKey } from './rule.ts';
+import { operatorKey, type RuleEntry, type RuleTable } from './rule.ts';
 import { createRuleContext, gradientType, type OutputRequests } from './rule-context.ts';
 import { gradientRules } from './rules/index.ts';
 import { unbroadcast } from './unbroadcast.ts';
@@ -73,62 +73,93 @@ export function gradientGraph(
   const ops = createOps(graph, known);
   const cotangent = declare(known, ops.fresh(`${of}_grad`), known.get(of));
   const requests: OutputRequests = new Map();
-  const contributions = new Map<string, string[]>([[of, [cotangent.name]]]);
-  const gradientOf = (tensor: string): string => {
-    const parts = contributions.get(tensor) ?? [];
-    if (parts.length > 1)
-      contributions.set(tensor, [parts.reduce((sum, part) => ops.add(sum, part))]);
-    return contributions.get(tensor)?.[0] ?? '';
-  };
+  const totals = createTotals(ops, of, cotangent.name);
+  const walk: Walk = { graph, known, ops, requests, needed: path.tensors, totals };
   for (const node of path.nodes.toReversed()) {
-    const dy = node.outputs.map((name) => (name === '' ? '' : gradientOf(name)));
     const entry = lookup(node);
-    if (entry?.kind !== 'rule' || dy.every((gradient) => gradient === '')) continue;
-    const at = createRuleContext({
-      graph,
-      known,
-      ops,
-      node,
-      requests,
-      opset: opsetOf(graph, node),
-      needed: path.tensors,
-      entry,
-    });
-    checkSizes(known, node);
-    checkAttributes(known, node);
-    if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== ''))
-      at.refuse('no output but its first one to be used');
-    const results = guarded(node, () => entry.rule(at, dy));
-    for (const index of differentiableInputs(node, entry)) {
-      const gradient = results[index] ?? '';
-      if (gradient === '' || !at.needs(index)) continue;
-      const tensor = node.inputs[index];
-      const summed = guarded(node, () => unbroadcast(ops, gradient, tensor, () => at.input(index)));
-      checkGradient(known, node, tensor, summed);
-      contributions.set(tensor, [...(contributions.get(tensor) ?? []), summed]);
-    }
+    const dy = node.outputs.map((name) => (name === '' ? '' : totals.of(name)));
+    if (entry?.kind === 'rule' && dy.some((gradient) => gradient !== ''))
+      propagate(walk, node, entry, dy);
   }
   const gradients = new Map(wrt.map((name) => [name, ops.fresh(`${name}_grad`)]));
-  for (const [name, output] of gradients) rename(known, output, gradientOf(name));
+  for (const [name, output] of gradients) rename(known, output, totals.of(name));
   const emitted = ops.emitted();
-  const named = [...gradients].map(([name, output]) => identityNode(gradientOf(name), output));
-  const describe = (name: string): ValueInfo => ({
-    name,
-    type: known.get(name)?.type ?? null,
-    shape: known.get(name)?.shape ?? null,
-    otherFields: [],
-  });
+  const named = [...gradients].map(([name, output]) => identityNode(totals.of(name), output));
   const whole: Graph = {
     ...graph,
     nodes: [...graph.nodes.map((node) => requests.get(node) ?? node), ...emitted.nodes, ...named],
-    // Initializers that are listed as inputs too would be no constants, which the runtime cannot
-    // fold.
+    // An initializer that is also listed as an input is not a constant, so the runtime cannot fold
+    // it.
     inputs: [...dataInputs(graph), cotangent],
-    outputs: [...outputs, ...gradients.values()].map(describe),
+    outputs: [...outputs, ...gradients.values()].map((name) => describe(known, name)),
     initializers: new Map([...graph.initializers, ...emitted.initializers]),
     opset: emitted.opset,
   };
   return { graph: prune(whole), cotangent: cotangent.name, gradients };
+}
+
+/** The gradient of each tensor: the sum of what its readers contribute. */
+interface Totals {
+  /** The gradient of a tensor; '' if nothing contributes to it. */
+  of(tensor: string): string;
+  add(tensor: string, gradient: string): void;
+}
+
+function createTotals(ops: Ops, of: string, cotangent: string): Totals {
+  const contributions = new Map<string, readonly string[]>([[of, [cotangent]]]);
+  return {
+    of(tensor) {
+      const parts = contributions.get(tensor) ?? [];
+      if (parts.length === 0) return '';
+      const total = parts.reduce((sum, part) => ops.add(sum, part));
+      contributions.set(tensor, [total]);
+      return total;
+    },
+    add(tensor, gradient) {
+      contributions.set(tensor, [...(contributions.get(tensor) ?? []), gradient]);
+    },
+  };
+}
+
+/** What the walk from the outputs to the inputs carries from node to node. */
+interface Walk {
+  readonly graph: Graph;
+  readonly known: Map<string, TensorInfo>;
+  readonly ops: ReturnType<typeof createOps>;
+  readonly requests: OutputRequests;
+  readonly needed: ReadonlySet<string>;
+  readonly totals: Totals;
+}
+
+/** Applies the rule of a node and adds the results to the gradients of its inputs. */
+function propagate(
+  { totals, ...walk }: Walk,
+  node: Node,
+  entry: Extract<RuleEntry, { kind: 'rule' }>,
+  dy: readonly string[],
+): void {
+  const { graph, known, ops } = walk;
+  const context = createRuleContext({ ...walk, node, opset: opsetOf(graph, node), entry });
+  checkSizes(known, node);
+  checkAttributes(known, node);
+  if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== ''))
+    context.refuse('no output but its first one to be used');
+  const results = guarded(node, () => entry.rule(context, dy));
+  for (const index of differentiableInputs(node, entry)) {
+    const gradient = results[index] ?? '';
+    if (gradient === '' || !context.needs(index)) continue;
+    const tensor = at(node.inputs, index);
+    const summed = guarded(node, () =>
+      unbroadcast(ops, gradient, tensor, () => context.input(index)),
+    );
+    checkGradient(known, node, tensor, summed);
+    totals.add(tensor, summed);
+  }
+}
+
+function describe(known: ReadonlyMap<string, TensorInfo>, name: string): ValueInfo {
+  const { type, shape } = known.get(name) ?? { type: null, shape: null };
+  return { name, type, shape, otherFields: [] };
 }
 
 function lookupIn(rules: RuleTable | RuleLookup): RuleLookup {
@@ -182,8 +213,8 @@ function identityNode(from: string, to: string): Node {
 }
 
 /**
- * A gradient has the shape of its tensor, and float32 for half precision: anything else is an error
- * of a rule.
+ * Checks that a gradient has the shape of its tensor, and float32 for half precision.
+ * @throws FoveaError `model`, naming the node.
  */
 function checkGradient(
   known: ReadonlyMap<string, TensorInfo>,
@@ -193,17 +224,18 @@ function checkGradient(
 ): void {
   const [own, got] = [known.get(tensor), known.get(gradient)];
   const wanted: DataType = gradientType(own?.type ?? null);
-  const shapes = [own?.shape ?? null, got?.shape ?? null];
-  const differs = shapes[0]?.some(
-    (dim, axis) =>
-      typeof dim === 'number' && typeof shapes[1]?.[axis] === 'number' && dim !== shapes[1][axis],
-  );
-  const ranks = shapes[0] !== null && shapes[1] !== null && shapes[0].length !== shapes[1].length;
+  const [shape, gotShape] = [own?.shape ?? null, got?.shape ?? null];
+  const differs = shape?.some((dim, axis) => {
+    const size = gotShape?.[axis];
+    return typeof dim === 'number' && typeof size === 'number' && dim !== size;
+  });
+  const ranks = shape !== null && gotShape !== null && shape.length !== gotShape.length;
   if (differs || ranks || (got?.type != null && isFloat(got.type) && got.type !== wanted)) {
-    const text = `${got?.type}[${shapes[1]}] for "${tensor}", which is ${own?.type}[${shapes[0]}]`;
+    const text = `${got?.type}[${gotShape}] for "${tensor}", which is ${own?.type}[${shape}]`;
     throw new FoveaError(
       'model',
-      `the gradient of ${nameOf(node)} is ${text}: its attributes and the sizes that the file declares contradict each other`,
+      `the gradient of ${nameOf(node)} is ${text}: ` +
+        'its attributes and the sizes that the file declares contradict each other',
     );
   }
 }

@@ -78,11 +78,12 @@ function readyGraph(
 ): ReadyGraph {
   if (!isBackwardRules(rules)) return { graph, rules };
   const inputs = dataInputs(graph).map(({ name }) => name);
-  const [only] = inputs;
-  if (input === undefined && (only === undefined || inputs.length > 1))
+  const start = input ?? (inputs.length === 1 ? inputs[0] : undefined);
+  if (start === undefined)
     throw new FoveaError(
       'usage',
-      `the model has ${inputs.length} inputs (${inputs.join(', ') || 'none'}): name in the option input the one that ${rules.name} starts from`,
+      `the model has ${inputs.length} inputs (${inputs.join(', ') || 'none'}): ` +
+        `name in the option input the one that ${rules.name} starts from`,
     );
-  return rules.prepare(graph, { ...task, input: input ?? only });
+  return rules.prepare(graph, { ...task, input: start });
 }

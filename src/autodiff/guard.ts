@@ -2,12 +2,12 @@ import { FoveaError } from '../errors.ts';
 import type { Node, TensorInfo } from '../onnx/index.ts';
 import { operatorKey } from './rule.ts';
 
-/** Axes of more elements than this are no part of a classifier, but of a broken file. */
+/** An axis with more elements than this is a sign of a broken file. */
 const largestAxis = 2 ** 24;
-/** Nor are tensors of more elements than this: 4 GiB in float32. */
+/** So is a tensor with more elements than this: 4 GiB in float32. */
 const largestTensor = 2 ** 30;
 
-/** The least and largest value of attributes by which rules count; no layer comes near them. */
+/** The least and largest value of attributes that set the size of a rule's loops. */
 const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
   kernel_shape: [1, 2 ** 16],
   strides: [1, 2 ** 16],
@@ -20,13 +20,13 @@ const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
   size: [1, 2 ** 10],
 };
 
-/** What messages call a node. */
+/** The name of a node in messages. */
 export const nameOf = (node: Node): string =>
   `the ${operatorKey(node)} node "${node.name || node.outputs[0]}"`;
 
 /**
- * Refuses a node of which a tensor has a size that no run could hold, before constants of such
- * sizes are made for its gradient.
+ * Refuses a node with a tensor that does not fit into memory, before constants of that size are
+ * made for its gradient.
  * @throws FoveaError `unsupported`, naming the node and the tensor.
  */
 export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
@@ -36,13 +36,14 @@ export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): 
     if (count > largestTensor || sizes.some((size) => size > largestAxis))
       throw new FoveaError(
         'unsupported',
-        `the tensor "${name}" of ${nameOf(node)} is too large to be differentiated: [${known.get(name)?.shape}]`,
+        `the tensor "${name}" of ${nameOf(node)} is too large to be differentiated: ` +
+          `[${known.get(name)?.shape}]`,
       );
   }
 }
 
 /**
- * Refuses attributes that no runtime would take, and for which a rule would count for minutes.
+ * Refuses attributes that every runtime rejects, and that would keep a rule busy for minutes.
  * @throws FoveaError `model`, naming the node and the attribute.
  */
 export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
@@ -51,20 +52,21 @@ export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: No
     if (attribute.type !== 'int' && attribute.type !== 'ints') continue;
     const values = attribute.type === 'int' ? [attribute.value] : attribute.value;
     const isAxis = name === 'axis' || name === 'axes';
-    // An axis that is added may stand behind the last one.
+    // An axis that is added may come after the last one.
     const axes = rank === undefined ? undefined : ([-rank - values.length, rank + 1] as const);
     const range = isAxis ? axes : Object.hasOwn(limits, name) ? limits[name] : undefined;
     if (range && values.some((value) => !(value >= range[0] && value <= range[1])))
       throw new FoveaError(
         'model',
-        `${nameOf(node)} has the attribute ${name} = ${values.slice(0, 8)}: expected ${range[0]} to ${range[1]}`,
+        `${nameOf(node)} has the attribute ${name} = ${values.slice(0, 8)}: ` +
+          `expected ${range[0]} to ${range[1]}`,
       );
   }
 }
 
 /**
- * Runs what assumes a well-formed node: an attribute out of range, an input that is not wired, or
- * declared sizes that contradict each other end in an error about the node.
+ * Runs code that assumes a well-formed node. An attribute out of range, a missing input or
+ * contradicting declared sizes give an error that names the node.
  * @throws FoveaError `model`, naming the node.
  */
 export function guarded<T>(node: Node, run: () => T): T {
@@ -74,7 +76,8 @@ export function guarded<T>(node: Node, run: () => T): T {
     if (error instanceof FoveaError && error.code !== 'internal') throw error;
     throw new FoveaError(
       'model',
-      `no gradient can be built for ${nameOf(node)}: its inputs, attributes and declared sizes do not fit each other`,
+      `no gradient can be built for ${nameOf(node)}: ` +
+        'its inputs, attributes and declared sizes do not fit each other',
       { cause: error },
     );
   }

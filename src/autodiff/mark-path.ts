@@ -7,6 +7,7 @@ import {
   type TensorInfo,
   topologicalSort,
 } from '../onnx/index.ts';
+import { at } from '../tensor/at.ts';
 import { operatorKey, type RuleEntry } from './rule.ts';
 
 /** The entry of the table that holds for a node. */
@@ -45,7 +46,7 @@ export function markPath(
     const entry = lookup(node);
     if (entry?.kind === 'zero') return [];
     return entry?.kind === 'rule'
-      ? differentiableInputs(node, entry).map((index) => node.inputs[index])
+      ? differentiableInputs(node, entry).map((index) => at(node.inputs, index))
       : nodeInputs(node);
   };
   const dependent = new Set(wrt);
@@ -53,7 +54,7 @@ export function markPath(
     const found = sources(node).filter((name) => dependent.has(name));
     if (found.length === 0) continue;
     const entry = lookup(node);
-    // What moves quantised elements passes on what reached them, and what is refused may make them.
+    // Straight-through and refused operators propagate dependence even through integer tensors.
     const rounded =
       entry?.kind !== 'rule' || entry.straightThrough || found.some((name) => !carries(name));
     for (const name of node.outputs)
@@ -92,13 +93,14 @@ function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLo
     for (const name of node.outputs) reached.add(name);
     if (lookup(node)?.kind === 'zero') flat.push(node);
   }
-  if (!reached.has(of) || flat.length === 0)
-    return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
   const [first] = flat;
+  if (!reached.has(of) || first === undefined)
+    return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
   const entry = lookup(first);
   const reason = entry?.kind === 'zero' ? `: ${entry.reason}` : '';
   return new FoveaError(
     'model',
-    `no gradient of "${of}" reaches "${wrt}", for example because of the ${operatorKey(first)} node "${first.name}"${reason}`,
+    `no gradient of "${of}" reaches "${wrt}", ` +
+      `for example because of the ${operatorKey(first)} node "${first.name}"${reason}`,
   );
 }

@@ -5,9 +5,9 @@ import { type Layout, layout } from './emit/layout.ts';
 import { type Selection, selection } from './emit/selection.ts';
 
 /**
- * Emits the nodes of a backward pass. The shape of every tensor is inferred when it is made. Operator
- * sets differ in their spelling (axes as an attribute or an input, …); that is handled here once, so
- * that rules read as formulas.
+ * Emits the nodes of a backward pass. The shape of every tensor is inferred when it is made.
+ * Operator sets differ in their spelling (axes as an attribute or an input, …); that is handled
+ * here once, so that rules read as formulas.
  */
 export interface Ops extends NodeOps, Arithmetic, Layout, Selection {
   /**

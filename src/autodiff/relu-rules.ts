@@ -30,13 +30,13 @@ function clamped(operator: string): GradientRule {
 }
 
 /** Of y = max(x, 0): dx = max(dy, 0). The gate of the forward pass is left out. */
-const rectified: GradientRule = (at, [dy]) => [at.ops.op('Relu', [dy])];
+const rectified: GradientRule = (at, [dy = '']) => [at.ops.op('Relu', [dy])];
 
 /**
  * Of y = min(max(x, 0), b), a ReLU6 for b = 6: dx = max(dy [y < b], 0). The ReLU and the cut at b
  * are two steps, and the second one keeps its own gradient.
  */
-const rectifiedBelow: GradientRule = (at, [dy]) => {
+const rectifiedBelow: GradientRule = (at, [dy = '']) => {
   const high = at.node.attributes.get('max');
   const bound = high?.type === 'float' ? high.value : at.has(2) ? at.numbers(2)?.[0] : undefined;
   const below = bound === undefined ? dy : at.ops.mul(dy, at.ops.below(at.output(0), bound));
@@ -44,8 +44,8 @@ const rectifiedBelow: GradientRule = (at, [dy]) => {
 };
 
 /**
- * Rules for the ReLUs of a graph: of Relu and Clip, if they are no pieces of another activation
- * that is spelled out, and of a QuantizeLinear into which a ReLU was fused.
+ * Rules for the ReLUs of a graph: for Relu and Clip, unless they are pieces of another activation
+ * that is spelled out, and for a QuantizeLinear into which a ReLU was fused.
  */
 function reluRules(name: string, table: RuleTable): BackwardRules {
   return {
@@ -65,18 +65,21 @@ function reluRules(name: string, table: RuleTable): BackwardRules {
   };
 }
 
-/** Operators that give no negative number. */
+/** Operators that never return a negative number. */
 const positive = new Set(['Relu', 'Sigmoid', 'HardSigmoid', 'Softmax', 'Softplus', 'Exp', 'Abs']);
-/** Operators that give none if they are given none; those with constants may move or turn them. */
+/**
+ * Operators that return no negative number if they get none. Add and Mul may also take constants,
+ * which can shift or flip numbers.
+ */
 const keeping = new Set(
-  `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Concat Add Mul
-  Max MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax QuantizeLinear
+  `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Concat Add
+  Mul Max MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax QuantizeLinear
   DequantizeLinear`.split(/\s+/),
 );
 
 /**
- * Tells whether a quantizer reads what a ReLU has been through, or the picture: its own cut at 0 is
- * not the ReLU of the network then.
+ * Tells whether a quantizer reads the picture or the result of a ReLU. Its own cut at 0 is then not
+ * the ReLU of the network.
  */
 function rectifiedTensors(graph: Graph): (node: Node) => boolean {
   const varying = varyingTensors(graph);
@@ -105,7 +108,7 @@ function isUnsignedFromZero(graph: Graph, node: Node): boolean {
   return zero.type.startsWith('uint') && tensorNumbers(zero).every((value) => value === 0);
 }
 
-/** The rule of a quantizer, or that of the ReLU which its cut at 0 is. */
+/** The rule of a quantizer; the rule of a ReLU if the quantizer cuts at 0. */
 function quantizer(relu: (at: RuleContext, dy: string, dx: string) => string): RuleEntry {
   const gradient: GradientRule = (at, dy) => {
     const entry = gradientRules[operatorKey(at.node)];
@@ -116,7 +119,7 @@ function quantizer(relu: (at: RuleContext, dy: string, dx: string) => string): R
 }
 
 /**
- * Guided backpropagation (Springenberg et al. 2015): a ReLU passes on what is positive of its
+ * Guided backpropagation (Springenberg et al. 2015): a ReLU passes on the positive part of its
  * gradient, dx = max(dy, 0) [y > 0]. For ReLU6: dx = max(dy, 0) [0 < y < 6].
  */
 export const guidedBackprop: BackwardRules = reluRules('guided backpropagation', {

@@ -8,6 +8,7 @@ import {
   type TensorInfo,
   tensorNumbers,
 } from '../onnx/index.ts';
+import { at } from '../tensor/at.ts';
 import type { Ops } from './ops.ts';
 import { operatorKey, type RuleContext, type RuleEntry } from './rule.ts';
 
@@ -58,29 +59,30 @@ export function createRuleContext({
     ops,
     needs: (index) => !stop.includes(index) && needed.has(node.inputs[index] ?? ''),
     has: (index) => (node.inputs[index] ?? '') !== '',
-    input: (index) => widened(node.inputs[index]),
+    input: (index) => widened(at(node.inputs, index)),
     output(index) {
       const present = (requests.get(node) ?? node).outputs;
-      if ((present[index] ?? '') !== '') return widened(present[index]);
+      const given = present[index] ?? '';
+      if (given !== '') return widened(given);
       const outputs = Array.from(
         { length: Math.max(index + 1, present.length) },
         (_, i) => present[i] ?? '',
       );
-      outputs[index] = ops.fresh(`${node.outputs[0]}_${index}`);
+      const name = ops.fresh(`${node.outputs[0]}_${index}`);
+      outputs[index] = name;
       const asked = { ...node, outputs };
       requests.set(node, asked);
-      known.set(
-        outputs[index],
-        inferNode(known, graph, asked)[index] ?? { type: null, shape: null, value: null },
-      );
-      return outputs[index];
+      const info = inferNode(known, graph, asked)[index];
+      known.set(name, info ?? { type: null, shape: null, value: null });
+      return name;
     },
     shape(index) {
-      const { shape } = ops.info(node.inputs[index]);
+      const input = at(node.inputs, index);
+      const { shape } = ops.info(input);
       if (shape === null)
         throw new FoveaError(
           'unsupported',
-          `the gradient of ${name} needs the shape of "${node.inputs[index]}", which is not known`,
+          `the gradient of ${name} needs the shape of "${input}", which is not known`,
         );
       return shape;
     },

@@ -1,7 +1,8 @@
 import type { Dim, Shape } from '../onnx/index.ts';
+import { at } from '../tensor/at.ts';
 import type { Ops } from './ops.ts';
 
-/** What is to be done to one axis of a gradient. */
+/** What to do with one axis of a gradient. */
 type Axis = 'keep' | 'sum' | 'unknown';
 
 function axisOf(own: Dim, gradient: Dim): Axis {
@@ -14,7 +15,7 @@ function axisOf(own: Dim, gradient: Dim): Axis {
 
 /**
  * Sums a gradient over the axes along which its tensor was broadcast:
- * dx = Σ over the axes where x has size 1 (or none) and y has not.
+ * dx = Σ dy over the axes along which x has size 1, or which x does not have, and y has more.
  */
 export function unbroadcast(
   ops: Ops,
@@ -24,13 +25,12 @@ export function unbroadcast(
 ): string {
   const own = ops.info(tensor).shape;
   const got = ops.info(gradient).shape;
-  // Where a rank is not known, a gradient of another size than its tensor ends the run instead of
-  // going unnoticed.
+  // If a rank is not known, a Reshape makes the run fail when the sizes differ.
   if (own === null || got === null)
     return ops.op('Reshape', [gradient, ops.op('Shape', [value()])]);
   if (own.length > got.length) return gradient;
   const lead = got.length - own.length;
-  const kinds = own.map((dim, axis) => axisOf(dim, got[axis + lead]));
+  const kinds = own.map((dim, axis) => axisOf(dim, at(got, axis + lead)));
   const leading = Array.from({ length: lead }, (_, axis) => axis);
   const without = lead > 0 ? ops.reduceSum(gradient, leading, false) : gradient;
   const summed = kinds.flatMap((kind, axis) => (kind === 'sum' ? [axis] : []));
@@ -42,16 +42,16 @@ export function unbroadcast(
 }
 
 /**
- * Unknown sizes on both sides are taken as equal where nothing else differs: the operator did not
- * broadcast.
+ * If the shapes are the same but for unknown sizes, the unknown sizes are taken as equal: the
+ * operator did not broadcast.
  */
 function sameRun(own: Shape, got: Shape): boolean {
   return own.every((dim, axis) => dim === got[axis]);
 }
 
 /**
- * Sums over the axes that turn out to differ when the graph runs; `axes` are those that may. Before
- * opset 13 the axes of a sum are fixed, so that each axis picks from the gradient and its sum.
+ * Sums over the axes whose sizes differ when the graph runs; `axes` are the candidates. Before
+ * opset 13 the axes of a sum are fixed, so each axis selects either the gradient or its sum.
  */
 function atRunTime(ops: Ops, gradient: string, value: string, axes: readonly number[]): string {
   if (ops.opset < 13)
@@ -64,8 +64,9 @@ function atRunTime(ops: Ops, gradient: string, value: string, axes: readonly num
 }
 
 /**
- * The gradient where `value` has its size along an axis, else its sum over that axis: the elements
- * 0 to n - 1, or the element n, of the gradient with its sum behind it.
+ * The gradient if `value` has the same size along an axis; otherwise its sum over that axis. The
+ * sum is appended to the n elements of the gradient, and Gather takes elements 0 to n - 1, or
+ * element n.
  */
 function sumOrKeep(ops: Ops, gradient: string, value: string, axis: number): string {
   const sizeOf = (tensor: string): string =>
