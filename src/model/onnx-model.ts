@@ -23,6 +23,7 @@ import {
 import { SCORES, scoreKey, scoreModel, TARGETS, type Tail } from './classifier/score-tail.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
+import { rescalesPixels, type UsualForm, usualForm } from './classifier/usual-form.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model, ModelInside, PerturbRequest, ScoreKind } from './model.ts';
 import { attentionFinder } from './network/attention-maps.ts';
@@ -54,6 +55,11 @@ export interface OnnxModelSource {
   preprocessing?: Partial<Preprocessing>;
   /** What the scores are, where detection is wrong. */
   output?: 'logits' | 'probabilities';
+  /**
+   * Whether classes are independent, as in a multi-label model: each logit goes through a sigmoid
+   * of its own. By default only if the graph ends in sigmoids.
+   */
+  independent?: boolean;
   /** Warnings from reading the files beside the model. */
   warnings?: readonly string[];
   /** Bytes of activations a batch may hold; 128 MB by default. */
@@ -82,17 +88,19 @@ function readSource({ bytes, externalData = new Map() }: OnnxModelSource): OnnxM
 }
 
 /** The picture and the scores of a model, as far as its graph says. */
-function inspect(source: OnnxModelSource): Classifier {
-  const model = readSource(source);
+function inspect(source: OnnxModelSource): Classifier & Pick<UsualForm, 'labels'> {
+  const size = source.preprocessing?.size ?? IMAGENET_PREPROCESSING.size;
+  const { model, labels } = usualForm(readSource(source), size);
   const types = inferShapes(model.graph);
-  const input = findInput(model.graph, source.preprocessing?.size ?? IMAGENET_PREPROCESSING.size);
-  const found = findOutput(model.graph, types);
+  const input = findInput(model.graph, size);
+  const independent = source.independent ?? false;
+  const found = { ...findOutput(model.graph, types), independent };
   const { name } = found;
   if (source.output === 'logits')
-    return { model, types, input, output: { ...found, logits: name, probabilities: null } };
+    return { model, types, input, labels, output: { ...found, logits: name, probabilities: null } };
   if (source.output === 'probabilities' && found.probabilities === null)
-    return { model, types, input, output: { ...found, logits: null, probabilities: name } };
-  return { model, types, input, output: found };
+    return { model, types, input, labels, output: { ...found, logits: null, probabilities: name } };
+  return { model, types, input, labels, output: found };
 }
 
 /**
@@ -108,16 +116,24 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   const classifier = await settle(found, sessions, {
     name,
     runtime: runtime.name,
-    outputIsGiven: source.output !== undefined,
+    outputIsGiven: source.output !== undefined || source.independent === true,
   });
   const warnings = [...(source.warnings ?? [])];
+  const described = { ...source, labels: source.labels ?? found.labels };
+  const { graph } = found.model;
+  const takesPixels = found.input.type === 'uint8' || rescalesPixels(graph, found.input.name);
+  const { others, name: taken } = classifier.output;
+  if (others)
+    warnings.push(
+      `${name}: it has several outputs; the scores of ${taken} are taken, not ${others}`,
+    );
   return onnxModel({
     classifier,
     sessions,
     runtime,
     name,
-    labels: chooseLabels(source, classifier.output.classes ?? 0, warnings),
-    preprocessing: choosePreprocessing(source, classifier.input, warnings),
+    labels: chooseLabels(described, classifier.output.classes ?? 0, warnings),
+    preprocessing: choosePreprocessing(described, { ...classifier.input, takesPixels }, warnings),
     warnings,
     fingerprint: await fingerprintOf(source),
     budget: memoryBudget,

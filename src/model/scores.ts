@@ -85,9 +85,21 @@ export function chooseLabels(
 
 /** The shape of the pictures that a model takes. */
 export interface InputShape {
+  /** Whether it takes pixels of 0 to 255: bytes, or a graph that scales them itself. */
+  readonly takesPixels?: boolean;
   readonly channels: number;
   readonly height: number;
   readonly width: number;
+}
+
+/** ImageNet's preprocessing for a number of channels, or none for a graph that takes pixels. */
+function defaultsOf({ channels, takesPixels }: InputShape): Preprocessing {
+  const grey: Partial<Preprocessing> =
+    channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
+  const defaults: Preprocessing = { ...IMAGENET_PREPROCESSING, ...grey };
+  if (!takesPixels) return defaults;
+  const all = (value: number) => defaults.mean.map(() => value);
+  return { ...defaults, scale: '0-255', mean: all(0), std: all(1) };
 }
 
 /**
@@ -101,15 +113,14 @@ export function choosePreprocessing(
   warnings: string[],
 ): Preprocessing {
   const { name, preprocessing: given = {} } = description;
-  const grey: Partial<Preprocessing> =
-    input.channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
-  const defaults: Preprocessing = { ...IMAGENET_PREPROCESSING, ...grey };
+  const defaults = defaultsOf(input);
   // How pictures are resized says nothing about how they are normalized.
   if (given.mean === undefined && given.std === undefined) {
-    const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in 0-1, resized to ${input.height}×${input.width}`;
-    warnings.push(
-      `${name}: no mean and std are given beside the model, so the usual preprocessing is assumed (${how})`,
-    );
+    const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in ${defaults.scale}, resized to ${input.height}×${input.width}`;
+    const what = input.takesPixels
+      ? 'pixels of 0-255 go in as they are, which its graph takes'
+      : 'the usual preprocessing is assumed';
+    warnings.push(`${name}: no mean and std are given beside the model, so ${what} (${how})`);
   }
   const chosen = fitToInput({ ...defaults, ...given }, input, description, warnings);
   if (channelsOf(chosen) !== input.channels) {

@@ -35,6 +35,10 @@ export interface ClassifierOutput {
   readonly logits: string | null;
   /** The tensor after it; null if the model ends in logits. */
   readonly probabilities: string | null;
+  /** Whether classes are independent (multi-label): logits go through a sigmoid each. */
+  readonly independent?: boolean;
+  /** Names and shapes of the other outputs that could be scores, in words; empty if there is none. */
+  readonly others?: string;
 }
 
 /** A classifier as a graph: the file, and what was found in it. */
@@ -136,9 +140,15 @@ function score(info: ValueInfo, classes: number | null): number {
   return (classes ?? 0) > 1 ? 2 + named : named;
 }
 
+/** Whether an output holds boxes: four numbers for each of many places, or named so. */
+function isBoxes(name: string, shape: Shape | null): boolean {
+  if (!shape || shape.length < 3) return false;
+  return shape.at(-1) === 4 || /b?box|landmark|kps|\bloc/i.test(name);
+}
+
 /**
  * Finds the class scores among a graph's outputs, and whether a softmax or sigmoid makes them.
- * @throws FoveaError `model` if no output looks like class scores.
+ * @throws FoveaError `model` if no output looks like class scores, or the model is a detector.
  */
 export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>): ClassifierOutput {
   const candidates = graph.outputs.flatMap((info) => {
@@ -161,6 +171,17 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
   const best = candidates.reduce((a, b) =>
     score(b.info, b.classes) > score(a.info, a.classes) ? b : a,
   );
+  const shapeOf = (info: ValueInfo) => types.get(info.name)?.shape ?? info.shape;
+  const boxes = graph.outputs.find((info) => isBoxes(info.name, shapeOf(info)));
+  const rank = shapeOf(best.info)?.length ?? 2;
+  if (boxes && boxes !== best.info && rank > 2) {
+    const listed = graph.outputs.map((info) => describeInfo({ ...info, shape: shapeOf(info) }));
+    throw new FoveaError(
+      'model',
+      `not an image classifier: its outputs are boxes and their scores, as of a detector (${listed.join(', ')})`,
+    );
+  }
+  const others = candidates.filter(({ info }) => info !== best.info);
   const last = maker(producersOf(graph), best.info.name);
   const ends = last !== undefined && (last.opType === 'Softmax' || last.opType === 'Sigmoid');
   return {
@@ -168,6 +189,7 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
     classes: best.classes,
     logits: ends ? last.inputs[0] : best.info.name,
     probabilities: ends ? best.info.name : null,
+    others: others.map(({ info }) => describeInfo({ ...info, shape: shapeOf(info) })).join(', '),
   };
 }
 

@@ -80,7 +80,8 @@ export function scoreTail(classifier: Classifier, tail: Tail, body: OnnxModel): 
   const after = scoreGraph({
     ...tail,
     have,
-    sigmoid: output.classes === 1 || isSigmoidHead(model.graph, output),
+    sigmoid:
+      output.classes === 1 || (output.independent ?? false) || isSigmoidHead(model.graph, output),
     type:
       types.get(tensor)?.type ??
       model.graph.outputs.find((info) => info.name === tensor)?.type ??

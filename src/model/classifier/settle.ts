@@ -38,10 +38,26 @@ function rawScores(classifier: Classifier, sessions: SessionCache, batch: Tensor
   });
 }
 
-/** The classifier with its batch declared dynamic; undefined if it is dynamic already. */
-function withOpenBatch(classifier: Classifier): Classifier | undefined {
+/**
+ * Whether the graph itself says that a picture's scores depend on the others of its batch: these
+ * operators take a scale from all of their input.
+ */
+const dependsOnBatch = ({ model }: Classifier): boolean =>
+  model.graph.nodes.some(({ opType }) => opType === 'DynamicQuantizeLinear');
+
+/**
+ * The classifier for pictures one by one, for an open batch that only seems so: inside, a constant
+ * shape holds it at 1, or pictures of a batch change each other's scores.
+ */
+const withFixedBatch = (classifier: Classifier): Classifier => ({
+  ...classifier,
+  input: { ...classifier.input, fixedBatch: classifier.input.fixedBatch ?? 1 },
+});
+
+/** The classifier with its batch declared dynamic; the same if it is dynamic already. */
+function withOpenBatch(classifier: Classifier): Classifier {
   const { model, input } = classifier;
-  if (input.fixedBatch === null) return undefined;
+  if (input.fixedBatch === null) return classifier;
   const graph = withDynamicBatch(model.graph, input.fixedBatch);
   return {
     ...classifier,
@@ -115,10 +131,10 @@ export async function settle(
 ): Promise<Classifier> {
   try {
     const opened = withOpenBatch(found);
-    const ofOpened = opened && (await scoresOfOpened(opened, sessions));
-    if (opened && !ofOpened) await sessions.dispose();
-    const classifier = opened && ofOpened ? opened : found;
-    const scores = ofOpened ?? (await scoresOf(found, sessions));
+    const ofOpened = dependsOnBatch(found) ? undefined : await scoresOfOpened(opened, sessions);
+    if (!ofOpened) await sessions.dispose();
+    const classifier = ofOpened ? opened : withFixedBatch(found);
+    const scores = ofOpened ?? (await scoresOf(classifier, sessions));
     if (scores.length === 0)
       throw new FoveaError('model', `${name}: not an image classifier: it puts out no scores`);
     const output = { ...classifier.output, classes: scores.length };

@@ -10,6 +10,8 @@ import { cleanLabels } from './labels.ts';
 export interface ModelConfig {
   labels?: string[];
   preprocessing?: Partial<Preprocessing>;
+  /** True for a multi-label model: each class has a probability of its own. */
+  independent?: boolean;
   /** What is only nearly so, one sentence each. */
   warnings: string[];
 }
@@ -168,6 +170,7 @@ const timmSchema = z.looseObject({
 });
 
 const configSchema = z.looseObject({
+  problem_type: z.nullish(z.string()),
   model_type: z.nullish(z.string()),
   id2label: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
   label2id: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
@@ -273,5 +276,11 @@ export function parseHuggingFaceConfig(files: {
     );
   }
   const labels = config && labelsOf(config);
-  return present({ labels: labels && cleanLabels(labels), preprocessing, warnings });
+  const independent = config?.problem_type === 'multi_label_classification' || undefined;
+  return present({
+    labels: labels && cleanLabels(labels),
+    preprocessing,
+    independent,
+    warnings,
+  });
 }

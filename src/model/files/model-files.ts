@@ -132,6 +132,7 @@ export async function readModelFiles(files: ModelFiles): Promise<OnnxModelSource
     externalData,
     labels: config.labels,
     preprocessing: config.preprocessing,
+    ...(config.independent && { independent: true }),
     warnings: config.warnings,
   };
 }

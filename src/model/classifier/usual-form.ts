@@ -1,0 +1,149 @@
+import {
+  cloneGraph,
+  constantOf,
+  dataInputs,
+  freshNames,
+  type Graph,
+  initializerOf,
+  intAttribute,
+  type Node,
+  namesOf,
+  type OnnxModel,
+  opsetOf,
+  producersOf,
+  withGraph,
+} from '../../onnx/index.ts';
+
+/** A model in the form that the rest of Fovea works on. */
+export interface UsualForm {
+  readonly model: OnnxModel;
+  /** Class labels that stand in the graph, if any. */
+  readonly labels?: readonly string[];
+}
+
+/**
+ * Sequences of maps from labels to probabilities, as Azure Custom Vision and sklearn-onnx end a
+ * classifier, give way to the tensor of the probabilities; outputs of text are dropped beside it.
+ */
+function withoutZipMap(graph: Graph): { graph: Graph; labels?: readonly string[] } {
+  const producers = producersOf(graph);
+  const zipMap = graph.outputs
+    .map(({ name }) => producers.get(name))
+    .find((node) => node?.opType === 'ZipMap' && node.domain === 'ai.onnx.ml');
+  const [probabilities] = zipMap?.inputs ?? [];
+  if (!zipMap || probabilities === undefined) return { graph };
+  const texts = zipMap.attributes.get('classlabels_strings');
+  const numbers = zipMap.attributes.get('classlabels_int64s');
+  const labels =
+    texts?.type === 'strings'
+      ? texts.value
+      : numbers?.type === 'ints'
+        ? numbers.value.map(String)
+        : undefined;
+  const outputs = graph.outputs.flatMap((info) => {
+    if (zipMap.outputs.includes(info.name))
+      return [{ ...info, name: probabilities, type: 'float32' as const, shape: null }];
+    return info.type === 'string' ? [] : [info];
+  });
+  const isKept = (node: Node) => node !== zipMap;
+  return { graph: { ...graph, nodes: graph.nodes.filter(isKept), outputs }, labels };
+}
+
+/** The opset that the stages before a classifier, and gradients, are written in at least. */
+const OLDEST_OPSET = 9;
+
+/** Operators that say the same in opset 9 as in 7 and 8, if they need no attribute that is gone. */
+function inOpset9(graph: Graph): Graph {
+  const opset = opsetOf(graph, { domain: '' });
+  if (opset < 7 || opset >= OLDEST_OPSET) return graph;
+  const copy = cloneGraph(graph);
+  const fresh = freshNames(namesOf(graph));
+  copy.nodes = graph.nodes.map((node): Node => {
+    const attributes = new Map(node.attributes);
+    if (node.opType === 'BatchNormalization' && intAttribute(node, 'spatial', 1) === 1)
+      attributes.delete('spatial');
+    const scales = node.opType === 'Upsample' ? attributes.get('scales') : undefined;
+    if (scales?.type !== 'floats') return { ...node, attributes };
+    attributes.delete('scales');
+    const name = fresh(`${node.outputs[0]}/scales`);
+    const { value } = scales;
+    copy.initializers.set(name, initializerOf(name, 'float32', [value.length], [...value]));
+    return { ...node, attributes, inputs: [node.inputs[0] ?? '', name] };
+  });
+  copy.opset.set('', OLDEST_OPSET);
+  return copy;
+}
+
+/** Height and width of the one picture input, if open, become those that pictures are prepared for. */
+function withSettledSize(graph: Graph, size: readonly [number, number]): Graph {
+  const [input, ...others] = dataInputs(graph);
+  if (input?.shape?.length !== 4 || others.length > 0) return graph;
+  const [batch = null, second = null, third = null, last = null] = input.shape;
+  const isOpen = (dim: unknown) => typeof dim !== 'number';
+  const [height, width] = size;
+  const isNhwc = last === 1 || last === 3;
+  const shape = isNhwc
+    ? [batch, isOpen(second) ? height : second, isOpen(third) ? width : third, last]
+    : [batch, second, isOpen(third) ? height : third, isOpen(last) ? width : last];
+  if (shape.every((dim, i) => dim === input.shape?.[i])) return graph;
+  const inputs = graph.inputs.map((info) => (info.name === input.name ? { ...info, shape } : info));
+  // Declared types of other tensors still say the open size: they are inferred again.
+  const channels = isNhwc ? last : second;
+  return { ...graph, inputs, valueInfo: isOpen(channels) ? graph.valueInfo : new Map() };
+}
+
+/**
+ * Brings what exporters spell differently into one form: no ZipMap at the end, opset 9 at least
+ * (from 7 and 8, which say the same), height and width as numbers.
+ * @param size - height and width for a graph that leaves them open
+ */
+export function usualForm(model: OnnxModel, size: readonly [number, number]): UsualForm {
+  const { graph, labels } = withoutZipMap(model.graph);
+  return { model: withGraph(model, withSettledSize(inOpset9(graph), size)), labels };
+}
+
+/** Operators of the head of a graph that keep the order of values; the channels may move. */
+const PASSES = new Set(['Cast', 'Identity', 'Transpose', 'Dropout']);
+
+/** Which constant of a node scales or shifts, as x · scale + shift; undefined for another node. */
+function stepOf(
+  graph: Graph,
+  node: Node,
+  from: string,
+): { scale: number; shift: number } | undefined {
+  const at = node.inputs.indexOf(from);
+  const values = constantOf(graph, node.inputs[1 - at] ?? '');
+  if (node.inputs.length !== 2 || !values || values.length === 0) return undefined;
+  const value = values.reduce((sum, each) => sum + each, 0) / values.length; // of all channels
+  if (node.opType === 'Mul') return { scale: value, shift: 0 };
+  if (node.opType === 'Add') return { scale: 1, shift: value };
+  if (node.opType === 'Div' && at === 0 && value !== 0) return { scale: 1 / value, shift: 0 };
+  if (node.opType === 'Sub') return { scale: at === 0 ? 1 : -1, shift: at === 0 ? -value : value };
+  return undefined;
+}
+
+/** A scale below this makes numbers of 0 to 255 small; networks want about -3 to 3. */
+const PIXEL_SCALE = 0.05;
+/** A mean above this is a mean of pixels of 0 to 255. */
+const PIXEL_MEAN = 10;
+
+/**
+ * Whether a graph begins with scaling pixels of 0 to 255 by itself: x · (1/127.5) - 1, x / 255,
+ * x - 123.68, as Keras and TensorFlow export networks.
+ * @param input - the picture input of the graph
+ */
+export function rescalesPixels(graph: Graph, input: string): boolean {
+  let [tensor, scale, shift]: [string, number, number] = [input, 1, 0];
+  for (let steps = 0; steps < 12; steps++) {
+    const users = graph.nodes.filter((node) => node.inputs.includes(tensor));
+    const [node] = users;
+    if (!node || users.length > 1) break;
+    const step = PASSES.has(node.opType) ? { scale: 1, shift: 0 } : stepOf(graph, node, tensor);
+    const [output] = node.outputs;
+    if (!step || output === undefined) break;
+    [scale, shift] = [scale * step.scale, shift * step.scale + step.shift];
+    tensor = output;
+  }
+  const mean = scale === 0 ? 0 : -shift / scale;
+  return scale !== 0 && (Math.abs(scale) < PIXEL_SCALE || Math.abs(mean) > PIXEL_MEAN);
+}
