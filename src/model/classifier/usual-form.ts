@@ -4,6 +4,7 @@ import {
   dataInputs,
   freshNames,
   type Graph,
+  inferShapes,
   initializerOf,
   intAttribute,
   type Node,
@@ -42,7 +43,7 @@ function withoutZipMap(graph: Graph): { graph: Graph; labels?: readonly string[]
         : undefined;
   const outputs = graph.outputs.flatMap((info) => {
     if (zipMap.outputs.includes(info.name))
-      return [{ ...info, name: probabilities, type: 'float32' as const, shape: null }];
+      return [{ name: probabilities, type: 'float32' as const, shape: null, otherFields: [] }];
     return info.type === 'string' ? [] : [info];
   });
   const isKept = (node: Node) => node !== zipMap;
@@ -93,13 +94,47 @@ function withSettledSize(graph: Graph, size: readonly [number, number]): Graph {
 }
 
 /**
+ * Reshapes to a shape that is put together from constants and one number that the graph computes,
+ * such as the batch size read from the input: the number is what is left over, -1. So the graph
+ * needs no way from its input to the Reshape but the values.
+ */
+function withImpliedSizes(graph: Graph): Graph {
+  const producers = producersOf(graph);
+  const concatOf = (node: Node) => {
+    const concat = node.opType === 'Reshape' ? producers.get(node.inputs[1] ?? '') : undefined;
+    return concat?.opType === 'Concat' ? concat : undefined;
+  };
+  if (!graph.nodes.some(concatOf)) return graph;
+  const types = inferShapes(graph);
+  const initializers = new Map(graph.initializers);
+  const nodes = graph.nodes.map((node): Node => {
+    const parts = concatOf(node)?.inputs.map((name) => {
+      const [length, ...rest] = types.get(name)?.shape ?? [null, null];
+      const isNumber = length === 1 && rest.length === 0;
+      return constantOf(graph, name, producers) ?? (isNumber ? undefined : [-1, -1]);
+    });
+    if (parts?.filter((part) => !part).length !== 1) return node;
+    const shape = parts.flatMap((part) => part ?? -1);
+    if (shape.filter((size) => size === -1).length !== 1) return node;
+    const name = `${node.outputs[0]}/implied-shape`;
+    initializers.set(name, initializerOf(name, 'int64', [shape.length], shape));
+    return { ...node, inputs: [node.inputs[0] ?? '', name] };
+  });
+  return { ...graph, nodes, initializers };
+}
+
+/**
  * Brings what exporters spell differently into one form: no ZipMap at the end, opset 9 at least
- * (from 7 and 8, which say the same), height and width as numbers.
+ * (from 7 and 8, which say the same), height and width as numbers, no batch size that is read from
+ * the input where values imply it.
  * @param size - height and width for a graph that leaves them open
  */
 export function usualForm(model: OnnxModel, size: readonly [number, number]): UsualForm {
   const { graph, labels } = withoutZipMap(model.graph);
-  return { model: withGraph(model, withSettledSize(inOpset9(graph), size)), labels };
+  return {
+    model: withGraph(model, withImpliedSizes(withSettledSize(inOpset9(graph), size))),
+    labels,
+  };
 }
 
 /** Operators of the head of a graph that keep the order of values; the channels may move. */
