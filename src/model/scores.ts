@@ -113,11 +113,14 @@ export function choosePreprocessing(
   warnings: string[],
 ): Preprocessing {
   const { name, preprocessing: given = {} } = description;
-  const defaults = defaultsOf(input);
+  const isSilent = given.mean === undefined && given.std === undefined;
+  // A scale that is given, or implied by a mean, says more than what the graph looks like.
+  const takesPixels = isSilent && given.scale === undefined && input.takesPixels;
+  const defaults = defaultsOf({ ...input, takesPixels });
   // How pictures are resized says nothing about how they are normalized.
-  if (given.mean === undefined && given.std === undefined) {
+  if (isSilent) {
     const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in ${defaults.scale}, resized to ${input.height}×${input.width}`;
-    const what = input.takesPixels
+    const what = takesPixels
       ? 'pixels of 0-255 go in as they are, which its graph takes'
       : 'the usual preprocessing is assumed';
     warnings.push(`${name}: no mean and std are given beside the model, so ${what} (${how})`);

@@ -1,5 +1,4 @@
 import {
-  cloneGraph,
   constantOf,
   dataInputs,
   freshNames,
@@ -57,9 +56,9 @@ const OLDEST_OPSET = 9;
 function inOpset9(graph: Graph): Graph {
   const opset = opsetOf(graph, { domain: '' });
   if (opset < 7 || opset >= OLDEST_OPSET) return graph;
-  const copy = cloneGraph(graph);
+  const initializers = new Map(graph.initializers);
   const fresh = freshNames(namesOf(graph));
-  copy.nodes = graph.nodes.map((node): Node => {
+  const nodes = graph.nodes.map((node): Node => {
     const attributes = new Map(node.attributes);
     if (node.opType === 'BatchNormalization' && intAttribute(node, 'spatial', 1) === 1)
       attributes.delete('spatial');
@@ -68,11 +67,11 @@ function inOpset9(graph: Graph): Graph {
     attributes.delete('scales');
     const name = fresh(`${node.outputs[0]}/scales`);
     const { value } = scales;
-    copy.initializers.set(name, initializerOf(name, 'float32', [value.length], [...value]));
+    initializers.set(name, initializerOf(name, 'float32', [value.length], [...value]));
     return { ...node, attributes, inputs: [node.inputs[0] ?? '', name] };
   });
-  copy.opset.set('', OLDEST_OPSET);
-  return copy;
+  const opsets = new Map([...graph.opset, ['', OLDEST_OPSET] as const]);
+  return { ...graph, nodes, initializers, opset: opsets };
 }
 
 /** Height and width of the one picture input, if open, become those that pictures are prepared for. */
