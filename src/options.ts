@@ -1,13 +1,14 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from './errors.ts';
+import { describeOptions } from './option-words.ts';
 
 /** Options by name, of no known schema. */
 export type AnyOptions = Readonly<Record<string, unknown>>;
 
 /**
- * The options of a method, metric or data set: any Standard Schema of an object (zod, zod/mini,
- * valibot, ArkType, …). `Input` is what a caller may write, where everything with a default may be
+ * The options of a method, metric or data set: any Standard Schema of an object (valibot, zod,
+ * ArkType, …). `Input` is what a caller may write, where everything with a default may be
  * left out; `Output` is complete. Only the shape of `~standard` is part of the contract, so that a
  * second copy of a schema library in a program does no harm.
  */
@@ -22,87 +23,33 @@ export interface HasOptions<Input = AnyOptions, Output = AnyOptions> {
   readonly options: OptionsSchema<Input, Output>;
 }
 
+/** A number that is neither NaN nor infinite. */
+export const number = /*#__PURE__*/ v.pipe(/*#__PURE__*/ v.number(), /*#__PURE__*/ v.finite());
+
+/** A whole number that a float64 holds exactly. */
+export const integer = /*#__PURE__*/ v.pipe(
+  /*#__PURE__*/ v.number(),
+  /*#__PURE__*/ v.safeInteger(),
+);
+
+/** The schema of an option that may be left out. Its value is then the default. */
+export type OptionSchema<Schema extends v.GenericSchema> = v.OptionalSchema<
+  v.SchemaWithPipe<readonly [Schema, v.DescriptionAction<v.InferOutput<Schema>, string>]>,
+  v.InferInput<Schema>
+>;
+
 /**
- * An option with its default and description, for a schema made with zod/mini:
+ * An option with its default and description, for a schema made with valibot:
  *
- *   N: option(z.int().check(z.minimum(2)), 4000, 'number of masks')
+ *   N: option(v.pipe(integer, v.minValue(2)), 4000, 'number of masks')
  */
-export function option<Schema extends z.ZodMiniType>(
+// @__NO_SIDE_EFFECTS__
+export function option<const Schema extends v.GenericSchema>(
   schema: Schema,
-  value: z.input<Schema>,
+  value: v.InferInput<Schema>,
   description: string,
-): z.ZodMiniDefault<Schema> {
-  return z._default(schema.check(z.describe(description)), value as never);
-}
-
-/** One option, for help texts, forms and docs. */
-export interface OptionDescription {
-  readonly name: string;
-  /** In words: `integer from 1 to 100000`, `"black" | "mean"`, … */
-  readonly type: string;
-  /** Undefined if the option has no default. */
-  readonly default: unknown;
-  readonly description: string;
-}
-
-interface JsonSchema {
-  type?: string;
-  enum?: unknown[];
-  const?: unknown;
-  anyOf?: JsonSchema[];
-  items?: JsonSchema;
-  prefixItems?: JsonSchema[];
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  default?: unknown;
-  description?: string;
-  properties?: Record<string, JsonSchema>;
-}
-
-/** Bounds that a JSON Schema has for every integer: they say nothing. */
-const LARGEST_INTEGER = Number.MAX_SAFE_INTEGER;
-
-function typeInWords(schema: JsonSchema): string {
-  if (schema.anyOf) return schema.anyOf.map(typeInWords).join(' | ');
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
-  if (schema.const !== undefined) return JSON.stringify(schema.const);
-  if (schema.prefixItems) return `[${schema.prefixItems.map(typeInWords).join(', ')}]`;
-  if (schema.type === 'array') return `list of ${typeInWords(schema.items ?? {})}`;
-  const { minimum: low, maximum: high, exclusiveMinimum: above } = schema;
-  const from = low === undefined || low === -LARGEST_INTEGER ? '' : `from ${low}`;
-  const to = high === undefined || high === LARGEST_INTEGER ? '' : `to ${high}`;
-  const type = schema.type === 'string' ? 'text' : (schema.type ?? 'any');
-  return [type, above === undefined ? from : `above ${above}`, to].filter(Boolean).join(' ');
-}
-
-/** The standard's JSON Schema of a schema, for libraries that have it. */
-interface StandardJsonSchema {
-  readonly jsonSchema: { input(options: { target: string }): Record<string, unknown> };
-}
-
-function jsonSchemaOf(schema: OptionsSchema): JsonSchema {
-  const standard = schema['~standard'] as Partial<StandardJsonSchema>;
-  if (standard.jsonSchema) return standard.jsonSchema.input({ target: 'draft-2020-12' });
-  if (!('_zod' in schema)) return {};
-  const made = z.toJSONSchema(schema as z.core.$ZodType, {
-    io: 'input',
-    unrepresentable: 'any',
-  });
-  return made as JsonSchema;
-}
-
-/**
- * The options of a method, metric or data set, in the order of their declaration, read off the JSON
- * Schema of `options`; empty for a schema that offers none.
- */
-export function describeOptions({ options }: Pick<HasOptions, 'options'>): OptionDescription[] {
-  return Object.entries(jsonSchemaOf(options).properties ?? {}).map(([name, property]) => ({
-    name,
-    type: typeInWords(property),
-    default: property.default,
-    description: property.description ?? '',
-  }));
+): OptionSchema<Schema> {
+  return v.optional(v.pipe(schema, v.description(description)), value);
 }
 
 /**
@@ -119,10 +66,11 @@ export function acceptsOption(
   return !result.issues?.some(({ path }) => keyOf(path?.[0] ?? name) === name);
 }
 
-/** Names of the options if the schema has a `shape`, as zod's objects do. */
+/** Names of the options if the schema lists them, as the objects of valibot and zod do. */
 function namesOf(schema: OptionsSchema): string[] | undefined {
-  if (!('shape' in schema)) return undefined;
-  return Object.keys(schema.shape as object);
+  if ('entries' in schema) return Object.keys(schema.entries as object);
+  if ('shape' in schema) return Object.keys(schema.shape as object);
+  return undefined;
 }
 
 const keyOf = (part: PropertyKey | StandardSchemaV1.PathSegment): string =>

@@ -1,48 +1,48 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
+import { checkJson } from '../check-json.ts';
 import { FoveaError } from '../errors.ts';
 import type { Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
-import { option } from '../options.ts';
-import { IN_ENGLISH } from '../schema-errors.ts';
+import { integer, number, option } from '../options.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 import { hashOf, naturalOrder, readText } from './files.ts';
 import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
 
-const runLength = z.object({
-  size: z.tuple([z.int(), z.int()]),
-  counts: z.union([z.string(), z.array(z.number())]),
+const runLength = v.object({
+  size: v.strictTuple([integer, integer]),
+  counts: v.union([v.string(), v.array(number)]),
 });
-const annotationSchema = z.object({
-  image_id: z.number(),
-  category_id: z.number(),
-  iscrowd: z._default(z.union([z.literal(0), z.literal(1), z.boolean()]), 0),
-  bbox: z.optional(z.array(z.number()).check(z.length(4))),
-  segmentation: z.union([z.array(z.array(z.number())), runLength]),
+const annotationSchema = v.object({
+  image_id: number,
+  category_id: number,
+  iscrowd: v.optional(v.union([v.literal(0), v.literal(1), v.boolean()]), 0),
+  bbox: v.optional(v.pipe(v.array(number), v.length(4))),
+  segmentation: v.union([v.array(v.array(number)), runLength]),
 });
-const fileSchema = z.object({
-  images: z.array(
-    z.object({
-      id: z.number(),
-      file_name: z.string(),
-      width: z.number(),
-      height: z.number(),
+const fileSchema = v.object({
+  images: v.array(
+    v.object({
+      id: number,
+      file_name: v.string(),
+      width: number,
+      height: number,
     }),
   ),
-  annotations: z.array(z.unknown()),
-  categories: z.array(
-    z.object({
-      id: z.number(),
-      name: z.string(),
+  annotations: v.array(v.unknown()),
+  categories: v.array(
+    v.object({
+      id: number,
+      name: v.string(),
     }),
   ),
 });
 
-type Annotation = z.output<typeof annotationSchema>;
-type Picture = z.output<typeof fileSchema>['images'][number];
+type Annotation = v.InferOutput<typeof annotationSchema>;
+type Picture = v.InferOutput<typeof fileSchema>['images'][number];
 
 /**
  * The pixels of an annotation: polygons, or run lengths as numbers or as COCO's compressed text.
@@ -109,17 +109,16 @@ function imagesFolder(file: string): string {
   return usual.find((each) => existsSync(each)) ?? folder;
 }
 
-function parseInstances(text: string, file: string): z.output<typeof fileSchema> {
+function parseInstances(text: string, file: string): v.InferOutput<typeof fileSchema> {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
     throw new FoveaError('usage', `${file} is not JSON: expected COCO's instances file`);
   }
-  const parsed = fileSchema.safeParse(json, IN_ENGLISH);
-  if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0];
-  throw new FoveaError('usage', `${file} is no COCO instances file: ${path.join('.')}: ${message}`);
+  const { value, problems } = checkJson(fileSchema, json, 'the file');
+  if (!problems) return value;
+  throw new FoveaError('usage', `${file} is not a COCO instances file: ${problems[0]}`);
 }
 
 /**
@@ -128,13 +127,13 @@ function parseInstances(text: string, file: string): z.output<typeof fileSchema>
  */
 function indexOf(
   file: string,
-  { images, annotations, categories }: z.output<typeof fileSchema>,
+  { images, annotations, categories }: v.InferOutput<typeof fileSchema>,
 ): Index {
   const names = new Map(categories.map(({ id, name }) => [id, name]));
   const byPicture = new Map<number, Annotation[]>(images.map(({ id }) => [id, []]));
   const problems: string[] = [];
   for (const [i, value] of annotations.entries()) {
-    const { success, data } = annotationSchema.safeParse(value);
+    const { success, output: data } = v.safeParse(annotationSchema, value);
     const where = `${file}, annotation ${i + 1}`;
     if (!success)
       problems.push(
@@ -233,24 +232,23 @@ export const coco = defineReader({
   name: 'coco',
   title: 'MS COCO instance segmentations',
   path: 'an instances JSON file, or a folder with instances.json',
-  options: z.object({
+  options: v.object({
     masks: option(
-      z.enum(['category', 'union']),
+      v.picklist(['category', 'union']),
       'category',
       'a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)',
     ),
     crowd: option(
-      z.enum(['include', 'exclude']),
+      v.picklist(['include', 'exclude']),
       'include',
       'whether annotations of crowds (iscrowd) belong to the mask',
     ),
-    images: z
-      .optional(z.string())
-      .check(
-        z.describe(
-          'folder of the pictures (default: images/ beside the file, or the set it is named after)',
-        ),
+    images: v.pipe(
+      v.optional(v.string()),
+      v.description(
+        'folder of the pictures (default: images/ beside the file, or the set it is named after)',
       ),
+    ),
   }),
 
   async open(path, { masks, crowd, images }) {

@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { createScene, type Scene, sceneSide } from '../demo/scenes.ts';
 import { loadSprites } from '../demo/sprites.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 
 /** Seeds of these scenes start here: neither the training nor the demo has them. */
@@ -32,9 +32,9 @@ export const demoScenes = defineReader({
   title: 'endless composed scenes with exact masks',
   path: 'nothing: scenes are made',
   pathless: true,
-  options: z.object({
+  options: v.object({
     seed: option(
-      z.int().check(z.minimum(0), z.maximum(1000)),
+      v.pipe(integer, v.minValue(0), v.maxValue(1000)),
       0,
       'which of the endless series of scenes',
     ),

@@ -1,5 +1,5 @@
 import { join, sep } from 'node:path';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
@@ -34,14 +34,13 @@ export const imageFolder = defineReader({
   name: 'image-folder',
   title: 'a folder of pictures',
   path: 'a folder of pictures, or of a folder for each class',
-  options: z.object({
-    masks: z
-      .optional(z.string())
-      .check(
-        z.describe(
-          'folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background',
-        ),
+  options: v.object({
+    masks: v.pipe(
+      v.optional(v.string()),
+      v.description(
+        'folder of masks: STEM.png, or STEM_*.png, for the picture STEM; black is background',
       ),
+    ),
   }),
 
   async open(path, { masks }) {

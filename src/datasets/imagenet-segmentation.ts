@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';
@@ -86,7 +86,7 @@ export const imagenetSegmentation = defineReader({
   name: 'imagenet-segmentation',
   title: 'ImageNet-Segmentation (gtsegs_ijcv.mat)',
   path: 'a MATLAB v7.3 file, gtsegs_ijcv.mat',
-  options: z.object({}),
+  options: v.object({}),
 
   async open(path) {
     const file = await openFile(path);

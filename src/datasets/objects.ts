@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { fileOf, hashOf, linesOf, readFolder, readText, stemOf } from './files.ts';
@@ -27,7 +27,7 @@ export const objects = defineReader({
   name: 'objects',
   title: 'single objects with masks and ImageNet labels',
   path: 'a folder with images/, masks/ and labels.txt',
-  options: z.object({}),
+  options: v.object({}),
 
   async open(path) {
     const text = await readText(join(path, 'labels.txt'), 'the list of pictures');

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { readImage } from '../node/read-image.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { hashOf, linesOf, readText } from './files.ts';
@@ -49,10 +49,11 @@ export const picsList = defineReader({
   name: 'pics-list',
   title: 'a list of pictures and classes',
   path: 'a text file with FILE CLASS on each line, the class an index',
-  options: z.object({
-    images: z
-      .optional(z.string())
-      .check(z.describe('folder of the files of the list (default: where the list is)')),
+  options: v.object({
+    images: v.pipe(
+      v.optional(v.string()),
+      v.description('folder of the files of the list (default: where the list is)'),
+    ),
   }),
 
   async open(path, { images }) {

@@ -1,32 +1,28 @@
 import { readFile } from 'node:fs/promises';
 import { XMLParser } from 'fast-xml-parser';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError, messageOf } from '../errors.ts';
-import { IN_ENGLISH } from '../schema-errors.ts';
 import type { Box } from './dataset.ts';
 
 /** VOC's largest annotation has some 50 kB: a file that is far larger is not one. */
 const MOST_BYTES = 2 ** 20;
 
-const number = z.pipe(
-  z.string().check(z.trim(), z.regex(/^\d{1,9}(\.\d{1,9})?$/)),
-  z.transform(Number),
-);
-const objectSchema = z.object({
-  name: z.string().check(z.trim()),
-  bndbox: z.object({
+const number = v.pipe(v.string(), v.trim(), v.regex(/^\d{1,9}(\.\d{1,9})?$/), v.transform(Number));
+const objectSchema = v.object({
+  name: v.pipe(v.string(), v.trim()),
+  bndbox: v.object({
     xmin: number,
     ymin: number,
     xmax: number,
     ymax: number,
   }),
 });
-const fileSchema = z.object({
-  annotation: z.union([
-    z.object({
-      object: z._default(z.array(z.unknown()), []),
+const fileSchema = v.object({
+  annotation: v.union([
+    v.object({
+      object: v.optional(v.array(v.unknown()), []),
     }),
-    z.literal(''),
+    v.literal(''),
   ]),
 });
 
@@ -63,14 +59,14 @@ export async function readBoxes(path: string, name?: string): Promise<Box[]> {
       cause,
     });
   }
-  const { data: file } = fileSchema.safeParse(xml, IN_ENGLISH);
-  if (!file)
+  const { success, output: file } = v.safeParse(fileSchema, xml);
+  if (!success)
     throw new FoveaError('image', `${path} is not an annotation of VOC: expected <annotation>`);
   const objects = file.annotation === '' ? [] : file.annotation.object;
   return objects.flatMap((object) => {
-    const { data } = objectSchema.safeParse(object, IN_ENGLISH);
-    if (!data || (name !== undefined && data.name !== name)) return [];
-    const { xmin, ymin, xmax, ymax } = data.bndbox;
+    const { success, output } = v.safeParse(objectSchema, object);
+    if (!success || (name !== undefined && output.name !== name)) return [];
+    const { xmin, ymin, xmax, ymax } = output.bndbox;
     return [{ left: xmin - 1, top: ymin - 1, width: xmax - xmin + 1, height: ymax - ymin + 1 }];
   });
 }

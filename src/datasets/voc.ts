@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
 import { readImage, readSamples } from '../node/read-image.ts';
@@ -127,15 +127,15 @@ export const voc = defineReader({
   name: 'voc',
   title: 'PASCAL VOC class segmentations',
   path: 'a folder with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ (VOC2007, VOC2012)',
-  options: z.object({
-    set: option(z.string(), 'val', 'list of pictures: ImageSets/Segmentation/SET.txt'),
+  options: v.object({
+    set: option(v.string(), 'val', 'list of pictures: ImageSets/Segmentation/SET.txt'),
     masks: option(
-      z.enum(['category', 'union']),
+      v.picklist(['category', 'union']),
       'category',
       'a sample for each class in a picture, or one a picture with all classes together',
     ),
     void: option(
-      z.enum(['exclude', 'object', 'background']),
+      v.picklist(['exclude', 'object', 'background']),
       'exclude',
       'what the pixels marked 255 are: not counted, object (as in the published tables) or background',
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { offsetOf } from '../model/model.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, weightedSum } from './shared/cam.ts';
@@ -19,7 +19,7 @@ export const ablationCam = defineMethod({
   needs: ['features', 'gradients'],
   signed: true,
   cost: '1, and the channels of the layer + 1 through the head only: 1282 for mobilenet_v2',
-  options: z.object(camOptions),
+  options: v.object(camOptions),
 
   explain: (context) =>
     explainLayers(context, async (layer, target, report) => {

@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import { fromTokens, meanOverHeads, readRow, requireAttention } from './shared/attention.ts';
 import { gradientsOf, outputOption, repeat } from './shared/gradients.ts';
@@ -20,14 +20,14 @@ export const attentionGradient = defineMethod({
   needs: ['attention', 'gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object({
+  options: v.object({
     block: option(
-      z.int(),
+      integer,
       -1,
       'the block whose attention is used, counted from 0, or from the end: -1 is the last one',
     ),
     relu: option(
-      z.boolean(),
+      v.boolean(),
       true,
       'whether negative gradients, evidence against the class, are set to zero in each head, as in the paper',
     ),

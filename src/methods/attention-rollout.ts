@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { requireInside } from '../model/model.ts';
 import { defineMethod } from './method.ts';
@@ -26,8 +26,8 @@ export const attentionRollout = defineMethod({
   needs: ['attention', 'features'],
   signed: false,
   cost: '1 forward',
-  options: z.object({
-    firstBlock: z._default(firstBlockOption, 0),
+  options: v.object({
+    firstBlock: v.optional(firstBlockOption, 0),
   }),
 
   async explain({ model, input, targets, options, progress }) {

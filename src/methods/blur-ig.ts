@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT } from '../model/model.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
@@ -39,20 +39,20 @@ export const blurIg = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward: 100',
-  options: z.object({
-    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 100, 'points on the path'),
+  options: v.object({
+    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(10_000)), 100, 'points on the path'),
     maxSigma: option(
-      z.number().check(z.positive(), z.maximum(1000)),
+      v.pipe(number, v.gtValue(0), v.maxValue(1000)),
       50,
       'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance',
     ),
     spacing: option(
-      z.enum(['linear', 'sqrt']),
+      v.picklist(['linear', 'sqrt']),
       'linear',
       'linear: sigma grows evenly up to maxSigma; sqrt: its square does',
     ),
     sigmaStep: option(
-      z.number().check(z.positive()),
+      v.pipe(number, v.gtValue(0)),
       0.01,
       'difference of sigma by which the derivative of the blur is taken',
     ),

@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import { option } from '../options.ts';
+import * as v from 'valibot';
+import { number, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
@@ -22,9 +22,9 @@ export const centre = defineMethod({
   needs: [],
   signed: false,
   cost: '0',
-  options: z.object({
+  options: v.object({
     sigma: option(
-      z.number().check(z.positive()),
+      v.pipe(number, v.gtValue(0)),
       0.25,
       'standard deviation, as a share of height and width',
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { deconvnet as rules } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
@@ -18,7 +18,7 @@ export const deconvnet = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object(pixelOptions),
+  options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { rules }),
 });

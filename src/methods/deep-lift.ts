@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { deepLift as rules } from '../autodiff/index.ts';
 import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
@@ -32,9 +32,9 @@ export const deepLift = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '2 forward and 1 backward, and 1 forward for the baseline',
-  options: z.object({
+  options: v.object({
     baseline: option(
-      z.enum(BASELINES),
+      v.picklist(BASELINES),
       'black',
       `what the picture is compared with: ${BASELINES_IN_WORDS}`,
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { option } from '../options.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -75,11 +75,11 @@ export const eigenCam = defineMethod({
   needs: ['features'],
   signed: true,
   cost: '1',
-  options: z.object({
+  options: v.object({
     layer: camOptions.layer,
     relu: camOptions.relu,
     centre: option(
-      z.boolean(),
+      v.boolean(),
       true,
       'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not',
     ),

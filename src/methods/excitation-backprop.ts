@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { lrp } from '../autodiff/index.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
@@ -31,7 +31,7 @@ export const excitationBackprop = defineMethod({
   needs: ['gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({
+  options: v.object({
     layer: camOptions.layer,
   }),
 

@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { createBaseline } from '../model/input/baseline.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -30,14 +30,14 @@ export const expectedGradients = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: 'samples forward and backward, and samples + 1 forward: 129 and 64',
-  options: z.object({
+  options: v.object({
     samples: option(
-      z.int().check(z.minimum(2), z.maximum(100_000)),
+      v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       64,
       'pairs of a reference and a point on its path',
     ),
     references: option(
-      z.enum(['colour', 'noise']),
+      v.picklist(['colour', 'noise']),
       'colour',
       'what the picture is compared with: pictures of one random colour, or pictures of random pixels',
     ),

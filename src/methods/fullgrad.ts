@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
 import { INPUT, type LayerBias, type Model, requireInside } from '../model/model.ts';
@@ -69,7 +69,7 @@ export const fullgrad = defineMethod({
   needs: ['gradients'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({
+  options: v.object({
     output: outputOption,
   }),
 

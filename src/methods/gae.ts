@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMethod } from './method.ts';
 import {
   fromTokens,
@@ -24,7 +24,7 @@ export const gae = defineMethod({
   needs: ['attention', 'gradients', 'features'],
   signed: false,
   cost: '1 forward and 1 backward',
-  options: z.object({
+  options: v.object({
     output: outputOption,
   }),
 

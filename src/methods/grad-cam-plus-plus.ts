@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { sum } from '../tensor/statistics.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, explainCam, weightedSum } from './shared/cam.ts';
@@ -22,7 +22,7 @@ export const gradCamPlusPlus = defineMethod({
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object(camOptions),
+  options: v.object(camOptions),
 
   explain: (context) =>
     explainCam(context, (a, g) => {

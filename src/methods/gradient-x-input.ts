@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
@@ -17,7 +17,7 @@ export const gradientXInput = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object(pixelOptions),
+  options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { timesInput: true }),
 });

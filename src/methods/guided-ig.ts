@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import {
@@ -126,15 +126,15 @@ export const guidedIg = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, one after the other: 200',
-  options: z.object({
-    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 200, 'points on the path'),
+  options: v.object({
+    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(10_000)), 200, 'points on the path'),
     fraction: option(
-      z.number().check(z.positive(), z.maximum(1)),
+      v.pipe(number, v.gtValue(0), v.maxValue(1)),
       0.25,
       'share of the elements, those with the smallest gradients, that are moved at a time',
     ),
     maxDistance: option(
-      z.number().check(z.minimum(0), z.maximum(1)),
+      v.pipe(number, v.minValue(0), v.maxValue(1)),
       0.02,
       'how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free',
     ),

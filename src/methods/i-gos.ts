@@ -1,10 +1,10 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { gaussianBlur } from '../image/blur.ts';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import type { Target } from '../model/target.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -12,33 +12,37 @@ import { type Attribution, defineMethod, type MethodContext } from './method.ts'
 import { weightedMaskSum } from './shared/grid-sums.ts';
 import { fullBaseline, gradientSeries } from './shared/path.ts';
 
-const options = z.object({
+const options = v.object({
   size: option(
-    z.int().check(z.minimum(2), z.maximum(128)),
+    v.pipe(integer, v.minValue(2), v.maxValue(128)),
     28,
     'cells of the mask in each direction',
   ),
-  iterations: option(z.int().check(z.minimum(1), z.maximum(1000)), 15, 'most steps of descent'),
+  iterations: option(v.pipe(integer, v.minValue(1), v.maxValue(1000)), 15, 'most steps of descent'),
   steps: option(
-    z.int().check(z.minimum(1), z.maximum(1000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     20,
     'points of the integrated gradient',
   ),
-  l1: option(z.number().check(z.minimum(0)), 1, 'weight of the share that is hidden'),
+  l1: option(v.pipe(number, v.minValue(0)), 1, 'weight of the share that is hidden'),
   tv: option(
-    z.number().check(z.minimum(0)),
+    v.pipe(number, v.minValue(0)),
     4,
     'weight of the total variation of the mask; the authors’ code has 20',
   ),
   noise: option(
-    z.number().check(z.minimum(0)),
+    v.pipe(number, v.minValue(0)),
     0.05,
     'standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input',
   ),
-  baseline: option(z.enum(BASELINES), 'blur', `what hidden pixels become: ${BASELINES_IN_WORDS}`),
+  baseline: option(
+    v.picklist(BASELINES),
+    'blur',
+    `what hidden pixels become: ${BASELINES_IN_WORDS}`,
+  ),
 });
 
-type Options = z.output<typeof options>;
+type Options = v.InferOutput<typeof options>;
 
 /**
  * Widths, in masks of 28 cells, by which the slope is smoothed: the slope of single cells is mostly

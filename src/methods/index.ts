@@ -93,9 +93,8 @@ type BuiltIn = typeof BUILT_IN;
 
 methods.register(...Object.values(BUILT_IN));
 
+export { describeOptions, type OptionDescription } from '../option-words.ts';
 export {
-  describeOptions,
-  type OptionDescription,
   type OptionsSchema,
   option,
   parseOptions,

@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { createBaseline } from '../model/input/baseline.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { pixelAttribution, pixelOptions, sumOfDifference } from './shared/gradients.ts';
@@ -24,8 +24,8 @@ export const integratedGradients = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, and 2 forward: 52 and 50',
-  options: z.object({
-    steps: option(z.int().check(z.minimum(1), z.maximum(10_000)), 50, 'points on the path'),
+  options: v.object({
+    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(10_000)), 50, 'points on the path'),
     quadrature: quadratureOption,
     baseline: pathBaselineOption,
     ...pixelOptions,

@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import { option } from '../options.ts';
+import * as v from 'valibot';
+import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -129,17 +129,17 @@ export const kernelShap = defineMethod({
   needs: ['black-box'],
   signed: true,
   cost: '2 · superpixels + 2048, at most 2^superpixels: about 2,150',
-  options: z.object({
+  options: v.object({
     N: option(
-      z.int().check(z.minimum(0), z.maximum(1_000_000)),
+      v.pipe(integer, v.minValue(0), v.maxValue(1_000_000)),
       0,
       'coalitions; 0: 2 · superpixels + 2048, as in the authors’ code',
     ),
-    segmentation: z._default(segmentationOption, 'slic'),
+    segmentation: v.optional(segmentationOption, 'slic'),
     segments: segmentsOption,
     hidden: option(hiddenOption, 'blur', HIDDEN_IN_WORDS),
     top: option(
-      z.int().check(z.minimum(1)),
+      v.pipe(integer, v.minValue(1)),
       5,
       'superpixels with the largest positive values that are named in extras.top and shown in the picture of them',
     ),

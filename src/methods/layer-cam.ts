@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, explainCam } from './shared/cam.ts';
 
@@ -17,7 +17,7 @@ export const layerCam = defineMethod({
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object(camOptions),
+  options: v.object(camOptions),
 
   explain: (context) =>
     explainCam(context, (a, g) =>

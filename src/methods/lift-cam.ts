@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { deepLift as rules } from '../autodiff/index.ts';
 import { INPUT } from '../model/model.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -23,7 +23,7 @@ export const liftCam = defineMethod({
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward, and 2 forward and 1 backward through the head only',
-  options: z.object(camOptions),
+  options: v.object(camOptions),
 
   explain: (context) =>
     explainLayers(context, async ({ name, values, layout, activations }, target, report) => {

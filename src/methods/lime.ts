@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import { option } from '../options.ts';
+import * as v from 'valibot';
+import { integer, number, option } from '../options.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -53,23 +53,23 @@ export const lime = defineMethod({
   needs: ['black-box'],
   signed: true,
   cost: 'N: 1000',
-  options: z.object({
+  options: v.object({
     N: option(
-      z.int().check(z.minimum(2), z.maximum(1_000_000)),
+      v.pipe(integer, v.minValue(2), v.maxValue(1_000_000)),
       1000,
       'samples; the first one is the whole picture',
     ),
-    segmentation: z._default(segmentationOption, 'quickshift'),
+    segmentation: v.optional(segmentationOption, 'quickshift'),
     segments: segmentsOption,
     hidden: option(hiddenOption, 'segment-mean', HIDDEN_IN_WORDS),
     kernelWidth: option(
-      z.number().check(z.gt(0)),
+      v.pipe(number, v.gtValue(0)),
       0.25,
       'width of the kernel that weighs samples by their cosine distance to the whole picture',
     ),
-    alpha: option(z.number().check(z.minimum(0)), 1, 'ridge penalty'),
+    alpha: option(v.pipe(number, v.minValue(0)), 1, 'ridge penalty'),
     top: option(
-      z.int().check(z.minimum(1)),
+      v.pipe(integer, v.minValue(1)),
       5,
       'superpixels with the largest positive weights that are named in extras.top and shown in the picture of them',
     ),

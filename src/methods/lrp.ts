@@ -1,8 +1,8 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { type BackwardRules, lrp as lrpRules } from '../autodiff/index.ts';
 import { normalizeColour } from '../model/input/preprocessing.ts';
 import { INPUT, type Model } from '../model/model.ts';
-import { option } from '../options.ts';
+import { number, option } from '../options.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, pixelAttribution, reduceOption, repeat } from './shared/gradients.ts';
@@ -54,24 +54,26 @@ export const lrp = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: z.object({
+  options: v.object({
     composite: option(
-      z.enum(Object.keys(composites) as [keyof typeof composites, ...(keyof typeof composites)[]]),
+      v.picklist(
+        Object.keys(composites) as [keyof typeof composites, ...(keyof typeof composites)[]],
+      ),
       'epsilon-plus',
       'which rules are used: epsilon for dense layers with z-plus (alpha 1, beta 0), gamma or alpha-beta for convolutions, flat or box for the first one; or one rule for all',
     ),
     epsilon: option(
-      z.number().check(z.positive()),
+      v.pipe(number, v.gtValue(0)),
       1e-6,
       'what keeps divisors of the epsilon rule from zero, in units of the layer',
     ),
     gamma: option(
-      z.number().check(z.minimum(0)),
+      v.pipe(number, v.minValue(0)),
       0.25,
       'how much more positive weights count in the gamma rule',
     ),
     alpha: option(
-      z.number().check(z.minimum(1)),
+      v.pipe(number, v.minValue(1)),
       2,
       'weight of positive parts in the alpha-beta rule; beta is alpha - 1',
     ),

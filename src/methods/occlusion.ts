@@ -1,13 +1,13 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { slidingWindows, windowSums } from './shared/windows.ts';
 
-const side = z.union([
-  z.int().check(z.minimum(1)),
-  z.tuple([z.int().check(z.minimum(1)), z.int().check(z.minimum(1))]),
+const side = v.union([
+  v.pipe(integer, v.minValue(1)),
+  v.strictTuple([v.pipe(integer, v.minValue(1)), v.pipe(integer, v.minValue(1))]),
 ]);
 
 /**
@@ -27,16 +27,16 @@ export const occlusion = defineMethod({
   needs: ['black-box'],
   signed: true,
   cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',
-  options: z.object({
+  options: v.object({
     window: option(side, 32, 'side of the window in pixels, or [height, width]'),
     stride: option(side, 8, 'step between windows in pixels, or [vertical, horizontal]'),
     baseline: baselineOption,
-    score: option(z.enum(['probability', 'logit']), 'probability', 'which score of the class'),
+    score: option(v.picklist(['probability', 'logit']), 'probability', 'which score of the class'),
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;
-    const pair = (v: z.output<typeof side>) => (typeof v === 'number' ? ([v, v] as const) : v);
+    const pair = (v: v.InferOutput<typeof side>) => (typeof v === 'number' ? ([v, v] as const) : v);
     const windows = slidingWindows(height, width, pair(options.window), pair(options.stride));
     const whole = Int32Array.of(0, 0, 0, 0); // an empty window: the whole picture, scored in the same units
     const scores = await model.perturb({

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
@@ -15,7 +15,7 @@ export const random = defineMethod({
   needs: [],
   signed: false,
   cost: '0',
-  options: z.object({}),
+  options: v.object({}),
 
   async explain({ input, targets, random: source }) {
     const [, , height, width] = input.shape;

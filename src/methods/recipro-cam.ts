@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { offsetOf } from '../model/model.ts';
 import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
@@ -24,10 +24,10 @@ export const reciproCam = defineMethod({
   needs: ['features', 'gradients'],
   signed: true,
   cost: '1, and the cells of the layer through the head only: 50 for a 7×7 map',
-  options: z.object({
+  options: v.object({
     ...camOptions,
     blur: option(
-      z.boolean(),
+      v.boolean(),
       true,
       'whether the neighbours of a cell are seen faintly; false: the cell alone',
     ),

@@ -1,28 +1,28 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { extent, mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { weightedMaskSum } from './shared/grid-sums.ts';
 
-const options = z.object({
-  N: option(z.int().check(z.minimum(2), z.maximum(1_000_000)), 4000, 'number of masks'),
+const options = v.object({
+  N: option(v.pipe(integer, v.minValue(2), v.maxValue(1_000_000)), 4000, 'number of masks'),
   s: option(
-    z.int().check(z.minimum(1), z.maximum(64)),
+    v.pipe(integer, v.minValue(1), v.maxValue(64)),
     7,
     'cells of the mask grid in each direction',
   ),
   p1: option(
-    z.number().check(z.gt(0), z.maximum(1)),
+    v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.5,
     'probability that a cell keeps the picture',
   ),
   tolerance: option(
-    z.number().check(z.minimum(0)),
+    v.pipe(number, v.minValue(0)),
     0,
     'stop once the mean standard error falls below this share of the range of the map; 0: use all N masks',
   ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
@@ -53,7 +53,7 @@ export const scoreCam = defineMethod({
   needs: ['features'],
   signed: true,
   cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
-  options: z.object({
+  options: v.object({
     ...camOptions,
     baseline: baselineOption,
   }),

@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import { option } from '../options.ts';
+import * as v from 'valibot';
+import { integer, number, option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -77,19 +77,19 @@ export const smoothgrad = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: 'samples forward and backward: 25',
-  options: z.object({
+  options: v.object({
     samples: option(
-      z.int().check(z.minimum(2), z.maximum(100_000)),
+      v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       25,
       'noisy copies of the picture',
     ),
     noise: option(
-      z.number().check(z.minimum(0), z.maximum(10)),
+      v.pipe(number, v.minValue(0), v.maxValue(10)),
       0.15,
       'standard deviation of the noise, as a share of the range of the input',
     ),
     kind: option(
-      z.enum(['mean', 'squared', 'variance']),
+      v.picklist(['mean', 'squared', 'variance']),
       'mean',
       'the mean of the gradients, of their squares, or their variance (VarGrad)',
     ),

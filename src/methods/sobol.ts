@@ -1,8 +1,8 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -104,14 +104,14 @@ export const sobol = defineMethod({
   needs: ['black-box'],
   signed: false,
   cost: 'design · (s² + 2): 2112',
-  options: z.object({
+  options: v.object({
     s: option(
-      z.int().check(z.minimum(1), z.maximum(64)),
+      v.pipe(integer, v.minValue(1), v.maxValue(64)),
       8,
       'cells of the mask grid in each direction',
     ),
     design: option(
-      z.int().check(z.minimum(2), z.maximum(100_000)),
+      v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       32,
       'rows of the design, each of them s² + 2 masks',
     ),

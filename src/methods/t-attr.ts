@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { transformerAttribution as rules } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import { option } from '../options.ts';
@@ -29,10 +29,10 @@ export const tAttr = defineMethod({
   needs: ['attention', 'gradients', 'features'],
   signed: false,
   cost: '2 forward and 2 backward',
-  options: z.object({
-    firstBlock: z._default(firstBlockOption, 1),
+  options: v.object({
+    firstBlock: v.optional(firstBlockOption, 1),
     relevance: option(
-      z.enum(['propagated', 'attention']),
+      v.picklist(['propagated', 'attention']),
       'propagated',
       'R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares',
     ),

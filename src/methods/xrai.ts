@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -120,30 +120,29 @@ export const xrai = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '2 · steps forward and backward: 200',
-  options: z.object({
+  options: v.object({
     steps: option(
-      z.int().check(z.minimum(1), z.maximum(10_000)),
+      v.pipe(integer, v.minValue(1), v.maxValue(10_000)),
       100,
       'points on each of the two paths, from the least and from the largest value of the input',
     ),
     algorithm: option(
-      z.enum(['full', 'fast']),
+      v.picklist(['full', 'fast']),
       'full',
       'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
     ),
-    minArea: option(z.int().check(z.minimum(1)), 50, 'pixels that a part must add'),
+    minArea: option(v.pipe(integer, v.minValue(1)), 50, 'pixels that a part must add'),
     dilation: option(
-      z.int().check(z.minimum(0), z.maximum(50)),
+      v.pipe(integer, v.minValue(0), v.maxValue(50)),
       5,
       'radius in pixels of the disk by which parts are dilated',
     ),
-    segments: z
-      .optional(z.array(z.array(z.int().check(z.minimum(0)))).check(z.minLength(1)))
-      .check(
-        z.describe(
-          'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
-        ),
+    segments: v.pipe(
+      v.optional(v.pipe(v.array(v.array(v.pipe(integer, v.minValue(0)))), v.minLength(1))),
+      v.description(
+        'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
       ),
+    ),
     output: outputOption,
   }),
 

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { option } from '../options.ts';
 import { extent, sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
@@ -46,9 +46,9 @@ export const averagePrecision = defineMetric({
     'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021',
   needs: ['mask'],
   presets: { 'chefer-2021': { classes: 'both' }, object: { classes: 'object' } },
-  options: z.object({
+  options: v.object({
     classes: option(
-      z.enum(['both', 'object']),
+      v.picklist(['both', 'object']),
       'both',
       'rank object and background scores together, or the object alone',
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { BASELINES, createBaseline } from '../model/input/baseline.ts';
 import { option } from '../options.ts';
 import { sum } from '../tensor/statistics.ts';
@@ -27,14 +27,18 @@ export const completeness = defineMetric({
     relative: { baseline: 'black', score: 'logit', relative: true },
     absolute: { baseline: 'black', score: 'logit', relative: false },
   },
-  options: z.object({
+  options: v.object({
     baseline: option(
-      z.enum(BASELINES),
+      v.picklist(BASELINES),
       'black',
       'the picture without information that the method was run with',
     ),
-    score: option(z.enum(['logit', 'probability']), 'logit', 'the score that the method explained'),
-    relative: option(z.boolean(), true, 'divide by the difference of the scores'),
+    score: option(
+      v.picklist(['logit', 'probability']),
+      'logit',
+      'the score that the method explained',
+    ),
+    relative: option(v.boolean(), true, 'divide by the difference of the scores'),
   }),
   measure: async (
     { model, input, map, target, batchSize, signal },

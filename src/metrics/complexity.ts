@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -19,7 +19,7 @@ export const complexity = defineMetric({
     'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
   needs: [],
   presets: { 'bhatt-2020': {} },
-  options: z.object({}),
+  options: v.object({}),
   measure: ({ map }) => {
     let sum = 0;
     for (const value of map.data) sum += Math.abs(value);

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { option } from '../options.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
@@ -47,10 +47,10 @@ export const f1 = defineMetric({
     'iassa-2020': { threshold: 0.3, over: 'pixels' },
     'chefer-2021-rows': { threshold: 'mean', over: 'rows' },
   },
-  options: z.object({
-    threshold: z._default(thresholdOption, 0.3),
+  options: v.object({
+    threshold: v.optional(thresholdOption, 0.3),
     over: option(
-      z.enum(['pixels', 'rows']),
+      v.picklist(['pixels', 'rows']),
       'pixels',
       'one F1 over all pixels, or the mean of the F1 of each row',
     ),

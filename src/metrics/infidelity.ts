@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
@@ -101,25 +101,25 @@ export const infidelity = defineMetric({
       scale: false,
     },
   },
-  options: z.object({
-    samples: option(z.int().check(z.minimum(1)), 200, 'squares'),
+  options: v.object({
+    samples: option(v.pipe(integer, v.minValue(1)), 200, 'squares'),
     side: option(
-      z.number().check(z.gt(0), z.maximum(1)),
+      v.pipe(number, v.gtValue(0), v.maxValue(1)),
       0.2,
       "side of a square as a share of the picture's shorter side",
     ),
     baseline: baselineOption,
     score: option(
-      z.enum(['probability', 'logit']),
+      v.picklist(['probability', 'logit']),
       'probability',
       'the score whose loss is forecast',
     ),
     map: option(
-      z.enum(['contributions', 'weights']),
+      v.picklist(['contributions', 'weights']),
       'contributions',
       'what the map holds: shares of the score, or weights such as gradients',
     ),
-    scale: option(z.boolean(), true, 'multiply the map by the factor that fits best'),
+    scale: option(v.boolean(), true, 'multiply the map by the factor that fits best'),
   }),
   measure: async (
     { model, input, map, target, random, batchSize, signal, onProgress },

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
@@ -20,8 +20,8 @@ export const iou = defineMetric({
   paper: 'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention, WACV 2020',
   needs: ['mask'],
   presets: { 'iassa-2020': { threshold: 0.3 } },
-  options: z.object({
-    threshold: z._default(thresholdOption, 0.3),
+  options: v.object({
+    threshold: v.optional(thresholdOption, 0.3),
   }),
   measure: (context, { threshold }) => {
     const { both, first, second } = overlapOf(

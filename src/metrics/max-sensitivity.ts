@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { throwIfCancelled } from '../errors.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
@@ -27,10 +27,10 @@ export const maxSensitivity = defineMetric({
   paper: 'Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019',
   needs: ['model', 'explain'],
   presets: { captum: { samples: 10, radius: 0.02 } },
-  options: z.object({
-    samples: option(z.int().check(z.minimum(1)), 10, 'inputs near the picture'),
+  options: v.object({
+    samples: option(v.pipe(integer, v.minValue(1)), 10, 'inputs near the picture'),
     radius: option(
-      z.number().check(z.gt(0)),
+      v.pipe(number, v.gtValue(0)),
       0.02,
       'largest change of a value of the normalised input',
     ),

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import * as z from 'zod/mini';
 import { FoveaError } from '../errors.ts';
-import { parseOptions } from '../options.ts';
+import { integer, parseOptions } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { regionModel } from './fixtures/region-model.ts';
 import { defineMetric, metrics } from './index.ts';
@@ -159,8 +159,8 @@ describe('presets', () => {
       paper: '',
       needs: [],
       presets: { a: { n: 1 }, b: { n: 1 } },
-      options: z.object({
-        n: z._default(z.int(), 1),
+      options: v.object({
+        n: v.optional(integer, 1),
       }),
       measure: (_context, { n }) => ({ value: n }),
     });

@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { mean } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { similarityOf, similarityOptions } from './shared/similarity.ts';
@@ -41,9 +41,9 @@ export const modelRandomization = defineMetric({
     'adebayo-2018-ssim': { steps: null, similarity: 'ssim', absolute: false },
     'ten-steps': { steps: 10, similarity: 'spearman', absolute: false },
   },
-  options: z.object({
+  options: v.object({
     steps: option(
-      z.nullable(z.int().check(z.minimum(1))),
+      v.nullable(v.pipe(integer, v.minValue(1))),
       null,
       'steps from the top to all layers; null: one a layer',
     ),

@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-import { option } from '../options.ts';
+import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -88,18 +88,22 @@ export const muFidelity = defineMetric({
       score: 'logit',
     },
   },
-  options: z.object({
-    samples: option(z.int().check(z.minimum(2)), 200, 'sets of cells'),
-    grid: option(z.int().check(z.minimum(1)), 9, 'cells along each side'),
-    subset: option(z.number().check(z.gt(0), z.lt(1)), 0.2, 'share of the cells that is hidden'),
+  options: v.object({
+    samples: option(v.pipe(integer, v.minValue(2)), 200, 'sets of cells'),
+    grid: option(v.pipe(integer, v.minValue(1)), 9, 'cells along each side'),
+    subset: option(
+      v.pipe(number, v.gtValue(0), v.ltValue(1)),
+      0.2,
+      'share of the cells that is hidden',
+    ),
     sets: option(
-      z.enum(['fixed', 'independent']),
+      v.picklist(['fixed', 'independent']),
       'fixed',
       'hide exactly that share of the cells, or each with that probability',
     ),
     baseline: baselineOption,
     score: option(
-      z.enum(['probability', 'logit']),
+      v.picklist(['probability', 'logit']),
       'probability',
       'the score whose drop is compared',
     ),

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
@@ -24,8 +24,8 @@ export const pixelAccuracy = defineMetric({
   needs: ['mask'],
   level: 'data-set',
   presets: { 'chefer-2021': { threshold: 'mean' } },
-  options: z.object({
-    threshold: z._default(thresholdOption, 'mean'),
+  options: v.object({
+    threshold: v.optional(thresholdOption, 'mean'),
   }),
   measure: (context, { threshold }) => {
     const { both, first, second, neither } = overlapOf(

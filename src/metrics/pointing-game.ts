@@ -1,5 +1,5 @@
-import * as z from 'zod/mini';
-import { option } from '../options.ts';
+import * as v from 'valibot';
+import { number, option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
@@ -64,14 +64,14 @@ export const pointingGame = defineMetric({
     torchray: { form: 'hit', tolerance: 15 },
     energy: { form: 'energy', tolerance: 0 },
   },
-  options: z.object({
+  options: v.object({
     form: option(
-      z.enum(['hit', 'energy']),
+      v.picklist(['hit', 'energy']),
       'hit',
       'whether the highest pixel hits the object, or the share of positive values on it',
     ),
     tolerance: option(
-      z.number().check(z.minimum(0)),
+      v.pipe(number, v.minValue(0)),
       0,
       'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it',
     ),

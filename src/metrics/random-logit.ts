@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { defineMetric } from './metric.ts';
 import {
   SIMILARITIES,
@@ -31,13 +31,13 @@ export const randomLogit = defineMetric({
     'sixt-2020': { classes: 1, similarity: 'ssim', absolute: false },
     ranks: { classes: 1, similarity: 'spearman', absolute: false },
   },
-  options: z.object({
+  options: v.object({
     classes: option(
-      z.int().check(z.minimum(1)),
+      v.pipe(integer, v.minValue(1)),
       1,
       'other classes; as many as there are if there are fewer',
     ),
-    similarity: option(z.enum(SIMILARITIES), 'ssim', SIMILARITIES_IN_WORDS),
+    similarity: option(v.picklist(SIMILARITIES), 'ssim', SIMILARITIES_IN_WORDS),
     absolute: similarityOptions.absolute,
   }),
   measure: async ({ model, map, target, explain, random, signal, onProgress }, options) => {

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { option } from '../options.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
@@ -26,9 +26,9 @@ export const relevanceMass = defineMetric({
     absolute: { pooling: 'absolute' },
     squared: { pooling: 'squared' },
   },
-  options: z.object({
+  options: v.object({
     pooling: option(
-      z.enum(['positive', 'absolute', 'squared']),
+      v.picklist(['positive', 'absolute', 'squared']),
       'positive',
       'what of a signed map is relevance: its positive part, size or square',
     ),

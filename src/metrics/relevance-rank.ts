@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { pixelOrder } from './shared/ranks.ts';
@@ -21,7 +21,7 @@ export const relevanceRank = defineMetric({
     'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
   needs: ['mask'],
   presets: { 'clevr-xai': {} },
-  options: z.object({}),
+  options: v.object({}),
   measure: (context) => {
     const regions = regionsOf(context);
     const size = regions.reduce((sum, region) => sum + (region === 1 ? 1 : 0), 0);

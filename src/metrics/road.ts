@@ -1,6 +1,6 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { throwIfCancelled } from '../errors.ts';
-import { option } from '../options.ts';
+import { number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -67,18 +67,22 @@ export const road = defineMetric({
       score: 'accuracy',
     },
   },
-  options: z.object({
+  options: v.object({
     shares: option(
-      z.array(z.number().check(z.gt(0), z.lt(1))).check(z.minLength(1)),
+      v.pipe(v.array(v.pipe(number, v.gtValue(0), v.ltValue(1))), v.minLength(1)),
       [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9],
       'shares of the pixels that are removed',
     ),
     noise: option(
-      z.number().check(z.minimum(0)),
+      v.pipe(number, v.minValue(0)),
       0.01,
       'standard deviation of the noise on imputed pixels, in units of the normalised input',
     ),
-    score: option(z.enum(['probability', 'logit', 'accuracy']), 'probability', 'what is compared'),
+    score: option(
+      v.picklist(['probability', 'logit', 'accuracy']),
+      'probability',
+      'what is compared',
+    ),
   }),
   measure: async (context, { shares, noise, score }) => {
     const { model, input, map, target, random, batchSize, signal, onProgress } = context;

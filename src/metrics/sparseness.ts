@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 
 /**
@@ -19,7 +19,7 @@ export const sparseness = defineMetric({
     'Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ICML 2020',
   needs: [],
   presets: { gini: {} },
-  options: z.object({}),
+  options: v.object({}),
   measure: ({ map }) => {
     const sorted = Float64Array.from(map.data, Math.abs).sort();
     const n = sorted.length;

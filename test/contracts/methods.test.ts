@@ -13,7 +13,7 @@ import {
 import type { Method, Need } from '../../src/methods/index.ts';
 import type { ModelInside } from '../../src/model/model.ts';
 import { type Explanation, explain, loadModel, type Model, methods } from '../../src/node.ts';
-import { describeOptions } from '../../src/options.ts';
+import { describeOptions } from '../../src/option-words.ts';
 
 /**
  * So few samples that all methods together take a minute; what is promised holds for any number.

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
-import { describeOptions } from '../../src/options.ts';
+import { describeOptions } from '../../src/option-words.ts';
 import { VERSION } from '../../src/version.ts';
 import { importsOf, ROOT, resolveAll } from '../browser/modules.ts';
 

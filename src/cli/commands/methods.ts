@@ -1,6 +1,6 @@
 import { methods } from '../../methods/index.ts';
 import type { Method } from '../../methods/method.ts';
-import { describeOptions } from '../../options.ts';
+import { describeOptions } from '../../option-words.ts';
 import { createOutput, terminalWidth, wrapText } from '../output.ts';
 
 /** A method as `--json` prints it. */

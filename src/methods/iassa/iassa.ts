@@ -1,11 +1,11 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { inputRegion, preprocess } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
-import { option } from '../../options.ts';
+import { integer, number, option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
@@ -23,84 +23,80 @@ import {
   touching,
 } from './sampling.ts';
 
-const options = z.object({
-  window: z
-    .optional(z.int().check(z.minimum(2)))
-    .check(
-      z.describe(
-        'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side',
-      ),
+const options = v.object({
+  window: v.pipe(
+    v.optional(v.pipe(integer, v.minValue(2))),
+    v.description(
+      'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side',
     ),
-  stride: z
-    .optional(z.int().check(z.minimum(1)))
-    .check(
-      z.describe(
-        'step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion',
-      ),
+  ),
+  stride: v.pipe(
+    v.optional(v.pipe(integer, v.minValue(1))),
+    v.description(
+      'step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion',
     ),
+  ),
   shownScale: option(
-    z.number().check(z.minimum(1)),
+    v.pipe(number, v.minValue(1)),
     1.4,
     'side and stride of the windows shown alone, as a multiple of those of the hidden ones',
   ),
-  windowStep: z
-    .optional(z.number().check(z.minimum(0)))
-    .check(
-      z.describe(
-        'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion',
-      ),
+  windowStep: v.pipe(
+    v.optional(v.pipe(number, v.minValue(0))),
+    v.description(
+      'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion',
     ),
-  strideStep: z
-    .optional(z.number().check(z.minimum(0)))
-    .check(
-      z.describe(
-        'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion',
-      ),
+  ),
+  strideStep: v.pipe(
+    v.optional(v.pipe(number, v.minValue(0))),
+    v.description(
+      'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion',
     ),
+  ),
   iterations: option(
-    z.int().check(z.minimum(0), z.maximum(1000)),
+    v.pipe(integer, v.minValue(0), v.maxValue(1000)),
     25,
     'most iterations after the first sweep',
   ),
   tolerance: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.005,
     'stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never',
   ),
   beta: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.5,
     "weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S",
   ),
   threshold: option(
-    z.number().check(z.minimum(0), z.lt(1)),
+    v.pipe(number, v.minValue(0), v.ltValue(1)),
     0.3,
     'the next windows touch what lies above this share of the range of the map',
   ),
   features: option(
-    z.string().check(z.minLength(1)),
+    v.pipe(v.string(), v.minLength(1)),
     'model',
     'whose features the attention compares: "model" (its own), "none" (a pure black box), or another ONNX model',
   ),
   layers: option(
-    z.array(z.string()),
+    v.array(v.string()),
     [],
     'feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions of at most 28 x 28',
   ),
   temperature: option(
-    z.number().check(z.gt(0)),
+    v.pipe(number, v.gtValue(0)),
     0.15,
     'cosine similarities are divided by this before the softmax',
   ),
   score: option(
-    z.enum(['log-probability', 'probability', 'logit']),
+    v.picklist(['log-probability', 'probability', 'logit']),
     'log-probability',
     'what counts as the effect of a window: the change of log(p + 0.001), of the probability p, or of the logit of the class',
   ),
   baseline: baselineOption,
 });
 
-type Context = MethodContext<z.output<typeof options>>;
+type Context = MethodContext<v.InferOutput<typeof options>>;
 
 /** Everything about one picture that does not change from iteration to iteration. */
 interface Setting {

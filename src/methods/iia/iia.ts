@@ -1,9 +1,9 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/classifier/batches.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { type MapLayout, type Model, offsetOf, requireInside } from '../../model/model.ts';
-import { option } from '../../options.ts';
+import { integer, option } from '../../options.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod } from '../method.ts';
 import { attentionOf } from '../shared/attention.ts';
@@ -169,20 +169,20 @@ export const iia = defineMethod({
   uses: ['features', 'attention'],
   signed: true,
   cost: 'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; transformers (n + 1)² of the whole: 121; with three levels a power more',
-  options: z.object({
+  options: v.object({
     levels: option(
-      z.union([z.literal(2), z.literal(3)]),
+      v.union([v.literal(2), v.literal(3)]),
       2,
       '2: paths of the picture and the last layer; 3: of an earlier layer too',
     ),
-    steps: option(z.int().check(z.minimum(1), z.maximum(1000)), 10, 'points on each path'),
+    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(1000)), 10, 'points on each path'),
     blocks: option(
-      z.enum(['last', 'all']),
+      v.picklist(['last', 'all']),
       'last',
       'transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together',
     ),
     paths: option(
-      z.enum(['both', 'image', 'activations']),
+      v.picklist(['both', 'image', 'activations']),
       'both',
       'which paths are taken; one of them alone is an ablation of the paper',
     ),

@@ -1,7 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Target } from '../../model/target.ts';
-import { option } from '../../options.ts';
+import { integer, number, option } from '../../options.ts';
 import type { Random } from '../../tensor/random.ts';
 import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -10,46 +10,46 @@ import { riseGrids } from '../rise.ts';
 import { upsampleGrid } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 
-const options = z.object({
+const options = v.object({
   N: option(
-    z.int().check(z.minimum(2), z.maximum(10_000_000)),
+    v.pipe(integer, v.minValue(2), v.maxValue(10_000_000)),
     8000,
     'model calls in all: steps of all chains together',
   ),
   chains: option(
-    z.int().check(z.minimum(1), z.maximum(10_000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(10_000)),
     160,
     'chains that run side by side',
   ),
   s: option(
-    z.int().check(z.minimum(1), z.maximum(64)),
+    v.pipe(integer, v.minValue(1), v.maxValue(64)),
     8,
     'cells of the mask grid in each direction',
   ),
   p0: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.7,
     'probability that a cell is off at the start',
   ),
   rate: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.02,
     'how much a change of the score dims cells that have just come on',
   ),
   totalVariation: option(
-    z.number().check(z.minimum(0)),
+    v.pipe(number, v.minValue(0)),
     0,
     'weight of the mask before in the next one, times its total variation; 0: as in the authors’ code',
   ),
   postprocess: option(
-    z.enum(['none', 'script', 'notebook']),
+    v.picklist(['none', 'script', 'notebook']),
     'none',
     'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max',
   ),
   baseline: baselineOption,
 });
 
-type Options = z.output<typeof options>;
+type Options = v.InferOutput<typeof options>;
 
 /** Steps after which an intermediate map is offered, as a share of all. */
 const OFFERS = 20;

@@ -1,9 +1,9 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { BASELINES, BASELINES_IN_WORDS, baselineOption } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
-import { option } from '../../options.ts';
+import { integer, number, option } from '../../options.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext, methods } from '../method.ts';
@@ -35,90 +35,98 @@ import {
   type SufficientSet,
 } from './search.ts';
 
-const side = z.int().check(z.minimum(2), z.maximum(32));
+const side = v.pipe(integer, v.minValue(2), v.maxValue(32));
 
-const options = z.object({
+const options = v.object({
   grid: option(
-    z.union([side, z.tuple([side, side])]),
+    v.union([side, v.strictTuple([side, side])]),
     7,
     'patches in each direction, or [rows, columns]',
   ),
   patches: option(
-    z.enum(['soft', 'hard']),
+    v.picklist(['soft', 'hard']),
     'soft',
     'shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles',
   ),
-  baseline: option(z.enum(BASELINES), 'black', `what hidden patches become: ${BASELINES_IN_WORDS}`),
+  baseline: option(
+    v.picklist(BASELINES),
+    'black',
+    `what hidden patches become: ${BASELINES_IN_WORDS}`,
+  ),
   ranking: option(
-    z.string(),
+    v.string(),
     'shown',
     'what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos',
   ),
   threshold: option(
-    z.number().check(z.gt(0), z.maximum(1)),
+    v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.9,
     'a set of patches is sufficient from this share of the probability of the whole picture on',
   ),
-  search: option(z.enum(['beam', 'combinatorial']), 'beam', 'how explanations are searched for'),
+  search: option(
+    v.picklist(['beam', 'combinatorial']),
+    'beam',
+    'how explanations are searched for',
+  ),
   beamWidth: option(
-    z.int().check(z.minimum(1), z.maximum(1000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     3,
     'beam search: insufficient sets that go on at each size',
   ),
   successors: option(
-    z.int().check(z.minimum(1), z.maximum(1024)),
+    v.pipe(integer, v.minValue(1), v.maxValue(1024)),
     15,
     'best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at',
   ),
   maxRoots: option(
-    z.int().check(z.minimum(1), z.maximum(1000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     10,
     'the search ends after the size at which so many explanations are known',
   ),
   maxSize: option(
-    z.int().check(z.minimum(1), z.maximum(1024)),
+    v.pipe(integer, v.minValue(1), v.maxValue(1024)),
     49,
     'largest sets that the search tries',
   ),
   maxOverlap: option(
-    z.int().check(z.minimum(0), z.maximum(1024)),
+    v.pipe(integer, v.minValue(0), v.maxValue(1024)),
     1,
     'patches that two of the explanations shown may share',
   ),
   restarts: option(
-    z.int().check(z.minimum(0), z.maximum(64)),
+    v.pipe(integer, v.minValue(0), v.maxValue(64)),
     2,
     'beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse',
   ),
   maxCalls: option(
-    z.int().check(z.minimum(1), z.maximum(10_000_000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(10_000_000)),
     2000,
     'most sets of patches that are evaluated for a class; the search then ends with what it has, and says so',
   ),
-  roots: option(z.int().check(z.minimum(1), z.maximum(64)), 3, 'explanations that are shown'),
+  roots: option(v.pipe(integer, v.minValue(1), v.maxValue(64)), 3, 'explanations that are shown'),
   expandAbove: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.4,
     'nodes above this confidence get children',
   ),
   maxChildren: option(
-    z.int().check(z.minimum(0), z.maximum(1024)),
+    v.pipe(integer, v.minValue(0), v.maxValue(1024)),
     0,
     'most children of a node; 0: one for each of its patches',
   ),
   structure: option(
-    z.enum(['dag', 'tree']),
+    v.picklist(['dag', 'tree']),
     'dag',
     'whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code',
   ),
   maxNodes: option(
-    z.int().check(z.minimum(1), z.maximum(100_000)),
+    v.pipe(integer, v.minValue(1), v.maxValue(100_000)),
     200,
     'the graph is cut off at so many nodes',
   ),
 });
 
-type Options = z.output<typeof options>;
+type Options = v.InferOutput<typeof options>;
 
 /** Explanations are seldom larger; for the progress bar only. */
 const EXPECTED_SIZE = 8;
@@ -383,7 +391,7 @@ export function sagScorer(
 export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
   grid,
   patches,
-  baseline: baselineOption.parse(baseline),
+  baseline: v.parse(baselineOption, baseline),
 });
 
 /**

@@ -1,6 +1,7 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { type AttentionMap, type Model, requireInside } from '../../model/model.ts';
+import { integer } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution } from '../method.ts';
 import { fromLayers } from './cam.ts';
@@ -17,9 +18,11 @@ export interface Attention {
 }
 
 /** The first block that a rollout goes through. */
-export const firstBlockOption = z
-  .int()
-  .check(z.minimum(0), z.describe('the first block that the rollout goes through, counted from 0'));
+export const firstBlockOption = v.pipe(
+  integer,
+  v.minValue(0),
+  v.description('the first block that the rollout goes through, counted from 0'),
+);
 
 /** Why a network's attention cannot be rolled out; the empty text if it can. */
 function obstacle(maps: readonly AttentionMap[]): string {

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { interpolate } from '../../image/resize.ts';
 import { option } from '../../options.ts';
 import { extent } from '../../tensor/statistics.ts';
@@ -12,7 +12,7 @@ export const camOptions = {
   layer: layerOption,
   output: outputOption,
   relu: option(
-    z.boolean(),
+    v.boolean(),
     false,
     'whether negative values, evidence against the class, are set to zero, as in the paper',
   ),

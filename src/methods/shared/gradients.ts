@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import type { RuleSet } from '../../autodiff/index.ts';
 import type { BaselineName } from '../../model/input/baseline.ts';
 import {
@@ -15,20 +15,20 @@ import type { Attribution, MethodContext } from '../method.ts';
 
 /** Which score of the class a white-box method explains. */
 export const outputOption = option(
-  z.enum(['logit', 'probability']),
+  v.picklist(['logit', 'probability']),
   'logit',
   'which score of the class is explained: the logit, or the probability, which the other classes lower',
 );
 
 /** How the channels of a pixel become one number. */
 export const reduceOption = option(
-  z.enum(['sum', 'abs-max', 'l2', 'none']),
+  v.picklist(['sum', 'abs-max', 'l2', 'none']),
   'sum',
   'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
 );
 
 /** `sum`, `abs-max`, `l2` or `none`. */
-export type Reduce = z.output<typeof reduceOption>;
+export type Reduce = v.InferOutput<typeof reduceOption>;
 
 /**
  * What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes.

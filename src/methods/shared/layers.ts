@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import {
   type FeatureMap,
@@ -13,9 +13,9 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /** Which feature maps a method looks at. */
 export const layerOption = option(
-  z.union([
-    z.string().check(z.minLength(1)),
-    z.array(z.string().check(z.minLength(1))).check(z.minLength(1)),
+  v.union([
+    v.pipe(v.string(), v.minLength(1)),
+    v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)),
   ]),
   'last',
   'tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself',
@@ -33,7 +33,7 @@ function candidates(model: Model): string {
  * The names of the layers that an option names: the last feature map for `last`.
  * @throws FoveaError `unsupported` if the network has no feature map.
  */
-export function chooseLayers(model: Model, option: z.output<typeof layerOption>): string[] {
+export function chooseLayers(model: Model, option: v.InferOutput<typeof layerOption>): string[] {
   const maps = requireInside(model).featureMaps();
   return [option].flat().map((name) => {
     if (name !== 'last') return name;

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { BASELINES, BASELINES_IN_WORDS } from '../../model/input/baseline.ts';
 import { INPUT, type Model, type ScoreKind } from '../../model/model.ts';
 import { option } from '../../options.ts';
@@ -7,7 +7,7 @@ import { gradientsOf } from './gradients.ts';
 
 /** Where a path of pictures starts. */
 export const pathBaselineOption = option(
-  z.enum(BASELINES),
+  v.picklist(BASELINES),
   'black',
   `where the path starts: ${BASELINES_IN_WORDS}`,
 );

@@ -1,15 +1,15 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { option } from '../../options.ts';
 
 /** Rules for the integral over [0, 1]. */
 export const quadratureOption = option(
-  z.enum(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint']),
+  v.picklist(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint']),
   'gauss-legendre',
   'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums',
 );
 
 /** The name of a rule. */
-export type QuadratureName = z.output<typeof quadratureOption>;
+export type QuadratureName = v.InferOutput<typeof quadratureOption>;
 
 /** Nodes on [0, 1] and their weights, which add up to 1. */
 export interface Quadrature {

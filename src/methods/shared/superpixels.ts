@@ -1,10 +1,10 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { BASELINES, type BaselineName, createBaseline } from '../../model/input/baseline.ts';
 import { denormalize } from '../../model/input/preprocessing.ts';
 import type { Model } from '../../model/model.ts';
-import { option } from '../../options.ts';
+import { integer, option } from '../../options.ts';
 import { felzenszwalb } from '../../superpixels/felzenszwalb.ts';
 import { quickshift } from '../../superpixels/quickshift.ts';
 import { renumber } from '../../superpixels/renumber.ts';
@@ -15,23 +15,22 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 /**
  * How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input.
  */
-export const segmentationOption = z
-  .union([z.enum(['quickshift', 'slic', 'felzenszwalb']), z.array(z.array(z.int()))])
-  .check(
-    z.describe(
-      'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
-    ),
-  );
+export const segmentationOption = v.pipe(
+  v.union([v.picklist(['quickshift', 'slic', 'felzenszwalb']), v.array(v.array(integer))]),
+  v.description(
+    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+  ),
+);
 
 /** What hidden superpixels become. */
-export const hiddenOption = z.enum(['segment-mean', ...BASELINES]);
+export const hiddenOption = v.picklist(['segment-mean', ...BASELINES]);
 
 /** What the option `hidden` is described by. */
 export const HIDDEN_IN_WORDS =
   'what hidden superpixels become: their own mean colour, or a baseline';
 
 export const segmentsOption = option(
-  z.int().check(z.minimum(2), z.maximum(5000)),
+  v.pipe(integer, v.minValue(2), v.maxValue(5000)),
   50,
   'slic: about how many superpixels',
 );
@@ -55,7 +54,7 @@ function colourPlanes({ width, height, data }: Image): Tensor {
 
 /** The superpixels of a model's input. */
 export function superpixels(
-  how: z.output<typeof segmentationOption>,
+  how: v.InferOutput<typeof segmentationOption>,
   segments: number,
   model: Model,
   input: Tensor,

@@ -1,11 +1,11 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { extent } from '../../tensor/statistics.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import type { Given, Measurement } from '../metric.ts';
 
 /** The options and presets of the metrics that multiply the picture by its map. */
-export const confidenceOptions = z.object({
+export const confidenceOptions = v.object({
   baseline: baselineOption,
 });
 export const confidencePresets = {
@@ -27,7 +27,7 @@ export interface Confidences {
  */
 async function confidencesOf(
   context: Given<'model'>,
-  { baseline }: z.output<typeof confidenceOptions>,
+  { baseline }: v.InferOutput<typeof confidenceOptions>,
   through: 'map' | 'rest',
 ): Promise<Confidences> {
   const { model, input, map, target, batchSize, signal } = context;
@@ -51,7 +51,7 @@ async function confidencesOf(
  */
 export async function measureConfidence(
   context: Given<'model'>,
-  options: z.output<typeof confidenceOptions>,
+  options: v.InferOutput<typeof confidenceOptions>,
   through: 'map' | 'rest',
   formula: (confidences: Confidences) => number,
 ): Promise<Measurement> {

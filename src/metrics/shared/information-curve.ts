@@ -1,8 +1,8 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { throwIfCancelled } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
 import { denormalize, normalizePixels } from '../../model/input/preprocessing.ts';
-import { option } from '../../options.ts';
+import { integer, number, option } from '../../options.ts';
 import { createRandom, type Random } from '../../tensor/random.ts';
 import { quantile } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
@@ -14,24 +14,24 @@ const PAIR = [0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 
 const BEE = [0.005, 0.01, 0.03, 0.08, 0.1, 0.21, 0.34, 0.5, 0.75];
 
 /** The options of SIC and AIC. */
-export const informationOptions = z.object({
+export const informationOptions = v.object({
   shares: option(
-    z.array(z.number().check(z.gt(0), z.lt(1))).check(z.minLength(1)),
+    v.pipe(v.array(v.pipe(number, v.gtValue(0), v.ltValue(1))), v.minLength(1)),
     PAIR,
     'shares of the most salient pixels that are shown, rising',
   ),
   known: option(
-    z.number().check(z.minimum(0), z.lt(1)),
+    v.pipe(number, v.minValue(0), v.ltValue(1)),
     0.01,
     'share of pixels, drawn at random, that every picture shows',
   ),
   leastScore: option(
-    z.number().check(z.minimum(0), z.maximum(1)),
+    v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.8,
     'pictures that the model scores lower than this are left out',
   ),
-  monotonous: option(z.boolean(), true, 'the curve never falls'),
-  points: option(z.int().check(z.minimum(1)), 1000, 'intervals of the curve'),
+  monotonous: option(v.boolean(), true, 'the curve never falls'),
+  points: option(v.pipe(integer, v.minValue(1)), 1000, 'intervals of the curve'),
 });
 
 /**
@@ -78,7 +78,7 @@ interface Seen {
 }
 
 type InformationContext = Given<'model' | 'codec'>;
-type InformationOptions = z.output<typeof informationOptions>;
+type InformationOptions = v.InferOutput<typeof informationOptions>;
 
 async function see(
   { model, input, batchSize, signal }: InformationContext,

@@ -1,35 +1,34 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { riseBlur } from '../../image/blur.ts';
 import { BASELINES, createBaseline } from '../../model/input/baseline.ts';
 import type { Model } from '../../model/model.ts';
-import { option } from '../../options.ts';
+import { integer, number, option } from '../../options.ts';
 import { sum } from '../../tensor/statistics.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
 
-const stepOption = z
-  .union([z.int().check(z.minimum(1)), z.number().check(z.gt(0), z.lt(1))])
-  .check(
-    z.describe(
-      'pixels a step, or below 1 the share of all pixels; the last step takes what is left',
-    ),
-  );
+const stepOption = v.pipe(
+  v.union([v.pipe(integer, v.minValue(1)), v.pipe(number, v.gtValue(0), v.ltValue(1))]),
+  v.description(
+    'pixels a step, or below 1 the share of all pixels; the last step takes what is left',
+  ),
+);
 
 /**
  * The options of deletion and insertion; `baseline` stands for pixels that are not (or not yet)
  * shown.
  */
 export function curveOptions(baseline: 'zero' | 'rise-blur') {
-  return z.object({
-    step: z._default(stepOption, 224),
+  return v.object({
+    step: v.optional(stepOption, 224),
     baseline: option(
-      z.enum([...BASELINES, 'rise-blur']),
+      v.picklist([...BASELINES, 'rise-blur']),
       baseline,
       'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, the blurred picture, or blurred as RISE does it (11×11 kernel, sigma 5)',
     ),
     score: option(
-      z.enum(['probability', 'logit']),
+      v.picklist(['probability', 'logit']),
       'probability',
       "what is plotted: the class's probability or its logit",
     ),
@@ -37,7 +36,7 @@ export function curveOptions(baseline: 'zero' | 'rise-blur') {
 }
 
 /** Complete options of deletion and insertion. */
-export type CurveOptions = z.output<ReturnType<typeof curveOptions>>;
+export type CurveOptions = v.InferOutput<ReturnType<typeof curveOptions>>;
 
 /**
  * The published protocols, spelt out; they differ in what hidden pixels are in insertion for RISE

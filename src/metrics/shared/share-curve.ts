@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { option } from '../../options.ts';
 import type { Given, Measurement } from '../metric.ts';
@@ -10,9 +10,9 @@ import { pixelOrder, ranksOf } from './ranks.ts';
 const TENTHS = Array.from({ length: 10 }, (_, i) => i / 10);
 
 /** The options of positive and negative perturbation. */
-export const shareOptions = z.object({
+export const shareOptions = v.object({
   measure: option(
-    z.enum(['accuracy', 'probability']),
+    v.picklist(['accuracy', 'probability']),
     'accuracy',
     "what is plotted: 1 where the class is still the model's first and else 0, or the class's probability",
   ),
@@ -26,7 +26,7 @@ export const shareOptions = z.object({
  */
 export async function measureShares(
   context: Given<'model'>,
-  options: z.output<typeof shareOptions>,
+  options: v.InferOutput<typeof shareOptions>,
   which: 'positive' | 'negative',
 ): Promise<Measurement> {
   const { model, input, map, target, batchSize, signal, onProgress } = context;

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { gaussianBlur } from '../../image/blur.ts';
 import { option } from '../../options.ts';
 import { extent, spearman } from '../../tensor/statistics.ts';
@@ -13,8 +13,8 @@ export const SIMILARITIES_IN_WORDS =
 
 /** How two maps are compared. */
 export const similarityOptions = {
-  similarity: option(z.enum(SIMILARITIES), 'spearman', SIMILARITIES_IN_WORDS),
-  absolute: option(z.boolean(), false, 'compare the absolute values of the maps'),
+  similarity: option(v.picklist(SIMILARITIES), 'spearman', SIMILARITIES_IN_WORDS),
+  absolute: option(v.boolean(), false, 'compare the absolute values of the maps'),
 };
 
 /** The map between 0 and 1; 0 everywhere for a constant map. */

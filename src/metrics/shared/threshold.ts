@@ -1,14 +1,14 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
+import { number } from '../../options.ts';
 import { extent, mean } from '../../tensor/statistics.ts';
 
 /** The option that says where a map is cut. */
-export const thresholdOption = z
-  .union([z.number().check(z.minimum(0), z.maximum(1)), z.literal('mean')])
-  .check(
-    z.describe(
-      "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
-    ),
-  );
+export const thresholdOption = v.pipe(
+  v.union([v.pipe(number, v.minValue(0), v.maxValue(1)), v.literal('mean')]),
+  v.description(
+    "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
+  ),
+);
 
 /**
  * The activated pixels of a map, 1 or 0 each: value > min + threshold · (max - min), or value >
@@ -18,7 +18,7 @@ export const thresholdOption = z
  */
 export function activated(
   map: ArrayLike<number>,
-  threshold: z.output<typeof thresholdOption>,
+  threshold: v.InferOutput<typeof thresholdOption>,
 ): Uint8Array {
   const [min, max] = extent(map);
   const limit = threshold === 'mean' ? mean(map) : min + threshold * (max - min);

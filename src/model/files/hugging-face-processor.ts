@@ -1,46 +1,47 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
+import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
-import { IN_ENGLISH } from '../../schema-errors.ts';
+import { integer, number } from '../../options.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 
-const side = z.int().check(z.positive(), z.maximum(16384));
-const channels = z.union([z.number(), z.array(z.number()).check(z.minLength(1), z.maxLength(3))]);
-const sizeSchema = z.union([
+const side = v.pipe(integer, v.gtValue(0), v.maxValue(16384));
+const channels = v.union([number, v.pipe(v.array(number), v.minLength(1), v.maxLength(3))]);
+const sizeSchema = v.union([
   side,
-  z.tuple([side, side]),
-  z.looseObject({
-    height: z.nullish(side),
-    width: z.nullish(side),
-    shortest_edge: z.nullish(side),
-    longest_edge: z.nullish(side),
+  v.strictTuple([side, side]),
+  v.looseObject({
+    height: v.nullish(side),
+    width: v.nullish(side),
+    shortest_edge: v.nullish(side),
+    longest_edge: v.nullish(side),
   }),
 ]);
-const flag = z.nullish(z.boolean());
+const flag = v.nullish(v.boolean());
 
-const processorSchema = z.looseObject({
-  image_processor_type: z.nullish(z.string()),
-  feature_extractor_type: z.nullish(z.string()),
+const processorSchema = v.looseObject({
+  image_processor_type: v.nullish(v.string()),
+  feature_extractor_type: v.nullish(v.string()),
   do_resize: flag,
-  size: z.nullish(sizeSchema),
-  resample: z.nullish(z.int()),
+  size: v.nullish(sizeSchema),
+  resample: v.nullish(integer),
   do_center_crop: flag,
-  crop_size: z.nullish(sizeSchema),
-  crop_pct: z.nullish(z.number().check(z.positive(), z.maximum(1))),
+  crop_size: v.nullish(sizeSchema),
+  crop_pct: v.nullish(v.pipe(number, v.gtValue(0), v.maxValue(1))),
   do_rescale: flag,
-  rescale_factor: z.nullish(z.number().check(z.positive())),
+  rescale_factor: v.nullish(v.pipe(number, v.gtValue(0))),
   rescale_offset: flag,
   offset: flag,
   do_normalize: flag,
-  image_mean: z.nullish(channels),
-  image_std: z.nullish(channels),
+  image_mean: v.nullish(channels),
+  image_std: v.nullish(channels),
   include_top: flag,
   do_flip_channel_order: flag,
   do_pad: flag,
 });
 
-type Processor = z.output<typeof processorSchema>;
-type Size = z.output<typeof sizeSchema>;
+type Processor = v.InferOutput<typeof processorSchema>;
+type Size = v.InferOutput<typeof sizeSchema>;
 type Pair = readonly [height: number, width: number];
 
 /**
@@ -280,14 +281,8 @@ export function parseImageProcessor(
   json: unknown,
   network?: string,
 ): { preprocessing: Partial<Preprocessing>; warnings: string[] } {
-  const parsed = processorSchema.safeParse(json, IN_ENGLISH);
-  if (!parsed.success) {
-    throw new FoveaError(
-      'model',
-      `preprocessor_config.json: ${parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`).join('; ')}`,
-    );
-  }
-  const processor = parsed.data;
+  const { value: processor, problems } = checkJson(processorSchema, json, 'the file');
+  if (problems) throw new FoveaError('model', `preprocessor_config.json: ${problems.join('; ')}`);
   const family = familyOf(processor, network);
   if (family === 'ImageGPT')
     throw new FoveaError(

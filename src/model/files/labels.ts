@@ -1,11 +1,9 @@
-import { z } from 'zod/mini';
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { visibleText } from '../../visible-text.ts';
 
-const jsonSchema = z.union([
-  z.array(z.string()),
-  z.record(z.string(), z.union([z.string(), z.array(z.string())])),
-]);
+const listSchema = v.array(v.string());
+const recordSchema = v.record(v.string(), v.union([v.string(), listSchema]));
 
 /** `n01440764 tench`: the WordNet id that ImageNet's lists have before the name. */
 const WORDNET_ID = /^n\d{8}[\s,:]+(?=\S)/;
@@ -34,8 +32,11 @@ function fromJson(text: string, name: string): string[] | undefined {
   } catch {
     return undefined; // a text file whose first label begins with a bracket
   }
-  const { data } = z.safeParse(jsonSchema, json);
-  if (!data)
+  const { success, output: data } = v.safeParse(
+    Array.isArray(json) ? listSchema : recordSchema,
+    json,
+  );
+  if (!success)
     throw new FoveaError(
       'usage',
       `${name}: expected a list of labels, or an object of number: label`,

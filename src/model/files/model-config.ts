@@ -1,7 +1,8 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
+import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
-import { IN_ENGLISH } from '../../schema-errors.ts';
+import { integer, number } from '../../options.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { parseImageProcessor } from './hugging-face-processor.ts';
 import { cleanLabels } from './labels.ts';
@@ -24,46 +25,48 @@ const filters = [
   'bicubic',
   'lanczos',
 ] as const satisfies readonly ResizeFilter[];
-const side = z.int().check(z.positive(), z.maximum(16384));
-const pair = z.tuple([side, side]);
-const channelList = z.array(z.number()).check(z.minLength(1), z.maxLength(3));
-const divisors = channelList.check(
-  z.refine((list) => list.every((value) => value > 0), 'must be above 0'),
+const side = v.pipe(integer, v.gtValue(0), v.maxValue(16384));
+const pair = v.strictTuple([side, side]);
+const channelList = v.pipe(v.array(number), v.minLength(1), v.maxLength(3));
+const divisors = v.pipe(
+  channelList,
+  v.check((list) => list.every((value) => value > 0), 'must be above 0'),
 );
 
 const preprocessingFields = {
-  size: z.union([
+  size: v.union([
     pair,
-    z.pipe(
+    v.pipe(
       side,
-      z.transform((value): [number, number] => [value, value]),
+      v.transform((value): [number, number] => [value, value]),
     ),
   ]),
   mean: channelList,
   std: divisors,
-  colour: z.enum(['RGB', 'BGR', 'grey']),
-  scale: z.enum(['0-1', '0-255']),
-  resize: z.enum(['stretch', 'crop']),
+  colour: v.picklist(['RGB', 'BGR', 'grey']),
+  scale: v.picklist(['0-1', '0-255']),
+  resize: v.picklist(['stretch', 'crop']),
   shorterSide: side,
   stretchedSize: pair,
-  filter: z.enum(filters),
+  filter: v.picklist(filters),
 };
 /** Unknown fields are ignored in files and refused from a caller. */
-const preprocessingSchema = z.partial(z.object(preprocessingFields));
-const strictPreprocessing = z.partial(z.strictObject(preprocessingFields));
+const preprocessingSchema = v.partial(v.object(preprocessingFields));
+const strictPreprocessing = v.partial(v.strictObject(preprocessingFields));
 
-const modelSchema = z.looseObject({
-  labels: z.optional(z.array(z.string()).check(z.minLength(1))),
-  input: z.optional(preprocessingSchema),
+const modelSchema = v.looseObject({
+  labels: v.optional(v.pipe(v.array(v.string()), v.minLength(1))),
+  input: v.optional(preprocessingSchema),
 });
 
-function parse<T extends z.ZodMiniType>(schema: T, json: unknown, file: string): z.output<T> {
-  const result = schema.safeParse(json, IN_ENGLISH);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'the file'}: ${message}`,
-  );
-  throw new FoveaError('model', `${file}: ${problems.join('; ')}`);
+function parse<T extends v.GenericSchema>(
+  schema: T,
+  json: unknown,
+  file: string,
+): v.InferOutput<T> {
+  const { value, problems } = checkJson(schema, json, 'the file');
+  if (problems) throw new FoveaError('model', `${file}: ${problems.join('; ')}`);
+  return value;
 }
 
 /**
@@ -150,36 +153,33 @@ function normalized(json: unknown): unknown {
  * @throws FoveaError `usage` naming the field that is wrong.
  */
 export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
-  const result = strictPreprocessing.safeParse(normalized(json), IN_ENGLISH);
-  if (result.success) return present(result.data) as Partial<Preprocessing>;
-  const problems = result.error.issues.map(
-    ({ path, message }) => `${path.join('.') || 'preprocessing'}: ${message}`,
-  );
-  throw new FoveaError('usage', `preprocessing: ${problems.join('; ')}`);
+  const { value, problems } = checkJson(strictPreprocessing, normalized(json), 'all of it');
+  if (problems) throw new FoveaError('usage', `preprocessing: ${problems.join('; ')}`);
+  return present(value) as Partial<Preprocessing>;
 }
 
-const timmSchema = z.looseObject({
-  input_size: z.nullish(z.array(side).check(z.length(3))),
-  mean: z.nullish(channelList),
-  std: z.nullish(divisors),
-  interpolation: z.nullish(z.string()),
-  crop_pct: z.nullish(z.number().check(z.positive(), z.maximum(1))),
-  crop_mode: z.nullish(z.string()),
-  label_names: z.nullish(z.array(z.string())),
-  label_descriptions: z.nullish(z.record(z.string(), z.string())),
+const timmSchema = v.looseObject({
+  input_size: v.nullish(v.pipe(v.array(side), v.length(3))),
+  mean: v.nullish(channelList),
+  std: v.nullish(divisors),
+  interpolation: v.nullish(v.string()),
+  crop_pct: v.nullish(v.pipe(number, v.gtValue(0), v.maxValue(1))),
+  crop_mode: v.nullish(v.string()),
+  label_names: v.nullish(v.array(v.string())),
+  label_descriptions: v.nullish(v.record(v.string(), v.string())),
 });
 
-const configSchema = z.looseObject({
-  problem_type: z.nullish(z.string()),
-  model_type: z.nullish(z.string()),
-  id2label: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
-  label2id: z.nullish(z.record(z.string(), z.union([z.string(), z.number()]))),
-  label_names: z.nullish(z.array(z.string())),
-  label_descriptions: z.nullish(z.record(z.string(), z.string())),
-  pretrained_cfg: z.nullish(timmSchema),
+const configSchema = v.looseObject({
+  problem_type: v.nullish(v.string()),
+  model_type: v.nullish(v.string()),
+  id2label: v.nullish(v.record(v.string(), v.union([v.string(), number]))),
+  label2id: v.nullish(v.record(v.string(), v.union([v.string(), number]))),
+  label_names: v.nullish(v.array(v.string())),
+  label_descriptions: v.nullish(v.record(v.string(), v.string())),
+  pretrained_cfg: v.nullish(timmSchema),
 });
 
-type Config = z.output<typeof configSchema>;
+type Config = v.InferOutput<typeof configSchema>;
 
 /** Labels in the order of their indices; JSON objects keep no such order by themselves. */
 function orderedLabels(entries: readonly (readonly [id: number, label: string])[]): string[] {
@@ -211,7 +211,7 @@ function labelsOf(config: Config): string[] | undefined {
 
 /** timm resizes to size / crop_pct and cuts out the centre; `squash` stretches instead. */
 function timmGeometry(
-  cfg: z.output<typeof timmSchema>,
+  cfg: v.InferOutput<typeof timmSchema>,
   warnings: string[],
 ): Partial<Preprocessing> {
   if (!cfg.input_size) return {};
@@ -233,7 +233,7 @@ function timmGeometry(
 }
 
 function timmPreprocessing(
-  cfg: z.output<typeof timmSchema>,
+  cfg: v.InferOutput<typeof timmSchema>,
   warnings: string[],
 ): Partial<Preprocessing> {
   const filter = cfg.interpolation ? filters.find((name) => name === cfg.interpolation) : undefined;

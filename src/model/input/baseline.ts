@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import * as v from 'valibot';
 import { gaussianBlur } from '../../image/blur.ts';
 import { option } from '../../options.ts';
 import { mean } from '../../tensor/statistics.ts';
@@ -15,12 +15,12 @@ export const BASELINES_IN_WORDS =
 
 /** The option of a method that hides pixels. */
 export const baselineOption = option(
-  z.enum(BASELINES),
+  v.picklist(BASELINES),
   'zero',
   `what hidden pixels become: ${BASELINES_IN_WORDS}`,
 );
 
-export type BaselineName = z.output<typeof baselineOption>;
+export type BaselineName = v.InferOutput<typeof baselineOption>;
 
 const COLOURS = { black: [0, 0, 0], grey: [128, 128, 128], white: [255, 255, 255] } as const;
 

@@ -1,39 +1,39 @@
-import * as z from 'zod/mini';
-import { FoveaError, messageOf } from '../../errors.ts';
+import * as v from 'valibot';
+import { checkJson } from '../../check-json.ts';
+import { FoveaError } from '../../errors.ts';
+import { integer } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Endpoint } from './transport.ts';
 
 /** Sizes as numbers, or as text where a server writes 64-bit integers so; -1 is open. */
-const size = z.union([
-  z.int(),
-  z.pipe(z.string().check(z.regex(/^-?\d{1,9}$/)), z.transform(Number)),
-]);
-const tensorSchema = z.looseObject({
-  name: z.string(),
-  datatype: z.string(),
-  shape: z.array(size).check(z.maxLength(16)),
+const size = v.union([integer, v.pipe(v.string(), v.regex(/^-?\d{1,9}$/), v.transform(Number))]);
+const tensorSchema = v.looseObject({
+  name: v.string(),
+  datatype: v.string(),
+  shape: v.pipe(v.array(size), v.maxLength(16)),
 });
-const metadataSchema = z.looseObject({
-  name: z.optional(z.string()),
-  platform: z.optional(z.string()),
-  versions: z.nullish(z.array(z.string())),
-  inputs: z.array(tensorSchema),
-  outputs: z.array(tensorSchema),
+const metadataSchema = v.looseObject({
+  name: v.optional(v.string()),
+  platform: v.optional(v.string()),
+  versions: v.nullish(v.array(v.string())),
+  inputs: v.array(tensorSchema),
+  outputs: v.array(tensorSchema),
 });
-const answerSchema = z.looseObject({
-  outputs: z
-    .array(
-      z.looseObject({
-        name: z.string(),
-        shape: z.array(size),
-        data: z.array(z.unknown()),
+const answerSchema = v.looseObject({
+  outputs: v.pipe(
+    v.array(
+      v.looseObject({
+        name: v.string(),
+        shape: v.array(size),
+        data: v.array(v.unknown()),
       }),
-    )
-    .check(z.minLength(1)),
+    ),
+    v.minLength(1),
+  ),
 });
 
 /** What a server says of its model. */
-export type Metadata = z.output<typeof metadataSchema>;
+export type Metadata = v.InferOutput<typeof metadataSchema>;
 
 /** How pictures go into the model and scores come out, as its metadata says. */
 export interface Interface {
@@ -73,17 +73,16 @@ function parseJson(text: string, { host, name }: Endpoint): unknown {
   }
 }
 
-function parseAnswer<T extends z.ZodMiniType>(
+function parseAnswer<T extends v.GenericSchema>(
   schema: T,
   text: string,
   endpoint: Endpoint,
-): z.output<T> {
-  const result = schema.safeParse(parseJson(text, endpoint));
-  if (result.success) return result.data;
-  const [{ path, message } = { path: [], message: messageOf(result.error) }] = result.error.issues;
+): v.InferOutput<T> {
+  const { value, problems } = checkJson(schema, parseJson(text, endpoint), 'the answer');
+  if (!problems) return value;
   throw new FoveaError(
     'runtime',
-    `${endpoint.host} answers for ${endpoint.name} what is not of the Open Inference Protocol: ${path.join('.') || 'the answer'}: ${message}`,
+    `${endpoint.host} answers for ${endpoint.name} what is not of the Open Inference Protocol: ${problems[0]}`,
   );
 }
 

@@ -1,0 +1,36 @@
+import * as v from 'valibot';
+import { visibleText } from './visible-text.ts';
+
+/** A checked value, or what is wrong with it: `path: expected …, got …`, one string per problem. */
+export type Checked<Output> =
+  | { readonly value: Output; readonly problems?: undefined }
+  | { readonly value?: undefined; readonly problems: readonly string[] };
+
+/** How much of a wrong value a message shows. */
+const MOST_SHOWN = 40;
+
+function inWords(issue: v.BaseIssue<unknown>): string {
+  if (issue.expected === null) return issue.message;
+  const received = visibleText(issue.received);
+  const shown = received.length > MOST_SHOWN ? `${received.slice(0, MOST_SHOWN)}…` : received;
+  return `expected ${issue.expected}, got ${shown}`;
+}
+
+/**
+ * Checks what a file, a server or a caller gave. A list is not taken for an object.
+ * @param whole - names the value itself in problems that are not about one of its fields
+ */
+export function checkJson<Schema extends v.GenericSchema>(
+  schema: Schema,
+  json: unknown,
+  whole: string,
+): Checked<v.InferOutput<Schema>> {
+  if (schema.expects === 'Object' && Array.isArray(json))
+    return { problems: [`${whole}: expected Object, got Array`] };
+  const result = v.safeParse(schema, json);
+  if (result.success) return { value: result.output };
+  const problems = result.issues.map(
+    (issue) => `${v.getDotPath(issue) ?? whole}: ${inWords(issue)}`,
+  );
+  return { problems };
+}
