@@ -24,12 +24,13 @@ const METHODS = ['ground', 'tensor', 'image', 'superpixels', 'autodiff', 'model'
 export const LAYERS = {
   ground: {
     paths: [
+      'check-json.ts',
       'errors.ts',
       'json.ts',
       'near-names.ts',
+      'option-words.ts',
       'options.ts',
       'registry.ts',
-      'schema-errors.ts',
       'sha256.ts',
       'version.ts',
       'visible-text.ts',

@@ -222,6 +222,10 @@ async function explainTargets(
     attribute,
   });
   const attribute = async (other: Method, target: Target): Promise<Attribution> => {
+    if (other === method) {
+      const message = `${method.name} cannot build on its own map: name another method`;
+      throw new FoveaError('usage', message);
+    }
     checkNeeds(other, model);
     const silent = { progress() {}, offer: () => false };
     const parsed = parseOptions(other);

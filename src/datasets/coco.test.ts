@@ -226,7 +226,7 @@ describe('coco', () => {
   it.each([
     ['coco:/nowhere', {}, /instances.json, COCO's instances, cannot be read: it does not exist/],
     ['coco', {}, /needs a path/],
-    ['cocoa:x', {}, /unknown data set "cocoa:x": expected image-folder:PATH/],
+    ['cocoa:x', {}, /unknown data set "cocoa:x": did you mean/],
     ['demo-scenes', { masks: 'union' }, /demo-scenes has no option "masks"/],
   ])('%s is refused in a sentence', async (spec, options, message) => {
     await expect(

@@ -343,11 +343,11 @@ describe('the project', () => {
     const reached = [...resolveAll(entries).keys()].filter(
       (specifier) => !specifier.startsWith('fovea'),
     );
-    expect(reached).toContain('zod');
+    expect(reached).toContain('valibot');
     expect(
       reached.filter(
         (specifier) =>
-          !/^(zod|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(
+          !/^(valibot|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(
             specifier,
           ),
       ),

@@ -314,7 +314,7 @@ describe('sag', () => {
     expect(await scorer.probability([0, 1])).toBeCloseTo(0.2, 6);
     expect(calls).toBe(1);
     expect(() => parseSag({ ...sag, version: 2 })).toThrow(
-      /no structured attention graph: version/,
+      /not a structured attention graph: version/,
     );
   });
 
