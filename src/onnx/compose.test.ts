@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from './fixtures/run.ts';
 import { readBytes, sharedModels } from './fixtures/shared-models.ts';
 import { smallModel } from './fixtures/small-model.ts';
+import type { Shape } from './graph.ts';
 import {
   compose,
   type GraphBuilder,
@@ -18,18 +19,20 @@ const x = randomTensor([2, 3, 8, 8]);
  * A stage that computes 2 * x + 1 from `input` to `output`; its names collide with those of the
  * small model.
  */
-function affine(input = 'x', output = 'conv', opset = 17): OnnxModel {
+function affine(
+  input = 'x',
+  output = 'conv',
+  opset = 17,
+  shape: Shape = ['batch', 3, null, null],
+): OnnxModel {
   const b = graphBuilder({ opset, name: 'affine' });
   const y = b.add(
     'Mul',
-    [
-      b.input(input, 'float32', ['batch', 3, null, null]),
-      b.constant(2, [], 'float32', 'conv.weight'),
-    ],
+    [b.input(input, 'float32', shape), b.constant(2, [], 'float32', 'conv.weight')],
     {},
     'relu',
   );
-  b.output(b.add('Add', [y, b.constant(1)], {}, output), 'float32', ['batch', 3, null, null]);
+  b.output(b.add('Add', [y, b.constant(1)], {}, output), 'float32', shape);
   return modelOf(b.finish());
 }
 
@@ -145,7 +148,7 @@ describe('compose', () => {
   it.skipIf(paths.length === 0).each(paths)('puts a stage before %s', async (path) => {
     const real = readModel(readBytes(path));
     const [input] = real.graph.inputs;
-    const stage = affine('pixels', 'scaled', real.graph.opset.get(''));
+    const stage = affine('pixels', 'scaled', real.graph.opset.get(''), input.shape ?? undefined);
     const composed = compose(stage, real, { [input.name]: 'scaled' });
     const image = randomTensor([1, ...(input.shape?.slice(1).map(Number) ?? [])]);
     const scaled = randomTensor(image.dims);
