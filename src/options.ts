@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import * as v from 'valibot';
 import { FoveaError } from './errors.ts';
+import { didYouMean } from './near-names.ts';
 import { describeOptions } from './option-words.ts';
 
 /** Options by name, of no known schema. */
@@ -87,8 +88,10 @@ export function parseOptions<Output extends AnyOptions>(
   const known = namesOf(owner.options);
   const unknown = known && Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
+    const near = didYouMean(unknown, known ?? []);
+    const hint = near === undefined ? '' : `did you mean "${near}"? `;
     const has = known?.length ? `its options are ${known.join(', ')}` : 'it has no options';
-    throw new FoveaError('usage', `${owner.name} has no option "${unknown}": ${has}`);
+    throw new FoveaError('usage', `${owner.name} has no option "${unknown}": ${hint}${has}`);
   }
   const result = owner.options['~standard'].validate(given);
   if (result instanceof Promise) {

@@ -1,42 +1,51 @@
-/** What `--help` of each command shows below its options. */
+/** The exit codes of every command. */
+const EXIT_CODES = `
+Exit codes:
+  0    all done
+  1    some inputs or methods failed (each is named on stderr, the rest is done)
+  2    wrong usage
+  3    nothing ran: all inputs failed, or the model could not be loaded
+  130  interrupted (finished results are kept)`;
 
-export const explainExamples = `
+const explain = `
 Examples:
-  fovea explain cat.jpg
-      Writes fovea-results/cat.iassa.png, .npy and .json, with the demo model.
-  fovea explain cat.jpg --model mobilenet_v2.onnx --method iassa,rise --target top:3
+  fovea explain cat.jpg --model mobilenet_v2.onnx
+      Writes fovea-results/cat.iassa.png, .npy and .json.
+  fovea explain cat.jpg -m mobilenet_v2.onnx --methods iassa,rise --target top:3
       The three likeliest classes by two methods.
-  fovea explain photos/ "more/**/*.png" --target "tabby cat" --out maps --json
-      Every picture below photos/, and a pattern; one JSON object a line on stdout.
-  fovea explain cat.jpg --method rise --set rise.N=8000 --seed 7
+  fovea explain photos/ "more/**/*.png" -t "tabby cat" -t lynx --out maps --json
+      Every picture below photos/, and a pattern; two classes of each.
+  fovea explain cat.jpg --methods rise --set rise.N=8000 --seed 7
       An option of a method (list them with: fovea methods rise).
+  fovea explain cat.jpg --plugin ./mine.js --methods mine,rise
+      A method of your own beside a method of Fovea.
 
 Files, for each picture, method and class:
-  NAME.METHOD.npy    the raw map, float32, height × width of the model's input
-  NAME.METHOD.png    the picture, at its own size, with the map over it
-  NAME.METHOD.json   all that is needed to make the map again
+  NAME.METHOD.npy      the raw map, float32, height × width of the model's input
+  NAME.METHOD.png      the picture, at its own size, with the map over it
+  NAME.METHOD.json     all that is needed to make the map again
   NAME.METHOD.top.png  lime and kernel-shap: the picture with only its top superpixels
   With several classes: NAME.METHOD.CLASS-INDEX.npy, …
 
-Exit codes:
-  0    all done
-  1    some inputs failed (each is named on stderr, the rest is done)
-  2    wrong usage
-  130  interrupted (finished results are kept)`;
+With --resume, a map is kept if its .json has the same picture, model, options and seed.
+${EXIT_CODES}`;
 
-export const iassaExamples = `
+const iassa = `
 Examples:
+  fovea iassa imgs/*.png --out maps/ --masks gt/
   fovea iassa --query-path "imgs/*.png" --save-path maps/ --gt-path gt/
-  fovea iassa --query-path imgs/ --model mobilenet_v2.onnx --set iterations=15
+      The same, as the paper spells it.
+  fovea iassa imgs/ --model mobilenet_v2.onnx --set iterations=15
 
-Masks: for imgs/cat.png the file gt/cat.png (or .jpg, .npy, …), or all of
-gt/cat_*.png together; anything but black (0) is the object.
+Masks: for imgs/cat.png the file gt/cat.png (or .jpg, .npy, …), or all files
+gt/cat_*.png together; each pixel that is not black (0) belongs to the object.
 
 Measures: deletion, insertion, F1, IoU and the pointing game as in Table 1 of
 the paper. Image level: the mean over the pictures. Pixel level: the mean of the
-measure divided by the number of activated pixels (above 0.3 of the range).`;
+measure divided by the number of activated pixels (above 0.3 of the range).
+${EXIT_CODES}`;
 
-export const iiaExamples = `
+const iia = `
 Examples:
   fovea iia --pics data/pics.txt --model resnet101.onnx --out qualitative_results/
   fovea iia --pics pics.txt --model demo-cnn --target top1 --set levels=3
@@ -45,78 +54,104 @@ The list has a picture and the index of its class on each line:
   ILSVRC2012_val_00040418.JPEG 401
 
 Files: NAME.iia.INDEX-LABEL.png, .npy and .json, as in cat.iia.281-tabby.png,
-and .layer.npy, the map of the layer.`;
+and .layer.npy, the map of the layer.
+${EXIT_CODES}`;
 
-export const sagExamples = `
+const sag = `
 Examples:
-  fovea sag cat.jpg
+  fovea sag cat.jpg --model mobilenet_v2.onnx
       Writes fovea-results/cat.sag.svg and .graph.png, a picture of the graph.
-  fovea sag photos/ --model mobilenet_v2.onnx --out graphs
-      A folder, with statistics; may be stopped and started again.
+  fovea sag photos/ --model mobilenet_v2.onnx --out graphs --resume
+      A folder, with statistics; can be stopped and started again.
   fovea sag cat.jpg --set grid=10 --set patches=hard --set ranking=i-gos
 
 Files, for each picture:
   NAME.sag.svg, NAME.sag.graph.png   the graph with what its nodes show
   NAME.sag.dot                       the whole graph for Graphviz
-  NAME.sag.json                      the whole graph (extras.sag), and all that is needed to make it again
+  NAME.sag.json                      the whole graph (extras.sag), and all that
+                                     is needed to make it again
   NAME.sag.npy, NAME.sag.png         the map: the patches of the roots, by confidence
-For all: sag-statistics.json`;
+For all: sag-statistics.json
+${EXIT_CODES}`;
 
-export const alternatesExamples = `
+const alternates = `
 Examples:
   fovea alternates cat.jpg --model mobilenet_v2.onnx
-  fovea alternates photos/ --method rise --shares 50,90 --pictures walls/*.jpg
+  fovea alternates photos/ --methods rise --shares 50,90 --pictures walls/*.jpg
   fovea alternates cat.jpg --inpaint lama.onnx
 
 Files, for each picture:
-  NAME.alternates.png    contact sheet: a green frame where the prediction stays
+  NAME.alternates.png    contact sheet: a green frame if the prediction stays
   NAME.alternates.json   every variation, and the accuracy over them for each share
   NAME.METHOD.*          the map, as fovea explain writes it
-For all: alternates.json`;
+For all: alternates.json
+${EXIT_CODES}`;
 
-export const evaluateExamples = `
+const evaluate = `
 Examples:
   fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
   fovea evaluate --dataset coco:coco/ --model m.onnx --metrics f1,iou --limit 500
   fovea evaluate --dataset demo-scenes --limit 20 --methods rise --out scenes
   fovea evaluate … --out DIR --resume
-      Goes on where a stopped run with the same settings was.
-
-Data sets: image-folder:PATH, pics-list:FILE, objects:PATH, coco:PATH, voc:PATH,
-imagenet-segmentation:FILE, demo-scenes.
+      Continues a run with the same settings that was stopped.
 
 Files in DIR:
   report.html     one page: scores, curves, cost, pictures, protocols
   summary.json    the numbers of the page
-  scores.parquet  one row a score
-  scores.jsonl    the scores as they came; a stopped run goes on from here
-  explanations/   the maps, so that another metric need not make them again
+  scores.parquet  one row per score
+  scores.jsonl    the scores as they came; a stopped run continues from here
+  explanations/   the maps, so that another metric does not make them again
+${EXIT_CODES}`;
 
-Exit codes:
-  0    all done
-  1    some pictures or methods failed (each is named on stderr, the rest is done)
-  2    wrong usage
-  130  interrupted (what is done is kept)`;
-
-export const segmentationExamples = `
+const segmentation = `
 Examples:
   fovea segmentation --dataset voc:VOC2012/ --model m.onnx --methods iia,grad-cam
   fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
 
-Protocol: the object is every annotated pixel of the picture, VOC's void rim included;
-the predicted class is explained; a pixel counts as object above the mean of its map.
-Pictures and masks are stretched to the model's input, also for models that crop:
---preprocess resize=crop goes back to that. Pictures are normalised as the model
-expects; the published script for COCO feeds them without.
+Protocol: the object is every annotated pixel of the picture, VOC's void rim
+included; the predicted class is explained; a pixel counts as object above the
+mean of its map. Pictures and masks are stretched to the model's input, also for
+models that crop: --preprocess resize=crop changes that. Pictures are normalized
+as the model expects; the published script for COCO does not normalize them.
 Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the published
-tables have it (the mean over the rows of the picture). Files as in fovea evaluate.`;
+tables have it (the mean over the rows of the picture). Files as in fovea evaluate.
+${EXIT_CODES}`;
 
+const inspect = `
+Examples:
+  fovea inspect mobilenet_v2.onnx
+  fovea inspect demo-vit --json`;
+
+/** What `--help` of each command shows below its options. */
+export const examples = {
+  explain,
+  iassa,
+  iia,
+  sag,
+  alternates,
+  evaluate,
+  segmentation,
+  inspect,
+};
+
+/** The examples of a command that lists things and describes one of them. */
+export function describeExamples(command: string, name: string, more = ''): string {
+  return `
+Examples:
+  fovea ${command}
+  fovea ${command} ${name}
+  fovea ${command} --json${more}`;
+}
+
+/** What `fovea --help` shows below the list of commands. */
 export const rootExamples = `
 Examples:
-  fovea explain cat.jpg
-  fovea explain photos/ --model mobilenet_v2.onnx --method rise --out maps
+  fovea explain cat.jpg --model mobilenet_v2.onnx
+  fovea explain photos/ --model mobilenet_v2.onnx --methods rise --out maps
   fovea evaluate --dataset demo-scenes --limit 20
   fovea methods rise
+  fovea methods --model mobilenet_v2.onnx
   fovea inspect mobilenet_v2.onnx
+${EXIT_CODES}
 
-More on each: fovea COMMAND --help`;
+More on each command: fovea COMMAND --help`;

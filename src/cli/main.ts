@@ -1,39 +1,38 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { createProgram, type Invocation } from './command.ts';
-import { BROKEN_OUTPUT, describeError, exitCodeOf, writeMessage } from './output.ts';
+import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, writeMessage } from './output.ts';
+import { runProgram } from './program.ts';
 
 /**
- * Ctrl-C and SIGTERM let the result in hand go and keep the finished ones; a second one ends at
- * once.
+ * Ctrl-C and SIGTERM give up the current result and keep the finished ones. A second one ends the
+ * process at once.
  */
 function listenForSignals(controller: AbortController): void {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(130);
+      if (controller.signal.aborted) process.exit(EXIT.interrupted);
       controller.abort();
     });
   }
 }
 
 /**
- * A reader that went away (`fovea … | head -1`) ends the work quietly; a full disk behind stdout
- * is said.
+ * A reader that went away (`fovea … | head -1`) ends the work without a message. A full disk behind
+ * stdout gets a message.
  */
 function listenForBrokenOutput(controller: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') {
-      writeMessage(
-        `cannot write to standard output: ${error.code === 'ENOSPC' ? 'the disk is full' : error.message}`,
-      );
-      process.exit(1);
+      const reason = error.code === 'ENOSPC' ? 'the disk is full' : error.message;
+      writeMessage(`cannot write to standard output: ${reason}`);
+      process.exit(EXIT.someFailed);
     }
     controller.abort(BROKEN_OUTPUT);
   });
   process.stderr.on('error', () => {});
 }
 
-/** What commander has to say about a command line, as one sentence. */
+/** What commander says about a command line, as one sentence. */
 function usageMessage({ message }: CommanderError): string {
   const text = message
     .replace(/^error: /, '')
@@ -47,20 +46,17 @@ async function run(argv: readonly string[]): Promise<number> {
   const controller = new AbortController();
   listenForSignals(controller);
   listenForBrokenOutput(controller);
-  const invocation: Invocation = { exitCode: 0 };
-  const program = createProgram(controller.signal, invocation);
   try {
-    await program.parseAsync([...argv]);
-    return invocation.exitCode;
+    return await runProgram(argv, controller.signal);
   } catch (error) {
     if (error instanceof CommanderError) {
-      if (error.exitCode !== 0 && error.code !== 'commander.help')
-        writeMessage(usageMessage(error));
-      return error.exitCode === 0 ? 0 : 2;
+      if (error.exitCode === 0) return EXIT.done;
+      if (error.code !== 'commander.help') writeMessage(usageMessage(error));
+      return EXIT.wrongUsage;
     }
     writeMessage(describeError(error), error);
     return exitCodeOf(error);
   }
 }
 
-process.exitCode = await run(process.argv);
+process.exitCode = await run(process.argv.slice(2));

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import type { BenchmarkMetric } from '../evaluate/records.ts';
 import { metrics } from '../metrics/index.ts';
+import { didYouMean } from '../near-names.ts';
 import { parseOptions } from '../options.ts';
 import { splitSettings, valueFor } from './options.ts';
 
@@ -9,12 +10,15 @@ export const allMetrics = (): readonly string[] => metrics.names;
 
 /** `NAME` or `NAME:PRESET`. */
 function metricOf(key: string): Omit<BenchmarkMetric, 'options'> {
-  const [, name, preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
+  const [, name = '', preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
   const metric = metrics.get(name);
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
+    const known = Object.keys(metric.presets);
+    const near = didYouMean(preset, known);
+    const hint = near === undefined ? '' : `did you mean "${near}"? `;
     throw new FoveaError(
       'usage',
-      `${name} has no protocol "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`,
+      `${name} has no protocol "${preset}": ${hint}expected one of ${known.join(', ')}`,
     );
   }
   return { key, metric, preset };
@@ -47,7 +51,7 @@ export function requestMetrics(
       own.map(({ option, text }) => [option, valueFor(metric, option, text)]),
     );
     parseOptions(metric, {
-      ...metric.presets[preset ?? Object.keys(metric.presets)[0]],
+      ...metric.presets[preset ?? Object.keys(metric.presets).at(0) ?? ''],
       ...options,
     });
     return { key, metric, preset, options };

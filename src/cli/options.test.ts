@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { integerFrom, names, namesOf, requestMethods, requestPreprocessing } from './options.ts';
+import { requestMethods, requestPreprocessing } from './options.ts';
 
 describe('--set', () => {
   test('numbers, text and lists arrive as the option wants them', () => {
@@ -50,30 +50,5 @@ describe('--preprocess', () => {
 
   test.each(['crop', 'resize=fold', 'speed=3'])('%s is refused', (setting) => {
     expect(() => requestPreprocessing([setting])).toThrow(/preprocess/);
-  });
-});
-
-describe('argument parsers', () => {
-  test('names are split, trimmed, and each kept once', () => {
-    expect(names('a, b,a', undefined)).toEqual(['a', 'b']);
-    expect(names('c', ['a'])).toEqual(['a', 'c']);
-    expect(() => names(' , ', undefined)).toThrow('one or more names');
-  });
-
-  test('names out of a list', () => {
-    expect(namesOf(['npy', 'png'])('png')).toEqual(['png']);
-    expect(() => namesOf(['npy', 'png'])('gif')).toThrow('"gif" is none of npy, png');
-  });
-
-  test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])(
-    '"%s" is no integer of at least 0',
-    (text) => {
-      expect(() => integerFrom(0)(text)).toThrow('an integer of at least 0');
-    },
-  );
-
-  test('integers', () => {
-    expect(integerFrom(0, 10)('10')).toBe(10);
-    expect(() => integerFrom(0, 10)('11')).toThrow('an integer from 0 to 10');
   });
 });

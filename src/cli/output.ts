@@ -1,60 +1,61 @@
 import { SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
 import { FoveaError, messageOf } from '../errors.ts';
+import { visibleText } from '../visible-text.ts';
 
 /**
- * Why the signal of a command fired, where nobody reads its output any more: nothing is said then.
+ * Why the signal of a command fired if nobody reads its output any more. The command then ends
+ * without a message.
  */
 export const BROKEN_OUTPUT = 'broken output';
 
 /** A cell of a table; numbers are put to the right. */
 export type Cell = string | number;
 
-const BLANK = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  right: '',
-  'right-mid': '',
-  mid: '',
-  'mid-mid': '',
-  middle: '  ',
-};
+/** Characters that take two columns of a terminal: East Asian scripts and emoji. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]|\p{Emoji_Presentation}/gu;
+const MARKS = /\p{Mark}/gu;
+
+/** Columns of a terminal that a text takes. */
+function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  const characters = [...text.replace(MARKS, '')].length;
+  return characters + (text.match(WIDE)?.length ?? 0);
+}
 
 /**
- * A plain table: no frame, a rule under the head, no colours, so that it reads and greps well
- * anywhere.
+ * A plain table: no frame, a rule under the head, no colors, so that it reads and greps well
+ * anywhere. Numbers are put to the right. Control characters of the cells are escaped.
  */
 export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const numeric = head.map(
-    (_, column) =>
-      rows.length > 0 && rows.every((row) => /^(-?[\d,.]+%?|[–-])$/.test(String(row[column]))),
+  const lines = [head, ...rows].map((row) =>
+    row.map((cell) => {
+      const text = visibleText(String(cell));
+      return { text, width: widthOf(text) };
+    }),
   );
-  const widths = head.map((name, column) =>
-    Math.max(name.length, ...rows.map((row) => String(row[column]).length)),
-  );
-  const table = new Table({
-    chars: BLANK,
-    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
-    colAligns: numeric.map((right) => (right ? 'right' : 'left')),
+  const columns = head.map((_, column) => {
+    let width = 0;
+    let numeric = rows.length > 0;
+    for (const [i, line] of lines.entries()) {
+      const cell = line[column];
+      width = Math.max(width, cell?.width ?? 0);
+      if (i > 0) numeric &&= /^(-?[\d,.]+%?|[–-])$/.test(cell?.text ?? '');
+    }
+    return { width, numeric };
   });
-  table.push(
-    [...head],
-    widths.map((width) => '─'.repeat(width)),
-    ...rows.map((row) => row.map(String)),
-  );
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  const format = (cells: (typeof lines)[number]): string =>
+    columns
+      .map(({ width, numeric }, column) => {
+        const { text, width: own } = cells[column] ?? { text: '', width: 0 };
+        const space = ' '.repeat(width - own);
+        return numeric ? space + text : text + space;
+      })
+      .join('  ')
+      .trimEnd();
+  const [first = [], ...rest] = lines;
+  const rule = columns.map(({ width }) => '─'.repeat(width)).join('  ');
+  return [format(first), rule, ...rest.map(format)].join('\n');
 }
 
 /** Breaks text at spaces into lines of at most `width` characters, `indent` before each. */
@@ -98,8 +99,10 @@ export interface Output {
   readonly json: boolean;
   /** Text for stdout; nothing with `--quiet` or `--json`. */
   print(text: string): void;
-  /** One JSON object a line on stdout; only with `--json`. */
+  /** One JSON object per line on stdout; only with `--json`. */
   record(value: object): void;
+  /** One JSON document on stdout, indented; only with `--json`. */
+  document(value: object): void;
   /** Something to know, on stderr; nothing with `--quiet`. */
   note(text: string): void;
   /** Something that failed, on stderr, always. */
@@ -107,18 +110,38 @@ export interface Output {
   readonly progress: Progress;
 }
 
-const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, ' ').trim();
+const oneLine = (text: string): string => visibleText(text.replace(/\s*\n\s*/g, ' ').trim());
 
-/** The message of an error in one sentence; what is no FoveaError is a bug of ours and says so. */
+/** Text of several lines without control characters that a terminal would obey. */
+const visibleLines = (text: string): string => text.split('\n').map(visibleText).join('\n');
+
+/** JSON that is safe on a terminal: C1 and direction controls are escaped too. */
+const safeJson = (value: object, indent?: number): string =>
+  JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+
+/** The message of an error in one sentence. Any error but a FoveaError is a bug, and says so. */
 export function describeError(error: unknown): string {
   if (error instanceof FoveaError) return error.message;
   return `internal: ${messageOf(error)} (a bug in Fovea; FOVEA_DEBUG=1 prints where)`;
 }
 
-/** The exit code of an error: 2 wrong usage, 130 interrupted, 1 anything else. */
+/** The exit codes of commands. */
+export const EXIT = {
+  done: 0,
+  someFailed: 1,
+  wrongUsage: 2,
+  nothingRan: 3,
+  interrupted: 130,
+} as const;
+
+/** The exit code of an error that ended a command before it had any result. */
 export function exitCodeOf(error: unknown): number {
-  if (!(error instanceof FoveaError)) return 1;
-  return error.code === 'usage' ? 2 : error.code === 'cancelled' ? 130 : 1;
+  if (!(error instanceof FoveaError)) return EXIT.nothingRan;
+  if (error.code === 'usage') return EXIT.wrongUsage;
+  return error.code === 'cancelled' ? EXIT.interrupted : EXIT.nothingRan;
 }
 
 /**
@@ -130,7 +153,7 @@ export function writeMessage(text: string, error?: unknown): void {
   if (process.env.FOVEA_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }
 
-/** A bar on stderr where that is a terminal, drawn from the first update on. */
+/** A bar on stderr if that is a terminal, drawn from the first update on. */
 function createBar(): Progress & { clear(): void } {
   const bar = new SingleBar({
     format: '{bar} {percentage}%  {what}  {eta_formatted} left',
@@ -147,9 +170,9 @@ function createBar(): Progress & { clear(): void } {
   let started = false;
   return {
     update(share, what) {
-      if (!started) bar.start(1000, 0, { what });
+      if (!started) bar.start(1000, 0, { what: visibleText(what) });
       started = true;
-      bar.update(Math.floor(1000 * Math.min(1, share)), { what });
+      bar.update(Math.floor(1000 * Math.min(1, share)), { what: visibleText(what) });
     },
     clear() {
       if (started) process.stderr.write('\r\x1b[2K');
@@ -179,10 +202,13 @@ export function createOutput({
   return {
     json,
     print: (text) => {
-      if (!json && !quiet) process.stdout.write(`${text}\n`);
+      if (!json && !quiet) process.stdout.write(`${visibleLines(text)}\n`);
     },
     record: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      if (json) process.stdout.write(`${safeJson(value)}\n`);
+    },
+    document: (value) => {
+      if (json) process.stdout.write(`${safeJson(value, 2)}\n`);
     },
     note: (text) => {
       if (!quiet) say(text);

@@ -1,7 +1,6 @@
 import { throwIfCancelled } from '../errors.ts';
 import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Model } from '../model/model.ts';
-import { parseTarget, resolveTargets } from '../model/target.ts';
 import type { DownloadProgress } from '../node/hub.ts';
 import { loadModel } from '../node/load-model.ts';
 import type { Device } from '../runtime/runtime.ts';
@@ -10,10 +9,15 @@ import type { Output } from './output.ts';
 
 /** The options that say which model is loaded, and how. */
 export interface ModelFlags {
-  readonly model: string;
+  /** The built-in toy network if not given. */
+  readonly model?: string;
+  /** A file with the labels. */
+  readonly labels?: string;
   readonly device: Device;
   readonly threads?: number;
   readonly preprocess?: readonly string[];
+  /** The most pictures that are sent to a model on a server. */
+  readonly budget?: number;
   readonly offline?: boolean;
 }
 
@@ -23,31 +27,38 @@ export interface LoadedModel {
   readonly loadModel: (source: string) => Promise<Model>;
 }
 
+/** The model of a command that names none. It knows drawn scenes only. */
+const TOY = 'demo-cnn';
+
 /**
  * Loads the model of a command, with a progress bar for downloads, and says once what was assumed.
+ * `isToyFine`: the pictures are those that the toy network knows.
  */
 export async function openModel(
   flags: ModelFlags,
   output: Output,
   signal: AbortSignal,
+  isToyFine = false,
 ): Promise<LoadedModel> {
   throwIfCancelled(signal);
-  const { device, threads, offline } = flags;
+  const { device, threads, offline, labels, budget } = flags;
   const onProgress = ({ file, bytes, total }: DownloadProgress) =>
     output.progress.update(total ? bytes / total : 0, `downloading ${file}`);
-  const load = (source: string, preprocessing?: Partial<Preprocessing>) =>
-    loadModel(source, { device, threads, offline, preprocessing, signal, onProgress });
-  const model = await load(flags.model, requestPreprocessing(flags.preprocess)).finally(() =>
-    output.progress.stop(),
-  );
+  const shared = { device, threads, offline, signal, onProgress };
+  const own = (): { preprocessing?: Partial<Preprocessing> } => ({
+    preprocessing: requestPreprocessing(flags.preprocess),
+  });
+  if (flags.model === undefined && !isToyFine) {
+    output.note(
+      `no --model is given: ${TOY} is used, a toy network that knows 32 kinds of drawn objects and nothing of photos`,
+    );
+  }
+  const model = await loadModel(flags.model ?? TOY, {
+    ...shared,
+    ...own(),
+    labels,
+    budget,
+  }).finally(() => output.progress.stop());
   for (const warning of model.warnings) output.note(warning);
-  return { model, loadModel: (source) => load(source) };
-}
-
-/**
- * Checks a target before any picture is touched.
- * @throws FoveaError `usage` for a label or index that the model does not have.
- */
-export function checkTarget(model: Model, target: string): void {
-  resolveTargets(model, new Float32Array(model.labels.length), parseTarget(target));
+  return { model, loadModel: (source) => loadModel(source, shared) };
 }

@@ -17,23 +17,16 @@ import { writeFileAtomic } from '../../node/write-file.ts';
 import { pictureUri } from '../../node/write-image.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { drawContactSheet } from '../../visualize/contact-sheet.ts';
-import { FORMATS, requestMethods } from '../options.ts';
+import { explainFiles } from '../explain-files.ts';
 import { type Cell, createOutput, formatShare, formatTable } from '../output.ts';
-import type { LoadedModel } from '../session.ts';
-import {
-  type Finished,
-  itemsOf,
-  type RunFlags,
-  type RunRequest,
-  runExplanations,
-} from './explain.ts';
+import type { Result } from '../result-files.ts';
+import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
+import { FORMATS } from '../shared-options.ts';
+import { shortLabel } from './explain.ts';
 
 /** The options of `fovea alternates`. */
 export interface AlternatesFlags extends RunFlags {
-  readonly method: string;
-  readonly target: string;
-  readonly out: string;
-  /** Per cent of the salient box. */
+  /** Percentages of the salient box. */
   readonly shares: readonly number[];
   readonly candidates: number;
   readonly threshold: number;
@@ -43,14 +36,14 @@ export interface AlternatesFlags extends RunFlags {
 
 interface Contents {
   readonly fillers: Readonly<Record<string, Filler>>;
-  /** One where the model answers the same for the same hole. */
+  /** One if the model returns the same picture for the same hole. */
   readonly candidates: number;
   release(): Promise<void>;
 }
 
 /**
- * What stands in the region: the default fillers and the user's pictures, or what an ONNX model
- * answers.
+ * What the region is filled with: the default fillers and the user's pictures, or what an ONNX model
+ * returns.
  */
 async function contentsOf({
   pictures = [],
@@ -108,12 +101,12 @@ async function contactSheet(image: string, { variations, accuracy }: Alternates)
   return drawContactSheet({ title: image, rows });
 }
 
+/** Makes the variations of one picture and writes the contact sheet and the list. */
 async function vary(
-  { record, explanation, prepared }: Finished,
-  { model }: LoadedModel,
+  { model, seed, batchSize, signal }: Run,
+  { record, explanation, prepared, stem }: Result,
   flags: AlternatesFlags,
   contents: Contents,
-  signal: AbortSignal,
 ) {
   const picture = prepared.image ?? denormalize(prepared.input, model.preprocessing);
   const found = await alternates(model, picture, explanation.map, {
@@ -122,88 +115,95 @@ async function vary(
     candidates: contents.candidates,
     threshold: flags.threshold,
     fillers: contents.fillers,
-    seed: flags.seed,
-    batchSize: flags.batchSize,
+    seed,
+    batchSize,
     signal,
   });
-  const stem = (record.files.json as string).replace(/\.[^.]+\.json$/, '');
-  const files = { sheet: `${stem}.alternates.png`, list: `${stem}.alternates.json` };
-  const variations = found.variations.map(({ share, filler, probability, stays }) => ({
-    share,
-    filler,
-    probability,
-    stays,
-  }));
-  await writeFileAtomic(
-    files.list,
-    `${JSON.stringify({ box: found.box, accuracy: found.accuracy, variations }, null, 2)}\n`,
-  );
-  await writeFileAtomic(
-    files.sheet,
-    await svgToPng(await contactSheet(basename(record.image), found)),
-  );
-  return { files, accuracy: found.accuracy };
+  const name = stem.slice(0, -`.${record.method}`.length);
+  const files = { sheet: `${name}.alternates.png`, list: `${name}.alternates.json` };
+  const { box, accuracy } = found;
+  const variations = found.variations.map(({ picture: _, ...numbers }) => numbers);
+  const text = JSON.stringify({ box, accuracy, variations }, null, 2);
+  await writeFileAtomic(files.list, `${text}\n`);
+  const sheet = await contactSheet(basename(record.image), found);
+  await writeFileAtomic(files.sheet, await svgToPng(sheet));
+  return { files, accuracy };
 }
 
-/** `fovea alternates`. Answers the exit code. */
+/** How many variations keep the prediction, for each share, over all pictures. */
+function createTotals() {
+  const totals = new Map<number, { stay: number; candidates: number }>();
+  return {
+    add(accuracy: Alternates['accuracy']): void {
+      for (const { share, stay, candidates } of accuracy) {
+        const before = totals.get(share) ?? { stay: 0, candidates: 0 };
+        totals.set(share, {
+          stay: before.stay + stay,
+          candidates: before.candidates + candidates,
+        });
+      }
+    },
+    list: () =>
+      [...totals].map(([share, { stay, candidates }]) => ({
+        share,
+        stay,
+        candidates,
+        accuracy: stay / candidates,
+      })),
+  };
+}
+
+/** The table of pictures, with a last row for all of them. */
+function accuracyTable(
+  rows: readonly Cell[][],
+  all: readonly { readonly accuracy: number }[],
+  { shares }: AlternatesFlags,
+): string {
+  const last: Cell[] = ['all', '', ...all.map(({ accuracy }) => formatShare(accuracy))];
+  const head = ['picture', 'class', ...shares.map((share) => `${share}%`)];
+  return formatTable(head, rows.length > 1 ? [...rows, last] : rows);
+}
+
+/** `fovea alternates`. Returns the exit code. */
 export async function alternatesCommand(
   inputs: readonly string[],
   flags: AlternatesFlags,
   signal: AbortSignal,
 ): Promise<number> {
-  if (/^top:?\d+$/.test(flags.target) && !/^top:?1$/.test(flags.target)) {
-    throw new FoveaError(
-      'usage',
-      `--target ${flags.target}: variations are of one class: expected top1, a class index or a label`,
-    );
-  }
+  const targets = oneTargetOf(flags, 'variations are of one class');
+  if (flags.methods && flags.methods.length > 1)
+    throw new FoveaError('usage', '--methods: one method says what is salient, not several');
   const output = createOutput(flags);
   const contents = await contentsOf(flags);
   const rows: Cell[][] = [];
-  const totals = new Map<number, [stay: number, all: number]>();
-  const run: RunRequest = {
-    items: () => itemsOf(inputs, flags.target),
-    flags: { ...flags, format: FORMATS },
-    output,
-    signal,
-    methods: requestMethods([flags.method], flags.set),
-    folder: flags.out,
-    onResult: async (result, loaded) => {
-      const { files, accuracy } = await vary(result, loaded, flags, contents, signal);
-      for (const { share, stay, candidates } of accuracy) {
-        const [before, all] = totals.get(share) ?? [0, 0];
-        totals.set(share, [before + stay, all + candidates]);
+  const totals = createTotals();
+  const find = () => findItems(inputs, targets, output);
+  const code = await withRun(
+    { flags, output, signal, methods: ['oise'], formats: FORMATS, find },
+    async (run) => {
+      for await (const result of explainFiles(run)) {
+        const { record } = result;
+        await attempt(run, record.image, async () => {
+          const { files, accuracy } = await vary(run, result, flags, contents);
+          totals.add(accuracy);
+          output.record({ ...record, files: { ...record.files, ...files }, accuracy });
+          const shares = accuracy.map((each) => formatShare(each.accuracy));
+          rows.push([record.image, shortLabel(record.target.label), ...shares]);
+        });
       }
-      output.record({ ...result.record, files: { ...result.record.files, ...files }, accuracy });
-      rows.push([
-        result.record.image,
-        result.record.target.label,
-        ...accuracy.map((each) => formatShare(each.accuracy)),
-      ]);
     },
-  };
-  const code = await runExplanations(run, async () => {
-    if (rows.length === 0) return;
-    const all = [...totals].map(([share, [stay, candidates]]) => ({
-      share,
-      stay,
-      candidates,
-      accuracy: stay / candidates,
-    }));
-    const shares = flags.shares.map((share) => `${share}%`);
-    const last: Cell[] = ['all', '', ...all.map(({ accuracy }) => formatShare(accuracy))];
-    output.print(
-      formatTable(['picture', 'class', ...shares], rows.length > 1 ? [...rows, last] : rows),
-    );
-    output.print(
-      '\nAccuracy over the variations, by the share of the salient box that is replaced.',
-    );
-    output.record({ accuracy: all });
-    await writeFileAtomic(
-      join(flags.out, 'alternates.json'),
-      `${JSON.stringify({ accuracy: all }, null, 2)}\n`,
-    );
-  });
+    async ({ model }) => {
+      if (rows.length === 0) return;
+      const all = totals.list();
+      output.print(accuracyTable(rows, all, flags));
+      output.print(
+        `\nShare of the variations that keep the prediction, by how much of the salient box is replaced.\nModel: ${model.name}`,
+      );
+      output.record({ accuracy: all });
+      const text = JSON.stringify({ accuracy: all }, null, 2);
+      await writeFileAtomic(join(flags.out, 'alternates.json'), `${text}\n`);
+    },
+  );
   await contents.release();
   return code;
 }

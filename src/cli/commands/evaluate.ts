@@ -54,7 +54,8 @@ export interface EvaluateFlags extends ModelFlags {
   readonly methods?: readonly string[];
   /** Those of IASSA's Table 1, as far as the data set has what they need, if not given. */
   readonly metrics?: readonly string[];
-  readonly target?: TargetPolicy;
+  /** Ground truth if there are labels, otherwise predicted, if not given. */
+  readonly classes?: TargetPolicy;
   readonly set?: readonly string[];
   readonly seed: number;
   readonly limit?: number;
@@ -122,7 +123,7 @@ function targetOf(
   const problem = labelProblem(dataset, model);
   if (wanted === 'predicted') return wanted;
   if (problem === undefined) return wanted ?? 'ground-truth';
-  if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use --target predicted`);
+  if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use --classes predicted`);
   output.note(`${problem}: the class that the model predicts is explained`);
   return 'predicted';
 }
@@ -168,7 +169,7 @@ async function benchmarkOf(
       set,
     ),
     metrics: metricsFor(flags, whole),
-    target: targetOf(flags.target, whole, model, output),
+    target: targetOf(flags.classes, whole, model, output),
     seed: flags.seed,
     folder: flags.out,
     part: shard && `${shard.index + 1}-of-${shard.count}`,
@@ -300,7 +301,7 @@ async function conclude(
   const hint =
     target === 'predicted'
       ? ''
-      : `; if its labels are no classes of ${model.name}, use --target predicted`;
+      : `; if its labels are no classes of ${model.name}, use --classes predicted`;
   output.fail(
     `no picture of ${dataset.name} was scored: each of the ${formatCount(dataset.length)} is left out, damaged or failed${hint}`,
   );
@@ -321,7 +322,7 @@ function isFailure(
   );
 }
 
-/** Everything from the data set to the report. Answers the exit code. */
+/** Everything from the data set to the report. Returns the exit code. */
 async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
   const { flags, output, shard } = session;
   const benchmark = await benchmarkOf(session, whole, loaded);
@@ -338,12 +339,17 @@ async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): 
   return isFailed ? 1 : 0;
 }
 
-/** `fovea evaluate`. Answers the exit code. */
-export async function evaluateCommand(flags: EvaluateFlags, signal: AbortSignal): Promise<number> {
+/** `fovea evaluate`. Returns the exit code. */
+export async function evaluateCommand(
+  _args: readonly string[],
+  flags: EvaluateFlags,
+  signal: AbortSignal,
+): Promise<number> {
   const output = createOutput(flags);
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env);
   const whole = await openFlagged(flags);
-  const loaded = await openModel(flags, output, signal);
+  const isToyFine = flags.dataset?.startsWith('demo-scenes') === true;
+  const loaded = await openModel(flags, output, signal, isToyFine);
   try {
     return await evaluate({ flags, output, signal, shard }, whole, loaded);
   } catch (error) {

@@ -1,4 +1,5 @@
 import { findMasks } from '../../datasets/mask-files.ts';
+import { FoveaError } from '../../errors.ts';
 import { methods } from '../../methods/index.ts';
 import {
   activatedPixels,
@@ -8,25 +9,20 @@ import {
   metrics as metricRegistry,
   pixelLevel,
 } from '../../metrics/index.ts';
+import { explainFiles } from '../explain-files.ts';
 import { expandInputs } from '../inputs.ts';
 import { loadMask } from '../masks.ts';
-import { requestMethods } from '../options.ts';
 import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
-import type { LoadedModel } from '../session.ts';
-import {
-  type Finished,
-  itemsOf,
-  type RunFlags,
-  type RunRequest,
-  runExplanations,
-} from './explain.ts';
+import type { Result } from '../result-files.ts';
+import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
+import { shortLabel } from './explain.ts';
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
-  readonly queryPath: readonly string[];
-  readonly savePath: string;
-  readonly gtPath?: string;
-  readonly target: string;
+  /** Pictures, as the paper's command takes them. */
+  readonly queryPath?: readonly string[];
+  /** The folder of the masks. */
+  readonly masks?: string;
 }
 
 /** The measures of the paper's Table 1, in its order. */
@@ -38,25 +34,16 @@ type Scores = Readonly<Record<string, number | null>>;
 const PIXEL_UNIT = 1e-5;
 
 async function measure(
-  { explanation, prepared }: Finished,
-  { model }: LoadedModel,
+  { model, batchSize, signal }: Run,
+  { explanation, prepared }: Result,
   mask: Uint8Array,
-  flags: IassaFlags,
-  signal: AbortSignal,
 ): Promise<Scores> {
   const { map, target } = explanation;
+  const { input } = prepared;
   const scores: Record<string, number | null> = {};
   for (const metric of MEASURES) {
-    const { value } = await metric.score({
-      map,
-      model,
-      input: prepared.input,
-      target,
-      mask,
-      batchSize: flags.batchSize,
-      signal,
-    });
-    scores[metric.name] = value;
+    const context = { map, model, input, target, mask, batchSize, signal };
+    scores[metric.name] = (await metric.score(context)).value;
   }
   return scores;
 }
@@ -69,7 +56,7 @@ interface Measured {
 
 function samplesOf(measured: readonly Measured[], metric: Metric): LevelSample[] {
   return measured.map((each) => ({
-    value: each.scores[metric.name],
+    value: each.scores[metric.name] ?? null,
     activatedPixels: each.activatedPixels,
   }));
 }
@@ -106,62 +93,79 @@ function summaryRecord(measured: readonly Measured[]): object {
   };
 }
 
-function rowOf({ record }: Finished, scores: Scores | undefined): Cell[] {
-  const facts = [
-    record.image,
-    record.target.label,
-    formatShare(record.target.probability),
-    formatCount(record.modelCalls.forward),
-    record.seconds.toFixed(1),
+function rowOf({ record }: Result, scores: Scores | undefined): Cell[] {
+  const { image, target, modelCalls, seconds, kept } = record;
+  return [
+    image,
+    shortLabel(target.label),
+    formatShare(target.probability),
+    formatCount(modelCalls.forward),
+    kept ? '–' : seconds.toFixed(1),
+    ...MEASURES.map((metric) => fixed(scores?.[metric.name] ?? null, 3)),
   ];
-  return [...facts, ...MEASURES.map((metric) => fixed(scores?.[metric.name] ?? null, 3))];
 }
 
-/** `fovea iassa`, the paper's own command. Answers the exit code. */
-export async function iassaCommand(flags: IassaFlags, signal: AbortSignal): Promise<number> {
-  const output = createOutput(flags);
-  const requested = requestMethods(['iassa'], flags.set);
-  const { files } = await expandInputs(flags.queryPath, methods.names);
-  const masks =
-    flags.gtPath === undefined ? new Map<string, string[]>() : await findMasks(flags.gtPath, files);
-  if (flags.gtPath !== undefined && files.length > masks.size)
-    output.note(
-      `${files.length - masks.size} of ${files.length} pictures have no mask in ${flags.gtPath}: they are not measured`,
+/** The masks of pictures, by picture; none if no folder is given. */
+async function masksOf(
+  inputs: readonly string[],
+  { masks: folder }: IassaFlags,
+  note: (text: string) => void,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (folder === undefined) return new Map();
+  const { files } = await expandInputs(inputs, methods.names);
+  const masks = await findMasks(folder, files);
+  if (files.length > masks.size)
+    note(
+      `${files.length - masks.size} of ${files.length} pictures have no mask in ${folder}: they are not measured`,
     );
+  return masks;
+}
+
+/** Prints the table of pictures and, if there are masks, the table of the paper. */
+function tables(rows: readonly Cell[][], measured: readonly Measured[], model: string): string {
+  const names = MEASURES.map((metric) => `${metric.name} ${arrow(metric)}`);
+  const head = ['picture', 'class', 'probability', 'model calls', 'seconds', ...names];
+  const list = `${formatTable(head, rows)}\n\nModel: ${model}`;
+  if (measured.length === 0) return list;
+  const pictures = measured.length === 1 ? '1 picture' : `${measured.length} pictures`;
+  return `${list}\n\n${summaryTable(measured)}\n\n${pictures} with a mask.`;
+}
+
+/** `fovea iassa`, the paper's own command. Returns the exit code. */
+export async function iassaCommand(
+  args: readonly string[],
+  flags: IassaFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const output = createOutput(flags);
+  const inputs = [...args, ...(flags.queryPath ?? [])];
+  if (inputs.length === 0)
+    throw new FoveaError('usage', 'no picture is given: expected files, folders or patterns');
+  const targets = oneTargetOf(flags, 'the measures are of one class');
+  const masks = await masksOf(inputs, flags, output.note);
   const rows: Cell[][] = [];
   const measured: Measured[] = [];
-  const request: RunRequest = {
-    items: () => itemsOf(flags.queryPath, flags.target),
-    flags,
-    output,
-    signal,
-    methods: requested,
-    folder: flags.savePath,
-    onResult: async (result, loaded) => {
-      const paths = masks.get(result.record.image);
-      let scores: Scores | undefined;
-      try {
-        if (paths) {
-          const mask = await loadMask(paths, result.prepared, loaded.model.preprocessing);
-          scores = await measure(result, loaded, mask, flags, signal);
-          measured.push({ scores, activatedPixels: activatedPixels(result.explanation.map.data) });
-        }
-      } finally {
-        output.record(scores ? { ...result.record, scores } : result.record);
+  const find = () => findItems(inputs, targets, output);
+  return withRun(
+    { flags, output, signal, methods: ['iassa'], find },
+    async (run) => {
+      for await (const result of explainFiles(run)) {
+        const { record, prepared, explanation } = result;
+        const paths = masks.get(record.image);
+        let scores: Scores | undefined;
+        await attempt(run, record.image, async () => {
+          if (!paths) return;
+          const mask = await loadMask(paths, prepared, run.model.preprocessing);
+          scores = await measure(run, result, mask);
+          measured.push({ scores, activatedPixels: activatedPixels(explanation.map.data) });
+        });
+        output.record(scores ? { ...record, scores } : record);
         rows.push(rowOf(result, scores));
       }
     },
-  };
-  return runExplanations(request, () => {
-    const names = MEASURES.map((metric) => `${metric.name} ${arrow(metric)}`);
-    if (rows.length > 0)
-      output.print(
-        formatTable(['picture', 'class', 'probability', 'model calls', 'seconds', ...names], rows),
-      );
-    if (measured.length === 0) return;
-    output.print(
-      `\n${summaryTable(measured)}\n\n${measured.length === 1 ? '1 picture' : `${measured.length} pictures`} with a mask.`,
-    );
-    output.record(summaryRecord(measured));
-  });
+    ({ model }) => {
+      if (rows.length > 0) output.print(tables(rows, measured, model.name));
+      if (measured.length > 0) output.record(summaryRecord(measured));
+    },
+  );
 }

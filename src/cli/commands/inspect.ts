@@ -70,12 +70,15 @@ export function describeFile(model: OnnxModel) {
 type FileDescription = ReturnType<typeof describeFile>;
 
 /** Whether gradients of the scores reach the picture; if not, why. */
-type Differentiability =
+export type Differentiability =
   | { readonly differentiable: true }
   | { readonly differentiable: false; readonly reason: string };
 
-/** Runs the model forward and backward on an empty picture: what comes back is known to work. */
-async function differentiability(model: Model, signal: AbortSignal): Promise<Differentiability> {
+/** Runs the model forward and backward on an empty picture: the result is known to work. */
+export async function differentiability(
+  model: Model,
+  signal: AbortSignal,
+): Promise<Differentiability> {
   if (!model.inside) return { differentiable: false, reason: `${model.runtime} gives scores only` };
   const { preprocessing, output } = model;
   const batch = tensor([1, channelsOf(preprocessing), ...preprocessing.size]);
@@ -239,9 +242,9 @@ async function fileOf(
   }
 }
 
-/** `fovea inspect`. Answers the exit code. */
+/** `fovea inspect`. Returns the exit code. */
 export async function inspectCommand(
-  source: string,
+  [source = '']: readonly string[],
   flags: InspectFlags,
   signal: AbortSignal,
 ): Promise<number> {
@@ -254,10 +257,7 @@ export async function inspectCommand(
   try {
     const file = await fileOf(source, flags, signal);
     const gradients = await differentiability(model, signal);
-    if (flags.json)
-      process.stdout.write(
-        `${JSON.stringify({ ...describeModel(model, gradients), ...file }, null, 2)}\n`,
-      );
+    if (flags.json) output.document({ ...describeModel(model, gradients), ...file });
     else output.print(asText(model, gradients, file));
     return 0;
   } finally {

@@ -1,9 +1,10 @@
 import { FoveaError } from '../../errors.ts';
+import { didYouMean } from '../../near-names.ts';
 import { type EvaluateFlags, evaluateCommand } from './evaluate.ts';
 
 /** The options of `fovea segmentation`. */
 export interface SegmentationFlags
-  extends Omit<EvaluateFlags, 'data' | 'pics' | 'protocol' | 'metrics' | 'target'> {
+  extends Omit<EvaluateFlags, 'data' | 'pics' | 'protocol' | 'metrics' | 'classes'> {
   readonly dataset: string;
 }
 
@@ -43,25 +44,30 @@ function protocolOf(flags: SegmentationFlags, kind: string): string[] {
 }
 
 /**
- * `fovea segmentation`: maps as segmentations, by the protocol of the IIA paper. Answers the exit
+ * `fovea segmentation`: maps as segmentations, by the protocol of the IIA paper. Returns the exit
  * code.
  */
 export async function segmentationCommand(
+  args: readonly string[],
   flags: SegmentationFlags,
   signal: AbortSignal,
 ): Promise<number> {
-  const [, name, path] = /^([^:]*):?(.*)$/s.exec(flags.dataset) ?? [];
+  const [, name = '', path = ''] = /^([^:]*):?(.*)$/s.exec(flags.dataset) ?? [];
   const dataset = DATASETS[name];
-  if (!dataset || path === '')
+  if (!dataset || path === '') {
+    const near = dataset ? undefined : didYouMean(name, Object.keys(DATASETS));
+    const hint = near === undefined ? '' : `did you mean "${near}"? `;
     throw new FoveaError(
       'usage',
-      `--dataset ${flags.dataset}: expected voc:PATH, coco:PATH or imagenet:FILE`,
+      `--dataset ${flags.dataset}: ${hint}expected voc:PATH, coco:PATH or imagenet:FILE`,
     );
+  }
   const preprocess = isResized(flags)
     ? flags.preprocess
     : ['resize=stretch', ...(flags.preprocess ?? [])];
   const protocol = protocolOf(flags, dataset.kind);
   return evaluateCommand(
+    args,
     {
       ...flags,
       preprocess,
@@ -69,7 +75,7 @@ export async function segmentationCommand(
       data: dataset.data,
       protocol,
       metrics: METRICS,
-      target: 'predicted',
+      classes: 'predicted',
     },
     signal,
   );

@@ -1,12 +1,11 @@
 import { join, relative } from 'node:path';
-import { parseArgs } from 'node:util';
 import { loadSprites } from '../../demo/sprites.ts';
-import { FoveaError } from '../../errors.ts';
+import { throwIfCancelled } from '../../errors.ts';
 import { methods as registry } from '../../methods/index.ts';
 import { loadModel } from '../../node/load-model.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import type { ReportTable } from '../../visualize/report.ts';
-import { describeError, exitCodeOf, formatTable, writeMessage } from '../output.ts';
+import { formatTable } from '../output.ts';
 import { cheatTable, type DemoResults, demoPage, methodTable } from './demo-page.ts';
 import {
   askUntagged,
@@ -17,43 +16,23 @@ import {
   taggedScenes,
 } from './demo-scenes.ts';
 
-const USAGE = 'usage: npm run demo -- [--scenes N] [--tagged N] [--out FOLDER]';
-
-interface Settings {
+/** The options of `fovea demo`. */
+export interface DemoFlags {
   readonly scenes: number;
+  /** Scenes with the sticker. */
   readonly tagged: number;
   readonly out: string;
 }
 
-function readSettings(): Settings {
-  const count = (text: string): number => {
-    if (!/^\d+$/.test(text) || Number(text) < 1)
-      throw new FoveaError('usage', `"${text}" is no number of scenes; ${USAGE}`);
-    return Number(text);
-  };
-  try {
-    const { values } = parseArgs({
-      options: {
-        scenes: { type: 'string', default: '3' },
-        tagged: { type: 'string', default: '1' },
-        out: { type: 'string', default: 'demo-results' },
-      },
-    });
-    return { scenes: count(values.scenes), tagged: count(values.tagged), out: values.out };
-  } catch (error) {
-    if (error instanceof FoveaError) throw error;
-    throw new FoveaError('usage', USAGE, { cause: error });
-  }
-}
-
 /**
- * Says on stderr how far the demo is: one line that is written over on a terminal, a line now and
- * then elsewhere.
+ * Says on stderr how far the demo is: one line that is overwritten on a terminal, and ten lines in
+ * all elsewhere. Stops the demo if it is interrupted.
  */
-function createTicker(total: number): (what: string) => void {
+function createTicker(total: number, signal: AbortSignal): (what: string) => void {
   let done = 0;
   let said = 0;
   return (what) => {
+    throwIfCancelled(signal);
     done += 1;
     if (process.stderr.isTTY)
       process.stderr.write(
@@ -67,8 +46,9 @@ function createTicker(total: number): (what: string) => void {
 }
 
 async function run(
-  settings: Settings,
+  settings: DemoFlags,
   { honest, cheat, transformer }: Pick<DemoResults, 'honest' | 'cheat' | 'transformer'>,
+  signal: AbortSignal,
 ): Promise<DemoResults> {
   const started = performance.now();
   const sprites = await loadSprites();
@@ -76,6 +56,7 @@ async function run(
   const forTransformer = methods.filter(({ needs }) => !needs.includes('black-box'));
   const tick = createTicker(
     settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length,
+    signal,
   );
   const scenes: DemoScene[] = [];
   for (const scene of demoScenes(sprites, settings.scenes))
@@ -113,25 +94,23 @@ function printTable({ caption, columns, rows }: ReportTable): void {
   process.stdout.write(`\n${caption}\n\n${text}\n`);
 }
 
-async function main(): Promise<void> {
-  const settings = readSettings();
+/** `fovea demo`: explains the demo scenes with every method. Returns the exit code. */
+export async function demoCommand(
+  _args: readonly string[],
+  flags: DemoFlags,
+  signal: AbortSignal,
+): Promise<number> {
   const models = {
-    honest: await loadModel('demo-cnn'),
-    cheat: await loadModel('demo-cnn-biased'),
-    transformer: await loadModel('demo-vit'),
+    honest: await loadModel('demo-cnn', { signal }),
+    cheat: await loadModel('demo-cnn-biased', { signal }),
+    transformer: await loadModel('demo-vit', { signal }),
   };
-  const results = await run(settings, models);
+  const results = await run(flags, models, signal);
   printTable(methodTable(results));
   printTable(cheatTable(results));
-  const path = join(settings.out, 'index.html');
+  const path = join(flags.out, 'index.html');
   await writeFileAtomic(path, await demoPage(results));
   process.stdout.write(`\nThe maps, to look at: ${relative('.', path)} (open it in a browser)\n`);
   await Promise.all(Object.values(models).map((model) => model.dispose()));
-}
-
-try {
-  await main();
-} catch (error) {
-  writeMessage(describeError(error), error);
-  process.exitCode = exitCodeOf(error);
+  return 0;
 }

@@ -1,0 +1,326 @@
+import { describeExamples, examples } from './examples.ts';
+import { collect, integerFrom, names, oneOf, percentages, shareOf } from './parsers.ts';
+import * as shared from './shared-options.ts';
+import type { CommandSpec, OptionSpec } from './spec.ts';
+
+/** Options of every command that makes maps and writes them. */
+const explaining: readonly OptionSpec[] = [
+  { ...shared.target, group: 'Explanation:' },
+  shared.set,
+  shared.seed,
+  shared.batchSize,
+  shared.plugin,
+  ...shared.modelOptions,
+];
+
+/** One class per picture, in place of several. */
+const oneTarget: OptionSpec = {
+  ...shared.target,
+  description: 'class to explain: top1, a class index or a label (default: top1)',
+};
+
+/** Replaces options of a list by others with the same flags. */
+const withOption = (options: readonly OptionSpec[], changed: OptionSpec): OptionSpec[] =>
+  options.map((option) =>
+    option.flags === changed.flags ? { ...changed, group: option.group } : option,
+  );
+
+/** How the files of maps are written. */
+const mapOutput: readonly OptionSpec[] = [
+  shared.format,
+  shared.colormap,
+  shared.resume,
+  ...shared.outputOptions,
+];
+
+/** Options of the commands that score methods over a data set. */
+const scoring: readonly OptionSpec[] = [
+  {
+    ...shared.methods,
+    description:
+      'methods, separated by commas, or all; the controls random and centre always run too (default: iassa,rise,iia,grad-cam)',
+  },
+  { ...shared.set, description: 'an option of a method or a metric; may be given several times' },
+  shared.seed,
+  { flags: '--limit <n>', description: 'only the first pictures', parse: integerFrom(1) },
+  {
+    flags: '--seeded-sample <n>',
+    description: 'only this many pictures, drawn with the seed',
+    parse: integerFrom(1),
+  },
+  {
+    flags: '--shard <k/n>',
+    description:
+      'only every n-th picture from the k-th on, to share the work; auto/n takes k from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
+  },
+  shared.batchSize,
+  shared.plugin,
+  ...shared.modelOptions,
+  shared.out('where scores and report go', 'fovea-benchmark'),
+  shared.resume,
+  {
+    flags: '--gallery <n>',
+    description:
+      'pictures shown in the report; those on which the methods disagree most come first',
+    parse: integerFrom(0, 1000),
+    default: 12,
+  },
+  ...shared.outputOptions,
+];
+
+/** Options of the commands that describe what there is. */
+const describing: readonly OptionSpec[] = [shared.plugin, shared.json];
+
+/** All commands by name, in the order of the help. */
+export const commands: Readonly<Record<string, CommandSpec>> = {
+  explain: {
+    summary: 'show what a classifier looks at in pictures',
+    description: 'Show what a classifier looks at in pictures.',
+    arguments: [shared.images],
+    options: [
+      { ...shared.methods, group: 'Explanation:' },
+      ...explaining,
+      shared.out('where results go', 'fovea-results'),
+      ...mapOutput,
+    ],
+    examples: examples.explain,
+    load: async () => (await import('./commands/explain.ts')).explainCommand,
+  },
+  methods: {
+    summary: 'list the methods, or describe one with its options',
+    description:
+      'List the explanation methods, or describe one with its options. With --model: which of them run on that model, and why the others do not.',
+    arguments: [{ name: '[name]', description: 'a method' }],
+    options: [
+      ...describing,
+      ...withOption(shared.modelOptions, { ...shared.model, description: shared.MODEL }),
+    ],
+    examples: describeExamples('methods', 'rise', '\n  fovea methods --model mobilenet_v2.onnx'),
+    load: async () => (await import('./commands/methods.ts')).methodsCommand,
+  },
+  metrics: {
+    summary: 'list the metrics, or describe one with its protocols and options',
+    description: 'List the metrics of fovea evaluate, or describe one with its protocols.',
+    arguments: [{ name: '[name]', description: 'a metric' }],
+    options: describing,
+    examples: describeExamples('metrics', 'deletion'),
+    load: async () => (await import('./commands/metrics.ts')).metricsCommand,
+  },
+  datasets: {
+    summary: 'list the kinds of data sets, or describe one with its options',
+    description: 'List the kinds of data sets of fovea evaluate, or describe one with its options.',
+    arguments: [{ name: '[name]', description: 'a kind of data set' }],
+    options: describing,
+    examples: describeExamples('datasets', 'coco'),
+    load: async () => (await import('./commands/datasets.ts')).datasetsCommand,
+  },
+  inspect: {
+    summary: 'describe a model: classes, preprocessing, gradients, feature maps',
+    description:
+      'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be differentiated (it is run forward and backward once); feature maps.',
+    arguments: [{ name: '<model>', description: shared.MODEL }],
+    options: [shared.device, shared.offline, shared.json],
+    examples: examples.inspect,
+    load: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  },
+  iassa: {
+    summary: 'maps and measures of the IASSA paper for a set of pictures',
+    description:
+      'Maps and measures of the IASSA paper (Vasu & Long, WACV 2020) for a set of pictures.',
+    arguments: [{ ...shared.images, name: '[image...]' }],
+    options: [
+      {
+        flags: '--query-path <path...>',
+        description: "more pictures, by the paper's own name of the option",
+        group: 'Explanation:',
+      },
+      {
+        flags: '--masks <folder>',
+        description:
+          'masks of the objects; pictures with a mask of the same name are measured (--gt-path in the paper)',
+        aliases: ['--gt-path <folder>'],
+      },
+      ...withOption(explaining, oneTarget),
+      shared.out(
+        'where maps, overlays and manifests go (--save-path in the paper)',
+        'fovea-results',
+        '--save-path',
+      ),
+      ...mapOutput,
+    ],
+    examples: examples.iassa,
+    load: async () => (await import('./commands/iassa.ts')).iassaCommand,
+  },
+  sag: {
+    summary: 'structured attention graphs: which parts of a picture suffice',
+    description:
+      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which suffices for the class, and what is lost with each patch.',
+    arguments: [shared.images],
+    options: [
+      ...withOption(explaining, oneTarget),
+      shared.out('where results go', 'fovea-results'),
+      shared.colormap,
+      shared.resume,
+      ...shared.outputOptions,
+    ],
+    examples: examples.sag,
+    load: async () => (await import('./commands/sag.ts')).sagCommand,
+  },
+  alternates: {
+    summary: 'what else could stand in the salient region without changing the prediction',
+    description:
+      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region by other contents and keeps those that leave the prediction as it is.',
+    arguments: [
+      { name: '<image...>', description: 'pictures, folders of pictures or glob patterns' },
+    ],
+    options: [
+      {
+        ...shared.methods,
+        description: 'method whose map says what is salient; one (default: oise)',
+        group: 'Explanation:',
+      },
+      ...withOption(explaining, oneTarget),
+      {
+        flags: '--shares <percentages>',
+        description:
+          'shares of the box around the salient region that are replaced, separated by commas',
+        group: 'Variations:',
+        parse: percentages,
+        default: [50, 60, 70, 80, 90],
+      },
+      {
+        flags: '--candidates <n>',
+        description: 'variations for each share',
+        parse: integerFrom(1, 10_000),
+        default: 24,
+      },
+      {
+        flags: '--threshold <share>',
+        description: 'pixels above this share of the range of the map are salient',
+        parse: shareOf,
+        default: 0.5,
+      },
+      {
+        flags: '--pictures <path...>',
+        description:
+          'pictures of your own to fill the region with, besides blurs, textures, colors and other parts of the picture',
+      },
+      {
+        flags: '--inpaint <model.onnx>',
+        description:
+          'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], from both as four channels, or from a latent vector [1, k]',
+      },
+      shared.out('where results go', 'fovea-results'),
+      ...shared.outputOptions,
+    ],
+    examples: examples.alternates,
+    load: async () => (await import('./commands/alternates.ts')).alternatesCommand,
+  },
+  iia: {
+    summary: 'maps of the IIA paper for a list of pictures and classes',
+    description:
+      'Maps of the IIA paper (Barkan et al., ICCV 2023) for a list of pictures and classes.',
+    arguments: [],
+    options: [
+      {
+        flags: '--pics <file>',
+        description: 'list of pictures: FILE CLASS on each line, the class an index',
+        group: 'Explanation:',
+        isRequired: true,
+      },
+      {
+        flags: '--images <folder>',
+        description: 'where the files of the list are (default: beside the list)',
+      },
+      ...withOption(explaining, {
+        ...shared.target,
+        description:
+          'class to explain instead of that of the list: top1, top:N, a class index or a label; may be given several times',
+      }),
+      shared.out('where results go', 'fovea-results'),
+      ...mapOutput,
+    ],
+    examples: examples.iia,
+    load: async () => (await import('./commands/iia.ts')).iiaCommand,
+  },
+  evaluate: {
+    summary: 'score methods over a data set: table, curves, report',
+    description: 'Score methods over a data set: scores as they come, then a table and a report.',
+    arguments: [],
+    options: [
+      {
+        flags: '--dataset <kind:path>',
+        description: 'the pictures and their truth (list the kinds with: fovea datasets)',
+        group: 'Evaluation:',
+      },
+      {
+        flags: '--data <key=value>',
+        description: 'a setting of the data set, as in masks=union; may be given several times',
+        parse: collect,
+      },
+      {
+        flags: '--pics <file>',
+        description: 'a list of pictures, FILE CLASS on each line, instead of --dataset',
+      },
+      {
+        flags: '--images <folder>',
+        description: 'where the pictures of the data set are, if not where it says',
+      },
+      {
+        flags: '--classes <policy>',
+        description:
+          'which class of each picture is explained: ground-truth, predicted, or recognised for ground-truth of the pictures that the model gets right (default: ground-truth if there are labels)',
+        parse: oneOf(['ground-truth', 'recognised', 'predicted']),
+        aliases: ['-t, --target <policy>'],
+      },
+      {
+        flags: '--metrics <names>',
+        description:
+          'metrics, separated by commas, NAME or NAME:PROTOCOL, or all; list them with: fovea metrics (default: those of the IASSA paper)',
+        parse: names,
+      },
+      ...scoring,
+    ],
+    examples: examples.evaluate,
+    load: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
+  },
+  segmentation: {
+    summary: 'score maps as segmentations, as in the IIA paper',
+    description:
+      'Score maps as segmentations by the protocol of the IIA paper (Barkan et al., ICCV 2023).',
+    arguments: [],
+    options: [
+      {
+        flags: '--dataset <kind:path>',
+        description: 'voc:FOLDER, coco:FOLDER or imagenet:FILE (gtsegs_ijcv.mat)',
+        group: 'Evaluation:',
+        isRequired: true,
+      },
+      {
+        flags: '--images <folder>',
+        description: 'where the pictures of coco are, if not beside the instances file',
+      },
+      ...scoring,
+    ],
+    examples: examples.segmentation,
+    load: async () => (await import('./commands/segmentation.ts')).segmentationCommand,
+  },
+  demo: {
+    summary: 'all methods on scenes with a known truth, as one page',
+    description:
+      'Explain scenes of toy objects, whose truth is known, with every method and the built-in models, and show the maps on one page. Takes a few minutes.',
+    arguments: [],
+    options: [
+      { flags: '--scenes <n>', description: 'scenes', parse: integerFrom(1), default: 3 },
+      {
+        flags: '--tagged <n>',
+        description: 'scenes with the sticker that one of the models cheats by',
+        parse: integerFrom(1),
+        default: 1,
+      },
+      { ...shared.out('where the page goes', 'demo-results'), group: undefined },
+    ],
+    examples: '',
+    load: async () => (await import('./demo/run-demo.ts')).demoCommand,
+  },
+};

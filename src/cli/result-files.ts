@@ -1,0 +1,216 @@
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MethodRun, PreparedInput } from '../explain.ts';
+import type { Explanation, Manifest } from '../explanation.ts';
+import type { Image } from '../image/image.ts';
+import type { Json } from '../json.ts';
+import { denormalize, inputRegion } from '../model/input/preprocessing.ts';
+import type { Model, ModelCalls } from '../model/model.ts';
+import type { Target } from '../model/target.ts';
+import { writeFileAtomic } from '../node/write-file.ts';
+import { encodePng } from '../node/write-image.ts';
+import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
+import { VERSION } from '../version.ts';
+import { cutOut } from '../visualize/cut-out.ts';
+import { overlay } from '../visualize/overlay.ts';
+import type { Run } from './run.ts';
+import type { Format } from './shared-options.ts';
+
+/** Paths of the files of a result, by format; `layer` (`layer1`, …) for maps of layers. */
+export type ResultFiles = Partial<Record<Format | 'layer' | 'top' | `layer${number}`, string>>;
+
+/** A result as `--json` prints it. */
+export interface ResultRecord {
+  readonly image: string;
+  readonly model: string;
+  readonly method: string;
+  readonly target: { readonly index: number; readonly label: string; readonly probability: number };
+  readonly files: Readonly<ResultFiles>;
+  readonly seconds: number;
+  readonly modelCalls: ModelCalls;
+  readonly extras: { readonly [key: string]: Json };
+  /** Whether an earlier run made it, and `--resume` kept it. */
+  readonly kept?: true;
+}
+
+/** One map of one picture, with its files. */
+export interface Result {
+  readonly record: ResultRecord;
+  readonly explanation: Explanation;
+  readonly prepared: PreparedInput;
+  /** Path of the result's files up to the ending: `DIR/NAME.METHOD`. */
+  readonly stem: string;
+}
+
+/** What a result is of. */
+export interface ResultSource {
+  readonly file: string;
+  readonly method: MethodRun;
+  readonly prepared: PreparedInput;
+  /** Whether the picture has results of several classes. */
+  readonly several: boolean;
+}
+
+/** A label as part of a file's name: the first of its synonyms, in lower case and dashes. */
+function slug(label: string): string {
+  const [first = ''] = label.split(',');
+  const words = first.normalize('NFKD').toLowerCase();
+  return words.replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
+}
+
+/** Path of the files of a result up to the ending: `DIR/NAME.METHOD[.CLASS]`. */
+function stemFor(run: Run, { file, method, several }: ResultSource, target: Target): string {
+  const { index, label } = target;
+  const named = [index, slug(label)].filter((part) => part !== '').join('-');
+  const suffix = run.hasClassNames ? [named] : several ? [String(index)] : [];
+  const name = [run.names.get(file), method.method.name, ...suffix].join('.');
+  return join(run.folder, name);
+}
+
+/** The picture that a map is laid over: the file's own, or what a preprocessed input shows. */
+export function pictureOf(prepared: PreparedInput, model: Model): Image {
+  return prepared.image ?? denormalize(prepared.input, model.preprocessing);
+}
+
+async function encode(
+  format: Format,
+  run: Run,
+  { prepared, method }: ResultSource,
+  explanation: Explanation,
+): Promise<Uint8Array | string> {
+  if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
+  if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
+  const picture = pictureOf(prepared, run.model);
+  const region =
+    prepared.image && inputRegion(picture.width, picture.height, run.model.preprocessing);
+  const { signed } = method.method;
+  return encodePng(overlay(picture, explanation.map, { region, signed, colormap: run.colormap }));
+}
+
+/** Writes the maps of layers, if the map comes from layers: `….layer.npy`, or `….layer1.npy`, … */
+async function saveLayers(stem: string, { layers = [] }: Explanation): Promise<ResultFiles> {
+  const files: ResultFiles = {};
+  for (const [i, { map }] of layers.entries()) {
+    const kind = layers.length === 1 ? 'layer' : (`layer${i + 1}` as const);
+    files[kind] = `${stem}.${kind}.npy`;
+    await writeFileAtomic(`${stem}.${kind}.npy`, encodeNpy(map));
+  }
+  return files;
+}
+
+/** Writes the picture with only the superpixels that the method names: `….top.png`. */
+async function saveTop(
+  run: Run,
+  stem: string,
+  { region }: Explanation,
+  prepared: PreparedInput,
+): Promise<ResultFiles> {
+  if (!region) return {};
+  const picture = pictureOf(prepared, run.model);
+  const covered =
+    prepared.image && inputRegion(picture.width, picture.height, run.model.preprocessing);
+  const top = `${stem}.top.png`;
+  await writeFileAtomic(top, await encodePng(cutOut(picture, region, covered)));
+  return { top };
+}
+
+function recordOf(
+  { model }: Run,
+  { file, method }: ResultSource,
+  { target, manifest, seconds }: Explanation,
+  files: ResultFiles,
+): ResultRecord {
+  const { index, label, probability } = target;
+  return {
+    image: file,
+    model: model.name,
+    method: method.method.name,
+    target: { index, label, probability },
+    files,
+    seconds: Math.round(1000 * seconds) / 1000,
+    modelCalls: manifest.modelCalls,
+    extras: manifest.extras,
+  };
+}
+
+/** Writes the files of one result. */
+export async function saveResult(
+  run: Run,
+  source: ResultSource,
+  explanation: Explanation,
+): Promise<Result> {
+  const { prepared } = source;
+  const stem = stemFor(run, source, explanation.target);
+  const files: ResultFiles = {};
+  for (const format of run.formats) {
+    const path = `${stem}.${format}`;
+    await writeFileAtomic(path, await encode(format, run, source, explanation));
+    files[format] = path;
+  }
+  if (run.formats.includes('npy')) Object.assign(files, await saveLayers(stem, explanation));
+  if (run.formats.includes('png'))
+    Object.assign(files, await saveTop(run, stem, explanation, prepared));
+  const record = recordOf(run, source, explanation, files);
+  return { record, explanation, prepared, stem };
+}
+
+/** The parts of a manifest that say what a map is of. Equal parts mean the same map. */
+function identityOf(parts: {
+  readonly fovea: unknown;
+  readonly method: unknown;
+  readonly options: unknown;
+  readonly seed: unknown;
+  readonly fingerprint: unknown;
+  readonly preprocessing: unknown;
+  readonly sha256: unknown;
+  readonly index: unknown;
+}): string {
+  return JSON.stringify(Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * The result of an earlier run for the same picture, method, options, seed, model and class;
+ * undefined if there is none, or if a file of it is missing.
+ */
+export async function keptResult(
+  run: Run,
+  source: ResultSource,
+  target: Target,
+): Promise<Result | undefined> {
+  const { model, seed } = run;
+  const { method, prepared } = source;
+  const stem = stemFor(run, source, target);
+  try {
+    const manifest = JSON.parse(await readFile(`${stem}.json`, 'utf8')) as Manifest;
+    const before = identityOf({
+      ...manifest,
+      fingerprint: manifest.model.fingerprint,
+      sha256: manifest.image.sha256,
+      index: manifest.target.index,
+    });
+    const now = identityOf({
+      ...manifest,
+      fovea: VERSION,
+      method: method.method.name,
+      options: method.options,
+      seed,
+      fingerprint: model.fingerprint,
+      preprocessing: model.preprocessing,
+      sha256: prepared.sha256,
+      index: target.index,
+    });
+    if (before !== now) return undefined;
+    const map = decodeNpy(await readFile(`${stem}.npy`), stem);
+    if (map.shape.length !== 2) return undefined;
+    const files: ResultFiles = {};
+    for (const format of run.formats) {
+      files[format] = `${stem}.${format}`;
+      await access(`${stem}.${format}`);
+    }
+    const explanation: Explanation = { map, target, manifest, seconds: 0 };
+    const record = recordOf(run, source, explanation, files);
+    return { record: { ...record, kept: true }, explanation, prepared, stem };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,250 @@
+import { stemOf } from '../datasets/files.ts';
+import { FoveaError } from '../errors.ts';
+import type { MethodRun } from '../explain.ts';
+import { methods as registry } from '../methods/index.ts';
+import type { Model } from '../model/model.ts';
+import { parseTarget, resolveTargets, type TargetSpec } from '../model/target.ts';
+import { requireWritableFolder } from '../node/write-file.ts';
+import { colormap } from '../visualize/colormap.ts';
+import { expandInputs, resultNames } from './inputs.ts';
+import { requestMethods } from './options.ts';
+import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, type Output } from './output.ts';
+import { type ModelFlags, openModel } from './session.ts';
+import { FORMATS, type Format } from './shared-options.ts';
+
+/** The options that all commands share which write maps. */
+export interface RunFlags extends ModelFlags {
+  readonly methods?: readonly string[];
+  /** `top1` if not given. */
+  readonly target?: readonly string[];
+  readonly set?: readonly string[];
+  readonly seed: number;
+  readonly batchSize?: number;
+  readonly out: string;
+  /** All of them if not given. */
+  readonly format?: readonly Format[];
+  readonly colormap?: string;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** A picture to explain. */
+export interface RunItem {
+  /** Path of the picture, or of an `.npy` file with a preprocessed input. */
+  readonly file: string;
+  readonly targets: readonly TargetSpec[];
+}
+
+/** What a run is over, and what is wrong with the rest of what the command line names. */
+export interface FoundItems {
+  readonly items: readonly RunItem[];
+  readonly problems: readonly string[];
+}
+
+/** One run of methods over pictures: a command makes it once, and it does not change. */
+export interface Run {
+  readonly model: Model;
+  readonly loadModel: (source: string) => Promise<Model>;
+  readonly items: readonly RunItem[];
+  /** What the files of each picture's results are called (see `resultNames`). */
+  readonly names: ReadonlyMap<string, string>;
+  readonly methods: readonly MethodRun[];
+  readonly seed: number;
+  readonly batchSize?: number;
+  readonly folder: string;
+  readonly formats: readonly Format[];
+  readonly colormap?: string;
+  /** Whether the names of results always end in the class: `NAME.METHOD.INDEX-LABEL`. */
+  readonly hasClassNames: boolean;
+  /** Whether results of the same request that are in the folder are kept. */
+  readonly resume: boolean;
+  readonly output: Output;
+  readonly tally: Tally;
+  readonly signal: AbortSignal;
+}
+
+/** How many results there are, and how many inputs or methods failed. */
+export interface Tally {
+  results: number;
+  failures: number;
+  /** Failures that are the caller's mistake. */
+  usage: number;
+}
+
+/** What a command asks for. */
+export interface RunRequest {
+  readonly flags: RunFlags;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+  /** Methods that run if `--methods` is not given. */
+  readonly methods: readonly string[];
+  readonly find: () => FoundItems | Promise<FoundItems>;
+  readonly formats?: readonly Format[];
+  readonly hasClassNames?: boolean;
+}
+
+/** The targets of `--target`. */
+export const targetsOf = ({ target = ['top1'] }: Pick<RunFlags, 'target'>): TargetSpec[] =>
+  target.map(parseTarget);
+
+/**
+ * The target of a command that explains one class of each picture.
+ * @throws FoveaError `usage` if there are several, with `why`.
+ */
+export function oneTargetOf(flags: Pick<RunFlags, 'target'>, why: string): TargetSpec[] {
+  const targets = targetsOf(flags);
+  const [first] = targets;
+  if (targets.length === 1 && !String(first).startsWith('top:')) return targets;
+  throw new FoveaError(
+    'usage',
+    `--target ${flags.target?.join(' ')}: ${why}: expected one of top1, a class index or a label`,
+  );
+}
+
+/** The pictures that arguments name, all with the same targets. */
+export async function findItems(
+  inputs: readonly string[],
+  targets: readonly TargetSpec[],
+  output: Output,
+): Promise<FoundItems> {
+  const { files, problems, leftOut } = await expandInputs(inputs, registry.names);
+  if (leftOut > 0) {
+    const results = leftOut === 1 ? 'a result' : `${leftOut} results`;
+    output.note(`${results} of earlier runs among the inputs left out`);
+  }
+  return {
+    items: files.map((file) => ({ file, targets })),
+    problems: problems.map(({ message }) => message),
+  };
+}
+
+/** What the result files of each input are called; says so if it is not the name of the input. */
+function namesFor(items: readonly RunItem[], output: Output): Map<string, string> {
+  const names = resultNames([...new Set(items.map(({ file }) => file))]);
+  const renamed = [...names].find(([file, name]) => name !== stemOf(file));
+  if (renamed) {
+    output.note(
+      `several inputs have the same name: their results are told apart by folder or ending, as in ${renamed[1]}.*`,
+    );
+  }
+  return names;
+}
+
+/**
+ * Finds the pictures, checks names, folder and targets, and loads the model. Undefined if there is
+ * no picture.
+ */
+async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefined> {
+  const { flags, output, signal, find, formats, hasClassNames = false } = request;
+  const methods = requestMethods(flags.methods ?? request.methods, flags.set);
+  if (flags.colormap !== undefined) colormap(flags.colormap);
+  const { items, problems } = await find();
+  for (const problem of problems) output.fail(problem);
+  tally.failures += problems.length;
+  if (items.length === 0) return undefined;
+  await requireWritableFolder(flags.out);
+  const { model, loadModel } = await openModel(flags, output, signal);
+  const run: Run = {
+    model,
+    loadModel,
+    items,
+    names: namesFor(items, output),
+    methods,
+    seed: flags.seed,
+    batchSize: flags.batchSize,
+    folder: flags.out,
+    formats: formats ?? flags.format ?? FORMATS,
+    colormap: flags.colormap,
+    hasClassNames,
+    resume: flags.resume === true,
+    output,
+    tally,
+    signal,
+  };
+  try {
+    const scores = new Float32Array(model.labels.length);
+    for (const targets of new Set(items.map((item) => item.targets)))
+      resolveTargets(model, scores, targets);
+  } catch (error) {
+    await model.dispose();
+    throw error;
+  }
+  return run;
+}
+
+/** Says how a run ended, if it did not end well, and returns the exit code. */
+function conclude(stop: unknown, tally: Tally, { output, flags, signal }: RunRequest): number {
+  const { results, failures, usage } = tally;
+  const kept = `${results} finished ${results === 1 ? 'result is' : 'results are'} kept in ${flags.out}`;
+  if (stop instanceof FoveaError && stop.code === 'cancelled') {
+    if (signal.reason !== BROKEN_OUTPUT) output.fail(`interrupted: ${kept}`);
+    return EXIT.interrupted;
+  }
+  if (stop !== undefined) {
+    output.fail(results > 0 ? `${describeError(stop)} (${kept})` : describeError(stop), stop);
+    return results > 0 ? EXIT.someFailed : exitCodeOf(stop);
+  }
+  if (failures === 0) return EXIT.done;
+  if (results > 0) return EXIT.someFailed;
+  return usage === failures ? EXIT.wrongUsage : EXIT.nothingRan;
+}
+
+/**
+ * Opens a run, lets `work` do it, and returns the exit code. `finish` prints what there is, also if
+ * the run was interrupted or there was no picture.
+ */
+export async function withRun(
+  request: RunRequest,
+  work: (run: Run) => Promise<void>,
+  finish: (run: Run) => void | Promise<void>,
+): Promise<number> {
+  const tally: Tally = { results: 0, failures: 0, usage: 0 };
+  let run: Run | undefined;
+  let stop: unknown;
+  try {
+    run = await openRun(request, tally);
+    if (run) await work(run);
+  } catch (error) {
+    stop = error;
+  }
+  request.output.progress.stop();
+  try {
+    if (run) await finish(run);
+  } catch (error) {
+    stop ??= error;
+  }
+  await run?.model.dispose();
+  return conclude(stop, tally, request);
+}
+
+/** Reports that a picture, or one method on it, failed, and counts that. */
+export function reportFailure(
+  { output, tally }: Run,
+  file: string,
+  error: unknown,
+  method?: string,
+): void {
+  tally.failures += 1;
+  if (error instanceof FoveaError && error.code === 'usage') tally.usage += 1;
+  const message = describeError(error);
+  const where = method === undefined ? file : `${file}, ${method}`;
+  output.fail(message.startsWith(file) ? message : `${where}: ${message}`, error);
+}
+
+/** Whether an error means that the run was interrupted. */
+export const isInterruption = (error: unknown): boolean =>
+  error instanceof FoveaError && error.code === 'cancelled';
+
+/**
+ * Does what a command adds to a result. If that fails, it is a failure of this picture, and the run
+ * goes on.
+ */
+export async function attempt(run: Run, file: string, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    if (isInterruption(error)) throw error;
+    reportFailure(run, file, error);
+  }
+}
