@@ -72,18 +72,22 @@ export const LAYERS = {
     imports: [...METHODS, 'methods', 'metrics', 'explain', 'visualize', 'node', 'datasets'],
     node: true,
   },
+  plugin: {
+    paths: ['plugin.ts'],
+    imports: [...METHODS, 'methods', 'metrics', 'visualize', 'datasets'],
+  },
   cli: {
     paths: ['cli/'],
     imports: [
       ...MODELS,
       ...['superpixels', 'methods', 'metrics', 'alternates', 'explain', 'visualize'],
-      ...['demo', 'node', 'datasets', 'evaluate'],
+      ...['demo', 'node', 'datasets', 'evaluate', 'plugin'],
     ],
     node: true,
   },
   'front doors': {
     paths: ['core.ts', 'index.ts', 'node.ts', 'web.ts'],
-    imports: [...MODELS, 'methods', 'explain', 'evaluate', 'demo', 'node', 'web'],
+    imports: [...MODELS, 'methods', 'explain', 'evaluate', 'demo', 'node', 'web', 'plugin'],
     node: true,
   },
 };

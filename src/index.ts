@@ -11,3 +11,4 @@
 import './methods/index.ts';
 
 export * from './core.ts';
+export { definePlugin, type Plugin, registerPlugin } from './plugin.ts';

@@ -33,4 +33,5 @@ export {
   rule,
   zero,
 } from './rule.ts';
+export { defineRules, type NamedRules, ruleSets } from './rule-sets.ts';
 export { gradientRules } from './rules/index.ts';

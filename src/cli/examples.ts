@@ -21,13 +21,14 @@ Examples:
       A method of your own beside a method of Fovea.
 
 Files, for each picture, method and class:
-  NAME.METHOD.npy      the raw map, float32, height × width of the model's input
+  NAME.METHOD.npy      the raw map, float32, size of the model's input
   NAME.METHOD.png      the picture, at its own size, with the map over it
   NAME.METHOD.json     all that is needed to make the map again
-  NAME.METHOD.top.png  lime and kernel-shap: the picture with only its top superpixels
+  NAME.METHOD.top.png  lime and kernel-shap: only the top superpixels
   With several classes: NAME.METHOD.CLASS-INDEX.npy, …
 
-With --resume, a map is kept if its .json has the same picture, model, options and seed.
+With --resume, a map is kept if its .json has the same picture, model, options
+and seed.
 ${EXIT_CODES}`;
 
 const iassa = `
@@ -47,7 +48,7 @@ ${EXIT_CODES}`;
 
 const iia = `
 Examples:
-  fovea iia --pics data/pics.txt --model resnet101.onnx --out qualitative_results/
+  fovea iia --pics data/pics.txt --model resnet101.onnx --out results/
   fovea iia --pics pics.txt --model demo-cnn --target top1 --set levels=3
 
 The list has a picture and the index of its class on each line:
@@ -70,7 +71,7 @@ Files, for each picture:
   NAME.sag.dot                       the whole graph for Graphviz
   NAME.sag.json                      the whole graph (extras.sag), and all that
                                      is needed to make it again
-  NAME.sag.npy, NAME.sag.png         the map: the patches of the roots, by confidence
+  NAME.sag.npy, NAME.sag.png         the map: patches of the roots, by confidence
 For all: sag-statistics.json
 ${EXIT_CODES}`;
 
@@ -82,7 +83,7 @@ Examples:
 
 Files, for each picture:
   NAME.alternates.png    contact sheet: a green frame if the prediction stays
-  NAME.alternates.json   every variation, and the accuracy over them for each share
+  NAME.alternates.json   every variation, and the accuracy for each share
   NAME.METHOD.*          the map, as fovea explain writes it
 For all: alternates.json
 ${EXIT_CODES}`;
@@ -90,7 +91,7 @@ ${EXIT_CODES}`;
 const evaluate = `
 Examples:
   fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
-  fovea evaluate --dataset coco:coco/ --model m.onnx --metrics f1,iou --limit 500
+  fovea evaluate --dataset coco:coco/ -m m.onnx --metrics f1,iou --limit 500
   fovea evaluate --dataset demo-scenes --limit 20 --methods rise --out scenes
   fovea evaluate … --out DIR --resume
       Continues a run with the same settings that was stopped.
@@ -105,7 +106,7 @@ ${EXIT_CODES}`;
 
 const segmentation = `
 Examples:
-  fovea segmentation --dataset voc:VOC2012/ --model m.onnx --methods iia,grad-cam
+  fovea segmentation --dataset voc:VOC2012/ -m m.onnx --methods iia,grad-cam
   fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
 
 Protocol: the object is every annotated pixel of the picture, VOC's void rim
@@ -113,8 +114,9 @@ included; the predicted class is explained; a pixel counts as object above the
 mean of its map. Pictures and masks are stretched to the model's input, also for
 models that crop: --preprocess resize=crop changes that. Pictures are normalized
 as the model expects; the published script for COCO does not normalize them.
-Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the published
-tables have it (the mean over the rows of the picture). Files as in fovea evaluate.
+Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the
+published tables have it (the mean over the rows of the picture). Files as in
+fovea evaluate.
 ${EXIT_CODES}`;
 
 const inspect = `

@@ -2,23 +2,27 @@ import { describe, expect, test } from 'vitest';
 import { requestMethods, requestPreprocessing } from './options.ts';
 
 describe('--set', () => {
-  test('numbers, text and lists arrive as the option wants them', () => {
+  test('numbers, text and lists arrive as the option wants them; the rest has its defaults', () => {
     const [occlusion] = requestMethods(
       ['occlusion'],
       ['occlusion.window=[16, 24]', 'occlusion.stride=4', 'occlusion.baseline=black'],
     );
-    expect(occlusion.options).toEqual({ window: [16, 24], stride: 4, baseline: 'black' });
+    expect(occlusion?.options).toMatchObject({
+      window: [16, 24],
+      stride: 4,
+      baseline: 'black',
+    });
   });
 
   test('the method may be left out where there is only one', () => {
-    expect(requestMethods(['occlusion'], ['stride=4'])[0].options).toEqual({ stride: 4 });
+    expect(requestMethods(['occlusion'], ['stride=4'])[0]?.options).toMatchObject({ stride: 4 });
     expect(() => requestMethods(['occlusion', 'random'], ['stride=4'])).toThrow(
       'name the method too, as in occlusion.stride=VALUE',
     );
   });
 
   test('the last of several settings counts', () => {
-    expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0].options).toEqual({
+    expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0]?.options).toMatchObject({
       stride: 5,
     });
   });
@@ -27,6 +31,7 @@ describe('--set', () => {
     [['occlusion'], ['occlusion.stride'], '--set occlusion.stride: expected option=value'],
     [['occlusion'], ['=4'], '--set =4: expected'],
     [['occlusion'], ['occlusion.size=4'], 'occlusion has no option "size"'],
+    [['occlusion'], ['occlusion.strid=4'], 'did you mean "stride"?'],
     [['occlusion'], ['occlusion.stride=wide'], 'occlusion.stride = "wide"'],
     [['occlusion'], ['random.x=1'], 'random is not among the methods asked for (occlusion)'],
     [['occlusion'], ['gradcam.x=1'], 'unknown method "gradcam"'],

@@ -26,6 +26,29 @@ test('formatTable leaves text on the left', () => {
   ).toBe([' n  class', '──  ─────', ' 1  cat', '10  7up'].join('\n'));
 });
 
+test('formatTable lays out 150,000 rows', () => {
+  const rows = Array.from({ length: 150_000 }, (_, i) => [`picture-${i}`, i]);
+  const lines = formatTable(['picture', 'n'], rows).split('\n');
+  expect(lines).toHaveLength(150_002);
+  expect(lines.at(-1)).toBe('picture-149999  149999');
+});
+
+test('formatTable escapes what a terminal would obey, and counts wide characters twice', () => {
+  const text = formatTable(
+    ['label', 'x'],
+    [
+      ['\x1b]0;t\x07', 'a'],
+      ['猫', 'b'],
+      ['a\nb', 'c'],
+    ],
+  );
+  expect(text.split('\n').slice(2)).toEqual([
+    '\\x1b]0;t\\x07  a',
+    `猫${' '.repeat(13)}b`,
+    `a\\x0ab${' '.repeat(9)}c`,
+  ]);
+});
+
 test('wrapText breaks at spaces and indents', () => {
   expect(wrapText('one two three four', 12, '  ')).toBe('  one two\n  three four');
   expect(wrapText('averyveryverylongword x', 8)).toBe('averyveryverylongword\nx');
@@ -44,8 +67,8 @@ test('formatShare', () => {
 test('exit codes', () => {
   expect(exitCodeOf(new FoveaError('usage', ''))).toBe(2);
   expect(exitCodeOf(new FoveaError('cancelled', ''))).toBe(130);
-  expect(exitCodeOf(new FoveaError('model', ''))).toBe(1);
-  expect(exitCodeOf(new Error('bug'))).toBe(1);
+  expect(exitCodeOf(new FoveaError('model', ''))).toBe(3);
+  expect(exitCodeOf(new Error('bug'))).toBe(3);
 });
 
 test('an error that is not ours says that it is a bug, without a stack', () => {

@@ -11,7 +11,7 @@ describe('argument parsers', () => {
   test('names out of a list', () => {
     expect(namesOf(['npy', 'png'])('png', undefined)).toEqual(['png']);
     expect(() => namesOf(['npy', 'png'])('gif', undefined)).toThrow('"gif" is not one of npy, png');
-    expect(() => namesOf(['npy', 'png'])('pgn', undefined)).toThrow('Did you mean png?');
+    expect(() => namesOf(['npy', 'png'])('pn', undefined)).toThrow('Did you mean png?');
     expect(() => oneOf(['cpu', 'webgpu'])('wegpu')).toThrow('Did you mean webgpu?');
   });
 

@@ -93,6 +93,7 @@ export async function runProgram(args: readonly string[], signal: AbortSignal): 
     .version(VERSION, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
+    .configureHelp({ helpWidth: Math.min(80, process.stdout.columns ?? 80) })
     .showSuggestionAfterError(true)
     .configureOutput({ outputError: () => {} })
     .exitOverride()

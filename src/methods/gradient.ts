@@ -1,11 +1,19 @@
 import * as v from 'valibot';
+import { type NamedRules, ruleSets } from '../autodiff/index.ts';
+import { option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
+
+/** Whether a value is what `defineRules` returns. */
+const isNamedRules = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'rules' in value && 'name' in value;
 
 /**
  * The gradient of the score by the pixels: how the score would follow small changes.
  *
  *   map[p] = reduce over channels of dS / dx[p]
+ *
+ * With other `rules`, what they put in the place of the gradient.
  */
 export const gradient = defineMethod({
   name: 'gradient',
@@ -16,7 +24,18 @@ export const gradient = defineMethod({
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
-  options: v.object(pixelOptions),
+  options: v.object({
+    ...pixelOptions,
+    rules: option(
+      v.union([v.string(), v.custom<NamedRules>(isNamedRules)]),
+      'plain',
+      'how the backward pass is computed: the name of a registered rule set, or what defineRules returns',
+    ),
+  }),
 
-  explain: (context) => explainPixels(context),
+  explain(context) {
+    const { rules } = context.options;
+    const named = typeof rules === 'string' ? ruleSets.get(rules) : rules;
+    return explainPixels(context, { rules: named.rules });
+  },
 });

@@ -1,3 +1,4 @@
+import { ruleSets } from '../autodiff/index.ts';
 import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
@@ -33,6 +34,7 @@ import { oise } from './oise/oise.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
+import { builtInRules } from './rule-sets.ts';
 import { sag } from './sag/sag.ts';
 import { scoreCam } from './score-cam.ts';
 import { smoothgrad } from './smoothgrad.ts';
@@ -92,6 +94,7 @@ declare module './method.ts' {
 type BuiltIn = typeof BUILT_IN;
 
 methods.register(...Object.values(BUILT_IN));
+ruleSets.register(...builtInRules);
 
 export { describeOptions, type OptionDescription } from '../option-words.ts';
 export {

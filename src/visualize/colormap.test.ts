@@ -42,8 +42,8 @@ describe('colormap', () => {
   });
 
   test('an unknown name is a usage error that lists the known ones', () => {
-    expect(() => colormap('rainbow')).toThrow(/unknown colour map "rainbow".*viridis/);
-    expect(() => colormap('toString')).toThrow('unknown colour map');
+    expect(() => colormap('rainbow')).toThrow(/unknown color map "rainbow".*viridis/);
+    expect(() => colormap('toString')).toThrow('unknown color map');
   });
 
   test('a CSS gradient starts and ends with the ends of the map', () => {

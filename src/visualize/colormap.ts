@@ -9,11 +9,16 @@ import {
   interpolateViridis,
 } from 'd3-scale-chromatic';
 import { FoveaError } from '../errors.ts';
+import { createRegistry } from '../registry.ts';
 
-/** A colour map: what it can show, and its colours from 0 to 1 as CSS. */
-interface Definition {
-  readonly diverging: boolean;
-  readonly colour: (position: number) => string;
+/** A color map as its author writes it. */
+export interface ColormapDefinition {
+  /** Letters, digits and hyphens. */
+  readonly name: string;
+  /** Whether its middle stands for 0, so that it shows both signs; false if left out. */
+  readonly diverging?: boolean;
+  /** The color at a position from 0 to 1, as `#rrggbb` or `rgb(r, g, b)`. */
+  color(position: number): string;
 }
 
 const hat = (x: number): number => Math.round(255 * Math.min(1, Math.max(0, 1.5 - Math.abs(x))));
@@ -42,21 +47,21 @@ function iceFire(t: number): string {
   return t >= 0.5 ? `rgb(${r}, ${g}, ${b})` : `rgb(${b}, ${g}, ${r})`;
 }
 
-const definitions: Record<ColormapName, Definition> = {
-  inferno: { diverging: false, colour: interpolateInferno },
-  viridis: { diverging: false, colour: interpolateViridis },
-  magma: { diverging: false, colour: interpolateMagma },
-  plasma: { diverging: false, colour: interpolatePlasma },
-  cividis: { diverging: false, colour: interpolateCividis },
-  turbo: { diverging: false, colour: interpolateTurbo },
-  jet: { diverging: false, colour: jet },
-  grey: { diverging: false, colour: grey },
-  'ice-fire': { diverging: true, colour: iceFire },
-  'blue-red': { diverging: true, colour: (t: number) => interpolateRdBu(bright(1 - t)) },
-  'purple-orange': { diverging: true, colour: (t: number) => interpolatePuOr(bright(1 - t)) },
+const builtIn: Record<ColormapName, Omit<ColormapDefinition, 'name'>> = {
+  inferno: { color: interpolateInferno },
+  viridis: { color: interpolateViridis },
+  magma: { color: interpolateMagma },
+  plasma: { color: interpolatePlasma },
+  cividis: { color: interpolateCividis },
+  turbo: { color: interpolateTurbo },
+  jet: { color: jet },
+  grey: { color: grey },
+  'ice-fire': { diverging: true, color: iceFire },
+  'blue-red': { diverging: true, color: (t: number) => interpolateRdBu(bright(1 - t)) },
+  'purple-orange': { diverging: true, color: (t: number) => interpolatePuOr(bright(1 - t)) },
 };
 
-/** The name of a colour map. */
+/** The name of a color map of Fovea. */
 export type ColormapName =
   | 'inferno'
   | 'viridis'
@@ -70,9 +75,9 @@ export type ColormapName =
   | 'blue-red'
   | 'purple-orange';
 
-/** A colour map as 256 colours. */
+/** A color map as 256 colors. */
 export interface Colormap {
-  readonly name: ColormapName;
+  readonly name: string;
   /**
    * Diverging: the middle stands for 0, the ends for -1 and 1. Otherwise the ends stand for 0 and
    * 1.
@@ -82,8 +87,13 @@ export interface Colormap {
   readonly table: Uint8Array;
 }
 
-/** The names of all colour maps, sequential ones first. */
-export const colormapNames = Object.keys(definitions) as readonly ColormapName[];
+/** The names of Fovea's color maps, sequential ones first. */
+export const colormapNames = Object.keys(builtIn) as readonly ColormapName[];
+
+/** The color maps that are registered, by name. A program can add its own. */
+export const colormaps = createRegistry<ColormapDefinition>('color map');
+
+colormaps.register(...colormapNames.map((name) => ({ name, ...builtIn[name] })));
 
 /**
  * For maps without a sign: perceptually uniform and readable with any colour vision, in grey print
@@ -96,7 +106,7 @@ export const DEFAULT_COLORMAP: ColormapName = 'inferno';
  */
 export const DEFAULT_SIGNED_COLORMAP: ColormapName = 'ice-fire';
 
-const cache = new Map<string, Colormap>();
+const tables = new WeakMap<ColormapDefinition, Colormap>();
 
 /** Reads `#rrggbb` or `rgb(r, g, b)`. */
 function parseColour(css: string): number[] {
@@ -104,25 +114,31 @@ function parseColour(css: string): number[] {
   return (css.match(/\d+/g) ?? []).slice(0, 3).map(Number);
 }
 
+/** The color of a definition at a position, as R, G and B. */
+function colorAt({ name, color }: ColormapDefinition, position: number): number[] {
+  const css = String(color(position));
+  const channels = parseColour(css);
+  if (channels.length === 3 && channels.every((value) => value >= 0 && value <= 255))
+    return channels;
+  throw new FoveaError(
+    'usage',
+    `the color map ${name} returns "${css}" at ${position}: expected #rrggbb or rgb(r, g, b)`,
+  );
+}
+
 /**
- * A colour map by its name.
- * @throws FoveaError `usage` listing the names there are.
+ * A color map by its name.
+ * @throws FoveaError `usage` listing the names there are, or if a color is not one.
  */
 export function colormap(name: string): Colormap {
-  const known = cache.get(name);
+  const definition = colormaps.get(name);
+  const known = tables.get(definition);
   if (known) return known;
-  if (!Object.hasOwn(definitions, name)) {
-    throw new FoveaError(
-      'usage',
-      `unknown colour map "${name}": expected one of ${colormapNames.join(', ')}`,
-    );
-  }
-  const { diverging, colour }: Definition = definitions[name as ColormapName];
   const table = Uint8Array.from(
-    Array.from({ length: 256 }, (_, i) => parseColour(colour(i / 255))).flat(),
+    Array.from({ length: 256 }, (_, i) => colorAt(definition, i / 255)).flat(),
   );
-  const made = { name: name as ColormapName, diverging, table };
-  cache.set(name, made);
+  const made = { name, diverging: definition.diverging === true, table };
+  tables.set(definition, made);
   return made;
 }
 

@@ -1,8 +1,10 @@
 export {
   type Colormap,
+  type ColormapDefinition,
   type ColormapName,
   colormap,
   colormapNames,
+  colormaps,
   colourIndex,
   cssGradient,
   DEFAULT_COLORMAP,

@@ -52,6 +52,9 @@ export function start(args: readonly string[], cwd: string): Running {
   return { process: child, finished, seen };
 }
 
+/** What commands say if they use the built-in network because no other is named. */
+export const TOY_NOTE = /^fovea: no --model is given: demo-cnn is used, a toy network [^\n]+\n/;
+
 /** Runs `fovea` with arguments in a folder. */
 export function fovea(args: readonly string[], cwd: string): Promise<Finished> {
   return start(args, cwd).finished;
@@ -80,7 +83,9 @@ export async function folderOfScenes(names: readonly string[]): Promise<string> 
 
 /** Occlusion with 16 model calls: the quickest method that asks the model. */
 export const QUICK = [
-  '--method',
+  '--model',
+  'demo-cnn',
+  '--methods',
   'occlusion',
   '--set',
   'occlusion.window=56',

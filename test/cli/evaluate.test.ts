@@ -197,7 +197,7 @@ describe('evaluate', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /no picture of image-folder:classes was scored: .*use --target predicted\n$/,
+      /no picture of image-folder:classes was scored: .*use --classes predicted\n$/,
     );
   });
 
@@ -291,7 +291,7 @@ describe('evaluate', () => {
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'all,f1'], 'f1 needs masks'],
     [
       ['--dataset', 'image-folder:album', '--target', 'ground-truth'],
-      'has no labels: use --target predicted',
+      'has no labels: use --classes predicted',
     ],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });

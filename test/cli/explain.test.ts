@@ -27,9 +27,10 @@ describe('files', () => {
         'explain',
         'one.png',
         'two.png',
-        '--method',
+        ...QUICK.slice(0, 2),
+        '--methods',
         'random,occlusion',
-        ...QUICK.slice(2),
+        ...QUICK.slice(4),
         '--out',
         'maps',
       ],
@@ -82,7 +83,7 @@ describe('files', () => {
       'lime.top=2',
     ];
     const { code, stdout } = await fovea(
-      ['explain', 'one.png', '--method', 'lime', ...quick, '--out', 'lime', '--json'],
+      ['explain', 'one.png', '--methods', 'lime', ...quick, '--out', 'lime', '--json'],
       folder,
     );
     expect(code).toBe(0);
@@ -155,7 +156,7 @@ describe('inputs', () => {
     await cp(at('two.png'), at('album/deep/p9.png'));
     await writeFile(at('album/readme.txt'), 'no picture');
     const folderRun = await fovea(
-      ['explain', 'album', '--method', 'random', '--out', 'a', '--json'],
+      ['explain', 'album', '--methods', 'random', '--out', 'a', '--json'],
       folder,
     );
     expect(records(folderRun.stdout).map(({ image }) => image)).toEqual([
@@ -163,7 +164,7 @@ describe('inputs', () => {
       join('album', 'p10.png'),
     ]);
     const pattern = await fovea(
-      ['explain', 'album/**/*.png', '--method', 'random', '--out', 'b', '--json'],
+      ['explain', 'album/**/*.png', '--methods', 'random', '--out', 'b', '--json'],
       folder,
     );
     expect(records(pattern.stdout)).toHaveLength(2);
@@ -206,9 +207,10 @@ test('--json: one object a line on stdout, and nothing else', async () => {
       'explain',
       'one.png',
       'two.png',
-      '--method',
+      ...QUICK.slice(0, 2),
+      '--methods',
       'random,occlusion',
-      ...QUICK.slice(2),
+      ...QUICK.slice(4),
       '--out',
       'maps',
       '--json',
@@ -254,7 +256,7 @@ describe('the same request gives the same result', () => {
   const args = [
     'explain',
     'one.png',
-    '--method',
+    '--methods',
     'iassa,rise,occlusion,random',
     '--set',
     'rise.N=60',
@@ -307,7 +309,7 @@ describe('the same request gives the same result', () => {
         [
           'explain',
           'one.png',
-          '--method',
+          '--methods',
           'rise',
           '--set',
           'rise.N=20',

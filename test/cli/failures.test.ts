@@ -91,22 +91,25 @@ describe('a picture that cannot be explained: named in one sentence, the others 
 
 describe('wrong usage: one sentence, exit code 2, nothing written', () => {
   test.each([
-    [['--method', 'gradcam'], 'unknown method "gradcam": expected one of iassa'],
-    [['--method', 'rise', '--set', 'rise.masks=5'], 'rise has no option "masks"'],
-    [['--method', 'rise', '--set', 'rise.N=-5'], 'rise.N = -5'],
-    [['--method', 'rise,random', '--set', 'N=5'], 'name the method too'],
+    [
+      ['--methods', 'gradcam'],
+      'unknown method "gradcam": did you mean "grad-cam"? expected one of iassa',
+    ],
+    [['--methods', 'rise', '--set', 'rise.masks=5'], 'rise has no option "masks"'],
+    [['--methods', 'rise', '--set', 'rise.N=-5'], 'rise.N = -5'],
+    [['--methods', 'rise,random', '--set', 'N=5'], 'name the method too'],
     [['--target', 'dragon'], 'target "dragon" is no class of demo-cnn'],
     [['--target', '99'], 'target 99 is out of range'],
     [['--target', 'top:0'], 'top:0'],
-    [['--colormap', 'rainbow'], 'unknown colour map "rainbow"'],
-    [['--format', 'gif'], '"gif" is none of npy, png, json'],
-    [['--device', 'tpu'], "argument 'tpu' is invalid: allowed choices are cpu, webgpu"],
+    [['--colormap', 'rainbow'], 'unknown color map "rainbow"'],
+    [['--format', 'gif'], '"gif" is not one of npy, png, json'],
+    [['--device', 'tpu'], '"tpu" is not one of cpu, webgpu'],
     [['--seed', '1.5'], 'is invalid: expected an integer from 0'],
     [['--batch-size', '0'], 'an integer of at least 1'],
-    [['--metod', 'rise'], "unknown option '--metod' (Did you mean --method?)"],
+    [['--metod', 'rise'], "unknown option '--metod' (Did you mean --methods?)"],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await fovea(
-      ['explain', 'good.png', '--out', 'none', ...args],
+      ['explain', 'good.png', '-m', 'demo-cnn', '--out', 'none', ...args],
       folder,
     );
     expect(stderr).toMatch(ONE_LINE);
@@ -118,7 +121,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
   test.each([
     [['explain'], "missing required argument 'image'"],
     [['explian', 'good.png'], "unknown command 'explian' (Did you mean explain?)"],
-    [['iassa'], "required option '--query-path <path...>' not specified"],
+    [['iassa'], 'no picture is given'],
     [['methods', 'gradcam'], 'unknown method "gradcam"'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await fovea(args, folder);
@@ -128,7 +131,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
   });
 });
 
-describe('a model that cannot be loaded: one sentence, exit code 1', () => {
+describe('a model that cannot be loaded: one sentence, exit code 3', () => {
   test('a file that does not exist', async () => {
     const { code, stderr } = await fovea(
       ['explain', 'good.png', '--model', 'missing.onnx', '--out', 'out'],
@@ -136,7 +139,7 @@ describe('a model that cannot be loaded: one sentence, exit code 1', () => {
     );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain('missing.onnx');
-    expect(code).toBeGreaterThan(0);
+    expect(code).toBe(3);
   });
 
   test.each(['half', 'text', 'empty'])('%s of an .onnx file', async (kind) => {
@@ -151,7 +154,7 @@ describe('a model that cannot be loaded: one sentence, exit code 1', () => {
       const { code, stdout, stderr } = await fovea(args, folder);
       expect(stderr).toMatch(ONE_LINE);
       expect(stderr).toContain(kind);
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
     }
   });
 });
@@ -166,7 +169,7 @@ describe('results that cannot be written', () => {
     expect(stderr).toBe(
       `fovea: cannot write ${join('file.txt', 'maps')}: a part of the path is a file, not a folder\n`,
     );
-    expect(code).toBe(1);
+    expect(code).toBe(3);
   });
 
   test('a folder where one result should be: that one fails, the others are done', async () => {
@@ -211,7 +214,7 @@ describe('results that cannot be written', () => {
       `fovea: good.png, occlusion: cannot write ${join('full', 'good.occlusion.npy')}: the disk is full`,
       `fovea: fine.png, occlusion: cannot write ${join('full', 'fine.occlusion.npy')}: the disk is full`,
     ]);
-    expect(status).toBe(1);
+    expect(status).toBe(3);
   });
 
   test('a reader that goes away ends the work without a word', async () => {
@@ -223,7 +226,7 @@ describe('results that cannot be written', () => {
       [
         'explain',
         'good.png',
-        '--method',
+        '--methods',
         'random,rise',
         '--set',
         'rise.N=1000000',
@@ -257,7 +260,9 @@ describe('Ctrl-C and SIGTERM', () => {
           'explain',
           'good.png',
           'fine.png',
-          '--method',
+          '--model',
+          'demo-cnn',
+          '--methods',
           'random,rise',
           '--set',
           'rise.N=1000000',
@@ -287,7 +292,7 @@ describe('Ctrl-C and SIGTERM', () => {
         'explain',
         'good.png',
         'fine.png',
-        '--method',
+        '--methods',
         'random,rise',
         '--set',
         'rise.N=1000000',

@@ -10,7 +10,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const QUICK_SAG = ['--set', 'grid=4', '--set', 'maxRoots=1', '--set', 'restarts=0'];
+const QUICK_SAG = [
+  '-m',
+  'demo-cnn',
+  '--set',
+  'grid=4',
+  '--set',
+  'maxRoots=1',
+  '--set',
+  'restarts=0',
+];
 
 test('fovea sag writes graphs and statistics of a folder, and goes on where it was', async () => {
   const first = await fovea(['sag', 'one.png', ...QUICK_SAG, '--out', 'graphs'], folder);
@@ -24,7 +33,7 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
       'one.sag.png',
       'one.sag.svg',
     ],
-    ...['sag-run.json', 'sag-statistics.json'],
+    'sag-statistics.json',
   ]);
   expect((await readImageSize(join(folder, 'graphs/one.sag.graph.png'))).width).toBeGreaterThan(
     400,
@@ -36,15 +45,25 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   expect(extras.sag.version).toBe(1);
   expect(first.stdout).toContain(extras.sag.formula);
 
-  const all = await fovea(['sag', '.', ...QUICK_SAG, '--out', 'graphs', '--json'], folder);
+  const all = await fovea(
+    ['sag', '.', ...QUICK_SAG, '--out', 'graphs', '--resume', '--json'],
+    folder,
+  );
   expect(all.code).toBe(0);
-  expect(all.stderr).toContain('1 of 2 pictures are done already in graphs');
-  const lines = records(all.stdout) as { image?: string; statistics?: { pictures: number } }[];
-  expect(lines.map(({ image }) => image)).toEqual(['two.png', undefined]);
-  expect(lines[1].statistics?.pictures).toBe(2);
+  const lines = records(all.stdout) as {
+    image?: string;
+    kept?: true;
+    statistics?: { pictures: number };
+  }[];
+  expect(lines.map(({ image, kept }) => [image, kept])).toEqual([
+    ['one.png', true],
+    ['two.png', undefined],
+    [undefined, undefined],
+  ]);
+  expect(lines[2]?.statistics?.pictures).toBe(2);
 
   const other = await fovea(
-    ['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs'],
+    ['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs', '--resume'],
     folder,
   );
   expect(other).toMatchObject({ code: 0, stderr: '' });
@@ -54,7 +73,9 @@ test('fovea alternates varies the salient region and tells the accuracy', async 
   const args = [
     'alternates',
     'one.png',
-    '--method',
+    '-m',
+    'demo-cnn',
+    '--methods',
     'occlusion',
     '--set',
     'window=56',
@@ -81,9 +102,10 @@ test('fovea alternates varies the salient region and tells the accuracy', async 
 test('both say in a sentence what is wrong', async () => {
   for (const args of [
     ['sag', 'one.png', '--target', 'top:3'],
+    ['sag', 'one.png', '--target', '3', '--target', '4'],
     ['alternates', 'one.png', '--shares', '120'],
     ['alternates', 'one.png', '--inpaint', 'none.onnx'],
-    ['sag', 'one.png', '--set', 'ranking=nothing', '--out', 'x'],
+    ['sag', 'one.png', '-m', 'demo-cnn', '--set', 'ranking=nothing', '--out', 'x'],
   ]) {
     const { code, stderr } = await fovea(args, folder);
     expect(code).toBe(2);

@@ -34,7 +34,7 @@ import {
   BROKEN_OUTPUT,
   createOutput,
   describeError,
-  exitCodeOf,
+  EXIT,
   formatCount,
   formatTable,
   type Output,
@@ -332,11 +332,14 @@ async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): 
   const problems = await score(session, benchmark, store);
   output.progress.stop();
   const isFailed = problems.some((problem) => isFailure(flags, problem));
-  if (!shard) return (await conclude(session, benchmark, store, problems)) && !isFailed ? 0 : 1;
+  if (!shard) {
+    const hasScores = await conclude(session, benchmark, store, problems);
+    return hasScores ? (isFailed ? EXIT.someFailed : EXIT.done) : EXIT.nothingRan;
+  }
   output.note(
     `part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`,
   );
-  return isFailed ? 1 : 0;
+  return isFailed ? EXIT.someFailed : EXIT.done;
 }
 
 /** `fovea evaluate`. Returns the exit code. */
@@ -357,11 +360,11 @@ export async function evaluateCommand(
     const kept = `what is done is kept in ${flags.out}: add --resume to go on`;
     if (error instanceof FoveaError && error.code === 'cancelled') {
       if (signal.reason !== BROKEN_OUTPUT) output.fail(`interrupted: ${kept}`);
-      return 130;
+      return EXIT.interrupted;
     }
     if (!(error instanceof FoveaError) || error.code !== 'output') throw error;
     output.fail(`${describeError(error)} (${kept})`, error);
-    return exitCodeOf(error);
+    return EXIT.someFailed;
   } finally {
     await loaded.model.dispose();
   }
