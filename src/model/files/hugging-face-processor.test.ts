@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { image } from '../../image/image.ts';
 import { normalizePixels, type Preprocessing } from '../input/preprocessing.ts';
-import { parseHuggingFaceConfig } from './model-config.ts';
+import { parseHuggingFaceConfig } from './hugging-face-config.ts';
 
 const HALF = [0.5, 0.5, 0.5];
 const MEAN = [0.485, 0.456, 0.406];

@@ -2,7 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { image } from '../../image/image.ts';
 import { fitImage, inputRegion, type Preprocessing } from '../input/preprocessing.ts';
-import { parseHuggingFaceConfig, parseModelJson, parsePreprocessing } from './model-config.ts';
+import { parseHuggingFaceConfig } from './hugging-face-config.ts';
+import { parseModelJson, parsePreprocessing } from './model-config.ts';
 
 const HALF = [0.5, 0.5, 0.5];
 const MEAN = [0.485, 0.456, 0.406];

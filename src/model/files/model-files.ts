@@ -1,7 +1,7 @@
 import { FoveaError, messageOf } from '../../errors.ts';
 import { externalDataFiles, readModel } from '../../onnx/index.ts';
 import type { OnnxModelSource } from '../onnx-model.ts';
-import { type ModelConfig, parseHuggingFaceConfig, parseModelJson } from './model-config.ts';
+import { type ModelConfig, parseModelJson } from './model-config.ts';
 
 /** The models that come with Fovea. */
 export const EMBEDDED_MODELS = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'] as const;
@@ -56,6 +56,7 @@ async function readHuggingFaceConfig({
       ['config.json', 'preprocessor_config.json'].map((name) => read(folder + name)),
     );
     if (!config && !preprocessor) continue;
+    const { parseHuggingFaceConfig } = await import('./hugging-face-config.ts');
     return parseHuggingFaceConfig({
       config: config && parseJson(config, 'config.json'),
       preprocessor: preprocessor && parseJson(preprocessor, 'preprocessor_config.json'),

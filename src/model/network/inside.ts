@@ -3,7 +3,6 @@ import { activationsOf } from './activations.ts';
 import { findBiases } from './biases.ts';
 import { findFeatureMaps } from './feature-maps.ts';
 import { gradientsOf } from './gradients.ts';
-import { pathIntegralOf } from './path-integral.ts';
 import type { PartContext } from './run-part.ts';
 import { weightLayersOf } from './weights.ts';
 
@@ -20,7 +19,10 @@ export function networkInside(context: PartContext): Omit<ModelInside, 'randomiz
     biases: () => findBiases(model.graph, input.name),
     activations: activationsOf(context),
     gradients: gradientsOf(context),
-    pathIntegral: pathIntegralOf(context),
+    async pathIntegral(request) {
+      const { pathIntegralOf } = await import('./path-integral.ts');
+      return pathIntegralOf(context)(request);
+    },
     weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
   };
 }

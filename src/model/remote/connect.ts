@@ -1,0 +1,172 @@
+import { FoveaError } from '../../errors.ts';
+import { createRandom } from '../../tensor/random.ts';
+import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { createFunctionModel } from '../function-model.ts';
+import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
+import type { Model } from '../model.ts';
+import {
+  type Interface,
+  parseMetadata,
+  parseScores,
+  readInterface,
+  requestBody,
+} from './protocol.ts';
+import { cacheKey, type Endpoint, requestText, type TransportOptions } from './transport.ts';
+
+/** Options of `createRemoteModel`. */
+export interface RemoteModelOptions extends TransportOptions {
+  /** One label per class; class indices if left out, with a warning. */
+  readonly labels?: readonly string[];
+  /** What is left out is ImageNet's usual preprocessing, with a warning if all of it is. */
+  readonly preprocessing?: Partial<Preprocessing>;
+  /** What the scores are, if detection is wrong. */
+  readonly output?: 'logits' | 'probabilities';
+  /** Most pictures per request; 8 by default, since JSON takes some 3 MB per picture. */
+  readonly maxBatch?: number;
+  /**
+   * The most pictures that are sent to the server, one of them when the model is created; without
+   * limit by default. Answers from the cache do not count.
+   */
+  readonly budget?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An endpoint whose options are all of those that a caller gives. */
+interface RemoteEndpoint extends Endpoint {
+  readonly options: RemoteModelOptions;
+}
+
+function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoint {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const [path, name] =
+    /^.*\/v2\/models\/([^/]+)(?:\/versions\/[^/]+)?(?=(?:\/infer)?\/?$)/.exec(
+      url?.pathname ?? '',
+    ) ?? [];
+  if (!url || !/^https?:$/.test(url.protocol) || !path) {
+    throw new FoveaError(
+      'usage',
+      `"${address}" is not the address of a model server: expected the Open Inference Protocol, http(s)://HOST/v2/models/NAME`,
+    );
+  }
+  if (url.username || url.password)
+    throw new FoveaError(
+      'usage',
+      'the address of a model server must not hold a password: pass headers.authorization',
+    );
+  return { url: `${url.origin}${path}`, name: decodeURIComponent(name), host: url.host, options };
+}
+
+/**
+ * Sends batches and reads their scores: from the cache if the same request was answered before, else
+ * from the server, within the budget.
+ */
+function createInference(endpoint: Endpoint, face: Interface, metadata: string, budget: number) {
+  const { cache } = endpoint.options;
+  let left = budget;
+  const ask = async (body: string, count: number, signal?: AbortSignal): Promise<string> => {
+    if (count > left)
+      throw new FoveaError(
+        'usage',
+        `the budget of ${budget} model calls is used up (${budget - left} sent, ${count} more wanted): raise budget, or ask for fewer`,
+      );
+    left -= count;
+    return requestText(endpoint, body, signal);
+  };
+  return async (batch: Tensor, signal?: AbortSignal): Promise<Tensor> => {
+    const [count = 0] = batch.shape;
+    const body = requestBody(face, batch);
+    const key = cache && (await cacheKey(endpoint, metadata, body));
+    const kept = key === undefined ? undefined : await cache?.get(key);
+    const answer = kept ?? (await ask(body, count, signal));
+    const scores = parseScores(answer, face, count, endpoint);
+    if (kept === undefined && key !== undefined) await cache?.set(key, answer);
+    return scores;
+  };
+}
+
+/** Whether rows look like the answer of a softmax. */
+function sumsToOne({ shape: [rows, classes], data }: Tensor): boolean {
+  if (classes < 2 || data.some((value) => value < 0)) return false;
+  const sums = Array.from({ length: rows }, (_, i) =>
+    data.subarray(i * classes, (i + 1) * classes).reduce((sum, x) => sum + x, 0),
+  );
+  return sums.every((sum) => Math.abs(sum - 1) < 1e-3);
+}
+
+function choosePreprocessing(
+  { name, options }: RemoteEndpoint,
+  { channels, size }: Interface,
+  warnings: string[],
+): Preprocessing {
+  const grey: Partial<Preprocessing> =
+    channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
+  const chosen: Preprocessing = {
+    ...IMAGENET_PREPROCESSING,
+    ...grey,
+    ...options.preprocessing,
+    size,
+  };
+  // How pictures are resized says nothing of how they are normalised.
+  if (options.preprocessing?.mean === undefined && options.preprocessing?.std === undefined) {
+    warnings.push(
+      `${name}: no mean and std are given, so the usual preprocessing is assumed (mean ${chosen.mean}, std ${chosen.std}, ${chosen.colour} in 0-1, resized to ${size.join('×')})`,
+    );
+  }
+  if (channelsOf(chosen) !== channels) {
+    throw new FoveaError(
+      'model',
+      `${name} takes ${channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`,
+    );
+  }
+  return chosen;
+}
+
+function chooseLabels(
+  { name, options: { labels } }: RemoteEndpoint,
+  classes: number,
+  warnings: string[],
+): readonly string[] {
+  if (labels && labels.length !== classes) {
+    throw new FoveaError(
+      'model',
+      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label per class`,
+    );
+  }
+  if (!labels) warnings.push(`${name}: no labels are given, so classes are named by their index`);
+  return labels ?? Array.from({ length: classes }, (_, i) => String(i));
+}
+
+/** `createRemoteModel`, which loads this module when it is called. */
+export async function connect(address: string, options: RemoteModelOptions = {}): Promise<Model> {
+  const endpoint = endpointOf(address, options);
+  const { budget = Number.POSITIVE_INFINITY } = options;
+  if (!(budget >= 1)) throw new FoveaError('usage', `budget ${budget}: expected a number above 0`);
+  const text = await requestText(endpoint, undefined, options.signal);
+  const metadata = parseMetadata(text, endpoint);
+  const face = readInterface(
+    endpoint,
+    metadata,
+    options.preprocessing?.size ?? IMAGENET_PREPROCESSING.size,
+  );
+  const warnings: string[] = [];
+  const preprocessing = choosePreprocessing(endpoint, face, warnings);
+  const random = createRandom(0);
+  const shape = [1, face.channels, ...face.size];
+  const noise = tensor(
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+  );
+  const infer = createInference(endpoint, face, text, budget);
+  const scores = await infer(noise, options.signal);
+  return createFunctionModel({
+    name: endpoint.name,
+    labels: chooseLabels(endpoint, scores.data.length, warnings),
+    preprocessing,
+    output: options.output ?? (sumsToOne(scores) ? 'probabilities' : 'logits'),
+    classify: infer,
+    fingerprint: endpoint.url,
+    runtime: `remote ${endpoint.host}${metadata.platform ? ` (${metadata.platform})` : ''}`,
+    warnings,
+    maxBatch: face.fixedBatch ? 1 : (options.maxBatch ?? 8),
+  });
+}
