@@ -352,6 +352,16 @@ function manifestFor(
   };
 }
 
+/** What to tell the user if a map has one value everywhere. */
+function constantWarning(method: string, { data }: Tensor): string[] {
+  if (data.some((value) => value !== data[0])) return [];
+  return [
+    `the map of ${method} has the same value everywhere, so it does not show where the evidence ` +
+      `is: try smaller windows or more superpixels if ${method} has them, another class, or ` +
+      `another method`,
+  ];
+}
+
 /** An explanation from what a method returned and the manifest that all targets share. */
 function explanationOf(
   attribution: Attribution,
@@ -363,7 +373,7 @@ function explanationOf(
   const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
   const manifest = {
     ...shared,
-    warnings: [...shared.warnings, ...warnings],
+    warnings: [...shared.warnings, ...constantWarning(shared.method, map), ...warnings],
     target,
     modelCalls,
     ...(standardError && { standardError: mean(standardError.data) }),

@@ -17,7 +17,8 @@ export const attentionGradient = defineMethod({
   family: 'attention',
   paper:
     'Barkan et al., Grad-SAM: Explaining Transformers via Gradient Self-Attention Maps, CIKM 2021, arXiv:2204.11073',
-  needs: ['attention', 'gradients', 'features'],
+  needs: ['attention', 'gradients'],
+  uses: ['features'],
   signed: true,
   cost: '1 forward and 1 backward',
   options: v.object({

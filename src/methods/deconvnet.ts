@@ -17,7 +17,7 @@ export const deconvnet = defineMethod({
     'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
   needs: ['gradients'],
   signed: true,
-  cost: '1 forward and 1 backward',
+  cost: '2 forward and 2 backward',
   options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { rules }),

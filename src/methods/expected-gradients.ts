@@ -2,10 +2,12 @@ import * as v from 'valibot';
 import { createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
+import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { type Attribution, defineMethod } from './method.ts';
+import { type Attribution, defineMethod, type MethodContext } from './method.ts';
 import {
   outputOption,
+  type PixelOptions,
   pixelAttribution,
   reduceChannels,
   reduceOption,
@@ -15,11 +17,139 @@ import { fullBaseline, gradientSeries, scoresOf } from './shared/path.ts';
 /** References whose scores are in memory at once. */
 const GROUP = 16;
 
+/** Options that decide which references are drawn and how their gradients are averaged. */
+interface ExpectedOptions extends PixelOptions {
+  readonly samples: number;
+  readonly references: 'colour' | 'noise';
+}
+
+/** Writes reference `k` and returns how far along the path from it the gradient is taken. */
+type DrawReference = (k: number, into: Float32Array) => number;
+
+/** Draws each reference from a stream of its own, so that it can be drawn again. */
+function referenceDrawer({
+  model,
+  input,
+  options,
+  random,
+}: MethodContext<ExpectedOptions>): DrawReference {
+  const [, channels = 0, height = 0, width = 0] = input.shape;
+  const area = height * width;
+  const [low, high] = (['black', 'white'] as const).map(
+    (name) => fullBaseline(createBaseline(name, model, input), input).data,
+  );
+  const uniform = (stream: Random, i: number) => low[i] + stream.uniform() * (high[i] - low[i]);
+  return (k, into) => {
+    const stream = random.fork(k);
+    const alpha = stream.uniform();
+    const colour = Float32Array.from({ length: channels }, (_, c) => uniform(stream, c * area));
+    const isNoise = options.references === 'noise';
+    for (let i = 0; i < into.length; i++)
+      into[i] = isNoise ? uniform(stream, i) : colour[Math.floor(i / area)];
+    return alpha;
+  };
+}
+
+/** One class of the picture, and the references that it is compared with. */
+interface Comparison {
+  readonly context: MethodContext<ExpectedOptions>;
+  readonly draw: DrawReference;
+  readonly target: number;
+}
+
+/**
+ * The mean over the samples of (x - b) ⊙ dS/dx, [C · H · W], and the standard error of its sum over
+ * the channels, [H · W].
+ */
+async function meanAttribution(
+  { context, draw, target }: Comparison,
+  onShare: (share: number) => void,
+): Promise<{ mean: Float64Array; error: Float64Array }> {
+  const { model, input, options, batchSize } = context;
+  const { samples } = options;
+  const [, , height = 0, width = 0] = input.shape;
+  const mean = new Float64Array(input.data.length);
+  const sums = new Float64Array(height * width);
+  const squares = new Float64Array(height * width);
+  const reference = new Float32Array(input.data.length);
+  await gradientSeries({
+    model,
+    input,
+    target,
+    score: options.output,
+    batchSize,
+    count: samples,
+    render: (k, picture) => {
+      const alpha = draw(k, reference);
+      picture.forEach(
+        (_, i) => (picture[i] = reference[i] + alpha * (input.data[i] - reference[i])),
+      );
+    },
+    take: (k, gradient) => {
+      draw(k, reference);
+      const part = gradient.map((g, i) => g * (input.data[i] - reference[i]));
+      part.forEach((a, i) => (mean[i] += a / samples));
+      reduceChannels(part, height, width, 'sum').data.forEach((a, i) => {
+        sums[i] += a;
+        squares[i] += a * a;
+      });
+    },
+    onProgress: (done) => onShare(done / samples),
+  });
+  const error = sums.map((s, i) =>
+    Math.sqrt(Math.max(0, squares[i] - (s * s) / samples) / (samples * (samples - 1))),
+  );
+  return { mean, error };
+}
+
+/** The mean score of the references. */
+async function meanReferenceScore({ context, draw, target }: Comparison): Promise<number> {
+  const { model, input, options, batchSize } = context;
+  const { samples, output } = options;
+  const size = input.data.length;
+  let total = 0;
+  for (let from = 0; from < samples; from += GROUP) {
+    const count = Math.min(GROUP, samples - from);
+    const batch = tensor([count, ...input.shape.slice(1)]);
+    for (let k = 0; k < count; k++) draw(from + k, batch.data.subarray(k * size, (k + 1) * size));
+    for (const score of await scoresOf(model, batch, target, output, batchSize))
+      total += score / samples;
+  }
+  return total;
+}
+
+/** The attribution of a mean, and how far its sum is from the difference of the scores. */
+async function attributionOf(
+  comparison: Comparison,
+  mean: Float64Array,
+  error: Float64Array,
+): Promise<Attribution> {
+  const { model, input, options, batchSize } = comparison.context;
+  const { output, reduce } = options;
+  const referenceScore = await meanReferenceScore(comparison);
+  const [score = 0] = await scoresOf(model, input, comparison.target, output, batchSize);
+  const total = sum(mean);
+  return {
+    ...pixelAttribution(mean, input, reduce),
+    ...((reduce === 'sum' || reduce === 'none') && {
+      standardError: tensor(input.shape.slice(2), Float32Array.from(error)),
+    }),
+    extras: {
+      score,
+      referenceScore,
+      sum: total,
+      completenessDelta: total - (score - referenceScore),
+    },
+  };
+}
+
 /**
  * Expected gradients: integrated gradients averaged over many baselines, each path sampled at one
  * random point.
  *
- *   a = E[ (x - b) ⊙ dS/dx (b + α (x - b)) ],  b from the references, α uniform in [0, 1);   E[sum a] = S(x) - E[S(b)]
+ *   a = E[ (x - b) ⊙ dS/dx (b + α (x - b)) ],   E[sum a] = S(x) - E[S(b)]
+ *
+ * with b drawn from the references and α uniform in [0, 1).
  */
 export const expectedGradients = defineMethod({
   name: 'expected-gradients',
@@ -45,81 +175,16 @@ export const expectedGradients = defineMethod({
     reduce: reduceOption,
   }),
 
-  async explain({ model, input, targets, options, random, batchSize, progress }) {
-    const { samples } = options;
-    const [, channels, height, width] = input.shape;
-    const size = input.data.length;
-    const [low, high] = (['black', 'white'] as const).map(
-      (name) => fullBaseline(createBaseline(name, model, input), input).data,
-    );
-    const uniform = (stream: Random, i: number) => low[i] + stream.uniform() * (high[i] - low[i]);
-    const draw = (k: number, into: Float32Array): number => {
-      const stream = random.fork(k);
-      const alpha = stream.uniform();
-      const colour = Float32Array.from({ length: channels }, (_, c) =>
-        uniform(stream, c * height * width),
-      );
-      into.forEach(
-        (_, i) =>
-          (into[i] =
-            options.references === 'noise'
-              ? uniform(stream, i)
-              : colour[Math.floor(i / (height * width))]),
-      );
-      return alpha;
-    };
+  async explain(context) {
+    const { targets, progress } = context;
+    const draw = referenceDrawer(context);
     const attributions: Attribution[] = [];
-    const reference = new Float32Array(size);
-    for (const [t, target] of targets.entries()) {
-      const [mean, sums, squares] = [
-        new Float64Array(size),
-        new Float64Array(height * width),
-        new Float64Array(height * width),
-      ];
-      await gradientSeries({
-        model,
-        input,
-        target: target.index,
-        score: options.output,
-        batchSize,
-        count: samples,
-        render: (k, picture) => {
-          const alpha = draw(k, reference);
-          picture.forEach(
-            (_, i) => (picture[i] = reference[i] + alpha * (input.data[i] - reference[i])),
-          );
-        },
-        take: (k, gradient) => {
-          draw(k, reference);
-          const part = gradient.map((g, i) => g * (input.data[i] - reference[i]));
-          part.forEach((a, i) => (mean[i] += a / samples));
-          reduceChannels(part, height, width, 'sum').data.forEach((a, i) => {
-            sums[i] += a;
-            squares[i] += a * a;
-          });
-        },
-        onProgress: (done) => progress((t + done / samples) / targets.length),
-      });
-      let referenceScore = 0;
-      for (let from = 0; from < samples; from += GROUP) {
-        const batch = tensor([Math.min(GROUP, samples - from), ...input.shape.slice(1)]);
-        for (let k = 0; k < batch.shape[0]; k++)
-          draw(from + k, batch.data.subarray(k * size, (k + 1) * size));
-        for (const score of await scoresOf(model, batch, target.index, options.output, batchSize))
-          referenceScore += score / samples;
-      }
-      const [score] = await scoresOf(model, input, target.index, options.output, batchSize);
-      const sum = mean.reduce((all, a) => all + a, 0);
-      const error = sums.map((s, i) =>
-        Math.sqrt(Math.max(0, squares[i] - (s * s) / samples) / (samples * (samples - 1))),
+    for (const [t, { index }] of targets.entries()) {
+      const own = { context, draw, target: index };
+      const { mean, error } = await meanAttribution(own, (share) =>
+        progress((t + share) / targets.length),
       );
-      attributions.push({
-        ...pixelAttribution(mean, input, options.reduce),
-        ...((options.reduce === 'sum' || options.reduce === 'none') && {
-          standardError: tensor([height, width], Float32Array.from(error)),
-        }),
-        extras: { score, referenceScore, sum, completenessDelta: sum - (score - referenceScore) },
-      });
+      attributions.push(await attributionOf(own, mean, error));
     }
     return attributions;
   },

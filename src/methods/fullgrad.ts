@@ -67,6 +67,7 @@ export const fullgrad = defineMethod({
   paper:
     'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, arXiv:1905.00780',
   needs: ['gradients'],
+  uses: ['features'],
   signed: false,
   cost: '1 forward and 1 backward',
   options: v.object({

@@ -21,7 +21,8 @@ export const gae = defineMethod({
   family: 'attention',
   paper:
     'Chefer, Gur & Wolf, Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers, ICCV 2021, arXiv:2103.15679',
-  needs: ['attention', 'gradients', 'features'],
+  needs: ['attention', 'gradients'],
+  uses: ['features'],
   signed: false,
   cost: '1 forward and 1 backward',
   options: v.object({

@@ -16,7 +16,7 @@ export const guidedBackprop = defineMethod({
     'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, arXiv:1412.6806',
   needs: ['gradients'],
   signed: true,
-  cost: '1 forward and 1 backward',
+  cost: '2 forward and 2 backward',
   options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { rules }),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { defineMethod } from './method.ts';
-import { camOptions, cellSums, explainCam } from './shared/cam.ts';
+import { camOptions, cellSums, explainCam, warnIfGradCam } from './shared/cam.ts';
 
 /**
  * HiResCAM: activation times gradient in each cell, without averaging the gradient over the channel
@@ -20,5 +20,9 @@ export const hiresCam = defineMethod({
   options: v.object(camOptions),
 
   explain: (context) =>
-    explainCam(context, (a, g) => cellSums(a, g, (activation, gradient) => activation * gradient)),
+    explainCam(
+      context,
+      (a, g) => cellSums(a, g, (activation, gradient) => activation * gradient),
+      warnIfGradCam,
+    ),
 });

@@ -282,7 +282,7 @@ export const iGos = defineMethod({
   family: 'gradient',
   paper:
     'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
-  needs: ['gradients'],
+  needs: ['black-box', 'gradients'],
   signed: false,
   cost: 'at most iterations · (steps + 64) + 1 forward and iterations · steps backward: 1261 and 300',
   options,

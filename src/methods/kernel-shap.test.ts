@@ -120,7 +120,7 @@ describe('kernel-shap', () => {
   it.each(['slic', 'quickshift', 'felzenszwalb'])(
     'divides the picture by %s',
     async (segmentation) => {
-      const { manifest } = await run({}, { segmentation, segments: 6, N: 20 });
+      const { manifest } = await run({}, { segmentation, segments: 6, N: 600 });
       expect(manifest.extras.segments).toBeGreaterThan(0);
       expect(
         (manifest.extras.values as number[]).reduce((sum, value) => sum + value, 0),
@@ -180,5 +180,40 @@ describe('kernel-shap', () => {
       onProgress: () => controller.abort(),
     });
     await expect(cancelled).rejects.toMatchObject({ code: 'cancelled' });
+  });
+});
+
+describe('too few coalitions', () => {
+  it.each([3, 8, 52])('for %i superpixels are refused, and the least number is named', (parts) => {
+    const refusal = (N: number): number => {
+      try {
+        coalitions(parts, N, createRandom(4));
+        return 0;
+      } catch (error) {
+        const { message } = error as Error;
+        expect(message).toMatch(
+          /^kernel-shap\.N = \d+ does not determine the values of \d+ superpixels: expected at least/,
+        );
+        return Number(message.match(/at least (\d+)/)?.[1]);
+      }
+    };
+    const least = refusal(2);
+    expect(least).toBeGreaterThanOrEqual(Math.min(2 * (parts - 1), 2 ** parts - 2));
+    expect(refusal(least - 2)).toBe(least);
+    expect(refusal(least)).toBe(0);
+    const drawn = coalitions(parts, least, createRandom(4));
+    const { samples, weights } = drawn;
+    // A linear game: v(z) = Σ z_i i. Its values are the weights, however few determine them.
+    const scores = Array.from(weights, (_, n) =>
+      samples
+        .subarray(n * parts, (n + 1) * parts)
+        .reduce((sum, shown, i) => sum + (shown > 0 ? i : 0), 0),
+    );
+    const whole = (parts * (parts - 1)) / 2;
+    const { values } = shapleyFit(drawn, scores, parts, whole, 0);
+    expect(values).toBeAllClose(
+      Array.from({ length: parts }, (_, i) => i),
+      { atol: 1e-6 },
+    );
   });
 });

@@ -1,10 +1,13 @@
 import * as v from 'valibot';
+import { FoveaError } from '../errors.ts';
 import { integer, option } from '../options.ts';
+import type { Segmentation } from '../superpixels/superpixels.ts';
 import type { Random } from '../tensor/random.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { ridge } from './shared/least-squares.ts';
+import { scoreInParts } from './shared/score-parts.ts';
 import {
   HIDDEN_IN_WORDS,
   hiddenOption,
@@ -23,9 +26,11 @@ export interface Coalitions {
   readonly weights: Float64Array;
   /** Whether they are all there are. */
   readonly enumerated?: boolean;
+  /** So many of the first ones determine the values. */
+  readonly least: number;
 }
 
-/** Parts after which an intermediate map is offered, as a share of all. */
+/** How many times an intermediate map is offered. */
 const OFFERS = 10;
 
 /** Up to this many superpixels all coalitions may be enumerated. */
@@ -50,34 +55,114 @@ function enumerate(parts: number): Coalitions {
     for (let i = 0; i < parts; i++) if (((n + 1) >> i) & 1) size += samples[n * parts + i] = 1;
     weights[n] = sizeWeight(size, parts) / binomial(parts, size);
   }
-  return { samples, weights, enumerated: true };
+  return { samples, weights, enumerated: true, least: count };
 }
 
 /** The first `count` of some coalitions. */
-const firstOf = ({ samples, weights }: Coalitions, count: number, parts: number): Coalitions => ({
+const firstOf = (
+  { samples, weights, least }: Coalitions,
+  count: number,
+  parts: number,
+): Coalitions => ({
+  least,
   samples: samples.subarray(0, count * parts),
   weights: weights.subarray(0, count),
 });
 
 /**
- * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N
- * drawn from that kernel, each followed by its complement (Covert & Lee 2021), all of equal weight.
+ * Writes a coalition that is drawn from the Shapley kernel, and then its complement, to `into`
+ * [2 · parts], which holds zeros.
  */
-export function coalitions(parts: number, N: number, random: Random): Coalitions {
-  if (parts <= MOST_ENUMERATED && 2 ** parts - 2 <= N) return enumerate(parts);
+type DrawPair = (into: Float32Array) => void;
+
+function pairDrawer(parts: number, random: Random): DrawPair {
   const sizes = Float64Array.from({ length: parts - 1 }, (_, i) => sizeWeight(i + 1, parts));
   const total = sum(sizes);
-  const pairs = Math.ceil(N / 2);
-  const samples = new Float32Array(2 * pairs * parts);
   const order = Int32Array.from({ length: parts }, (_, i) => i);
-  for (let n = 0; n < pairs; n++) {
+  return (into) => {
     let size = 1;
     for (let left = random.uniform() * total - sizes[0]; left > 0 && size < parts - 1; size++)
       left -= sizes[size];
     random.sample(order, size);
-    for (let i = 0; i < parts; i++) samples[(2 * n + (i < size ? 0 : 1)) * parts + order[i]] = 1;
+    for (let i = 0; i < parts; i++) into[(i < size ? 0 : parts) + order[i]] = 1;
+  };
+}
+
+/**
+ * Gaussian elimination, row by row: finds out when the rows z - z_M determine all values. The
+ * complement of a coalition gives the same row with the other sign, so it adds nothing.
+ */
+class Elimination {
+  private readonly rows = new Map<number, Float64Array>();
+  private readonly parts: number;
+
+  constructor(parts: number) {
+    this.parts = parts;
   }
-  return { samples, weights: new Float64Array(2 * pairs).fill(1) };
+
+  get isComplete(): boolean {
+    return this.rows.size === this.parts - 1;
+  }
+
+  /** Adds the row of a coalition z [parts]. */
+  add(z: Float32Array): void {
+    const last = z[this.parts - 1];
+    const row = Float64Array.from({ length: this.parts - 1 }, (_, i) => z[i] - last);
+    for (let pivot = 0; pivot < row.length; pivot++) {
+      if (Math.abs(row[pivot]) < 1e-9) continue;
+      const known = this.rows.get(pivot);
+      const factor = row[pivot];
+      if (!known) {
+        this.rows.set(
+          pivot,
+          row.map((value) => value / factor),
+        );
+        return;
+      }
+      for (let i = pivot; i < row.length; i++) row[i] -= factor * known[i];
+    }
+  }
+}
+
+/**
+ * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N
+ * drawn from that kernel, each followed by its complement (Covert & Lee 2021), all of equal weight.
+ * @throws FoveaError `usage` for an N that does not determine the values; it names the least one.
+ */
+export function coalitions(parts: number, N: number, random: Random): Coalitions {
+  const all = parts <= MOST_ENUMERATED ? 2 ** parts - 2 : Number.POSITIVE_INFINITY;
+  if (all <= N) return enumerate(parts);
+  const pairs = Math.ceil(N / 2);
+  const draw = pairDrawer(parts, random);
+  const samples = new Float32Array(2 * pairs * parts);
+  const elimination = new Elimination(parts);
+  let least = 0;
+  for (let n = 0; n < pairs; n++) {
+    const pair = samples.subarray(2 * n * parts, 2 * (n + 1) * parts);
+    draw(pair);
+    if (elimination.isComplete) continue;
+    elimination.add(pair);
+    least = 2 * (n + 1);
+  }
+  for (; !elimination.isComplete; least += 2) {
+    const pair = new Float32Array(2 * parts);
+    draw(pair);
+    elimination.add(pair);
+  }
+  if (least > 2 * pairs) {
+    throw new FoveaError(
+      'usage',
+      `kernel-shap.N = ${N} does not determine the values of ${parts} superpixels: ` +
+        `expected at least ${Math.min(least, all)}, or fewer superpixels`,
+    );
+  }
+  return { samples, weights: new Float64Array(2 * pairs).fill(1), least };
+}
+
+/** Coalitions for the option N, where 0 stands for 2 · parts + 2048; none for a single part. */
+function drawCoalitions(parts: number, N: number, random: Random): Coalitions {
+  if (parts > 1) return coalitions(parts, N || 2 * parts + 2048, random);
+  return { samples: new Float32Array(), weights: new Float64Array(), least: 0 };
 }
 
 /** Values of the superpixels and their standard errors. */
@@ -92,7 +177,7 @@ export interface ShapleyFit {
  * turns the fit into one of the others on z_i - z_M.
  */
 export function shapleyFit(
-  { samples, weights }: Coalitions,
+  { samples, weights }: Pick<Coalitions, 'samples' | 'weights'>,
   scores: ArrayLike<number>,
   parts: number,
   whole: number,
@@ -114,6 +199,30 @@ export function shapleyFit(
   // The last one's error is not in the fit: that of a typical other stands in.
   const typical = sum(standardErrors) / (parts - 1);
   return { values, standardErrors: Float64Array.from([...standardErrors, typical]) };
+}
+
+/** The attribution of the values that follow from `scores`: of ∅, of all, and of coalitions. */
+function attributionOf(
+  segmentation: Segmentation,
+  { values, standardErrors }: ShapleyFit,
+  scores: Float64Array,
+  most: number,
+): Attribution {
+  const top = topSegments(values, most);
+  const [empty = 0, whole = 0] = scores;
+  return {
+    map: paintSegments(segmentation, values),
+    standardError: paintSegments(segmentation, standardErrors),
+    region: regionOf(segmentation, top),
+    extras: {
+      segments: segmentation.count,
+      coalitions: scores.length - 2,
+      values: [...values],
+      whole,
+      empty,
+      top,
+    },
+  };
 }
 
 /**
@@ -145,76 +254,44 @@ export const kernelShap = defineMethod({
     ),
   }),
 
-  async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
+  async explain(context) {
+    const { model, input, targets, options, random } = context;
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
-    const drawn =
-      parts > 1
-        ? coalitions(parts, options.N || 2 * parts + 2048, random)
-        : { samples: new Float32Array(), weights: new Float64Array() };
+    const drawn = drawCoalitions(parts, options.N, random);
     const count = drawn.weights.length + 2; // the empty and the full one first
     const bits = tensor([count, parts]);
     bits.data.fill(1, parts, 2 * parts);
     bits.data.set(drawn.samples, 2 * parts);
-    const shared = {
-      input,
-      baseline: hiddenPicture(options.hidden, segmentation, model, input),
-      targets: targets.map(({ index }) => index),
-      batchSize,
+    const estimate = (scores: Float64Array, n: number) => {
+      const [empty = 0, whole = 0] = scores;
+      return shapleyFit(firstOf(drawn, n - 2, parts), scores.subarray(2, n), parts, whole, empty);
     };
-    const scores = targets.map(() => new Float64Array(count));
-    const estimate = (t: number, n: number) =>
-      shapleyFit(
-        firstOf(drawn, n - 2, parts),
-        scores[t].subarray(2, n),
-        parts,
-        scores[t][1],
-        scores[t][0],
-      );
-    const content = targets.map(() => false);
-    let done = 0;
-    while (done < count && !content.every(Boolean)) {
-      const some = Math.min(2 * Math.ceil(count / OFFERS / 2), count - done); // pairs of complements stay together
-      const perturbation = {
+    const { scores, done } = await scoreInParts(context, {
+      baseline: hiddenPicture(options.hidden, segmentation, model, input),
+      count,
+      partSize: 2 * Math.ceil(count / OFFERS / 2), // pairs of complements stay together
+      perturbation: (from, to) => ({
         kind: 'segments',
         labels: segmentation.labels,
-        bits: tensor([some, parts], bits.data.subarray(done * parts, (done + some) * parts)),
-      } as const;
-      const from = done;
-      const { data } = await model.perturb({
-        ...shared,
-        perturbation,
-        onProgress: (part) => progress((from + part) / count),
-      });
-      for (const [t] of targets.entries())
-        for (let n = 0; n < some; n++) scores[t][done + n] = data[n * targets.length + t];
-      done += some;
-      if (done === count || drawn.enumerated || done < 2 * parts + 2) continue; // the first of an enumeration say nothing about all
-      targets.forEach((target, t) => {
-        content[t] = offer({
-          target,
-          map: paintSegments(segmentation, estimate(t, done).values),
-          calls: done,
-          detail: { coalitions: done - 2 },
-        });
-      });
-    }
-    return targets.map((_, t): Attribution => {
-      const { values, standardErrors } = estimate(t, done);
-      const top = topSegments(values, options.top);
-      return {
-        map: paintSegments(segmentation, values),
-        standardError: paintSegments(segmentation, standardErrors),
-        region: regionOf(segmentation, top),
-        extras: {
-          segments: parts,
-          coalitions: done - 2,
-          values: [...values],
-          whole: scores[t][1],
-          empty: scores[t][0],
-          top,
-        },
-      };
+        bits: tensor([to - from, parts], bits.data.subarray(from * parts, to * parts)),
+      }),
+      intermediate: (_, own, n) =>
+        // The first coalitions of an enumeration are not a sample of all.
+        drawn.enumerated || n < Math.max(2 * parts, drawn.least) + 2
+          ? undefined
+          : {
+              map: paintSegments(segmentation, estimate(own, n).values),
+              detail: { coalitions: n - 2 },
+            },
     });
+    return targets.map((_, t) =>
+      attributionOf(
+        segmentation,
+        estimate(scores[t], done),
+        scores[t].subarray(0, done),
+        options.top,
+      ),
+    );
   },
 });

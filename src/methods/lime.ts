@@ -1,9 +1,11 @@
 import * as v from 'valibot';
 import { integer, number, option } from '../options.ts';
+import type { Segmentation } from '../superpixels/superpixels.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { type Fit, ridge } from './shared/least-squares.ts';
+import { scoreInParts } from './shared/score-parts.ts';
 import {
   HIDDEN_IN_WORDS,
   hiddenOption,
@@ -43,6 +45,30 @@ export function limeFit(
   return ridge(samples, scores, limeKernel(samples, parts, width), parts, alpha);
 }
 
+/** The attribution of a linear model of `samples` samples. */
+function attributionOf(
+  segmentation: Segmentation,
+  { coefficients, intercept, r2, standardErrors }: Fit,
+  samples: number,
+  most: number,
+): Attribution {
+  const top = topSegments(coefficients, most);
+  return {
+    map: paintSegments(segmentation, coefficients),
+    region: regionOf(segmentation, top),
+    standardError: paintSegments(segmentation, standardErrors),
+    extras: {
+      segments: segmentation.count,
+      samples,
+      weights: [...coefficients],
+      intercept,
+      r2,
+      prediction: intercept + sum(coefficients),
+      top,
+    },
+  };
+}
+
 /** LIME on superpixels: a linear model of the score near the picture; its weights are the map. */
 export const lime = defineMethod({
   name: 'lime',
@@ -75,61 +101,32 @@ export const lime = defineMethod({
     ),
   }),
 
-  async explain({ model, input, targets, options, random, batchSize, progress, offer }) {
+  async explain(context) {
+    const { model, input, targets, options, random } = context;
     const { N, kernelWidth, alpha } = options;
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
     const samples = Float32Array.from({ length: N * parts }, (_, i) =>
       i < parts || random.uniform() < 0.5 ? 1 : 0,
     );
-    const baseline = hiddenPicture(options.hidden, segmentation, model, input);
-    const scores = targets.map(() => new Float64Array(N));
-    const linearModel = (t: number, n: number) =>
-      limeFit(samples.subarray(0, n * parts), scores[t].subarray(0, n), parts, kernelWidth, alpha);
-    const content = targets.map(() => false);
-    let done = 0;
-    while (done < N && !content.every(Boolean)) {
-      const count = Math.min(Math.ceil(N / OFFERS), N - done);
-      const bits = tensor([count, parts], samples.subarray(done * parts, (done + count) * parts));
-      const { data } = await model.perturb({
-        input,
-        baseline,
-        perturbation: { kind: 'segments', labels: segmentation.labels, bits },
-        targets: targets.map((target) => target.index),
-        batchSize,
-        onProgress: (part) => progress((done + part) / N),
-      });
-      for (const [t] of targets.entries())
-        for (let n = 0; n < count; n++) scores[t][done + n] = data[n * targets.length + t];
-      done += count;
-      targets.forEach((target, t) => {
-        if (done < N)
-          content[t] = offer({
-            target,
-            map: paintSegments(segmentation, linearModel(t, done).coefficients),
-            calls: done,
-            detail: { samples: done },
-          });
-      });
-    }
-    return targets.map((_, t): Attribution => {
-      const { coefficients, intercept, r2, standardErrors } = linearModel(t, done);
-      const prediction = intercept + sum(coefficients);
-      const top = topSegments(coefficients, options.top);
-      return {
-        map: paintSegments(segmentation, coefficients),
-        region: regionOf(segmentation, top),
-        standardError: paintSegments(segmentation, standardErrors),
-        extras: {
-          segments: parts,
-          samples: done,
-          weights: [...coefficients],
-          intercept,
-          r2,
-          prediction,
-          top,
-        },
-      };
+    const linearModel = (scores: Float64Array, n: number) =>
+      limeFit(samples.subarray(0, n * parts), scores.subarray(0, n), parts, kernelWidth, alpha);
+    const { scores, done } = await scoreInParts(context, {
+      baseline: hiddenPicture(options.hidden, segmentation, model, input),
+      count: N,
+      partSize: Math.ceil(N / OFFERS),
+      perturbation: (from, to) => ({
+        kind: 'segments',
+        labels: segmentation.labels,
+        bits: tensor([to - from, parts], samples.subarray(from * parts, to * parts)),
+      }),
+      intermediate: (_, own, n) => ({
+        map: paintSegments(segmentation, linearModel(own, n).coefficients),
+        detail: { samples: n },
+      }),
     });
+    return targets.map((_, t) =>
+      attributionOf(segmentation, linearModel(scores[t], done), done, options.top),
+    );
   },
 });

@@ -8,23 +8,23 @@ import { createRegistry } from '../registry.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** A map as it stands after part of the work: what an anytime method would answer now. */
+/** The map of an anytime method after part of its work. */
 export interface PartialMap {
   readonly target: Target;
   readonly map: Tensor;
   /** Model calls spent on it so far. */
   readonly calls: number;
-  /** What the method says about this step, e.g. IASSA's iteration, window and stride. */
+  /** Facts about this step, e.g. IASSA's iteration, window and stride. */
   readonly detail: { readonly [key: string]: Json };
 }
 
-/** All that a method may use. Nothing else: no global state, no clock, no other randomness. */
+/** All that a method may use: it reads no global state, no clock and no other randomness. */
 export interface MethodContext<Options> {
   /** Counts its calls and stops when the signal fires. */
   readonly model: Model;
   /** The preprocessed picture, [1, C, H, W]. */
   readonly input: Tensor;
-  /** The picture itself, where the caller gave one and not a ready tensor. */
+  /** The picture itself; undefined if the caller gave a preprocessed tensor. */
   readonly image?: Image;
   /** At least one. */
   readonly targets: readonly Target[];
@@ -34,8 +34,8 @@ export interface MethodContext<Options> {
   /** Share of the work done, 0 … 1. */
   progress(share: number): void;
   /**
-   * An anytime method offers each intermediate map; the caller answers true when content, and the
-   * method ends there.
+   * An anytime method offers each intermediate map. If this returns true, the caller accepts the map
+   * and the method ends there.
    */
   offer(partial: PartialMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
@@ -54,22 +54,22 @@ export interface LayerMap {
 }
 
 /**
- * What a method answers for one target: a raw signed map [H, W] at the input's resolution, and what
- * it has to say.
+ * What a method returns for one target: a raw signed map [H, W] at the input's resolution, and
+ * facts about it.
  */
 export interface Attribution {
   readonly map: Tensor;
-  /** Monte-Carlo standard error of the map, pixel by pixel, where the method samples. */
+  /** Monte-Carlo standard error of the map, pixel by pixel, if the method samples. */
   readonly standardError?: Tensor;
   /**
-   * The attribution of each channel, [C, H, W], where it is asked for (`reduce: 'none'`); `map` is
+   * The attribution of each channel, [C, H, W], if it is asked for (`reduce: 'none'`); `map` is
    * their sum.
    */
   readonly channels?: Tensor;
-  /** The maps that `map` was upsampled from, where the method looks at layers. */
+  /** The maps that `map` was upsampled from, if the method looks at layers. */
   readonly layers?: readonly LayerMap[];
   /**
-   * The pixels that the method names as its answer, [H, W], 1 inside and 0 outside: the top
+   * The pixels that the method selects, [H, W], 1 inside and 0 outside: the top
    * superpixels of LIME and KernelSHAP.
    */
   readonly region?: Tensor;
@@ -78,6 +78,12 @@ export interface Attribution {
   readonly extras?: { readonly [key: string]: Json };
 }
 
+/**
+ * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others are of its
+ * network: `features`: feature maps and other inner tensors (`featureMaps`, `activations`);
+ * `gradients`: gradients, path integrals and biases (`gradients`, `pathIntegral`, `biases`);
+ * `attention`: attention maps (`attentionMaps`).
+ */
 export type Need = 'black-box' | 'features' | 'gradients' | 'attention';
 
 /**

@@ -3,12 +3,16 @@ import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
-import { slidingWindows, windowSums } from './shared/windows.ts';
+import { scaledLength } from './shared/scale.ts';
+import { slidingWindows, windowSums, withEmptyWindow } from './shared/windows.ts';
 
 const side = v.union([
   v.pipe(integer, v.minValue(1)),
   v.strictTuple([v.pipe(integer, v.minValue(1)), v.pipe(integer, v.minValue(1))]),
 ]);
+
+const pair = (length: v.InferOutput<typeof side>): [number, number] =>
+  typeof length === 'number' ? [length, length] : [...length];
 
 /**
  * Occlusion sensitivity: replace a sliding window by a baseline and note how far the score falls.
@@ -28,23 +32,35 @@ export const occlusion = defineMethod({
   signed: true,
   cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',
   options: v.object({
-    window: option(side, 32, 'side of the window in pixels, or [height, width]'),
-    stride: option(side, 8, 'step between windows in pixels, or [vertical, horizontal]'),
+    window: v.pipe(
+      v.optional(side),
+      v.description(
+        'side of the window in pixels, or [height, width]; not given: 32, or less for inputs ' +
+          'under 224 pixels, in proportion to the shorter side',
+      ),
+    ),
+    stride: v.pipe(
+      v.optional(side),
+      v.description(
+        'step between windows in pixels, or [vertical, horizontal]; not given: 8, or less for ' +
+          'inputs under 224 pixels, in proportion',
+      ),
+    ),
     baseline: baselineOption,
     score: option(v.picklist(['probability', 'logit']), 'probability', 'which score of the class'),
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height, width] = input.shape;
-    const pair = (v: v.InferOutput<typeof side>) => (typeof v === 'number' ? ([v, v] as const) : v);
-    const windows = slidingWindows(height, width, pair(options.window), pair(options.stride));
-    const whole = Int32Array.of(0, 0, 0, 0); // an empty window: the whole picture, scored in the same units
+    const window = pair(options.window ?? scaledLength(32, height, width));
+    const stride = pair(options.stride ?? scaledLength(8, height, width));
+    const windows = slidingWindows(height, width, window, stride);
     const scores = await model.perturb({
       input,
       baseline: createBaseline(options.baseline, model, input),
       perturbation: {
         kind: 'windows',
-        windows: Int32Array.of(...whole, ...windows),
+        windows: withEmptyWindow(windows),
         keep: 'outside',
       },
       targets: targets.map((target) => target.index),
@@ -62,6 +78,7 @@ export const occlusion = defineMethod({
           [height, width],
           Float32Array.from(sums, (sum, i) => (coverage[i] > 0 ? sum / coverage[i] : 0)),
         ),
+        extras: { window, stride },
       };
     });
   },

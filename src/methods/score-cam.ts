@@ -50,7 +50,7 @@ export const scoreCam = defineMethod({
   family: 'gradient',
   paper:
     'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, arXiv:1910.01279',
-  needs: ['features'],
+  needs: ['black-box', 'features'],
   signed: true,
   cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
   options: v.object({

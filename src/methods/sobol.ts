@@ -1,13 +1,13 @@
 import * as v from 'valibot';
-import { upsamplingMatrix } from '../image/upsampling.ts';
+import { type Upsampling, upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
-import type { Grids } from '../model/perturbation.ts';
 import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { upsampleGrid } from './shared/grid-sums.ts';
+import { scoreInParts } from './shared/score-parts.ts';
 
 /** Rows of the design after which an intermediate map is offered, as a share of all. */
 const OFFERS = 8;
@@ -91,6 +91,12 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
   return { total, standardErrors };
 }
 
+/** What upsamples a grid [s, s] to the input: rows [height, s] and columns [width, s]. */
+const gridUpsampling = (mode: Upsampling, s: number, height: number, width: number) => ({
+  rows: upsamplingMatrix(mode, s, height),
+  columns: upsamplingMatrix(mode, s, width),
+});
+
 /**
  * Sobol attribution: how much of the variance of the score under random dimming of cells each cell
  * has a part in.
@@ -118,76 +124,43 @@ export const sobol = defineMethod({
     baseline: baselineOption,
   }),
 
-  async explain({
-    model,
-    input,
-    targets,
-    options: { s, design: rows, baseline },
-    random,
-    batchSize,
-    progress,
-    offer,
-  }) {
+  async explain(context) {
+    const { model, input, targets, options, random } = context;
+    const { s, design: rows, baseline } = options;
     const [, , height, width] = input.shape;
     const cells = s * s;
     const perRow = cells + 2;
     const masks = sobolDesign(rows, cells, random);
-    const hard = {
-      rows: upsamplingMatrix('nearest', s, height),
-      columns: upsamplingMatrix('nearest', s, width),
+    const hard = gridUpsampling('nearest', s, height, width);
+    const smooth = gridUpsampling('reflect', s, height, width);
+    const mapOf = (values: Float64Array): Tensor => {
+      const map = upsampleGrid(values, smooth.rows.data, smooth.columns.data, [s, s]);
+      return tensor([height, width], Float32Array.from(map));
     };
-    const smooth = [
-      upsamplingMatrix('reflect', s, height).data,
-      upsamplingMatrix('reflect', s, width).data,
-    ] as const;
-    const mapOf = (values: Float64Array): Tensor =>
-      tensor([height, width], Float32Array.from(upsampleGrid(values, ...smooth, [s, s])));
-    const shared = {
-      input,
+    const { scores, done } = await scoreInParts(context, {
       baseline: createBaseline(baseline, model, input),
-      targets: targets.map(({ index }) => index),
-      batchSize,
-    };
-    const scores = targets.map(() => new Float64Array(rows * perRow));
-    const indices = (t: number, done: number) =>
-      totalIndices(scores[t].subarray(0, done * perRow), cells);
-    const content = targets.map(() => false);
-    let done = 0;
-    while (done < rows && !content.every(Boolean)) {
-      const from = done * perRow;
-      const some = Math.min(Math.ceil(rows / OFFERS), rows - done);
-      const count = some * perRow;
-      const grids = tensor([count, s, s], masks.subarray(from * cells, (from + count) * cells));
-      const perturbation: Grids = {
+      count: rows * perRow,
+      partSize: Math.ceil(rows / OFFERS) * perRow,
+      perturbation: (from, to) => ({
         kind: 'grids',
-        grids,
+        grids: tensor([to - from, s, s], masks.subarray(from * cells, to * cells)),
         ...hard,
-        shifts: new Int32Array(2 * count),
-      };
-      const { data } = await model.perturb({
-        ...shared,
-        perturbation,
-        onProgress: (part) => progress((from + part) / (rows * perRow)),
-      });
-      for (const [t] of targets.entries())
-        for (let n = 0; n < count; n++) scores[t][from + n] = data[n * targets.length + t];
-      done += some;
-      if (done < ROWS_BEFORE_OFFERING || done === rows) continue;
-      targets.forEach((target, t) => {
-        content[t] = offer({
-          target,
-          map: mapOf(indices(t, done).total),
-          calls: done * perRow,
-          detail: { rows: done },
-        });
-      });
-    }
+        shifts: new Int32Array(2 * (to - from)),
+      }),
+      intermediate: (_, own, n) =>
+        n / perRow < ROWS_BEFORE_OFFERING
+          ? undefined
+          : {
+              map: mapOf(totalIndices(own.subarray(0, n), cells).total),
+              detail: { rows: n / perRow },
+            },
+    });
     return targets.map((_, t): Attribution => {
-      const { total, standardErrors } = indices(t, done);
+      const { total, standardErrors } = totalIndices(scores[t].subarray(0, done), cells);
       return {
         map: mapOf(total),
         standardError: mapOf(standardErrors),
-        extras: { rows: done, indices: [...total] },
+        extras: { rows: done / perRow, indices: [...total] },
       };
     });
   },

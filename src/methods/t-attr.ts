@@ -26,7 +26,8 @@ export const tAttr = defineMethod({
   family: 'attention',
   paper:
     'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, arXiv:2012.09838',
-  needs: ['attention', 'gradients', 'features'],
+  needs: ['attention', 'gradients'],
+  uses: ['features'],
   signed: false,
   cost: '2 forward and 2 backward',
   options: v.object({

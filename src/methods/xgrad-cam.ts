@@ -1,9 +1,19 @@
 import * as v from 'valibot';
+import type { Tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
+import { camOptions, channelSums, explainCam, warnIfGradCam, weightedSum } from './shared/cam.ts';
 
 /** Keeps the weight of a channel without activation finite. */
 const EPSILON = 1e-7;
+
+function weigh(a: Tensor, g: Tensor): Tensor {
+  const products = channelSums(a, g, (activation, gradient) => activation * gradient);
+  const sums = channelSums(a, g, (activation) => activation);
+  return weightedSum(
+    a,
+    products.map((product, c) => product / (sums[c] + EPSILON)),
+  );
+}
 
 /**
  * XGrad-CAM: as Grad-CAM, but the gradient is averaged with the activations as weights, so that the
@@ -22,13 +32,5 @@ export const xgradCam = defineMethod({
   cost: '1 forward and 1 backward',
   options: v.object(camOptions),
 
-  explain: (context) =>
-    explainCam(context, (a, g) => {
-      const products = channelSums(a, g, (activation, gradient) => activation * gradient);
-      const sums = channelSums(a, g, (activation) => activation);
-      return weightedSum(
-        a,
-        products.map((product, c) => product / (sums[c] + EPSILON)),
-      );
-    }),
+  explain: (context) => explainCam(context, weigh, warnIfGradCam),
 });

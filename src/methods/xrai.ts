@@ -10,6 +10,7 @@ import { outputOption } from './shared/gradients.ts';
 import { gradientSeries } from './shared/path.ts';
 import { quadrature } from './shared/quadrature.ts';
 import { Regions, rankRegions } from './shared/regions.ts';
+import { scaledArea, scaledLength } from './shared/scale.ts';
 
 /**
  * Felzenszwalb's parameters as the paper has them: several scales at once, for a picture in [-1,
@@ -131,11 +132,19 @@ export const xrai = defineMethod({
       'full',
       'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
     ),
-    minArea: option(v.pipe(integer, v.minValue(1)), 50, 'pixels that a part must add'),
-    dilation: option(
-      v.pipe(integer, v.minValue(0), v.maxValue(50)),
-      5,
-      'radius in pixels of the disk by which parts are dilated',
+    minArea: v.pipe(
+      v.optional(v.pipe(integer, v.minValue(1))),
+      v.description(
+        'pixels that a part must add; not given: 50, or less for inputs under 224 pixels, in ' +
+          'proportion to the area',
+      ),
+    ),
+    dilation: v.pipe(
+      v.optional(v.pipe(integer, v.minValue(0), v.maxValue(50))),
+      v.description(
+        'radius in pixels of the disk by which parts are dilated; not given: 5, or less for ' +
+          'inputs under 224 pixels, in proportion to the shorter side',
+      ),
     ),
     segments: v.pipe(
       v.optional(v.pipe(v.array(v.array(v.pipe(integer, v.minValue(0)))), v.minLength(1))),
@@ -152,13 +161,18 @@ export const xrai = defineMethod({
     const labels = options.segments
       ? ownSegmentations(options.segments, height, width)
       : segmentations(input);
-    const regions = new Regions(labels, height, width, options.dilation);
+    const dilation = options.dilation ?? scaledLength(5, height, width);
+    const minArea = options.minArea ?? scaledArea(50, height, width);
+    const regions = new Regions(labels, height, width, dilation);
     const attributions: Attribution[] = [];
     for (const [t, { index }] of targets.entries()) {
       const attribution = await pixelAttribution(context, index, (share) =>
         progress((t + share) / targets.length),
       );
-      const { map, added } = rankRegions(regions, attribution, options);
+      const { map, added } = rankRegions(regions, attribution, {
+        algorithm: options.algorithm,
+        minArea,
+      });
       attributions.push({
         map: tensor([height, width], Float32Array.from(map)),
         extras: { regions: regions.count, added },

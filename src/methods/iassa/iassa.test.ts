@@ -331,7 +331,7 @@ describe('iassa with attention', () => {
 
   it('names the feature maps there are when asked for another', async () => {
     await expect(run(withFeatures(boxes()), { layers: ['nope'] })).rejects.toThrow(
-      /"nope" is no feature map of boxes: expected some of features/,
+      /"nope" is not a feature map of boxes: expected some of features/,
     );
   });
 });

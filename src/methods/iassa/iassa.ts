@@ -1,17 +1,17 @@
 import * as v from 'valibot';
-import { FoveaError } from '../../errors.ts';
 import type { Json } from '../../json.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
-import { inputRegion, preprocess } from '../../model/input/preprocessing.ts';
-import type { FeatureMap, Model } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
-import { type Attention, createAttention } from './attention.ts';
+import { withEmptyWindow } from '../shared/windows.ts';
+import type { Attention } from './attention.ts';
+import { chooseAttention } from './choose-attention.ts';
 import { adjust, correlation, highestActivatedRegion } from './region.ts';
 import {
   createEvidence,
+  type Evidence,
   type Geometry,
   iterationGeometry,
   perArea,
@@ -108,69 +108,11 @@ interface Setting {
   readonly width: number;
 }
 
-/** Feature maps by tensor name, as the `layers` option gives them. */
-function chosenLayers(model: Model, names: readonly string[]): FeatureMap[] | undefined {
-  if (names.length === 0) return undefined;
-  const maps = model.inside?.featureMaps() ?? [];
-  return names.map((name) => {
-    const found = maps.find((map) => map.name === name);
-    if (found) return found;
-    const there = maps.map((map) => map.name).join(', ') || 'none';
-    throw new FoveaError(
-      'usage',
-      `iassa.layers: "${name}" is no feature map of ${model.name}: expected some of ${there}`,
-    );
-  });
-}
-
-async function attentionFor({
-  model,
-  input,
-  image,
-  options: { features, layers, temperature, beta },
-  loadModel,
-}: Context): Promise<Attention | undefined> {
-  if (features === 'none' || beta === 1) return undefined;
-  if (features === 'model')
-    return createAttention(model, input, temperature, chosenLayers(model, layers));
-  if (!image)
-    throw new FoveaError(
-      'usage',
-      'iassa.features: a second model needs the picture itself, not a preprocessed tensor',
-    );
-  const other = await loadModel(features);
-  const [seen, compared] = [model, other].map(({ preprocessing }) =>
-    inputRegion(image.width, image.height, preprocessing),
-  );
-  if (
-    (['left', 'top', 'width', 'height'] as const).some(
-      (side) => Math.abs(seen[side] - compared[side]) > 1,
-    )
-  ) {
-    throw new FoveaError(
-      'usage',
-      `iassa.features: ${other.name} sees another part of the picture than ${model.name}: give it the same crop`,
-    );
-  }
-  const attention = await createAttention(
-    other,
-    preprocess(image, other.preprocessing),
-    temperature,
-    chosenLayers(other, layers),
-  );
-  if (!attention)
-    throw new FoveaError('usage', `iassa.features: ${other.name} shows no feature maps`);
-  return attention;
-}
-
-/**
- * Keeps the logarithm of a probability that vanishes within bounds: below a thousandth, less is no
- * news.
- */
+/** Floor added before the log, so that probabilities below 0.001 are treated as equal. */
 const PROBABILITY_FLOOR = 1e-3;
 
 /**
- * Scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`): one array a
+ * Scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`): one array per
  * target.
  */
 async function scoreWindows(
@@ -221,16 +163,21 @@ async function firstSweep(
   const { context, schedule, height, width } = setting;
   const sweep = ({ window, stride }: Geometry) =>
     slidingWindowsOverBorder(height, width, window, stride);
-  const withEmpty = (windows: Int32Array) => Int32Array.of(0, 0, 0, 0, ...windows); // an empty window shows nothing, or hides nothing
-  const [shown, hidden] = [
-    sweep(shownGeometry(schedule, context.options.shownScale)),
-    sweep(schedule),
-  ];
-  const scoresShown = await scoreWindows(setting, withEmpty(shown), 'inside', targets, (share) =>
-    onShare(share / 2),
+  const shown = sweep(shownGeometry(schedule, context.options.shownScale));
+  const hidden = sweep(schedule);
+  const scoresShown = await scoreWindows(
+    setting,
+    withEmptyWindow(shown),
+    'inside',
+    targets,
+    (share) => onShare(share / 2),
   );
-  const scoresHidden = await scoreWindows(setting, withEmpty(hidden), 'outside', targets, (share) =>
-    onShare((1 + share) / 2),
+  const scoresHidden = await scoreWindows(
+    setting,
+    withEmptyWindow(hidden),
+    'outside',
+    targets,
+    (share) => onShare((1 + share) / 2),
   );
   return targets.map((_, t) => {
     const [nothing, whole] = [scoresShown[t][0], scoresHidden[t][0]];
@@ -244,6 +191,69 @@ async function firstSweep(
   });
 }
 
+/** Why the iterations ended. */
+type Stop = 'iterations' | 'converged' | 'content' | 'window' | 'region';
+
+/** The map of one target so far, and the evidence that it was made from. */
+class Refinement {
+  readonly history: { [key: string]: Json }[] = [];
+  map: Tensor;
+  private readonly gains: Evidence;
+  private readonly losses: Evidence;
+  private readonly setting: Setting;
+  private readonly target: Target;
+  private readonly sweep: Sweep;
+  private calls: number;
+
+  constructor(setting: Setting, target: Target, sweep: Sweep) {
+    const { context, schedule, height, width } = setting;
+    this.setting = setting;
+    this.target = target;
+    this.sweep = sweep;
+    this.map = tensor([height, width]);
+    this.calls = sweep.shown.length / 4 + 2;
+    this.gains = createEvidence(height, width);
+    this.losses = createEvidence(height, width);
+    const { window } = shownGeometry(schedule, context.options.shownScale);
+    this.gains.add(sweep.shown, perArea(sweep.gains, window, schedule.window));
+  }
+
+  /** The hidden windows of iteration `n` that touch the high part of the map. */
+  windowsOf({ window, stride }: Geometry): Int32Array {
+    const { context, height, width } = this.setting;
+    const region = highestActivatedRegion(this.map, context.options.threshold);
+    const windows = slidingWindowsOverBorder(height, width, window, stride);
+    return touching(windows, region, height, width);
+  }
+
+  /**
+   * Adds how far hidden windows lower the score, and updates the map. Returns the reason to stop
+   * after it, if there is one.
+   */
+  learn(windows: Int32Array, lost: Float64Array, geometry: Geometry): Stop | undefined {
+    const { context, attention, schedule, height, width } = this.setting;
+    const { beta, tolerance } = context.options;
+    this.losses.add(windows, perArea(lost, geometry.window, schedule.window));
+    const sampled = sampledMap(this.gains.map(), this.losses.map(), height, width);
+    const next = attention ? adjust(sampled, attention.apply(sampled), beta) : sampled;
+    const iteration = this.history.length;
+    const change = iteration > 0 ? 1 - correlation(next.data, this.map.data) : null;
+    this.map = next;
+    this.calls += windows.length / 4;
+    const detail = { iteration, ...geometry, windows: windows.length / 4, change };
+    this.history.push(detail);
+    const { target, map, calls } = this;
+    if (context.offer({ target, map, calls, detail })) return 'content';
+    return change !== null && change < tolerance ? 'converged' : undefined;
+  }
+
+  /** The scores of hidden windows, as losses against the whole picture. */
+  async lossesOf(windows: Int32Array, onShare: (share: number) => void): Promise<Float64Array> {
+    const [scores] = await scoreWindows(this.setting, windows, 'outside', [this.target], onShare);
+    return scores.map((score) => this.sweep.whole - score);
+  }
+}
+
 /** The map of one target, iteration by iteration, until it no longer changes. */
 async function refine(
   setting: Setting,
@@ -251,66 +261,27 @@ async function refine(
   sweep: Sweep,
   onShare: (share: number) => void,
 ): Promise<Attribution> {
-  const { context, attention, schedule, height, width } = setting;
-  const { options, offer } = context;
-  const [gains, losses] = [createEvidence(height, width), createEvidence(height, width)];
-  const history: { [key: string]: Json }[] = [];
-  let map = tensor([height, width]);
-  let calls = sweep.shown.length / 4 + 2;
-
-  /**
-   * Takes in how far hidden windows lower the score; answers how much that changed the map, or null
-   * for the first time.
-   */
-  const learn = (
-    windows: Int32Array,
-    lost: Float64Array,
-    geometry: Geometry,
-  ): { change: number | null; content: boolean } => {
-    losses.add(windows, perArea(lost, geometry.window, schedule.window));
-    const sampled = sampledMap(gains.map(), losses.map(), height, width);
-    const next = attention ? adjust(sampled, attention.apply(sampled), options.beta) : sampled;
-    const change = history.length > 0 ? 1 - correlation(next.data, map.data) : null;
-    map = next;
-    calls += windows.length / 4;
-    const detail = { iteration: history.length, ...geometry, windows: windows.length / 4, change };
-    history.push(detail);
-    return { change, content: offer({ target, map, calls, detail }) };
-  };
-
-  gains.add(
-    sweep.shown,
-    perArea(sweep.gains, shownGeometry(schedule, options.shownScale).window, schedule.window),
-  );
-  const { content } = learn(sweep.hidden, sweep.losses, iterationGeometry(0, schedule));
-  let stopped = content ? 'content' : 'iterations';
-  for (let n = 1; stopped === 'iterations' && n <= options.iterations; n++) {
+  const { context, attention, schedule } = setting;
+  const { iterations } = context.options;
+  const state = new Refinement(setting, target, sweep);
+  let stopped = state.learn(sweep.hidden, sweep.losses, iterationGeometry(0, schedule));
+  for (let n = 1; stopped === undefined && n <= iterations; n++) {
     const geometry = iterationGeometry(n, schedule);
-    const region = highestActivatedRegion(map, options.threshold);
-    const windows = touching(
-      slidingWindowsOverBorder(height, width, geometry.window, geometry.stride),
-      region,
-      height,
-      width,
-    );
+    const windows = state.windowsOf(geometry);
     if (windows.length === 0) {
       stopped = geometry.window < 2 ? 'window' : 'region';
       break;
     }
-    const [scores] = await scoreWindows(setting, windows, 'outside', [target], (share) =>
-      onShare((n - 1 + share) / options.iterations),
-    );
-    const step = learn(
-      windows,
-      scores.map((score) => sweep.whole - score),
-      geometry,
-    );
-    if (step.content) stopped = 'content';
-    else if (step.change !== null && step.change < options.tolerance) stopped = 'converged';
+    const lost = await state.lossesOf(windows, (share) => onShare((n - 1 + share) / iterations));
+    stopped = state.learn(windows, lost, geometry);
   }
   return {
-    map,
-    extras: { stopped, iterations: history, attention: attention ? [...attention.layers] : [] },
+    map: state.map,
+    extras: {
+      stopped: stopped ?? 'iterations',
+      iterations: state.history,
+      attention: attention ? [...attention.layers] : [],
+    },
   };
 }
 
@@ -329,7 +300,7 @@ export const iassa = defineMethod({
   needs: ['black-box'],
   uses: ['features'],
   signed: true,
-  cost: '1767 for the first sweep, then 400 to 800 an iteration until the map settles',
+  cost: '1767 for the first sweep, then 400 to 800 per iteration until the map settles',
   options,
 
   async explain(context) {
@@ -341,7 +312,7 @@ export const iassa = defineMethod({
       progress,
     } = context;
     const [, , height, width] = input.shape;
-    const attention = await attentionFor(context);
+    const attention = await chooseAttention(context);
     const schedule = scheduleFor(context.options, height, width);
     const setting = {
       context,

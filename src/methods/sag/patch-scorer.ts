@@ -98,72 +98,92 @@ function checkPatches(patches: readonly number[], count: number): void {
     );
 }
 
+/** @throws FoveaError `usage` if there are more patches than pixels in a direction. */
+function checkGrid([rows, columns]: PatchLayout['grid'], height: number, width: number): void {
+  if (rows <= height && columns <= width) return;
+  throw new FoveaError(
+    'usage',
+    `a grid of ${rows}×${columns} patches does not fit an input of ${height}×${width} pixels: ` +
+      `use fewer patches`,
+  );
+}
+
+/** Probabilities of sets by one batch of model calls. */
+type Evaluate = (sets: readonly PatchSet[]) => Promise<Float32Array>;
+
+function evaluator(model: Model, input: Tensor, options: PatchScorerOptions): Evaluate {
+  const { target, batchSize, signal } = options;
+  const [, , height = 0, width = 0] = input.shape;
+  checkGrid(options.grid, height, width);
+  const baseline = createBaseline(options.baseline, model, input);
+  return async (sets) => {
+    const perturbation = patchGrids(sets, options, height, width);
+    const targets = [target];
+    const request = { input, baseline, perturbation, targets, batchSize, signal };
+    return (await model.perturb(request)).data;
+  };
+}
+
+/** Sets whose probabilities are known, and how many more may be evaluated. */
+class Memory {
+  exhausted = false;
+  private readonly known: Map<PatchSet, number>;
+  private readonly before: number;
+  private readonly maxCalls: number;
+
+  constructor(known: ReadonlyMap<PatchSet, number>, maxCalls: number) {
+    this.known = new Map(known);
+    this.before = known.size;
+    this.maxCalls = maxCalls;
+  }
+
+  evaluated(): number {
+    return this.known.size - this.before;
+  }
+
+  /** The probabilities of sets, where those that are not known yet are evaluated. */
+  async probabilities(sets: readonly PatchSet[], evaluate: Evaluate): Promise<number[]> {
+    const unknown = [...new Set(sets)].filter((set) => !this.known.has(set));
+    if (unknown.length > 0) {
+      const values = await evaluate(unknown);
+      for (const [i, set] of unknown.entries()) this.known.set(set, values[i]);
+    }
+    return sets.map((set) => this.known.get(set) as number);
+  }
+
+  room(sets: readonly PatchSet[], reserve = 0): number {
+    const left = this.maxCalls - this.evaluated() - reserve;
+    const unknown = new Set<PatchSet>();
+    const fitting = sets.findIndex((set) => !this.known.has(set) && unknown.add(set).size > left);
+    if (fitting < 0) return sets.length;
+    this.exhausted = true;
+    return fitting;
+  }
+}
+
 /** Scores sets of patches of the preprocessed picture `input` [1, C, H, W]. */
 export function createPatchScorer(
   model: Model,
   input: Tensor,
   options: PatchScorerOptions,
 ): PatchScorer {
-  const {
-    grid,
-    patches,
-    baseline,
-    target,
-    known,
-    maxCalls = Number.POSITIVE_INFINITY,
-    batchSize,
-    signal,
-  } = options;
-  const layout: PatchLayout = { grid, patches, baseline };
+  const { grid, patches, baseline, known, maxCalls = Number.POSITIVE_INFINITY } = options;
   const count = grid[0] * grid[1];
-  const [, , height, width] = input.shape;
-  if (grid[0] > height || grid[1] > width) {
-    throw new FoveaError(
-      'usage',
-      `a grid of ${grid[0]}×${grid[1]} patches does not fit an input of ${height}×${width} pixels: use fewer patches`,
-    );
-  }
-  const background = createBaseline(baseline, model, input);
-  const memory = new Map(known);
-  const before = memory.size;
-  const evaluated = () => memory.size - before;
-  let exhausted = false;
-
-  const score = async (sets: readonly PatchSet[]): Promise<number[]> => {
-    const unknown = [...new Set(sets)].filter((set) => !memory.has(set));
-    if (unknown.length > 0) {
-      const perturbation = patchGrids(unknown, layout, height, width);
-      const { data } = await model.perturb({
-        input,
-        baseline: background,
-        perturbation,
-        targets: [target],
-        batchSize,
-        signal,
-      });
-      unknown.forEach((set, i) => void memory.set(set, data[i]));
-    }
-    return sets.map((set) => memory.get(set) as number);
-  };
-  const room = (sets: readonly PatchSet[], reserve = 0): number => {
-    const left = maxCalls - evaluated() - reserve;
-    const unknown = new Set<PatchSet>();
-    const fitting = sets.findIndex((set) => !memory.has(set) && unknown.add(set).size > left);
-    if (fitting < 0) return sets.length;
-    exhausted = true;
-    return fitting;
-  };
+  const evaluate = evaluator(model, input, options);
+  const memory = new Memory(known ?? new Map(), maxCalls);
+  const score = (sets: readonly PatchSet[]) => memory.probabilities(sets, evaluate);
   return {
-    layout,
+    layout: { grid, patches, baseline },
     count,
     score,
     probability: async (shown) => {
       checkPatches(shown, count);
-      return (await score([patchSetOf(shown)]))[0];
+      const [probability] = await score([patchSetOf(shown)]);
+      return probability as number;
     },
-    evaluated,
-    room,
-    exhausted: () => exhausted,
+    evaluated: () => memory.evaluated(),
+    room: (sets, reserve) => memory.room(sets, reserve),
+    exhausted: () => memory.exhausted,
   };
 }
 

@@ -13,7 +13,8 @@ import { methods } from '../index.ts';
 import { buildGraph } from './graph.ts';
 import { createPatchScorer, type PatchLayout, wholeProbability } from './patch-scorer.ts';
 import { allPatches, patchesOf, patchSetOf } from './patch-set.ts';
-import { patchMeans, sagScorer } from './sag.ts';
+import { patchMeans } from './ranking.ts';
+import { sagScorer } from './sag.ts';
 import { parseSag, type Sag } from './schema.ts';
 import { beamSearch, combinatorialSearch, minimizeSets } from './search.ts';
 

@@ -41,7 +41,7 @@ export function weightedSum(activations: Tensor, weights: ArrayLike<number>): Te
   return tensor([height, width], Float32Array.from(sum));
 }
 
-/** One number a channel: sum over its cells of f(activation, gradient). */
+/** One number per channel: sum over its cells of f(activation, gradient). */
 export function channelSums(
   activations: Tensor,
   gradients: Tensor,
@@ -108,12 +108,40 @@ export function fromLayers(
   return { map, layers, extras: { layers: shapes, ...extras } };
 }
 
+/** Largest difference, as a share of the largest gradient, that counts as rounding. */
+const ROUNDING = 1e-6;
+
+/** Whether the gradients [channels, h, w] are the same in all cells of each channel. */
+function isUniform({ shape, data }: Tensor): boolean {
+  const [channels = 0, height = 0, width = 0] = shape;
+  const area = height * width;
+  const [low, high] = extent(data);
+  const most = ROUNDING * Math.max(Math.abs(low), Math.abs(high));
+  return Array.from({ length: channels }, (_, c) =>
+    extent(data.subarray(c * area, (c + 1) * area)),
+  ).every(([min, max]) => max - min <= most);
+}
+
 /**
- * A class activation map: one forward and one backward pass a class, then `weigh` on each layer.
+ * What to tell the user if the gradients of all layers are uniform, for methods whose weights are
+ * then those of Grad-CAM: so they are before global average pooling and one dense layer.
+ */
+export const warnIfGradCam = (gradients: readonly Tensor[]): string[] =>
+  gradients.every(isUniform)
+    ? [
+        'the gradient is the same in all cells of the layer, so this map equals that of ' +
+          'grad-cam: choose an earlier layer to see where they differ',
+      ]
+    : [];
+
+/**
+ * A class activation map: one forward and one backward pass per class, then `weigh` on each layer.
+ * `warn` looks at the gradients of all layers, [channels, h, w] each.
  */
 export async function explainCam(
   { model, input, targets, options, batchSize, progress }: MethodContext<CamOptions>,
   weigh: Weigh,
+  warn: (gradients: readonly Tensor[]) => string[] = () => [],
 ): Promise<Attribution[]> {
   const [, , height, width] = input.shape;
   const names = chooseLayers(model, options.layer);
@@ -130,10 +158,11 @@ export async function explainCam(
   const layouts = names.map((name, l) => layoutOf(model, name, values[l], input));
   progress(1);
   return targets.map((_, t) => {
-    const layers = names.map((layer, l) => {
-      const [a, g] = [values[l], gradients[l]].map((x) => channelsFirst(x, t, layouts[l]));
-      return { layer, map: weigh(a, g) };
-    });
-    return fromLayers(layers, options.relu, height, width);
+    const own = gradients.map((gradient, l) => channelsFirst(gradient, t, layouts[l]));
+    const layers = names.map((layer, l) => ({
+      layer,
+      map: weigh(channelsFirst(values[l], t, layouts[l]), own[l]),
+    }));
+    return { ...fromLayers(layers, options.relu, height, width), warnings: warn(own) };
   });
 }

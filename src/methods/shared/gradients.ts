@@ -10,6 +10,7 @@ import {
   type ScoreKind,
 } from '../../model/model.ts';
 import { option } from '../../options.ts';
+import { extent } from '../../tensor/statistics.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
@@ -113,9 +114,19 @@ export interface PixelOptions {
   readonly reduce: Reduce;
 }
 
+/** Largest difference, as a share of the largest value, that counts as rounding. */
+const ROUNDING = 1e-6;
+
+/** Whether two lists of gradients are the same up to rounding. */
+function isSame(a: Float32Array, b: Float32Array): boolean {
+  const [low, high] = extent(b);
+  const most = ROUNDING * Math.max(Math.abs(low), Math.abs(high));
+  return a.every((value, i) => Math.abs(value - b[i]) <= most);
+}
+
 /**
- * One forward and one backward pass a class, the gradient reduced to a map. `rules` modifies the
- * backward pass; `timesInput` multiplies the gradient by the picture in the model's normalised
+ * One forward and one backward pass per class, the gradient reduced to a map. `rules` modifies the
+ * backward pass, and a second, plain pass finds out whether it changed anything; `timesInput` multiplies the gradient by the picture in the model's normalised
  * units.
  */
 export async function explainPixels(
@@ -124,21 +135,20 @@ export async function explainPixels(
 ): Promise<Attribution[]> {
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);
-  const { gradients } = await gradientsOf(model, {
-    batch,
-    wrt: [INPUT],
-    targets: classes,
-    score: options.output,
-    rules,
-    batchSize,
-  });
+  const request = { batch, wrt: [INPUT], targets: classes, score: options.output, batchSize };
+  const [gradient] = (await gradientsOf(model, { ...request, rules })).gradients;
+  const [plain] = rules ? (await gradientsOf(model, request)).gradients : [];
   progress(1);
   return targets.map((_, t) => {
-    const { data } = slab(gradients[0], t);
-    return pixelAttribution(
-      timesInput ? data.map((g, i) => g * input.data[i]) : data,
-      input,
-      options.reduce,
-    );
+    const { data } = slab(gradient, t);
+    const values = timesInput ? data.map((g, i) => g * input.data[i]) : data;
+    const warnings =
+      plain && isSame(data, slab(plain, t).data)
+        ? [
+            `this map equals that of gradient, because ${model.name} has no ReLU that the method ` +
+              `could change: use gradient, or a method that does not depend on ReLUs`,
+          ]
+        : [];
+    return { ...pixelAttribution(values, input, options.reduce), warnings };
   });
 }

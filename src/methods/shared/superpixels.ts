@@ -11,6 +11,7 @@ import { renumber } from '../../superpixels/renumber.ts';
 import { slic } from '../../superpixels/slic.ts';
 import type { Segmentation } from '../../superpixels/superpixels.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { inputScale, scaledArea } from './scale.ts';
 
 /**
  * How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input.
@@ -35,10 +36,31 @@ export const segmentsOption = option(
   'slic: about how many superpixels',
 );
 
-/**
- * Parts of a size that can be told apart in a map: some tens in a photograph of 224 × 224 pixels.
- */
+/** Felzenszwalb's parameters: some tens of parts in a photograph of 224 × 224 pixels. */
 const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
+/** Quickshift's parameters: those of LIME. */
+const QUICKSHIFT = { kernelSize: 4, ratio: 0.2 } as const;
+
+/**
+ * The superpixels of a picture. Smaller pictures than 224 pixels are divided as finely as large
+ * ones: lengths shrink with the shorter side, areas with its square. Quickshift adds distances of
+ * place and of colour, so the weight of colour shrinks with the lengths.
+ */
+function divide(how: 'quickshift' | 'slic' | 'felzenszwalb', picture: Image, segments: number) {
+  const { width, height } = picture;
+  const scale = inputScale(height, width);
+  if (how === 'slic') return slic(picture, { segments });
+  if (how === 'quickshift')
+    return quickshift(picture, {
+      kernelSize: scale * QUICKSHIFT.kernelSize,
+      ratio: scale * QUICKSHIFT.ratio,
+    });
+  return felzenszwalb(colourPlanes(picture), {
+    scale: scale ** 2 * FELZENSZWALB.scale,
+    sigma: scale * FELZENSZWALB.sigma,
+    minSize: scaledArea(FELZENSZWALB.minSize, height, width),
+  });
+}
 
 /** A picture as planes [3, H, W], 0 … 1. */
 function colourPlanes({ width, height, data }: Image): Tensor {
@@ -60,11 +82,8 @@ export function superpixels(
   input: Tensor,
 ): Segmentation {
   const [, , height, width] = input.shape;
-  if (typeof how === 'string') {
-    const picture = denormalize(input, model.preprocessing);
-    if (how === 'felzenszwalb') return felzenszwalb(colourPlanes(picture), FELZENSZWALB);
-    return how === 'slic' ? slic(picture, { segments }) : quickshift(picture);
-  }
+  if (typeof how === 'string')
+    return divide(how, denormalize(input, model.preprocessing), segments);
   if (how.length !== height || how.some((row) => row.length !== width)) {
     throw new FoveaError(
       'usage',

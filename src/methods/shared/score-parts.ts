@@ -1,0 +1,81 @@
+import type { Json } from '../../json.ts';
+import type { Perturbation } from '../../model/perturbation.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
+import type { MethodContext } from '../method.ts';
+
+/** An intermediate map, and what the method says about it. */
+export interface Intermediate {
+  readonly map: Tensor;
+  readonly detail: { readonly [key: string]: Json };
+}
+
+/** Perturbed pictures that are scored part by part. */
+export interface ScoreParts {
+  readonly baseline: Tensor;
+  /** Number of perturbed pictures. */
+  readonly count: number;
+  /** Number of pictures per part; the last part may be smaller. */
+  readonly partSize: number;
+  /** The perturbations `from` … `to` - 1. */
+  readonly perturbation: (from: number, to: number) => Perturbation;
+  /**
+   * The map of target `t` from its scores of the first `done` pictures, to be offered; undefined if
+   * it is too early for one. Not called after the last part.
+   */
+  readonly intermediate: (
+    t: number,
+    scores: Float64Array,
+    done: number,
+  ) => Intermediate | undefined;
+}
+
+/** The scores of each target, [count], and how many of them were computed. */
+export interface PartScores {
+  readonly scores: readonly Float64Array[];
+  readonly done: number;
+}
+
+/**
+ * Scores perturbed pictures for all targets at once. An intermediate map of each target is offered
+ * after each part; it ends early once the caller accepts those of all targets.
+ */
+export async function scoreInParts(
+  {
+    model,
+    input,
+    targets,
+    batchSize,
+    progress,
+    offer,
+  }: Pick<
+    MethodContext<unknown>,
+    'model' | 'input' | 'targets' | 'batchSize' | 'progress' | 'offer'
+  >,
+  { baseline, count, partSize, perturbation, intermediate }: ScoreParts,
+): Promise<PartScores> {
+  const scores = targets.map(() => new Float64Array(count));
+  const accepted = targets.map(() => false);
+  const classes = targets.map(({ index }) => index);
+  let done = 0;
+  while (done < count && !accepted.every(Boolean)) {
+    const from = done;
+    const to = Math.min(count, from + partSize);
+    const { data } = await model.perturb({
+      input,
+      baseline,
+      perturbation: perturbation(from, to),
+      targets: classes,
+      batchSize,
+      onProgress: (part) => progress((from + part) / count),
+    });
+    scores.forEach((own, t) => {
+      for (let n = from; n < to; n++) own[n] = data[(n - from) * targets.length + t];
+    });
+    done = to;
+    for (const [t, target] of targets.entries()) {
+      const partial = done < count ? intermediate(t, scores[t], done) : undefined;
+      if (partial) accepted[t] = offer({ target, calls: done, ...partial });
+    }
+  }
+  return { scores, done };
+}
