@@ -207,7 +207,7 @@ describe('runBenchmark', () => {
       ['index', 'line 3 is no picture'],
       ['damaged', 'damaged-0: x.jpg is damaged'],
       ['left-out', 'unlabelled is left out: it has no label'],
-      ['left-out', expect.stringContaining('"giraffe" is no class of left')],
+      ['left-out', expect.stringContaining('"giraffe" is not a class of left')],
       ['left-out', 'nothing is left out: no class of the model is a person'],
     ]);
     const summary = summarise(benchmarkOf(dataset), await openStore(folder), problems);

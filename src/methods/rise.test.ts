@@ -4,7 +4,7 @@ import { explain } from '../explain.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createOnnxModel } from '../model/onnx-model.ts';
-import { renderGrid, renderMask } from '../model/perturbation.ts';
+import { renderGrid, renderMask } from '../model/render-perturbation.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { decodeNpy } from '../tensor/npy.ts';
 import { createRandom } from '../tensor/random.ts';

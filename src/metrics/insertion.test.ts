@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { riseBlur } from '../image/blur.ts';
-import { renderPerturbation } from '../model/perturbation.ts';
+import { renderPerturbation } from '../model/render-perturbation.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { deletion } from './deletion.ts';
 import {

@@ -14,7 +14,8 @@ import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 import { createOnnxModel, type OnnxModelSource } from './onnx-model.ts';
-import { type Perturbation, renderPerturbation } from './perturbation.ts';
+import type { Perturbation } from './perturbation.ts';
+import { renderPerturbation } from './render-perturbation.ts';
 
 const SIDE = 12;
 const CLASSES = 4;

@@ -30,13 +30,8 @@ import { attentionFinder } from './network/attention-maps.ts';
 import { networkInside } from './network/inside.ts';
 import { preparationOf } from './network/prepared.ts';
 import { withRandomWeights } from './network/weights.ts';
-import {
-  checkRequest,
-  countOf,
-  type Perturbation,
-  renderPerturbation,
-  slicePerturbation,
-} from './perturbation.ts';
+import { checkRequest, countOf, type Perturbation, slicePerturbation } from './perturbation.ts';
+import { renderPerturbation } from './render-perturbation.ts';
 import { checkScores, chooseLabels, choosePreprocessing, pickClasses } from './scores.ts';
 
 /** An ONNX file and what is known about it. */

@@ -6,11 +6,9 @@ import {
   countOf,
   type Grids,
   type Perturbation,
-  renderGrid,
-  renderMask,
-  renderPerturbation,
   slicePerturbation,
 } from './perturbation.ts';
+import { renderGrid, renderMask, renderPerturbation } from './render-perturbation.ts';
 
 const identity = (n: number) =>
   tensor(
@@ -126,7 +124,10 @@ describe('checkRequest', () => {
     [ranks, /4 ranks for an input of 4×4/],
     [{ ...grids, shifts: Int32Array.of(0, 0, 2, 0) }, /shift \(0, 0\) of grid 0 leaves/],
     [segments, /4 labels for an input of 4×4/],
-    [{ ...segments, labels: new Int32Array(16).fill(3) }, /label 3 is no segment: expected 0 to 2/],
+    [
+      { ...segments, labels: new Int32Array(16).fill(3) },
+      /label 3 is not a segment: expected 0 to 2/,
+    ],
     [{ ...grids, columns: identity(3) }, /do not fit the grid/],
     [{ ...grids, shifts: Int32Array.of(0, 0) }, /2 grids need 4 shift values/],
   ])('refuses what does not fit (%#)', (p, message) => {
@@ -134,9 +135,9 @@ describe('checkRequest', () => {
   });
 
   it.each([
-    [{ targets: [10] }, 'target 10 is no class: expected an index from 0 to 9'],
-    [{ targets: [0, -1] }, 'target -1 is no class'],
-    [{ targets: [1.5] }, 'target 1.5 is no class'],
+    [{ targets: [10] }, 'target 10 is not a class: expected an index from 0 to 9'],
+    [{ targets: [0, -1] }, 'target -1 is not a class'],
+    [{ targets: [1.5] }, 'target 1.5 is not a class'],
     [{ input: tensor([1, 3, 1, 1]) }, 'the input is 1×3×1×1, expected 1×3×4×4'],
     [{ baseline: tensor([1, 3, 2, 2]) }, 'the baseline is 1×3×2×2, expected 1×3×4×4 or 1×3×1×1'],
   ])('refuses %j', (part, message) => {

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 
 /**
@@ -64,18 +65,18 @@ export function countOf(p: Perturbation): number {
     case 'windows':
       return p.windows.length / 4;
     case 'grids':
-      return p.grids.shape[0];
+      return at(p.grids.shape, 0);
     case 'ranks':
       return p.bounds.length / 2;
     case 'segments':
-      return p.bits.shape[0];
+      return at(p.bits.shape, 0);
     case 'masks':
-      return p.masks.shape[0];
+      return at(p.masks.shape, 0);
   }
 }
 
 function sliceTensor(x: Tensor, from: number, to: number): Tensor {
-  const size = x.data.length / x.shape[0];
+  const size = x.data.length / at(x.shape, 0);
   return tensor([to - from, ...x.shape.slice(1)], x.data.subarray(from * size, to * size));
 }
 
@@ -99,98 +100,6 @@ export function slicePerturbation(p: Perturbation, from: number, to: number): Pe
   }
 }
 
-/** mask[y, x] = sum_ij rows[y + dy, i] grid[i, j] columns[x + dx, j], for picture `n`. */
-export function renderGrid(
-  { grids, rows, columns, shifts }: Grids,
-  n: number,
-  height: number,
-  width: number,
-): Float32Array {
-  const [, gridHeight, gridWidth] = grids.shape;
-  const grid = grids.data.subarray(n * gridHeight * gridWidth, (n + 1) * gridHeight * gridWidth);
-  const [dy, dx] = [shifts[2 * n], shifts[2 * n + 1]];
-  const mask = new Float32Array(height * width);
-  const line = new Float32Array(gridWidth);
-  for (let y = 0; y < height; y++) {
-    for (let j = 0; j < gridWidth; j++) {
-      let sum = 0;
-      for (let i = 0; i < gridHeight; i++)
-        sum += rows.data[(y + dy) * gridHeight + i] * grid[i * gridWidth + j];
-      line[j] = sum;
-    }
-    for (let x = 0; x < width; x++) {
-      let sum = 0;
-      for (let j = 0; j < gridWidth; j++) sum += line[j] * columns.data[(x + dx) * gridWidth + j];
-      mask[y * width + x] = sum;
-    }
-  }
-  return mask;
-}
-
-function renderWindow(
-  { windows, keep }: Windows,
-  n: number,
-  height: number,
-  width: number,
-): Float32Array {
-  const mask = new Float32Array(height * width).fill(keep === 'outside' ? 1 : 0);
-  const [top, left, bottom, right] = windows.subarray(4 * n, 4 * n + 4);
-  for (let y = Math.max(0, top); y < Math.min(height, bottom); y++) {
-    mask.fill(
-      keep === 'outside' ? 0 : 1,
-      y * width + Math.min(width, Math.max(0, left)),
-      y * width + Math.max(0, Math.min(width, right)),
-    );
-  }
-  return mask;
-}
-
-/** The mask of picture `n`, [H · W]: the share of the original in each pixel. */
-export function renderMask(
-  p: Perturbation,
-  n: number,
-  height: number,
-  width: number,
-): Float32Array {
-  switch (p.kind) {
-    case 'windows':
-      return renderWindow(p, n, height, width);
-    case 'grids':
-      return renderGrid(p, n, height, width);
-    case 'ranks': {
-      const [from, to] = p.bounds.subarray(2 * n, 2 * n + 2);
-      return Float32Array.from(p.ranks, (rank) => (rank >= from && rank < to ? 1 : 0));
-    }
-    case 'segments':
-      return Float32Array.from(p.labels, (label) => p.bits.data[n * p.bits.shape[1] + label]);
-    case 'masks':
-      return p.masks.data.subarray(n * height * width, (n + 1) * height * width);
-  }
-}
-
-/**
- * The perturbed pictures themselves, [n, C, H, W]: mask · input + (1 - mask) · baseline.
- * The slow path, for models that are plain functions; ONNX models do this inside their graph.
- */
-export function renderPerturbation(input: Tensor, baseline: Tensor, p: Perturbation): Tensor {
-  const [, channels, height, width] = input.shape;
-  const area = height * width;
-  const count = countOf(p);
-  const result = new Float32Array(count * channels * area);
-  const constant = baseline.shape[2] === 1 && baseline.shape[3] === 1;
-  for (let n = 0; n < count; n++) {
-    const mask = renderMask(p, n, height, width);
-    for (let c = 0; c < channels; c++) {
-      const out = (n * channels + c) * area;
-      for (let i = 0; i < area; i++) {
-        const base = baseline.data[constant ? c : c * area + i];
-        result[out + i] = mask[i] * input.data[c * area + i] + (1 - mask[i]) * base;
-      }
-    }
-  }
-  return tensor([count, channels, height, width], result);
-}
-
 interface Request {
   readonly input: Tensor;
   readonly baseline: Tensor;
@@ -210,21 +119,22 @@ export function checkRequest(
   const fail = (what: string) => {
     throw new FoveaError('usage', `perturb: ${what}`);
   };
-  const [channels, height, width] = picture;
+  const [channels = 0, height = 0, width = 0] = picture;
   const is = ({ shape }: Tensor, ...expected: number[]) =>
     shape.length === 4 && expected.every((size, axis) => shape[axis] === size);
   if (!is(input, 1, channels, height, width))
     fail(`the input is ${input.shape.join('×')}, expected 1×${picture.join('×')}`);
   if (!is(baseline, 1, channels, height, width) && !is(baseline, 1, channels, 1, 1)) {
     fail(
-      `the baseline is ${baseline.shape.join('×')}, expected 1×${picture.join('×')} or 1×${channels}×1×1`,
+      `the baseline is ${baseline.shape.join('×')}, ` +
+        `expected 1×${picture.join('×')} or 1×${channels}×1×1`,
     );
   }
   const wrong = targets.find(
     (target) => !(Number.isInteger(target) && target >= 0 && target < classes),
   );
   if (wrong !== undefined)
-    fail(`target ${wrong} is no class: expected an index from 0 to ${classes - 1}`);
+    fail(`target ${wrong} is not a class: expected an index from 0 to ${classes - 1}`);
   checkPerturbation(perturbation, height, width, fail);
 }
 
@@ -243,26 +153,27 @@ function checkPerturbation(
     fail(`${p.ranks.length} ranks for an input of ${height}×${width} = ${height * width} pixels`);
   }
   if (p.kind === 'segments') {
-    const parts = p.bits.shape[1];
+    const parts = at(p.bits.shape, 1);
     const wrong = p.labels.find((label) => label < 0 || label >= parts);
     if (p.labels.length !== height * width)
       fail(
         `${p.labels.length} labels for an input of ${height}×${width} = ${height * width} pixels`,
       );
-    if (wrong !== undefined) fail(`label ${wrong} is no segment: expected 0 to ${parts - 1}`);
+    if (wrong !== undefined) fail(`label ${wrong} is not a segment: expected 0 to ${parts - 1}`);
   }
   if (p.kind === 'grids') checkGrids(p, height, width, fail);
 }
 
 function checkGrids(p: Grids, height: number, width: number, fail: (what: string) => void): void {
-  const [count, gridHeight, gridWidth] = p.grids.shape;
+  const [count = 0, gridHeight, gridWidth] = p.grids.shape;
   if (p.rows.shape[1] !== gridHeight || p.columns.shape[1] !== gridWidth)
     fail('the upsampling matrices do not fit the grid');
   if (p.shifts.length !== 2 * count)
     fail(`${count} grids need ${2 * count} shift values, got ${p.shifts.length}`);
+  const [rows, columns] = [at(p.rows.shape, 0), at(p.columns.shape, 0)];
   for (let n = 0; n < count; n++) {
-    const [dy, dx] = [p.shifts[2 * n], p.shifts[2 * n + 1]];
-    if (dy < 0 || dx < 0 || dy + height > p.rows.shape[0] || dx + width > p.columns.shape[0]) {
+    const [dy, dx] = [at(p.shifts, 2 * n), at(p.shifts, 2 * n + 1)];
+    if (dy < 0 || dx < 0 || dy + height > rows || dx + width > columns) {
       fail(`shift (${dy}, ${dx}) of grid ${n} leaves the upsampled mask`);
     }
   }

@@ -7,7 +7,7 @@ export function checkScores(name: string, scores: Float32Array): void {
   if (scores.every(Number.isFinite)) return;
   throw new FoveaError(
     'model',
-    `${name} answered NaN or infinite scores: ` +
+    `${name} returned NaN or infinite scores: ` +
       'check the model and its preprocessing (mean, std, scale)',
   );
 }
@@ -37,7 +37,7 @@ export function sumToOne(scores: Float32Array): boolean {
   return scores.length > 1 && scores.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
 }
 
-/** The scores of some classes, [n · targets], of those of all, [n · classes]. */
+/** The scores of the target classes, [n · targets], from the scores of all classes, [n · classes]. */
 export function pickClasses(
   scores: Float32Array,
   classes: number,
@@ -51,7 +51,7 @@ export function pickClasses(
   );
 }
 
-/** What is said of a model beside its graph. */
+/** Facts about a model that its graph does not contain. */
 export interface ModelDescription {
   readonly name: string;
   /** One label per class. */
@@ -77,7 +77,8 @@ export function chooseLabels(
   if (labels.length !== classes) {
     throw new FoveaError(
       'model',
-      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label per class`,
+      `${name} has ${classes} classes, but ${labels.length} labels are given: ` +
+        'expected one label per class',
     );
   }
   return labels;
@@ -119,7 +120,9 @@ export function choosePreprocessing(
   const defaults = defaultsOf({ ...input, takesPixels });
   // How pictures are resized says nothing about how they are normalized.
   if (isSilent) {
-    const how = `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in ${defaults.scale}, resized to ${input.height}×${input.width}`;
+    const how =
+      `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in ${defaults.scale}, ` +
+      `resized to ${input.height}×${input.width}`;
     const what = takesPixels
       ? 'pixels of 0-255 go in as they are, which its graph takes'
       : 'the usual preprocessing is assumed';
@@ -129,7 +132,8 @@ export function choosePreprocessing(
   if (channelsOf(chosen) !== input.channels) {
     throw new FoveaError(
       'model',
-      `${name} takes ${input.channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`,
+      `${name} takes ${input.channels} channels, ` +
+        `its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`,
     );
   }
   return chosen;
@@ -148,7 +152,8 @@ function fitToInput(
   const { size, shorterSide, stretchedSize } = preprocessing;
   if (given?.size && (size[0] !== height || size[1] !== width)) {
     warnings.push(
-      `${name}: its preprocessing is written for ${size[0]}×${size[1]}, but the graph takes ${height}×${width}: pictures are prepared for the graph`,
+      `${name}: its preprocessing is written for ${size[0]}×${size[1]}, ` +
+        `but the graph takes ${height}×${width}: pictures are prepared for the graph`,
     );
   }
   const [down, across] = given?.size ? [height / size[0], width / size[1]] : [1, 1];

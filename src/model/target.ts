@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { argsortDescending } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 
@@ -23,7 +24,7 @@ export function parseTarget(text: string): TargetSpec {
 }
 
 function targetOf(model: Model, probabilities: Float32Array, index: number): Target {
-  return { index, label: model.labels[index], probability: probabilities[index] };
+  return { index, label: at(model.labels, index), probability: at(probabilities, index) };
 }
 
 /**
@@ -44,7 +45,7 @@ function suggestions(labels: readonly string[], wanted: string): string {
     .filter((label) => words.some((word) => label.toLowerCase().includes(word)))
     .slice(0, 5);
   return near.length > 0
-    ? `; near it: ${near.map((label) => `"${label}"`).join(', ')}`
+    ? `; similar labels: ${near.map((label) => `"${label}"`).join(', ')}`
     : `; the first are ${labels
         .slice(0, 3)
         .map((label) => `"${label}"`)
@@ -53,16 +54,19 @@ function suggestions(labels: readonly string[], wanted: string): string {
 
 function indexOf(model: Model, spec: string): number {
   const found = model.labels.flatMap((label, index) => (matches(label, spec) ? [index] : []));
-  if (found.length === 1) return found[0];
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
   if (found.length > 1) {
     throw new FoveaError(
       'usage',
-      `target "${spec}" names ${found.length} classes of ${model.name} (${found.join(', ')}): give the class index`,
+      `target "${spec}" names ${found.length} classes of ${model.name} (${found.join(', ')}): ` +
+        'give the class index',
     );
   }
   throw new FoveaError(
     'usage',
-    `target "${spec}" is no class of ${model.name}: expected top1, top:N, an index 0 to ${model.labels.length - 1}, or a label${suggestions(model.labels, spec)}`,
+    `target "${spec}" is not a class of ${model.name}: expected top1, top:N, ` +
+      `an index 0 to ${model.labels.length - 1}, or a label${suggestions(model.labels, spec)}`,
   );
 }
 

@@ -252,8 +252,7 @@ export function topologicalSort(nodes: readonly Node[]): Node[] {
   const state = new Map<Node, 'open' | 'done'>();
   for (const root of nodes) {
     const stack = [root];
-    while (stack.length > 0) {
-      const node = stack[stack.length - 1];
+    for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
       if (state.get(node) === undefined) {
         state.set(node, 'open');
         for (const input of nodeInputs(node).toReversed()) {

@@ -278,7 +278,7 @@ function encodeValues(name: string, type: DataType, values: TensorInput): Uint8A
 /** The upper half of the float32, rounded to the nearest, ties to even. */
 function numberToBfloat16(value: number): number {
   if (Number.isNaN(value)) return 0x7fc0;
-  const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+  const bits = new DataView(Float32Array.of(value).buffer).getUint32(0, true);
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 

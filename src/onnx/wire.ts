@@ -80,9 +80,16 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
   }
 }
 
+/** Byte `position` of a file, which the callers keep within its length. */
+function byteAt(file: Uint8Array, position: number): number {
+  const byte = file[position];
+  if (byte === undefined) throw new FoveaError('internal', `the file has no byte ${position}`);
+  return byte;
+}
+
 function skipVarint(message: Message, position: number): number {
   const limit = Math.min(message.end, position + 10);
-  for (let i = position; i < limit; i++) if (message.file[i] < 0x80) return i + 1;
+  for (let i = position; i < limit; i++) if (byteAt(message.file, i) < 0x80) return i + 1;
   throw damaged(
     message,
     position,
@@ -93,7 +100,7 @@ function skipVarint(message: Message, position: number): number {
 /** The varint as an unsigned number; exact up to 2^53, enough for tags and lengths. */
 function unsigned(message: Message, start: number, end: number): number {
   let value = 0;
-  for (let i = end - 1; i >= start; i--) value = value * 128 + (message.file[i] & 0x7f);
+  for (let i = end - 1; i >= start; i--) value = value * 128 + (byteAt(message.file, i) & 0x7f);
   return value;
 }
 
@@ -204,13 +211,13 @@ export function appendFloats(field: Field, size: 4 | 8, into: number[]): void {
 function varintAt(file: Uint8Array, start: number, end: number): number {
   if (end - start > 7) return Number(bigVarint(file, start, end));
   let value = 0;
-  for (let i = end - 1; i >= start; i--) value = value * 128 + (file[i] & 0x7f);
+  for (let i = end - 1; i >= start; i--) value = value * 128 + (byteAt(file, i) & 0x7f);
   return value;
 }
 
 function bigVarint(file: Uint8Array, start: number, end: number): bigint {
   let value = 0n;
-  for (let i = end - 1; i >= start; i--) value = (value << 7n) | BigInt(file[i] & 0x7f);
+  for (let i = end - 1; i >= start; i--) value = (value << 7n) | BigInt(byteAt(file, i) & 0x7f);
   return BigInt.asIntN(64, value);
 }
 
@@ -310,7 +317,7 @@ export function joinSmallParts(parts: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
   let run: Uint8Array[] = [];
   const flush = (): void => {
-    if (run.length > 0) joined.push(run.length === 1 ? run[0] : concatenate(run));
+    if (run.length > 0) joined.push(...(run.length === 1 ? run : [concatenate(run)]));
     run = [];
   };
   for (const part of parts) {

@@ -1,6 +1,8 @@
 import type { InferenceSession } from 'onnxruntime-common';
+import { FoveaError } from '../errors.ts';
 import { graphBuilder } from '../onnx/graph-builder.ts';
 import { modelOf, writeModel } from '../onnx/model-proto.ts';
+import { at } from '../tensor/at.ts';
 import { createRandom } from '../tensor/random.ts';
 import { createOnnxRuntime, type OnnxRuntime } from './onnxruntime.ts';
 import type { RuntimeTensor } from './runtime.ts';
@@ -16,7 +18,7 @@ const SIZES = { start: { side: 14, layers: 1 }, speed: { side: 56, layers: 4 } }
 /** The kinds of probe. */
 export type ProbeSize = keyof typeof SIZES;
 
-/** A device's answer to a probe, and how long it took once warm. */
+/** The output of a device for a probe, and how long the device took once warm. */
 export interface ProbeResult {
   readonly seconds: number;
   readonly output: Float32Array;
@@ -74,21 +76,24 @@ export async function probe(
     await session.run(feeds);
     const started = performance.now();
     const { y } = await session.run(feeds);
-    return { seconds: (performance.now() - started) / 1000, output: y.data as Float32Array };
+    const seconds = (performance.now() - started) / 1000;
+    if (!(y?.data instanceof Float32Array))
+      throw new FoveaError('internal', 'the probe returned no float32 output');
+    return { seconds, output: y.data };
   } finally {
     await session.release();
   }
 }
 
 /**
- * The small probe takes a graphics driver in software longer than this; such a device never beats
- * the CPU.
+ * A graphics driver in software needs longer than this for the small probe. Such a device never
+ * beats the CPU.
  */
 const SOFTWARE_DRIVER_SECONDS = 0.03;
 
 /**
- * The speed of an accelerator that starts, is no software driver and answers as the CPU does; else
- * undefined.
+ * The speed of an accelerator; undefined if it does not start, if it is a software driver, or if its
+ * output is not that of the CPU.
  */
 export async function speedOf(
   ort: OnnxRuntime,
@@ -106,10 +111,11 @@ export async function speedOf(
 }
 
 /**
- * Whether a device's answer is that of the CPU, up to the rounding of reduced-precision arithmetic.
+ * Whether the output of a device is that of the CPU, up to the rounding of reduced-precision
+ * arithmetic.
  */
-export function agrees(reference: Float32Array, answer: Float32Array): boolean {
-  if (reference.length !== answer.length) return false;
+export function agrees(reference: Float32Array, output: Float32Array): boolean {
+  if (reference.length !== output.length) return false;
   const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return reference.every((value, i) => Math.abs(value - answer[i]) <= 0.01 * largest);
+  return reference.every((value, i) => Math.abs(value - at(output, i)) <= 0.01 * largest);
 }

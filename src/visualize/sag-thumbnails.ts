@@ -5,7 +5,7 @@ import { patchSetOf } from '../methods/sag/patch-set.ts';
 import { layoutOf } from '../methods/sag/sag.ts';
 import type { Sag } from '../methods/sag/schema.ts';
 import { denormalize, type Preprocessing } from '../model/input/preprocessing.ts';
-import { renderGrid } from '../model/perturbation.ts';
+import { renderGrid } from '../model/render-perturbation.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** How bright hidden parts stay: enough to see where one is. */

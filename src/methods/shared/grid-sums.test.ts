@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderGrid } from '../../model/perturbation.ts';
+import { renderGrid } from '../../model/render-perturbation.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { riseMasks } from '../rise.ts';
 import { weightedMaskSum } from './grid-sums.ts';

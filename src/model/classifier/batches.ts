@@ -73,7 +73,7 @@ export function rowsOf({ shape, data }: Tensor, from: number, to: number): Tenso
 
 /** Fills a batch up to the size a model insists on, by repeating its last picture. */
 export function padBatch(batch: Tensor, size: number | null): Tensor {
-  const [count, ...rest] = batch.shape;
+  const [count = 0, ...rest] = batch.shape;
   if (size === null || count >= size) return batch;
   const picture = sizeOf(rest);
   const padded = new Float32Array(size * picture);

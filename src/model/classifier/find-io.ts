@@ -12,6 +12,7 @@ import {
   type TensorType,
   type ValueInfo,
 } from '../../onnx/index.ts';
+import { at } from '../../tensor/at.ts';
 
 /** The picture input of a classifier. */
 export interface ClassifierInput {
@@ -60,7 +61,7 @@ const isChannels = (dim: Dim | undefined): dim is 1 | 3 => dim === 1 || dim === 
 /** Channels that the first Conv takes, for inputs whose shape says nothing. */
 function convChannels(graph: Graph, input: string): number | undefined {
   const conv = graph.nodes.find((node) => node.opType === 'Conv' && node.inputs[0] === input);
-  const weight = conv && graph.initializers.get(conv.inputs[1]);
+  const weight = conv && graph.initializers.get(conv.inputs[1] ?? '');
   return weight?.dims[1];
 }
 
@@ -86,13 +87,14 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
   const pictures = inputs.filter(
     (info) => info.shape?.length === 4 && INPUT_TYPES.some((type) => type === info.type),
   );
-  if (pictures.length !== 1 || inputs.length !== 1) {
+  const [info] = pictures;
+  if (info === undefined || inputs.length !== 1) {
     throw new FoveaError(
       'model',
-      `no image classifier: expected one input of four dimensions (batch, channels, height, width), found ${listed}`,
+      'no image classifier: expected one input of four dimensions ' +
+        `(batch, channels, height, width), found ${listed}`,
     );
   }
-  const [info] = pictures;
   const shape = info.shape as Shape;
   const layout = layoutOf(graph, info, shape);
   const [channelDim, heightDim, widthDim] =
@@ -102,7 +104,8 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
   if (!isChannels(channels))
     throw new FoveaError(
       'model',
-      `no image classifier: its input ${describeInfo(info)} has ${channels} channels, expected 1 or 3`,
+      `no image classifier: its input ${describeInfo(info)} has ${channels} channels, ` +
+        'expected 1 or 3',
     );
   return {
     name: info.name,
@@ -187,7 +190,7 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
   return {
     name: best.info.name,
     classes: best.classes,
-    logits: ends ? last.inputs[0] : best.info.name,
+    logits: ends ? at(last.inputs, 0) : best.info.name,
     probabilities: ends ? best.info.name : null,
     others: others.map(({ info }) => describeInfo({ ...info, shape: shapeOf(info) })).join(', '),
   };

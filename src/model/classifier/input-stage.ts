@@ -58,7 +58,8 @@ function windowRegion(b: GraphBuilder, height: number, width: number): string {
   const windows = b.input(names.windows, 'int32', ['n', 4]);
   const y = b.constant(indices(height), [1, 1, height, 1], 'int32');
   const x = b.constant(indices(width), [1, 1, 1, width], 'int32');
-  const [top, left, bottom, right] = indices(4).map((i) => column(b, windows, i));
+  const [top, left] = [column(b, windows, 0), column(b, windows, 1)];
+  const [bottom, right] = [column(b, windows, 2), column(b, windows, 3)];
   return b.add('And', [between(b, y, top, bottom), between(b, x, left, right)]);
 }
 

@@ -11,7 +11,8 @@ export const BASELINES = ['zero', 'black', 'grey', 'white', 'mean', 'blur'] as c
 
 /** The baselines in words, for the descriptions of options. */
 export const BASELINES_IN_WORDS =
-  'zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, or the blurred picture';
+  'zero after preprocessing (usually the data set mean), black, mid grey, white, ' +
+  'the mean colour of the picture, or the blurred picture';
 
 /** The option of a method that hides pixels. */
 export const baselineOption = option(
@@ -26,7 +27,7 @@ const COLOURS = { black: [0, 0, 0], grey: [128, 128, 128], white: [255, 255, 255
 
 /** Mean over the pixels of each channel, [1, C, 1, 1]. */
 function meanColour(input: Tensor): Tensor {
-  const [, channels, height, width] = input.shape;
+  const [, channels = 0, height = 0, width = 0] = input.shape;
   const area = height * width;
   const means = Float32Array.from({ length: channels }, (_, c) =>
     mean(input.data.subarray(c * area, (c + 1) * area)),
@@ -39,7 +40,7 @@ function meanColour(input: Tensor): Tensor {
  * (Gaussian, sigma a twentieth of the shorter side: 11.2 pixels at 224).
  */
 export function createBaseline(name: BaselineName, model: Model, input: Tensor): Tensor {
-  const [, channels, height, width] = input.shape;
+  const [, channels = 0, height = 0, width = 0] = input.shape;
   if (name === 'zero') return tensor([1, channelsOf(model.preprocessing), 1, 1]);
   if (name === 'mean') return meanColour(input);
   if (name === 'blur') {

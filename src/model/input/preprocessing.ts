@@ -7,7 +7,9 @@ import {
   resizeImage,
   resizeShorterSide,
 } from '../../image/resize.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import { lookUp, luminance } from './pixels.ts';
 
 /**
  * How a picture becomes the model's input, as an explicit, recorded object: input = (pixel · scale
@@ -84,7 +86,7 @@ export function fitMask({ width, height, data }: Mask, preprocessing: Preprocess
     data[Math.floor(i / 3)] ? 1 : 0,
   );
   const fitted = fitImage({ width, height, data: grey }, { ...preprocessing, filter: 'nearest' });
-  return Uint8Array.from({ length: fitted.width * fitted.height }, (_, i) => fitted.data[3 * i]);
+  return fitted.data.filter((_, i) => i % 3 === 0);
 }
 
 /** Where the model's input lies in a picture of `width` × `height` pixels. */
@@ -100,13 +102,18 @@ export function inputRegion(width: number, height: number, preprocessing: Prepro
   return { left: (width - w) / 2, top: (height - h) / 2, width: w, height: h };
 }
 
+/** Mean and std of a channel; those of the first channel if only one is given. */
+function normalization(
+  { mean, std }: Preprocessing,
+  channel: number,
+): { readonly mean: number; readonly std: number } {
+  return { mean: mean[channel] ?? at(mean, 0), std: std[channel] ?? at(std, 0) };
+}
+
 /** One value of the input tensor, from a byte: (v · scale − mean) / std. */
 function channelTable(preprocessing: Preprocessing, channel: number): Float32Array {
   const scale = preprocessing.scale === '0-1' ? 1 / 255 : 1;
-  const [mean, std] = [
-    preprocessing.mean[channel] ?? preprocessing.mean[0],
-    preprocessing.std[channel] ?? preprocessing.std[0],
-  ];
+  const { mean, std } = normalization(preprocessing, channel);
   return Float32Array.from({ length: 256 }, (_, v) => (v * scale - mean) / std);
 }
 
@@ -122,20 +129,13 @@ export function normalizePixels(
 ): Tensor {
   const area = width * height;
   if (preprocessing.colour === 'grey') {
-    const table = channelTable(preprocessing, 0);
-    // Pillow's L: (19595 R + 38470 G + 7471 B + 32768) / 65536
-    const luma = (i: number) =>
-      (19595 * data[3 * i] + 38470 * data[3 * i + 1] + 7471 * data[3 * i + 2] + 32768) >>> 16;
-    return tensor(
-      [1, 1, height, width],
-      Float32Array.from({ length: area }, (_, i) => table[luma(i)]),
-    );
+    return tensor([1, 1, height, width], luminance(data, channelTable(preprocessing, 0)));
   }
   const result = new Float32Array(3 * area);
   for (let channel = 0; channel < 3; channel++) {
     const table = channelTable(preprocessing, channel);
     const source = preprocessing.colour === 'RGB' ? channel : 2 - channel;
-    for (let i = 0; i < area; i++) result[channel * area + i] = table[data[3 * i + source]];
+    lookUp(data, source, table, result.subarray(channel * area, (channel + 1) * area));
   }
   return tensor([1, 3, height, width], result);
 }
@@ -159,7 +159,7 @@ export function normalizeColour(
  * clipped.
  */
 export function denormalize(input: Tensor, preprocessing: Preprocessing): Image {
-  const [, channels, height, width] = input.shape;
+  const [, channels = 0, height = 0, width = 0] = input.shape;
   if (channels !== 1 && channels !== 3) {
     throw new FoveaError(
       'unsupported',
@@ -171,12 +171,11 @@ export function denormalize(input: Tensor, preprocessing: Preprocessing): Image 
   const data = new Uint8ClampedArray(3 * area);
   for (let c = 0; c < 3; c++) {
     const channel = channels === 1 ? 0 : preprocessing.colour === 'BGR' ? 2 - c : c;
-    const [mean, std] = [
-      preprocessing.mean[channel] ?? preprocessing.mean[0],
-      preprocessing.std[channel] ?? preprocessing.std[0],
-    ];
-    for (let i = 0; i < area; i++)
-      data[3 * i + c] = (input.data[channel * area + i] * std + mean) * scale;
+    const { mean, std } = normalization(preprocessing, channel);
+    const plane = input.data.subarray(channel * area, (channel + 1) * area);
+    plane.forEach((value, i) => {
+      data[3 * i + c] = (value * std + mean) * scale;
+    });
   }
   return { width, height, data: new Uint8Array(data.buffer) };
 }

@@ -1,7 +1,7 @@
 import { type Graph, inferShapes, type Node, producersOf, SAME_VALUES } from '../../onnx/index.ts';
 import type { Classifier, ClassifierInput } from '../classifier/find-io.ts';
 import type { AttentionMap } from '../model.ts';
-import { tokensHeard } from './feature-maps.ts';
+import { liveTokens } from './feature-maps.ts';
 import { inputShape, type Preparation } from './prepared.ts';
 
 /** An attention map, and how the network itself holds it. */
@@ -27,7 +27,7 @@ function attentionOf(
   graph: Graph,
   { outputs: [name = ''] }: Node,
   shape: readonly unknown[] | null | undefined,
-  heard: ReturnType<typeof tokensHeard>,
+  live: ReturnType<typeof liveTokens>,
 ): FoundAttention | undefined {
   const sizes = shape?.filter((dim) => typeof dim === 'number');
   const product = weighedValues(graph, name);
@@ -44,7 +44,7 @@ function attentionOf(
   // [n · heads, q, k], [n, heads, q, k], [n · windows, heads, q, k] or [n, windows, heads, q, k]
   const merged = lead[0] !== 1 || lead.length === 1;
   const [windows = 1, heads = 1] = [1, 1, ...(merged ? lead : lead.slice(1))].slice(-2);
-  return { name, heads, windows, queries, keys, readBy: heard(product), merged };
+  return { name, heads, windows, queries, keys, readBy: live(product), merged };
 }
 
 /**
@@ -53,10 +53,10 @@ function attentionOf(
  */
 function findAttentionMaps(graph: Graph, input: ClassifierInput): FoundAttention[] {
   const types = inferShapes(graph, { inputs: { [input.name]: inputShape(input, 1) } });
-  const heard = tokensHeard(graph, types, input.name);
+  const live = liveTokens(graph, types, input.name);
   const softmaxes = graph.nodes.filter((node) => node.opType === 'Softmax');
   return softmaxes.flatMap(
-    (node) => attentionOf(graph, node, types.get(node.outputs[0] ?? '')?.shape, heard) ?? [],
+    (node) => attentionOf(graph, node, types.get(node.outputs[0] ?? '')?.shape, live) ?? [],
   );
 }
 

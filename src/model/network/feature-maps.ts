@@ -15,9 +15,9 @@ import type { FeatureMap } from '../model.ts';
  * architectures.
  */
 const TOKEN_PREFIXES = [0, 1, 2, 4, 5, 8, 9];
-/** The most of them. */
+/** The largest of these numbers. */
 export const MOST_PREFIX = Math.max(...TOKEN_PREFIXES);
-/** How often a transformer halves its patch grid at most. */
+/** How many times a transformer halves its patch grid at most. */
 const HALVINGS = 4;
 
 /** Operators that multiply by learned weights. */
@@ -38,7 +38,7 @@ const WEIGHTED = new Set([
 ]);
 /** Those of them that also multiply tokens by tokens. */
 const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
-/** Operators whose result has nothing of the picture in it. */
+/** Operators whose result does not depend on the contents of the input image. */
 const SHAPES = new Set(['Shape', 'Size']);
 
 /**
@@ -63,11 +63,11 @@ interface Flow {
   readonly known: ReadonlyMap<string, TensorInfo>;
   readonly types: ReadonlyMap<string, TensorType>;
   readonly readers: ReadonlyMap<string, readonly Node[]>;
-  /** Tensors that hang on the picture: constants have none in them. */
+  /** Tensors that depend on the input image. */
   readonly dependent: ReadonlySet<string>;
   /**
-   * Attention, its queries, keys and values, and what is computed with them before learned weights
-   * are met.
+   * Attention, its queries, keys and values, and what is computed from them before the next learned
+   * weights.
    */
   readonly mixed: ReadonlySet<string>;
 }
@@ -117,8 +117,8 @@ const shapeOf = ({ types }: Flow, name: string): TensorType['shape'] | undefined
   types.get(name)?.shape;
 
 /**
- * Tensors with weights after them; maps without are the class scores of each cell, where the
- * classifier is a convolution.
+ * Tensors that are followed by weights. If the classifier is a convolution, maps that are not
+ * followed by weights are the class scores of each cell.
  */
 function beforeWeights({ nodes }: Flow): Set<string> {
   const reached = new Set<string>();
@@ -129,12 +129,9 @@ function beforeWeights({ nodes }: Flow): Set<string> {
   return reached;
 }
 
-/**
- * The tokens that a node takes, if it takes none but those that stand before the patches: `x[:,
- * 0]`.
- */
+/** The tokens that a node takes, if all of them are prefix tokens, as in `x[:, 0]`. */
 function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
-  const shape = shapeOf(flow, node.inputs[0]);
+  const shape = shapeOf(flow, node.inputs[0] ?? '');
   const length = shape?.[1];
   if (shape?.length !== 3 || typeof length !== 'number') return undefined;
   const numbers = (index: number): readonly number[] =>
@@ -148,63 +145,57 @@ function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
     return axis?.type === 'int' && Number(axis.value) === 1 && areFirst ? indices : undefined;
   }
   if (node.opType !== 'Slice' || node.inputs.length < 4) return undefined;
-  const [end] = numbers(2);
+  const [end = 0] = numbers(2);
   return numbers(3)[0] === 1 && numbers(1)[0] === 0 && end > 0 && end <= MOST_PREFIX
     ? Array.from({ length: end }, (_, i) => i)
     : undefined;
 }
 
-/** What the outputs listen to. */
-interface Hearing {
-  /** Tensors that have a say in the outputs. */
+/** Which tensors and tokens can affect the outputs. */
+interface Reach {
+  /** Tensors that affect the outputs. */
   readonly reached: ReadonlySet<string>;
   /**
-   * Those whose patches have: after the last attention of a transformer that answers from its class
-   * token only that token has.
+   * Tensors whose patches affect the outputs. After the last attention of a transformer that
+   * classifies from its class token, only that token does.
    */
-  readonly heard: ReadonlySet<string>;
-  /**
-   * Tokens before the patches that are taken from a tensor one by one, with no attention in
-   * between.
-   */
+  readonly live: ReadonlySet<string>;
+  /** Prefix tokens that are taken from a tensor one by one, without attention in between. */
   readonly picked: ReadonlyMap<string, ReadonlySet<number>>;
 }
 
-function heardByOutputs(flow: Flow, graph: Graph): Hearing {
+function reachOf(flow: Flow, graph: Graph): Reach {
   const reached = new Set(graph.outputs.map(({ name }) => name));
-  const heard = new Set(reached);
+  const live = new Set(reached);
   const picked = new Map<string, ReadonlySet<number>>();
   for (const node of flow.nodes.toReversed()) {
     if (!node.outputs.some((name) => reached.has(name))) continue;
     const mixes = isProduct(node, flow.dependent);
     const own = pickedTokens(flow, node);
-    const patches = own === undefined && (mixes || node.outputs.some((name) => heard.has(name)));
+    const patches = own === undefined && (mixes || node.outputs.some((name) => live.has(name)));
     const tokens =
       own ?? (mixes ? [] : node.outputs.flatMap((name) => [...(picked.get(name) ?? [])]));
     for (const name of nodeInputs(node)) {
       reached.add(name);
-      if (patches) heard.add(name);
+      if (patches) live.add(name);
       if (tokens.length > 0) picked.set(name, new Set([...(picked.get(name) ?? []), ...tokens]));
     }
   }
-  return { reached, heard, picked };
+  return { reached, live, picked };
 }
 
-/**
- * Whether the patches that a tensor holds have a say in the outputs, and which single tokens before
- * them.
- */
-export function tokensHeard(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string) {
-  const { heard, picked } = heardByOutputs(flowOf(graph, types, input), graph);
+/** Tells whether the patches of a tensor affect the outputs, and which single prefix tokens do. */
+export function liveTokens(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string) {
+  const { live, picked } = reachOf(flowOf(graph, types, input), graph);
   return (tensor: string): { readonly patches: boolean; readonly picked: readonly number[] } => ({
-    patches: heard.has(tensor),
+    patches: live.has(tensor),
     picked: [...(picked.get(tensor) ?? [])].sort((a, b) => a - b),
   });
 }
 
 /**
- * Tensors that all of the picture's way to the outputs leads through: the stream of a transformer,
- * and no step within a block.
+ * Tensors that every path from the input image to the outputs passes through: the stream of a
+ * transformer, not the steps within a block.
  */
 function bottlenecks(
   { nodes, dependent, readers }: Flow,
@@ -222,15 +213,16 @@ function bottlenecks(
   let open = lastReader(input); // the last node that reads something from before the current one
   for (const [i, node] of nodes.entries()) {
     const outputs = node.outputs.filter((name) => dependent.has(name) && reached.has(name));
-    if (open <= i && outputs.length === 1) found.add(outputs[0]);
+    const [only] = outputs;
+    if (open <= i && only !== undefined && outputs.length === 1) found.add(only);
     for (const name of outputs) open = Math.max(open, lastReader(name));
   }
   return found;
 }
 
 /**
- * The grids that a sequence of tokens or a channel-last map can have: those of maps before it, and
- * those halved.
+ * The grids that a sequence of tokens or a channel-last map can have: those of the maps before it,
+ * halved up to `HALVINGS` times.
  */
 function gridsAfter(
   maps: Iterable<FeatureMap>,
@@ -244,10 +236,7 @@ function gridsAfter(
   );
 }
 
-/**
- * A tensor as a map of the picture, if it can be one; `before` are the maps that were found before
- * it.
- */
+/** A tensor as a map of the input image, if it can be one; `before` are the maps found earlier. */
 function asMap(
   flow: Flow,
   name: string,
@@ -263,9 +252,9 @@ function asMap(
     flow.mixed.has(name)
   )
     return undefined;
-  const rest = shape.slice(1);
-  if (!rest.every((dim) => typeof dim === 'number')) return undefined;
-  const [a, b, c] = rest as number[];
+  const rest = shape.slice(1).filter((dim) => typeof dim === 'number');
+  if (rest.length < shape.length - 1) return undefined;
+  const [a = 0, b = 0, c = 0] = rest;
   if (rest.length === 3 && hasAspect(b, c, input)) {
     return b * c < input.height * input.width
       ? { name, layout: 'channels-first', channels: a, height: b, width: c, prefix: 0 }
@@ -277,7 +266,7 @@ function asMap(
     if (rest.length === 3 && a === height && b === width)
       return { name, layout: 'channels-last', channels: c, height, width, prefix: 0 };
     const prefix = a - height * width;
-    // Other tokens are put before the patches at once, not in the course of a hierarchy.
+    // Prefix tokens are added at the start of a network, not after its grid was halved.
     if (rest.length === 2 && (halvings === 0 ? TOKEN_PREFIXES.includes(prefix) : prefix === 0)) {
       return { name, layout: 'tokens', channels: b, height, width, prefix };
     }
@@ -306,11 +295,12 @@ function mapsAmong(
 
 /**
  * The feature maps of a network, fine to coarse: at each resolution the last tensor that holds the
- * picture's cells and that the scores listen to. Maps [n, channels, height, width] of convolutions,
- * [n, height, width, channels] and token sequences [n, tokens, channels] of transformers. Maps of
- * class scores, which no weights follow, are left out unless there are no others; so are the
- * patches after the last attention of a transformer that answers from its class token. The maps of
- * transformers are tensors that everything passes through, so that the network can be cut there.
+ * cells of the input image and affects the scores. Maps are [n, channels, height, width] in
+ * convolutional networks, and [n, height, width, channels] or token sequences [n, tokens, channels]
+ * in transformers. Two kinds are left out unless there are no others: maps of class scores, which no
+ * weights follow, and the patches after the last attention of a transformer that classifies from its
+ * class token. A map of a transformer is a tensor that every path passes through, so that the
+ * network can be cut there.
  */
 export function findFeatureMaps(
   graph: Graph,
@@ -319,9 +309,9 @@ export function findFeatureMaps(
 ): FeatureMap[] {
   const flow = flowOf(graph, types, input.name);
   const followed = beforeWeights(flow);
-  const { reached, heard } = heardByOutputs(flow, graph);
+  const { reached, live } = reachOf(flow, graph);
   const stream = bottlenecks(flow, input.name, reached);
-  const eligible = (name: string) => flow.dependent.has(name) && heard.has(name);
+  const eligible = (name: string) => flow.dependent.has(name) && live.has(name);
   const maps = mapsAmong(flow, stream, input, (name) => eligible(name) && followed.has(name));
   return maps.length > 0 ? maps : mapsAmong(flow, stream, input, eligible);
 }

@@ -2,6 +2,7 @@ import { plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
 import { compose, graphBuilder, modelOf, type OnnxModel, opsetOf } from '../../onnx/index.ts';
 import type { RuntimeTensor, Session } from '../../runtime/runtime.ts';
+import { at } from '../../tensor/at.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { forEachBatch } from '../classifier/batches.ts';
 import { SCORES } from '../classifier/score-tail.ts';
@@ -112,10 +113,7 @@ function checkRequest(
   checkTarget(context, target);
 }
 
-/**
- * Values and their number, padded with zeros to what a model insists on: these are points without
- * weight.
- */
+/** Values, padded with zeros to the batch size of the model: points with the weight 0. */
 function padded(values: readonly number[], size: number | null): Float32Array {
   const data = new Float32Array(Math.max(values.length, size ?? 0));
   data.set(values);
@@ -158,9 +156,7 @@ async function integrate(
     checkScores(name, outputs[SCORES]?.data as Float32Array);
     const part = outputs[names.integral]?.data as Float32Array;
     checkGradients(name, part);
-    part.forEach((value, i) => {
-      sum[i] += value;
-    });
+    sum.set(sum.map((value, i) => value + at(part, i)));
   });
   return sum;
 }

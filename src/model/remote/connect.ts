@@ -2,8 +2,9 @@ import { FoveaError } from '../../errors.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { createFunctionModel } from '../function-model.ts';
-import { channelsOf, IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
+import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 import type { Model } from '../model.ts';
+import { chooseLabels, choosePreprocessing, sumToOne } from '../scores.ts';
 import {
   type Interface,
   parseMetadata,
@@ -38,14 +39,15 @@ interface RemoteEndpoint extends Endpoint {
 
 function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoint {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  const [path, name] =
+  const [path = '', name = ''] =
     /^.*\/v2\/models\/([^/]+)(?:\/versions\/[^/]+)?(?=(?:\/infer)?\/?$)/.exec(
       url?.pathname ?? '',
     ) ?? [];
   if (!url || !/^https?:$/.test(url.protocol) || !path) {
     throw new FoveaError(
       'usage',
-      `"${address}" is not the address of a model server: expected the Open Inference Protocol, http(s)://HOST/v2/models/NAME`,
+      `"${address}" is not the address of a model server: ` +
+        'expected the Open Inference Protocol, http(s)://HOST/v2/models/NAME',
     );
   }
   if (url.username || url.password)
@@ -67,7 +69,8 @@ function createInference(endpoint: Endpoint, face: Interface, metadata: string, 
     if (count > left)
       throw new FoveaError(
         'usage',
-        `the budget of ${budget} model calls is used up (${budget - left} sent, ${count} more wanted): raise budget, or ask for fewer`,
+        `the budget of ${budget} model calls is used up ` +
+          `(${budget - left} sent, ${count} more wanted): raise budget, or ask for fewer`,
       );
     left -= count;
     return requestText(endpoint, body, signal);
@@ -84,58 +87,6 @@ function createInference(endpoint: Endpoint, face: Interface, metadata: string, 
   };
 }
 
-/** Whether rows look like the answer of a softmax. */
-function sumsToOne({ shape: [rows, classes], data }: Tensor): boolean {
-  if (classes < 2 || data.some((value) => value < 0)) return false;
-  const sums = Array.from({ length: rows }, (_, i) =>
-    data.subarray(i * classes, (i + 1) * classes).reduce((sum, x) => sum + x, 0),
-  );
-  return sums.every((sum) => Math.abs(sum - 1) < 1e-3);
-}
-
-function choosePreprocessing(
-  { name, options }: RemoteEndpoint,
-  { channels, size }: Interface,
-  warnings: string[],
-): Preprocessing {
-  const grey: Partial<Preprocessing> =
-    channels === 1 ? { colour: 'grey', mean: [0.5], std: [0.5] } : {};
-  const chosen: Preprocessing = {
-    ...IMAGENET_PREPROCESSING,
-    ...grey,
-    ...options.preprocessing,
-    size,
-  };
-  // How pictures are resized says nothing of how they are normalised.
-  if (options.preprocessing?.mean === undefined && options.preprocessing?.std === undefined) {
-    warnings.push(
-      `${name}: no mean and std are given, so the usual preprocessing is assumed (mean ${chosen.mean}, std ${chosen.std}, ${chosen.colour} in 0-1, resized to ${size.join('×')})`,
-    );
-  }
-  if (channelsOf(chosen) !== channels) {
-    throw new FoveaError(
-      'model',
-      `${name} takes ${channels} channels, its preprocessing makes ${channelsOf(chosen)} (colour ${chosen.colour})`,
-    );
-  }
-  return chosen;
-}
-
-function chooseLabels(
-  { name, options: { labels } }: RemoteEndpoint,
-  classes: number,
-  warnings: string[],
-): readonly string[] {
-  if (labels && labels.length !== classes) {
-    throw new FoveaError(
-      'model',
-      `${name} has ${classes} classes, but ${labels.length} labels are given: expected one label per class`,
-    );
-  }
-  if (!labels) warnings.push(`${name}: no labels are given, so classes are named by their index`);
-  return labels ?? Array.from({ length: classes }, (_, i) => String(i));
-}
-
 /** `createRemoteModel`, which loads this module when it is called. */
 export async function connect(address: string, options: RemoteModelOptions = {}): Promise<Model> {
   const endpoint = endpointOf(address, options);
@@ -149,7 +100,10 @@ export async function connect(address: string, options: RemoteModelOptions = {})
     options.preprocessing?.size ?? IMAGENET_PREPROCESSING.size,
   );
   const warnings: string[] = [];
-  const preprocessing = choosePreprocessing(endpoint, face, warnings);
+  const [height, width] = face.size;
+  const input = { channels: face.channels, height, width };
+  const description = { ...options, name: endpoint.name };
+  const preprocessing = choosePreprocessing(description, input, warnings);
   const random = createRandom(0);
   const shape = [1, face.channels, ...face.size];
   const noise = tensor(
@@ -160,9 +114,9 @@ export async function connect(address: string, options: RemoteModelOptions = {})
   const scores = await infer(noise, options.signal);
   return createFunctionModel({
     name: endpoint.name,
-    labels: chooseLabels(endpoint, scores.data.length, warnings),
+    labels: chooseLabels(description, scores.data.length, warnings),
     preprocessing,
-    output: options.output ?? (sumsToOne(scores) ? 'probabilities' : 'logits'),
+    output: options.output ?? (sumToOne(scores.data) ? 'probabilities' : 'logits'),
     classify: infer,
     fingerprint: endpoint.url,
     runtime: `remote ${endpoint.host}${metadata.platform ? ` (${metadata.platform})` : ''}`,

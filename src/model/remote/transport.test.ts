@@ -169,7 +169,7 @@ describe('answers', () => {
     ['text', data(['1', 2, 3, 4, 1, 2, 3, 4]), /^model: .*values that are not numbers/],
     ['true', data([true, 2, 3, 4, 1, 2, 3, 4]), /^model: .*values that are not numbers/],
     ['NaN', data([1]).replace('[1]', '[NaN]'), /^model: m answers NaN or infinite scores/],
-    ['1e999', data([1]).replace('[1]', '[1e999,2,3,4,1,2,3,4]'), /^model: m answered NaN or inf/],
+    ['1e999', data([1]).replace('[1]', '[1e999,2,3,4,1,2,3,4]'), /^model: m returned NaN or inf/],
     ['nesting', data([1]).replace('[1]', deep), /^(model|runtime): /],
     ['another shape', JSON.stringify(answerOf(2, { shape: [4, 2] })), /^model: .*\[4,2\]/],
     ['an absurd shape', JSON.stringify(answerOf(2, { shape: [999, -5] })), /^model: .*999,-5/],

@@ -97,7 +97,7 @@ const range: ShapeRule = (at) => {
       ),
     ];
   }
-  return [tensorInfo(type, [start === 0 && delta === 1 ? limit : null])];
+  return [tensorInfo(type, [start === 0 && delta === 1 ? (limit ?? null) : null])];
 };
 
 /** The shape as a tensor; `start` and `end` came with opset 15. */

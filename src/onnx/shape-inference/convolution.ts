@@ -48,13 +48,19 @@ function transposedDim(
   axis: number,
   window: WindowAttributes,
 ): Dim {
-  const stride = window.strides[axis];
+  const stride = window.strides[axis] ?? null;
   if (window.autoPad === 'SAME_UPPER' || window.autoPad === 'SAME_LOWER')
     return multiplyDims(dim, stride);
+  const [dilation, begin, end] = [window.dilations, window.padsBegin, window.padsEnd].map(
+    (list) => list[axis],
+  );
   if (typeof dim !== 'number' || typeof kernel !== 'number') return null;
-  const overlap = (kernel - 1) * window.dilations[axis] + 1;
+  // Lists that are shorter than the number of axes are those of a broken node.
+  if (stride === null || dilation === undefined || begin === undefined || end === undefined)
+    return null;
+  const overlap = (kernel - 1) * dilation + 1;
   const extra = intsAttribute(at.node, 'output_padding', [])[axis] ?? 0;
-  return stride * (dim - 1) + extra + overlap - window.padsBegin[axis] - window.padsEnd[axis];
+  return stride * (dim - 1) + extra + overlap - begin - end;
 }
 
 const convTranspose: ShapeRule = (at) => {

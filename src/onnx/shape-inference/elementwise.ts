@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import { intAttribute } from '../attributes.ts';
 import { type DataType, dataTypeName, isFloat } from '../data-types.ts';
 import type { Dim } from '../graph.ts';
@@ -47,12 +48,14 @@ export function broadcastReader(
     let offset = 0;
     let stride = 1;
     for (let axis = to.length - 1; axis >= 0; axis--) {
-      const position = rest % to[axis];
-      rest = Math.floor(rest / to[axis]);
+      const size = at(to, axis);
+      const position = rest % size;
+      rest = Math.floor(rest / size);
       const own = axis - to.length + from.length;
       if (own < 0) continue;
-      if (from[own] !== 1) offset += position * stride;
-      stride *= from[own];
+      const ownSize = at(from, own);
+      if (ownSize !== 1) offset += position * stride;
+      stride *= ownSize;
     }
     return value?.[offset] ?? null;
   };

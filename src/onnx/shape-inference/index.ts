@@ -109,7 +109,8 @@ export function inferNode(
     if (error instanceof FoveaError && error.code !== 'internal') throw error;
     throw new FoveaError(
       'model',
-      `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: its inputs and attributes do not fit each other`,
+      `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: ` +
+        'its inputs and attributes do not fit each other',
       { cause: error },
     );
   }
@@ -117,7 +118,7 @@ export function inferNode(
 
 /** The branch that a known condition takes; otherwise what both branches agree on. */
 function inferIf(known: Known, node: Node): readonly TensorInfo[] {
-  const condition = known.get(node.inputs[0])?.value?.[0] ?? null;
+  const condition = known.get(node.inputs[0] ?? '')?.value?.[0] ?? null;
   const infer = (name: string): readonly TensorInfo[] => {
     const branch = node.attributes.get(name);
     if (branch?.type !== 'graph') return [];

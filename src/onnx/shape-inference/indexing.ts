@@ -1,3 +1,4 @@
+import { at as elementAt } from '../../tensor/at.ts';
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../graph.ts';
 import {
@@ -95,10 +96,11 @@ function takeAlong(
   indices: readonly number[],
 ): Dim[] {
   const dims = shape as readonly number[];
+  const size = elementAt(dims, axis);
   const inner = sizeOf(dims.slice(axis + 1));
   return Array.from({ length: sizeOf(dims.slice(0, axis)) }, (_, outer) =>
     indices.map((index) => {
-      const start = (outer * dims[axis] + normalizeAxis(index, dims[axis])) * inner;
+      const start = (outer * size + normalizeAxis(index, size)) * inner;
       return value.slice(start, start + inner);
     }),
   ).flat(2);
@@ -114,7 +116,7 @@ function slicedValue(
   let dims = shape as readonly number[];
   for (const [axis, { start, end, step }] of ranges) {
     if (typeof start !== 'number' || typeof end !== 'number' || step === 0) return null;
-    const { first, count } = slicedIndices(dims[axis], start, end, step);
+    const { first, count } = slicedIndices(elementAt(dims, axis), start, end, step);
     const indices = Array.from({ length: count }, (_, i) => first + i * step);
     elements = takeAlong(elements, dims, axis, indices);
     dims = dims.map((dim, i) => (i === axis ? count : dim));

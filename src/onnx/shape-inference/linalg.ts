@@ -17,8 +17,8 @@ function matMulShape(a: Shape | null, b: Shape | null): Shape | null {
   const left = a.length === 1 ? [1, ...a] : a;
   const right = b.length === 1 ? [...b, 1] : b;
   const batch = broadcastShapes([left.slice(0, -2), right.slice(0, -2)]) ?? [];
-  const rows = a.length === 1 ? [] : [left[left.length - 2]];
-  const columns = b.length === 1 ? [] : [right[right.length - 1]];
+  const rows = a.length === 1 ? [] : [left.at(-2) ?? null];
+  const columns = b.length === 1 ? [] : [right.at(-1) ?? null];
   return [...batch, ...rows, ...columns];
 }
 
@@ -39,13 +39,15 @@ const quantizedMatMul: ShapeRule = (at) => [
 
 function swapLast(shape: Shape | null): Shape | null {
   if (shape === null || shape.length < 2) return shape;
-  return [...shape.slice(0, -2), shape[shape.length - 1], shape[shape.length - 2]];
+  const [rows = null, columns = null] = shape.slice(-2);
+  return [...shape.slice(0, -2), columns, rows];
 }
 
 /** `transBatchA` moves the first axis behind all but the last one before the product. */
 function batchTransposed(shape: Shape | null): Shape | null {
   if (shape === null || shape.length < 3) return shape;
-  return [...shape.slice(1, -1), shape[0], shape[shape.length - 1]];
+  const [first = null, ...rest] = shape;
+  return [...rest.slice(0, -1), first, ...rest.slice(-1)];
 }
 
 const fusedMatMul: ShapeRule = (at) => {
@@ -68,7 +70,7 @@ const gemm: ShapeRule = (at) => [
   tensorInfo(inputAt(at, 0).type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 1).shape)),
 ];
 
-/** The result stays float32 where it is given no scale. */
+/** The result stays float32 if it is not given a scale. */
 const quantizedGemm: ShapeRule = (at) => {
   const type = hasInput(at, 7) ? inputAt(at, 8).type : 'float32';
   return [tensorInfo(type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 3).shape))];
@@ -79,9 +81,9 @@ const blockMatMul: ShapeRule = (at) => {
   return [tensorInfo(type, shape && [...shape.slice(0, -1), intAttribute(at.node, 'N', null)])];
 };
 
-/** The letters of an Einsum operand, with `...` as that many negative axes of its own. */
+/** The letters of an Einsum operand, with one label `...n` per axis that `...` stands for. */
 function einsumLabels(term: string, rank: number | undefined): string[] {
-  const [before, after] = term.split('...');
+  const [before = '', after] = term.split('...');
   if (after === undefined) return [...before];
   const count = Math.max(0, (rank ?? before.length + after.length) - before.length - after.length);
   return [...before, ...Array.from({ length: count }, (_, i) => `...${count - i}`), ...after];
@@ -89,7 +91,7 @@ function einsumLabels(term: string, rank: number | undefined): string[] {
 
 const einsum: ShapeRule = (at) => {
   const equation = stringAttribute(at.node, 'equation', '').replaceAll(' ', '');
-  const [left, right] = equation.split('->');
+  const [left = '', right] = equation.split('->');
   const sizes = new Map<string, Dim>();
   const counts = new Map<string, number>();
   for (const [index, term] of left.split(',').entries()) {
@@ -145,9 +147,10 @@ const multiHeadAttention: ShapeRule = (at) => {
   let hidden: Dim = null;
   if (shape.length === 5) hidden = heads(shape);
   else if (!hasInput(at, 2)) hidden = heads(key.shape);
-  else if (value.shape?.length === 4) hidden = multiplyDims(value.shape[1], value.shape[3]);
+  else if (value.shape?.length === 4)
+    hidden = multiplyDims(value.shape[1] ?? null, value.shape[3] ?? null);
   else hidden = value.shape?.[2] ?? null;
-  return [tensorInfo(type, [shape[0], shape[1], hidden])];
+  return [tensorInfo(type, [shape[0] ?? null, shape[1] ?? null, hidden])];
 };
 
 /** Attention of opset 23: [N, heads, L, size] or [N, L, heads * size]. */
@@ -155,12 +158,12 @@ const standardAttention: ShapeRule = (at) => {
   const [query, value] = [inputAt(at, 0), inputAt(at, 2)];
   const { type, shape } = query;
   if (shape === null || value.shape === null) return [tensorInfo(type, null)];
-  if (shape.length === 4) return [tensorInfo(type, [...shape.slice(0, 3), value.shape[3]])];
-  const heads = divideDims(value.shape[2], intAttribute(at.node, 'kv_num_heads', null));
+  if (shape.length === 4) return [tensorInfo(type, [...shape.slice(0, 3), value.shape[3] ?? null])];
+  const heads = divideDims(value.shape[2] ?? null, intAttribute(at.node, 'kv_num_heads', null));
   return [
     tensorInfo(type, [
-      shape[0],
-      shape[1],
+      shape[0] ?? null,
+      shape[1] ?? null,
       multiplyDims(heads, intAttribute(at.node, 'q_num_heads', null)),
     ]),
   ];

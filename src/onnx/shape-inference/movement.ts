@@ -1,3 +1,4 @@
+import { at as elementAt } from '../../tensor/at.ts';
 import { floatsAttribute, intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../graph.ts';
 import {
@@ -58,34 +59,36 @@ function transposedValue(
   perm: readonly number[],
 ): Dim[] {
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-  const result = perm.map((axis) => shape[axis]);
+  const result = perm.map((axis) => elementAt(shape, axis));
   return value.map((_, index) => {
     let rest = index;
     let offset = 0;
     for (let axis = result.length - 1; axis >= 0; axis--) {
-      offset += (rest % result[axis]) * strides[perm[axis]];
-      rest = Math.floor(rest / result[axis]);
+      const size = elementAt(result, axis);
+      offset += (rest % size) * elementAt(strides, elementAt(perm, axis));
+      rest = Math.floor(rest / size);
     }
-    return value[offset];
+    return value[offset] ?? null;
   });
 }
 
 /** Resolves 0 (copied from the input) and -1 (what is left) in the target of a Reshape. */
 function reshapedShape(input: Shape | null, target: readonly Dim[], allowZero: boolean): Shape {
-  const isCopied = (dim: Dim): boolean => dim === 0 && !allowZero;
+  const isCopied = (dim: Dim | undefined): boolean => dim === 0 && !allowZero;
   const shape = target.map((dim, axis) =>
     isCopied(dim) ? (input?.[axis] ?? null) : dim === -1 ? null : dim,
   );
   const open = shape.flatMap((dim, axis) =>
     dim === null && !isCopied(target[axis]) ? [axis] : [],
   );
-  if (input === null || open.length !== 1) return shape;
+  const [axis] = open;
+  if (input === null || axis === undefined || open.length > 1) return shape;
   // Copied dimensions are on both sides, so they may be unknown.
-  const own = productOfDims(input.filter((_, axis) => !isCopied(target[axis] ?? null)));
+  const own = productOfDims(input.filter((_, axis) => !isCopied(target[axis])));
   const rest = productOfDims(
-    shape.filter((_, axis) => axis !== open[0] && !isCopied(target[axis])),
+    shape.filter((_, other) => other !== axis && !isCopied(target[other])),
   );
-  return withDim(shape, open[0], divideDims(own, rest));
+  return withDim(shape, axis, divideDims(own, rest));
 }
 
 const reshape: ShapeRule = (at) => {
@@ -213,7 +216,8 @@ const split: ShapeRule = (at) => {
   if (shape === null) return at.node.outputs.map(() => tensorInfo(type, null));
   const axis = normalizeAxis(intAttribute(at.node, 'axis', 0), shape.length);
   const sizes =
-    listAt(at, 'split', 1) ?? (hasInput(at, 1) ? ofRank(count) : evenSplit(shape[axis], count));
+    listAt(at, 'split', 1) ??
+    (hasInput(at, 1) ? ofRank(count) : evenSplit(shape[axis] ?? null, count));
   let start = 0;
   return sizes.map((size) => {
     const from = start;
@@ -239,7 +243,9 @@ const pad: ShapeRule = (at) => {
   const result = [...shape];
   for (const [i, axis] of axes.entries()) {
     const at = normalizeAxis(axis, shape.length);
-    result[at] = addDims(shape[at], pads[i] + pads[i + axes.length]);
+    const [before, after] = [pads[i], pads[i + axes.length]];
+    const isGiven = before !== undefined && after !== undefined;
+    result[at] = isGiven ? addDims(shape[at] ?? null, before + after) : null;
   }
   return [tensorInfo(type, result)];
 };
@@ -275,7 +281,7 @@ const resize: ShapeRule = (at) => {
           ? null
           : Math.round(Math.fround(shape[axis] * ratio));
     else if (sizes.value) result[axis] = sizes.value[i] ?? null;
-    else result[axis] = scaled(shape[axis], scales.value?.[i] ?? null);
+    else result[axis] = scaled(shape[axis] ?? null, scales.value?.[i] ?? null);
   }
   return [tensorInfo(type, result)];
 };
@@ -309,7 +315,7 @@ function blocks(
     const { type, shape } = inputAt(at, 0);
     const block = intAttribute(at.node, 'blocksize', 1);
     if (shape?.length !== 4) return [tensorInfo(type, null)];
-    const [n, c, h, w] = shape;
+    const [n = null, c = null, h = null, w = null] = shape;
     return [
       tensorInfo(type, [n, channels(c, block * block), spatial(h, block), spatial(w, block)]),
     ];

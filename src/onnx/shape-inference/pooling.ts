@@ -37,8 +37,14 @@ function quantizedPool(rule: (at: RuleContext, shape: Shape) => Shape | null): S
     const { type, shape } = inputAt(at, 0);
     if (shape === null) return [tensorInfo(type, null)];
     if (intAttribute(at.node, 'channels_last', 0) === 0) return [tensorInfo(type, rule(at, shape))];
-    const result = rule(at, [shape[0], shape[shape.length - 1], ...shape.slice(1, -1)]);
-    return [tensorInfo(type, result && [result[0], ...result.slice(2), result[1]])];
+    const [n = null, ...rest] = shape;
+    const result = rule(at, [n, ...rest.slice(-1), ...rest.slice(0, -1)]);
+    return [
+      tensorInfo(
+        type,
+        result && [...result.slice(0, 1), ...result.slice(2), ...result.slice(1, 2)],
+      ),
+    ];
   };
 }
 

@@ -1,7 +1,7 @@
 import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import type { Dim, Node } from '../graph.ts';
 
-/** How a convolution or pooling window moves over its input; one entry a spatial axis. */
+/** How a convolution or pooling window moves over its input; one entry per spatial axis. */
 export interface WindowAttributes {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -30,11 +30,15 @@ export function outputDim(dim: Dim, kernel: Dim, axis: number, window: WindowAtt
   const stride = window.strides[axis];
   const same = window.autoPad === 'SAME_UPPER' || window.autoPad === 'SAME_LOWER';
   if (same && stride === 1) return dim;
-  if (typeof kernel !== 'number') return null;
-  const extent = (kernel - 1) * window.dilations[axis] + 1;
+  const dilation = window.dilations[axis];
+  // Lists that are shorter than the number of axes are those of a broken node.
+  if (typeof kernel !== 'number' || stride === undefined || dilation === undefined) return null;
+  const extent = (kernel - 1) * dilation + 1;
   const padded = window.autoPad === 'NOTSET' || window.autoPad === '';
   const begin = padded ? window.padsBegin[axis] : 0;
-  const pads = padded ? begin + window.padsEnd[axis] : 0;
+  const end = padded ? window.padsEnd[axis] : 0;
+  if (begin === undefined || end === undefined) return null;
+  const pads = begin + end;
   if (typeof dim !== 'number') return stride === 1 && !same && pads === extent - 1 ? dim : null;
   if (same) return Math.ceil(dim / stride);
   const steps = (dim + pads - extent) / stride;
