@@ -36,7 +36,7 @@ export interface BackwardRules {
   readonly name: string;
   /**
    * Rules of one key are the same rules, so that one session serves them. It must name every option
-   * that they depend on. If there is none, each object stands for itself.
+   * that they depend on. If there is none, each object is a key by itself.
    */
   readonly key?: string;
   /**

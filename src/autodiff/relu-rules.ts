@@ -101,7 +101,7 @@ function rectifiedTensors(graph: Graph): (node: Node) => boolean {
   return (node) => rectified.has(node.inputs[0] ?? '');
 }
 
-/** Whether the codes of a quantizer stand for no negative number. */
+/** Whether none of the codes of a quantizer means a negative number. */
 function isUnsignedFromZero(graph: Graph, node: Node): boolean {
   const zero = graph.initializers.get(node.inputs[2] ?? '');
   if (zero === undefined) return (node.inputs[2] ?? '') === '';

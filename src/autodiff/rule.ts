@@ -12,18 +12,13 @@ export interface RuleContext {
   needs(index: number): boolean;
   /** Whether the node is given input `index`. */
   has(index: number): boolean;
-  /** The tensor at input `index`, in float32 where the model has half precision. */
+  /** The tensor at input `index`, converted to float32 if it has half precision. */
   input(index: number): string;
-  /**
-   * The tensor at output `index`, likewise; the node is made to compute it where it is left out.
-   */
+  /** The tensor at output `index`, likewise. If the node leaves it out, the node is extended. */
   output(index: number): string;
   /** The shape of input `index`; an error if its rank is not known. */
   shape(index: number): Shape;
-  /**
-   * The elements of input `index` where it is a constant or known without running the graph;
-   * otherwise null.
-   */
+  /** The elements of input `index` if they are known without running the graph; else null. */
   numbers(index: number): readonly number[] | null;
   /**
    * Ends the differentiation: `reason` completes "the gradient of Conv needs …".
@@ -33,9 +28,9 @@ export interface RuleContext {
 }
 
 /**
- * The gradient of one operator. `dy` holds the gradient of each output, '' where none arrives; the
- * result, that of each input, '' or nothing where there is none. A result may still have the
- * broadcast shape of the output: the walk sums it to the shape of its input. All gradients of
+ * The gradient of one operator. `dy` holds the gradient of each output, '' if none arrives. The
+ * result holds the gradient of each input, '' or nothing if there is none. A result may still have
+ * the broadcast shape of the output: the walk sums it to the shape of its input. All gradients of
  * half-precision tensors are float32.
  */
 export type GradientRule = (at: RuleContext, dy: readonly string[]) => readonly string[];

@@ -40,7 +40,7 @@ describe('createFunctionModel', () => {
       expect(probabilities.data[2 * i]).toBeCloseTo(1 / (1 + Math.exp(-logits.data[2 * i])), 6);
   });
 
-  it('answers the same for every batch size, in as many calls as they need', async () => {
+  it('returns the same for every batch size, in as many calls as needed', async () => {
     const whole = await make().classify(batch);
     let calls = 0;
     const counting = make({
@@ -97,7 +97,7 @@ describe('createFunctionModel', () => {
     await expect(never.classify(batch)).rejects.toMatchObject({ code: 'out-of-memory' });
   });
 
-  it('refuses NaN, wrong shapes, unknown logits, bad batch sizes and a fired signal, one sentence each', async () => {
+  it('refuses NaN, wrong shapes, unknown logits, bad batch sizes and a fired signal', async () => {
     await expect(
       make({
         classify: async (x) =>
@@ -105,7 +105,7 @@ describe('createFunctionModel', () => {
       }).classify(batch),
     ).rejects.toThrow(/NaN or infinite/);
     await expect(make({ classify: async () => tensor([1, 2]) }).classify(batch)).rejects.toThrow(
-      /answered \[1,2\] for 3 pictures/,
+      /returned \[1,2\] for 3 pictures/,
     );
     await expect(
       make({ output: 'probabilities' }).classify(batch, { score: 'logit' }),

@@ -41,14 +41,14 @@ async function scoresOf(
   if (shape.length !== 2 || shape[0] !== rows || shape[1] !== classes) {
     throw new FoveaError(
       'model',
-      `${name} answered [${shape}] for ${rows} pictures: expected [${rows}, ${classes}]`,
+      `${name} returned [${shape}] for ${rows} pictures: expected [${rows}, ${classes}]`,
     );
   }
   checkScores(name, data);
   if (kind === 'logit' && output === 'probabilities') {
     throw new FoveaError(
       'unsupported',
-      `${name} answers probabilities, so its logits are unknown: ask for probabilities`,
+      `${name} returns probabilities, so its logits are unknown: ask for probabilities`,
     );
   }
   if (kind === 'logit' || output === 'probabilities') return data;

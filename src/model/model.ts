@@ -35,7 +35,7 @@ export interface PerturbRequest extends RunOptions {
   perturbation: Perturbation;
   /**
    * What replaces masked pixels: [1, C, H, W], or [1, C, 1, 1] for a constant; both in the input's
-   * normalised units.
+   * normalized units.
    */
   baseline: Tensor;
   /** Class indices to score. */
@@ -44,7 +44,7 @@ export interface PerturbRequest extends RunOptions {
   score?: ScoreKind;
 }
 
-/** In a `GradientRequest`, what is fed: the pictures, or the values of the tensor `at`. */
+/** In a `GradientRequest`, the input of the model: pictures, or values of the tensor `at`. */
 export const INPUT = 'input';
 
 /** What to differentiate, and where. */
@@ -63,15 +63,15 @@ export interface GradientRequest extends RunOptions {
   /** `logit` by default. */
   score?: ScoreKind;
   /**
-   * How the backward pass is computed: `plain` by default. With other rules what comes out as a
-   * gradient is relevance (LRP) or a multiplier (DeepLIFT).
+   * Which backward rules to use. `plain`, the default, is the chain rule. With other rules the
+   * returned "gradients" are relevances (LRP) or multipliers (DeepLIFT).
    */
   rules?: RuleSet;
-  /** For rules that compare, as DeepLIFT: what `batch` is compared with, one row [1, …]. */
+  /** What `batch` is compared with, one row [1, …], for rules that compare, such as DeepLIFT. */
   reference?: Tensor;
   /**
-   * Tensors of the network that are given values [n, …] instead of those it computes; a gradient
-   * may be taken by them too.
+   * Tensors of the network that get the given values [n, …] instead of computed ones. They may be
+   * listed in `wrt` too.
    */
   replace?: Replacements;
 }
@@ -98,13 +98,13 @@ export interface PathIntegralRequest extends RunOptions {
 }
 
 export interface ActivationOptions extends RunOptions {
-  /** The tensor of the network that the batch holds, where it is no pictures. */
+  /** Name of the tensor that `batch` contains, if it is not images. */
   at?: string;
   /** As in `GradientRequest`. */
   replace?: Replacements;
 }
 
-/** Scores and their gradients; the first axis of all is that of the batch. */
+/** Scores and their gradients. The first axis of every tensor is the batch. */
 export interface Gradients {
   /** Score of each row's class, [n]. */
   readonly scores: Tensor;
@@ -138,7 +138,7 @@ export interface FeatureMap extends MapLayout {
   readonly name: string;
 }
 
-/** Where channel `c` of cell `cell` stands in one picture's values. */
+/** The index of channel `c` of cell `cell` among the values of one picture. */
 export function offsetOf(
   { layout, prefix, channels, height, width }: MapLayout,
   c: number,
@@ -149,23 +149,24 @@ export function offsetOf(
 
 /**
  * The attention of one block after its softmax: a tensor [n, heads, queries, keys], or [n, windows,
- * heads, queries, keys] where tokens attend within windows only.
+ * heads, queries, keys] if tokens attend within windows only.
  */
 export interface AttentionMap {
   readonly name: string;
   readonly heads: number;
-  /** 1 where all tokens attend to all. */
+  /** 1 if every token attends to all tokens. */
   readonly windows: number;
   readonly queries: number;
   readonly keys: number;
   /**
-   * Whom the scores listen to afterwards: whether the patches, and which single tokens before them
-   * (the class token is 0). After the last block of most ViTs it is the class token only.
+   * Which tokens can still affect the scores after this block: all patch tokens (`patches`), and
+   * single prefix tokens by index (`picked`; the class token is 0). After the last block of most
+   * ViTs it is the class token only.
    */
   readonly readBy: { readonly patches: boolean; readonly picked: readonly number[] };
 }
 
-/** What a layer adds to every cell of its output: one number a channel. */
+/** What a layer adds to every cell of its output: one number per channel. */
 export interface LayerBias {
   /** The tensor it is part of. */
   readonly name: string;

@@ -197,7 +197,7 @@ describe('perturb', () => {
     await expectFusedEqualsRendered(await load(net({ opset: 8 })));
   });
 
-  it('answers the same for every batch size', async () => {
+  it('returns the same for every batch size', async () => {
     const model = await load(net());
     const [perturbation] = perturbations();
     const run = async (batchSize: number) => [
@@ -352,7 +352,7 @@ describe('inner tensors', () => {
 });
 
 describe('calls at the same time', () => {
-  it('all get their answers, though there are more kinds than sessions kept', async () => {
+  it('all return scores, even if there are more kinds than cached sessions', async () => {
     const model = await load(net());
     const input = picture();
     const ask = () => {
@@ -437,7 +437,7 @@ describe('what is missing', () => {
   });
 });
 
-describe('what is no classifier', () => {
+describe('a model that is not a classifier', () => {
   it('is refused in one sentence', async () => {
     const b = graphBuilder({ opset: 13 });
     b.output(b.add('Relu', [b.input('x', 'float32', ['n', 8])]), 'float32', ['n', 8]);
@@ -459,7 +459,7 @@ describe('features', () => {
   it('are found and read', async () => {
     const model = await load(net());
     const maps = model.inside?.featureMaps() ?? [];
-    expect(maps).toEqual([]); // at the picture's own resolution there is no coarser map to look at
+    expect(maps).toEqual([]); // a map at the resolution of the picture is not coarser than it
     const [features] = (await model.inside?.activations(['features'], picture())) ?? [];
     expect(features.shape).toEqual([1, 6, SIDE, SIDE]);
     expect(Math.min(...features.data)).toBe(0);

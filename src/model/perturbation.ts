@@ -147,7 +147,8 @@ function checkPerturbation(
   if (p.kind === 'windows' && p.windows.length % 4 !== 0)
     fail('windows need four integers each: top, left, bottom, right');
   if (p.kind === 'masks' && (p.masks.shape[1] !== height || p.masks.shape[2] !== width)) {
-    fail(`masks are ${p.masks.shape.slice(1).join('×')}, the model's input is ${height}×${width}`);
+    const size = p.masks.shape.slice(1).join('×');
+    fail(`masks are ${size}, the model's input is ${height}×${width}`);
   }
   if (p.kind === 'ranks' && p.ranks.length !== height * width) {
     fail(`${p.ranks.length} ranks for an input of ${height}×${width} = ${height * width} pixels`);

@@ -37,7 +37,9 @@ export function sumToOne(scores: Float32Array): boolean {
   return scores.length > 1 && scores.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
 }
 
-/** The scores of the target classes, [n · targets], from the scores of all classes, [n · classes]. */
+/**
+ * The scores of the target classes, [n · targets], from the scores of all classes, [n · classes].
+ */
 export function pickClasses(
   scores: Float32Array,
   classes: number,

@@ -11,8 +11,8 @@ export interface Target {
 }
 
 /**
- * What to explain: the `top1` or `top:N` classes of the picture, a class by its index, or a class by
- * its label, as in `{ class: 'tabby cat' }`.
+ * What to explain: the `top1` or `top:N` classes of the picture, a class by its index, or a class
+ * by its label, as in `{ class: 'tabby cat' }`.
  */
 export type TargetSpec = 'top1' | `top:${number}` | number | { readonly class: string | number };
 

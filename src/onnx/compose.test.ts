@@ -80,7 +80,7 @@ describe('compose', () => {
     expect(composed.graph.initializers.has('net/conv.weight')).toBe(true);
   });
 
-  it('puts a stage behind a model, with inputs and outputs of its own', async () => {
+  it('appends a stage with its own inputs and outputs to a model', async () => {
     const stage = softmax((b, y) => {
       b.output(
         b.add('Mul', [y, b.input('weights', 'float32', ['batch', 'classes'])], {}, 'weighted'),

@@ -90,7 +90,7 @@ function withDistinctNodeNames(stage: Graph, main: Graph, prefix: string): Graph
   return { ...stage, nodes: stage.nodes.map((node) => ({ ...node, name: distinct(node.name) })) };
 }
 
-/** Outputs that are no longer: their types stay known. */
+/** Former outputs become inner tensors; keeps their declared types. */
 function inner(outputs: readonly ValueInfo[], fed: ReadonlySet<string>): [string, ValueInfo][] {
   return outputs.filter(({ name }) => fed.has(name)).map((info) => [info.name, info]);
 }

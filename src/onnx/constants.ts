@@ -14,8 +14,8 @@ export const SAME_ELEMENTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The tensor that a tensor was made of by operators of one kind: walks back over the first inputs of
- * `operators`, such as `SAME_VALUES`.
+ * The tensor that a tensor was made of by operators of one kind: walks back over the first inputs
+ * of `operators`, such as `SAME_VALUES`.
  */
 export function sourceOf(
   producers: ReadonlyMap<string, Node>,

@@ -51,7 +51,7 @@ export function dataTypeCode(type: DataType): number {
     type in codes
       ? codes[type as NamedDataType]
       : Number(/^type:(\d+)$/.exec(type)?.[1] ?? Number.NaN);
-  if (Number.isNaN(code)) throw new FoveaError('internal', `"${type}" is no ONNX element type`);
+  if (Number.isNaN(code)) throw new FoveaError('internal', `"${type}" is not an ONNX element type`);
   return code;
 }
 
@@ -87,7 +87,7 @@ export function isFloat(type: DataType | null): boolean {
   return type === 'float32' || type === 'float16' || type === 'float64' || type === 'bfloat16';
 }
 
-/** The element type that a typed array stands for; undefined for anything else. */
+/** The element type of a typed array; undefined for anything else. */
 export function dataTypeOf(values: unknown): NamedDataType | undefined {
   if (values instanceof Float32Array) return 'float32';
   if (values instanceof Float64Array) return 'float64';

@@ -69,8 +69,9 @@ function nodeOf(
 
 /**
  * A graph exported with a fixed batch, with that dimension made dynamic: its inputs and outputs,
- * and the constant shapes of Reshape and sizes of Resize nodes that begin with it. A guess, since a 1 may mean
- * something else: the caller must verify that pictures in a batch get the scores they get alone.
+ * and the constant shapes of Reshape and sizes of Resize nodes that begin with it. A guess, since a
+ * 1 may mean something else: the caller must verify that pictures in a batch get the scores they
+ * get alone.
  */
 export function withDynamicBatch(graph: Graph, batch: number): Graph {
   const initializers = new Map(graph.initializers);

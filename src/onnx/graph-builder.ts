@@ -92,8 +92,10 @@ export interface GraphBuilder {
  */
 const floatAttributes = new Set(
   `activation_alpha activation_beta activation_params alpha beta bias cubic_coeff_a epsilon
-  extrapolation_value gamma high lambd low mask_filter_value max mean min momentum norm_coefficient ratio scale scales seed softcap
-  spatial_scale value_float value_floats`.split(/\s+/),
+  extrapolation_value gamma high lambd low mask_filter_value max mean min momentum
+  norm_coefficient ratio scale scales seed softcap spatial_scale value_float value_floats`.split(
+    /\s+/,
+  ),
 );
 
 /** Starts a graph. */
@@ -189,7 +191,7 @@ function outputNames(
   return Array.from({ length: outputs }, () => fresh(opType));
 }
 
-/** The attribute that a builder's value stands for. */
+/** Converts a value as a builder takes it to an attribute. */
 export function attributeOf(name: string, value: AttributeInput): Attribute {
   if (typeof value === 'string') return { type: 'string', value };
   if (typeof value === 'number') {

@@ -20,7 +20,7 @@ export interface TensorType {
 /** The declared type of a graph input, output or intermediate tensor. */
 export interface ValueInfo extends TensorType {
   readonly name: string;
-  /** The TypeProto of what is no dense tensor (a sequence, a map, an optional). */
+  /** The TypeProto of a value that is not a dense tensor (a sequence, a map, an optional). */
   readonly opaqueType?: Uint8Array;
   /** Fields that are not interpreted, as they came from the file. */
   readonly otherFields: readonly Uint8Array[];
@@ -50,7 +50,7 @@ export type Attribute = {
   [T in keyof AttributeValues]: { readonly type: T; readonly value: AttributeValues[T] };
 }[keyof AttributeValues];
 
-/** One operation. An empty input or output name stands for an optional one that is left out. */
+/** One operation. An empty name means an optional input or output that is left out. */
 export interface Node {
   readonly name: string;
   readonly opType: string;
@@ -104,7 +104,7 @@ export interface MutableGraph extends Graph {
   opset: Map<string, number>;
 }
 
-/** A graph with lists and maps of its own that hold the same nodes and initializers. */
+/** A graph with new lists and maps of the same nodes and initializers. */
 export function cloneGraph(graph: Graph): MutableGraph {
   return {
     ...graph,

@@ -126,7 +126,7 @@ function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
       `the tensor "${initializer.name}" holds ${bytes.length} bytes, no whole ${type} values`,
     );
   }
-  // Not `slice`: a Node Buffer answers it with a view of the same memory.
+  // Not `slice`: for a Node Buffer it returns a view of the same memory.
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return widen(type, new View(aligned.buffer, aligned.byteOffset, aligned.length / size));
 }
@@ -145,7 +145,7 @@ function widen(type: DataType, values: TensorValues): TensorValues {
   return values;
 }
 
-/** The number that 16 bits of IEEE binary16 stand for. */
+/** The number that 16 bits of IEEE binary16 encode. */
 export function float16ToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;

@@ -39,7 +39,7 @@ export function readFunction({ bytes }: LocalFunction): FunctionBody {
   };
 }
 
-/** The attribute of the function that an attribute of one of its nodes stands for. */
+/** The name of the function's attribute that an attribute of one of its nodes refers to. */
 export function referencedAttribute(attribute: Attribute): string | undefined {
   if (attribute.type !== 'other') return undefined;
   const field = [...fieldsOf(messageOfBytes(attribute.value, 'AttributeProto'))].find(

@@ -98,7 +98,7 @@ describe('reading', () => {
     expect(whole).toBe(0);
   });
 
-  it('refuses what is no protobuf', () => {
+  it('refuses bytes that are not a protobuf message', () => {
     const texts = [
       '',
       'hello, world',

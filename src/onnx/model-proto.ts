@@ -45,7 +45,7 @@ export interface OnnxModel {
 
 /**
  * Reads an ONNX file. Weights stay slices of `bytes`: nothing of them is decoded or copied.
- * @throws FoveaError `model` if the bytes are no intact ONNX model.
+ * @throws FoveaError `model` if the bytes are not an intact ONNX model.
  */
 export function readModel(bytes: Uint8Array): OnnxModel {
   if (bytes.length === 0) throw new FoveaError('model', 'not an ONNX model: the file is empty');

@@ -32,7 +32,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 const utf8Lenient = new TextDecoder('utf-8');
 const utf8Encoder = new TextEncoder();
 
-/** The error of a file that is no intact protobuf message. */
+/** The error of a file that is not an intact protobuf message. */
 export function damaged(message: Message, position: number, problem: string): FoveaError {
   const where = `${message.what}, byte ${position} of ${message.file.length}`;
   return new FoveaError(
@@ -41,7 +41,7 @@ export function damaged(message: Message, position: number, problem: string): Fo
   );
 }
 
-/** A whole file, or any buffer of its own, as one message. */
+/** A whole buffer as one message. */
 export function messageOfBytes(file: Uint8Array, what: string): Message {
   return { file, start: 0, end: file.length, what, depth: 0 };
 }
@@ -56,7 +56,7 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
     const number = Math.floor(tag / 8);
     const wireType = tag % 8;
     if (number === 0 || number > 0x1fffffff)
-      throw damaged(message, start, `${number} is no field number`);
+      throw damaged(message, start, `${number} is not a field number`);
     if (wireType !== 0 && wireType !== 1 && wireType !== 2 && wireType !== 5) {
       throw damaged(message, start, `field ${number} has the unknown wire type ${wireType}`);
     }
@@ -113,7 +113,7 @@ function expectWire(field: Field, wireType: WireType): void {
   );
 }
 
-/** The bytes of a field as they stand in the file, tag included. */
+/** The bytes of a field in the file, tag included. */
 export function rawField(field: Field): Uint8Array {
   return field.message.file.subarray(field.start, field.end);
 }
@@ -134,7 +134,7 @@ export function stringField(field: Field): string {
   }
 }
 
-/** Bytes that are mostly text: what is no UTF-8 becomes replacement characters. */
+/** Bytes that are mostly text. Bytes that are not UTF-8 become replacement characters. */
 export function lenientString(bytes: Uint8Array): string {
   return utf8Lenient.decode(bytes);
 }
@@ -199,7 +199,7 @@ export function appendFloats(field: Field, size: 4 | 8, into: number[]): void {
     throw damaged(
       field.message,
       field.start,
-      `field ${field.number} is no whole count of ${size}-byte numbers`,
+      `field ${field.number} is not a whole number of ${size}-byte numbers`,
     );
   }
   const view = viewOf(field.message.file);

@@ -8,9 +8,9 @@ import type { Device, Runtime } from './runtime.ts';
 
 /** Options of `createNodeRuntime`. */
 export interface NodeRuntimeOptions {
-  /** `cpu` by default; `auto` takes the fastest device that starts and answers as the CPU does. */
+  /** `cpu` by default; `auto` takes the fastest device that starts and agrees with the CPU. */
   readonly device?: Device;
-  /** Threads of the CPU device; by default one a physical core. */
+  /** Threads of the CPU device; by default one per physical core. */
   readonly threads?: number;
 }
 
@@ -36,12 +36,14 @@ const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: st
   webgpu: {
     absent: 'onnxruntime-node has no WebGPU for this platform: use the device cpu',
     failed:
-      'no usable GPU adapter; on Linux it needs a Vulkan driver: install one, or use the device cpu',
+      'no usable GPU adapter; on Linux it needs a Vulkan driver: install one, or use the ' +
+      'device cpu',
   },
   cuda: {
     absent: 'onnxruntime-node has CUDA for Linux x64 only: use the device webgpu or cpu',
     failed:
-      'it needs an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path: install them, or use the device cpu',
+      'it needs an NVIDIA driver, CUDA 12 and cuDNN 9 on the library path: install them, or ' +
+      'use the device cpu',
   },
   coreml: {
     absent: 'Core ML exists on macOS only: use the device cpu or webgpu',
@@ -123,7 +125,7 @@ function sessionOptions(device: Exclude<Device, 'auto'>, threads: number | undef
   };
 }
 
-/** The device that answers the probe fastest. */
+/** The device that runs the probe fastest. */
 async function fastest(
   ort: NodeOnnxRuntime,
   threads: number | undefined,
@@ -158,7 +160,7 @@ async function requireDevice(ort: NodeOnnxRuntime, device: Accelerator): Promise
 /**
  * onnxruntime-node as a `Runtime`; onnxruntime-web on the CPU, with a warning, if it is not
  * installed. A device that was asked for and is not there is an error, never a silent CPU run.
- * @param load - imports onnxruntime-node; tests stand in for a machine without it
+ * @param load - imports onnxruntime-node; tests replace it to simulate a machine without it
  * @throws FoveaError `runtime` saying what to do if the device cannot start, `usage` for an
  * impossible thread count.
  */

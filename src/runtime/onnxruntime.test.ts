@@ -82,7 +82,7 @@ describe.each(runtimes)('%s', (name, create) => {
     });
   });
 
-  it('refuses what is no model, and what it has no operator for, in one line', async () => {
+  it('refuses a file that is not a model, or an unknown operator, in one line', async () => {
     const runtime = await create();
     for (const bytes of [
       Uint8Array.of(1, 2, 3),
@@ -129,7 +129,8 @@ describe.each(runtimes)('%s', (name, create) => {
 describe('isAllocationFailure', () => {
   it.each([
     'std::bad_alloc',
-    'Non-zero status code returned while running Conv node. Failed to allocate memory for requested buffer of size 40000000000000',
+    'Non-zero status code returned while running Conv node. Failed to allocate memory for ' +
+      'requested buffer of size 40000000000000',
     'Available memory of 123 is smaller than requested bytes of 456',
     'Array buffer allocation failed',
     'Aborted(OOM)',
@@ -182,7 +183,7 @@ it('reasonOf drops build paths and signatures', () => {
   );
 });
 
-it('agrees allows for rounding and refuses wrong answers', () => {
+it('agrees allows for rounding and refuses wrong outputs', () => {
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(1.001, -2))).toBe(true);
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(1.1, -2))).toBe(false);
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(Number.NaN, -2))).toBe(false);

@@ -92,8 +92,8 @@ export async function probe(
 const SOFTWARE_DRIVER_SECONDS = 0.03;
 
 /**
- * The speed of an accelerator; undefined if it does not start, if it is a software driver, or if its
- * output is not that of the CPU.
+ * The speed of an accelerator; undefined if it does not start, if it is a software driver, or if
+ * its output is not that of the CPU.
  */
 export async function speedOf(
   ort: OnnxRuntime,

@@ -98,7 +98,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
     [['--methods', 'rise', '--set', 'rise.masks=5'], 'rise has no option "masks"'],
     [['--methods', 'rise', '--set', 'rise.N=-5'], 'rise.N = -5'],
     [['--methods', 'rise,random', '--set', 'N=5'], 'name the method too'],
-    [['--target', 'dragon'], 'target "dragon" is no class of demo-cnn'],
+    [['--target', 'dragon'], 'target "dragon" is not a class of demo-cnn'],
     [['--target', '99'], 'target 99 is out of range'],
     [['--target', 'top:0'], 'top:0'],
     [['--colormap', 'rainbow'], 'unknown color map "rainbow"'],

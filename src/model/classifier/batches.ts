@@ -33,7 +33,8 @@ export async function forEachBatch(
       if (to - from === 1) {
         throw new FoveaError(
           'out-of-memory',
-          'the runtime could not allocate memory for a single picture: use a smaller model or input size',
+          'the runtime could not allocate memory for a single picture: use a smaller model ' +
+            'or input size',
           {
             cause: error,
           },

@@ -32,13 +32,15 @@ export interface ClassifierOutput {
   readonly name: string;
   /** Number of classes; null if the graph does not say. */
   readonly classes: number | null;
-  /** The tensor before the final softmax or sigmoid; null if there is none to be found. */
+  /** The tensor before the final softmax or sigmoid; null if none is found. */
   readonly logits: string | null;
   /** The tensor after it; null if the model ends in logits. */
   readonly probabilities: string | null;
   /** Whether classes are independent (multi-label): logits go through a sigmoid each. */
   readonly independent?: boolean;
-  /** Names and shapes of the other outputs that could be scores, in words; empty if there is none. */
+  /**
+   * Names and shapes of the other outputs that could be scores, in words; empty if there is none.
+   */
   readonly others?: string;
 }
 
@@ -120,7 +122,7 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
 
 /**
  * Classes of a score tensor [n, classes], or with axes of size 1 among them; null if unknown,
- * undefined if it is no such thing.
+ * undefined if it is not a score tensor.
  */
 function classesOf({ type, shape }: TensorType): number | null | undefined {
   if (type !== null && !['float32', 'float16', 'float64', 'bfloat16'].includes(type))
@@ -181,7 +183,8 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
     const listed = graph.outputs.map((info) => describeInfo({ ...info, shape: shapeOf(info) }));
     throw new FoveaError(
       'model',
-      `not an image classifier: its outputs are boxes and their scores, as of a detector (${listed.join(', ')})`,
+      'not an image classifier: its outputs are boxes and their scores, as of a detector ' +
+        `(${listed.join(', ')})`,
     );
   }
   const others = candidates.filter(({ info }) => info !== best.info);

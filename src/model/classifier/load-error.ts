@@ -12,32 +12,38 @@ const REFUSALS: readonly [
   [
     /Fatal error: (?:(\S*):)?(\w+)\(-?\d+\) is not a registered function\/op/,
     (runtime, node, [, domain = '', op]) =>
-      `${runtime} has no operator ${domain}:${op}${node(op, domain)}: export the model with standard ONNX operators, or with this one written out as a local function`,
+      `${runtime} has no operator ${domain}:${op}${node(op, domain)}: export the model with ` +
+      'standard ONNX operators, or with this one written out as a local function',
   ],
   [
     /No opset import for domain '(.*?)'/,
     (_, node, [, domain]) =>
-      `it has operators of the domain ${domain}${node(undefined, domain)}, but declares no version of it (opset_import): export the model with standard ONNX operators`,
+      `it has operators of the domain ${domain}${node(undefined, domain)}, but declares no ` +
+      'version of it (opset_import): export the model with standard ONNX operators',
   ],
   [
     /No Op registered for (\w+) with domain_version of (\d+)/,
     (runtime, node, [, op, version]) =>
-      `${runtime} knows no operator ${op}${node(op)} in opset ${version}, which the model declares: export the model again, at an opset that has it`,
+      `${runtime} knows no operator ${op}${node(op)} in opset ${version}, which the model ` +
+      'declares: export the model again, at an opset that has it',
   ],
   [
     /Could not find an implementation for (\w+)\(\d+\)/,
     (runtime, node, [, op]) =>
-      `${runtime} cannot compute the operator ${op}${node(op)} for the element types that it has in the model: export the model in float32, or use another device`,
+      `${runtime} cannot compute the operator ${op}${node(op)} for the element types that it ` +
+      'has in the model: export the model in float32, or use another device',
   ],
   [
     /Opset (\d+) is under development.* (?:till|until) opset (\d+)/,
     (runtime, _, [, version, last]) =>
-      `it is in opset ${version}, and ${runtime} reads opsets up to ${last}: export the model at one of these`,
+      `it is in opset ${version}, and ${runtime} reads opsets up to ${last}: export the ` +
+      'model at one of these',
   ],
   [
     /Unsupported model IR version: (\d+), max supported IR version: (\d+)/,
     (runtime, _, [, version, last]) =>
-      `its file has IR version ${version}, and ${runtime} reads versions up to ${last}: set ir_version to ${last} and save the model again`,
+      `its file has IR version ${version}, and ${runtime} reads versions up to ${last}: set ` +
+      `ir_version to ${last} and save the model again`,
   ],
 ];
 

@@ -65,7 +65,8 @@ export function scoreSource(
   if (score === 'logit' && logits === null) {
     throw new FoveaError(
       'unsupported',
-      'the model ends in probabilities, and its logits are not to be found: ask for probabilities (option output=probability)',
+      'the model ends in probabilities, and its logits are not to be found: ask for ' +
+        'probabilities (option output=probability)',
     );
   }
   return probabilities !== null && score === 'probability'

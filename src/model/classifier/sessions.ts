@@ -7,7 +7,7 @@ import type { Runtime, Session } from '../../runtime/runtime.ts';
  */
 const MOST_SESSIONS = 4;
 
-/** A graph that was built for one purpose, and what is known of it: names, batch limit. */
+/** A graph that was built for one purpose, and facts about it: names, batch limit. */
 export interface BuiltGraph<Info> {
   readonly model: OnnxModel;
   readonly info: Info;

@@ -118,10 +118,10 @@ export interface SettleOptions {
 }
 
 /**
- * Runs a noise picture through a classifier, and learns from its scores what the graph does not say:
- * whether a fixed batch can be opened, the number of classes, and whether logits are probabilities,
- * because a softmax is written out in other operators. Its session stays in the cache if it serves
- * further.
+ * Runs a noise picture through a classifier, and learns from its scores what the graph does not
+ * say: whether a fixed batch can be opened, the number of classes, and whether logits are
+ * probabilities, because a softmax is written out in other operators. Its session stays in the
+ * cache if it serves further.
  * @throws FoveaError `model` if the model does not run, or puts out no scores.
  */
 export async function settle(

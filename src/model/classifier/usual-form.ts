@@ -74,7 +74,9 @@ function inOpset9(graph: Graph): Graph {
   return { ...graph, nodes, initializers, opset: opsets };
 }
 
-/** Height and width of the one picture input, if open, become those that pictures are prepared for. */
+/**
+ * Height and width of the one picture input, if open, become those that pictures are prepared for.
+ */
 function withSettledSize(graph: Graph, size: readonly [number, number]): Graph {
   const [input, ...others] = dataInputs(graph);
   if (input?.shape?.length !== 4 || others.length > 0) return graph;

@@ -36,7 +36,7 @@ function meanColour(input: Tensor): Tensor {
 }
 
 /**
- * A baseline in the model's normalised units: [1, C, 1, 1] for a constant, [1, C, H, W] for `blur`
+ * A baseline in the model's normalized units: [1, C, 1, 1] for a constant, [1, C, H, W] for `blur`
  * (Gaussian, sigma a twentieth of the shorter side: 11.2 pixels at 224).
  */
 export function createBaseline(name: BaselineName, model: Model, input: Tensor): Tensor {

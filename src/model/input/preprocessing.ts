@@ -145,7 +145,7 @@ export function channelsOf(preprocessing: Preprocessing): number {
   return preprocessing.colour === 'grey' ? 1 : 3;
 }
 
-/** An sRGB colour (bytes) as a normalised [1, C, 1, 1] tensor, to be used as a baseline. */
+/** An sRGB colour (bytes) as a normalized [1, C, 1, 1] tensor, to be used as a baseline. */
 export function normalizeColour(
   rgb: readonly [number, number, number],
   preprocessing: Preprocessing,

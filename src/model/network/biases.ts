@@ -33,7 +33,7 @@ interface Lookup {
   readonly types: ReadonlyMap<string, TensorType>;
 }
 
-/** Biases of more values than this are no biases of channels. */
+/** A constant with more values than this is not taken as a bias of channels. */
 const LARGEST = 2 ** 16;
 
 const decoded = (tensor: Initializer): Constant | undefined =>
@@ -165,7 +165,7 @@ function groupBias(
  * The biases of a network that are added to maps [n, channels, height, width] or [n, height, width,
  * channels] or to tokens [n, tokens, channels]: of convolutions, of normalizations, and those that
  * are added in a node of their own, quantized or not. Tensors whose first axis is not that of the
- * tensor `input` are left out: windows of a transformer, tokens that stand before pictures.
+ * tensor `input` are left out: windows of a transformer, tokens that come before pictures.
  */
 export function findBiases(graph: Graph, input: string): LayerBias[] {
   const types = inferShapes(graph);

@@ -93,8 +93,8 @@ async function load(
 }
 
 /**
- * Two blocks over 6 × 6 patches with `prefix` tokens before them; answers from token 0, from the
- * mean of all, from token 0 and the mean of the patches, or from tokens 0 and 1.
+ * Two blocks over 6 × 6 patches with `prefix` tokens before them; classifies from token 0, from
+ * the mean of all, from token 0 and the mean of the patches, or from tokens 0 and 1.
  */
 const vit = (prefix: number, pool: 'token' | 'mean' | 'token and patches' | 'two tokens') =>
   load((b, x, { patches, normal, block, norm, linear, ints }) => {
@@ -131,7 +131,7 @@ describe('feature maps of transformers', () => {
     [0, 'mean', 'norm'],
     [5, 'mean', 'norm'],
   ] as const)(
-    'with %i extra tokens, answering from the %s, end at %s: the last whose patches the scores listen to',
+    'with %i prefix tokens, classifying from the %s, end at %s, the last with live patches',
     async (prefix, pool, name) => {
       const model = await vit(prefix, pool);
       expect(model.inside?.featureMaps()).toEqual([
@@ -145,7 +145,7 @@ describe('feature maps of transformers', () => {
     },
   );
 
-  it('are no attention, queries, keys or steps within a block', async () => {
+  it('exclude attention, queries, keys and steps within a block', async () => {
     const model = await vit(1, 'token');
     const names = model.inside?.featureMaps().map((map) => map.name);
     for (const name of [
@@ -283,7 +283,7 @@ describe('the rows of attention that are read', () => {
       ],
     ],
   ] as const)(
-    'with %i extra tokens, answering from the %s, are those of the tokens that answer',
+    'with %i prefix tokens, classifying from the %s, tell the tokens that it classifies from',
     async (prefix, pool, readBy, weights) => {
       const model = await vit(prefix, pool);
       expect(model.inside?.attentionMaps().at(-1)?.readBy).toEqual(readBy);

@@ -11,7 +11,7 @@ import type { ClassifierInput } from '../classifier/find-io.ts';
 import type { FeatureMap } from '../model.ts';
 
 /**
- * Numbers of class, distillation and register tokens that stand before the patches in known
+ * How many prefix tokens (class, distillation and register tokens) come before the patches in known
  * architectures.
  */
 const TOKEN_PREFIXES = [0, 1, 2, 4, 5, 8, 9];
@@ -297,9 +297,9 @@ function mapsAmong(
  * The feature maps of a network, fine to coarse: at each resolution the last tensor that holds the
  * cells of the input image and affects the scores. Maps are [n, channels, height, width] in
  * convolutional networks, and [n, height, width, channels] or token sequences [n, tokens, channels]
- * in transformers. Two kinds are left out unless there are no others: maps of class scores, which no
- * weights follow, and the patches after the last attention of a transformer that classifies from its
- * class token. A map of a transformer is a tensor that every path passes through, so that the
+ * in transformers. Two kinds are left out unless there are no others: maps of class scores, which
+ * no weights follow, and the patches after the last attention of a transformer that classifies from
+ * its class token. A map of a transformer is a tensor that every path passes through, so that the
  * network can be cut there.
  */
 export function findFeatureMaps(

@@ -2,7 +2,7 @@ import { prepareModel } from '../../autodiff/index.ts';
 import { inferShapes, type OnnxModel, type Shape, type TensorType } from '../../onnx/index.ts';
 import type { Classifier, ClassifierInput } from '../classifier/find-io.ts';
 
-/** A classifier's model in the form that differentiates best, and what is known of its tensors. */
+/** The model of a classifier in the form that differentiates best, and its inferred tensors. */
 export interface PreparedModel {
   readonly model: OnnxModel;
   readonly types: ReadonlyMap<string, TensorType>;

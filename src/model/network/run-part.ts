@@ -86,7 +86,7 @@ export function building<Result>(name: string, build: () => Result): Result {
   }
 }
 
-/** The tensor of a name: that of a node stands for its first output, `INPUT` for itself. */
+/** The tensor of a name. The name of a node means its first output; `INPUT` means itself. */
 export function resolveName({ model: { graph } }: Classifier, wanted: string): string {
   if (wanted === INPUT || graph.nodes.some(({ outputs }) => outputs.includes(wanted)))
     return wanted;
@@ -121,7 +121,8 @@ class Rows {
     if (first !== padded && !(isMerged && first % padded === 0)) {
       throw new FoveaError(
         'unsupported',
-        `the tensor "${name}" has the shape [${output.shape}] for ${padded} pictures: its first axis is not the batch`,
+        `the tensor "${name}" has the shape [${output.shape}] for ${padded} pictures: its ` +
+          'first axis is not the batch',
       );
     }
     this.shape = isMerged ? [first / padded, ...rest] : rest;

@@ -149,7 +149,7 @@ describe('a randomised model', () => {
   });
   afterAll(() => model?.dispose());
 
-  it('answers other scores, with the layers above the cut only where these are redrawn', async () => {
+  it('changes the scores, and redraws the layers above the cut only', async () => {
     const layers = model.inside?.weightLayers() ?? [];
     expect(layers).toEqual(['first', 'bn', 'middle', 'top']);
     const copy = (await model.inside?.randomized(layers.slice(-1), createRandom(1))) as Model;

@@ -82,7 +82,8 @@ export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
 
 /** The same tensor with its elements in random order. */
 function redrawn(constant: Initializer, random: Random): Initializer {
-  const values = (tensorValues(constant) as Float32Array).slice(); // a view of the file is not written to
+  // A copy, because the values may be a view of the file.
+  const values = (tensorValues(constant) as Float32Array).slice();
   return initializerOf(constant.name, constant.type, constant.dims, random.shuffle(values));
 }
 

@@ -163,7 +163,7 @@ const dynamicQuantize: ShapeRule = (at) => [
   tensorInfo('uint8', []),
 ];
 
-/** Two quantised tensors, each followed by its scale and zero point. */
+/** Two quantized tensors, each followed by its scale and zero point. */
 const quantizedBinary: ShapeRule = (at: RuleContext) =>
   broadcast([inputAt(at, 0), inputAt(at, 3)], inputAt(at, 0).type);
 
@@ -201,7 +201,8 @@ export const elementwise: RuleTable = {
   Sqrt: unary(ofNumbers(Math.sqrt)),
   Sign: unary(ofNumbers(Math.sign)),
   ...each(
-    'Exp Log Erf Round Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh BitwiseNot',
+    'Exp Log Erf Round Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh ' +
+      'BitwiseNot',
     sameAsInput,
   ),
   ...each('CumSum', sameAsInput),

@@ -89,8 +89,8 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
 }
 
 /**
- * What the outputs of a node are, given what is known of its inputs: for graphs that grow while
- * they are looked at.
+ * Infers the outputs of one node from what is known of its inputs, for graphs that are under
+ * construction.
  * @throws FoveaError `model` if the inputs and attributes of the node do not fit each other.
  */
 export function inferNode(

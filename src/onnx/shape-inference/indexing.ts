@@ -44,7 +44,7 @@ function sliceRanges(at: RuleContext, rank: number): Map<number, SliceRange> | n
   return ranges;
 }
 
-/** Ends at or beyond this stand for "to the end". */
+/** Ends at or beyond this mean "to the end". */
 const endless = 2 ** 31 - 1;
 
 function slicedDim(dim: Dim, { start, end, step }: SliceRange): Dim {

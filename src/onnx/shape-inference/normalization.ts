@@ -27,7 +27,7 @@ function statisticsShape(shape: Shape, axis: number): Shape {
   return shape.map((dim, i) => (i < from ? dim : 1));
 }
 
-/** Y, mean, 1/deviation, and the sum that was normalised. */
+/** Y, mean, 1/deviation, and the sum that was normalized. */
 const skipLayerNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const statistics = tensorInfo('float32', shape && statisticsShape(shape, -1));

@@ -31,7 +31,7 @@ const globalPool: ShapeRule = (at) => {
   return [tensorInfo(type, shape?.map((dim, axis) => (axis < 2 ? dim : 1)) ?? null)];
 };
 
-/** Quantised pooling; `channels_last` moves the channels behind the spatial axes. */
+/** Quantized pooling; `channels_last` moves the channels behind the spatial axes. */
 function quantizedPool(rule: (at: RuleContext, shape: Shape) => Shape | null): ShapeRule {
   return (at) => {
     const { type, shape } = inputAt(at, 0);
