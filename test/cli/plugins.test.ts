@@ -78,7 +78,9 @@ describe('the method of the how-to page', () => {
 });
 
 test('the metric: one pixel in the corner of 2×2 is half way to the corner', async () => {
-  const { value } = await offCenter.score({ map: tensor([2, 2], Float32Array.from([-3, 0, 0, 0])) });
+  const { value } = await offCenter.score({
+    map: tensor([2, 2], Float32Array.from([-3, 0, 0, 0])),
+  });
   expect(value).toBeCloseTo(0.5, 12);
   const even = await offCenter.score({ map: tensor([2, 2], new Float32Array(4).fill(2)) });
   expect(even.value).toBeCloseTo(0, 12);
