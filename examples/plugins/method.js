@@ -35,7 +35,11 @@ export const meanWindow = defineMethod({
   signed: true,
   cost: '1 + one per window',
   options: v.object({
-    side: option(v.pipe(v.number(), v.integer(), v.minValue(1)), 56, 'side of a window in pixels of the input'),
+    side: option(
+      v.pipe(v.number(), v.integer(), v.minValue(1)),
+      56,
+      'side of a window in pixels of the input',
+    ),
   }),
 
   async explain({ model, input, targets, options: { side }, progress }) {

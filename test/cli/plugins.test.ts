@@ -8,6 +8,7 @@ import { meanWindow } from '../../examples/plugins/method.js';
 import { offCenter } from '../../examples/plugins/metric.js';
 import { explain } from '../../src/explain.ts';
 import { createFunctionModel } from '../../src/model/function-model.ts';
+import { IMAGENET_PREPROCESSING } from '../../src/model/input/preprocessing.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
 import { folderOfScenes, fovea, ONE_LINE, records } from './cli.ts';
 
@@ -30,7 +31,7 @@ describe('the method of the how-to page', () => {
     const model = createFunctionModel({
       name: 'linear',
       labels: ['sum', 'other'],
-      preprocessing: { size: [2, 2] },
+      preprocessing: { ...IMAGENET_PREPROCESSING, size: [2, 2] },
       output: 'logits',
       classify: async (batch) =>
         tensor(

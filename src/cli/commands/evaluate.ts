@@ -141,7 +141,7 @@ const NAMED = 5;
 function eventsOf(session: Session, seen: { leftOut: number }) {
   const { output, flags } = session;
   // Which pictures the model recognises shows when their turn comes.
-  const about = flags.target === 'recognised' ? 'at most' : 'about';
+  const about = flags.classes === 'recognised' ? 'at most' : 'about';
   return {
     onStart: (start: EvaluationStart) => announce(session, start),
     onProblem: ({ kind, message }: Problem, error: unknown) => {
