@@ -14,7 +14,7 @@ import {
   type ValueInfo,
 } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
-import { checkAttributes, checkSizes, guarded, nameOf } from './guard.ts';
+import { checkAttributes, checkOpset, checkSizes, guarded, nameOf } from './guard.ts';
 import { differentiableInputs, markPath, type RuleLookup } from './mark-path.ts';
 import { createOps, type Ops } from './ops.ts';
 import { prune } from './passes/prune.ts';
@@ -67,6 +67,7 @@ export function gradientGraph(
   { of, wrt, outputs = [], rules = {}, inputShapes = {} }: GradientOptions,
 ): GradientGraph {
   checkNames(graph, [of, ...wrt, ...outputs]);
+  checkOpset(graph);
   const known = inferTensors(graph, { inputs: inputShapes });
   const lookup = lookupIn(rules);
   const path = markPath(graph, known, of, wrt, lookup);

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import type { Node, TensorInfo } from '../onnx/index.ts';
+import type { Graph, Node, TensorInfo } from '../onnx/index.ts';
 import { operatorKey } from './rule.ts';
 
 /** An axis with more elements than this is a sign of a broken file. */
@@ -23,6 +23,22 @@ const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
 /** The name of a node in messages. */
 export const nameOf = (node: Node): string =>
   `the ${operatorKey(node)} node "${node.name || node.outputs[0]}"`;
+
+/** The first operator set that has what rules emit: Where, and Expand of 8. */
+const oldestOpset = 9;
+
+/**
+ * Refuses a graph in an operator set without the operators of a backward pass.
+ * @throws FoveaError `unsupported`, naming the opset.
+ */
+export function checkOpset(graph: Pick<Graph, 'opset'>): void {
+  const opset = graph.opset.get('') ?? 1;
+  if (opset < oldestOpset)
+    throw new FoveaError(
+      'unsupported',
+      `gradients need a model of opset ${oldestOpset} or later, and this one is in opset ${opset}: convert it, for example with onnx.version_converter`,
+    );
+}
 
 /**
  * Refuses a node with a tensor that does not fit into memory, before constants of that size are

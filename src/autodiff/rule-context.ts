@@ -59,7 +59,11 @@ export function createRuleContext({
     ops,
     needs: (index) => !stop.includes(index) && needed.has(node.inputs[index] ?? ''),
     has: (index) => (node.inputs[index] ?? '') !== '',
-    input: (index) => widened(at(node.inputs, index)),
+    input(index) {
+      const tensor = node.inputs[index] ?? '';
+      if (tensor === '') throw new FoveaError('model', `${name} lacks its input ${index}`);
+      return widened(tensor);
+    },
     output(index) {
       const present = (requests.get(node) ?? node).outputs;
       const given = present[index] ?? '';

@@ -37,7 +37,8 @@ export function settleResize(graph: Graph): Graph {
     const scaled = scaledBy(node, graph, (name) => known.get(name));
     if (scaled === undefined || !scaled.from.some((_, axis) => isUnsettled(scaled, axis)))
       return [node];
-    return opsetOf(graph, node) >= 11 && keepsScales(scaled)
+    // Before opset 13 a Resize needs its scales, also beside sizes.
+    return opsetOf(graph, node) >= 13 && keepsScales(scaled)
       ? bySizes(node, scaled, workshop)
       : [byLargerScales(node, scaled, opsetOf(graph, node), workshop)];
   });

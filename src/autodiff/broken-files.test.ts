@@ -1,0 +1,203 @@
+import { Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { FoveaError } from '../errors.ts';
+import { randomTensor, runModel } from '../onnx/fixtures/run.ts';
+import {
+  type Attribute,
+  type GraphBuilder,
+  graphBuilder,
+  inferShapes,
+  modelOf,
+  type Node,
+  type OnnxModel,
+  withGraph,
+  writeModel,
+} from '../onnx/index.ts';
+import { caseModel, differentiable, readCases } from './fixtures/cases.ts';
+import { deepLift, gradientModel, lrp } from './index.ts';
+
+type Build = (b: GraphBuilder, x: string) => string;
+
+function modelBy(shape: readonly number[], build: Build, opset = 17, input = 'x'): OnnxModel {
+  const b = graphBuilder({ opset });
+  b.add('Identity', [build(b, b.input(input, 'float32', shape))], {}, 'y');
+  b.output('y');
+  return modelOf(b.finish());
+}
+
+const attempt = (model: OnnxModel, wrt = 'x') => gradientModel(model, { of: 'y', wrt: [wrt] });
+
+describe('files that no runtime would take', () => {
+  it.each<[string, readonly number[], Build, RegExp]>([
+    [
+      'a huge dimension',
+      [2, 1000000007, 9],
+      (b, x) => b.add('AveragePool', [x], { kernel_shape: [3] }),
+      /the tensor .* is too large to be differentiated/,
+    ],
+    [
+      'an axis far in front of the first',
+      [2, 3, 5],
+      (b, x) => {
+        const one = b.constant(new Float32Array(5), [5]);
+        return b.add('LayerNormalization', [x, one, one], { axis: -(2 ** 31) });
+      },
+      /the LayerNormalization node .* has the attribute axis/,
+    ],
+    [
+      'strides that give more phases than a layer has',
+      [1, 3, 8, 8],
+      (b, x) => b.add('LpPool', [x], { kernel_shape: [1, 1], strides: [65, 65] }),
+      /the LpPool node .* strides, of at most 4096/,
+    ],
+    [
+      'an operand that is not wired',
+      [2, 3],
+      (b, x) => b.add('Mul', [x]),
+      /the Mul node .* lacks its input 1/,
+    ],
+  ])('%s', (_, shape, build, message) => {
+    const model = modelBy(shape, build);
+    const error = (() => {
+      try {
+        attempt(model);
+      } catch (thrown) {
+        return thrown;
+      }
+      return undefined;
+    })();
+    expect(error).toBeInstanceOf(FoveaError);
+    expect((error as FoveaError).message).toMatch(message);
+    expect((error as FoveaError).code).not.toBe('internal');
+  });
+
+  it.each([7, 8])('opset %i, which lacks operators of a backward pass', (opset) => {
+    const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), opset);
+    expect(() => attempt(model)).toThrow(`gradients need a model of opset 9 or later`);
+  });
+
+  it.each(['constructor', 'toString', '__proto__'])('names of objects: %s', (name) => {
+    const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), 17, name);
+    expect(inferShapes(model.graph).get('y')?.shape).toEqual([2, 3]);
+    expect(attempt(model, name).gradients.has(name)).toBe(true);
+    const operator = modelBy([2, 3], (b, x) => b.add(name, [x]));
+    expect(() => attempt(operator)).toThrow(`the ${name} node`);
+  });
+
+  it('does not fail in raw exceptions, or as a fault of Fovea, on mutated files', () => {
+    let state = 20;
+    const random = (): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+    const numbers = [0, -1, 2, 3, 64, 65536, 2 ** 24, 1000000007, -(2 ** 31), 2 ** 53];
+    const mutated = (node: Node): Node => {
+      if (random() < 0.2)
+        return { ...node, inputs: node.inputs.slice(0, Math.floor(random() * node.inputs.length)) };
+      if (random() < 0.2) return { ...node, opType: pick(['Conv', 'Gemm', 'Split', 'toString']) };
+      const attributes = new Map([...node.attributes].map(([name, value]) => [name, other(value)]));
+      return { ...node, attributes };
+    };
+    const other = (attribute: Attribute): Attribute => {
+      if (random() < 0.5) return attribute;
+      if (attribute.type === 'int') return { type: 'int', value: pick(numbers) };
+      if (attribute.type !== 'ints') return attribute;
+      return { type: 'ints', value: attribute.value.map(() => pick(numbers)) };
+    };
+    const families = ['convolution', 'pooling', 'linalg', 'normalization', 'reduction', 'movement'];
+    const cases = families.flatMap((family) => readCases(family));
+    const options = { epsilon: 0.1, gamma: 0.25, alpha: 2, low: [0], high: [1] };
+    const kinds = { first: 'gamma', convolution: 'gamma', dense: 'epsilon' } as const;
+    const sets = [undefined, deepLift, lrp({ ...options, ...kinds })];
+    for (let i = 0; i < 600; i++) {
+      const item = pick(cases);
+      const model = caseModel(item, item.opsets.at(-1) ?? 17, item.batch);
+      const sizes = (shape: readonly unknown[]) =>
+        shape.map((dim) => (random() < 0.2 ? pick(numbers) : dim));
+      const { graph } = model;
+      const broken = withGraph(model, {
+        ...graph,
+        nodes: graph.nodes.map(mutated),
+        inputs: graph.inputs.map((input) => ({
+          ...input,
+          shape: input.shape && (sizes(input.shape) as number[]),
+        })),
+      });
+      const start = performance.now();
+      try {
+        const wrt = differentiable(item);
+        const input = wrt[0] ?? 'x0';
+        writeModel(gradientModel(broken, { of: 'y', wrt, rules: pick(sets), input }).model);
+      } catch (error) {
+        const { message } = error as Error;
+        expect(error, `mutant ${i} of ${item.op}: ${message}`).toBeInstanceOf(FoveaError);
+        expect((error as FoveaError).code, message).not.toBe('internal');
+      }
+      expect(performance.now() - start, `mutant ${i} of ${item.op}`).toBeLessThan(10_000);
+    }
+  });
+});
+
+describe('quantizers', () => {
+  it.each<[string, 'uint8' | 'int8' | 'int16', number, (x: number) => boolean]>([
+    ['a ReLU that was fused', 'uint8', 0, (x) => x >= 0 && x < 5.1],
+    ['a ReLU in int8', 'int8', -128, (x) => x >= 0 && x < 5.1],
+    ['a range on both sides', 'int8', 0, (x) => Math.abs(x) < 2.56],
+    ['a range that is never left', 'int16', 0, () => true],
+  ])('pass no gradient of elements beyond their range: %s', async (_, type, zero, isInside) => {
+    const values = [-7, -3, -2, -0.005, 0.3, 1, 2.5, 2.7, 5, 5.3, 9, 100];
+    const model = modelBy(
+      [values.length],
+      (b, x) => {
+        const parameters = [b.constant([0.02], []), b.constant([zero], [], type)];
+        const q = b.add('QuantizeLinear', [x, ...parameters]);
+        return b.add('DequantizeLinear', [q, ...parameters]);
+      },
+      21,
+    );
+    const { model: backward, cotangent, gradients } = attempt(model);
+    const results = await runModel(backward, {
+      x: new Tensor('float32', Float32Array.from(values), [values.length]),
+      [cotangent]: new Tensor('float32', new Float32Array(values.length).fill(3), [values.length]),
+    });
+    const got = results[gradients.get('x') ?? '']?.data as Float32Array;
+    expect([...got]).toEqual(values.map((x) => (isInside(x) ? 3 : 0)));
+  });
+});
+
+describe('sizes that depend on the precision', () => {
+  it.each([10, 11, 17, 18])('Resize by a float32 scale at opset %i', async (opset) => {
+    const scales = (b: GraphBuilder): string => b.constant([1, 1, 0.44, 0.44], [4]);
+    const model = modelBy(
+      [1, 1, 150, 150],
+      (b, x) => {
+        const inputs =
+          opset < 11 ? [x, scales(b)] : [x, b.constant(new Float32Array(0), [0]), scales(b)];
+        return b.add('Tanh', [b.add('Resize', inputs, { mode: 'linear' }, 'resized')]);
+      },
+      opset,
+    );
+    expect(inferShapes(model.graph).get('resized')?.shape).toEqual([1, 1, 66, 66]);
+    const { model: backward, cotangent, gradients } = attempt(model);
+    const results = await runModel(backward, {
+      x: randomTensor([1, 1, 150, 150]),
+      [cotangent]: randomTensor([1, 1, 66, 66], 2),
+    });
+    expect(results[gradients.get('x') ?? '']?.dims).toEqual([1, 1, 150, 150]);
+  });
+});
+
+describe('nodes without names', () => {
+  it('are told apart in the copy for the reference of DeepLIFT', () => {
+    const named = modelBy([2, 3], (b, x) => b.add('Tanh', [b.add('Relu', [x])]));
+    const { graph } = named;
+    const nameless = withGraph(named, {
+      ...graph,
+      nodes: graph.nodes.map((node) => ({ ...node, name: '' })),
+    });
+    const { model } = gradientModel(nameless, { of: 'y', wrt: ['x'], rules: deepLift });
+    const names = model.graph.nodes.flatMap(({ name }) => (name === '' ? [] : [name]));
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
