@@ -26,7 +26,8 @@ function guarded(run: () => Graph): Graph {
     if (error instanceof FoveaError && error.code !== 'internal') throw error;
     throw new FoveaError(
       'model',
-      'the graph cannot be prepared for differentiation: inputs, attributes and declared sizes of some of its nodes do not fit each other',
+      'the graph cannot be prepared for differentiation: inputs, attributes and declared ' +
+        'sizes of some of its nodes do not fit each other',
       { cause: error },
     );
   }

@@ -51,7 +51,8 @@ function importOpset(
   else if (own !== version && domain === '') {
     throw new FoveaError(
       'unsupported',
-      `the model cannot be differentiated: its local function ${node.domain}:${node.opType} is written in opset ${version}, the model in opset ${own}`,
+      `the model cannot be differentiated: its local function ${node.domain}:${node.opType} ` +
+        `is written in opset ${version}, the model in opset ${own}`,
     );
   }
 }
@@ -74,7 +75,8 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
     if (nestedGraphs(node).length > 0)
       throw new FoveaError(
         'unsupported',
-        `the model cannot be differentiated: its local function ${call.domain}:${call.opType} has control flow in it`,
+        'the model cannot be differentiated: its local function ' +
+          `${call.domain}:${call.opType} has control flow in it`,
       );
     return {
       ...node,

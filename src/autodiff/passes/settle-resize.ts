@@ -70,7 +70,7 @@ function isUnsettled({ from, to, scales }: Scaled, axis: number): boolean {
   );
 }
 
-/** Whether the scales that follow from the sizes are those of the node, batch and channels aside. */
+/** Whether the scales that follow from the sizes are those of the node. */
 function keepsScales({ from, to, scales }: Scaled): boolean {
   return scales.every((scale, axis) => {
     const [size, target] = [from[axis], to[axis]];

@@ -44,8 +44,8 @@ export interface Activations {
 /** Operators that work element by element and are not linear in their operand. */
 const bending = new Set(
   `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish
-  Swish Mish Softplus Softsign Tanh Gelu Abs Sqrt Exp Log Reciprocal Erf Pow Max Min Where Floor Ceil
-  Round Sign com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu`.split(/\s+/),
+  Swish Mish Softplus Softsign Tanh Gelu Abs Sqrt Exp Log Reciprocal Erf Pow Max Min Where Floor
+  Ceil Round Sign com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu`.split(/\s+/),
 );
 const linear = new Set(['Add', 'Sub', 'Mul', 'Div', 'Neg', 'Identity', 'Dropout', 'Cast', 'Sum']);
 const comparing = new Set(

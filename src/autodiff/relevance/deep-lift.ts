@@ -263,8 +263,8 @@ const extremum: PairRule = ({ at, ops, input }, m) => {
 };
 
 /**
- * y = c ? a : b. Where both choose the same, Δy = Δa or Δb; elsewhere the operand that is chosen now
- * answers for Δy, or the other one if that is a constant: m Δy / Δa.
+ * y = c ? a : b. Where both choose the same, Δy = Δa or Δb. Elsewhere the operand that is chosen
+ * now answers for Δy, or the other one if that is a constant: m Δy / Δa.
  */
 const choice: PairRule = ({ at, ops, input, output }, m) => {
   const [now = '', before] = [at.node.inputs[0], input(0)];
@@ -285,7 +285,7 @@ const choice: PairRule = ({ at, ops, input, output }, m) => {
   ];
 };
 
-/** y = round(x) within the range of the codes: the rescale rule of the cut, without the rounding. */
+/** y = round(x) within the range of the codes: the rescale rule of the cut alone. */
 const quantization: PairRule = ({ at, ops, input, output }, m) => {
   const [x, x0] = [at.input(0), input(0)];
   const [now, before] = [quantized(at, x, at.node.outputs[0] ?? ''), quantized(at, x0, output())];
@@ -301,7 +301,8 @@ const straight = new Set(
   'Relu Clip LeakyRelu PRelu HardSigmoid ThresholdedRelu Shrink Abs'.split(' '),
 );
 const smooth = new Set(
-  `Elu Selu Celu Sigmoid HardSwish Swish Mish Softplus Softsign Tanh Gelu com.microsoft:Gelu com.microsoft:QuickGelu
+  `Elu Selu Celu Sigmoid HardSwish Swish Mish Softplus Softsign Tanh Gelu com.microsoft:Gelu
+  com.microsoft:QuickGelu
   com.microsoft:FastGelu Sqrt Exp Log Erf Reciprocal Sin Cos Pow`.split(/\s+/),
 );
 

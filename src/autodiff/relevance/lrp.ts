@@ -229,8 +229,10 @@ const passingNormalizations = new Set(
   `RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
   LpNormalization MeanVarianceNormalization`.split(/\s+/),
 );
-const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
-  Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
+const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid
+  HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
+  Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu
+  com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
   ${[...passingNormalizations].join(' ')}`;
 
 /** Relevance that a node hands on unchanged to its first input. */
@@ -284,7 +286,8 @@ function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>)
     : 'this network has none';
   throw new FoveaError(
     'unsupported',
-    `the box rule needs a convolution that reads the values of the picture themselves, and ${reason}: choose another composite, such as epsilon-plus-flat`,
+    'the box rule needs a convolution that reads the values of the picture themselves, and ' +
+      `${reason}: choose another composite, such as epsilon-plus-flat`,
   );
 }
 
@@ -314,7 +317,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
       },
       { stop: [weights, 2] },
     );
-  /** Whether a tensor is what a normalization gave, scaled or reshaped: a bias is part of it then. */
+  /** Whether a tensor is what a normalization gave: a bias that is added is part of it then. */
   const isNormalized = (name: string): boolean => {
     const maker = producers.get(name);
     if (!maker || !varying.has(name)) return false;

@@ -207,7 +207,8 @@ const softmax: GradientRule = (at, [dy]) => {
   const axes = softmaxAxes(at);
   const isLast = axes.length === 1 && axes[0] === at.shape(0).length - 1;
   const shorter = isLast ? ops.shorterSums.get(dy) : undefined;
-  const [a, b] = shorter?.[0] === y ? shorter.slice(1) : [y, dy]; // the same dy can be that of y + c too
+  // The same dy can be that of y + c too.
+  const [a, b] = shorter?.[0] === y ? shorter.slice(1) : [y, dy];
   return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(a, b), axes)))];
 };
 
@@ -247,7 +248,8 @@ export const activation: RuleTable = {
   ...forEach(
     'com.microsoft:QLinearSigmoid com.microsoft:QLinearLeakyRelu com.microsoft:QLinearSoftmax',
     refused(
-      'integer arithmetic has no gradient; export with QuantizeLinear and DequantizeLinear around float operators, or use the float model',
+      'integer arithmetic has no gradient; export with QuantizeLinear and DequantizeLinear ' +
+        'around float operators, or use the float model',
     ),
   ),
 };

@@ -27,7 +27,8 @@ const others: RuleTable = {
   ...forEach(
     'Loop Scan',
     refused(
-      'it repeats a graph a number of times that the data decides; export the model without control flow',
+      'it repeats a graph a number of times that the data decides; export the model without ' +
+        'control flow',
     ),
   ),
   ...forEach('RNN LSTM GRU', refused('recurrent layers are not differentiated')),

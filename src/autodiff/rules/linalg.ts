@@ -104,7 +104,8 @@ const einsum: GradientRule = (at, [dy]) => {
 };
 
 const integers =
-  'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
+  'integer arithmetic has no gradient; use the float model, or an export with ' +
+  'QuantizeLinear and DequantizeLinear around float operators';
 
 /** Gradients of matrix products. Attention is decomposed before. */
 export const linalg: RuleTable = {

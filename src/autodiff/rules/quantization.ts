@@ -91,7 +91,8 @@ const quantize: GradientRule = (at, [dy = '']) => {
 };
 
 const integers =
-  'integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear and DequantizeLinear around float operators';
+  'integer arithmetic has no gradient; use the float model, or an export with ' +
+  'QuantizeLinear and DequantizeLinear around float operators';
 
 /** Gradients of quantization. */
 export const quantization: RuleTable = {

@@ -109,7 +109,8 @@ export function inferNode(
     if (error instanceof FoveaError && error.code !== 'internal') throw error;
     throw new FoveaError(
       'model',
-      `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: its inputs and attributes do not fit each other`,
+      `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: its inputs and ` +
+        'attributes do not fit each other',
       { cause: error },
     );
   }
