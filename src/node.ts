@@ -2,6 +2,13 @@
  * Fovea for Node: everything of `fovea`, and loading models and pictures from disk, from the hub
  * and from servers.
  */
+export {
+  type ChosenMethod,
+  type ChosenMetric,
+  type EvaluateOptions,
+  type EvaluationResult,
+  evaluate,
+} from './evaluate/index.ts';
 export * from './index.ts';
 export {
   type DownloadProgress,

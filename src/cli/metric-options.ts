@@ -1,14 +1,22 @@
 import { FoveaError } from '../errors.ts';
-import type { BenchmarkMetric } from '../evaluate/records.ts';
-import { metrics } from '../metrics/index.ts';
-import { parseOptions } from '../options.ts';
+import { type Metric, metrics } from '../metrics/index.ts';
+import { type AnyOptions, parseOptions } from '../options.ts';
 import { splitSettings, valueFor } from './options.ts';
+
+/** A metric, its protocol, and the options that differ from it, as the user gave them. */
+export interface MetricRequest {
+  /** `NAME` or `NAME:PRESET`. */
+  readonly key: string;
+  readonly metric: Metric;
+  readonly preset?: string;
+  readonly options: AnyOptions;
+}
 
 /** The names of all metrics. */
 export const allMetrics = (): readonly string[] => metrics.names;
 
 /** `NAME` or `NAME:PRESET`. */
-function metricOf(key: string): Omit<BenchmarkMetric, 'options'> {
+function metricOf(key: string): Omit<MetricRequest, 'options'> {
   const [, name, preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
   const metric = metrics.get(name);
   if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
@@ -28,7 +36,7 @@ function metricOf(key: string): Omit<BenchmarkMetric, 'options'> {
 export function requestMetrics(
   keys: readonly string[],
   settings: readonly string[] = [],
-): BenchmarkMetric[] {
+): MetricRequest[] {
   const requested = keys.map(metricOf);
   const given = Object.entries(splitSettings('--set', settings)).flatMap(([address, text]) => {
     const [name, option] = [

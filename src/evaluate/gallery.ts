@@ -1,33 +1,40 @@
 import { readSample, type Sample } from '../datasets/dataset.ts';
 import { FoveaError } from '../errors.ts';
 import type { Image } from '../image/image.ts';
-import { methods as registry } from '../methods/index.ts';
 import { fitImage, fitMask } from '../model/input/preprocessing.ts';
 import { pictureUri } from '../node/write-image.ts';
 import { argmax } from '../tensor/tensor.ts';
 import { drawOutline } from '../visualize/contour.ts';
 import { overlay } from '../visualize/overlay.ts';
 import type { ReportCell, ReportGallery } from '../visualize/report.ts';
-import { readCached } from './cache.ts';
-import type { Benchmark, MapRecord } from './records.ts';
-import { formatScore } from './report.ts';
-import { cacheFolder } from './run.ts';
+import { cacheFolder, readCached } from './cache.ts';
+import { formatScore } from './ranking.ts';
+import type { Evaluation, EvaluationMethod, MapRecord } from './records.ts';
 import { disagreement } from './sketch.ts';
 import type { ScoreStore } from './store.ts';
 
-/** A sample, its maps, and how much those of methods that are no controls disagree. */
+/** A map, and the method that made it. */
+interface MadeMap {
+  readonly record: MapRecord;
+  readonly run: EvaluationMethod;
+}
+
+/** A sample, its maps, and how much those of methods that are not controls disagree. */
 interface Candidate {
   readonly index: number;
-  readonly maps: readonly MapRecord[];
+  readonly maps: readonly MadeMap[];
   readonly disagreement: number;
 }
 
 /** The samples with maps, those whose maps differ most first. */
-function candidates({ dataset, methods }: Benchmark, store: ScoreStore): Candidate[] {
+function candidates({ dataset, methods }: Evaluation, store: ScoreStore): Candidate[] {
   const all = Array.from({ length: dataset.length }, (_, index) => {
-    const maps = methods.flatMap(({ method }) => store.map(dataset.idOf(index), method.name) ?? []);
-    const judged = maps.filter(({ method }) => registry.get(method).family !== 'control');
-    return { index, maps, disagreement: disagreement(judged.map(({ sketch }) => sketch)) };
+    const maps = methods.flatMap((run): MadeMap[] => {
+      const record = store.map(dataset.idOf(index), run.name);
+      return record ? [{ record, run }] : [];
+    });
+    const judged = maps.filter(({ run }) => run.method.family !== 'control');
+    return { index, maps, disagreement: disagreement(judged.map(({ record }) => record.sketch)) };
   });
   return all
     .filter(({ maps }) => maps.length > 0)
@@ -37,7 +44,7 @@ function candidates({ dataset, methods }: Benchmark, store: ScoreStore): Candida
 const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp', 82);
 
 /** The picture as the model sees it, and the same with the mask's outline. */
-function picturesOf(sample: Sample, { model }: Benchmark): { plain: Image; outlined: Image } {
+function picturesOf(sample: Sample, { model }: Evaluation): { plain: Image; outlined: Image } {
   const plain = fitImage(sample.image, model.preprocessing);
   const outlined = sample.mask
     ? drawOutline(plain, fitMask(sample.mask, model.preprocessing), {
@@ -50,7 +57,7 @@ function picturesOf(sample: Sample, { model }: Benchmark): { plain: Image; outli
 
 /** The first two scores of a map, in short. */
 function scoresText(
-  { metrics }: Benchmark,
+  { metrics }: Evaluation,
   store: ScoreStore,
   { item, method }: MapRecord,
 ): string {
@@ -63,46 +70,52 @@ function scoresText(
 }
 
 async function mapCell(
-  benchmark: Benchmark,
+  evaluation: Evaluation,
   store: ScoreStore,
-  record: MapRecord,
+  { record, run }: MadeMap,
   plain: Image,
 ): Promise<ReportCell[]> {
-  const cached = await readCached(cacheFolder(benchmark.folder), record.cache);
+  const cached = await readCached(cacheFolder(evaluation.folder), record.cache);
   if (!cached) return [];
-  const { signed } = registry.get(record.method);
-  const [height, width] = cached.map.shape;
+  const { signed } = run.method;
+  const [height = 0, width = 0] = cached.map.shape;
   const top = argmax(cached.map.data);
   return [
     {
       source: await dataUri(overlay(plain, cached.map, { signed })),
       alt: `${record.method} map for ${record.target.label}`,
       title: record.method,
-      detail: scoresText(benchmark, store, record),
+      detail: scoresText(evaluation, store, record),
       peak: { x: ((top % width) + 0.5) / width, y: (Math.floor(top / width) + 0.5) / height },
     },
   ];
 }
 
 async function rowOf(
-  benchmark: Benchmark,
+  evaluation: Evaluation,
   store: ScoreStore,
   { index, maps, disagreement: differs }: Candidate,
 ): Promise<ReportGallery['rows']> {
-  const sample = await readSample(benchmark.dataset, index);
+  const sample = await readSample(evaluation.dataset, index);
   if (sample instanceof FoveaError) return [];
-  const { plain, outlined } = picturesOf(sample, benchmark);
+  const { plain, outlined } = picturesOf(sample, evaluation);
   const cells = (
-    await Promise.all(maps.map((map) => mapCell(benchmark, store, map, plain)))
+    await Promise.all(maps.map((map) => mapCell(evaluation, store, map, plain)))
   ).flat();
-  if (cells.length === 0) return [];
-  const { label, probability } = maps[0].target;
+  const [first] = maps;
+  if (cells.length === 0 || !first) return [];
+  const { label, probability } = first.record.target;
   const explained = `${label.split(',')[0]}, ${(100 * probability).toFixed(1)}%`;
   const truth = sample.mask ? 'mask outlined' : 'picture';
+  const details = [
+    `explained: ${explained}`,
+    ...(sample.label ? [`labelled: ${sample.label.name}`] : []),
+    `disagreement ${differs.toFixed(2)}`,
+  ];
   return [
     {
       title: sample.id,
-      detail: `explained: ${explained}${sample.label ? ` · labelled: ${sample.label.name}` : ''} · disagreement ${differs.toFixed(2)}`,
+      detail: details.join(' · '),
       cells: [
         { source: await dataUri(outlined), alt: `the picture ${sample.id}`, title: truth },
         ...cells,
@@ -116,12 +129,12 @@ async function rowOf(
  * their maps on a 14×14 grid.
  */
 export async function createGallery(
-  benchmark: Benchmark,
+  evaluation: Evaluation,
   store: ScoreStore,
   count: number,
 ): Promise<ReportGallery> {
   const rows: ReportGallery['rows'][number][] = [];
-  for (const candidate of candidates(benchmark, store).slice(0, count))
-    rows.push(...(await rowOf(benchmark, store, candidate)));
+  for (const candidate of candidates(evaluation, store).slice(0, count))
+    rows.push(...(await rowOf(evaluation, store, candidate)));
   return { rows };
 }

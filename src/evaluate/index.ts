@@ -1,14 +1,28 @@
-export * from './records.ts';
-export { formatScore, methodOrder } from './report.ts';
-export { writeResults } from './results.ts';
-export { NO_MASK, type Problem, type RunEvents, runBenchmark } from './run.ts';
-export { claimFolder, settingsOf } from './settings.ts';
-export { openStore, type ScoreStore } from './store.ts';
+/**
+ * Evaluating explanations. Importing it registers Fovea's methods and metrics, so that `evaluate`
+ * takes them by name.
+ */
+import '../methods/index.ts';
+import '../metrics/index.ts';
+
 export {
-  type Summary,
-  type SummaryCell,
-  type SummaryCost,
-  type SummaryCurve,
-  type SummaryMetric,
-  summarise,
+  type ChosenMethod,
+  type ChosenMetric,
+  type EvaluateOptions,
+  type EvaluationResult,
+  type EvaluationStart,
+  evaluate,
+} from './evaluate.ts';
+export { controlWarnings, coverage, formatScore, methodOrder } from './ranking.ts';
+export type { EvaluationRecord, MapRecord, ScoreRecord, TargetPolicy } from './records.ts';
+export type { ResultFiles } from './results.ts';
+export type { Problem, RunEvents } from './run.ts';
+export type { Settings } from './settings.ts';
+export type {
+  Summary,
+  SummaryCell,
+  SummaryCost,
+  SummaryCurve,
+  SummaryMethod,
+  SummaryMetric,
 } from './summarise.ts';

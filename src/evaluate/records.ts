@@ -4,41 +4,49 @@ import type { Method } from '../methods/method.ts';
 import type { Curve, Metric, Score } from '../metrics/metric.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
+import type { AnyOptions } from '../options.ts';
 
-/** A method and the options it runs with. */
-export interface BenchmarkMethod {
+/** A method, its parsed options, and the name of its row. */
+export interface EvaluationMethod {
+  /** Tells one method with several sets of options apart; the method's own name by default. */
+  readonly name: string;
   readonly method: Method;
-  readonly options: Readonly<Record<string, unknown>>;
+  /** Complete options. */
+  readonly options: AnyOptions;
 }
 
-/** A metric, its protocol, and the options that differ from it. */
-export interface BenchmarkMetric {
-  /** Tells one metric under several protocols apart: `f1`, `f1:rows`. */
+/** A metric, its parsed options, and the name of its column. */
+export interface EvaluationMetric {
+  /** Tells one metric under several protocols apart: `f1`, `f1:chefer-2021-rows`. */
   readonly key: string;
   readonly metric: Metric;
-  /** The metric's first one if not given. */
-  readonly preset?: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  /** The preset that has exactly these options; `custom` if none has. */
+  readonly preset: string;
+  /** Complete options. */
+  readonly options: AnyOptions;
 }
 
 /**
- * Which class is explained: the picture's label (of several classes that count as it, the
- * likeliest); the same, only of pictures that the model recognises, for which that class is the
- * likeliest of all; or the class that the model finds likeliest, whatever the label. All methods
- * get the same.
+ * Which class to explain. `ground-truth`: the label (the most probable of several classes that
+ * count as it). `recognised`: the same, but pictures that the model takes for something else are
+ * left out. `predicted`: the model's top class. All methods get the same class.
  */
 export type TargetPolicy = 'ground-truth' | 'recognised' | 'predicted';
 
 /** What is measured, and where the results go. */
-export interface Benchmark {
+export interface Evaluation {
   readonly model: Model;
+  /** Finite. */
   readonly dataset: Dataset;
-  readonly methods: readonly BenchmarkMethod[];
-  readonly metrics: readonly BenchmarkMetric[];
+  /** With names that differ. */
+  readonly methods: readonly EvaluationMethod[];
+  /** With keys that differ. */
+  readonly metrics: readonly EvaluationMetric[];
   readonly target: TargetPolicy;
   readonly seed: number;
-  readonly folder: string;
-  /** Names this part's file of scores, where several parts share the folder. */
+  /** Nothing is written without it. */
+  readonly folder?: string;
+  /** Names this part's file of scores, if several parts share the folder. */
   readonly part?: string;
   readonly batchSize?: number;
   readonly loadModel?: (source: string) => Promise<Model>;
@@ -49,6 +57,7 @@ export interface Benchmark {
 export interface MapRecord {
   readonly kind: 'map';
   readonly item: string;
+  /** The name of the method's row. */
   readonly method: string;
   readonly target: Target;
   /** What the data set calls the picture's class. */
@@ -67,8 +76,9 @@ export interface MapRecord {
 export interface ScoreRecord {
   readonly kind: 'score';
   readonly item: string;
+  /** The name of the method's row. */
   readonly method: string;
-  /** The key of the metric. */
+  /** The key of the metric's column. */
   readonly metric: string;
   readonly value: number | null;
   /** Why there is no value. */
@@ -78,9 +88,9 @@ export interface ScoreRecord {
   readonly modelCalls: ModelCalls;
   readonly seconds: number;
   readonly curve?: Curve;
-  /** For metrics that are summed up over the data set before they are divided. */
+  /** For metrics that sum over the data set before they divide. */
   readonly ratios?: Score['ratios'];
 }
 
 /** A line of the file of scores. */
-export type BenchmarkRecord = MapRecord | ScoreRecord;
+export type EvaluationRecord = MapRecord | ScoreRecord;

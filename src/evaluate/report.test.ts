@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { metrics as metricRegistry } from '../metrics/index.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
-import { benchmarkReport, methodOrder } from './report.ts';
+import { methodOrder } from './ranking.ts';
+import { evaluationReport } from './report.ts';
 import { ranksOf } from './statistics.ts';
 import type { Summary, SummaryCell } from './summarise.ts';
 
@@ -36,11 +37,19 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
       dataset: { name: 'pictures', options: {}, protocol: [] },
       target: 'predicted',
       seed: 0,
-      methods: Object.fromEntries(methods.map((method) => [method, {}])),
+      methods: Object.fromEntries(methods.map((method) => [method, { method, options: {} }])),
       metrics: {},
     },
     pictures: 4,
+    maskless: 0,
     problems: [],
+    methods: methods.map((name) => ({
+      name,
+      method: name,
+      title: name,
+      paper: 'a paper',
+      isControl: name === 'random' || name === 'centre',
+    })),
     metrics: metrics.map(({ name, title, direction, paper, axes }) => ({
       key: name,
       title,
@@ -52,13 +61,13 @@ function summaryOf(scores: Scores, more: Partial<Summary> = {}): Summary {
       axes,
     })),
     table,
-    cost: methods.map((method) => ({ method, forward: 1, backward: 0, seconds: 1 })),
+    cost: methods.map((method) => ({ method, pictures: 4, forward: 1, backward: 0, seconds: 1 })),
     curves: [],
     ...more,
   };
 }
 
-const pageOf = (summary: Summary): string => benchmarkReport(summary, { rows: [] });
+const pageOf = (summary: Summary): string => evaluationReport(summary, { rows: [] });
 
 describe('the mean rank', () => {
   const scores = {
@@ -74,13 +83,13 @@ describe('the mean rank', () => {
       { method: 'random', rank: 3 },
     ]);
     expect(pageOf(summaryOf(scores))).toContain(
-      'the mean rank is over the metrics in which every method has a score, so not over completeness.',
+      'The mean rank is over the metrics in which every method has a score, so not over completeness.',
     );
   });
 
   it('is over all metrics where all methods have scores', () => {
     const { f1, iou } = scores;
-    expect(pageOf(summaryOf({ f1, iou }))).toContain('the mean rank is over all metrics.');
+    expect(pageOf(summaryOf({ f1, iou }))).toContain('The mean rank is over all metrics.');
   });
 
   it('is not kept from the others by a method without any score, which has none', () => {

@@ -2,32 +2,42 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { createGallery } from './gallery.ts';
 import { scoresParquet } from './parquet.ts';
-import type { Benchmark } from './records.ts';
-import { benchmarkReport } from './report.ts';
-import type { Problem } from './run.ts';
+import type { Evaluation } from './records.ts';
+import { evaluationReport } from './report.ts';
 import type { ScoreStore } from './store.ts';
-import { type Summary, summarise } from './summarise.ts';
+import type { Summary } from './summarise.ts';
+
+/** The paths of the files of results. */
+export interface ResultFiles {
+  /** `report.html`: one page that needs no other file. */
+  readonly report: string;
+  /** `summary.json`: the numbers of the page, and every setting. */
+  readonly summary: string;
+  /** `scores.parquet`: one row per score. */
+  readonly scores: string;
+}
 
 /**
- * Puts all scores together and writes `scores.parquet`, `summary.json` and `report.html` to the
- * benchmark's folder.
- * @param gallery - Pictures shown in the report, those first on which the methods disagree most;
- * default 12.
- * @throws FoveaError `output` if a file cannot be written.
+ * Writes `scores.parquet`, `summary.json` and `report.html` to a folder.
+ * @param gallery - Pictures shown in the report, those first on which the methods disagree most.
+ * @throws FoveaError `output` if a file cannot be written, `unsupported` if hyparquet-writer is not
+ * installed.
  */
 export async function writeResults(
-  benchmark: Benchmark,
+  evaluation: Evaluation,
+  folder: string,
   store: ScoreStore,
-  problems: readonly Problem[],
-  gallery = 12,
-): Promise<Summary> {
-  const summary = summarise(benchmark, store, problems);
+  summary: Summary,
+  gallery: number,
+): Promise<ResultFiles> {
   const files = {
-    'scores.parquet': await scoresParquet(store),
-    'summary.json': `${JSON.stringify(summary, null, 2)}\n`,
-    'report.html': benchmarkReport(summary, await createGallery(benchmark, store, gallery)),
+    report: join(folder, 'report.html'),
+    summary: join(folder, 'summary.json'),
+    scores: join(folder, 'scores.parquet'),
   };
-  for (const [name, bytes] of Object.entries(files))
-    await writeFileAtomic(join(benchmark.folder, name), bytes);
-  return summary;
+  await writeFileAtomic(files.scores, await scoresParquet(store));
+  await writeFileAtomic(files.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  const pictures = await createGallery(evaluation, store, gallery);
+  await writeFileAtomic(files.report, evaluationReport(summary, pictures));
+  return files;
 }

@@ -9,23 +9,29 @@ import { FoveaError } from '../errors.ts';
 import { image } from '../image/image.ts';
 import { createMask } from '../image/mask.ts';
 import { methods as registry } from '../methods/index.ts';
-import { metrics as metricRegistry } from '../metrics/index.ts';
+import { metrics as metricRegistry, resolveMetricOptions } from '../metrics/index.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { loadModel } from '../node/load-model.ts';
+import { type AnyOptions, parseOptions } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { createGallery } from './gallery.ts';
 import { scoresParquet } from './parquet.ts';
-import type { Benchmark, BenchmarkRecord } from './records.ts';
-import { benchmarkReport } from './report.ts';
-import { type Problem, runBenchmark } from './run.ts';
+import type {
+  Evaluation,
+  EvaluationMethod,
+  EvaluationMetric,
+  EvaluationRecord,
+} from './records.ts';
+import { evaluationReport } from './report.ts';
+import { type Problem, runEvaluation } from './run.ts';
 import { claimFolder, settingsOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { summarise } from './summarise.ts';
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fovea-benchmark-'));
+  folder = await mkdtemp(join(tmpdir(), 'fovea-evaluation-'));
 });
 afterEach(async () => {
   vi.restoreAllMocks();
@@ -95,15 +101,23 @@ const sample = (id: string, seed: number, more: Partial<Sample> = {}): Sample =>
   ...more,
 });
 
-function benchmarkOf(dataset: Dataset, more: Partial<Benchmark> = {}): Benchmark {
-  const metric = (key: string, options = {}) => ({ key, metric: metricRegistry.get(key), options });
+const method = (name: string, options: AnyOptions = {}): EvaluationMethod => ({
+  name,
+  method: registry.get(name),
+  options: parseOptions(registry.get(name), options),
+});
+
+const metric = (key: string, options: AnyOptions = {}): EvaluationMetric => ({
+  key,
+  metric: metricRegistry.get(key),
+  ...resolveMetricOptions(metricRegistry.get(key), undefined, options),
+});
+
+function evaluationOf(dataset: Dataset, more: Partial<Evaluation> = {}): Evaluation {
   return {
     model,
     dataset,
-    methods: [
-      { method: registry.get('occlusion'), options: { window: 4, stride: 4 } },
-      { method: registry.get('random'), options: {} },
-    ],
+    methods: [method('occlusion', { window: 4, stride: 4 }), method('random')],
     metrics: [metric('deletion', { step: 64 }), metric('iou')],
     target: 'ground-truth',
     seed: 0,
@@ -117,27 +131,22 @@ const lines = async (name = 'scores.jsonl') =>
   (await readFile(join(folder, name), 'utf8'))
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as BenchmarkRecord);
-const withoutTime = (records: readonly BenchmarkRecord[]) =>
+    .map((line) => JSON.parse(line) as EvaluationRecord);
+const withoutTime = (records: readonly EvaluationRecord[]) =>
   records.map((record) => ({ ...record, seconds: 0 }));
 
-describe('runBenchmark', () => {
+describe('runEvaluation', () => {
   it('scores completeness by what the method promises, and not where it promises none', async () => {
     const demo = await loadModel('demo-cnn');
-    const metrics = [
-      { key: 'completeness', metric: metricRegistry.get('completeness'), options: {} },
-    ];
+    const metrics = [metric('completeness')];
     const scoreWith = async (options: Readonly<Record<string, unknown>>) => {
       const own = await mkdtemp(join(folder, 'run-'));
       const store = await openStore(own);
-      const methods = [
-        { method: registry.get('integrated-gradients'), options },
-        { method: registry.get('gradient-x-input'), options: {} },
-      ];
+      const methods = [method('integrated-gradients', options), method('gradient-x-input')];
       const scene = selectSamples(await openDataset('demo-scenes', {}), { limit: 1 });
       expect(
-        await runBenchmark(
-          benchmarkOf(scene, { model: demo, methods, metrics, folder: own }),
+        await runEvaluation(
+          evaluationOf(scene, { model: demo, methods, metrics, folder: own }),
           store,
         ),
       ).toEqual([]);
@@ -153,22 +162,22 @@ describe('runBenchmark', () => {
 
   it('scores every method on every sample, and asks the model nothing when run again', async () => {
     const store = await openStore(folder);
-    expect(await runBenchmark(benchmarkOf(four()), store)).toEqual([]);
+    expect(await runEvaluation(evaluationOf(four()), store)).toEqual([]);
     const records = await lines();
     expect(records.filter(({ kind }) => kind === 'map')).toHaveLength(8);
     expect(records.filter(({ kind }) => kind === 'score')).toHaveLength(16);
     calls = 0;
-    await runBenchmark(benchmarkOf(four()), await openStore(folder));
+    await runEvaluation(evaluationOf(four()), await openStore(folder));
     expect(calls).toBe(0);
     expect(await lines()).toEqual(records);
   });
 
   it('takes maps from the cache for another metric', async () => {
-    await runBenchmark(benchmarkOf(four()), await openStore(folder));
+    await runEvaluation(evaluationOf(four()), await openStore(folder));
     calls = 0;
-    await runBenchmark(
-      benchmarkOf(four(), {
-        metrics: [{ key: 'f1', metric: metricRegistry.get('f1'), options: {} }],
+    await runEvaluation(
+      evaluationOf(four(), {
+        metrics: [metric('f1')],
       }),
       await openStore(folder),
     );
@@ -176,7 +185,7 @@ describe('runBenchmark', () => {
   });
 
   it('counts model calls of maps and of scores', async () => {
-    await runBenchmark(benchmarkOf(four()), await openStore(folder));
+    await runEvaluation(evaluationOf(four()), await openStore(folder));
     const records = await lines();
     const [map] = records.filter(({ kind, method }) => kind === 'map' && method === 'occlusion');
     const [score] = records.filter(
@@ -199,7 +208,7 @@ describe('runBenchmark', () => {
       ['line 3 is no picture'],
     );
     const seen: Problem[] = [];
-    const problems = await runBenchmark(benchmarkOf(dataset), await openStore(folder), {
+    const problems = await runEvaluation(evaluationOf(dataset), await openStore(folder), {
       onProblem: (problem) => seen.push(problem),
     });
     expect(seen).toEqual(problems);
@@ -210,7 +219,7 @@ describe('runBenchmark', () => {
       ['left-out', expect.stringContaining('"giraffe" is no class of left')],
       ['left-out', 'nothing is left out: no class of the model is a person'],
     ]);
-    const summary = summarise(benchmarkOf(dataset), await openStore(folder), problems);
+    const summary = summarise(evaluationOf(dataset), await openStore(folder), problems);
     expect(summary.pictures).toBe(2);
     const of = (metric: string) =>
       summary.table.find((cell) => cell.method === 'occlusion' && cell.metric === metric);
@@ -219,9 +228,9 @@ describe('runBenchmark', () => {
   });
 
   it('records what was asked where there is no score', async () => {
-    const metrics = [{ key: 'f1', metric: metricRegistry.get('f1'), options: { threshold: 0.25 } }];
+    const metrics = [metric('f1', { threshold: 0.25 })];
     const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
-    await runBenchmark(benchmarkOf(dataset, { metrics }), await openStore(folder));
+    await runEvaluation(evaluationOf(dataset, { metrics }), await openStore(folder));
     expect((await lines())[1]).toMatchObject({
       value: null,
       preset: 'custom',
@@ -231,7 +240,7 @@ describe('runBenchmark', () => {
 
   it('explains the likeliest of the classes that count as the label', async () => {
     const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } })]);
-    await runBenchmark(benchmarkOf(dataset), await openStore(folder));
+    await runEvaluation(evaluationOf(dataset), await openStore(folder));
     expect((await lines()).find(({ kind }) => kind === 'map')).toMatchObject({
       target: { index: 0 },
       label: 'side',
@@ -243,8 +252,8 @@ describe('runBenchmark', () => {
       sample('a', 0, { label: { name: 'side', indices: [2, 0] } }),
       sample('b', 0, { label: { name: 'other', indices: [2] } }),
     ]);
-    const problems = await runBenchmark(
-      benchmarkOf(dataset, { target: 'recognised' }),
+    const problems = await runEvaluation(
+      evaluationOf(dataset, { target: 'recognised' }),
       await openStore(folder),
     );
     expect(problems).toEqual([
@@ -267,8 +276,8 @@ describe('runBenchmark', () => {
   it('does not count pictures that it passed over into what is left', async () => {
     const unlabelled = sample('b', 0, { label: undefined });
     const estimates: unknown[] = [];
-    await runBenchmark(
-      benchmarkOf(datasetOf([unlabelled, sample('a', 0)])),
+    await runEvaluation(
+      evaluationOf(datasetOf([unlabelled, sample('a', 0)])),
       await openStore(folder),
       { onEstimate: (estimate) => estimates.push(estimate) },
     );
@@ -276,15 +285,15 @@ describe('runBenchmark', () => {
   });
 
   it('tries a method that the model cannot run once', async () => {
-    const methods = [
-      ...benchmarkOf(four()).methods,
-      { method: registry.get('grad-cam'), options: {} },
-    ];
-    const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
+    const methods = [...evaluationOf(four()).methods, method('grad-cam')];
+    const problems = await runEvaluation(
+      evaluationOf(four(), { methods }),
+      await openStore(folder),
+    );
     expect(problems).toEqual([
       {
         kind: 'not-run',
-        method: registry.get('grad-cam'),
+        method: 'grad-cam',
         message: expect.stringContaining('grad-cam needs'),
       },
     ]);
@@ -296,11 +305,11 @@ describe('runBenchmark', () => {
     vi.spyOn(centre, 'explain')
       .mockResolvedValueOnce([{ map: notNumbers }])
       .mockRejectedValueOnce(new TypeError('x is undefined'));
-    const [, random] = benchmarkOf(four()).methods;
+    const [, random] = evaluationOf(four()).methods;
     const unreadable = new FoveaError('usage', 'this is no sample');
     const dataset = datasetOf([sample('a', 0), unreadable, sample('b', 1)]);
-    const problems = await runBenchmark(
-      benchmarkOf(dataset, { methods: [{ method: centre, options: {} }, random] }),
+    const problems = await runEvaluation(
+      evaluationOf(dataset, { methods: [method('centre'), random] }),
       await openStore(folder),
     );
     expect(problems).toEqual([
@@ -326,8 +335,11 @@ describe('runBenchmark', () => {
 
   it('tries a method on every picture where it finds nothing on one', async () => {
     // Black is as good as any of these pictures for the class, so that no patch is needed for it.
-    const methods = [{ method: registry.get('sag'), options: { grid: 2, patches: 'hard' } }];
-    const problems = await runBenchmark(benchmarkOf(four(), { methods }), await openStore(folder));
+    const methods = [method('sag', { grid: 2, patches: 'hard' })];
+    const problems = await runEvaluation(
+      evaluationOf(four(), { methods }),
+      await openStore(folder),
+    );
     const message = (item: string) =>
       expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
     expect(problems).toEqual(
@@ -344,23 +356,23 @@ describe('runBenchmark', () => {
     const whole = four();
     for (const index of [0, 1]) {
       const part = `${index + 1}-of-2`;
-      await runBenchmark(
-        benchmarkOf(selectSamples(whole, { shard: { index, count: 2 } }), { part }),
+      await runEvaluation(
+        evaluationOf(selectSamples(whole, { shard: { index, count: 2 } }), { part }),
         await openStore(folder, part),
       );
       expect(await lines(`scores.${part}.jsonl`)).toHaveLength(12);
     }
     calls = 0;
     const store = await openStore(folder);
-    await runBenchmark(benchmarkOf(whole), store);
+    await runEvaluation(evaluationOf(whole), store);
     expect(calls).toBe(0);
-    expect(summarise(benchmarkOf(whole), store, []).pictures).toBe(4);
+    expect(summarise(evaluationOf(whole), store, []).pictures).toBe(4);
   });
 });
 
 describe('the store', () => {
   it('cuts off a torn last line and does that score again, and no other', async () => {
-    await runBenchmark(benchmarkOf(four()), await openStore(folder));
+    await runEvaluation(evaluationOf(four()), await openStore(folder));
     const path = join(folder, 'scores.jsonl');
     const whole = await readFile(path, 'utf8');
     for (const keep of [
@@ -370,7 +382,7 @@ describe('the store', () => {
     ]) {
       await writeFile(path, whole.slice(0, keep));
       const before = whole.slice(0, whole.lastIndexOf('\n', keep - 1) + 1);
-      await runBenchmark(benchmarkOf(four()), await openStore(folder));
+      await runEvaluation(evaluationOf(four()), await openStore(folder));
       const after = await readFile(path, 'utf8');
       expect(after.startsWith(before)).toBe(true);
       expect(withoutTime(await lines())).toEqual(
@@ -385,8 +397,10 @@ describe('the store', () => {
   });
 
   it('refuses a damaged line in the middle', async () => {
-    await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\nrubbish\n{}\n');
-    await expect(openStore(folder)).rejects.toThrow('scores.jsonl, line 2 is no score');
+    await writeFile(join(folder, 'scores.jsonl'), 'rubbish\n{}\n');
+    await expect(openStore(folder)).rejects.toThrow(
+      'scores.jsonl, line 1 is not a score (it is not JSON)',
+    );
   });
 
   it('ends the run when the disk is full, and keeps what is there', async () => {
@@ -399,20 +413,20 @@ describe('the store', () => {
       await writeFile(path, line, { flag: 'a' });
     };
     await expect(
-      runBenchmark(benchmarkOf(four()), await openStore(folder, undefined, append)),
+      runEvaluation(evaluationOf(four()), await openStore(folder, undefined, append)),
     ).rejects.toMatchObject({
       code: 'output',
       message: expect.stringMatching(/cannot write .*scores\.jsonl: the disk is full/),
     });
     expect(await lines()).toHaveLength(5);
-    await runBenchmark(benchmarkOf(four()), await openStore(folder));
+    await runEvaluation(evaluationOf(four()), await openStore(folder));
     expect(await lines()).toHaveLength(24);
   });
 });
 
 describe('claimFolder', () => {
   it('wants --resume for a folder with scores, and the same settings', async () => {
-    const settings = settingsOf(benchmarkOf(four()));
+    const settings = settingsOf(evaluationOf(four()));
     await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
     await claimFolder(folder, settings, true);
@@ -427,14 +441,12 @@ describe('claimFolder', () => {
       'made with other settings: seed was 0, now 1',
     );
     const other = settingsOf(
-      benchmarkOf(four(), {
-        methods: [{ method: registry.get('occlusion'), options: { window: 8, stride: 4 } }],
+      evaluationOf(four(), {
+        methods: [method('occlusion', { window: 8, stride: 4 })],
       }),
     );
     await expect(claimFolder(folder, other, true)).rejects.toThrow('options of occlusion was');
-    const more = settingsOf(
-      benchmarkOf(four(), { methods: [{ method: registry.get('centre'), options: {} }] }),
-    );
+    const more = settingsOf(evaluationOf(four(), { methods: [method('centre')] }));
     await claimFolder(folder, more, true);
     expect(
       Object.keys(JSON.parse(await readFile(join(folder, 'run.json'), 'utf8')).methods),
@@ -443,7 +455,7 @@ describe('claimFolder', () => {
 
   const list = (images: string) => openDataset(`pics-list:${join(folder, 'pics.txt')}`, { images });
   const claim = async (dataset: Dataset) =>
-    claimFolder(folder, settingsOf(benchmarkOf(dataset)), true);
+    claimFolder(folder, settingsOf(evaluationOf(dataset)), true);
 
   it('wants the same folder of pictures and the same labels', async () => {
     await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
@@ -462,24 +474,24 @@ describe('claimFolder', () => {
 
 describe('what a run comes to', () => {
   it('says which pictures were taken, and these may change when a run goes on', async () => {
-    const three = benchmarkOf(selectSamples(four(), { limit: 3 }));
+    const three = evaluationOf(selectSamples(four(), { limit: 3 }));
     const store = await openStore(folder);
     await claimFolder(folder, settingsOf(three), false);
-    await runBenchmark(three, store);
+    await runEvaluation(three, store);
     const said = 'Pictures: the first 3 of 4 samples.';
     expect(await readFile(join(folder, 'run.json'), 'utf8')).toContain(said);
     expect(
-      benchmarkReport(summarise(three, store, []), await createGallery(three, store, 1)),
+      evaluationReport(summarise(three, store, []), await createGallery(three, store, 1)),
     ).toContain(said);
-    await claimFolder(folder, settingsOf(benchmarkOf(four())), true);
+    await claimFolder(folder, settingsOf(evaluationOf(four())), true);
     expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
   });
 
   it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
-    const benchmark = benchmarkOf(four());
+    const evaluation = evaluationOf(four());
     const store = await openStore(folder);
-    await runBenchmark(benchmark, store);
-    const summary = summarise(benchmark, store, []);
+    await runEvaluation(evaluation, store);
+    const summary = summarise(evaluation, store, []);
     const values = store
       .scores()
       .filter(({ method, metric }) => method === 'random' && metric === 'iou')
@@ -514,14 +526,14 @@ describe('what a run comes to', () => {
     });
     expect(rows.map(({ value }) => value)).toEqual(store.scores().map(({ value }) => value));
 
-    const gallery = await createGallery(benchmark, store, 2);
+    const gallery = await createGallery(evaluation, store, 2);
     expect(gallery.rows).toHaveLength(2);
     expect(gallery.rows[0].cells.map(({ title }) => title)).toEqual([
       'mask outlined',
       'occlusion',
       'random',
     ]);
-    const page = benchmarkReport(summary, gallery);
+    const page = evaluationReport(summary, gallery);
     expect(page).not.toMatch(/(src|href)="(?!data:)/);
     expect(page).toContain('deletion ↓');
     expect(page).toContain('iou\u00a0↑');

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { FoveaError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
-import { parseOptions } from '../options.ts';
 import { VERSION } from '../version.ts';
-import type { Benchmark, BenchmarkMetric, ScoreRecord, TargetPolicy } from './records.ts';
+import { checkSettings } from './check-json.ts';
+import type { Evaluation, TargetPolicy } from './records.ts';
 import { holdsScores, readIfThere } from './store.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
@@ -16,7 +16,7 @@ export interface Settings {
     readonly runtime: string;
     readonly preprocessing: Json;
   };
-  /** `index` is the SHA-256 of the file that its labels or masks stand in. */
+  /** `index` is the SHA-256 of the file that holds its labels or masks. */
   readonly dataset: {
     readonly name: string;
     readonly protocol: readonly string[];
@@ -25,39 +25,25 @@ export interface Settings {
   };
   readonly target: TargetPolicy;
   readonly seed: number;
-  /** Options of each method, all of them. */
-  readonly methods: { readonly [method: string]: Json };
-  /** Protocol and options of each metric, by its key. */
+  /** Method and complete options of each row, by its name. */
+  readonly methods: {
+    readonly [row: string]: { readonly method: string; readonly options: Json };
+  };
+  /** Metric, protocol and complete options of each column, by its key. */
   readonly metrics: {
-    readonly [metric: string]: { readonly preset: string; readonly options: Json };
+    readonly [column: string]: {
+      readonly metric: string;
+      readonly preset: string;
+      readonly options: Json;
+    };
   };
 }
 
 const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
-/** The protocol of a metric, and all its options: the preset's, then those given, then defaults. */
-export function metricSettings({
-  metric,
-  preset = Object.keys(metric.presets)[0],
-  options,
-}: BenchmarkMetric): Pick<ScoreRecord, 'preset' | 'options'> {
-  const all = parseOptions(metric, { ...metric.presets[preset], ...options });
-  const published = parseOptions(metric, metric.presets[preset] ?? {});
-  return {
-    preset: JSON.stringify(all) === JSON.stringify(published) ? preset : 'custom',
-    options: plain(all) as ScoreRecord['options'],
-  };
-}
-
-/** The settings of a benchmark. */
-export function settingsOf({
-  model,
-  dataset,
-  methods,
-  metrics,
-  target,
-  seed,
-}: Benchmark): Settings {
+/** The settings of an evaluation. */
+export function settingsOf(evaluation: Evaluation): Settings {
+  const { model, dataset, methods, metrics, target, seed } = evaluation;
   const { name, fingerprint, runtime, preprocessing } = model;
   return {
     fovea: VERSION,
@@ -71,9 +57,17 @@ export function settingsOf({
     target,
     seed,
     methods: Object.fromEntries(
-      methods.map(({ method, options }) => [method.name, plain(parseOptions(method, options))]),
+      methods.map((each) => [
+        each.name,
+        { method: each.method.name, options: plain(each.options) },
+      ]),
     ),
-    metrics: Object.fromEntries(metrics.map((each) => [each.key, metricSettings(each)])),
+    metrics: Object.fromEntries(
+      metrics.map(({ key, metric, preset, options }) => [
+        key,
+        { metric: metric.name, preset, options: plain(options) },
+      ]),
+    ),
   };
 }
 
@@ -84,19 +78,27 @@ function fixedParts(settings: Settings): readonly (readonly [what: string, value
     ['version of Fovea', fovea],
     ['model', [model.name, model.fingerprint]],
     ['preprocessing', model.preprocessing],
-    // Not its protocol, which says how many pictures were taken too: a run may go on with more of
-    // them.
+    // The protocol may change: it says how many pictures are taken, and a run may take more later.
     ['data set', dataset.name],
     ['settings of the data set', dataset.options],
     ['SHA-256 of the index of the data set', dataset.index],
     ['target', target],
     ['seed', seed],
-    ...Object.entries(methods).map(([name, options]) => [`options of ${name}`, options] as const),
-    ...Object.entries(metrics).map(([name, options]) => [`protocol of ${name}`, options] as const),
+    ...Object.entries(methods).flatMap(
+      ([name, { method, options }]) =>
+        [
+          [`method of ${name}`, method],
+          [`options of ${name}`, options],
+        ] as const,
+    ),
+    ...Object.entries(metrics).map(([key, protocol]) => [`protocol of ${key}`, protocol] as const),
   ];
 }
 
 const FILE = 'run.json';
+
+/** The path of the settings of a folder. */
+export const settingsPath = (folder: string): string => join(folder, FILE);
 
 /** Settings of an earlier run and of this one together; methods and metrics may be added. */
 function merge(before: Settings, now: Settings, folder: string): Settings {
@@ -107,10 +109,11 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
   );
   if (differing) {
     const [what, value] = differing;
-    const text = (part: unknown) => JSON.stringify(part);
+    const [was, is] = [JSON.stringify(earlier.get(what)), JSON.stringify(value)];
     throw new FoveaError(
       'usage',
-      `the scores in ${folder} were made with other settings: ${what} was ${text(earlier.get(what))}, now ${text(value)}; take another folder, or the same settings`,
+      `the scores in ${folder} were made with other settings: ${what} was ${was}, now ${is}; ` +
+        'take another folder, or the same settings',
     );
   }
   return {
@@ -121,19 +124,28 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
 }
 
 function parseSettings(text: string, folder: string): Settings {
+  const damaged = (what: string): never => {
+    throw new FoveaError(
+      'usage',
+      `${settingsPath(folder)} is damaged (${what}): take another folder`,
+    );
+  };
+  let value: unknown;
   try {
-    return JSON.parse(text) as Settings;
+    value = JSON.parse(text);
   } catch {
-    throw new FoveaError('usage', `${join(folder, FILE)} is damaged: take another folder`);
+    return damaged('it is not JSON');
   }
+  const settings = checkSettings(value);
+  return typeof settings === 'string' ? damaged(settings) : settings;
 }
 
 /**
- * Makes sure that a folder's scores and this run's belong together, and notes down the settings.
- * Settings of a run that ended before its first score are forgotten; not so where the run is a
- * part, since another part may be at its first.
- * @throws FoveaError `usage` if there are scores and `resume` is false, or if they were made
- * otherwise.
+ * Makes sure that the scores of a folder and those of this run belong together, and writes the
+ * settings. The settings of a run that ended before its first score are forgotten, but not if this
+ * run is a part: another part may not have its first score yet.
+ * @throws FoveaError `usage` if there are scores and `resume` is false, if they were made with
+ * other settings, or if `run.json` is damaged.
  */
 export async function claimFolder(
   folder: string,
@@ -142,12 +154,14 @@ export async function claimFolder(
   isPart = false,
 ): Promise<void> {
   const hasScores = await holdsScores(folder);
-  if (hasScores && !resume && !isPart)
+  if (hasScores && !resume && !isPart) {
     throw new FoveaError(
       'usage',
-      `${folder} holds scores of an earlier run: add --resume to go on with it, or take another folder`,
+      `${folder} holds scores of an earlier run: add --resume (resume: true) to go on with it, ` +
+        'or take another folder',
     );
-  const text = hasScores || isPart ? await readIfThere(join(folder, FILE)) : undefined;
+  }
+  const text = hasScores || isPart ? await readIfThere(settingsPath(folder)) : undefined;
   const settings = text === undefined ? now : merge(parseSettings(text, folder), now, folder);
-  await writeFileAtomic(join(folder, FILE), `${JSON.stringify(settings, null, 2)}\n`);
+  await writeFileAtomic(settingsPath(folder), `${JSON.stringify(settings, null, 2)}\n`);
 }

@@ -2,7 +2,8 @@ import { open, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
 import { writeError } from '../node/write-file.ts';
-import type { BenchmarkRecord, MapRecord, ScoreRecord } from './records.ts';
+import { checkRecord } from './check-json.ts';
+import type { EvaluationRecord, MapRecord, ScoreRecord } from './records.ts';
 
 /** The name of the file of scores, of the whole or of one part. */
 const fileName = (part: string | undefined): string =>
@@ -34,34 +35,41 @@ export interface ScoreStore {
    * Adds a line.
    * @throws FoveaError `output` if it cannot be written; what was there before stays whole.
    */
-  append(record: BenchmarkRecord): Promise<void>;
+  append(record: EvaluationRecord): Promise<void>;
   maps(): readonly MapRecord[];
   scores(): readonly ScoreRecord[];
 }
 
 const keyOf = (item: string, method: string, metric = ''): string =>
   JSON.stringify([item, method, metric]);
-const keyOfRecord = (record: BenchmarkRecord): string =>
+const keyOfRecord = (record: EvaluationRecord): string =>
   keyOf(record.item, record.method, record.kind === 'score' ? record.metric : '');
 
-function parseLine(line: string, where: string): BenchmarkRecord {
+function parseLine(line: string, where: string): EvaluationRecord {
+  const damaged = (what: string): never => {
+    throw new FoveaError(
+      'usage',
+      `${where} is not a score (${what}): the file is damaged; take the line out, ` +
+        'or start in another folder',
+    );
+  };
+  let value: unknown;
   try {
-    const record = JSON.parse(line) as BenchmarkRecord;
-    if (record.kind === 'map' || record.kind === 'score') return record;
-  } catch {}
-  throw new FoveaError(
-    'usage',
-    `${where} is no score: the file is damaged; take the line out, or start in another folder`,
-  );
+    value = JSON.parse(line);
+  } catch {
+    return damaged('it is not JSON');
+  }
+  const record = checkRecord(value);
+  return typeof record === 'string' ? damaged(record) : record;
 }
 
 /**
- * The lines of a file; a last one that was cut off by the end of the process is left out, and its
- * bytes counted.
+ * The lines of a file. A last line that the end of the process cut off is left out; `torn` counts
+ * its bytes.
  */
 async function readLines(
   path: string,
-): Promise<{ records: BenchmarkRecord[]; whole: number; torn: number }> {
+): Promise<{ records: EvaluationRecord[]; whole: number; torn: number }> {
   const bytes = await readFile(path);
   const whole = bytes.lastIndexOf(0x0a) + 1;
   const lines = bytes.subarray(0, whole).toString('utf8').split('\n').slice(0, -1);
@@ -85,36 +93,27 @@ export async function holdsScores(folder: string): Promise<boolean> {
   return files.some((bytes) => bytes.includes(0x0a));
 }
 
-/**
- * Opens the scores of a folder, of all parts, and adds to the file of this part. A torn last line
- * of that file is cut off.
- * @throws FoveaError `usage` for a file that holds anything else, `output` if it cannot be written.
- */
-export async function openStore(
-  folder: string,
-  part?: string,
-  append: AppendLine = appendLine,
-): Promise<ScoreStore> {
-  const path = join(folder, fileName(part));
-  const records = new Map<string, BenchmarkRecord>();
-  for (const name of await scoreFiles(folder)) {
-    const { records: found, whole, torn } = await readLines(join(folder, name));
-    if (torn > 0 && name === fileName(part)) await truncate(join(folder, name), whole);
-    for (const record of found) records.set(keyOfRecord(record), record);
-  }
-  const ofKind = <Kind extends BenchmarkRecord['kind']>(kind: Kind) =>
+/** A store over records that are there already; `save` keeps each new one. */
+function storeOf(
+  records: Map<string, EvaluationRecord>,
+  save: (record: EvaluationRecord) => Promise<void>,
+): ScoreStore {
+  const ofKind = <Kind extends EvaluationRecord['kind']>(kind: Kind) =>
     [...records.values()].filter(
-      (record): record is Extract<BenchmarkRecord, { kind: Kind }> => record.kind === kind,
+      (record): record is Extract<EvaluationRecord, { kind: Kind }> => record.kind === kind,
     );
+  const find = <Kind extends EvaluationRecord['kind']>(kind: Kind, key: string) => {
+    const record = records.get(key);
+    return record?.kind === kind
+      ? (record as Extract<EvaluationRecord, { kind: Kind }>)
+      : undefined;
+  };
   return {
     has: (item, method, metric) => records.has(keyOf(item, method, metric)),
-    map: (item, method) => records.get(keyOf(item, method)) as MapRecord | undefined,
-    score: (item, method, metric) =>
-      records.get(keyOf(item, method, metric)) as ScoreRecord | undefined,
+    map: (item, method) => find('map', keyOf(item, method)),
+    score: (item, method, metric) => find('score', keyOf(item, method, metric)),
     append: async (record) => {
-      await append(path, `${JSON.stringify(record)}\n`).catch((cause: unknown) => {
-        throw cause instanceof FoveaError ? cause : writeError(path, cause);
-      });
+      await save(record);
       records.set(keyOfRecord(record), record);
     },
     maps: () => ofKind('map'),
@@ -122,7 +121,43 @@ export async function openStore(
   };
 }
 
-/** The text of a file that may not be there. */
+/** Scores that are kept in memory only. */
+export function createMemoryStore(): ScoreStore {
+  return storeOf(new Map(), async () => {});
+}
+
+/** The path of the file of scores of a folder, or of one part of it. */
+export const scoresPath = (folder: string, part?: string): string => join(folder, fileName(part));
+
+/**
+ * Opens the scores of a folder, of all parts, and adds to the file of this part. A torn last line
+ * of that file is cut off.
+ * @throws FoveaError `usage` for a line that is not a record, `output` if the file cannot be
+ * written.
+ */
+export async function openStore(
+  folder: string,
+  part?: string,
+  append: AppendLine = appendLine,
+): Promise<ScoreStore> {
+  const path = scoresPath(folder, part);
+  const records = new Map<string, EvaluationRecord>();
+  for (const name of await scoreFiles(folder)) {
+    const { records: found, whole, torn } = await readLines(join(folder, name));
+    if (torn > 0 && name === fileName(part)) await truncate(join(folder, name), whole);
+    for (const record of found) records.set(keyOfRecord(record), record);
+  }
+  return storeOf(records, async (record) => {
+    await append(path, `${JSON.stringify(record)}\n`).catch((cause: unknown) => {
+      throw cause instanceof FoveaError ? cause : writeError(path, cause);
+    });
+  });
+}
+
+/**
+ * The text of a file; undefined if there is none.
+ * @throws FoveaError `usage` if it cannot be read.
+ */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');

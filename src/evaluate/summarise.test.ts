@@ -6,7 +6,7 @@ import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import type { Benchmark, MapRecord, ScoreRecord } from './records.ts';
+import type { Evaluation, MapRecord, ScoreRecord } from './records.ts';
 import type { ScoreStore } from './store.ts';
 import { type Summary, summarise } from './summarise.ts';
 
@@ -16,7 +16,7 @@ type Scored = Partial<Pick<ScoreRecord, 'value' | 'curve' | 'ratios'>>;
 function summaryOf(metric: string, scores: readonly Scored[]): Summary {
   const idOf = (i: number) => `${i}`;
   const read = async () => Promise.reject(new Error('not read'));
-  const benchmark: Benchmark = {
+  const evaluation: Evaluation = {
     model: createFunctionModel({
       name: 'm',
       labels: ['a'],
@@ -33,8 +33,8 @@ function summaryOf(metric: string, scores: readonly Scored[]): Summary {
       idOf,
       read,
     }),
-    methods: [{ method: methods.get('random'), options: {} }],
-    metrics: [{ key: metric, metric: metricRegistry.get(metric), options: {} }],
+    methods: [{ name: 'random', method: methods.get('random'), options: {} }],
+    metrics: [{ key: metric, metric: metricRegistry.get(metric), preset: 'p', options: {} }],
     target: 'predicted',
     seed: 0,
     folder: '.',
@@ -72,7 +72,7 @@ function summaryOf(metric: string, scores: readonly Scored[]): Summary {
     maps: () => maps,
     scores: () => records,
   };
-  return summarise(benchmark, store, []);
+  return summarise(evaluation, store, []);
 }
 
 /**

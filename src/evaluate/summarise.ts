@@ -1,8 +1,9 @@
 import { curveLevel, dataSetLevel, imageLevel, pixelLevel } from '../metrics/index.ts';
 import type { CurveAxes, Metric, ScoreLevel } from '../metrics/metric.ts';
 import { mean } from '../tensor/statistics.ts';
-import type { Benchmark, BenchmarkMetric, MapRecord, ScoreRecord } from './records.ts';
+import type { Evaluation, EvaluationMetric, MapRecord, ScoreRecord } from './records.ts';
 import type { Problem } from './run.ts';
+import { NO_MASK } from './score-sample.ts';
 import { type Settings, settingsOf } from './settings.ts';
 import { bootstrapInterval, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
 import type { ScoreStore } from './store.ts';
@@ -11,7 +12,7 @@ import type { ScoreStore } from './store.ts';
 export interface SummaryCell {
   readonly method: string;
   readonly metric: string;
-  /** By the metric's level; null where no picture has a score. */
+  /** By the metric's level; null if no picture has a score. */
   readonly value: number | null;
   /** 95% bootstrap interval. */
   readonly interval: readonly [low: number, high: number] | null;
@@ -24,9 +25,11 @@ export interface SummaryCell {
   readonly pixelLevel: number | null;
 }
 
-/** What a method costs a picture, on average. */
+/** What a method costs per picture, on average. */
 export interface SummaryCost {
   readonly method: string;
+  /** Pictures that the method has a map for. */
+  readonly pictures: number;
   readonly forward: number;
   readonly backward: number;
   readonly seconds: number;
@@ -40,9 +43,26 @@ export interface SummaryCurve {
   readonly y: readonly number[];
 }
 
-/** A metric as a table has to announce it. */
+/** A method as a table shows it. */
+export interface SummaryMethod {
+  /** The name of its row. */
+  readonly name: string;
+  /** The name of the method. */
+  readonly method: string;
+  readonly title: string;
+  readonly paper: string;
+  /** Whether it ignores the model or the picture, and is there to compare others with. */
+  readonly isControl: boolean;
+}
+
+/** A metric as a table shows it. */
 export interface SummaryMetric {
   readonly key: string;
+  /**
+   * A control that scores at least as well as every other method: then the metric does not tell the
+   * methods apart.
+   */
+  readonly wonBy?: string;
   readonly title: string;
   readonly direction: Metric['direction'];
   readonly paper: string;
@@ -53,11 +73,15 @@ export interface SummaryMetric {
   readonly axes?: CurveAxes;
 }
 
-/** All that a run comes to. */
+/** The results of an evaluation. */
 export interface Summary {
   readonly settings: Settings;
   readonly pictures: number;
+  /** Pictures without a mask, among those that a metric with masks was to score. */
+  readonly maskless: number;
   readonly problems: readonly Problem[];
+  /** Every method that was asked for, also those without a map. */
+  readonly methods: readonly SummaryMethod[];
   readonly metrics: readonly SummaryMetric[];
   readonly table: readonly SummaryCell[];
   readonly cost: readonly SummaryCost[];
@@ -82,13 +106,13 @@ function intervalOf(
     return medianAreaInterval(scores.flatMap(({ curve }) => curve ?? []));
   return bootstrapInterval(
     scores.length,
-    (drawn) => dataSetLevel(Array.from(drawn, (i) => scores[i])).value ?? Number.NaN,
+    (drawn) => dataSetLevel(Array.from(drawn).flatMap((i) => scores[i] ?? [])).value ?? Number.NaN,
   );
 }
 
 function cellOf(
   method: string,
-  metric: BenchmarkMetric,
+  metric: EvaluationMetric,
   scores: readonly ScoreRecord[],
   maps: ReadonlyMap<string, MapRecord>,
 ): Cells {
@@ -111,14 +135,14 @@ function cellOf(
 }
 
 /** Ranks within each metric. */
-function ranked(cells: readonly Cells[], metrics: readonly BenchmarkMetric[]): SummaryCell[] {
+function ranked(cells: readonly Cells[], metrics: readonly EvaluationMetric[]): SummaryCell[] {
   return metrics.flatMap(({ key, metric }) => {
     const column = cells.filter((cell) => cell.metric === key);
     const ranks = ranksOf(
       column.map(({ value }) => value),
       metric.direction,
     );
-    return column.map((cell, i) => ({ ...cell, rank: ranks[i] }));
+    return column.map((cell, i) => ({ ...cell, rank: ranks[i] ?? null }));
   });
 }
 
@@ -126,6 +150,7 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
   const average = (of: (record: MapRecord) => number) => (maps.length > 0 ? mean(maps.map(of)) : 0);
   return {
     method,
+    pictures: maps.length,
     forward: average(({ modelCalls }) => modelCalls.forward),
     backward: average(({ modelCalls }) => modelCalls.backward),
     seconds: average((record) => record.seconds),
@@ -133,17 +158,17 @@ function costOf(method: string, maps: readonly MapRecord[]): SummaryCost {
 }
 
 /**
- * The mean curve, or the median where the protocol has that; none where pictures have curves over
+ * The mean curve, or the median if the protocol says so; none if the curves of pictures have
  * different points.
  */
 function curveOf(
   method: string,
-  metric: BenchmarkMetric,
+  metric: EvaluationMetric,
   scores: readonly ScoreRecord[],
 ): SummaryCurve[] {
   const scored = scores.filter(({ curve, value }) => curve && value !== null);
   const isSame = scored.every(
-    ({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0].curve?.x),
+    ({ curve }) => JSON.stringify(curve?.x) === JSON.stringify(scored[0]?.curve?.x),
   );
   const { curve } = isSame
     ? curveLevel(scored, metric.metric.level === 'median-curve' ? 'median' : 'mean')
@@ -151,7 +176,7 @@ function curveOf(
   return curve ? [{ method, metric: metric.key, x: curve.x, y: curve.y }] : [];
 }
 
-/** Groups records by method, and by metric where they have one. */
+/** Groups records by what `keyOf` returns, in their order. */
 function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): Map<string, Item[]> {
   const groups = new Map<string, Item[]>();
   for (const item of items) {
@@ -163,17 +188,9 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): M
   return groups;
 }
 
-/**
- * Puts the scores of a benchmark's samples, methods and metrics together; what else the store holds
- * is left out.
- */
-export function summarise(
-  benchmark: Benchmark,
-  store: ScoreStore,
-  problems: readonly Problem[],
-): Summary {
-  const { dataset, methods, metrics } = benchmark;
-  // In the order of the data set, whatever the order of the run: sums of floats depend on it.
+/** The records of the samples of a data set, by method and metric, in the order of its samples. */
+function collect({ dataset }: Evaluation, store: ScoreStore) {
+  // The order of the data set and not that of the run: sums of floats depend on it.
   const place = new Map(
     Array.from({ length: dataset.length }, (_, i) => [dataset.idOf(i), i] as const),
   );
@@ -185,29 +202,87 @@ export function summarise(
   const scores = groupBy(ordered(store.scores()), ({ method, metric }) =>
     JSON.stringify([method, metric]),
   );
-  const names = methods.map(({ method }) => method.name).filter((name) => maps.has(name));
-  const scoresOf = (method: string, metric: string) =>
-    scores.get(JSON.stringify([method, metric])) ?? [];
-  const pairs = metrics.flatMap((metric) => names.map((name) => [name, metric] as const));
-  const byItem = new Map(
-    names.map((name) => [name, new Map(maps.get(name)?.map((map) => [map.item, map]))]),
-  );
-  const cells = pairs.map(([method, metric]) =>
-    cellOf(method, metric, scoresOf(method, metric.key), byItem.get(method) ?? new Map()),
-  );
-  const settings = settingsOf(benchmark);
   return {
-    settings,
-    pictures: new Set([...maps.values()].flat().map(({ item }) => item)).size,
+    maps,
+    mapsOf: (method: string) => maps.get(method) ?? [],
+    scoresOf: (method: string, metric: string) =>
+      scores.get(JSON.stringify([method, metric])) ?? [],
+  };
+}
+
+/** The control that no method beats under a metric; undefined if there is none. */
+function winningControl(
+  cells: readonly SummaryCell[],
+  controls: ReadonlySet<string>,
+): string | undefined {
+  const rankOf = ({ rank }: SummaryCell) => rank ?? Number.POSITIVE_INFINITY;
+  const scored = cells.filter(({ value }) => value !== null);
+  const others = scored.filter(({ method }) => !controls.has(method)).map(rankOf);
+  const [best] = scored
+    .filter(({ method }) => controls.has(method))
+    .sort((a, b) => rankOf(a) - rankOf(b));
+  return best && others.length > 0 && rankOf(best) <= Math.min(...others) ? best.method : undefined;
+}
+
+const methodsOf = ({ methods }: Evaluation): SummaryMethod[] =>
+  methods.map(({ name, method }) => ({
+    name,
+    method: method.name,
+    title: method.title,
+    paper: method.paper,
+    isControl: method.family === 'control',
+  }));
+
+function metricsOf(
+  { metrics }: Evaluation,
+  table: readonly SummaryCell[],
+  methods: readonly SummaryMethod[],
+): SummaryMetric[] {
+  const controls = new Set(methods.flatMap(({ name, isControl }) => (isControl ? [name] : [])));
+  return metrics.map(({ key, metric, preset, options }) => {
+    const { title, direction, paper, level, axes } = metric;
+    const column = table.filter((cell) => cell.metric === key);
+    const wonBy = winningControl(column, controls);
+    const flag = wonBy === undefined ? {} : { wonBy };
+    return { key, title, direction, paper, preset, options, level, axes, ...flag };
+  });
+}
+
+/**
+ * Puts the scores of the samples, methods and metrics of an evaluation together; what else the
+ * store holds is left out.
+ */
+export function summarise(
+  evaluation: Evaluation,
+  store: ScoreStore,
+  problems: readonly Problem[],
+): Summary {
+  const { maps, mapsOf, scoresOf } = collect(evaluation, store);
+  const methods = methodsOf(evaluation);
+  const names = methods.map(({ name }) => name).filter((name) => maps.has(name));
+  const byItem = new Map(
+    names.map((name) => [name, new Map(mapsOf(name).map((map) => [map.item, map]))]),
+  );
+  const pairs = evaluation.metrics.flatMap((metric) =>
+    names.map((name) => [name, metric] as const),
+  );
+  const cells = pairs.map(([name, metric]) =>
+    cellOf(name, metric, scoresOf(name, metric.key), byItem.get(name) ?? new Map()),
+  );
+  const table = ranked(cells, evaluation.metrics);
+  return {
+    settings: settingsOf(evaluation),
+    pictures: new Set(names.flatMap((name) => mapsOf(name).map(({ item }) => item))).size,
+    maskless: new Set(
+      pairs.flatMap(([name, { key }]) =>
+        scoresOf(name, key).flatMap(({ item, reason }) => (reason === NO_MASK ? [item] : [])),
+      ),
+    ).size,
     problems,
-    metrics: metrics.map((each) => {
-      const { title, direction, paper, level, axes } = each.metric;
-      return { key: each.key, title, direction, paper, ...settings.metrics[each.key], level, axes };
-    }),
-    table: ranked(cells, metrics),
-    cost: names.map((name) => costOf(name, maps.get(name) ?? [])),
-    curves: pairs.flatMap(([method, metric]) =>
-      curveOf(method, metric, scoresOf(method, metric.key)),
-    ),
+    methods,
+    metrics: metricsOf(evaluation, table, methods),
+    table,
+    cost: names.map((name) => costOf(name, mapsOf(name))),
+    curves: pairs.flatMap(([name, metric]) => curveOf(name, metric, scoresOf(name, metric.key))),
   };
 }

@@ -40,6 +40,12 @@ export const completeness = defineMetric({
     ),
     relative: option(v.boolean(), true, 'divide by the difference of the scores'),
   }),
+  optionsFrom: ({ method, options }) => {
+    const promised = method.completeness?.(options);
+    return promised
+      ? { options: promised }
+      : { reason: 'the method does not promise completeness' };
+  },
   measure: async (
     { model, input, map, target, batchSize, signal },
     { baseline, score, relative },

@@ -1,7 +1,7 @@
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Json } from '../json.ts';
-import type { Model } from '../model/model.ts';
+import type { Model, ModelInside } from '../model/model.ts';
 import { type AnyOptions, type OptionsSchema, parseOptions } from '../options.ts';
 import { createRegistry } from '../registry.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
@@ -9,11 +9,15 @@ import type { Tensor } from '../tensor/tensor.ts';
 
 /**
  * What a metric must be given besides the map: `model` stands for model, input and target together,
- * `explain` for a way to run the method again, `codec` for `losslessSize`.
+ * `weights` for a model whose weights can be read and replaced (an ONNX model), `explain` for a way
+ * to run the method again, `codec` for `losslessSize`.
  */
-export type MetricNeed = 'model' | 'mask' | 'explain' | 'codec';
+export type MetricNeed = 'model' | 'weights' | 'mask' | 'explain' | 'codec';
 
-/** What is other than in the explanation being scored; the rest (method, options, seed) stays. */
+/**
+ * Overrides for running the explanation that is scored again; method, options and seed stay the
+ * same.
+ */
 export interface ExplainChanges {
   /** Another picture, [1, C, H, W]. */
   readonly input?: Tensor;
@@ -93,28 +97,49 @@ export interface CurveAxes {
   readonly y: string;
 }
 
-/** A metric's verdict on one map. */
+/** The score of one map. */
 export interface Score {
   /**
-   * The score, in the metric's unit; null where the picture cannot be scored and has to be left out
-   * of averages.
+   * The score, in the metric's unit; null if the picture cannot be scored and must be left out of
+   * averages.
    */
   readonly value: number | null;
   /** Why there is no value. */
   readonly reason?: string;
   readonly curve?: Curve;
   /**
-   * Where the protocol accumulates over a data set: numerators and denominators whose ratios
-   * `value` is the mean of. `dataSetLevel` sums each over the pictures before it divides.
+   * For protocols that accumulate over a data set: numerators and denominators; `value` is the mean
+   * of their ratios. `dataSetLevel` sums each over the pictures before it divides.
    */
   readonly ratios?: readonly (readonly [numerator: number, denominator: number])[];
-  /** The protocol whose options these are, all of them; `custom` where no preset has them. */
+  /** The preset that has exactly these options; `custom` if none has. */
   readonly preset: string;
   /** Every option with its value. */
   readonly options: { readonly [option: string]: Json };
 }
 
-/** A metric: one object that the library, the benchmark and the docs all read. */
+/** What the computation itself returns; `score` adds preset and options. */
+export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
+
+/** The method that made a map, as far as a metric may look at it, with its parsed options. */
+export interface MapSource {
+  readonly method: {
+    readonly name: string;
+    /** Which baseline and score the sum of the map refers to; see `Method.completeness`. */
+    completeness?(options: AnyOptions): AnyOptions | undefined;
+  };
+  readonly options: AnyOptions;
+}
+
+/** What a metric measures with, or why it has no score for the maps of a method. */
+export type SourceOptions<Output = AnyOptions> =
+  | { readonly options: Partial<Output> }
+  | { readonly reason: string };
+
+/**
+ * A metric: one object that the library, evaluations and the docs all read. `defineMetric` makes
+ * one from its computation.
+ */
 export interface Metric<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly title: string;
@@ -125,7 +150,7 @@ export interface Metric<Input = AnyOptions, Output = AnyOptions> {
   /** Authors, venue, year. */
   readonly paper: string;
   readonly needs: readonly MetricNeed[];
-  /** As the metric's protocol has it. */
+  /** How the metric's protocol gets from pictures to a data set. */
   readonly level: ScoreLevel;
   /** For metrics whose scores have a curve. */
   readonly axes?: CurveAxes;
@@ -133,17 +158,30 @@ export interface Metric<Input = AnyOptions, Output = AnyOptions> {
   readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
   readonly options: OptionsSchema<Input, Output>;
   /**
-   * Scores one map.
+   * For metrics that must know how a map was made: options that replace the caller's, or the reason
+   * why maps of this method have no score.
+   */
+  optionsFrom?(source: MapSource): SourceOptions<NoInfer<Output>>;
+  /**
+   * Scores one map with the options of the context.
    * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not
-   * finite, an unknown preset or option; `cancelled` if the signal fires; whatever the model
-   * throws.
+   * finite, an unknown preset or option; `unsupported` for a model without weights that can be
+   * read, if the metric needs them; `cancelled` if the signal fires; whatever the model throws.
    */
   score(context: MetricContext<Input>): Promise<Score>;
+  /**
+   * Scores one map with complete options; reads neither preset nor options of the context.
+   * @throws FoveaError as `score`.
+   */
+  scoreWith(options: NoInfer<Output>, context: MetricContext): Promise<Measurement>;
 }
 
 /** A context in which all that a metric needs is there. */
 export type Given<Need extends MetricNeed> = MetricContext &
   ('model' extends Need ? Required<Pick<MetricContext, 'model' | 'input' | 'target'>> : unknown) &
+  ('weights' extends Need
+    ? { readonly model: Model & { readonly inside: ModelInside } }
+    : unknown) &
   ('mask' extends Need ? Required<Pick<MetricContext, 'mask'>> : unknown) &
   ('explain' extends Need ? Required<Pick<MetricContext, 'explain'>> : unknown) &
   ('codec' extends Need ? Required<Pick<MetricContext, 'losslessSize'>> : unknown) & {
@@ -151,23 +189,24 @@ export type Given<Need extends MetricNeed> = MetricContext &
     readonly random: Random;
   };
 
-/** What the computation itself answers; preset and options are added to it. */
-export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
-
-/** What the author of a metric writes: a metric, and the computation in place of `score`. */
+/** What the author of a metric writes: a metric, with the computation instead of `score`. */
 export interface MetricDefinition<Input, Output, Need extends MetricNeed>
-  extends Omit<Metric, 'score' | 'needs' | 'level' | 'options'> {
+  extends Omit<
+    Metric<Input, Output>,
+    'score' | 'scoreWith' | 'needs' | 'level' | 'options' | 'optionsFrom'
+  > {
   readonly needs: readonly Need[];
   /** `mean` if not given. */
   readonly level?: ScoreLevel;
   readonly options: OptionsSchema<Input, Output>;
+  optionsFrom?(source: MapSource): SourceOptions<NoInfer<Output>>;
   /** Called with a checked context and complete options. */
   measure(context: Given<Need>, options: NoInfer<Output>): Measurement | Promise<Measurement>;
 }
 
 /**
  * Declares a metric: wraps the computation in the checks, presets and records that are the same for
- * all.
+ * all metrics.
  */
 export function defineMetric<
   Input extends AnyOptions,
@@ -175,51 +214,58 @@ export function defineMetric<
   const Need extends MetricNeed,
 >(definition: MetricDefinition<Input, Output, Need>): Metric<Input, Output> {
   const { measure, ...given } = definition;
-  const metric = { level: 'mean' as const, ...given };
+  const declared = { level: 'mean' as const, ...given };
+  const scoreWith = async (options: Output, context: MetricContext): Promise<Measurement> => {
+    throwIfCancelled(context.signal);
+    checkContext(declared, context);
+    const random = createRandom(context.seed ?? 0).fork(declared.name);
+    return measure({ ...context, random } as Given<Need>, options);
+  };
   const score = async (context: MetricContext<Input>): Promise<Score> => {
     throwIfCancelled(context.signal);
-    const options = resolveOptions(metric, context);
-    checkContext(metric, context);
-    const random = createRandom(context.seed ?? 0).fork(metric.name);
-    const measurement = await measure({ ...context, random } as Given<Need>, options);
-    return {
-      ...measurement,
-      preset: nameOfPreset(metric, options, context.preset),
-      options: options as Score['options'],
-    };
+    const { preset, options } = resolveMetricOptions(declared, context.preset, context.options);
+    const measurement = await scoreWith(options, context);
+    return { ...measurement, preset, options: options as Score['options'] };
   };
-  return { ...metric, score };
+  return { ...declared, score, scoreWith };
 }
 
-type Declared<Input = AnyOptions, Output = AnyOptions> = Omit<Metric<Input, Output>, 'score'>;
+type Declared<Input = AnyOptions, Output = AnyOptions> = Pick<
+  Metric<Input, Output>,
+  'name' | 'needs' | 'presets' | 'options'
+>;
 
-/** The options of the preset, then the caller's, then the defaults. */
-function resolveOptions<Input extends AnyOptions, Output extends AnyOptions>(
+/** The default preset of a metric: its first. */
+const firstPreset = ({ presets }: Declared): string => Object.keys(presets)[0] ?? 'custom';
+
+/**
+ * All options of a metric: those of the preset (the first by default), replaced by `given`,
+ * completed with defaults; and the name of the preset that has exactly these.
+ * @throws FoveaError `usage` for an unknown preset or option, or a value out of range.
+ */
+export function resolveMetricOptions<Input extends AnyOptions, Output extends AnyOptions>(
   metric: Declared<Input, Output>,
-  { preset, options }: MetricContext<Input>,
-): Output {
-  if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
+  preset: string = firstPreset(metric),
+  given: AnyOptions = {},
+): { readonly preset: string; readonly options: Output } {
+  const names = Object.keys(metric.presets);
+  if (names.length > 0 && !names.includes(preset)) {
     throw new FoveaError(
       'usage',
-      `${metric.name} has no preset "${preset}": expected one of ${Object.keys(metric.presets).join(', ')}`,
+      `${metric.name} has no preset "${preset}": expected one of ${names.join(', ')}`,
     );
   }
-  return parseOptions(metric, {
-    ...metric.presets[preset ?? Object.keys(metric.presets)[0]],
-    ...options,
-  });
+  const options = parseOptions(metric, { ...metric.presets[preset], ...given });
+  return { preset: presetOf(metric, options, preset), options };
 }
 
-/** The preset that has exactly these options, the wanted one first. */
-function nameOfPreset(
-  metric: Declared,
-  options: Record<string, unknown>,
-  wanted: string | undefined,
-): string {
-  const names = [...(wanted === undefined ? [] : [wanted]), ...Object.keys(metric.presets)];
+/** The preset that has exactly these options, `wanted` first; `custom` if none has. */
+export function presetOf(metric: Declared, options: AnyOptions, wanted: string): string {
+  const names = Object.keys(metric.presets);
   const same = (name: string) =>
     JSON.stringify(parseOptions(metric, metric.presets[name])) === JSON.stringify(options);
-  return names.find(same) ?? 'custom';
+  const first = names.filter((name) => name === wanted);
+  return [...first, ...names].find(same) ?? 'custom';
 }
 
 function fail(metric: Declared, what: string): never {
@@ -234,6 +280,7 @@ function checkContext(metric: Declared, context: MetricContext): void {
   if (map.data.some((value) => !Number.isFinite(value)))
     fail(metric, 'the map holds NaN or infinite values');
   if (metric.needs.includes('model')) checkModel(metric, context);
+  if (metric.needs.includes('weights')) checkWeights(metric, context.model);
   if (metric.needs.includes('mask')) checkMask(metric, context);
   if (metric.needs.includes('explain') && !context.explain)
     fail(metric, 'runs the method again and needs `explain` to do so');
@@ -253,6 +300,17 @@ function checkModel(metric: Declared, { map, model, input, target }: MetricConte
   if (!(Number.isInteger(target.index) && target.index >= 0 && target.index < classes)) {
     fail(metric, `target ${target.index} is no class of ${model.name}, which has ${classes}`);
   }
+}
+
+/**
+ * Makes sure that the weights of a model can be read and replaced, for a metric that needs them.
+ * @throws FoveaError `usage` if there is no model, `unsupported` if its weights are not known.
+ */
+export function checkWeights({ name }: Pick<Metric, 'name'>, model: Model | undefined): void {
+  if (!model) throw new FoveaError('usage', `${name}: needs a model with its weights`);
+  if (model.inside && model.inside.weightLayers().length > 0) return;
+  const reason = `${name}: the weights of ${model.name} (${model.runtime}) are not known`;
+  throw new FoveaError('unsupported', `${reason}: use an ONNX model`);
 }
 
 function checkMask(metric: Declared, context: MetricContext): void {

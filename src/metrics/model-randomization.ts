@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { throwIfCancelled } from '../errors.ts';
 import { integer, option } from '../options.ts';
 import { mean } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
@@ -33,7 +33,7 @@ export const modelRandomization = defineMetric({
   direction: 'lower',
   range: [-1, 1],
   paper: 'Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018',
-  needs: ['model', 'explain'],
+  needs: ['model', 'weights', 'explain'],
   axes: { x: 'share of layers randomised', y: 'likeness to the map of the model' },
   presets: {
     'adebayo-2018': { steps: null, similarity: 'spearman', absolute: false },
@@ -50,13 +50,7 @@ export const modelRandomization = defineMetric({
     ...similarityOptions,
   }),
   measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {
-    const layers = model.inside?.weightLayers() ?? [];
-    if (!model.inside || layers.length === 0) {
-      throw new FoveaError(
-        'unsupported',
-        `model-randomization: the weights of ${model.name} (${model.runtime}) are not known: use an ONNX model`,
-      );
-    }
+    const layers = model.inside.weightLayers();
     const counts = cascade(layers.length, steps);
     const y: number[] = [];
     for (const count of counts) {

@@ -16,6 +16,8 @@ export interface ReportTable {
   /** `best`: the highest or lowest number of the column is marked. */
   readonly columns: readonly { readonly title: string; readonly best?: 'highest' | 'lowest' }[];
   readonly rows: readonly (readonly ReportValue[])[];
+  /** Indices of rows that are never marked as best: controls. */
+  readonly neverBest?: readonly number[];
   readonly note?: string;
 }
 
@@ -97,8 +99,8 @@ const textOf = (value: ReportValue): string => (typeof value === 'string' ? valu
 /** The number that a column's best cells have; undefined where nothing stands out. */
 function bestOf(table: ReportTable, column: number): number | undefined {
   const { best } = table.columns[column];
-  const numbers = table.rows.flatMap((row) =>
-    typeof row[column] === 'string' ? [] : [row[column].value],
+  const numbers = table.rows.flatMap((row, i) =>
+    typeof row[column] === 'string' || table.neverBest?.includes(i) ? [] : [row[column].value],
   );
   if (!best || new Set(numbers).size < 2) return undefined;
   return best === 'highest' ? Math.max(...numbers) : Math.min(...numbers);
@@ -115,19 +117,24 @@ function tableHtml(table: ReportTable): string {
         `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`,
     )
     .join('');
-  const cell = (value: ReportValue, column: number): string => {
+  const cell = (value: ReportValue, column: number, isRanked: boolean): string => {
     const detail =
       typeof value === 'string'
         ? ''
         : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
     if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}${detail}</th>`;
-    const isBest = typeof value !== 'string' && value.value === best[column];
+    const isBest = isRanked && typeof value !== 'string' && value.value === best[column];
     // The mark stands before the number, so that the digits of a column stay aligned.
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
     const text = `${isBest ? '● ' : ''}${escapeHtml(textOf(value))}`;
     return `<td${classes && ` class="${classes}"`}>${text}${detail}</td>`;
   };
-  const rows = list(table.rows, (row) => `<tr>${row.map(cell).join('')}</tr>\n`);
+  const rows = table.rows
+    .map((row, i) => {
+      const isRanked = !table.neverBest?.includes(i);
+      return `<tr>${row.map((value, column) => cell(value, column, isRanked)).join('')}</tr>\n`;
+    })
+    .join('');
   const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);
   const caption = escapeHtml(table.caption);
   return [

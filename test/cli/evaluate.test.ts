@@ -291,7 +291,7 @@ describe('evaluate', () => {
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'all,f1'], 'f1 needs masks'],
     [
       ['--dataset', 'image-folder:album', '--target', 'ground-truth'],
-      'has no labels: use --target predicted',
+      'has no labels: take the target "predicted"',
     ],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });

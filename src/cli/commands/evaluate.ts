@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import {
   type Dataset,
   openDataset,
@@ -9,26 +8,18 @@ import {
 } from '../../datasets/index.ts';
 import { FoveaError } from '../../errors.ts';
 import {
-  type Benchmark,
-  type BenchmarkMetric,
-  type BenchmarkRecord,
-  claimFolder,
+  controlWarnings,
+  type EvaluationRecord,
+  type EvaluationStart,
+  evaluate,
   formatScore,
   methodOrder,
-  NO_MASK,
-  openStore,
   type Problem,
-  runBenchmark,
-  type ScoreStore,
   type Summary,
-  settingsOf,
   type TargetPolicy,
-  writeResults,
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
-import type { Model } from '../../model/model.ts';
-import { requireWritableFolder } from '../../node/write-file.ts';
-import { allMetrics, requestMetrics } from '../metric-options.ts';
+import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
 import { requestMethods, settingsFor, splitSettings } from '../options.ts';
 import {
   BROKEN_OUTPUT,
@@ -93,38 +84,11 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
   return { ...dataset, protocol: [...dataset.protocol, ...(flags.protocol ?? [])] };
 }
 
-function selectionOf(
-  { limit, seededSample, seed }: EvaluateFlags,
-  shard: Shard | undefined,
-): Selection {
+function selectionOf({ limit, seededSample, seed }: EvaluateFlags): Selection {
   return {
     limit,
-    shard,
     ...(seededSample !== undefined && { sample: { count: seededSample, seed } }),
   };
-}
-
-/** Why the labels of a data set cannot be classes of a model; undefined if they can. */
-function labelProblem({ name, provides, classes }: Dataset, model: Model): string | undefined {
-  if (!provides.includes('label')) return `${name} has no labels`;
-  if (classes === 'imagenet' && model.labels.length !== 1000)
-    return `the labels of ${name} are ImageNet's 1,000 classes, ${model.name} has ${formatCount(model.labels.length)}`;
-  return undefined;
-}
-
-/** The target policy: as asked for, or ground truth where that is possible. */
-function targetOf(
-  wanted: TargetPolicy | undefined,
-  dataset: Dataset,
-  model: Model,
-  output: Output,
-): TargetPolicy {
-  const problem = labelProblem(dataset, model);
-  if (wanted === 'predicted') return wanted;
-  if (problem === undefined) return wanted ?? 'ground-truth';
-  if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use --target predicted`);
-  output.note(`${problem}: the class that the model predicts is explained`);
-  return 'predicted';
 }
 
 /** Names as asked for, with those of everything there is in the place of `all`. */
@@ -136,13 +100,13 @@ const withAll = (wanted: readonly string[], everything: readonly string[]): stri
  * Metrics as asked for; those that the data set has no truth for are refused, or left out where
  * they were not asked for by name.
  */
-function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): BenchmarkMetric[] {
-  const isPossible = ({ metric }: BenchmarkMetric) =>
+function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): MetricRequest[] {
+  const isPossible = ({ metric }: MetricRequest) =>
     !metric.needs.includes('mask') || dataset.provides.includes('mask');
   const requested = requestMetrics(withAll(wanted ?? DEFAULT_METRICS, allMetrics()), set);
   const refused = requested.find((each) => !isPossible(each) && wanted?.includes(each.key));
   if (refused)
-    throw new FoveaError('usage', `${refused.key} needs masks, which ${dataset.name} has not`);
+    throw new FoveaError('usage', `${refused.key} needs masks, but ${dataset.name} has none`);
   return requested.filter(isPossible);
 }
 
@@ -153,31 +117,6 @@ interface Session {
   readonly shard: Shard | undefined;
 }
 
-async function benchmarkOf(
-  { flags, output, signal, shard }: Session,
-  whole: Dataset,
-  { model, loadModel }: LoadedModel,
-): Promise<Benchmark> {
-  const names = withAll(flags.methods ?? DEFAULT_METHODS, methods.names);
-  const set = settingsFor(flags.set);
-  return {
-    model,
-    dataset: selectSamples(whole, selectionOf(flags, shard)),
-    methods: requestMethods(
-      [...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS],
-      set,
-    ),
-    metrics: metricsFor(flags, whole),
-    target: targetOf(flags.target, whole, model, output),
-    seed: flags.seed,
-    folder: flags.out,
-    part: shard && `${shard.index + 1}-of-${shard.count}`,
-    batchSize: flags.batchSize,
-    loadModel,
-    signal,
-  };
-}
-
 /** A duration as people say it. */
 export function formatDuration(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
@@ -185,124 +124,86 @@ export function formatDuration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-function announce(
-  { output, shard }: Session,
-  { dataset, methods: run, metrics: scored, target }: Benchmark,
-  store: ScoreStore,
-): void {
-  const total = dataset.length * run.length * scored.length;
-  const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
-  const names = new Set(run.map(({ method }) => method.name));
-  const keys = new Set(scored.map(({ key }) => key));
-  const there = store
-    .scores()
-    .filter(
-      ({ item, method, metric }) => items.has(item) && names.has(method) && keys.has(metric),
-    ).length;
-  const done = there > 0 ? `; ${formatCount(there)} are there already` : '';
+function announce({ output, shard }: Session, start: EvaluationStart): void {
+  for (const note of start.notes) output.note(note);
+  const { pictures, methods: rows, metrics: columns, scores, done, target } = start;
   const part = shard ? `part ${shard.index + 1} of ${shard.count}: ` : '';
-  output.note(
-    `${part}${formatCount(dataset.length)} pictures × ${run.length} methods × ${scored.length} metrics = ${formatCount(total)} scores, target ${target}${done}`,
-  );
+  const size = `${formatCount(pictures)} pictures × ${rows.length} methods × ${columns.length} metrics`;
+  const there = done > 0 ? `; ${formatCount(done)} are there already` : '';
+  output.note(`${part}${size} = ${formatCount(scores)} scores, target ${target}${there}`);
 }
 
 /** So many pictures that are left out are named; data sets can have thousands. */
 const NAMED = 5;
 
-async function score(
-  session: Session,
-  benchmark: Benchmark,
-  store: ScoreStore,
-): Promise<Problem[]> {
-  const { output } = session;
-  announce(session, benchmark, store);
+/** What the command prints while an evaluation goes on. */
+function eventsOf(session: Session, seen: { leftOut: number }) {
+  const { output, flags } = session;
   // Which pictures the model recognises shows when their turn comes.
-  const about = benchmark.target === 'recognised' ? 'at most' : 'about';
-  let leftOut = 0;
-  const problems = await runBenchmark(benchmark, store, {
-    onProblem: ({ kind, message }, error) => {
-      if (kind !== 'left-out' || ++leftOut <= NAMED) output.fail(message, error);
+  const about = flags.target === 'recognised' ? 'at most' : 'about';
+  return {
+    onStart: (start: EvaluationStart) => announce(session, start),
+    onProblem: ({ kind, message }: Problem, error: unknown) => {
+      if (kind !== 'left-out' || ++seen.leftOut <= NAMED) output.fail(message, error);
     },
-    onRecord: (record: BenchmarkRecord) =>
+    onRecord: (record: EvaluationRecord) =>
       output.record(record.kind === 'map' ? { ...record, sketch: undefined } : record),
-    onProgress: (share, what) => output.progress.update(share, what),
-    onEstimate: ({ modelCalls, samples, secondsLeft }) =>
-      output.note(
-        `${about} ${formatCount(modelCalls * samples)} model calls in all (${formatCount(modelCalls)} a picture); ${formatDuration(secondsLeft)} left`,
-      ),
-  });
-  if (leftOut > NAMED)
-    output.note(`${formatCount(leftOut)} pictures are left out in all; report.html names them`);
-  return problems;
+    onProgress: (share: number, what: string) => output.progress.update(share, what),
+    onEstimate: (estimate: { modelCalls: number; samples: number; secondsLeft: number }) => {
+      const { modelCalls, samples, secondsLeft } = estimate;
+      const calls = `${about} ${formatCount(modelCalls * samples)} model calls in all`;
+      const left = formatDuration(secondsLeft);
+      output.note(`${calls} (${formatCount(modelCalls)} a picture); ${left} left`);
+    },
+  };
 }
 
-/** The table of scores as the command prints it. */
+/** The table of scores as the command prints it; numbers over fewer pictures say so. */
 function printedTable(summary: Summary): string {
-  const arrow = (direction: string) => (direction === 'higher' ? '↑' : '↓');
+  const { pictures, metrics, table, cost } = summary;
+  const fewer = (count: number): string => (count < pictures ? ` (${count}/${pictures})` : '');
   const head = [
     'method',
-    ...summary.metrics.map(({ key, direction }) => `${key} ${arrow(direction)}`),
+    ...metrics.map(({ key, direction, wonBy }) => {
+      const arrow = direction === 'higher' ? '↑' : '↓';
+      return `${key} ${arrow}${wonBy === undefined ? '' : ' !'}`;
+    }),
     'mean rank',
   ];
   const rows = methodOrder(summary).map(({ method, rank }) => [
-    method,
-    ...summary.metrics.map(({ key }) => {
-      const value =
-        summary.table.find((cell) => cell.method === method && cell.metric === key)?.value ?? null;
-      return value === null ? '–' : formatScore(value);
+    `${method}${fewer(cost.find((each) => each.method === method)?.pictures ?? 0)}`,
+    ...metrics.map(({ key }) => {
+      const cell = table.find((each) => each.method === method && each.metric === key);
+      return cell && cell.value !== null ? `${formatScore(cell.value)}${fewer(cell.count)}` : '–';
     }),
     Number.isFinite(rank) ? rank.toFixed(1) : '–',
   ]);
   return formatTable(head, rows);
 }
 
-/**
- * How many pictures a mask was missing for, where it was asked for; other things that are missing
- * are named as they come.
- */
-function noteMaskless(
-  output: Output,
-  { dataset }: Benchmark,
-  store: ScoreStore,
-  { pictures }: Summary,
-): void {
-  const items = new Set(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i)));
-  const maskless = new Set(
-    store
-      .scores()
-      .flatMap(({ item, reason }) => (reason === NO_MASK && items.has(item) ? [item] : [])),
-  );
-  if (maskless.size > 0)
-    output.note(
-      `${formatCount(maskless.size)} of ${formatCount(pictures)} pictures have no mask: metrics that need one leave them out`,
-    );
-}
-
-/** Puts all scores together and writes the files of results. Answers whether there are any. */
-async function conclude(
-  { flags, output }: Session,
-  benchmark: Benchmark,
-  store: ScoreStore,
-  problems: readonly Problem[],
-): Promise<boolean> {
-  output.progress.update(1, 'writing the report');
-  const summary = await writeResults(benchmark, store, problems, flags.gallery);
-  output.progress.stop();
-  output.print(
-    `${printedTable(summary)}\n\n${formatCount(summary.pictures)} pictures. Report: ${join(flags.out, 'report.html')}`,
-  );
-  output.record({
-    summary: { pictures: summary.pictures, table: summary.table, cost: summary.cost },
-  });
-  noteMaskless(output, benchmark, store, summary);
-  if (summary.pictures > 0) return true;
-  const { dataset, model, target } = benchmark;
-  const hint =
-    target === 'predicted'
-      ? ''
-      : `; if its labels are no classes of ${model.name}, use --target predicted`;
+/** Prints the table of a whole evaluation. Answers whether any picture was scored. */
+function conclude(
+  { output }: Session,
+  dataset: Dataset,
+  summary: Summary,
+  report: string | undefined,
+): boolean {
+  const { pictures, maskless, table, cost } = summary;
+  const count = formatCount(pictures);
+  output.print(`${printedTable(summary)}\n\n${count} pictures. Report: ${report}`);
+  output.record({ summary: { pictures, table, cost } });
+  for (const warning of controlWarnings(summary)) output.note(`! ${warning}`);
+  if (maskless > 0) {
+    const some = `${formatCount(maskless)} of ${count} pictures have no mask`;
+    output.note(`${some}: metrics that need one leave them out`);
+  }
+  if (pictures > 0) return true;
+  const { target, model } = summary.settings;
+  const hint = `; if its labels are no classes of ${model.name}, use --target predicted`;
+  const all = formatCount(dataset.length);
   output.fail(
-    `no picture of ${dataset.name} was scored: each of the ${formatCount(dataset.length)} is left out, damaged or failed${hint}`,
+    `no picture of ${dataset.name} was scored: each of the ${all} is left out, damaged or ` +
+      `failed${target === 'predicted' ? '' : hint}`,
   );
   return false;
 }
@@ -322,18 +223,36 @@ function isFailure(
 }
 
 /** Everything from the data set to the report. Answers the exit code. */
-async function evaluate(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
-  const { flags, output, shard } = session;
-  const benchmark = await benchmarkOf(session, whole, loaded);
-  await requireWritableFolder(flags.out);
-  await claimFolder(flags.out, settingsOf(benchmark), flags.resume === true, shard !== undefined);
-  const store = await openStore(flags.out, benchmark.part);
-  const problems = await score(session, benchmark, store);
+async function run(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
+  const { flags, output, signal, shard } = session;
+  const names = withAll(flags.methods ?? DEFAULT_METHODS, methods.names);
+  const rows = [...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS];
+  const dataset = selectSamples(whole, selectionOf(flags));
+  const seen = { leftOut: 0 };
+  const { summary, problems, files } = await evaluate(dataset, {
+    ...loaded,
+    methods: requestMethods(rows, settingsFor(flags.set)),
+    metrics: metricsFor(flags, whole).map(({ key, ...each }) => ({ ...each, name: key })),
+    target: flags.target,
+    seed: flags.seed,
+    folder: flags.out,
+    resume: flags.resume,
+    shard,
+    gallery: flags.gallery,
+    batchSize: flags.batchSize,
+    signal,
+    ...eventsOf(session, seen),
+  });
   output.progress.stop();
+  if (seen.leftOut > NAMED) {
+    const count = formatCount(seen.leftOut);
+    output.note(`${count} pictures are left out in all; report.html names them`);
+  }
   const isFailed = problems.some((problem) => isFailure(flags, problem));
-  if (!shard) return (await conclude(session, benchmark, store, problems)) && !isFailed ? 0 : 1;
+  if (!shard) return conclude(session, dataset, summary, files.report) && !isFailed ? 0 : 1;
   output.note(
-    `part ${benchmark.part} is done; when all are, run the same without --shard and with --resume for the report`,
+    `part ${shard.index + 1}-of-${shard.count} is done; when all are, run the same ` +
+      'without --shard and with --resume for the report',
   );
   return isFailed ? 1 : 0;
 }
@@ -345,7 +264,7 @@ export async function evaluateCommand(flags: EvaluateFlags, signal: AbortSignal)
   const whole = await openFlagged(flags);
   const loaded = await openModel(flags, output, signal);
   try {
-    return await evaluate({ flags, output, signal, shard }, whole, loaded);
+    return await run({ flags, output, signal, shard }, whole, loaded);
   } catch (error) {
     output.progress.stop();
     const kept = `what is done is kept in ${flags.out}: add --resume to go on`;

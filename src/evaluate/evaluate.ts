@@ -1,0 +1,285 @@
+import { type Dataset, type Shard, selectSamples } from '../datasets/index.ts';
+import { FoveaError } from '../errors.ts';
+import { type Method, type MethodName, type MethodOptions, methods } from '../methods/method.ts';
+import {
+  type Metric,
+  type MetricName,
+  type MetricOptions,
+  metrics,
+  resolveMetricOptions,
+} from '../metrics/metric.ts';
+import type { Model } from '../model/model.ts';
+import { requireWritableFolder } from '../node/write-file.ts';
+import { type AnyOptions, parseOptions } from '../options.ts';
+import { lockFolder } from './folder-lock.ts';
+import type { Evaluation, EvaluationMethod, EvaluationMetric, TargetPolicy } from './records.ts';
+import { type ResultFiles, writeResults } from './results.ts';
+import { type Problem, type RunEvents, runEvaluation } from './run.ts';
+import { claimFolder, settingsOf, settingsPath } from './settings.ts';
+import { createMemoryStore, openStore, type ScoreStore, scoresPath } from './store.ts';
+import { type Summary, summarise } from './summarise.ts';
+import { choosePolicy } from './target.ts';
+
+/** A method with options, and the name of its row: one method can have several rows. */
+export interface ChosenMethod<M extends Method | MethodName = Method | MethodName> {
+  /** A method, or the name of a registered one. */
+  readonly method: M;
+  /** Options that differ from the defaults. */
+  readonly options?: MethodOptions<M>;
+  /** The method's own name by default. */
+  readonly name?: string;
+}
+
+/** A metric with a protocol and options, and the name of its column. */
+export interface ChosenMetric<M extends Metric | MetricName = Metric | MetricName> {
+  /** A metric, or the name of a registered one. */
+  readonly metric: M;
+  /** A published protocol; the metric's first by default. */
+  readonly preset?: string;
+  /** Options that differ from the preset's. */
+  readonly options?: MetricOptions<M>;
+  /** By default the metric's name, and `NAME:PRESET` if a preset is given. */
+  readonly name?: string;
+}
+
+/** What an evaluation is about to do. */
+export interface EvaluationStart {
+  /** Rows and columns of the table. */
+  readonly methods: readonly string[];
+  readonly metrics: readonly string[];
+  /** Pictures of this run, those of its part only. */
+  readonly pictures: number;
+  readonly target: TargetPolicy;
+  /** Scores in all, and how many of them are there already. */
+  readonly scores: number;
+  readonly done: number;
+  /** What was decided for the caller, one sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** What `evaluate` takes besides the data set. */
+export interface EvaluateOptions<
+  Methods extends readonly (Method | MethodName)[] = readonly (Method | MethodName)[],
+  Metrics extends readonly (Metric | MetricName)[] = readonly (Metric | MetricName)[],
+> extends RunEvents {
+  readonly model: Model;
+  /** Methods, names of registered ones, or `{ method, options, name }`. At least one. */
+  readonly methods: { readonly [I in keyof Methods]: Methods[I] | ChosenMethod<Methods[I]> };
+  /** Metrics, names of registered ones, or `{ metric, preset, options, name }`. At least one. */
+  readonly metrics: { readonly [I in keyof Metrics]: Metrics[I] | ChosenMetric<Metrics[I]> };
+  /**
+   * Which class to explain; `ground-truth` by default, and `predicted` if the labels of the data
+   * set cannot be classes of the model.
+   */
+  readonly target?: TargetPolicy;
+  /** Seeds all randomness; 0 by default. */
+  readonly seed?: number;
+  /** Where scores, maps and the report go; nothing is written without it. */
+  readonly folder?: string;
+  /** Goes on with the scores that the folder holds; false by default. */
+  readonly resume?: boolean;
+  /**
+   * Runs one part of the pictures only. Parts may share a folder and run at the same time; the
+   * report is written by a run without `shard`, with `resume`, after all of them.
+   */
+  readonly shard?: Shard;
+  /** Pictures shown in the report, those first on which the methods disagree most; 12 by default. */
+  readonly gallery?: number;
+  /**
+   * Pictures per session call; by default as many as the memory budget allows. Results do not
+   * depend on it.
+   */
+  readonly batchSize?: number;
+  /** Loads a second model by name, if an option of a method names one. */
+  readonly loadModel?: (source: string) => Promise<Model>;
+  readonly signal?: AbortSignal;
+  /** Called once, before the first sample. */
+  onStart?(start: EvaluationStart): void;
+}
+
+/** What an evaluation returns. */
+export interface EvaluationResult {
+  /** Scores, ranks, costs and curves; of a part, those of its pictures. */
+  readonly summary: Summary;
+  /** What went wrong and did not end the evaluation. */
+  readonly problems: readonly Problem[];
+  /** Paths of the files that were written; empty without a folder. A part has no report. */
+  readonly files: Partial<ResultFiles> & {
+    /** The file of scores as they came, one JSON object per line. */
+    readonly records?: string;
+    /** The settings that the scores were made with. */
+    readonly settings?: string;
+  };
+}
+
+function methodOf(choice: Method | MethodName | ChosenMethod): EvaluationMethod {
+  const chosen: ChosenMethod =
+    typeof choice === 'object' && 'method' in choice ? choice : { method: choice };
+  const method =
+    typeof chosen.method === 'object' ? chosen.method : methods.get(String(chosen.method));
+  const options = parseOptions(method, chosen.options as AnyOptions | undefined);
+  return { name: chosen.name ?? method.name, method, options };
+}
+
+function metricOf(choice: Metric | MetricName | ChosenMetric): EvaluationMetric {
+  const chosen: ChosenMetric =
+    typeof choice === 'object' && 'metric' in choice ? choice : { metric: choice };
+  const metric =
+    typeof chosen.metric === 'object' ? chosen.metric : metrics.get(String(chosen.metric));
+  const given = chosen.options as AnyOptions | undefined;
+  const resolved = resolveMetricOptions(metric, chosen.preset, given);
+  const byDefault = chosen.preset === undefined ? metric.name : `${metric.name}:${chosen.preset}`;
+  return { key: chosen.name ?? byDefault, metric, ...resolved };
+}
+
+function checkNames(kind: string, names: readonly string[]): void {
+  if (names.length === 0) throw new FoveaError('usage', `there is no ${kind}: give at least one`);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  throw new FoveaError(
+    'usage',
+    `two ${kind}s are called "${twice}": give one of them another name, as in { ${kind}, name }`,
+  );
+}
+
+function checkTruth({ name, provides }: Dataset, chosen: readonly EvaluationMetric[]): void {
+  const impossible = chosen.find(
+    ({ metric }) => metric.needs.includes('mask') && !provides.includes('mask'),
+  );
+  if (impossible)
+    throw new FoveaError('usage', `${impossible.key} needs masks, but ${name} has none`);
+}
+
+/** The samples of this run, and the name of its part. */
+function partOf(dataset: Dataset, shard: Shard | undefined): Pick<Evaluation, 'dataset' | 'part'> {
+  if (!Number.isFinite(dataset.length)) {
+    throw new FoveaError(
+      'usage',
+      `${dataset.name} is endless: take some of its samples, as in ` +
+        'selectSamples(dataset, { limit: 100 })',
+    );
+  }
+  if (dataset.length === 0) throw new FoveaError('usage', `${dataset.name} holds no pictures`);
+  if (!shard) return { dataset };
+  return {
+    dataset: selectSamples(dataset, { shard }),
+    part: `${shard.index + 1}-of-${shard.count}`,
+  };
+}
+
+/** The evaluation that a call asks for, with all options parsed; and what was decided for it. */
+function evaluationOf(
+  dataset: Dataset,
+  options: EvaluateOptions,
+): { readonly evaluation: Evaluation; readonly notes: readonly string[] } {
+  const chosenMethods = options.methods.map(methodOf);
+  const chosenMetrics = options.metrics.map(metricOf);
+  checkNames(
+    'method',
+    chosenMethods.map(({ name }) => name),
+  );
+  checkNames(
+    'metric',
+    chosenMetrics.map(({ key }) => key),
+  );
+  checkTruth(dataset, chosenMetrics);
+  const { model, seed = 0, folder, batchSize, loadModel, signal } = options;
+  const { target, note } = choosePolicy(options.target, dataset, model);
+  const evaluation = {
+    model,
+    ...partOf(dataset, options.shard),
+    methods: chosenMethods,
+    metrics: chosenMetrics,
+    target,
+    seed,
+    folder,
+    batchSize,
+    loadModel,
+    signal,
+  };
+  return { evaluation, notes: note === undefined ? [] : [note] };
+}
+
+function startOf(
+  { dataset, methods: rows, metrics: columns, target }: Evaluation,
+  store: ScoreStore,
+  notes: readonly string[],
+): EvaluationStart {
+  let done = 0;
+  for (let i = 0; i < dataset.length; i++) {
+    const item = dataset.idOf(i);
+    for (const { name } of rows)
+      done += columns.filter(({ key }) => store.has(item, name, key)).length;
+  }
+  return {
+    methods: rows.map(({ name }) => name),
+    metrics: columns.map(({ key }) => key),
+    pictures: dataset.length,
+    target,
+    scores: dataset.length * rows.length * columns.length,
+    done,
+    notes,
+  };
+}
+
+/** Runs an evaluation over a store, and puts its scores together. */
+async function runOver(
+  evaluation: Evaluation,
+  store: ScoreStore,
+  options: EvaluateOptions,
+  notes: readonly string[],
+): Promise<EvaluationResult> {
+  options.onStart?.(startOf(evaluation, store, notes));
+  const problems = await runEvaluation(evaluation, store, options);
+  return { summary: summarise(evaluation, store, problems), problems, files: {} };
+}
+
+/** Runs an evaluation over the scores of a folder, and writes the results to it. */
+async function runInFolder(
+  evaluation: Evaluation,
+  folder: string,
+  options: EvaluateOptions,
+  notes: readonly string[],
+): Promise<EvaluationResult> {
+  const { part } = evaluation;
+  await requireWritableFolder(folder);
+  const release = await lockFolder(folder, part);
+  try {
+    const isPart = part !== undefined;
+    await claimFolder(folder, settingsOf(evaluation), options.resume === true, isPart);
+    const store = await openStore(folder, part);
+    const result = await runOver(evaluation, store, options, notes);
+    const files = { records: scoresPath(folder, part), settings: settingsPath(folder) };
+    if (isPart) return { ...result, files };
+    options.onProgress?.(1, 'writing the report');
+    const { gallery = 12 } = options;
+    const written = await writeResults(evaluation, folder, store, result.summary, gallery);
+    return { ...result, files: { ...files, ...written } };
+  } finally {
+    await release();
+  }
+}
+
+/**
+ * Explains every picture of a data set with every method, scores every map with every metric, and
+ * puts the scores together: `evaluate(dataset, { model, methods: [rise], metrics: ['deletion'] })`.
+ * With a folder, each score is written as soon as it is known, and an evaluation that was stopped
+ * goes on with `resume: true`. A picture that cannot be read and a method that fails on it are
+ * reported (`onProblem`), and the rest goes on. Control methods (`random`, `centre`) run if they
+ * are among `methods`.
+ * @throws FoveaError `usage` for an unknown name, option or preset, for two rows or columns of one
+ * name, a metric that needs masks which the data set lacks, an endless data set, a folder that
+ * another evaluation writes to or that holds other scores; `output` if a result cannot be written;
+ * `cancelled` if the signal fires. What is done stays done.
+ */
+export async function evaluate<
+  const Methods extends readonly (Method | MethodName)[],
+  const Metrics extends readonly (Metric | MetricName)[],
+>(dataset: Dataset, options: EvaluateOptions<Methods, Metrics>): Promise<EvaluationResult> {
+  const request: EvaluateOptions = options;
+  const { evaluation, notes } = evaluationOf(dataset, request);
+  const { folder } = evaluation;
+  return folder === undefined
+    ? runOver(evaluation, createMemoryStore(), request, notes)
+    : runInFolder(evaluation, folder, request, notes);
+}

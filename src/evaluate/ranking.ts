@@ -1,0 +1,74 @@
+import { mean } from '../tensor/statistics.ts';
+import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
+
+/** A score with three significant digits. */
+export function formatScore(value: number): string {
+  if (value === 0 || Math.abs(value) >= 0.001) return value.toFixed(Math.abs(value) >= 100 ? 1 : 3);
+  return value.toExponential(1);
+}
+
+/** A count with its noun: `1 picture`, `2,000 pictures`. */
+export const plural = (count: number, thing: string): string =>
+  `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
+
+/** The cell of a method under a metric; undefined if the method has no map. */
+export const cellOf = (
+  { table }: Pick<Summary, 'table'>,
+  method: string,
+  metric: string,
+): SummaryCell | undefined =>
+  table.find((cell) => cell.method === method && cell.metric === metric);
+
+/** Whether a method is a control; false for an unknown one. */
+export const isControl = ({ methods }: Summary, method: string): boolean =>
+  methods.some(({ name, isControl: control }) => control && name === method);
+
+/** `3 of 4`, for numbers that cover fewer pictures than the summary; empty otherwise. */
+export const coverage = (count: number, { pictures }: Pick<Summary, 'pictures'>): string =>
+  count === pictures ? '' : `${count}\u00a0of\u00a0${pictures}`;
+
+/**
+ * Keys of the metrics in which every method has a score, apart from methods that have none at all.
+ * In a metric with few scores every rank is good, so such ranks would not compare.
+ */
+export function sharedMetrics({ metrics, table }: Summary): string[] {
+  const scored = table.filter(({ value }) => value !== null);
+  const methods = new Set(scored.map(({ method }) => method)).size;
+  return metrics
+    .map(({ key }) => key)
+    .filter((key) => scored.filter(({ metric }) => metric === key).length === methods);
+}
+
+/**
+ * Methods with the mean of their ranks under the metrics in which all have a score, the best first;
+ * Infinity if there is none.
+ */
+export function methodOrder(
+  summary: Summary,
+): { readonly method: string; readonly rank: number }[] {
+  const shared = new Set(sharedMetrics(summary));
+  const meanRank = (method: string) => {
+    const ranks = summary.table.flatMap((cell) =>
+      cell.method === method && cell.rank !== null && shared.has(cell.metric) ? [cell.rank] : [],
+    );
+    return ranks.length > 0 ? mean(ranks) : Number.POSITIVE_INFINITY;
+  };
+  return summary.cost
+    .map(({ method }) => ({ method, rank: meanRank(method) }))
+    .sort((a, b) => a.rank - b.rank);
+}
+
+/**
+ * One sentence for each metric that a control wins: its scores do not tell the methods apart. For
+ * the report and for terminals.
+ */
+export function controlWarnings(summary: Summary): string[] {
+  return summary.metrics.flatMap(({ key, wonBy }: SummaryMetric) => {
+    if (wonBy === undefined) return [];
+    const value = cellOf(summary, wonBy, key)?.value;
+    const score = value == null ? '' : ` (${formatScore(value)})`;
+    return [
+      `${key} does not tell the methods apart here: no method beats the control ${wonBy}${score}`,
+    ];
+  });
+}
