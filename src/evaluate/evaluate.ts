@@ -42,6 +42,29 @@ export interface ChosenMetric<M extends Metric | MetricName = Metric | MetricNam
   readonly name?: string;
 }
 
+/** What a row can be: a method, the name of a registered one, or one with options. */
+export type MethodChoice = Method | MethodName | ChosenMethod;
+
+/** What a column can be: a metric, the name of a registered one, or one with options. */
+export type MetricChoice = Metric | MetricName | ChosenMetric;
+
+/** Options of which every one must be known. */
+type Known<Given, Allowed> = Allowed & {
+  readonly [Name in Exclude<keyof Given, keyof Allowed>]?: never;
+};
+
+type Given<Choice> = Choice extends { readonly options: infer Options } ? Options : unknown;
+
+/** A choice whose options must be those of its method. */
+type CheckedMethod<Choice> = Choice extends { readonly method: infer M extends Method | MethodName }
+  ? { readonly options?: Known<Given<Choice>, MethodOptions<M>> }
+  : unknown;
+
+/** A choice whose options must be those of its metric. */
+type CheckedMetric<Choice> = Choice extends { readonly metric: infer M extends Metric | MetricName }
+  ? { readonly options?: Known<Given<Choice>, MetricOptions<M>> }
+  : unknown;
+
 /** What an evaluation is about to do. */
 export interface EvaluationStart {
   /** Rows and columns of the table. */
@@ -59,14 +82,14 @@ export interface EvaluationStart {
 
 /** What `evaluate` takes besides the data set. */
 export interface EvaluateOptions<
-  Methods extends readonly (Method | MethodName)[] = readonly (Method | MethodName)[],
-  Metrics extends readonly (Metric | MetricName)[] = readonly (Metric | MetricName)[],
+  Methods extends readonly MethodChoice[] = readonly MethodChoice[],
+  Metrics extends readonly MetricChoice[] = readonly MetricChoice[],
 > extends RunEvents {
   readonly model: Model;
   /** Methods, names of registered ones, or `{ method, options, name }`. At least one. */
-  readonly methods: { readonly [I in keyof Methods]: Methods[I] | ChosenMethod<Methods[I]> };
+  readonly methods: Methods & { readonly [I in keyof Methods]: CheckedMethod<Methods[I]> };
   /** Metrics, names of registered ones, or `{ metric, preset, options, name }`. At least one. */
-  readonly metrics: { readonly [I in keyof Metrics]: Metrics[I] | ChosenMetric<Metrics[I]> };
+  readonly metrics: Metrics & { readonly [I in keyof Metrics]: CheckedMetric<Metrics[I]> };
   /**
    * Which class to explain; `ground-truth` by default, and `predicted` if the labels of the data
    * set cannot be classes of the model.
@@ -97,6 +120,12 @@ export interface EvaluateOptions<
   onStart?(start: EvaluationStart): void;
 }
 
+/** The options of an evaluation once their types are checked. */
+interface Request extends Omit<EvaluateOptions, 'methods' | 'metrics'> {
+  readonly methods: readonly MethodChoice[];
+  readonly metrics: readonly MetricChoice[];
+}
+
 /** What an evaluation returns. */
 export interface EvaluationResult {
   /** Scores, ranks, costs and curves; of a part, those of its pictures. */
@@ -112,7 +141,7 @@ export interface EvaluationResult {
   };
 }
 
-function methodOf(choice: Method | MethodName | ChosenMethod): EvaluationMethod {
+function methodOf(choice: MethodChoice): EvaluationMethod {
   const chosen: ChosenMethod =
     typeof choice === 'object' && 'method' in choice ? choice : { method: choice };
   const method =
@@ -121,7 +150,7 @@ function methodOf(choice: Method | MethodName | ChosenMethod): EvaluationMethod 
   return { name: chosen.name ?? method.name, method, options };
 }
 
-function metricOf(choice: Metric | MetricName | ChosenMetric): EvaluationMetric {
+function metricOf(choice: MetricChoice): EvaluationMetric {
   const chosen: ChosenMetric =
     typeof choice === 'object' && 'metric' in choice ? choice : { metric: choice };
   const metric =
@@ -170,7 +199,7 @@ function partOf(dataset: Dataset, shard: Shard | undefined): Pick<Evaluation, 'd
 /** The evaluation that a call asks for, with all options parsed; and what was decided for it. */
 function evaluationOf(
   dataset: Dataset,
-  options: EvaluateOptions,
+  options: Request,
 ): { readonly evaluation: Evaluation; readonly notes: readonly string[] } {
   const chosenMethods = options.methods.map(methodOf);
   const chosenMetrics = options.metrics.map(metricOf);
@@ -226,7 +255,7 @@ function startOf(
 async function runOver(
   evaluation: Evaluation,
   store: ScoreStore,
-  options: EvaluateOptions,
+  options: Request,
   notes: readonly string[],
 ): Promise<EvaluationResult> {
   options.onStart?.(startOf(evaluation, store, notes));
@@ -238,7 +267,7 @@ async function runOver(
 async function runInFolder(
   evaluation: Evaluation,
   folder: string,
-  options: EvaluateOptions,
+  options: Request,
   notes: readonly string[],
 ): Promise<EvaluationResult> {
   const { part } = evaluation;
@@ -273,10 +302,10 @@ async function runInFolder(
  * `cancelled` if the signal fires. What is done stays done.
  */
 export async function evaluate<
-  const Methods extends readonly (Method | MethodName)[],
-  const Metrics extends readonly (Metric | MetricName)[],
+  Methods extends readonly MethodChoice[] | [],
+  Metrics extends readonly MetricChoice[] | [],
 >(dataset: Dataset, options: EvaluateOptions<Methods, Metrics>): Promise<EvaluationResult> {
-  const request: EvaluateOptions = options;
+  const request: Request = options;
   const { evaluation, notes } = evaluationOf(dataset, request);
   const { folder } = evaluation;
   return folder === undefined

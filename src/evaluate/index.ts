@@ -12,6 +12,8 @@ export {
   type EvaluationResult,
   type EvaluationStart,
   evaluate,
+  type MethodChoice,
+  type MetricChoice,
 } from './evaluate.ts';
 export { controlWarnings, coverage, formatScore, methodOrder } from './ranking.ts';
 export type { EvaluationRecord, MapRecord, ScoreRecord, TargetPolicy } from './records.ts';
