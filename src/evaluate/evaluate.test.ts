@@ -1,8 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as v from 'valibot';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import * as z from 'zod/mini';
 import { createDataset, type Dataset, defineReader } from '../datasets/dataset.ts';
 import { openDataset, selectSamples } from '../datasets/index.ts';
 import { image } from '../image/image.ts';
@@ -12,7 +12,7 @@ import { defineMethod } from '../methods/method.ts';
 import { defineMetric } from '../metrics/metric.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
 import { controlWarnings } from './index.ts';
@@ -38,9 +38,9 @@ const stripe = defineMethod({
   needs: ['black-box'],
   signed: false,
   cost: '0',
-  options: z.object({
-    column: option(z.int().check(z.minimum(0)), 0, 'where the stripe is'),
-    height: option(z.number(), 1, 'value of its pixels'),
+  options: v.object({
+    column: option(v.pipe(integer, v.minValue(0)), 0, 'where the stripe is'),
+    height: option(v.number(), 1, 'value of its pixels'),
   }),
   explain: async ({ targets, options: { column, height } }) =>
     targets.map(() => ({
@@ -60,7 +60,7 @@ const firstColumn = defineMetric({
   paper: 'none',
   needs: [],
   presets: { plain: { factor: 1 }, tenfold: { factor: 10 } },
-  options: z.object({ factor: option(z.number(), 1, 'what the value is multiplied by') }),
+  options: v.object({ factor: option(v.number(), 1, 'what the value is multiplied by') }),
   measure: ({ map }, { factor }) => ({ value: factor * (map.data[0] ?? 0) }),
 });
 
@@ -69,7 +69,7 @@ const reader = defineReader({
   title: 'Gray squares',
   path: 'nothing',
   pathless: true,
-  options: z.object({ count: option(z.int(), 3, 'number of pictures') }),
+  options: v.object({ count: option(integer, 3, 'number of pictures') }),
   open: async (_, { count }) =>
     createDataset({
       name: 'squares',
@@ -120,11 +120,24 @@ describe('evaluate', () => {
 
   it('parses the options of each row and column once', async () => {
     let parsed = 0;
-    const counted = z.object({ column: option(z.int(), 0, 'where the stripe is') }).check(() => {
-      parsed++;
+    const counted = v.object({
+      column: option(
+        v.pipe(
+          integer,
+          v.check(() => ++parsed > 0),
+        ),
+        0,
+        'where the stripe is',
+      ),
+      height: option(v.number(), 1, 'value of its pixels'),
     });
-    const method = defineMethod({ ...stripe, options: counted, explain: stripe.explain as never });
-    await evaluate(dataset, { model, methods: [method], metrics: [firstColumn], folder });
+    const method = defineMethod({ ...stripe, options: counted });
+    await evaluate(dataset, {
+      model,
+      methods: [{ method, options: { column: 1 } }],
+      metrics: [firstColumn],
+      folder,
+    });
     expect(parsed).toBe(1);
   });
 

@@ -87,9 +87,13 @@ export interface EvaluateOptions<
 > extends RunEvents {
   readonly model: Model;
   /** Methods, names of registered ones, or `{ method, options, name }`. At least one. */
-  readonly methods: Methods & { readonly [I in keyof Methods]: CheckedMethod<Methods[I]> };
+  readonly methods: Methods & {
+    readonly [I in keyof Methods]: Methods[I] & CheckedMethod<Methods[I]>;
+  };
   /** Metrics, names of registered ones, or `{ metric, preset, options, name }`. At least one. */
-  readonly metrics: Metrics & { readonly [I in keyof Metrics]: CheckedMetric<Metrics[I]> };
+  readonly metrics: Metrics & {
+    readonly [I in keyof Metrics]: Metrics[I] & CheckedMetric<Metrics[I]>;
+  };
   /**
    * Which class to explain; `ground-truth` by default, and `predicted` if the labels of the data
    * set cannot be classes of the model.
