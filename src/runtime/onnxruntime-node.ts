@@ -29,7 +29,9 @@ const importNodeRuntime: LoadNodeRuntime = async () =>
 const HERE = `${process.platform} ${process.arch}`;
 
 const INSTALL_CUDA =
-  'the CUDA files of onnxruntime-node are not installed: run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" with a connection to the internet, without onnxruntime-node-install=skip in .npmrc';
+  'the CUDA files of onnxruntime-node are not installed: ' +
+  'run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" ' +
+  'with a connection to the internet, without onnxruntime-node-install=skip in .npmrc';
 
 /** What to do where a device is not there or does not start. */
 const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: string }> = {
@@ -56,7 +58,8 @@ const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: st
 };
 
 /** How to get onnxruntime-node; on Linux x64 without the CUDA libraries that it fetches there. */
-const INSTALL_NODE = `run "${HERE === 'linux x64' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : ''}npm install onnxruntime-node@1.30"`;
+const SKIP = HERE === 'linux x64' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : '';
+const INSTALL_NODE = `run "${SKIP}npm install onnxruntime-node@1.30"`;
 
 /** Why onnxruntime-node cannot be used here. */
 interface Missing {

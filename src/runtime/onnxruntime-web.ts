@@ -20,7 +20,8 @@ export interface WebRuntimeOptions {
 }
 
 const NO_WEBGPU =
-  'this browser has no usable WebGPU adapter: use the device cpu, or a browser with WebGPU on a secure (https) page';
+  'this browser has no usable WebGPU adapter: ' +
+  'use the device cpu, or a browser with WebGPU on a secure (https) page';
 
 async function hasAdapter(): Promise<boolean> {
   const gpu = (globalThis.navigator as { gpu?: { requestAdapter(): Promise<unknown> } } | undefined)

@@ -187,7 +187,8 @@ function checkFeeds(part: Part, { reference: input }: PartInfo, feeds: PartFeeds
   const rules = isBackwardRules(part.rules) ? part.rules.name : 'the backward pass';
   throw new FoveaError(
     'usage',
-    `${rules} compares with a reference [${wanted}], given ${reference ? `[${reference.shape}]` : 'none'}`,
+    `${rules} compares with a reference [${wanted}], ` +
+      `given ${reference ? `[${reference.shape}]` : 'none'}`,
   );
 }
 
