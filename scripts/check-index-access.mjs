@@ -13,13 +13,21 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** Folders and files whose code is loops over typed arrays. */
 export const KERNELS = [
-  'src/demo/scene/',
+  'src/alternates/',
+  'src/datasets/polygon.ts',
+  'src/datasets/rle.ts',
+  'src/demo/',
+  'src/evaluate/sketch.ts',
+  'src/evaluate/statistics.ts',
   'src/image/',
   'src/methods/',
   'src/metrics/',
+  'src/model/input/pixels.ts',
+  'src/model/render-perturbation.ts',
   'src/superpixels/',
   'src/tensor/',
   'src/visualize/',
+  'src/web/read-image.ts',
 ];
 
 /**
