@@ -15,7 +15,8 @@ export const ablationCam = defineMethod({
   title: 'Ablation-CAM',
   family: 'gradient',
   paper:
-    'Desai & Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via Gradient-free Localization, WACV 2020',
+    'Desai & Ramaswamy, Ablation-CAM: Visual Explanations for Deep Convolutional Network via ' +
+    'Gradient-free Localization, WACV 2020',
   needs: ['features', 'gradients'],
   signed: true,
   cost: '1, and the channels of the layer + 1 through the head only: 1282 for mobilenet_v2',

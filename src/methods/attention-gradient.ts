@@ -16,7 +16,8 @@ export const attentionGradient = defineMethod({
   title: 'Attention × gradient',
   family: 'attention',
   paper:
-    'Barkan et al., Grad-SAM: Explaining Transformers via Gradient Self-Attention Maps, CIKM 2021, arXiv:2204.11073',
+    'Barkan et al., Grad-SAM: Explaining Transformers via Gradient Self-Attention Maps, CIKM ' +
+    '2021, arXiv:2204.11073',
   needs: ['attention', 'gradients'],
   uses: ['features'],
   signed: true,
@@ -30,7 +31,8 @@ export const attentionGradient = defineMethod({
     relu: option(
       v.boolean(),
       true,
-      'whether negative gradients, evidence against the class, are set to zero in each head, as in the paper',
+      'whether negative gradients, evidence against the class, are set to zero in each head, ' +
+        'as in the paper',
     ),
     output: outputOption,
   }),
@@ -42,7 +44,8 @@ export const attentionGradient = defineMethod({
       const { length } = attention.maps;
       throw new FoveaError(
         'usage',
-        `attention-gradient.block = ${options.block}: expected ${-length} to ${length - 1}, as ${model.name} has ${length} blocks`,
+        `attention-gradient.block = ${options.block}: expected ${-length} to ${length - 1}, ` +
+          `as ${model.name} has ${length} blocks`,
       );
     }
     const classes = targets.map((target) => target.index);

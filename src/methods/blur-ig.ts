@@ -44,7 +44,8 @@ export const blurIg = defineMethod({
     maxSigma: option(
       v.pipe(number, v.gtValue(0), v.maxValue(1000)),
       50,
-      'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the variance',
+      'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the ' +
+        'variance',
     ),
     spacing: option(
       v.picklist(['linear', 'sqrt']),

@@ -8,7 +8,9 @@ import { defineMethod } from './method.ts';
  * Objects stand in the middle of most photographs, so a method that finds them has to beat this
  * one.
  *
- *   S(y, x) = exp(-½ [((y - (H-1)/2) / (sigma · H))² + ((x - (W-1)/2) / (sigma · W))²]),  0 … 1
+ *   S(y, x) = exp(-½ [((y - (H-1)/2) / (sigma · H))² + ((x - (W-1)/2) / (sigma · W))²])
+ *
+ * Values lie in 0 … 1.
  *
  * Source: the "center" baseline of the pointing game in TorchRay (Fong, Patrick & Vedaldi, ICCV
  * 2019).

@@ -14,7 +14,8 @@ export const deconvnet = defineMethod({
   title: 'DeconvNet',
   family: 'gradient',
   paper:
-    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, ' +
+    'arXiv:1311.2901',
   needs: ['gradients'],
   signed: true,
   cost: '2 forward and 2 backward',

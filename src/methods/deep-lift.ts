@@ -28,7 +28,8 @@ export const deepLift = defineMethod({
   title: 'DeepLIFT',
   family: 'gradient',
   paper:
-    'Shrikumar, Greenside & Kundaje, Learning Important Features Through Propagating Activation Differences, ICML 2017, arXiv:1704.02685',
+    'Shrikumar, Greenside & Kundaje, Learning Important Features Through Propagating ' +
+    'Activation Differences, ICML 2017, arXiv:1704.02685',
   needs: ['gradients'],
   signed: true,
   cost: '2 forward and 1 backward, and 1 forward for the baseline',
@@ -75,7 +76,9 @@ export const deepLift = defineMethod({
         const warnings =
           Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference)
             ? [
-                `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the difference of the scores, ${difference.toPrecision(4)}: some operators of the network are taken at their gradient`,
+                `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the ` +
+                  `difference of the scores, ${difference.toPrecision(4)}: some operators of ` +
+                  'the network are taken at their gradient',
               ]
             : [];
         return { ...pixelAttribution(contributions, input, options.reduce), extras, warnings };

@@ -71,7 +71,8 @@ export const eigenCam = defineMethod({
   title: 'Eigen-CAM',
   family: 'gradient',
   paper:
-    'Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN 2020, arXiv:2008.00299',
+    'Muhammad & Yeasin, Eigen-CAM: Class Activation Map using Principal Components, IJCNN ' +
+    '2020, arXiv:2008.00299',
   needs: ['features'],
   signed: true,
   cost: '1',
@@ -81,7 +82,8 @@ export const eigenCam = defineMethod({
     centre: option(
       v.boolean(),
       true,
-      'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the paper does not',
+      'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the ' +
+        'paper does not',
     ),
   }),
 

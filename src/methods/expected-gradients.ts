@@ -26,7 +26,7 @@ interface ExpectedOptions extends PixelOptions {
 /** Writes reference `k` and returns how far along the path from it the gradient is taken. */
 type DrawReference = (k: number, into: Float32Array) => number;
 
-/** Draws each reference from a stream of its own, so that it can be drawn again. */
+/** Draws each reference from its own random stream, so that it can be drawn again. */
 function referenceDrawer({
   model,
   input,
@@ -58,8 +58,8 @@ interface Comparison {
 }
 
 /**
- * The mean over the samples of (x - b) ⊙ dS/dx, [C · H · W], and the standard error of its sum over
- * the channels, [H · W].
+ * The mean over the samples of (x - b) ⊙ dS/dx, [C · H · W], and the standard error of its sum
+ * over the channels, [H · W].
  */
 async function meanAttribution(
   { context, draw, target }: Comparison,
@@ -156,7 +156,8 @@ export const expectedGradients = defineMethod({
   title: 'Expected gradients',
   family: 'gradient',
   paper:
-    'Erion et al., Improving performance of deep learning models with axiomatic attribution priors and expected gradients, Nature Machine Intelligence 2021, arXiv:1906.10670',
+    'Erion et al., Improving performance of deep learning models with axiomatic attribution ' +
+    'priors and expected gradients, Nature Machine Intelligence 2021, arXiv:1906.10670',
   needs: ['gradients'],
   signed: true,
   cost: 'samples forward and backward, and samples + 1 forward: 129 and 64',
@@ -169,7 +170,8 @@ export const expectedGradients = defineMethod({
     references: option(
       v.picklist(['colour', 'noise']),
       'colour',
-      'what the picture is compared with: pictures of one random colour, or pictures of random pixels',
+      'what the picture is compared with: pictures of one random colour, or pictures of ' +
+        'random pixels',
     ),
     output: outputOption,
     reduce: reduceOption,

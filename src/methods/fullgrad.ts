@@ -56,7 +56,8 @@ function spatialBiases(
  * FullGrad: the gradient by the input and by every bias, which together make the whole score of a
  * ReLU network.
  *
- *   map = Σ_c ψ(|x_c ⊙ dS/dx_c|) + Σ_l Σ_c ψ(|b_lc dS/db_lc|),   S = xᵀ dS/dx + Σ bᵀ dS/db
+ *   map = Σ_c ψ(|x_c ⊙ dS/dx_c|) + Σ_l Σ_c ψ(|b_lc dS/db_lc|)
+ *   S   = xᵀ dS/dx + Σ bᵀ dS/db
  *
  * ψ stretches each channel to [0, 1] and upsamples it.
  */
@@ -65,7 +66,8 @@ export const fullgrad = defineMethod({
   title: 'FullGrad',
   family: 'gradient',
   paper:
-    'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, NeurIPS 2019, arXiv:1905.00780',
+    'Srinivas & Fleuret, Full-Gradient Representation for Neural Network Visualization, ' +
+    'NeurIPS 2019, arXiv:1905.00780',
   needs: ['gradients'],
   uses: ['features'],
   signed: false,

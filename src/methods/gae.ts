@@ -20,7 +20,8 @@ export const gae = defineMethod({
   title: 'GAE',
   family: 'attention',
   paper:
-    'Chefer, Gur & Wolf, Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers, ICCV 2021, arXiv:2103.15679',
+    'Chefer, Gur & Wolf, Generic Attention-model Explainability for Interpreting Bi-Modal ' +
+    'and Encoder-Decoder Transformers, ICCV 2021, arXiv:2103.15679',
   needs: ['attention', 'gradients'],
   uses: ['features'],
   signed: false,

@@ -11,14 +11,16 @@ const EPSILON = 1e-6;
  * class weigh alike. With g = dS / dA for the exponential of the score, whose positive factor falls
  * out of the map up to scale:
  *
- *   α_cij = g² / (2 g² + sum_kl A_ckl · g³),   w_c = sum_ij α_cij max(g, 0),   map = sum_c w_c A_c
+ *   α_cij = g² / (2 g² + sum_kl A_ckl · g³)
+ *   w_c = sum_ij α_cij max(g, 0),   map = sum_c w_c A_c
  */
 export const gradCamPlusPlus = defineMethod({
   name: 'grad-cam-plus-plus',
   title: 'Grad-CAM++',
   family: 'gradient',
   paper:
-    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018, arXiv:1710.11063',
+    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional ' +
+    'Networks, WACV 2018, arXiv:1710.11063',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

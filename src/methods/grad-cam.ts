@@ -13,7 +13,8 @@ export const gradCam = defineMethod({
   title: 'Grad-CAM',
   family: 'gradient',
   paper:
-    'Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization, ICCV 2017, arXiv:1610.02391',
+    'Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based ' +
+    'Localization, ICCV 2017, arXiv:1610.02391',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -13,7 +13,8 @@ export const gradientXInput = defineMethod({
   title: 'Gradient × input',
   family: 'gradient',
   paper:
-    'Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating Activation Differences, 2016, arXiv:1605.01713',
+    'Shrikumar et al., Not Just a Black Box: Learning Important Features Through Propagating ' +
+    'Activation Differences, 2016, arXiv:1605.01713',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -20,7 +20,8 @@ export const gradient = defineMethod({
   title: 'Gradient',
   family: 'gradient',
   paper:
-    'Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, arXiv:1312.6034',
+    'Simonyan, Vedaldi & Zisserman, Deep Inside Convolutional Networks, ICLR workshop 2014, ' +
+    'arXiv:1312.6034',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',

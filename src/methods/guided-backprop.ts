@@ -13,7 +13,8 @@ export const guidedBackprop = defineMethod({
   title: 'Guided backpropagation',
   family: 'gradient',
   paper:
-    'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop 2015, arXiv:1412.6806',
+    'Springenberg et al., Striving for Simplicity: The All Convolutional Net, ICLR workshop ' +
+    '2015, arXiv:1412.6806',
   needs: ['gradients'],
   signed: true,
   cost: '2 forward and 2 backward',

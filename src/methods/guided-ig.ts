@@ -87,7 +87,7 @@ class GuidedPath {
 
   /**
    * Moves the elements with the smallest gradients, all the way or so far that `gap` is closed;
-   * answers the share of their way that would close it.
+   * returns the share of their way that would close it.
    */
   private moveSmallest(
     magnitude: Float64Array,
@@ -101,7 +101,7 @@ class GuidedPath {
       magnitude[i] <= threshold && magnitude[i] !== Number.POSITIVE_INFINITY;
     let reach = 0;
     for (let i = 0; i < x.length; i++) if (chosen(i)) reach += Math.abs(x[i] - most[i]);
-    // Where none can move, there is no closer to come.
+    // If no element can move, the point cannot come closer.
     if (reach === 0) return 0;
     const gamma = gap / reach;
     for (let i = 0; i < x.length; i++)
@@ -122,7 +122,8 @@ export const guidedIg = defineMethod({
   title: 'Guided IG',
   family: 'gradient',
   paper:
-    'Kapishnikov et al., Guided Integrated Gradients: an Adaptive Path Method for Removing Noise, CVPR 2021, arXiv:2106.09788',
+    'Kapishnikov et al., Guided Integrated Gradients: an Adaptive Path Method for Removing ' +
+    'Noise, CVPR 2021, arXiv:2106.09788',
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, one after the other: 200',
@@ -136,7 +137,8 @@ export const guidedIg = defineMethod({
     maxDistance: option(
       v.pipe(number, v.minValue(0), v.maxValue(1)),
       0.02,
-      'how far an element may be from the straight path, as a share of its way: 0 is integrated gradients, 1 leaves it free',
+      'how far an element may be from the straight path, as a share of its way: 0 is ' +
+        'integrated gradients, 1 leaves it free',
     ),
     baseline: pathBaselineOption,
     ...pixelOptions,

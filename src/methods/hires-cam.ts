@@ -13,7 +13,8 @@ export const hiresCam = defineMethod({
   title: 'HiResCAM',
   family: 'gradient',
   paper:
-    'Draelos & Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks, 2020, arXiv:2011.08891',
+    'Draelos & Carin, Use HiResCAM instead of Grad-CAM for faithful explanations of ' +
+    'convolutional neural networks, 2020, arXiv:2011.08891',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

@@ -33,7 +33,8 @@ const options = v.object({
   noise: option(
     v.pipe(number, v.minValue(0)),
     0.05,
-    'standard deviation of the noise on the pictures of the integrated gradient, as a share of the range of the input',
+    'standard deviation of the noise on the pictures of the integrated gradient, as a share ' +
+      'of the range of the input',
   ),
   baseline: option(
     v.picklist(BASELINES),
@@ -281,10 +282,13 @@ export const iGos = defineMethod({
   title: 'I-GOS',
   family: 'gradient',
   paper:
-    'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, AAAI 2020, arXiv:1905.00954',
+    'Qi, Khorram & Li, Visualizing Deep Networks by Optimizing with Integrated Gradients, ' +
+    'AAAI 2020, arXiv:1905.00954',
   needs: ['black-box', 'gradients'],
   signed: false,
-  cost: 'at most iterations · (steps + 64) + 1 forward and iterations · steps backward: 1261 and 300',
+  cost:
+    'at most iterations · (steps + 64) + 1 forward and iterations · steps backward: 1261 and ' +
+    '300',
   options,
 
   async explain(context) {

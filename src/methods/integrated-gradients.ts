@@ -20,7 +20,8 @@ export const integratedGradients = defineMethod({
   title: 'Integrated gradients',
   family: 'gradient',
   paper:
-    'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, arXiv:1703.01365',
+    'Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks, ICML 2017, ' +
+    'arXiv:1703.01365',
   needs: ['gradients'],
   signed: true,
   cost: 'steps forward and backward, and 2 forward: 52 and 50',

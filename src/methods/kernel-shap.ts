@@ -234,7 +234,8 @@ export const kernelShap = defineMethod({
   title: 'KernelSHAP',
   family: 'perturbation',
   paper:
-    'Lundberg & Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, arXiv:1705.07874',
+    'Lundberg & Lee, A Unified Approach to Interpreting Model Predictions, NeurIPS 2017, ' +
+    'arXiv:1705.07874',
   needs: ['black-box'],
   signed: true,
   cost: '2 · superpixels + 2048, at most 2^superpixels: about 2,150',
@@ -250,7 +251,8 @@ export const kernelShap = defineMethod({
     top: option(
       v.pipe(integer, v.minValue(1)),
       5,
-      'superpixels with the largest positive values that are named in extras.top and shown in the picture of them',
+      'superpixels with the largest positive values that are named in extras.top and shown ' +
+        'in the picture of them',
     ),
   }),
 

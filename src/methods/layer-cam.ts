@@ -13,7 +13,8 @@ export const layerCam = defineMethod({
   title: 'LayerCAM',
   family: 'gradient',
   paper:
-    'Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, IEEE TIP 2021',
+    'Jiang et al., LayerCAM: Exploring Hierarchical Class Activation Maps for Localization, ' +
+    'IEEE TIP 2021',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

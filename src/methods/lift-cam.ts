@@ -19,7 +19,8 @@ export const liftCam = defineMethod({
   title: 'LIFT-CAM',
   family: 'gradient',
   paper:
-    'Jung & Oh, Towards Better Explanations of Class Activation Mapping, ICCV 2021, arXiv:2102.05228',
+    'Jung & Oh, Towards Better Explanations of Class Activation Mapping, ICCV 2021, ' +
+    'arXiv:2102.05228',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward, and 2 forward and 1 backward through the head only',

@@ -75,7 +75,8 @@ export const lime = defineMethod({
   title: 'LIME',
   family: 'perturbation',
   paper:
-    'Ribeiro, Singh & Guestrin, “Why Should I Trust You?”: Explaining the Predictions of Any Classifier, KDD 2016, arXiv:1602.04938',
+    'Ribeiro, Singh & Guestrin, “Why Should I Trust You?”: Explaining the Predictions of ' +
+    'Any Classifier, KDD 2016, arXiv:1602.04938',
   needs: ['black-box'],
   signed: true,
   cost: 'N: 1000',
@@ -97,7 +98,8 @@ export const lime = defineMethod({
     top: option(
       v.pipe(integer, v.minValue(1)),
       5,
-      'superpixels with the largest positive weights that are named in extras.top and shown in the picture of them',
+      'superpixels with the largest positive weights that are named in extras.top and shown ' +
+        'in the picture of them',
     ),
   }),
 

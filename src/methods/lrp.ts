@@ -50,7 +50,8 @@ export const lrp = defineMethod({
   title: 'LRP',
   family: 'gradient',
   paper:
-    'Bach et al., On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation, PLOS ONE 2015; composites: Montavon et al., 2019',
+    'Bach et al., On Pixel-Wise Explanations for Non-Linear Classifier Decisions by ' +
+    'Layer-Wise Relevance Propagation, PLOS ONE 2015; composites: Montavon et al., 2019',
   needs: ['gradients'],
   signed: true,
   cost: '1 forward and 1 backward',
@@ -60,7 +61,8 @@ export const lrp = defineMethod({
         Object.keys(composites) as [keyof typeof composites, ...(keyof typeof composites)[]],
       ),
       'epsilon-plus',
-      'which rules are used: epsilon for dense layers with z-plus (alpha 1, beta 0), gamma or alpha-beta for convolutions, flat or box for the first one; or one rule for all',
+      'which rules are used: epsilon for dense layers with z-plus (alpha 1, beta 0), gamma ' +
+        'or alpha-beta for convolutions, flat or box for the first one; or one rule for all',
     ),
     epsilon: option(
       v.pipe(number, v.gtValue(0)),

@@ -34,8 +34,8 @@ export interface MethodContext<Options> {
   /** Share of the work done, 0 … 1. */
   progress(share: number): void;
   /**
-   * An anytime method offers each intermediate map. If this returns true, the caller accepts the map
-   * and the method ends there.
+   * An anytime method offers each intermediate map. If this returns true, the caller accepts the
+   * map and the method ends there.
    */
   offer(partial: PartialMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
@@ -79,10 +79,10 @@ export interface Attribution {
 }
 
 /**
- * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others are of its
- * network: `features`: feature maps and other inner tensors (`featureMaps`, `activations`);
- * `gradients`: gradients, path integrals and biases (`gradients`, `pathIntegral`, `biases`);
- * `attention`: attention maps (`attentionMaps`).
+ * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others come from
+ * its network, `inside`. `features`: feature maps and other inner tensors (`featureMaps`,
+ * `activations`). `gradients`: gradients, path integrals and biases (`gradients`, `pathIntegral`,
+ * `biases`). `attention`: attention maps (`attentionMaps`).
  */
 export type Need = 'black-box' | 'features' | 'gradients' | 'attention';
 

@@ -27,7 +27,8 @@ export const occlusion = defineMethod({
   title: 'Occlusion sensitivity',
   family: 'perturbation',
   paper:
-    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, arXiv:1311.2901',
+    'Zeiler & Fergus, Visualizing and Understanding Convolutional Networks, ECCV 2014, ' +
+    'arXiv:1311.2901',
   needs: ['black-box'],
   signed: true,
   cost: '1 + (1 + (H - window) / stride)²: 626 at 224×224',

@@ -11,7 +11,8 @@ export const random = defineMethod({
   title: 'Random map',
   family: 'control',
   paper:
-    'a control, as in Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, arXiv:1810.03292',
+    'a control, as in Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018, ' +
+    'arXiv:1810.03292',
   needs: [],
   signed: false,
   cost: '0',

@@ -13,14 +13,17 @@ const KERNEL = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16);
  * Recipro-CAM: the score of the class when the head sees one cell of the feature map only, and its
  * neighbours faintly.
  *
- *   map[p] = S(head(A ⊙ K_p)),  K_p a 3 × 3 kernel around p (1/4 in the middle, 1/8 beside, 1/16 at the corners)
+ *   map[p] = S(head(A ⊙ K_p))
+ *
+ * K_p is a 3 × 3 kernel around p: 1/4 in the middle, 1/8 beside it, 1/16 at the corners.
  */
 export const reciproCam = defineMethod({
   name: 'recipro-cam',
   title: 'Recipro-CAM',
   family: 'gradient',
   paper:
-    'Byun & Lee, Recipro-CAM: Fast gradient-free visual explanations for convolutional neural networks, 2022, arXiv:2209.14074',
+    'Byun & Lee, Recipro-CAM: Fast gradient-free visual explanations for convolutional ' +
+    'neural networks, 2022, arXiv:2209.14074',
   needs: ['features', 'gradients'],
   signed: true,
   cost: '1, and the cells of the layer through the head only: 50 for a 7×7 map',

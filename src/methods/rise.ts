@@ -24,7 +24,8 @@ const options = v.object({
   tolerance: option(
     v.pipe(number, v.minValue(0)),
     0,
-    'stop once the mean standard error falls below this share of the range of the map; 0: use all N masks',
+    'stop once the mean standard error falls below this share of the range of the map; 0: ' +
+      'use all N masks',
   ),
   baseline: baselineOption,
 });
@@ -139,7 +140,8 @@ export const rise = defineMethod({
   title: 'RISE',
   family: 'perturbation',
   paper:
-    'Petsiuk, Das & Saenko, RISE: Randomized Input Sampling for Explanation of Black-box Models, BMVC 2018, arXiv:1806.07421',
+    'Petsiuk, Das & Saenko, RISE: Randomized Input Sampling for Explanation of Black-box ' +
+    'Models, BMVC 2018, arXiv:1806.07421',
   needs: ['black-box'],
   signed: false,
   cost: 'N: 4000',

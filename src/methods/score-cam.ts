@@ -49,7 +49,8 @@ export const scoreCam = defineMethod({
   title: 'Score-CAM',
   family: 'gradient',
   paper:
-    'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks, CVPR workshops 2020, arXiv:1910.01279',
+    'Wang et al., Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural ' +
+    'Networks, CVPR workshops 2020, arXiv:1910.01279',
   needs: ['black-box', 'features'],
   signed: true,
   cost: '1 + the channels of the layer: 1281 for mobilenet_v2',

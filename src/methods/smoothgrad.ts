@@ -73,7 +73,8 @@ export const smoothgrad = defineMethod({
   title: 'SmoothGrad',
   family: 'gradient',
   paper:
-    'Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, arXiv:1706.03825; squared: Hooker et al., NeurIPS 2019; VarGrad: Adebayo et al., 2018',
+    'Smilkov et al., SmoothGrad: removing noise by adding noise, 2017, arXiv:1706.03825; ' +
+    'squared: Hooker et al., NeurIPS 2019; VarGrad: Adebayo et al., 2018',
   needs: ['gradients'],
   signed: true,
   cost: 'samples forward and backward: 25',

@@ -62,7 +62,9 @@ export interface SobolIndices {
 /**
  * Jansen's estimator from the scores of a design, [rows · (cells + 2)]:
  *
- *   ST_i = 1 / (2 n V) · Σ_r ( f(a_r) - f(a_r with b_ri) )²,   V the variance of f over all a and b
+ *   ST_i = 1 / (2 n V) · Σ_r ( f(a_r) - f(a_r with b_ri) )²
+ *
+ * V is the variance of f over all a and b.
  *
  * The share of the variance of the score in which cell i has a part. Errors are those of the mean,
  * with V taken as known.
@@ -106,7 +108,9 @@ export const sobol = defineMethod({
   title: 'Sobol indices',
   family: 'perturbation',
   paper:
-    'Fel, Cadène, Chalvidal, Cord, Vigouroux & Serre, Look at the Variance! Efficient Black-box Explanations with Sobol-based Sensitivity Analysis, NeurIPS 2021, arXiv:2111.04138',
+    'Fel, Cadène, Chalvidal, Cord, Vigouroux & Serre, Look at the Variance! Efficient ' +
+    'Black-box Explanations with Sobol-based Sensitivity Analysis, NeurIPS 2021, ' +
+    'arXiv:2111.04138',
   needs: ['black-box'],
   signed: false,
   cost: 'design · (s² + 2): 2112',

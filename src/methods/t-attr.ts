@@ -25,7 +25,8 @@ export const tAttr = defineMethod({
   title: 'T-Attr',
   family: 'attention',
   paper:
-    'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, arXiv:2012.09838',
+    'Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR ' +
+    '2021, arXiv:2012.09838',
   needs: ['attention', 'gradients'],
   uses: ['features'],
   signed: false,
@@ -35,7 +36,8 @@ export const tAttr = defineMethod({
     relevance: option(
       v.picklist(['propagated', 'attention']),
       'propagated',
-      'R: the relevance that is propagated to the attention, or the attention itself with normalised rows, as the code of IIA compares',
+      'R: the relevance that is propagated to the attention, or the attention itself with ' +
+        'normalised rows, as the code of IIA compares',
     ),
     output: outputOption,
   }),

@@ -26,7 +26,8 @@ export const xgradCam = defineMethod({
   title: 'XGrad-CAM',
   family: 'gradient',
   paper:
-    'Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of CNNs, BMVC 2020, arXiv:2008.02312',
+    'Fu et al., Axiom-based Grad-CAM: Towards Accurate Visualization and Explanation of ' +
+    'CNNs, BMVC 2020, arXiv:2008.02312',
   needs: ['gradients', 'features'],
   signed: true,
   cost: '1 forward and 1 backward',

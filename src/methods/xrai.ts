@@ -36,7 +36,7 @@ function forSegmentation(input: Tensor): Tensor {
 }
 
 /**
- * Labels [H · W] of one segmentation a scale; nearest cells where the picture has another size.
+ * Labels [H · W] of one segmentation per scale; nearest cells if the picture has another size.
  */
 function segmentations(input: Tensor): Int32Array[] {
   const [, , height, width] = input.shape;
@@ -62,7 +62,8 @@ function ownSegmentations(
     if (labels.length === height * width) return Int32Array.from(labels);
     throw new FoveaError(
       'usage',
-      `xrai.segments[${i}] has ${labels.length} labels: expected one for each of the ${height}×${width} pixels of the input`,
+      `xrai.segments[${i}] has ${labels.length} labels: expected one for each of the ` +
+        `${height}×${width} pixels of the input`,
     );
   });
 }
@@ -130,7 +131,8 @@ export const xrai = defineMethod({
     algorithm: option(
       v.picklist(['full', 'fast']),
       'full',
-      'full: the best part is looked for anew after each one that is added; fast: parts are taken in the order of their own means',
+      'full: the best part is looked for anew after each one that is added; fast: parts are ' +
+        'taken in the order of their own means',
     ),
     minArea: v.pipe(
       v.optional(v.pipe(integer, v.minValue(1))),
@@ -149,7 +151,8 @@ export const xrai = defineMethod({
     segments: v.pipe(
       v.optional(v.pipe(v.array(v.array(v.pipe(integer, v.minValue(0)))), v.minLength(1))),
       v.description(
-        'own segmentations instead of those found: for each one a label for every pixel of the input, row by row',
+        'own segmentations instead of those found: for each one a label for every pixel of ' +
+          'the input, row by row',
       ),
     ),
     output: outputOption,

@@ -74,7 +74,7 @@ function nearestCells(fine: FeatureMap, coarse: FeatureMap): Uint32Array {
  * to 1 (eq. 10).
  *
  * Levels are upsampled by nearest neighbour, so the similarity of two fine cells is a sum of
- * entries of small Gram matrices, one a level: the long feature vectors are never multiplied at the
+ * entries of small Gram matrices, one per level: the long feature vectors are never multiplied at the
  * fine resolution.
  */
 function affinity(
@@ -135,8 +135,8 @@ export function cellMeans(map: Tensor, height: number, width: number): Float32Ar
 
 /**
  * The attention of a network for one picture (Vasu & Long 2020, eq. 9 and 10), from one forward
- * pass. `layers` overrides the automatic choice of feature maps. Undefined if the model shows no
- * usable feature maps.
+ * pass. `layers` overrides the automatic choice of feature maps. Undefined if the model has
+ * no usable feature maps.
  */
 export async function createAttention(
   model: Model,

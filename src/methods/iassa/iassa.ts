@@ -27,7 +27,8 @@ const options = v.object({
   window: v.pipe(
     v.optional(v.pipe(integer, v.minValue(2))),
     v.description(
-      'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion to the shorter side',
+      'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion ' +
+        'to the shorter side',
     ),
   ),
   stride: v.pipe(
@@ -44,19 +45,21 @@ const options = v.object({
   windowStep: v.pipe(
     v.optional(v.pipe(number, v.minValue(0))),
     v.description(
-      'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, in proportion',
+      'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, ' +
+        'in proportion',
     ),
   ),
   strideStep: v.pipe(
     v.optional(v.pipe(number, v.minValue(0))),
     v.description(
-      'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, in proportion',
+      'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, ' +
+        'in proportion',
     ),
   ),
   iterations: option(
     v.pipe(integer, v.minValue(0), v.maxValue(1000)),
     25,
-    'most iterations after the first sweep',
+    'largest number of iterations after the first sweep',
   ),
   tolerance: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
@@ -71,17 +74,19 @@ const options = v.object({
   threshold: option(
     v.pipe(number, v.minValue(0), v.ltValue(1)),
     0.3,
-    'the next windows touch what lies above this share of the range of the map',
+    'the next windows touch the pixels above this share of the range of the map',
   ),
   features: option(
     v.pipe(v.string(), v.minLength(1)),
     'model',
-    'whose features the attention compares: "model" (its own), "none" (a pure black box), or another ONNX model',
+    'whose features the attention compares: "model" (its own), "none" (a pure black box), or ' +
+      'another ONNX model',
   ),
   layers: option(
     v.array(v.string()),
     [],
-    'feature maps for the attention, by tensor name; none: the last map at each of the four coarsest resolutions of at most 28 x 28',
+    'feature maps for the attention, by tensor name; none: the last map at each of the four ' +
+      'coarsest resolutions of at most 28 x 28',
   ),
   temperature: option(
     v.pipe(number, v.gtValue(0)),
@@ -91,7 +96,8 @@ const options = v.object({
   score: option(
     v.picklist(['log-probability', 'probability', 'logit']),
     'log-probability',
-    'what counts as the effect of a window: the change of log(p + 0.001), of the probability p, or of the logit of the class',
+    'what counts as the effect of a window: the change of log(p + 0.001), of the probability ' +
+      'p, or of the logit of the class',
   ),
   baseline: baselineOption,
 });
@@ -286,9 +292,9 @@ async function refine(
 }
 
 /**
- * IASSA: sliding windows are shown alone and hidden, and the effect on the score noted; long-range
- * attention over the network's own features spreads the map over look-alike regions; the next,
- * finer windows are spent only where the map is high; and so on. `extras.iterations` lists every
+ * IASSA measures how the score changes if sliding windows are shown alone or hidden. Long-range
+ * attention over the network's features spreads the map over regions that look alike. The next,
+ * finer windows cover only the high part of the map, and so on. `extras.iterations` lists every
  * iteration with its window, stride, number of windows and change of the map.
  */
 export const iassa = defineMethod({
@@ -296,7 +302,8 @@ export const iassa = defineMethod({
   title: 'IASSA',
   family: 'perturbation',
   paper:
-    'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model Explanations, WACV 2020, arXiv:1912.08387',
+    'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model ' +
+    'Explanations, WACV 2020, arXiv:1912.08387',
   needs: ['black-box'],
   uses: ['features'],
   signed: true,

@@ -33,7 +33,7 @@ export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Arr
   return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
 }
 
-/** Pearson's correlation of two maps; 1 where both are constant, 0 where one is. */
+/** Pearson's correlation of two maps; 1 if both are constant, 0 if one is. */
 export function correlation(a: Float32Array, b: Float32Array): number {
   const varies = (x: Float32Array) => x.some((value) => value !== x[0]);
   return varies(a) || varies(b) ? pearson(a, b) : 1;

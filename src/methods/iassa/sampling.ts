@@ -46,17 +46,17 @@ export function iterationGeometry(
 }
 
 /**
- * Windows shown alone: larger than the hidden ones, since a network makes little of a small piece
- * in a void.
+ * Windows shown alone. They are larger than the hidden ones, because a network recognises little in
+ * a small piece on an empty background.
  */
 export function shownGeometry({ window, stride }: Geometry, scale: number): Geometry {
   return { window: Math.round(window * scale), stride: Math.round(stride * scale) };
 }
 
 /**
- * effect · W0² / W²: what a window of side W does, shared among its pixels and counted in first
- * windows of side W0, so that windows of all sizes speak of a pixel on one scale. (A clipped window
- * counts with its whole side, as all do.)
+ * effect · W0² / W²: the effect of a window of side W per pixel, in units of the first windows of
+ * side W0, so that windows of all sizes are on one scale. A clipped window counts with its whole
+ * side.
  */
 export function perArea(effects: Float64Array, window: number, firstWindow: number): Float64Array {
   const share = (firstWindow / window) ** 2;
@@ -122,10 +122,10 @@ export function touching(
   return Int32Array.from(kept);
 }
 
-/** What windows do to the score, seen from the pixels they cover, over all iterations so far. */
+/** The effect of windows on the score, per pixel that they cover, over all iterations so far. */
 export interface Evidence {
   add(windows: Int32Array, effects: ArrayLike<number>): void;
-  /** Mean effect of the windows that cover a pixel; 0 where none does. */
+  /** Mean effect of the windows that cover a pixel; 0 for pixels that no window covers. */
   map(): Float32Array;
 }
 
@@ -152,7 +152,7 @@ export function createEvidence(height: number, width: number): Evidence {
  * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is
  * seen in the windows shown alone that cover it, and not in the hidden windows that cover it. The
  * two constants make 0 mean "no effect". Each mean is over a pixel's own windows, so uneven
- * coverage leaves no trace.
+ * coverage has no influence.
  */
 export function sampledMap(
   gains: Float32Array,

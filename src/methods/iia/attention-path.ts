@@ -29,7 +29,7 @@ export interface AttentionPaths {
   readonly progress: (share: number) => void;
 }
 
-/** The points k / n, k = 0 … n, of a path; its end alone where the path is not taken. */
+/** The points k / n, k = 0 … n, of a path; its end alone if the path is not taken. */
 const points = (taken: boolean, n: number): number[] =>
   taken ? Array.from({ length: n + 1 }, (_, k) => k / n) : [1];
 
@@ -86,7 +86,8 @@ function levelsOf({ attention: { maps }, levels, blocks, paths }: AttentionPaths
     if (levels === 3)
       throw new FoveaError(
         'usage',
-        'iia.levels = 3 interpolates the last two blocks one after the other: expected levels 2 for blocks all',
+        'iia.levels = 3 interpolates the last two blocks one after the other: expected ' +
+          'levels 2 for blocks all',
       );
     return [names];
   }
@@ -99,8 +100,7 @@ function levelsOf({ attention: { maps }, levels, blocks, paths }: AttentionPaths
 }
 
 /**
- * Adds max(dS/dA ⊙ A, 0) of every block, over points and heads, to `sums`; answers the number of
- * points.
+ * Adds max(dS/dA ⊙ A, 0) of every block, over points and heads, to `sums`.
  */
 async function addPoints(
   context: AttentionPaths,

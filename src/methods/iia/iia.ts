@@ -26,7 +26,8 @@ function transformerAttention(model: Model, input: Tensor): Attention | undefine
  * Iterated integrated attributions: the integral over a path of pictures, and for each of them over
  * a path of the feature map u from its reference r (the least value of each channel) to u.
  *
- *   map = sum_c ∫∫ (u - r) ⊙ v ⊙ dS/dv dα dβ,   u = layer(b + β (x - b)),   v = r + α (u - r)
+ *   map = sum_c ∫∫ (u - r) ⊙ v ⊙ dS/dv dα dβ
+ *   u = layer(b + β (x - b)),   v = r + α (u - r)
  *
  * Three levels interpolate an earlier layer in between. Integrals are means over the points k / n,
  * k = 1 … n.
@@ -36,7 +37,8 @@ export const iia = defineMethod({
   title: 'IIA',
   family: 'gradient',
   paper:
-    'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, arXiv:2310.18585',
+    'Barkan et al., Visual Explanations via Iterated Integrated Attributions, ICCV 2023, ' +
+    'arXiv:2310.18585',
   needs: ['gradients', 'features'],
   uses: ['attention'],
   signed: true,
@@ -53,7 +55,8 @@ export const iia = defineMethod({
     blocks: option(
       v.picklist(['last', 'all']),
       'last',
-      'transformers: whether the attention of the last block is interpolated (of the last two with levels 3), or that of all blocks together',
+      'transformers: whether the attention of the last block is interpolated (of the last ' +
+        'two with levels 3), or that of all blocks together',
     ),
     paths: option(
       v.picklist(['both', 'image', 'activations']),

@@ -13,7 +13,7 @@ export interface LayerPathOptions extends CamOptions {
   readonly paths: 'both' | 'image' | 'activations';
 }
 
-/** The points k / n, k = 1 … n, of a path; its end alone where the path is not taken. */
+/** The points k / n, k = 1 … n, of a path; its end alone if the path is not taken. */
 const points = (taken: boolean, n: number): number[] =>
   taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1];
 
@@ -92,7 +92,7 @@ interface LastIntegral {
   readonly target: number;
   readonly score: 'logit' | 'probability';
   readonly batchSize?: number;
-  /** Points of the path; null where the layer is not interpolated: then the sum of u ⊙ dS/du. */
+  /** Points of the path; null if the layer is not interpolated: then the sum of u ⊙ dS/du. */
   readonly alphas: readonly number[] | null;
 }
 
@@ -136,7 +136,8 @@ function layersOf(model: Model, option: string | string[], levels: 2 | 3): strin
     throw new FoveaError(
       'usage',
       `iia.layer names ${named.length} layers: ` +
-        `expected ${levels - 1} for levels ${levels}${levels === 3 ? ', the earlier one first' : ''}`,
+        `expected ${levels - 1} for levels ` +
+        `${levels}${levels === 3 ? ', the earlier one first' : ''}`,
     );
   }
   const [last] = chooseLayers(model, named);

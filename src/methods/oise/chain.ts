@@ -19,7 +19,7 @@ export const onProbabilities = (cells: Float32Array, score: number): Float32Arra
 /**
  * Draws which of n chains have each cell on: chain k with probability probabilities[k][cell], cells
  * independently of each other, and so many chains in all as their probabilities sum to, rounded up
- * or down. By itself each chain is what it would be with draws of its own, but their mean varies
+ * or down. Each single chain has the same distribution as with independent draws, but their mean varies
  * less.
  *
  * Systematic sampling in random order (Madow, Annals of Mathematical Statistics 20, 1949): laid end

@@ -39,12 +39,14 @@ const options = v.object({
   totalVariation: option(
     v.pipe(number, v.minValue(0)),
     0,
-    'weight of the mask before in the next one, times its total variation; 0: as in the authors’ code',
+    'weight of the mask before in the next one, times its total variation; 0: as in the ' +
+      'authors’ code',
   ),
   postprocess: option(
     v.picklist(['none', 'script', 'notebook']),
     'none',
-    'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, m - mean) / max',
+    'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, ' +
+      'm - mean) / max',
   ),
   baseline: baselineOption,
 });
@@ -255,7 +257,8 @@ export const oise = defineMethod({
   title: 'OISE',
   family: 'perturbation',
   paper:
-    'Thakur & Fischmeister, A generalizable saliency map-based interpretation of model outcome, ICPR 2020, arXiv:2006.09504',
+    'Thakur & Fischmeister, A generalizable saliency map-based interpretation of model ' +
+    'outcome, ICPR 2020, arXiv:2006.09504',
   needs: ['black-box'],
   signed: false,
   cost: 'N: 8000 for each class',

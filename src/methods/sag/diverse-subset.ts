@@ -4,7 +4,7 @@ import type { SufficientSet } from './search.ts';
 /** Up to this many candidates the largest diverse subset is found exactly. */
 export const EXACT_CANDIDATES = 64;
 
-/** The diverse sets, likeliest first, and whether no larger choice exists. */
+/** The diverse sets, most probable first, and whether no larger choice exists. */
 export interface DiverseSubset {
   readonly sets: readonly SufficientSet[];
   /**
@@ -49,7 +49,7 @@ interface Colouring {
 
 /**
  * Greedy classes of mutually incompatible candidates: a choice has at most one of each class, at
- * best its likeliest.
+ * best its most probable.
  */
 function colouring(
   candidates: readonly number[],
@@ -66,14 +66,14 @@ function colouring(
     for (const candidate of rest)
       if (taken.every((other) => ((beside[candidate] >> BigInt(other)) & 1n) === 0n))
         taken.push(candidate);
-    let likeliest = 0;
+    let highest = 0;
     for (const candidate of taken) {
-      likeliest = Math.max(likeliest, probabilities[candidate]);
+      highest = Math.max(highest, probabilities[candidate]);
       order.push(candidate);
       sizes.push(size);
-      sums.push(before + likeliest);
+      sums.push(before + highest);
     }
-    before += likeliest;
+    before += highest;
     rest = rest.filter((candidate) => !taken.includes(candidate));
   }
   return { order, sizes, probabilities: sums };
@@ -140,7 +140,7 @@ function greedyChoice(beside: readonly bigint[], probabilities: readonly number[
 
 /**
  * The largest choice of explanations of which no two share more than `maxOverlap` patches; of
- * several the likeliest.
+ * several the most probable.
  */
 export function diverseSubset(
   found: readonly SufficientSet[],

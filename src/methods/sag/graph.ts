@@ -7,7 +7,7 @@ import type { SufficientSet } from './search.ts';
 export interface GraphOptions {
   /** Nodes above this confidence are expanded. */
   readonly expandAbove: number;
-  /** At most so many children a node, by the number of the deleted patch; 0: all. */
+  /** At most so many children per node, by the number of the deleted patch; 0: all. */
   readonly maxChildren: number;
   /** Whether equal sets are one node (`dag`) or each has its own place (`tree`). */
   readonly structure: 'dag' | 'tree';

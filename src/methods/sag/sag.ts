@@ -41,12 +41,13 @@ const options = v.object({
   ranking: option(
     v.string(),
     'shown',
-    'what ranks the patches: the probability when a patch is shown with its neighbours alone (shown), or the map of a method, such as i-gos',
+    'what ranks the patches: the probability when a patch is shown with its neighbours alone ' +
+      '(shown), or the map of a method, such as i-gos',
   ),
   threshold: option(
     v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.9,
-    'a set of patches is sufficient from this share of the probability of the whole picture on',
+    'a patch set is sufficient if it keeps at least this share of the probability of the full image',
   ),
   search: option(
     v.picklist(['beam', 'combinatorial']),
@@ -56,17 +57,18 @@ const options = v.object({
   beamWidth: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     3,
-    'beam search: insufficient sets that go on at each size',
+    'beam search: how many insufficient sets are extended at each size',
   ),
   successors: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1024)),
     15,
-    'best-ranked patches that may be added to a set; in the combinatorial search, all that are looked at',
+    'best-ranked patches that may be added to a set; in the combinatorial search, all that ' +
+      'are looked at',
   ),
   maxRoots: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     10,
-    'the search ends after the size at which so many explanations are known',
+    'the search ends after the size at which it knows this many explanations',
   ),
   maxSize: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1024)),
@@ -81,12 +83,14 @@ const options = v.object({
   restarts: option(
     v.pipe(integer, v.minValue(0), v.maxValue(64)),
     2,
-    'beam search: further, greedy searches without the patches of explanations already chosen, as long as fewer than roots are diverse',
+    'beam search: further, greedy searches without the patches of explanations already ' +
+      'chosen, as long as fewer than roots are diverse',
   ),
   maxCalls: option(
     v.pipe(integer, v.minValue(1), v.maxValue(10_000_000)),
     2000,
-    'most sets of patches that are evaluated for a class; the search then ends with what it has, and says so',
+    'most sets of patches that are evaluated for a class; the search then ends with what it ' +
+      'has, and says so',
   ),
   roots: option(v.pipe(integer, v.minValue(1), v.maxValue(64)), 3, 'explanations that are shown'),
   expandAbove: option(
@@ -102,18 +106,19 @@ const options = v.object({
   structure: option(
     v.picklist(['dag', 'tree']),
     'dag',
-    'whether equal sets are one node, as in the paper, or each has its own, as in the authors’ code',
+    'whether equal sets are one node, as in the paper, or each has its own, as in the ' +
+      'authors’ code',
   ),
   maxNodes: option(
     v.pipe(integer, v.minValue(1), v.maxValue(100_000)),
     200,
-    'the graph is cut off at so many nodes',
+    'the graph is cut off at this many nodes',
   ),
 });
 
 type Options = v.InferOutput<typeof options>;
 
-/** Explanations are seldom larger; for the progress bar only. */
+/** Most explanations are not larger. Used for the progress bar only. */
 const EXPECTED_SIZE = 8;
 
 const pair = (grid: Options['grid']): [number, number] =>
@@ -260,8 +265,8 @@ async function explainTarget(
 }
 
 /**
- * What if other patches were shown? A scorer for the picture of a graph that knows every set whose
- * probability the graph tells; any other set is one model call.
+ * What if other patches were shown? A scorer for the picture of a graph. It knows the probability of
+ * every set in the graph; any other set costs one model call.
  */
 export function sagScorer(
   model: Model,
@@ -290,15 +295,16 @@ export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
 });
 
 /**
- * Structured attention graphs: which sets of patches suffice, each on its own, and what is lost
- * with each patch.
+ * Structured attention graphs: sets of patches that are sufficient on their own, and how much
+ * confidence is lost with each of their patches.
  */
 export const sag = defineMethod({
   name: 'sag',
   title: 'Structured attention graph',
   family: 'perturbation',
   paper:
-    'Shitole, Li, Kahng, Tadepalli & Fern, One Explanation is Not Enough: Structured Attention Graphs for Image Classification, NeurIPS 2021, arXiv:2011.06733',
+    'Shitole, Li, Kahng, Tadepalli & Fern, One Explanation is Not Enough: Structured ' +
+    'Attention Graphs for Image Classification, NeurIPS 2021, arXiv:2011.06733',
   needs: ['black-box'],
   signed: false,
   cost: 'depends on the picture: 100 to 700 at 7×7 patches, at most maxCalls: 2000',

@@ -57,7 +57,8 @@ export const sagSchema = v.object({
       exact: v.boolean(),
     }),
     v.description(
-      'how many explanations can be chosen with at most maxOverlap patches in common, and whether that is proved',
+      'how many explanations can be chosen with at most maxOverlap patches in common, and ' +
+        'whether that is proved',
     ),
   ),
   roots: v.pipe(

@@ -34,7 +34,7 @@ export interface SearchOptions {
 }
 
 /**
- * Beam search keeps `beamWidth` insufficient sets a size; each is extended by its `successors`
+ * Beam search keeps `beamWidth` insufficient sets of each size; each is extended by its `successors`
  * best-ranked free patches.
  */
 export interface BeamOptions extends SearchOptions {
@@ -71,9 +71,9 @@ function cuts(parts: readonly SufficientSet[]): PatchSet[] {
 }
 
 /**
- * Scores of several lists of sets, one batch. There is always room for the first list; of the
- * others only for those that leave enough calls to go on with it. What does not fit is missing at
- * the end.
+ * Scores several lists of sets in one batch. The first list is always scored. The others are scored
+ * only if enough calls remain to go on with the first; scores that do not fit are missing at the
+ * end.
  */
 async function scoreLists(
   scorer: PatchScorer,
@@ -92,9 +92,9 @@ async function scoreLists(
 }
 
 /**
- * Takes patches out of sufficient sets until none can go. Of a set's patches that it can spare one
- * by one, as many go at once as the rest is sufficient without, the cheapest first. All sets go on
- * side by side; those that there are no calls left for are dropped, the last ones first.
+ * Takes patches out of sufficient sets until each patch is needed. Patches that a set can spare one
+ * by one are removed together, cheapest first, as long as the rest is sufficient. All sets go on
+ * side by side. If the remaining calls are too few for all, the last sets are dropped first.
  */
 export async function minimizeSets(
   scorer: PatchScorer,
@@ -128,9 +128,9 @@ export async function minimizeSets(
 
 /**
  * Beam search (Shitole et al. 2021, section 4): sets grow by one patch a round. The sufficient ones
- * are made minimal and kept; of the others the `beamWidth` likeliest go on. No set is looked at
- * twice, and a round is one batch. A round for which there are no calls left, one of its sets made
- * minimal, is not begun.
+ * are made minimal and kept; of the others the `beamWidth` most probable go on. No set is evaluated
+ * twice, and a round is one batch. Stops before a round if the remaining calls cannot score it and
+ * make one of its sets minimal.
  */
 export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]> {
   const { scorer, ranking, threshold, maxRoots, maxSize, beamWidth, successors, onRound } = options;
@@ -204,7 +204,7 @@ export async function combinatorialSearch(
   return found;
 }
 
-/** Smaller sets first, likelier ones among those; equal ones in a fixed order. */
+/** Smaller sets first; of the same size the more probable ones; equal ones in a fixed order. */
 export function inOrder(sets: readonly SufficientSet[]): SufficientSet[] {
   return [...sets].sort(
     (a, b) =>

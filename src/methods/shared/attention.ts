@@ -24,7 +24,7 @@ export const firstBlockOption = v.pipe(
   v.description('the first block that the rollout goes through, counted from 0'),
 );
 
-/** Why a network's attention cannot be rolled out; the empty text if it can. */
+/** Why a network's attention cannot be rolled out; empty if it can. */
 function obstacle(maps: readonly AttentionMap[]): string {
   if (maps.length === 0) return 'has none';
   const within = maps.find((map) => map.windows > 1);
@@ -42,7 +42,7 @@ export function attentionOf(model: Model, input: Tensor): Attention | string {
   const grid = gridOf(model, keys, input);
   return grid
     ? { maps, tokens: keys, ...grid }
-    : `has ${keys} tokens, which are no grid of the picture`;
+    : `has ${keys} tokens, which do not form a grid of the picture`;
 }
 
 /**
@@ -54,7 +54,8 @@ export function requireAttention(model: Model, input: Tensor, method: string): A
   if (typeof found !== 'string') return found;
   throw new FoveaError(
     'unsupported',
-    `${method} needs attention maps in which all tokens attend to all, and ${model.name} ${found}: use a method for any network, such as grad-cam, iia or rise`,
+    `${method} needs attention maps in which all tokens attend to all, and ${model.name} ` +
+      `${found}: use a method for any network, such as grad-cam, iia or rise`,
   );
 }
 
@@ -100,9 +101,9 @@ export function meanOverHeads(
 export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
 
 /**
- * The weights with which rows of a matrix of tokens are read: those of the tokens that the scores
- * come from. That is the class token (the mean with the distillation token, where that answers
- * too), the patches alike where their mean answers, and half each where both do.
+ * The weight of each row of a matrix of tokens: only rows of tokens that affect the scores count.
+ * These are the class token (the mean of it and the distillation token, if both affect the scores),
+ * or all patches with equal weights, or half each if both do.
  */
 function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64Array {
   const row = new Float64Array(tokens);

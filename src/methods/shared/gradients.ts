@@ -18,14 +18,16 @@ import type { Attribution, MethodContext } from '../method.ts';
 export const outputOption = option(
   v.picklist(['logit', 'probability']),
   'logit',
-  'which score of the class is explained: the logit, or the probability, which the other classes lower',
+  'which score of the class is explained: the logit, or the probability, which the other ' +
+    'classes lower',
 );
 
 /** How the channels of a pixel become one number. */
 export const reduceOption = option(
   v.picklist(['sum', 'abs-max', 'l2', 'none']),
   'sum',
-  'how the channels of a pixel become one number: the signed sum, the largest magnitude, or the Euclidean norm; none: the .npy keeps them, C x H x W',
+  'how the channels of a pixel become one number: the signed sum, the largest magnitude, or ' +
+    'the Euclidean norm; none: the .npy keeps them, C x H x W',
 );
 
 /** `sum`, `abs-max`, `l2` or `none`. */
@@ -126,8 +128,8 @@ function isSame(a: Float32Array, b: Float32Array): boolean {
 
 /**
  * One forward and one backward pass per class, the gradient reduced to a map. `rules` modifies the
- * backward pass, and a second, plain pass finds out whether it changed anything; `timesInput` multiplies the gradient by the picture in the model's normalised
- * units.
+ * backward pass; a second, plain pass then finds out whether that changed anything. `timesInput`
+ * multiplies the gradient by the picture in the model's normalised units.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,

@@ -18,7 +18,8 @@ export const layerOption = option(
     v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)),
   ]),
   'last',
-  'tensor or node of the network whose feature map is used, or a list of them; last: the last feature map, found by itself',
+  'tensor or node of the network whose feature map is used, or a list of them; last: the ' +
+    'last feature map, found by itself',
 );
 
 const describe = ({ name, layout, channels, height, width }: FeatureMap): string =>
@@ -41,13 +42,14 @@ export function chooseLayers(model: Model, option: v.InferOutput<typeof layerOpt
     if (!last)
       throw new FoveaError(
         'unsupported',
-        `${model.name} has no feature map that Fovea recognises: name a tensor with the option layer`,
+        `${model.name} has no feature map that Fovea recognises: name a tensor with the ` +
+          'option layer',
       );
     return last.name;
   });
 }
 
-/** Runs what needs layers by name, and lists those there are if one is not. */
+/** Runs what needs layers by name. If one of them does not exist, the error lists those that do. */
 export async function withLayers<T>(
   model: Model,
   names: readonly string[],
@@ -107,7 +109,7 @@ export function gridOf(
 
 /**
  * How the values [n, …] of a layer hold the picture.
- * @throws FoveaError `usage` for a tensor that is no feature map, listing those that are.
+ * @throws FoveaError `usage` for a tensor that is not a feature map; it lists those that are.
  */
 export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
   const shape = values.shape.slice(1);
@@ -125,7 +127,8 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
   }
   throw new FoveaError(
     'usage',
-    `the tensor "${name}" of ${model.name} is [${values.shape}], no feature map of the picture; its feature maps are ${candidates(model)}`,
+    `the tensor "${name}" of ${model.name} is [${values.shape}], no feature map of the ` +
+      `picture; its feature maps are ${candidates(model)}`,
   );
 }
 

@@ -5,7 +5,8 @@ import { option } from '../../options.ts';
 export const quadratureOption = option(
   v.picklist(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint']),
   'gauss-legendre',
-  'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or left, right or middle Riemann sums',
+  'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or ' +
+    'left, right or middle Riemann sums',
 );
 
 /** The name of a rule. */

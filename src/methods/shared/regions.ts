@@ -104,7 +104,7 @@ class Uncovered {
 }
 
 /**
- * The region with the largest mean of what it would add; undefined where none adds enough. Ties go
+ * The region with the largest mean of what it would add; undefined if none adds enough. Ties go
  * to the first.
  */
 function best(uncovered: Uncovered, minArea: number): number | undefined {

@@ -19,7 +19,8 @@ import { inputScale, scaledArea } from './scale.ts';
 export const segmentationOption = v.pipe(
   v.union([v.picklist(['quickshift', 'slic', 'felzenszwalb']), v.array(v.array(integer))]),
   v.description(
-    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of your own, [height][width] at the size of the model’s input',
+    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of ' +
+      'your own, [height][width] at the size of the model’s input',
   ),
 );
 
@@ -87,7 +88,8 @@ export function superpixels(
   if (how.length !== height || how.some((row) => row.length !== width)) {
     throw new FoveaError(
       'usage',
-      `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ${height}×${width}, the size of the model's input`,
+      `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ` +
+        `${height}×${width}, the size of the model's input`,
     );
   }
   return renumber(how.flat(), width, height);
@@ -120,7 +122,7 @@ export function hiddenPicture(
     : createBaseline(how, model, input);
 }
 
-/** One value a superpixel as a map [H, W]. */
+/** One value per superpixel as a map [H, W]. */
 export function paintSegments(
   { labels, width, height }: Segmentation,
   values: ArrayLike<number>,
