@@ -44,8 +44,8 @@ test('formatTable escapes what a terminal would obey, and counts wide characters
   );
   expect(text.split('\n').slice(2)).toEqual([
     '\\x1b]0;t\\x07  a',
-    `猫${' '.repeat(13)}b`,
-    `a\\x0ab${' '.repeat(9)}c`,
+    `猫${' '.repeat(12)}b`,
+    `a\\x0ab${' '.repeat(8)}c`,
   ]);
 });
 
