@@ -28,7 +28,7 @@ import { liftCam } from './lift-cam.ts';
 import { lime } from './lime.ts';
 import { lrp } from './lrp.ts';
 
-import { methods } from './method.ts';
+import { type Method, methods } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { oise } from './oise/oise.ts';
 import { random } from './random.ts';
@@ -106,12 +106,10 @@ export {
   type Attribution,
   defineMethod,
   type LayerMap,
-  type Method,
   type MethodContext,
   type MethodMap,
   type MethodName,
   type MethodOptions,
-  methods,
   type Need,
   type PartialMap,
 } from './method.ts';
@@ -132,3 +130,5 @@ export {
   sagSchema,
 } from './sag/schema.ts';
 export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
+// Exported from here, since the types of BUILT_IN name Method in the declaration file.
+export { type Method, methods };

@@ -12,7 +12,7 @@ import { insertion } from './insertion.ts';
 import { iou } from './iou.ts';
 import { maxSensitivity } from './max-sensitivity.ts';
 import { meanIou } from './mean-iou.ts';
-import { metrics } from './metric.ts';
+import { type Metric, metrics } from './metric.ts';
 import { modelRandomization } from './model-randomization.ts';
 import { muFidelity } from './mu-fidelity.ts';
 import { negativePerturbation } from './negative-perturbation.ts';
@@ -75,3 +75,5 @@ export {
 } from './levels.ts';
 export * from './metric.ts';
 export { pixelOrder } from './shared/ranks.ts';
+// Exported from here, since the types of BUILT_IN name Metric in the declaration file.
+export { type Metric, metrics };
