@@ -2,9 +2,10 @@ import { stat } from 'node:fs/promises';
 import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { findPictures, naturalOrder, PICTURE_EXTENSIONS, stemOf } from '../datasets/files.ts';
+import { at } from '../tensor/at.ts';
 
 /** An input that cannot be used, and why. */
-export interface InputProblem {
+interface InputProblem {
   readonly input: string;
   readonly message: string;
 }
@@ -34,7 +35,7 @@ function isResult(path: string, methodNames: readonly string[]): boolean {
   const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(
     path,
   );
-  return match !== null && [...methodNames, 'alternates'].includes(match[1]);
+  return match !== null && [...methodNames, 'alternates'].includes(match[1] ?? '');
 }
 
 async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
@@ -95,7 +96,7 @@ export async function expandInputs(
 
 /** The innermost folder that holds all the files. */
 function commonFolder(paths: readonly string[]): string {
-  let common = dirname(resolve(paths[0]));
+  let common = dirname(resolve(at(paths, 0)));
   for (const path of paths) {
     while (relative(common, resolve(path)).startsWith('..')) common = dirname(common);
   }
@@ -122,8 +123,9 @@ function groupBy(files: readonly string[], nameOf: (file: string) => string): st
 export function resultNames(files: readonly string[]): Map<string, string> {
   const result = new Map<string, string>();
   for (const group of groupBy(files, stemOf)) {
-    if (group.length === 1) {
-      result.set(group[0], stemOf(group[0]));
+    const [only] = group;
+    if (only !== undefined && group.length === 1) {
+      result.set(only, stemOf(only));
       continue;
     }
     const common = commonFolder(group);

@@ -35,7 +35,7 @@ export async function loadMask(
   const union = new Uint8Array(preprocessing.size[0] * preprocessing.size[1]);
   for (const path of paths) {
     const mask = fitTo(await readMask(path), path, prepared, preprocessing);
-    for (let i = 0; i < union.length; i++) union[i] |= mask[i];
+    for (const [i, value] of mask.entries()) if (value !== 0) union[i] = 1;
   }
   return union;
 }

@@ -88,7 +88,7 @@ export function terminalWidth(): number {
 }
 
 /** Shows how far the work is. */
-export interface Progress {
+interface Progress {
   /** `share` 0 … 1 of everything; `what` says what is being done. */
   update(share: number, what: string): void;
   stop(): void;

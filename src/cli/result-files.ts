@@ -17,7 +17,7 @@ import type { Run } from './run.ts';
 import type { Format } from './shared-options.ts';
 
 /** Paths of the files of a result, by format; `layer` (`layer1`, …) for maps of layers. */
-export type ResultFiles = Partial<Record<Format | 'layer' | 'top' | `layer${number}`, string>>;
+type ResultFiles = Partial<Record<Format | 'layer' | 'top' | `layer${number}`, string>>;
 
 /** A result as `--json` prints it. */
 export interface ResultRecord {
@@ -68,7 +68,7 @@ function stemFor(run: Run, { file, method, several }: ResultSource, target: Targ
 }
 
 /** The picture that a map is laid over: the file's own, or what a preprocessed input shows. */
-export function pictureOf(prepared: PreparedInput, model: Model): Image {
+function pictureOf(prepared: PreparedInput, model: Model): Image {
   return prepared.image ?? denormalize(prepared.input, model.preprocessing);
 }
 

@@ -65,7 +65,7 @@ export interface Run {
 }
 
 /** How many results there are, and how many inputs or methods failed. */
-export interface Tally {
+interface Tally {
   results: number;
   failures: number;
   /** Failures that are the caller's mistake. */

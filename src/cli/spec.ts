@@ -27,7 +27,7 @@ export interface ArgumentSpec {
  * Runs a command and returns its exit code. `args` holds the arguments as they were given, `flags`
  * the values of the options by their names in camelCase; each command states the form it takes.
  */
-export type Action<Flags = never> = (
+type Action<Flags = never> = (
   args: readonly string[],
   flags: Flags,
   signal: AbortSignal,

@@ -6,6 +6,7 @@ import { FoveaError } from '../errors.ts';
 import type { Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
 import { integer, number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 import { hashOf, naturalOrder, readText } from './files.ts';
 import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
@@ -57,7 +58,7 @@ export function maskOf(
     for (const points of segmentation) {
       const part = new Uint8Array(width * height);
       fillPolygon(part, width, height, points);
-      for (let i = 0; i < mask.length; i++) mask[i] |= part[i];
+      for (const [i, value] of part.entries()) if (value !== 0) mask[i] = 1;
     }
     return mask;
   }
@@ -92,7 +93,7 @@ function instancesPath(path: string): string {
     'annotations/instances_val2017.json',
     'annotations/instances_val2014.json',
   ].map((name) => join(path, name));
-  return usual.find((file) => existsSync(file)) ?? usual[0];
+  return usual.find((file) => existsSync(file)) ?? at(usual, 0);
 }
 
 /**
@@ -189,14 +190,14 @@ function unionOf(annotations: readonly Annotation[], { width, height }: Picture)
   const data = new Uint8Array(width * height);
   for (const annotation of annotations) {
     const part = maskOf(annotation, width, height);
-    for (let i = 0; i < data.length; i++) data[i] |= part[i];
+    for (const [i, value] of part.entries()) if (value !== 0) data[i] = 1;
   }
   return { width, height, data };
 }
 
 const boxesOf = (annotations: readonly Annotation[]): Box[] =>
   annotations.flatMap(({ bbox }) =>
-    bbox ? [{ left: bbox[0], top: bbox[1], width: bbox[2], height: bbox[3] }] : [],
+    bbox ? [{ left: at(bbox, 0), top: at(bbox, 1), width: at(bbox, 2), height: at(bbox, 3) }] : [],
   );
 
 const idOf = ({ picture, category }: Entry): string =>
@@ -265,9 +266,9 @@ export const coco = defineReader({
       protocol: protocolOf(masks, crowd, index),
       index: await hashOf(text),
       problems: index.problems,
-      idOf: (i) => idOf(entries[i]),
+      idOf: (i) => idOf(at(entries, i)),
       async read(i) {
-        const { picture, annotations, category } = entries[i];
+        const { picture, annotations, category } = at(entries, i);
         const image = await readImage(join(folder, picture.file_name));
         if (image.width !== picture.width || image.height !== picture.height)
           throw new FoveaError(
@@ -279,7 +280,7 @@ export const coco = defineReader({
             ? {}
             : { label: { name: category, indices: COCO_TO_IMAGENET[category] } };
         return {
-          id: idOf(entries[i]),
+          id: idOf(at(entries, i)),
           image,
           ...label,
           mask: unionOf(annotations, picture),

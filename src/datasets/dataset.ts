@@ -3,6 +3,7 @@ import type { Image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';
 import type { AnyOptions, OptionsSchema } from '../options.ts';
 import { createRegistry } from '../registry.ts';
+import { at } from '../tensor/at.ts';
 
 /** A rectangle in pixels of the picture; fractions allowed. */
 export interface Box {
@@ -91,11 +92,11 @@ export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>)
   const ids = Number.isFinite(parts.length) ? uniqueIds(parts) : undefined;
   const read = async (index: number): Promise<Sample> => {
     const sample = await parts.read(index);
-    return ids ? { ...sample, id: ids[index] } : sample;
+    return ids ? { ...sample, id: at(ids, index) } : sample;
   };
   return {
     ...parts,
-    ...(ids && { idOf: (index: number) => ids[index] }),
+    ...(ids && { idOf: (index: number) => at(ids, index) }),
     read,
     async *[Symbol.asyncIterator]() {
       for (let index = 0; index < parts.length; index++) {

@@ -2,6 +2,7 @@ import { join, sep } from 'node:path';
 import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { readImage } from '../node/read-image.ts';
+import { at } from '../tensor/at.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { findPictures, naturalOrder, readFolder } from './files.ts';
 import { findMasks, readMasks } from './mask-files.ts';
@@ -70,13 +71,14 @@ export const imageFolder = defineReader({
           : [`Mask: every pixel of the mask files that is not black (${masks}${sep}STEM*).`]),
       ],
       problems: [],
-      idOf: (i) => ids[i],
+      idOf: (i) => at(ids, i),
       async read(i) {
-        const image = await readImage(join(path, files[i]));
-        const label = labelled ? classFolder(files[i]) : undefined;
-        const paths = maskFiles.get(files[i]);
+        const file = at(files, i);
+        const image = await readImage(join(path, file));
+        const label = labelled ? classFolder(file) : undefined;
+        const paths = maskFiles.get(file);
         return {
-          id: ids[i],
+          id: at(ids, i),
           image,
           ...(label !== undefined && { label: { name: label } }),
           ...(paths && { mask: await readMasks(paths, image) }),

@@ -3,6 +3,7 @@ import { extname, join } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
 import { readImage } from '../node/read-image.ts';
+import { at } from '../tensor/at.ts';
 import { decodeNpy } from '../tensor/npy.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { readFolder, stemOf } from './files.ts';
@@ -76,15 +77,12 @@ export async function readMask(path: string): Promise<Mask> {
         'image',
         `${path} is a mask of shape ${shape.join('×')}: expected height × width`,
       );
-    return createMask(sides[1], sides[0], (i) => data[i] !== 0);
+    const [rows, columns] = [at(sides, 0), at(sides, 1)];
+    return createMask(columns, rows, (i) => data[i] !== 0);
   }
   const { width, height, data } = await readImage(path, { background: [0, 0, 0] });
   const least = isJpeg(path) ? 128 : 1;
-  return createMask(
-    width,
-    height,
-    (i) => Math.max(data[3 * i], data[3 * i + 1], data[3 * i + 2]) >= least,
-  );
+  return createMask(width, height, (i) => Math.max(...data.subarray(3 * i, 3 * i + 3)) >= least);
 }
 
 /**
@@ -96,11 +94,12 @@ export async function readMasks(
   { width, height }: { readonly width: number; readonly height: number },
 ): Promise<Mask> {
   const masks = await Promise.all(paths.map(readMask));
-  const odd = masks.findIndex((mask) => mask.width !== width || mask.height !== height);
-  if (odd >= 0)
+  const index = masks.findIndex((mask) => mask.width !== width || mask.height !== height);
+  const odd = masks[index];
+  if (odd)
     throw new FoveaError(
       'image',
-      `${paths[odd]} is ${masks[odd].width}×${masks[odd].height}: expected the size of the picture, ${width}×${height}`,
+      `${paths[index]} is ${odd.width}×${odd.height}: expected the size of the picture, ${width}×${height}`,
     );
   return createMask(width, height, (i) => masks.some(({ data }) => data[i] !== 0));
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { readImage } from '../node/read-image.ts';
+import { at } from '../tensor/at.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { fileOf, hashOf, linesOf, readFolder, readText, stemOf } from './files.ts';
 import { readMasks } from './mask-files.ts';
@@ -14,7 +15,7 @@ interface Entry {
 /** `FILE <tab> IMAGENET INDEX <tab> WORDNET ID <tab> NAME` */
 function parseLine(text: string): Entry | undefined {
   const [file, index, , name = ''] = text.split('\t');
-  if (!file || !/^\d{1,3}$/.test(index ?? '')) return undefined;
+  if (!file || index === undefined || !/^\d{1,3}$/.test(index)) return undefined;
   return { file, index: Number(index), name: name.replaceAll('_', ' ') || index };
 }
 
@@ -50,9 +51,9 @@ export const objects = defineReader({
       protocol: ['Mask: every pixel of the object file that is not black.'],
       index: await hashOf(text),
       problems,
-      idOf: (i) => stemOf(entries[i].file),
+      idOf: (i) => stemOf(at(entries, i).file),
       async read(i) {
-        const { file, index, name } = entries[i];
+        const { file, index, name } = at(entries, i);
         const image = await readImage(join(path, 'images', file));
         const mask = fileOf(join(path, 'masks'), masks, stemOf(file));
         return {

@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { readImage } from '../node/read-image.ts';
+import { at } from '../tensor/at.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { hashOf, linesOf, readText } from './files.ts';
 
@@ -32,11 +33,12 @@ export function parsePicsList(
   const problems: string[] = [];
   for (const { number, text: line } of linesOf(text)) {
     const [, file, index] = /^(.+?)(?:\s+(\d+))?$/.exec(line) ?? [];
-    if (index === undefined && target === undefined)
+    const chosen = target ?? index;
+    if (file === undefined || chosen === undefined)
       problems.push(
         `${name}, line ${number}: expected FILE CLASS, the class an index, not "${line}"`,
       );
-    else items.push({ file: join(folder, file), target: target ?? index });
+    else items.push({ file: join(folder, file), target: chosen });
   }
   return { items, problems };
 }
@@ -67,9 +69,9 @@ export const picsList = defineReader({
       index: await hashOf(text),
       problems,
       // A list may name a picture twice, with different classes.
-      idOf: (i) => `${i + 1}.${basename(items[i].file)}`,
+      idOf: (i) => `${i + 1}.${basename(at(items, i).file)}`,
       async read(i) {
-        const { file, target } = items[i];
+        const { file, target } = at(items, i);
         return {
           id: `${i + 1}.${basename(file)}`,
           image: await readImage(file),

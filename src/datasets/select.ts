@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { createRandom } from '../tensor/random.ts';
 import { createDataset, type Dataset } from './dataset.ts';
 
@@ -77,8 +78,8 @@ export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
     ...dataset,
     protocol,
     length: indices.length,
-    idOf: (i) => dataset.idOf(indices[i]),
-    read: (i) => dataset.read(indices[i]),
+    idOf: (i) => dataset.idOf(at(indices, i)),
+    read: (i) => dataset.read(at(indices, i)),
   });
 }
 

@@ -5,6 +5,7 @@ import { FoveaError } from '../errors.ts';
 import { createMask, type Mask } from '../image/mask.ts';
 import { readImage, readSamples } from '../node/read-image.ts';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { createDataset, defineReader, type Sample } from './dataset.ts';
 import { linesOf, readText } from './files.ts';
 import { VOC_CLASSES, vocToImagenet } from './imagenet-classes.ts';
@@ -69,7 +70,7 @@ function truthOf(
   const isObject = (value: number) =>
     value === VOID ? rule === 'object' : wanted === undefined ? value > 0 : value === wanted;
   return {
-    mask: createMask(width, height, (i) => isObject(data[i])),
+    mask: createMask(width, height, (i) => isObject(at(data, i))),
     ...(rule === 'exclude' && { void: createMask(width, height, (i) => data[i] === VOID) }),
   };
 }
@@ -112,7 +113,7 @@ async function entriesOf(
     else
       entries.push(
         ...values
-          .filter((value) => vocToImagenet(VOC_CLASSES[value - 1]).length > 0)
+          .filter((value) => vocToImagenet(VOC_CLASSES[value - 1] ?? '').length > 0)
           .map((value) => ({ id, value })),
       );
   }
@@ -144,8 +145,8 @@ export const voc = defineReader({
   async open(path, { set, masks, void: rule }) {
     const root = rootOf(path);
     const list = join(root, 'ImageSets', 'Segmentation', `${set}.txt`);
-    const ids = linesOf(await readText(list, 'the list of pictures')).map(
-      ({ text }) => text.split(/\s+/)[0],
+    const ids = linesOf(await readText(list, 'the list of pictures')).map(({ text }) =>
+      text.replace(/\s.*$/s, ''),
     );
     const entries = await entriesOf(root, ids, masks);
     const what =
@@ -170,9 +171,9 @@ export const voc = defineReader({
       classes: 'imagenet',
       protocol: [`Mask: the pixels of ${what}; ${VOID_TEXT[rule]}.`, ...label],
       problems: [],
-      idOf: (i) => nameOf(entries[i]),
+      idOf: (i) => nameOf(at(entries, i)),
       async read(i) {
-        const { id, value } = entries[i];
+        const { id, value } = at(entries, i);
         const image = await readImage(join(root, 'JPEGImages', `${id}.jpg`));
         const classes = await readClasses(join(root, 'SegmentationClass', `${id}.png`));
         if (classes.width !== image.width || classes.height !== image.height)
@@ -183,7 +184,7 @@ export const voc = defineReader({
         const name = value === undefined ? undefined : VOC_CLASSES[value - 1];
         const boxes = await readBoxes(join(root, 'Annotations', `${id}.xml`), name);
         return {
-          id: nameOf(entries[i]),
+          id: nameOf(at(entries, i)),
           image,
           ...(name !== undefined && { label: { name, indices: vocToImagenet(name) } }),
           ...truthOf(classes, value, rule),

@@ -9,7 +9,7 @@ import type { Sprites } from './scenes.ts';
 const ASSETS = new URL('./assets/', import.meta.url);
 
 /** File name of a sprite in `assets/`. */
-export function spriteFile(name: ClassName | DistractorName): string {
+function spriteFile(name: ClassName | DistractorName): string {
   return `${name.replaceAll(' ', '-')}.webp`;
 }
 

@@ -18,7 +18,7 @@ const TARGETS: Readonly<Record<TargetPolicy, string>> = {
 };
 
 /** In words, which class was explained. */
-export const targetText = (target: TargetPolicy): string => TARGETS[target];
+const targetText = (target: TargetPolicy): string => TARGETS[target];
 
 const LEVELS: Readonly<Record<ScoreLevel, string>> = {
   mean: 'mean over the pictures',

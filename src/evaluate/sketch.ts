@@ -2,7 +2,7 @@ import { mean, pearson } from '../tensor/statistics.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /** Rows and columns of a sketch. */
-export const SKETCH_SIDE = 14;
+const SKETCH_SIDE = 14;
 
 /**
  * A map in small: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255; all

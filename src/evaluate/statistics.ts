@@ -3,7 +3,7 @@ import { createRandom, type Random } from '../tensor/random.ts';
 import { quantile } from '../tensor/statistics.ts';
 
 /** Draws of the bootstrap. */
-export const BOOTSTRAP_DRAWS = 2000;
+const BOOTSTRAP_DRAWS = 2000;
 
 /**
  * What the bootstrap draws from `count` pictures, with replacement: their indices, 2,000 times. The

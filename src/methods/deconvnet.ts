@@ -18,7 +18,7 @@ export const deconvnet = defineMethod({
     'arXiv:1311.2901',
   needs: ['gradients'],
   signed: true,
-  cost: '2 forward and 2 backward',
+  cost: '1 forward and 1 backward; twice that for a network without Relu',
   options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { rules }),

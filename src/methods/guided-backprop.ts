@@ -17,7 +17,7 @@ export const guidedBackprop = defineMethod({
     '2015, arXiv:1412.6806',
   needs: ['gradients'],
   signed: true,
-  cost: '2 forward and 2 backward',
+  cost: '1 forward and 1 backward; twice that for a network without Relu',
   options: v.object(pixelOptions),
 
   explain: (context) => explainPixels(context, { rules }),

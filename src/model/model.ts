@@ -97,7 +97,7 @@ export interface PathIntegralRequest extends RunOptions {
   score?: ScoreKind;
 }
 
-export interface ActivationOptions extends RunOptions {
+interface ActivationOptions extends RunOptions {
   /** Name of the tensor that `batch` contains, if it is not images. */
   at?: string;
   /** As in `GradientRequest`. */
@@ -204,6 +204,8 @@ export interface ModelInside {
    * @throws FoveaError as `gradients` does.
    */
   pathIntegral(request: PathIntegralRequest): Promise<Tensor>;
+  /** The types of the network's nodes, as ONNX spells them: `Conv`, `Relu`, … */
+  operators(): ReadonlySet<string>;
   /** The names of the layers that hold learned weights, from the input to the scores. */
   weightLayers(): readonly string[];
   /**

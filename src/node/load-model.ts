@@ -93,7 +93,8 @@ async function findInFolder(folder: string, file: string | undefined): Promise<s
   if (file !== undefined) return join(folder, file);
   const usual = [join('onnx', 'model.onnx'), 'model.onnx'].find((name) => found.includes(name));
   if (usual) return join(folder, usual);
-  if (found.length === 1) return join(folder, found[0]);
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return join(folder, only);
   if (found.length === 0)
     throw new FoveaError(
       'model',

@@ -56,7 +56,7 @@ export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<v
 const writeNew: WriteBytes = (path, bytes) => writeFile(path, bytes, { flag: 'wx' });
 
 /** A name beside a file that no other process uses, on this machine or on another one. */
-export function temporaryName(path: string): string {
+function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 13)}.tmp`);
 }
 

@@ -174,7 +174,7 @@ export function parseNode(message: Message, opset: Opset): Node {
 }
 
 /** The NodeProto of a node. */
-export function encodeNode(node: Node): Chunks {
+function encodeNode(node: Node): Chunks {
   const source = sourceOf(node);
   if (source) return chunksOf(source);
   const writer = createWireWriter();

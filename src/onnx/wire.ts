@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.ts';
 
 /** How a field's value is laid out: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
-export type WireType = 0 | 1 | 2 | 5;
+type WireType = 0 | 1 | 2 | 5;
 
 /** A stretch of a file that holds one protobuf message. */
 export interface Message {

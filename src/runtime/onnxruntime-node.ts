@@ -17,7 +17,7 @@ export interface NodeRuntimeOptions {
 type Accelerator = Exclude<Device, 'cpu' | 'auto'>;
 
 /** What onnxruntime-node has beside the common interface. */
-export interface NodeOnnxRuntime extends OnnxRuntime {
+interface NodeOnnxRuntime extends OnnxRuntime {
   listSupportedBackends(): { name: string; bundled: boolean }[];
 }
 

@@ -25,7 +25,7 @@ export interface ProbeResult {
 }
 
 /** 3×3 convolutions of 64 channels, a piece of a common classifier. */
-export function probeModel(size: ProbeSize): Uint8Array {
+function probeModel(size: ProbeSize): Uint8Array {
   const { side, layers } = SIZES[size];
   const random = createRandom(0);
   const builder = graphBuilder({ opset: 13, name: 'probe' });

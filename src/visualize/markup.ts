@@ -11,7 +11,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** HTML or SVG that needs no more escaping: what `element` and `raw` return. */
+/** HTML or SVG that needs no more escaping: what `element` returns. */
 export interface Markup {
   readonly html: string;
 }
@@ -28,9 +28,6 @@ function htmlOf(child: Child): string {
   if (typeof child === 'string') return escapeHtml(child);
   return 'html' in child ? child.html : child.map(htmlOf).join('');
 }
-
-/** HTML or SVG that was written elsewhere. It is not escaped. */
-export const raw = (html: string): Markup => ({ html });
 
 /**
  * An element. Attributes and text are escaped; an attribute that is undefined is left out.

@@ -47,7 +47,7 @@ export interface NodeOps {
 }
 
 /** What an emitter adds to a graph. */
-export interface Emission {
+interface Emission {
   readonly nodes: readonly Node[];
   readonly initializers: ReadonlyMap<string, Initializer>;
   /** Operator sets of the graph, and those that only the emitted nodes need. */

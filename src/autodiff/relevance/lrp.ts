@@ -239,7 +239,7 @@ const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRel
 export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
 
 /** Relevance that a node hands on unchanged to one of its inputs. */
-export function passingTo(node: Node, index: number): RuleEntry {
+function passingTo(node: Node, index: number): RuleEntry {
   const others = node.inputs.flatMap((_, i) => (i === index ? [] : [i]));
   return rule((_, [r = '']) => node.inputs.map((_, i) => (i === index ? r : '')), { stop: others });
 }

@@ -166,7 +166,7 @@ function geluDerivative(ops: Ops, x: string): string {
  * y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 ·
  * 0.044715 x²) / 2
  */
-export function tanhGeluDerivative(ops: Ops, x: string): string {
+function tanhGeluDerivative(ops: Ops, x: string): string {
   const c = Math.sqrt(2 / Math.PI);
   const square = ops.mul(x, x);
   const one = ops.scalar(1, x);

@@ -1,5 +1,6 @@
 import {
   type Dataset,
+  datasetReaders,
   openDataset,
   parseShard,
   type Selection,
@@ -20,7 +21,7 @@ import {
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
 import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
-import { requestMethods, settingsFor, splitSettings } from '../options.ts';
+import { readerOptions, requestMethods, settingsFor } from '../options.ts';
 import {
   BROKEN_OUTPUT,
   createOutput,
@@ -60,8 +61,9 @@ export interface EvaluateFlags extends ModelFlags {
   readonly quiet?: boolean;
 }
 
-/** Always run: what a map scores that looks at nothing. */
-const CONTROLS = ['random', 'centre'];
+/** The methods that always run: maps that look at nothing, to compare the others with. */
+const controls = (): string[] =>
+  [...methods].filter(({ family }) => family === 'control').map(({ name }) => name);
 
 const DEFAULT_METHODS = ['iassa', 'rise', 'iia', 'grad-cam'];
 
@@ -77,7 +79,9 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
       'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics FILE',
     );
   const images = flags.images === undefined ? {} : { images: flags.images };
-  const dataset = await openDataset(spec, { ...splitSettings('--data', flags.data), ...images });
+  const [kind = ''] = spec.split(':');
+  const given = datasetReaders.has(kind) ? readerOptions(datasetReaders.get(kind), flags.data) : {};
+  const dataset = await openDataset(spec, { ...given, ...images });
   if (dataset.length === 0) {
     const why = dataset.problems.length > 0 ? `: ${dataset.problems[0]}` : '';
     throw new FoveaError('usage', `${dataset.name} holds no pictures${why}`);
@@ -227,7 +231,7 @@ function isFailure(
 async function run(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
   const { flags, output, signal, shard } = session;
   const names = withAll(flags.methods ?? DEFAULT_METHODS, methods.names);
-  const rows = [...names.filter((name) => !CONTROLS.includes(name)), ...CONTROLS];
+  const rows = [...names.filter((name) => methods.get(name).family !== 'control'), ...controls()];
   const dataset = selectSamples(whole, selectionOf(flags));
   const seen = { leftOut: 0 };
   const { summary, problems, files } = await evaluate(dataset, {

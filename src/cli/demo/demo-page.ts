@@ -6,6 +6,7 @@ import type { Sag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
 import { pictureUri } from '../../node/write-image.ts';
+import { at } from '../../tensor/at.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../../visualize/colormap.ts';
@@ -248,7 +249,7 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
 
 async function cheatSection(results: DemoResults): Promise<ReportSection> {
   const { tagged } = results;
-  const drop = `${share(mean(tagged.map(({ cheat }) => cheat.prepared.probabilities[cheat.scene.label])))} with the sticker and ${share(mean(tagged.map(({ untagged }) => untagged.tagClassProbability)))} without`;
+  const drop = `${share(mean(tagged.map(({ cheat }) => at(cheat.prepared.probabilities, cheat.scene.label))))} with the sticker and ${share(mean(tagged.map(({ untagged }) => untagged.tagClassProbability)))} without`;
   return {
     title: 'Catching a model that cheats',
     text: [
@@ -273,7 +274,7 @@ async function transformerSection({ seen, transformer }: DemoResults): Promise<R
 
 /** The structured attention graph of the first scene. */
 async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSection | undefined> {
-  const [{ scene, prepared, maps }] = scenes;
+  const { scene, prepared, maps } = at(scenes, 0);
   const sag = maps.find(({ method }) => method.name === 'sag')?.explanation.manifest.extras.sag;
   if (!sag) return undefined;
   const svg = await sagSvg(sag as unknown as Sag, {

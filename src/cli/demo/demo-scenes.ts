@@ -6,6 +6,7 @@ import type { Explanation } from '../../explanation.ts';
 import type { Method } from '../../methods/method.ts';
 import { metrics as metricRegistry } from '../../metrics/index.ts';
 import type { Model } from '../../model/model.ts';
+import { at } from '../../tensor/at.ts';
 import { argmax } from '../../tensor/tensor.ts';
 
 /** Seeds of the demo's scenes; training uses none of them. */
@@ -25,7 +26,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
  * What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing
  * game.
  */
-export type PeakPlace = 'object' | 'tag' | 'elsewhere';
+type PeakPlace = 'object' | 'tag' | 'elsewhere';
 
 /** One method's map of one scene, and how it compares with the truth. */
 export interface DemoMap {
@@ -90,7 +91,7 @@ function answerOf(
   { probabilities }: PreparedInput,
 ): { label: string; probability: number } {
   const index = argmax(probabilities);
-  return { label: model.labels[index], probability: probabilities[index] };
+  return { label: at(model.labels, index), probability: at(probabilities, index) };
 }
 
 async function scoreOf(
@@ -121,7 +122,7 @@ async function explainWith(
     target: scene.label,
     seed: 0,
   });
-  const [height, width] = explanation.map.shape;
+  const [height, width] = [at(explanation.map.shape, 0), at(explanation.map.shape, 1)];
   const top = argmax(explanation.map.data);
   const peak = { x: ((top % width) + 0.5) / width, y: (Math.floor(top / width) + 0.5) / height };
   const { tag } = scene;
@@ -169,6 +170,6 @@ export async function askUntagged(model: Model, scene: Scene): Promise<TaggedSce
   const prepared = await prepareInput(model, scene.image);
   return {
     ...answerOf(model, prepared),
-    tagClassProbability: prepared.probabilities[classNames.indexOf(tagClass)],
+    tagClassProbability: at(prepared.probabilities, classNames.indexOf(tagClass)),
   };
 }

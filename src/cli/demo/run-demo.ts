@@ -4,6 +4,7 @@ import { throwIfCancelled } from '../../errors.ts';
 import { methods as registry } from '../../methods/index.ts';
 import { loadModel } from '../../node/load-model.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
+import { at } from '../../tensor/at.ts';
 import type { ReportTable } from '../../visualize/report.ts';
 import { formatTable } from '../output.ts';
 import { cheatTable, type DemoResults, demoPage, methodTable } from './demo-page.ts';
@@ -61,7 +62,7 @@ async function run(
   const scenes: DemoScene[] = [];
   for (const scene of demoScenes(sprites, settings.scenes))
     scenes.push(await explainScene(honest, scene, methods, () => tick(scene.className)));
-  const [first] = demoScenes(sprites, 1);
+  const first = at(demoScenes(sprites, 1), 0);
   const seen = await explainScene(transformer, first, forTransformer, () =>
     tick(`${first.className} by a transformer`),
   );

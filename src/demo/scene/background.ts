@@ -6,7 +6,7 @@ type Pattern = (x: number, y: number) => number;
 type Colour = readonly [number, number, number];
 
 /** The kinds of background that scenes have. */
-export const backgroundKinds = [
+const backgroundKinds = [
   'linear',
   'radial',
   'clouds',

@@ -5,7 +5,7 @@ import type { MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 
 /** The options of IASSA that say whose features are compared, and how. */
-export interface AttentionOptions {
+interface AttentionOptions {
   readonly features: string;
   readonly layers: readonly string[];
   readonly temperature: number;

@@ -2,7 +2,7 @@ import { overlapOf, type PatchSet } from './patch-set.ts';
 import type { SufficientSet } from './search.ts';
 
 /** Up to this many candidates the largest diverse subset is found exactly. */
-export const EXACT_CANDIDATES = 64;
+const EXACT_CANDIDATES = 64;
 
 /** The diverse sets, most probable first, and whether no larger choice exists. */
 export interface DiverseSubset {

@@ -156,7 +156,7 @@ export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]>
 }
 
 /** All subsets of `items` with `size` elements, in lexicographic order. */
-export function* combinations<Item>(items: readonly Item[], size: number): Generator<Item[]> {
+function* combinations<Item>(items: readonly Item[], size: number): Generator<Item[]> {
   if (size === 0) yield [];
   for (let i = 0; i + size <= items.length && size > 0; i++) {
     for (const rest of combinations(items.slice(i + 1), size - 1)) yield [items[i], ...rest];

@@ -69,7 +69,7 @@ export function cellSums(
 }
 
 /** max(x, 0) */
-export const positive = (x: Tensor): Tensor =>
+const positive = (x: Tensor): Tensor =>
   tensor(
     x.shape,
     x.data.map((value) => Math.max(0, value)),

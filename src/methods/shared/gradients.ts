@@ -128,8 +128,9 @@ function isSame(a: Float32Array, b: Float32Array): boolean {
 
 /**
  * One forward and one backward pass per class, the gradient reduced to a map. `rules` modifies the
- * backward pass; a second, plain pass then finds out whether that changed anything. `timesInput`
- * multiplies the gradient by the picture in the model's normalised units.
+ * backward pass at ReLUs. For a network without a node of type `Relu`, a second, plain pass finds
+ * out whether the rules changed anything. `timesInput` multiplies the gradient by the picture in the
+ * model's normalized units.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
@@ -139,7 +140,8 @@ export async function explainPixels(
   const batch = repeat(input, classes.length);
   const request = { batch, wrt: [INPUT], targets: classes, score: options.output, batchSize };
   const [gradient] = (await gradientsOf(model, { ...request, rules })).gradients;
-  const [plain] = rules ? (await gradientsOf(model, request)).gradients : [];
+  const isDoubtful = rules !== undefined && !model.inside?.operators().has('Relu');
+  const [plain] = isDoubtful ? (await gradientsOf(model, request)).gradients : [];
   progress(1);
   return targets.map((_, t) => {
     const { data } = slab(gradient, t);

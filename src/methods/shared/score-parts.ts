@@ -4,7 +4,7 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import type { MethodContext } from '../method.ts';
 
 /** An intermediate map, and what the method says about it. */
-export interface Intermediate {
+interface Intermediate {
   readonly map: Tensor;
   readonly detail: { readonly [key: string]: Json };
 }

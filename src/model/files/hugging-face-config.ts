@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { number } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { parseImageProcessor } from './hugging-face-processor.ts';
 import { cleanLabels } from './labels.ts';
@@ -81,7 +82,7 @@ function timmGeometry(
   warnings: string[],
 ): Partial<Preprocessing> {
   if (!cfg.input_size) return {};
-  const [, height, width] = cfg.input_size;
+  const [height, width] = [at(cfg.input_size, 1), at(cfg.input_size, 2)];
   const size = [height, width] as const;
   const share = cfg.crop_pct ?? 0.875;
   const scaled = [Math.floor(height / share), Math.floor(width / share)] as const;

@@ -16,7 +16,7 @@ export function isEmbeddedModel(source: unknown): source is EmbeddedModel {
  * A file in a model's folder by its relative path, or undefined if there is none; only
  * `../config.json` and `../preprocessor_config.json` lie outside.
  */
-export type ReadBeside = (path: string) => Promise<Uint8Array | undefined>;
+type ReadBeside = (path: string) => Promise<Uint8Array | undefined>;
 
 /** A model file and how to read its neighbours, on a disk or on a web server. */
 export interface ModelFiles {

@@ -5,7 +5,7 @@ import { liveTokens } from './feature-maps.ts';
 import { inputShape, type Preparation } from './prepared.ts';
 
 /** An attention map, and how the network itself holds it. */
-export interface FoundAttention extends AttentionMap {
+interface FoundAttention extends AttentionMap {
   /** Whether the first axis of the tensor is that of the batch and the next one in one. */
   readonly merged: boolean;
 }

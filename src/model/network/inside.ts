@@ -23,6 +23,7 @@ export function networkInside(context: PartContext): Omit<ModelInside, 'randomiz
       const { pathIntegralOf } = await import('./path-integral.ts');
       return pathIntegralOf(context)(request);
     },
+    operators: () => new Set(model.graph.nodes.map(({ opType }) => opType)),
     weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
   };
 }

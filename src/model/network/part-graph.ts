@@ -41,7 +41,7 @@ export function keyOf({ rules, ...part }: Part): string {
 }
 
 /** How a tensor of the network is fed: the name of the input, and the rank of the tensor. */
-export interface FedTensor {
+interface FedTensor {
   readonly input: string;
   readonly rank: number | undefined;
 }

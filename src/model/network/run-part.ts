@@ -243,7 +243,7 @@ async function runBatches(
 }
 
 /** Builds a part's graph, and all that is known of it. */
-export function buildPartGraph(context: PartContext, part: Part): BuiltGraph<PartInfo> {
+function buildPartGraph(context: PartContext, part: Part): BuiltGraph<PartInfo> {
   const { name, classifier, prepared, attention } = context;
   return building(name, () => {
     const { model, ...names } = buildPart(classifier, prepared, part);
