@@ -71,7 +71,7 @@ Files, for each picture:
   NAME.sag.dot                       the whole graph for Graphviz
   NAME.sag.json                      the whole graph (extras.sag), and all that
                                      is needed to make it again
-  NAME.sag.npy, NAME.sag.png         the map: patches of the roots, by confidence
+  NAME.sag.npy, NAME.sag.png         the map: patches of the roots
 For all: sag-statistics.json
 ${EXIT_CODES}`;
 

@@ -106,6 +106,7 @@ export function resolveTargets(
   spec: TargetSpec | readonly TargetSpec[] = 'top1',
 ): Target[] {
   const specs = typeof spec === 'object' && !('class' in spec) ? spec : [spec];
+  if (specs.length === 0) throw new FoveaError('usage', 'the list of targets is empty');
   const indices = specs.flatMap((each) => indicesOf(model, probabilities, each));
   return [...new Set(indices)].map((index) => targetOf(model, probabilities, index));
 }

@@ -22,6 +22,17 @@ function pick(exports: Exports | undefined): string | undefined {
   return undefined;
 }
 
+/** The entry of `exports` for a subpath; a pattern such as `./methods/*` stands for what it matches. */
+function entryOf(table: { readonly [key: string]: Exports }, subpath: string): Exports | undefined {
+  if (Object.hasOwn(table, subpath)) return table[subpath];
+  for (const [pattern, target] of Object.entries(table)) {
+    const [before = '', after] = pattern.split('*');
+    if (after === undefined || !subpath.startsWith(before)) continue;
+    if (typeof target === 'string') return target.replace('*', subpath.slice(before.length));
+  }
+  return undefined;
+}
+
 /** The file behind a bare specifier, absolute. */
 function resolveBare(specifier: string): string {
   const [, name, rest] = /^((?:@[^/]+\/)?[^/]+)(\/.+)?$/.exec(specifier) ?? [];
@@ -35,7 +46,7 @@ function resolveBare(specifier: string): string {
   const subpath = `.${rest ?? ''}`;
   const table: Exports | undefined =
     typeof exports === 'object' && Object.keys(exports)[0]?.startsWith('.')
-      ? exports[subpath]
+      ? entryOf(exports, subpath)
       : exports;
   const file = exports === undefined ? (manifest.module ?? manifest.main) : pick(table);
   if (file === undefined) throw new Error(`${specifier} exports nothing for browsers`);

@@ -1,6 +1,7 @@
 // @ts-check
 // The page's own code, run by Chromium from the files as they are installed.
 
+import 'fovea/methods';
 import { overlay } from 'fovea/visualize';
 import {
   createWebRuntime,

@@ -86,7 +86,8 @@ describe('methods', () => {
   test('one method with its options', async () => {
     const { stdout } = await fovea(['methods', 'occlusion'], folder);
     expect(stdout).toContain('--set occlusion.NAME=VALUE');
-    expect(stdout).toMatch(/stride: .*default/);
+    expect(stdout).toMatch(/stride: integer.*\n.*not given: 8/s);
+    expect(stdout).toMatch(/score: .*default "probability"/);
     expect(
       JSON.parse((await fovea(['methods', 'occlusion', '--json'], folder)).stdout),
     ).toMatchObject({ name: 'occlusion', signed: true });

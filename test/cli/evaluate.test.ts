@@ -195,7 +195,7 @@ describe('evaluate', () => {
       ],
       folder,
     );
-    expect(code).toBe(1);
+    expect(code).toBe(3);
     expect(stderr).toMatch(
       /no picture of image-folder:classes was scored: .*use --classes predicted\n$/,
     );
@@ -295,7 +295,10 @@ describe('evaluate', () => {
     ],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });
-    const { code, stdout, stderr } = await fovea(['evaluate', ...args, '--out', 'wrong'], folder);
+    const { code, stdout, stderr } = await fovea(
+      ['evaluate', ...args, '-m', 'demo-cnn', '--out', 'wrong'],
+      folder,
+    );
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain(message);

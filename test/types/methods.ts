@@ -1,6 +1,6 @@
 /**
  * What does not compile when methods and metrics are used. Checked by `npm run types` against the
- * sources, and by test/package/types.test.ts against the packed package.
+ * sources, and by test/package/package.test.ts against the packed package.
  */
 import { defineMethod, type Explanation, explain, type Image, type Model } from 'fovea';
 import { gradCam } from 'fovea/methods/grad-cam';
