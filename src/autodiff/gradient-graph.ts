@@ -143,9 +143,10 @@ function propagate(
   const context = createRuleContext({ ...walk, node, opset: opsetOf(graph, node), entry });
   checkSizes(known, node);
   checkAttributes(known, node);
-  if (!entry.allOutputs && dy.slice(1).some((gradient) => gradient !== ''))
+  const [first = '', ...others] = dy;
+  if (!entry.allOutputs && others.some((gradient) => gradient !== ''))
     context.refuse('no output but its first one to be used');
-  const results = guarded(node, () => entry.rule(context, dy));
+  const results = guarded(node, () => entry.rule(context, [first, ...others]));
   for (const index of differentiableInputs(node, entry)) {
     const gradient = results[index] ?? '';
     if (gradient === '' || !context.needs(index)) continue;

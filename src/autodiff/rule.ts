@@ -27,13 +27,16 @@ export interface RuleContext {
   refuse(reason: string): never;
 }
 
+/** The gradients of the outputs of a node: the first one, then those of the others. */
+export type OutputGradients = readonly [string, ...string[]];
+
 /**
  * The gradient of one operator. `dy` holds the gradient of each output, '' if none arrives. The
  * result holds the gradient of each input, '' or nothing if there is none. A result may still have
  * the broadcast shape of the output: the walk sums it to the shape of its input. All gradients of
  * half-precision tensors are float32.
  */
-export type GradientRule = (at: RuleContext, dy: readonly string[]) => readonly string[];
+export type GradientRule = (at: RuleContext, dy: OutputGradients) => readonly string[];
 
 /** What is known of the gradient of an operator. */
 export type RuleEntry =

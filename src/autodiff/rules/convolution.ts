@@ -1,19 +1,11 @@
 import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, type RuleTable, rule } from '../rule.ts';
+import { blocked, type Channels, reversedWeights } from './convolution-parts.ts';
+import { byCells, byPhases } from './strided-convolution.ts';
 import { insertZeros, kernelOf, padSpatial, type Window, windowOf } from './window.ts';
 
-/** The sizes of a Conv beside its window: weights [outputs, channels / group, …kernel]. */
-interface Channels {
-  readonly group: number;
-  /** Channels of the input. */
-  readonly inputs: number;
-  /** Channels of the output. */
-  readonly outputs: number;
-}
-
-const product = (sizes: readonly number[]): number =>
-  sizes.reduce((total, size) => total * size, 1);
 const all = (sizes: readonly number[], value: number): boolean =>
   sizes.every((size) => size === value);
 
@@ -25,26 +17,6 @@ function channelsOf(at: RuleContext): Channels {
   return { group, inputs: (perGroup as number) * group, outputs: outputs as number };
 }
 
-/**
- * Weights turned around in space, read as those of the transposed convolution: w'[c, m, k] = w[m,
- * c, -k] in each group.
- */
-function reversedWeights(
-  ops: Ops,
-  w: string,
-  { group, inputs, outputs }: Channels,
-  kernel: readonly number[],
-): string {
-  const [m, c, size] = [outputs / group, inputs / group, product(kernel)];
-  let turned = w;
-  if (size > 1) turned = ops.flip(ops.reshape(w, [outputs, c, size]), 2);
-  if (m > 1 || c > 1) {
-    const split = ops.reshape(turned, [group, m, c, size]);
-    turned = ops.transpose(split, [0, 2, 1, 3]);
-  }
-  return ops.reshape(turned, [inputs, m, ...kernel]);
-}
-
 /** Stride 1: dx = dy * w', padded by (k - 1) d - p: a convolution again. */
 function byConvolution(
   ops: Ops,
@@ -53,11 +25,11 @@ function byConvolution(
   channels: Channels,
   window: Window,
 ): string {
-  const { kernel, dilations, input } = window;
-  const begin = kernel.map((size, i) => (size - 1) * dilations[i] - window.begin[i]);
+  const { kernel, dilations } = window;
   const sizes = ops.shape(dy).slice(2) as readonly number[];
+  const begin = window.axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin);
   // Behind, whatever makes the result as large as the input.
-  const end = kernel.map((size, i) => input[i] - (sizes[i] + begin[i] - (size - 1) * dilations[i]));
+  const end = window.axes.map((axis, i) => axis.input - (elementAt(sizes, i) - axis.begin));
   const cropped = padSpatial(
     ops,
     dy,
@@ -83,24 +55,12 @@ function byInsertedZeros(
   channels: Channels,
   window: Window,
 ): string {
-  const reach = window.input.map(
-    (size, i) =>
-      size + window.begin[i] + window.end[i] - (window.kernel[i] - 1) * window.dilations[i],
-  );
-  const extra = reach.map((size, i) =>
-    Math.max(0, size - ((window.output[i] - 1) * window.strides[i] + 1)),
-  );
+  const extra = window.axes.map((axis) => {
+    const reach = axis.input + axis.begin + axis.end - (axis.kernel - 1) * axis.dilation;
+    return Math.max(0, reach - ((axis.output - 1) * axis.stride + 1));
+  });
   const spread = insertZeros(ops, dy, channels.outputs, window.strides, extra);
   return byConvolution(ops, spread, w, channels, window);
-}
-
-/**
- * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU
- * runtime, which transposed convolutions leave: the sums and gates of the residual blocks that
- * follow stay in it then.
- */
-function blocked(ops: Ops, x: string): string {
-  return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
 }
 
 /** Kernel 1: the convolution at the small size, then zeros between. */
@@ -109,148 +69,14 @@ function pointwise(
   dy: string,
   w: string,
   channels: Channels,
-  { input, output, strides, kernel }: Window,
+  { axes, strides, kernel }: Window,
 ): string {
   const dx = ops.op('Conv', [dy, reversedWeights(ops, w, channels, kernel)], {
     kernel_shape: kernel,
     group: channels.group,
   });
-  const extra = input.map((size, i) => size - ((output[i] - 1) * strides[i] + 1));
+  const extra = axes.map(({ input, output, stride }) => input - ((output - 1) * stride + 1));
   return blocked(ops, insertZeros(ops, dx, channels.inputs, strides, extra));
-}
-
-/**
- * Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at
- * once, half idle.
- */
-const fewChannels = 32;
-
-/**
- * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to
- * space. S is the stride s, or t = 2 of them where the channels would be few; the convolution of dy
- * then has the stride t. With i = S q + r and k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k],
- * over every j for which k is in the kernel.
- */
-function byCells(
-  ops: Ops,
-  dy: string,
-  w: string,
-  { inputs, outputs }: Channels,
-  { kernel, strides, begin, input, output }: Window,
-): string {
-  const s = strides[0];
-  const t = s * s * inputs < fewChannels && s <= 4 ? 2 : 1;
-  const cell = s * t;
-  const first = kernel.map((size, i) => Math.ceil((begin[i] - size + 1) / s));
-  const taps = first.map((from, i) => Math.floor((cell - 1 + begin[i]) / s) - from + 1);
-  const along = kernel.map((size, i) =>
-    Array.from({ length: cell * taps[i] }, (_, at) => {
-      const k = Math.floor(at / taps[i]) + begin[i] - s * (first[i] + (at % taps[i]));
-      return k >= 0 && k < size ? k : null;
-    }),
-  );
-  // [r, j] of rows by [r, j] of columns; what is outside the kernel is the zero behind it.
-  const elements = along[0].flatMap((y) =>
-    along[1].map((x) => (y === null || x === null ? product(kernel) : y * kernel[1] + x)),
-  );
-  const flat = ops.pad(ops.reshape(w, [outputs, inputs, product(kernel)]), [0, 0, 0], [0, 0, 1]);
-  const gathered = ops.op('Gather', [flat, ops.ints(elements)], { axis: 2 });
-  const split = ops.reshape(gathered, [outputs, inputs, cell, taps[0], cell, taps[1]]);
-  const weights = ops.reshape(ops.transpose(split, [2, 4, 1, 0, 3, 5]), [
-    cell * cell * inputs,
-    outputs,
-    ...taps,
-  ]);
-  const count = input.map((size) => Math.ceil(size / cell));
-  const end = count.map((size, i) => (size - 1) * t + taps[i] + first[i] - output[i]);
-  const cropped = padSpatial(
-    ops,
-    dy,
-    first.map((from) => Math.min(0, -from)),
-    end.map((length) => Math.min(0, length)),
-  );
-  const pads = [...first.map((from) => -from), ...end].map((length) => Math.max(0, length));
-  const cells = ops.op('Conv', [cropped, weights], { kernel_shape: taps, strides: [t, t], pads });
-  return padSpatial(
-    ops,
-    ops.op('DepthToSpace', [cells], { blocksize: cell }),
-    [0, 0],
-    input.map((size, i) => size - count[i] * cell),
-  );
-}
-
-/**
- * Each of the s × s phases of dx by a convolution with the weights that reach it and no others,
- * then the phases are put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j
- * dy[q + j] w[k].
- */
-function byPhases(
-  ops: Ops,
-  dy: string,
-  w: string,
-  channels: Channels,
-  { kernel, strides, begin, input, output }: Window,
-): string {
-  const [s] = strides;
-  const count = input.map((size) => Math.ceil(size / s));
-  const along = (
-    axis: number,
-    r: number,
-  ): { taps: readonly number[]; pads: readonly [number, number] } => {
-    const taps = Array.from({ length: kernel[axis] }, (_, k) => k).filter(
-      (k) => (r + begin[axis] - k) % s === 0,
-    );
-    const first = (r + begin[axis] - taps[taps.length - 1]) / s;
-    return { taps, pads: [-first, count[axis] - 1 + taps.length + first - output[axis]] };
-  };
-  const residues = Array.from({ length: s }, (_, r) => r);
-  const phases = residues.flatMap((ry) =>
-    residues.map((rx) => {
-      const [rows, columns] = [along(0, ry), along(1, rx)];
-      const taken = ops.op(
-        'Gather',
-        [ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 }), ops.ints(columns.taps)],
-        { axis: 3 },
-      );
-      const shape = [rows.taps.length, columns.taps.length];
-      const [before, after] = [0, 1].map((side) => [rows.pads[side], columns.pads[side]]);
-      const cropped = padSpatial(
-        ops,
-        dy,
-        before.map((length) => Math.min(0, length)),
-        after.map((length) => Math.min(0, length)),
-      );
-      const pads = [...before, ...after].map((length) => Math.max(0, length));
-      return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], {
-        kernel_shape: shape,
-        group: channels.group,
-        pads,
-      });
-    }),
-  );
-  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would
-  // hide from the runtime that it is that of the gates to come, and it would leave the blocked
-  // layout.
-  const c = channels.inputs;
-  const [rows, columns] = count;
-  const behind = ops.reshape(ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]), [
-    0,
-    rows,
-    columns,
-    s,
-    s * c,
-  ]);
-  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [0, rows * s, columns * s, c]);
-  const dx = ops.transpose(whole, [0, 3, 1, 2]);
-  return blocked(
-    ops,
-    padSpatial(
-      ops,
-      dx,
-      [0, 0],
-      input.map((size, i) => size - count[i] * s),
-    ),
-  );
 }
 
 /** The transposed convolution of ONNX, for what no other form is better at. */
@@ -261,25 +87,26 @@ function byTransposed(
   { group }: Channels,
   window: Window,
 ): string {
-  const { kernel, strides, dilations, begin, end, input, output } = window;
-  const reached = kernel.map(
-    (size, i) => (output[i] - 1) * strides[i] + (size - 1) * dilations[i] + 1 - begin[i] - end[i],
-  );
+  const { axes, kernel, strides, dilations } = window;
+  const missing = axes.map(({ input, output, kernel: size, stride, dilation, begin, end }) => {
+    const reached = (output - 1) * stride + (size - 1) * dilation + 1 - begin - end;
+    return input - reached;
+  });
   // A window that overhangs (ceil mode, SAME) gives more than the input: cropped behind.
-  const extra = input.map((size, i) => Math.max(0, size - reached[i]));
+  const extra = missing.map((count) => Math.max(0, count));
   const dx = ops.op('ConvTranspose', [dy, w], {
     kernel_shape: kernel,
     strides,
     dilations,
     group,
-    pads: [...begin, ...end],
+    pads: [...axes.map(({ begin }) => begin), ...axes.map(({ end }) => end)],
     output_padding: extra.some((count) => count > 0) ? extra : undefined,
   });
   const cropped = padSpatial(
     ops,
     dx,
     kernel.map(() => 0),
-    input.map((size, i) => Math.min(0, size - reached[i])),
+    missing.map((count) => Math.min(0, count)),
   );
   return blocked(ops, cropped);
 }
@@ -296,20 +123,21 @@ function inputGradient(at: RuleContext, dy: string): string {
   const window = windowOf(at, kernelOf(at));
   const channels = channelsOf(at);
   const w = at.input(1);
-  const { kernel, strides, dilations, begin, end } = window;
+  const { axes, kernel, strides, dilations } = window;
   if (all(strides, 1)) return byConvolution(ops, dy, w, channels, window);
-  const unpadded = all([...begin, ...end], 0);
+  const unpadded = axes.every(({ begin, end }) => begin === 0 && end === 0);
   if (all(kernel, 1) && unpadded) return pointwise(ops, dy, w, channels, window);
   const depthwise = channels.group > 1 && channels.inputs === channels.group;
   if (depthwise && strides.every((stride) => stride <= 2))
     return byInsertedZeros(ops, dy, w, channels, window);
   const [stride = 1] = strides;
   const square = kernel.length === 2 && stride === strides[1] && stride <= largestCell;
-  const large = kernel.every((size) => size >= 5) || kernel.every((size, i) => size <= strides[i]);
+  const large =
+    kernel.every((size) => size >= 5) || axes.every((axis) => axis.kernel <= axis.stride);
   if (channels.group === 1 && square && large && all(dilations, 1))
     return byCells(ops, dy, w, channels, window);
   const wide =
-    channels.inputs / channels.group >= 16 && kernel.every((size, i) => size >= strides[i]);
+    channels.inputs / channels.group >= 16 && axes.every((axis) => axis.kernel >= axis.stride);
   if (square && wide && all(dilations, 1)) return byPhases(ops, dy, w, channels, window);
   return byTransposed(ops, dy, w, channels, window);
 }
@@ -332,7 +160,7 @@ function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
   const kernel = kernelOf(at);
   const ones = kernel.map(() => 1);
   const zeros = kernel.map(() => 0);
-  const [x, y] = [at.shape(0).slice(2), at.ops.shape(node.outputs[0]).slice(2)] as [
+  const [x, y] = [at.shape(0).slice(2), at.ops.shape(elementAt(node.outputs, 0)).slice(2)] as [
     number[],
     number[],
   ];
@@ -346,9 +174,11 @@ function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
   if ((autoPad === 'NOTSET' || autoPad === '') && !intsAttribute(node, 'output_shape')) {
     return { begin: given.slice(0, kernel.length), end: given.slice(kernel.length) };
   }
-  const total = kernel.map((size, i) =>
-    Math.max(0, (x[i] - 1) * strides[i] + extra[i] + (size - 1) * dilations[i] + 1 - y[i]),
-  );
+  const total = kernel.map((size, i) => {
+    const reach = (elementAt(x, i) - 1) * elementAt(strides, i) + elementAt(extra, i);
+    const window = (size - 1) * elementAt(dilations, i) + 1;
+    return Math.max(0, reach + window - elementAt(y, i));
+  });
   const [small, large] = [
     total.map((count) => Math.floor(count / 2)),
     total.map((count) => Math.ceil(count / 2)),

@@ -1,6 +1,15 @@
 import { intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
-import { interleave, padSpatial, spatial, type Window, windowOf } from './window.ts';
+import {
+  interleave,
+  padSpatial,
+  planeOf,
+  spatial,
+  type Window,
+  type WindowAxis,
+  windowOf,
+} from './window.ts';
 
 /** Windows of more elements than this would need as many nodes. */
 const largestWindow = 4096;
@@ -10,6 +19,13 @@ function offsetsOf(at: RuleContext, sizes: readonly number[]): number[][] {
   if (sizes.reduce((product, size) => product * size, 1) > largestWindow)
     at.refuse(`a window, and strides, of at most ${largestWindow} elements`);
   return positions(sizes);
+}
+
+/** Where the elements of a window are, from its first one. */
+function elementOffsets(at: RuleContext, { kernel, axes }: Window): number[][] {
+  return offsetsOf(at, kernel).map((position) =>
+    axes.map(({ dilation }, i) => elementAt(position, i) * dilation),
+  );
 }
 
 /** Every combination of one number below each size. */
@@ -24,35 +40,52 @@ function positions(sizes: readonly number[]): number[][] {
 function offsetReader(
   at: RuleContext,
   padded: string,
-  { strides, output, kernel, dilations }: Window,
+  window: Window,
 ): (offset: readonly number[]) => string {
   const { ops } = at;
-  const [, channels, ...sizes] = ops.shape(padded);
-  const axes = strides.map((_, i) => i + 2);
-  const s = strides[0];
-  if (typeof channels !== 'number' || strides.length !== 2 || s === 1 || strides[1] !== s) {
-    const ends = (offset: readonly number[]): number[] =>
-      offset.map((start, i) => start + (output[i] - 1) * strides[i] + 1);
-    return (offset) => ops.slice(padded, axes, offset, ends(offset), strides);
-  }
-  // Taking every s-th element is slow; as channels of a smaller tensor the phases are cut out
-  // whole.
-  const length = kernel.map((size, i) => Math.floor(((size - 1) * dilations[i]) / s) + output[i]);
+  const [, channels] = ops.shape(padded);
+  const [s, other] = window.strides;
+  if (typeof channels === 'number' && s !== 1 && other === s && window.axes.length === 2)
+    return phaseReader(at, padded, window, channels);
+  const axes = window.axes.map((_, i) => i + 2);
+  const ends = (offset: readonly number[]): number[] =>
+    window.axes.map(({ output, stride }, i) => elementAt(offset, i) + (output - 1) * stride + 1);
+  return (offset) => ops.slice(padded, axes, offset, ends(offset), window.strides);
+}
+
+/**
+ * The same for a stride s > 1 along two axes. Taking every s-th element is slow; as channels of a
+ * smaller tensor the phases are cut out whole.
+ */
+function phaseReader(
+  at: RuleContext,
+  padded: string,
+  window: Window,
+  channels: number,
+): (offset: readonly number[]) => string {
+  const { ops } = at;
+  const sizes = ops.shape(padded).slice(2);
+  const [height, width] = planeOf(window);
+  const s = height.stride;
   const whole = padSpatial(
     ops,
     padded,
     [0, 0],
-    length.map((size, i) => size * s - Number(sizes[i])),
+    window.axes.map((axis, i) => phaseLength(axis) * s - Number(sizes[i])),
   );
   const phases = ops.op('SpaceToDepth', [whole], { blocksize: s });
   return (offset) => {
-    const phase = (offset[0] % s) * s + (offset[1] % s);
-    const starts = [phase * channels, ...offset.map((position) => Math.floor(position / s))];
-    return ops.slice(phases, [1, ...axes], starts, [
-      starts[0] + channels,
-      ...output.map((size, i) => starts[i + 1] + size),
-    ]);
+    const [y, x] = [elementAt(offset, 0), elementAt(offset, 1)];
+    const channel = ((y % s) * s + (x % s)) * channels;
+    const [top, left] = [Math.floor(y / s), Math.floor(x / s)];
+    const ends = [channel + channels, top + height.output, left + width.output];
+    return ops.slice(phases, [1, 2, 3], [channel, top, left], ends);
   };
+}
+
+/** How many elements of one phase the windows reach along an axis. */
+function phaseLength({ kernel, dilation, stride, output }: WindowAxis): number {
+  return Math.floor(((kernel - 1) * dilation) / stride) + output;
 }
 
 /**
@@ -65,32 +98,28 @@ function place(
   window: Window,
 ): string {
   const { ops } = at;
-  const { strides, output, kernel, dilations, begin, input } = window;
-  const length = kernel.map(
-    (size, i) => Math.floor(((size - 1) * dilations[i]) / strides[i]) + output[i],
-  );
+  const { axes, strides } = window;
   const phases = new Map<string, string>();
   for (const { offset, piece } of pieces) {
-    const shift = offset.map((position, i) => Math.floor(position / strides[i]));
+    const shift = axes.map(({ stride }, i) => Math.floor(elementAt(offset, i) / stride));
     const shifted = padSpatial(
       ops,
       piece,
       shift,
-      shift.map((count, i) => length[i] - output[i] - count),
+      axes.map((axis, i) => phaseLength(axis) - axis.output - elementAt(shift, i)),
     );
-    const key = offset.map((position, i) => position % strides[i]).join();
+    const key = axes.map(({ stride }, i) => elementAt(offset, i) % stride).join();
     const earlier = phases.get(key);
     phases.set(key, earlier === undefined ? shifted : ops.add(earlier, shifted));
   }
-  const zeros = (): string => ops.zerosLike([...phases.values()][0]);
+  const zeros = (): string => ops.zerosLike(elementAt([...phases.values()], 0));
   const phase = (index: readonly number[]): string => phases.get(index.join()) ?? zeros();
   const dx = joinPhases(at, strides, phase);
-  const reach = length.map((size, i) => size * strides[i]);
   return padSpatial(
     ops,
     dx,
-    begin.map((count) => -count),
-    input.map((size, i) => size + begin[i] - reach[i]),
+    axes.map(({ begin }) => -begin),
+    axes.map((axis) => axis.input + axis.begin - phaseLength(axis) * axis.stride),
   );
 }
 
@@ -99,19 +128,18 @@ function joinPhases(
   strides: readonly number[],
   phase: (index: readonly number[]) => string,
 ): string {
-  if (strides.length === 2 && strides[0] === strides[1] && strides[0] > 1) {
+  const [s = 1, other] = strides;
+  if (strides.length === 2 && s === other && s > 1) {
     const stacked = at.ops.concat(offsetsOf(at, strides).map(phase), 1);
-    return at.ops.op('DepthToSpace', [stacked], { blocksize: strides[0] });
+    return at.ops.op('DepthToSpace', [stacked], { blocksize: s });
   }
   offsetsOf(at, strides);
-  const along = (axis: number, index: readonly number[]): string =>
-    axis === strides.length
-      ? phase(index)
-      : interleave(
-          at.ops,
-          Array.from({ length: strides[axis] }, (_, i) => along(axis + 1, [...index, i])),
-          axis + 2,
-        );
+  const along = (axis: number, index: readonly number[]): string => {
+    const stride = strides[axis];
+    if (stride === undefined) return phase(index);
+    const pieces = Array.from({ length: stride }, (_, i) => along(axis + 1, [...index, i]));
+    return interleave(at.ops, pieces, axis + 2);
+  };
   return along(0, []);
 }
 
@@ -119,12 +147,9 @@ function joinPhases(
  * The padding behind that the last window reaches into, with `ceil_mode` further than the node
  * says.
  */
-function overhang({ strides, output, kernel, dilations, begin, input }: Window): number[] {
-  return input.map((size, i) =>
-    Math.max(
-      0,
-      (output[i] - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1 - begin[i] - size,
-    ),
+function overhang({ axes }: Window): number[] {
+  return axes.map(({ kernel, stride, dilation, begin, input, output }) =>
+    Math.max(0, (output - 1) * stride + (kernel - 1) * dilation + 1 - begin - input),
   );
 }
 
@@ -156,10 +181,14 @@ function byComparisons(at: RuleContext, dy: string): string {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const y = at.output(0);
-  const padded = padSpatial(ops, at.input(0), window.begin, overhang(window), lowest);
-  const offsets = offsetsOf(at, window.kernel).map((position) =>
-    position.map((i, axis) => i * window.dilations[axis]),
+  const padded = padSpatial(
+    ops,
+    at.input(0),
+    window.axes.map(({ begin }) => begin),
+    overhang(window),
+    lowest,
   );
+  const offsets = elementOffsets(at, window);
   const read = offsetReader(at, padded, window);
   let rest = dy;
   const pieces = offsets.map((offset, i) => {
@@ -184,32 +213,22 @@ const mostCounts = 2 ** 22;
  * How many elements each window counts along one axis: those from `low` up to `high`, of the
  * `size` elements from o * stride - begin on.
  */
-function countsAlong(at: RuleContext, window: Window, axis: number): number[] {
-  const [size, stride, begin, end, length, windows, dilation] = (
-    ['kernel', 'strides', 'begin', 'end', 'input', 'output', 'dilations'] as const
-  ).map((name) => window[name][axis] ?? 0) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+function countsAlong(at: RuleContext, axis: WindowAxis): number[] {
+  const { kernel, stride, dilation, begin, end } = axis;
   const counted = intAttribute(at.node, 'count_include_pad', 0) === 1;
-  const [low, high] = counted ? [-begin, length + end] : [0, length];
-  return Array.from({ length: windows }, (_, o) => {
+  const [low, high] = counted ? [-begin, axis.input + end] : [0, axis.input];
+  return Array.from({ length: axis.output }, (_, o) => {
     const start = o * stride - begin;
     // k with low <= start + k dilation < high
     const first = Math.max(0, Math.ceil((low - start) / dilation));
-    const last = Math.min(size - 1, Math.ceil((high - start) / dilation) - 1);
+    const last = Math.min(kernel - 1, Math.ceil((high - start) / dilation) - 1);
     return Math.max(0, last - first + 1);
   });
 }
 
 /** How many elements each window of an average counts, or one number if all count the same. */
 function divisors(at: RuleContext, window: Window): number[] | number {
-  const along = window.kernel.map((_, axis) => countsAlong(at, window, axis));
+  const along = window.axes.map((axis) => countsAlong(at, axis));
   if (along.every((counts) => counts.every((count) => count === counts[0])))
     return along.reduce((product, [count = 1]) => product * count, 1);
   if (along.reduce((product, counts) => product * counts.length, 1) > mostCounts)
@@ -224,7 +243,7 @@ function divisors(at: RuleContext, window: Window): number[] | number {
 const averagePool: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
-  const { kernel, strides, dilations, begin, input, output } = window;
+  const { axes, kernel, strides, dilations } = window;
   const channels = at.shape(0)[1];
   if (typeof channels !== 'number') at.refuse('the number of its channels');
   const n = divisors(at, window);
@@ -238,19 +257,18 @@ const averagePool: GradientRule = (at, [dy]) => {
           dy,
           ops.constant(
             n.map((count) => size / count),
-            [1, 1, ...output],
+            [1, 1, ...axes.map(({ output }) => output)],
             ops.info(dy).type ?? 'float32',
           ),
         );
   // What the average of the windows around an element in dy is, since an average over windows is
   // its own transpose.
-  const reach = kernel.map((k, i) => (k - 1) * dilations[i]);
   if (dilations.every((dilation) => dilation === 1) && strides.every((stride) => stride === 1)) {
     const padded = padSpatial(
       ops,
       weighted,
-      reach.map((count, i) => count - begin[i]),
-      input.map((length, i) => length + begin[i] - output[i]),
+      axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin),
+      axes.map((axis) => axis.input + axis.begin - axis.output),
     );
     return [
       ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) }),
@@ -272,8 +290,11 @@ const averagePool: GradientRule = (at, [dy]) => {
     padSpatial(
       ops,
       dx,
-      begin.map((count) => -count),
-      input.map((length, i) => length + begin[i] - ((output[i] - 1) * strides[i] + reach[i] + 1)),
+      axes.map(({ begin }) => -begin),
+      axes.map((axis) => {
+        const reach = (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+        return axis.input + axis.begin - reach;
+      }),
     ),
   ];
 };
@@ -287,13 +308,13 @@ const globalAveragePool: GradientRule = (at, [dy]) => {
   const [, channels, ...sizes] = at.shape(0);
   if (!isStatic(sizes)) {
     const axes = sizes.map((_, i) => i + 2);
-    const ones = ops.expandLike(ops.scalar(1, dy), at.node.inputs[0]);
-    return [ops.div(ops.expandLike(dy, at.node.inputs[0]), ops.reduceSum(ones, axes))];
+    const ones = ops.expandLike(ops.scalar(1, dy), elementAt(at.node.inputs, 0));
+    return [ops.div(ops.expandLike(dy, elementAt(at.node.inputs, 0)), ops.reduceSum(ones, axes))];
   }
   const count = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
   const float = ops.info(dy).type === 'float32';
   if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap)
-    return [ops.expandLike(ops.scale(dy, 1 / count), at.node.inputs[0])];
+    return [ops.expandLike(ops.scale(dy, 1 / count), elementAt(at.node.inputs, 0))];
   // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in
   // the layout of convolutions.
   const weights = ops.op('Expand', [
@@ -322,7 +343,7 @@ const globalMaxPool: GradientRule = (at, [dy]) => {
     'int64',
   );
   const hit = ops.cast(ops.op('Equal', [range, first]), ops.info(dy).type ?? 'float32');
-  return [ops.mul(ops.reshapeLike(hit, at.node.inputs[0]), dy)];
+  return [ops.mul(ops.reshapeLike(hit, elementAt(at.node.inputs, 0)), dy)];
 };
 
 /** y = (Σ |x|^p)^(1/p): dx = dy sign(x) |x|^(p-1) / y^(p-1). */
@@ -345,10 +366,7 @@ const lpPool: GradientRule = (at, [dy]) => {
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const power = (base: string): string => ops.op('Pow', [base, ops.scalar(p - 1, base)]);
   const share = ops.div(dy, power(at.output(0)));
-  const pieces = offsetsOf(at, window.kernel).map((position) => ({
-    offset: position.map((i, axis) => i * window.dilations[axis]),
-    piece: share,
-  }));
+  const pieces = elementOffsets(at, window).map((offset) => ({ offset, piece: share }));
   const x = at.input(0);
   return [
     ops.mul(ops.mul(place(at, pieces, window), power(ops.op('Abs', [x]))), ops.op('Sign', [x])),

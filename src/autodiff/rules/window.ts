@@ -1,55 +1,62 @@
 import type { Dim, Shape } from '../../onnx/index.ts';
 import { intsAttribute, readWindow } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import type { RuleContext } from '../rule.ts';
 
-/** A convolution or pooling window over sizes that are known; one entry a spatial axis. */
+/** A convolution or pooling window along one spatial axis. */
+export interface WindowAxis {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  /** Padding in front and behind, with `auto_pad` resolved. */
+  readonly begin: number;
+  readonly end: number;
+  /** Sizes of the input and of the output. */
+  readonly input: number;
+  readonly output: number;
+}
+
+/** A convolution or pooling window over sizes that are known. */
 export interface Window {
+  /** The window along each spatial axis. */
+  readonly axes: readonly WindowAxis[];
   readonly kernel: readonly number[];
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
-  /** Padding in front and behind, `auto_pad` worked out. */
-  readonly begin: readonly number[];
-  readonly end: readonly number[];
-  /** Sizes of the input and of the output. */
-  readonly input: readonly number[];
-  readonly output: readonly number[];
-  readonly ceilMode: boolean;
 }
 
 /** The window of a Conv or pooling node whose spatial sizes must be known. */
 export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
   const x = spatial(at, at.shape(0), 'input');
-  const y = spatial(at, at.ops.shape(at.node.outputs[0]), 'output');
-  const attributes = readWindow(at.node, kernel.length);
-  const { strides, dilations, autoPad } = attributes;
-  const same = autoPad === 'SAME_UPPER' || autoPad === 'SAME_LOWER';
-  const valid = autoPad === 'VALID';
-  const begin: number[] = [];
-  const end: number[] = [];
-  for (const [axis, size] of kernel.entries()) {
-    const total = Math.max(
-      0,
-      (y[axis] - 1) * strides[axis] + (size - 1) * dilations[axis] + 1 - x[axis],
-    );
-    const [small, large] = [Math.floor(total / 2), Math.ceil(total / 2)];
-    begin.push(
-      valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? small : large) : attributes.padsBegin[axis],
-    );
-    end.push(
-      valid ? 0 : same ? (autoPad === 'SAME_UPPER' ? large : small) : attributes.padsEnd[axis],
-    );
-  }
-  return {
-    kernel,
-    strides,
-    dilations,
-    begin,
-    end,
-    input: x,
-    output: y,
-    ceilMode: attributes.ceilMode,
-  };
+  const y = spatial(at, at.ops.shape(elementAt(at.node.outputs, 0)), 'output');
+  const { strides, dilations, autoPad, padsBegin, padsEnd } = readWindow(at.node, kernel.length);
+  const axes = kernel.map((size, i): WindowAxis => {
+    const [input, output] = [elementAt(x, i), elementAt(y, i)];
+    const [stride, dilation] = [elementAt(strides, i), elementAt(dilations, i)];
+    const total = Math.max(0, (output - 1) * stride + (size - 1) * dilation + 1 - input);
+    const given = [elementAt(padsBegin, i), elementAt(padsEnd, i)] as const;
+    const [begin, end] = padding(autoPad, total, given);
+    return { kernel: size, stride, dilation, begin, end, input, output };
+  });
+  return { axes, kernel, strides, dilations };
+}
+
+/** The padding in front and behind: `total` elements with `SAME_…`, else none or what is given. */
+function padding(
+  autoPad: string,
+  total: number,
+  given: readonly [number, number],
+): readonly [number, number] {
+  const [small, large] = [Math.floor(total / 2), Math.ceil(total / 2)];
+  if (autoPad === 'VALID') return [0, 0];
+  if (autoPad === 'SAME_UPPER') return [small, large];
+  return autoPad === 'SAME_LOWER' ? [large, small] : given;
+}
+
+/** The two axes of a window over maps. */
+export function planeOf({ axes }: Window): readonly [WindowAxis, WindowAxis] {
+  return [elementAt(axes, 0), elementAt(axes, 1)];
 }
 
 /** The spatial sizes of [N, C, …], which must be known. */
@@ -80,9 +87,11 @@ export function padSpatial(
   const crop = after.map((count) => Math.max(0, -count));
   const isCropped = [...starts, ...crop].some((count) => count > 0);
   const sizes = ops.shape(x).slice(2);
-  const ends = crop.map((count, i) =>
-    typeof sizes[i] === 'number' ? sizes[i] - count : count > 0 ? -count : 2 ** 31 - 1,
-  );
+  const ends = crop.map((count, i) => {
+    const size = sizes[i];
+    if (typeof size === 'number') return size - count;
+    return count > 0 ? -count : 2 ** 31 - 1;
+  });
   const cropped = isCropped ? ops.slice(x, axes, starts, ends) : x;
   const pads = (counts: readonly number[]): number[] => [
     0,
@@ -97,8 +106,9 @@ export function padSpatial(
  * pieces.length + r.
  */
 export function interleave(ops: Ops, pieces: readonly string[], axis: number): string {
-  if (pieces.length === 1) return pieces[0];
-  const shape = ops.shape(pieces[0]);
+  const first = elementAt(pieces, 0);
+  if (pieces.length === 1) return first;
+  const shape = ops.shape(first);
   const stacked = ops.concat(
     pieces.map((piece) => ops.unsqueeze(piece, [axis + 1])),
     axis + 1,
@@ -133,7 +143,7 @@ export function insertZeros(
     'float32',
   );
   // A transposed convolution takes fewer elements behind than its stride; the rest is padding.
-  const inside = extra.map((count, i) => Math.min(count, strides[i] - 1));
+  const inside = extra.map((count, i) => Math.min(count, elementAt(strides, i) - 1));
   const spread = ops.op('ConvTranspose', [x, ones], {
     strides,
     group: channels,
@@ -144,6 +154,6 @@ export function insertZeros(
     ops,
     spread,
     strides.map(() => 0),
-    extra.map((count, i) => count - inside[i]),
+    extra.map((count, i) => count - elementAt(inside, i)),
   );
 }

@@ -1,0 +1,43 @@
+import type { Ops } from '../ops.ts';
+
+/** The sizes of a Conv beside its window: weights [outputs, channels / group, …kernel]. */
+export interface Channels {
+  readonly group: number;
+  /** Channels of the input. */
+  readonly inputs: number;
+  /** Channels of the output. */
+  readonly outputs: number;
+}
+
+/** The product of sizes. */
+export const product = (sizes: readonly number[]): number =>
+  sizes.reduce((total, size) => total * size, 1);
+
+/**
+ * Weights turned around in space, read as those of the transposed convolution: w'[c, m, k] = w[m,
+ * c, -k] in each group.
+ */
+export function reversedWeights(
+  ops: Ops,
+  w: string,
+  { group, inputs, outputs }: Channels,
+  kernel: readonly number[],
+): string {
+  const [m, c, size] = [outputs / group, inputs / group, product(kernel)];
+  let turned = w;
+  if (size > 1) turned = ops.flip(ops.reshape(w, [outputs, c, size]), 2);
+  if (m > 1 || c > 1) {
+    const split = ops.reshape(turned, [group, m, c, size]);
+    turned = ops.transpose(split, [0, 2, 1, 3]);
+  }
+  return ops.reshape(turned, [inputs, m, ...kernel]);
+}
+
+/**
+ * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU
+ * runtime, which transposed convolutions leave: the sums and gates of the residual blocks that
+ * follow stay in it then.
+ */
+export function blocked(ops: Ops, x: string): string {
+  return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
+}

@@ -1,0 +1,171 @@
+import { at as elementAt } from '../../tensor/at.ts';
+import type { Ops } from '../ops.ts';
+import { blocked, type Channels, product, reversedWeights } from './convolution-parts.ts';
+import { padSpatial, planeOf, type Window, type WindowAxis } from './window.ts';
+
+/**
+ * Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at
+ * once, half idle.
+ */
+const fewChannels = 32;
+
+/** What convolves dy into cells along one axis. */
+interface CellAxis {
+  /** The offset of the first element of dy that a cell reads. */
+  readonly first: number;
+  /** How many elements of dy a cell reads. */
+  readonly taps: number;
+  /** For [r, j], r in the cell and j of the taps: k, or null if that is outside the kernel. */
+  readonly elements: readonly (number | null)[];
+  /** Padding behind dy; a crop if it is negative. */
+  readonly end: number;
+  /** What the input is longer than the whole cells: at most 0. */
+  readonly extra: number;
+}
+
+/** One axis of cells of t strides: r = i - S q, k = r + p - s j. */
+function cellAxis({ kernel, stride: s, begin, input, output }: WindowAxis, t: number): CellAxis {
+  const cell = s * t;
+  const first = Math.ceil((begin - kernel + 1) / s);
+  const taps = Math.floor((cell - 1 + begin) / s) - first + 1;
+  const elements = Array.from({ length: cell * taps }, (_, index) => {
+    const k = Math.floor(index / taps) + begin - s * (first + (index % taps));
+    return k >= 0 && k < kernel ? k : null;
+  });
+  const count = Math.ceil(input / cell);
+  const end = (count - 1) * t + taps + first - output;
+  return { first, taps, elements, end, extra: input - count * cell };
+}
+
+/** The weights of the convolution that makes cells: [cell · cell · inputs, outputs, …taps]. */
+function cellWeights(
+  ops: Ops,
+  w: string,
+  { inputs, outputs }: Channels,
+  { kernel }: Window,
+  { rows, columns, cell }: { rows: CellAxis; columns: CellAxis; cell: number },
+): string {
+  const width = elementAt(kernel, 1);
+  // [r, j] of rows by [r, j] of columns; what is outside the kernel is the zero behind it.
+  const elements = rows.elements.flatMap((y) =>
+    columns.elements.map((x) => (y === null || x === null ? product(kernel) : y * width + x)),
+  );
+  const flat = ops.pad(ops.reshape(w, [outputs, inputs, product(kernel)]), [0, 0, 0], [0, 0, 1]);
+  const gathered = ops.op('Gather', [flat, ops.ints(elements)], { axis: 2 });
+  const split = ops.reshape(gathered, [outputs, inputs, cell, rows.taps, cell, columns.taps]);
+  const sizes = [cell * cell * inputs, outputs, rows.taps, columns.taps];
+  return ops.reshape(ops.transpose(split, [2, 4, 1, 0, 3, 5]), sizes);
+}
+
+/**
+ * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to
+ * space. S is the stride s, or t = 2 of them where the channels would be few; the convolution of dy
+ * then has the stride t. With i = S q + r and k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k],
+ * over every j for which k is in the kernel.
+ */
+export function byCells(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  window: Window,
+): string {
+  const [height, width] = planeOf(window);
+  const s = height.stride;
+  const t = s * s * channels.inputs < fewChannels && s <= 4 ? 2 : 1;
+  const cell = s * t;
+  const [rows, columns] = [cellAxis(height, t), cellAxis(width, t)];
+  const weights = cellWeights(ops, w, channels, window, { rows, columns, cell });
+  const begin = [-rows.first, -columns.first];
+  const end = [rows.end, columns.end];
+  const cropped = padSpatial(
+    ops,
+    dy,
+    begin.map((length) => Math.min(0, length)),
+    end.map((length) => Math.min(0, length)),
+  );
+  const cells = ops.op('Conv', [cropped, weights], {
+    kernel_shape: [rows.taps, columns.taps],
+    strides: [t, t],
+    pads: [...begin, ...end].map((length) => Math.max(0, length)),
+  });
+  const whole = ops.op('DepthToSpace', [cells], { blocksize: cell });
+  return padSpatial(ops, whole, [0, 0], [rows.extra, columns.extra]);
+}
+
+/** The elements of the kernel that reach one phase of an axis, and the padding of dy for them. */
+interface PhaseAxis {
+  readonly taps: readonly number[];
+  readonly before: number;
+  readonly after: number;
+}
+
+/** Phase r of an axis: every k with r + p - k a multiple of the stride s. */
+function phaseAxis({ kernel, stride: s, begin, input, output }: WindowAxis, r: number): PhaseAxis {
+  const taps = Array.from({ length: kernel }, (_, k) => k).filter((k) => (r + begin - k) % s === 0);
+  const first = (r + begin - elementAt(taps, taps.length - 1)) / s;
+  const count = Math.ceil(input / s);
+  return { taps, before: -first, after: count - 1 + taps.length + first - output };
+}
+
+/** One phase of dx: dy convolved with the weights that reach it. */
+function phaseOf(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  { rows, columns }: { readonly rows: PhaseAxis; readonly columns: PhaseAxis },
+): string {
+  const ofRows = ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 });
+  const taken = ops.op('Gather', [ofRows, ops.ints(columns.taps)], { axis: 3 });
+  const shape = [rows.taps.length, columns.taps.length];
+  const [before, after] = [
+    [rows.before, columns.before],
+    [rows.after, columns.after],
+  ] as const;
+  const cropped = padSpatial(
+    ops,
+    dy,
+    before.map((length) => Math.min(0, length)),
+    after.map((length) => Math.min(0, length)),
+  );
+  return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], {
+    kernel_shape: shape,
+    group: channels.group,
+    pads: [...before, ...after].map((length) => Math.max(0, length)),
+  });
+}
+
+/**
+ * Each of the s × s phases of dx by a convolution with the weights that reach it and no others,
+ * then the phases are put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j
+ * dy[q + j] w[k].
+ */
+export function byPhases(
+  ops: Ops,
+  dy: string,
+  w: string,
+  channels: Channels,
+  window: Window,
+): string {
+  const [height, width] = planeOf(window);
+  const s = height.stride;
+  const residues = Array.from({ length: s }, (_, r) => r);
+  const phases = residues.flatMap((ry) =>
+    residues.map((rx) => {
+      const axes = { rows: phaseAxis(height, ry), columns: phaseAxis(width, rx) };
+      return phaseOf(ops, dy, w, channels, axes);
+    }),
+  );
+  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would
+  // hide from the runtime that it is that of the gates to come, and it would leave the blocked
+  // layout.
+  const c = channels.inputs;
+  const [rows, columns] = [Math.ceil(height.input / s), Math.ceil(width.input / s)];
+  const last = ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]);
+  const behind = ops.reshape(last, [0, rows, columns, s, s * c]);
+  const whole = ops.reshape(ops.transpose(behind, [0, 1, 3, 2, 4]), [0, rows * s, columns * s, c]);
+  const dx = ops.transpose(whole, [0, 3, 1, 2]);
+  const extra = [height.input - rows * s, width.input - columns * s];
+  return blocked(ops, padSpatial(ops, dx, [0, 0], extra));
+}
