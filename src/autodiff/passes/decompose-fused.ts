@@ -2,7 +2,6 @@ import {
   type AttributeInput,
   attributeOf,
   type DataType,
-  type Dim,
   floatAttribute,
   floatsAttribute,
   freshNames,
@@ -69,14 +68,11 @@ function activated(at: Fused, x: string, params: readonly number[]): string | un
       alpha: float(params[0] ?? 0.2),
       beta: float(params[1] ?? 0.5),
     });
-  if (activation !== 'Clip') return undefined;
-  if (at.opset < 11) return at.add('Clip', [x], { min: float(params[0]), max: float(params[1]) });
+  const [low, high] = params;
+  if (activation !== 'Clip' || low === undefined || high === undefined) return undefined;
+  if (at.opset < 11) return at.add('Clip', [x], { min: float(low), max: float(high) });
   const type = at.info(x).type ?? 'float32';
-  return at.add('Clip', [
-    x,
-    at.constant([params[0]], [], type),
-    at.constant([params[1]], [], type),
-  ]);
+  return at.add('Clip', [x, at.constant([low], [], type), at.constant([high], [], type)]);
 }
 
 /** y = activation(x * w + b + z) */
@@ -111,16 +107,18 @@ const fusedGemm: Decomposition = (at) => {
 /** y = α op(a) op(b) over batches */
 const fusedMatMul: Decomposition = (at) => {
   const operand = (index: number, letter: string): string | undefined => {
-    const x = at.node.inputs[index];
+    const x = at.input(index);
+    if (x === undefined) return undefined;
     const rank = at.info(x).shape?.length;
-    const axes = Array.from({ length: rank ?? 0 }, (_, axis) => axis);
     const batch = intAttribute(at.node, `transBatch${letter}`, 0) === 1;
     const last = intAttribute(at.node, `trans${letter}`, 0) === 1;
     if (!batch && !last) return x;
     if (rank === undefined || rank < 2) return undefined;
-    const perm = batch ? [...axes.slice(1, -1), 0, rank - 1] : axes;
+    const front = Array.from({ length: rank - 2 }, (_, axis) => axis);
+    const [rows, columns] = [batch ? 0 : rank - 2, rank - 1];
+    const leading = batch ? front.map((axis) => axis + 1) : front;
     return at.add('Transpose', [x], {
-      perm: last ? [...perm.slice(0, -2), perm[rank - 1], perm[rank - 2]] : perm,
+      perm: [...leading, ...(last ? [columns, rows] : [rows, columns])],
     });
   };
   const [a, b] = [operand(0, 'A'), operand(1, 'B')];
@@ -132,6 +130,7 @@ const fusedMatMul: Decomposition = (at) => {
 /** y = LayerNormalization(x + skip + b) */
 const skipLayerNormalization: Decomposition = (at) => {
   const [x, skip, gamma] = at.node.inputs;
+  if (x === undefined || skip === undefined || gamma === undefined) return false;
   const simplified = at.node.opType === 'SkipSimplifiedLayerNormalization';
   const [beta, bias] = simplified ? [undefined, at.input(3)] : [at.input(3), at.input(4)];
   if ((at.node.outputs[1] ?? '') !== '' || (at.node.outputs[2] ?? '') !== '') return false;
@@ -184,7 +183,8 @@ function part(at: Fused, x: string, axis: number, start: number, end: number): s
 /** com.microsoft Attention: x times the three projections side by side, then attention. */
 const attention: Decomposition = (at) => {
   const { node } = at;
-  const [x, weights, bias] = [node.inputs[0], node.inputs[1], at.input(2)];
+  const [x, weights, bias] = [at.input(0), at.input(1), at.input(2)];
+  if (x === undefined || weights === undefined) return false;
   const heads = intAttribute(node, 'num_heads', 0);
   const total = at.info(weights).shape?.[1];
   if (!isPlain(at, [3, 4, 6]) || typeof total !== 'number' || heads < 1) return false;
@@ -194,29 +194,46 @@ const attention: Decomposition = (at) => {
     node.outputs.length > 1
   )
     return false;
-  const sizes = intsAttribute(node, 'qkv_hidden_sizes', [total / 3, total / 3, total / 3]);
+  const third = total / 3;
+  const [qSize, kSize, vSize] = intsAttribute(node, 'qkv_hidden_sizes', [third, third, third]);
+  if (qSize === undefined || kSize === undefined || vSize === undefined) return false;
   const product = at.add('MatMul', [x, weights]);
   const projected = bias === undefined ? product : at.add('Add', [product, bias]);
-  const starts = [0, sizes[0], sizes[0] + sizes[1]];
-  const [q, k, v] = sizes.map((size, i) =>
-    split(at, part(at, projected, 2, starts[i], starts[i] + size), heads, size / heads),
-  );
-  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(sizes[0] / heads);
-  at.give(0, joined(at, attend(at, q, k, v, scale, at.input(5)), sizes[2]));
+  const projection = (start: number, size: number): string =>
+    split(at, part(at, projected, 2, start, start + size), heads, size / heads);
+  const [q, k, v] = [
+    projection(0, qSize),
+    projection(qSize, kSize),
+    projection(qSize + kSize, vSize),
+  ];
+  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(qSize / heads);
+  at.give(0, joined(at, attend(at, q, k, v, scale, at.input(5)), vSize));
   return true;
 };
+
+/** A query, a key or a value, and the size of its last axis. */
+interface Operand {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly size: number;
+}
+
+/** An input with a known last axis; undefined for others. */
+function operandOf(at: Fused, index: number): Operand | undefined {
+  const name = at.input(index);
+  if (name === undefined) return undefined;
+  const { shape } = at.info(name);
+  const size = shape?.at(-1);
+  return shape && typeof size === 'number' ? { name, shape, size } : undefined;
+}
 
 /** com.microsoft MultiHeadAttention of query, key and value [N, L, hidden]. */
 const multiHeadAttention: Decomposition = (at) => {
   const { node } = at;
   const heads = intAttribute(node, 'num_heads', 0);
-  const shapes = [0, 1, 2].map((index) => at.info(at.input(index) ?? '').shape);
-  const widths = shapes.map((shape) => shape?.[2]);
-  if (
-    shapes.some((shape) => shape?.length !== 3) ||
-    widths.some((width) => typeof width !== 'number')
-  )
-    return false;
+  const [query, key, value] = [operandOf(at, 0), operandOf(at, 1), operandOf(at, 2)];
+  if (!query || !key || !value) return false;
+  if ([query, key, value].some(({ shape }) => shape.length !== 3)) return false;
   if (
     !isPlain(at, [4, 6, 7]) ||
     heads < 1 ||
@@ -224,17 +241,19 @@ const multiHeadAttention: Decomposition = (at) => {
     intAttribute(node, 'unidirectional', 0) === 1
   )
     return false;
-  const sizes = widths as number[];
   const bias = at.input(3);
-  const starts = [0, sizes[0], sizes[0] + sizes[1]];
-  const [q, k, v] = sizes.map((size, i) => {
-    const x = node.inputs[i];
+  const projection = ({ name, size }: Operand, start: number): string => {
     const own =
-      bias === undefined ? x : at.add('Add', [x, part(at, bias, 0, starts[i], starts[i] + size)]);
+      bias === undefined ? name : at.add('Add', [name, part(at, bias, 0, start, start + size)]);
     return split(at, own, heads, size / heads);
-  });
-  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(sizes[0] / heads);
-  at.give(0, joined(at, attend(at, q, k, v, scale, at.input(5)), sizes[2]));
+  };
+  const [q, k, v] = [
+    projection(query, 0),
+    projection(key, query.size),
+    projection(value, query.size + key.size),
+  ];
+  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(query.size / heads);
+  at.give(0, joined(at, attend(at, q, k, v, scale, at.input(5)), value.size));
   return true;
 };
 
@@ -244,36 +263,25 @@ const multiHeadAttention: Decomposition = (at) => {
  */
 const standardAttention: Decomposition = (at) => {
   const { node } = at;
-  const shapes = [0, 1, 2].map((index) => at.info(node.inputs[index]).shape);
-  const [qHeads, kvHeads] = [
-    intAttribute(node, 'q_num_heads', 0),
-    intAttribute(node, 'kv_num_heads', 0),
-  ];
-  const flat = shapes[0]?.length === 3;
-  const lastOf = (shape: Shape | null): Dim => shape?.at(-1) ?? null;
-  const sizes = shapes.map(lastOf);
-  if (
-    sizes.some((size) => typeof size !== 'number') ||
-    qHeads !== kvHeads ||
-    !isPlain(at, [4, 5]) ||
-    node.outputs.length > 1
-  )
-    return false;
-  if (!flat && shapes[0]?.[1] !== shapes[1]?.[1]) return false;
+  const [query, key, value] = [operandOf(at, 0), operandOf(at, 1), operandOf(at, 2)];
+  const heads = intAttribute(node, 'q_num_heads', 0);
+  if (!query || !key || !value || heads !== intAttribute(node, 'kv_num_heads', 0)) return false;
+  if (!isPlain(at, [4, 5]) || node.outputs.length > 1) return false;
+  const flat = query.shape.length === 3;
+  if (!flat && query.shape[1] !== key.shape[1]) return false;
   if (
     intAttribute(node, 'is_causal', 0) === 1 ||
     floatAttribute(node, 'softcap', 0) !== 0 ||
     at.info(at.input(3) ?? '').type === 'bool'
   )
     return false;
-  const widths = sizes as number[];
-  const [q, k, v] = widths.map((size, i) =>
-    flat ? split(at, node.inputs[i], qHeads, size / qHeads) : node.inputs[i],
-  );
-  const scale =
-    floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(flat ? widths[0] / qHeads : widths[0]);
+  const headsOf = ({ name, size }: Operand): string =>
+    flat ? split(at, name, heads, size / heads) : name;
+  const [q, k, v] = [headsOf(query), headsOf(key), headsOf(value)];
+  const width = flat ? query.size / heads : query.size;
+  const scale = floatAttribute(node, 'scale', 0) || 1 / Math.sqrt(width);
   const y = attend(at, q, k, v, scale, at.input(3));
-  at.give(0, flat ? joined(at, y, widths[2]) : y);
+  at.give(0, flat ? joined(at, y, value.size) : y);
   return true;
 };
 
@@ -365,6 +373,9 @@ function fusedNode(
       known.set(name, { type, shape, value: values });
       return name;
     },
-    give: (index, tensor) => emit('Identity', [tensor], node.outputs[index]),
+    give(index, tensor) {
+      const output = node.outputs[index];
+      if (output !== undefined) emit('Identity', [tensor], output);
+    },
   };
 }

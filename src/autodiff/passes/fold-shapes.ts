@@ -38,23 +38,24 @@ export function foldShapes(
     const node = original.inputs.some((name) => copies.has(name))
       ? { ...original, inputs: original.inputs.map((name) => copies.get(name) ?? name) }
       : original;
-    const [output] = node.outputs;
+    const [output = ''] = node.outputs;
+    const [first = '', second = ''] = node.inputs;
     const stays = keep.has(output) || outputs.has(output);
     const constant = stays ? undefined : constantOf(node, known);
     if (constant) initializers.set(output, constant);
-    else if (!stays && node.opType === 'Identity' && initializers.has(node.inputs[0]))
-      copies.set(output, node.inputs[0]);
+    else if (!stays && node.opType === 'Identity' && initializers.has(first))
+      copies.set(output, first);
     else if (
       node.opType === 'Reshape' &&
       node.domain === '' &&
       node.inputs.length === 2 &&
-      !initializers.has(node.inputs[1])
+      !initializers.has(second)
     ) {
       const target = reshapeTarget(node, known);
       const name = target && fresh(`${output}_shape`);
       if (target && name)
         initializers.set(name, initializerOf(name, 'int64', [target.length], target));
-      nodes.push(name ? { ...node, inputs: [node.inputs[0], name] } : node);
+      nodes.push(name ? { ...node, inputs: [first, name] } : node);
     } else nodes.push(node);
   }
   return prune({ ...graph, nodes, initializers });
@@ -62,8 +63,8 @@ export function foldShapes(
 
 /** What a node computes, where it is a Constant or arithmetic on known sizes. */
 function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initializer | undefined {
-  if (node.outputs.length !== 1 || node.domain !== '') return undefined;
-  const [name] = node.outputs;
+  const [name, ...others] = node.outputs;
+  if (name === undefined || others.length > 0 || node.domain !== '') return undefined;
   const tensor = node.opType === 'Constant' ? tensorAttribute(node, 'value') : undefined;
   if (tensor) return tensor.name === name ? tensor : { ...tensor, name };
   const info = known.get(name);
@@ -91,8 +92,9 @@ function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initial
  * not known.
  */
 function reshapeTarget(node: Node, known: ReadonlyMap<string, TensorInfo>): number[] | undefined {
-  const target = known.get(node.inputs[1])?.value;
-  const from = known.get(node.inputs[0])?.shape;
+  const [data = '', sizes = ''] = node.inputs;
+  const target = known.get(sizes)?.value;
+  const from = known.get(data)?.shape;
   if (!target || intAttribute(node, 'allowzero', 0) === 1) return undefined;
   const dims = target.map((dim: Dim, axis) =>
     typeof dim === 'string' && from?.[axis] === dim ? 0 : dim,

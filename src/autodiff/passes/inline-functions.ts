@@ -62,8 +62,10 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
   const prefix = call.name === '' ? call.outputs[0] : call.name;
   const names = new Map<string, string>([['', '']]);
   for (const [i, name] of body.inputs.entries()) names.set(name, call.inputs[i] ?? '');
-  for (const [i, name] of body.outputs.entries())
-    if ((call.outputs[i] ?? '') !== '') names.set(name, call.outputs[i]);
+  for (const [i, name] of body.outputs.entries()) {
+    const output = call.outputs[i] ?? '';
+    if (output !== '') names.set(name, output);
+  }
   const nameOf = (name: string): string => {
     const known = names.get(name);
     if (known !== undefined) return known;

@@ -37,8 +37,9 @@ export function viewOf(graph: Graph, keep: ReadonlySet<string>): GraphView {
     },
     onlyReader(tensor, opTypes) {
       const readers = consumers.get(tensor) ?? [];
+      const [reader] = readers;
       if (visible.has(tensor) || readers.length !== 1) return undefined;
-      return isOneOf(readers[0], opTypes) ? readers[0] : undefined;
+      return isOneOf(reader, opTypes) ? reader : undefined;
     },
     number(tensor) {
       const initializer = graph.initializers.get(tensor);
@@ -51,7 +52,8 @@ export function viewOf(graph: Graph, keep: ReadonlySet<string>): GraphView {
 
 /** The other input of a commutative node with two. */
 export function otherInput(node: Node, input: string): string {
-  return node.inputs[0] === input ? node.inputs[1] : node.inputs[0];
+  const [first = '', second = ''] = node.inputs;
+  return first === input ? second : first;
 }
 
 /** A new node, named after its first output. */
@@ -65,8 +67,9 @@ export function nodeOf(
   const entries = Object.entries(attributes).map(
     ([name, value]) => [name, attributeOf(name, value)] as const,
   );
+  const [name = ''] = outputs;
   return {
-    name: outputs[0],
+    name,
     opType,
     domain,
     inputs,

@@ -7,10 +7,11 @@ const near = (value: number | undefined, wanted: number): boolean =>
 
 /** The x of erf(x / √2). */
 function argument(erf: Node, view: GraphView): string | undefined {
-  const div = view.producer(erf.inputs[0], 'Div');
-  if (div && near(view.number(div.inputs[1]), Math.SQRT2)) return div.inputs[0];
-  const mul = view.producer(erf.inputs[0], 'Mul');
-  const factor = mul?.inputs.find((input) => near(view.number(input), Math.SQRT1_2));
+  const [input = ''] = erf.inputs;
+  const [x, divisor = ''] = view.producer(input, 'Div')?.inputs ?? [];
+  if (x !== undefined && near(view.number(divisor), Math.SQRT2)) return x;
+  const mul = view.producer(input, 'Mul');
+  const factor = mul?.inputs.find((name) => near(view.number(name), Math.SQRT1_2));
   return mul && factor !== undefined ? otherInput(mul, factor) : undefined;
 }
 
@@ -18,20 +19,23 @@ function argument(erf: Node, view: GraphView): string | undefined {
 function isHalf(tensor: string, x: string, view: GraphView): boolean {
   const mul = view.producer(tensor, 'Mul');
   if (mul?.inputs.includes(x)) return near(view.number(otherInput(mul, x)), 0.5);
-  const div = view.producer(tensor, 'Div');
-  return div?.inputs[0] === x && near(view.number(div.inputs[1]), 2);
+  const [whole, divisor = ''] = view.producer(tensor, 'Div')?.inputs ?? [];
+  return whole === x && near(view.number(divisor), 2);
 }
 
 /** The last node of x · (1 + erf(x / √2)) / 2, in any order of the three factors. */
 function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
-  const add = view.onlyReader(erf.outputs[0], 'Add');
-  if (!add || !near(view.number(otherInput(add, erf.outputs[0])), 1)) return undefined;
-  const first = view.onlyReader(add.outputs[0], 'Mul');
+  const [curve = ''] = erf.outputs;
+  const add = view.onlyReader(curve, 'Add');
+  if (!add || !near(view.number(otherInput(add, curve)), 1)) return undefined;
+  const [sum = ''] = add.outputs;
+  const first = view.onlyReader(sum, 'Mul');
   if (!first) return undefined;
-  const factor = otherInput(first, add.outputs[0]);
+  const factor = otherInput(first, sum);
   if (isHalf(factor, x, view)) return first;
-  const second = view.onlyReader(first.outputs[0], 'Mul');
-  const rest = second && otherInput(second, first.outputs[0]);
+  const [product = ''] = first.outputs;
+  const second = view.onlyReader(product, 'Mul');
+  const rest = second && otherInput(second, product);
   if (rest === undefined) return undefined;
   const complete =
     (factor === x && near(view.number(rest), 0.5)) ||

@@ -63,17 +63,17 @@ function matchAt(
   view: GraphView,
   known: ReadonlyMap<string, TensorInfo>,
 ): Match | undefined {
-  const centred = view.producer(div.inputs[0], 'Sub');
-  const sum = view.producer(view.producer(div.inputs[1], 'Sqrt')?.inputs[0] ?? '', 'Add');
+  const [difference = '', deviation = ''] = div.inputs;
+  const centred = view.producer(difference, 'Sub');
+  const [squared = ''] = view.producer(deviation, 'Sqrt')?.inputs ?? [];
+  const sum = view.producer(squared, 'Add');
   if (!centred || !sum) return undefined;
-  const variance =
-    view.producer(sum.inputs[0], 'ReduceMean') ?? view.producer(sum.inputs[1], 'ReduceMean');
-  const epsilon = variance && view.number(otherInput(sum, variance.outputs[0]));
-  const mean = view.producer(centred.inputs[1], 'ReduceMean');
-  if (!variance || !mean || epsilon === undefined || mean.inputs[0] !== centred.inputs[0])
-    return undefined;
-  if (!isSquareOf(variance.inputs[0], centred, view)) return undefined;
-  const [x] = centred.inputs;
+  const [x = '', average = ''] = centred.inputs;
+  const variance = firstProducer(view, sum.inputs, 'ReduceMean');
+  const epsilon = variance && view.number(otherInput(sum, variance.outputs[0] ?? ''));
+  const mean = view.producer(average, 'ReduceMean');
+  if (!variance || !mean || epsilon === undefined || mean.inputs[0] !== x) return undefined;
+  if (!isSquareOf(variance.inputs[0] ?? '', centred, view)) return undefined;
   const rank = known.get(x)?.shape?.length;
   const axes = rank === undefined ? undefined : trailingAxes(mean, graph, rank);
   if (rank === undefined || axes === undefined || trailingAxes(variance, graph, rank) !== axes)
@@ -124,14 +124,22 @@ function instanceNormalization(
   return { last, node: nodeOf('InstanceNormalization', inputs, last.outputs, { epsilon }) };
 }
 
+/** The node of a type that computes the first of some tensors which has one. */
+function firstProducer(
+  view: GraphView,
+  tensors: readonly string[],
+  opType: string,
+): Node | undefined {
+  return tensors.map((tensor) => view.producer(tensor, opType)).find(Boolean);
+}
+
 /** Whether a tensor is the square of what a Sub gives; old exports write that Sub twice. */
 function isSquareOf(tensor: string, centred: Node, view: GraphView): boolean {
   const square = view.producer(tensor, 'Pow Mul');
-  const base = square && view.producer(square.inputs[0], 'Sub');
+  const [root = '', other = ''] = square?.inputs ?? [];
+  const base = view.producer(root, 'Sub');
   if (!square || !base || base.inputs.join('\n') !== centred.inputs.join('\n')) return false;
-  return square.opType === 'Mul'
-    ? square.inputs[0] === square.inputs[1]
-    : view.number(square.inputs[1]) === 2;
+  return square.opType === 'Mul' ? root === other : view.number(other) === 2;
 }
 
 /** How many of the last axes a ReduceMean covers, if it covers just such. */
@@ -157,12 +165,14 @@ function affine(
   const wanted = known.get(x)?.shape?.slice(-axes).join();
   const fits = (tensor: string): boolean =>
     view.isConstant(tensor) && known.get(tensor)?.shape?.join() === wanted;
-  const mul = view.onlyReader(div.outputs[0], 'Mul');
-  const scale = mul && otherInput(mul, div.outputs[0]);
+  const [normalized = ''] = div.outputs;
+  const mul = view.onlyReader(normalized, 'Mul');
+  const scale = mul && otherInput(mul, normalized);
   if (!mul || scale === undefined || !fits(scale))
     return { last: div, scale: undefined, bias: undefined };
-  const add = view.onlyReader(mul.outputs[0], 'Add');
-  const bias = add && otherInput(add, mul.outputs[0]);
+  const [product = ''] = mul.outputs;
+  const add = view.onlyReader(product, 'Add');
+  const bias = add && otherInput(add, product);
   return add && bias !== undefined && fits(bias)
     ? { last: add, scale, bias }
     : { last: mul, scale, bias: undefined };

@@ -15,6 +15,8 @@ import { prune } from './prune.ts';
 /** A Slice that takes the elements from `start` to `end` of one axis. */
 interface Part {
   readonly node: Node;
+  /** Its output. */
+  readonly output: string;
   readonly axis: number;
   readonly start: number;
   readonly end: number;
@@ -34,18 +36,19 @@ export function rebuildSplit(graph: Graph): Graph {
   const initializers = new Map(graph.initializers);
   const replaced = new Map<Node, Node | null>();
   for (const [tensor, readers] of consumersOf(graph)) {
-    const parts = wholeOf(
+    const whole = wholeOf(
       readers.flatMap((node) => partOf(node, tensor, known) ?? []),
       known.get(tensor),
     );
-    if (parts === undefined) continue;
+    if (whole === undefined) continue;
+    const { axis, parts } = whole;
     const sizes = parts.map(({ start, end }) => end - start);
-    const outputs = parts.map(({ node }) => node.outputs[0]);
+    const outputs = parts.map(({ output }) => output);
     const split = splitNode(
       tensor,
       sizes,
       outputs,
-      parts[0].axis,
+      axis,
       opset >= 13 ? fresh(`${tensor}_sizes`) : undefined,
       initializers,
     );
@@ -53,7 +56,7 @@ export function rebuildSplit(graph: Graph): Graph {
     const [first, ...others] = graph.nodes.filter((node) =>
       parts.some((part) => part.node === node),
     );
-    replaced.set(first, split);
+    if (first !== undefined) replaced.set(first, split);
     for (const node of others) replaced.set(node, null);
   }
   if (replaced.size === 0) return graph;
@@ -71,6 +74,7 @@ function partOf(
 ): Part | undefined {
   const numbers = (index: number): readonly unknown[] | undefined =>
     known.get(node.inputs[index] ?? '')?.value ?? undefined;
+  const [output = ''] = node.outputs;
   const [starts, ends, axes] = [numbers(1), numbers(2), numbers(3)];
   if (
     node.opType !== 'Slice' ||
@@ -97,22 +101,25 @@ function partOf(
   if (typeof size !== 'number') return undefined;
   const within = (index: number): number =>
     Math.min(Math.max(index < 0 ? index + size : index, 0), size);
-  return { node, axis, start: within(start), end: within(end) };
+  return { node, output, axis, start: within(start), end: within(end) };
 }
 
 /** The parts in order, if they are at least two that make up the whole of an axis. */
 function wholeOf(
   parts: readonly Part[],
   info: TensorInfo | undefined,
-): readonly Part[] | undefined {
-  if (parts.length < 2 || parts.some(({ axis }) => axis !== parts[0].axis)) return undefined;
+): { readonly axis: number; readonly parts: readonly Part[] } | undefined {
+  const [first] = parts;
+  if (first === undefined || parts.length < 2) return undefined;
+  const { axis } = first;
+  if (parts.some((part) => part.axis !== axis)) return undefined;
   const ordered = parts.toSorted((a, b) => a.start - b.start);
-  const follows = ordered.every(
-    ({ start, end }, i) => end > start && start === (i === 0 ? 0 : ordered[i - 1].end),
-  );
-  return follows && ordered[ordered.length - 1].end === info?.shape?.[parts[0].axis]
-    ? ordered
-    : undefined;
+  let last = 0;
+  for (const { start, end } of ordered) {
+    if (end <= start || start !== last) return undefined;
+    last = end;
+  }
+  return last === info?.shape?.[axis] ? { axis, parts: ordered } : undefined;
 }
 
 function splitNode(

@@ -206,9 +206,9 @@ const softmax: GradientRule = (at, [dy]) => {
   const y = at.output(0);
   const axes = softmaxAxes(at);
   const isLast = axes.length === 1 && axes[0] === at.shape(0).length - 1;
-  const shorter = isLast ? ops.shorterSums.get(dy) : undefined;
+  const [owner, left, right] = (isLast && ops.shorterSums.get(dy)) || ['', y, dy];
   // The same dy can be that of y + c too.
-  const [a, b] = shorter?.[0] === y ? shorter.slice(1) : [y, dy];
+  const [a, b] = owner === y ? [left, right] : [y, dy];
   return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(a, b), axes)))];
 };
 

@@ -1,3 +1,4 @@
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import {
   forEach,
@@ -99,7 +100,7 @@ const mod: GradientRule = (at, [dy]) => {
 /** y = c ? a : b: da = c ? dy : 0, db = c ? 0 : dy */
 const where: GradientRule = (at, [dy]) => {
   const none = at.ops.scalar(0, dy);
-  const condition = at.node.inputs[0];
+  const condition = elementAt(at.node.inputs, 0);
   const pick = (inputs: string[]): string => at.ops.op('Where', inputs);
   return [
     '',
@@ -110,7 +111,7 @@ const where: GradientRule = (at, [dy]) => {
 
 /** The identity between floating-point types: gradients are float32 for half precision. */
 const cast: GradientRule = (at, [dy]) => [
-  at.ops.cast(dy, gradientType(at.ops.info(at.node.inputs[0]).type)),
+  at.ops.cast(dy, gradientType(at.ops.info(elementAt(at.node.inputs, 0)).type)),
 ];
 
 const flat = 'it is constant almost everywhere';

@@ -1,4 +1,5 @@
 import { intAttribute, intsAttribute, isStatic, stringAttribute } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import {
   type GradientRule,
@@ -40,7 +41,7 @@ function rangesOf(at: RuleContext): Range[] {
     if (
       start === 0 &&
       step === 1 &&
-      (shape[axis] === at.ops.shape(node.outputs[0])[axis] || end >= 2 ** 31 - 1)
+      (shape[axis] === at.ops.shape(elementAt(node.outputs, 0))[axis] || end >= 2 ** 31 - 1)
     )
       return [];
     return [{ axis, ...rangeWithin(sizeAt(at, 0, axis), start, end, step), step }];
@@ -133,18 +134,18 @@ const gather: GradientRule = (at, [dy]) => {
   const size = sizeAt(at, 0, axis);
   const [shape, indices] = [at.shape(0), at.shape(1)];
   const known = at.numbers(1)?.map((index) => (index < 0 ? index + size : index));
-  const placed = known && consecutive(known);
-  if (placed) {
+  const first = known && startOfRun(known);
+  if (known && first !== undefined) {
     const piece = indices.length === 0 ? ops.unsqueeze(dy, [axis]) : dy;
     if (ops.shape(piece).length === shape.length) {
       const pads = (count: number): number[] => shape.map((_, i) => (i === axis ? count : 0));
-      return [ops.pad(piece, pads(known[0]), pads(size - known[0] - known.length))];
+      return [ops.pad(piece, pads(first), pads(size - first - known.length))];
     }
   }
   const rank = shape.length;
   const rows = indicesLast(ops, dy, axis, indices.length);
   const type = gradientType(ops.info(dy).type);
-  const flat = ops.reshape(node.inputs[1], [-1]);
+  const flat = ops.reshape(elementAt(node.inputs, 1), [-1]);
   const wrapped = known
     ? ops.ints(known)
     : ops.op('Where', [
@@ -170,8 +171,11 @@ const gather: GradientRule = (at, [dy]) => {
   return [ops.transpose(summed, order)];
 };
 
-function consecutive(indices: readonly number[]): boolean {
-  return indices.length > 0 && indices.every((index, i) => index === indices[0] + i);
+/** The first of indices that follow each other, each larger by 1; undefined for others. */
+function startOfRun(indices: readonly number[]): number | undefined {
+  const [first] = indices;
+  const isRun = first !== undefined && indices.every((index, i) => index === first + i);
+  return isRun ? first : undefined;
 }
 
 /** y[…] = x at an index of its own along an axis: each dy is added where it was taken from. */
@@ -180,7 +184,7 @@ const gatherElements: GradientRule = (at, [dy]) => {
   if (ops.opset < 16) at.refuse('opset 13 or later');
   const zeros = ops.zerosLike(at.input(0));
   return [
-    ops.op('ScatterElements', [zeros, node.inputs[1], dy], {
+    ops.op('ScatterElements', [zeros, elementAt(node.inputs, 1), dy], {
       axis: intAttribute(node, 'axis', 0),
       reduction: 'add',
     }),
@@ -193,7 +197,9 @@ const gatherND: GradientRule = (at, [dy]) => {
   if (ops.opset < 16) at.refuse('opset 13 or later');
   if (intAttribute(node, 'batch_dims', 0) !== 0) at.refuse('batch_dims=0');
   return [
-    ops.op('ScatterND', [ops.zerosLike(at.input(0)), node.inputs[1], dy], { reduction: 'add' }),
+    ops.op('ScatterND', [ops.zerosLike(at.input(0)), elementAt(node.inputs, 1), dy], {
+      reduction: 'add',
+    }),
   ];
 };
 
@@ -204,7 +210,7 @@ const scatterElements: GradientRule = (at, [dy]) => {
   if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
   if (ops.opset < 11) at.refuse('opset 11 or later');
   const axis = intAttribute(node, 'axis', 0);
-  const indices = node.inputs[1];
+  const indices = elementAt(node.inputs, 1);
   const du = ops.op('GatherElements', [dy, indices], { axis });
   const dx =
     reduction === 'add' || !at.needs(0)
@@ -218,7 +224,7 @@ const scatterND: GradientRule = (at, [dy]) => {
   const reduction = stringAttribute(node, 'reduction', 'none');
   if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
   if (ops.opset < 11) at.refuse('opset 11 or later');
-  const indices = node.inputs[1];
+  const indices = elementAt(node.inputs, 1);
   const du = ops.op('GatherND', [dy, indices]);
   const dx =
     reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterND', [dy, indices, ops.scale(du, 0)]);

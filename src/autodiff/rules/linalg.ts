@@ -1,4 +1,5 @@
 import { floatAttribute, intAttribute, type Shape, stringAttribute } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import {
   forEach,
@@ -64,7 +65,7 @@ const gemm: GradientRule = (at, [dy]) => {
 /** The terms of an Einsum, its output written out. */
 function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
   const equation = stringAttribute(at.node, 'equation', '').replaceAll(' ', '');
-  const [left, right] = equation.split('->');
+  const [left = '', right] = equation.split('->');
   const inputs = left.split(',');
   if (right !== undefined) return { inputs, output: right };
   const letters = [...left.replaceAll('.', '').replaceAll(',', '')];
@@ -90,7 +91,7 @@ const einsum: GradientRule = (at, [dy]) => {
       i === index ? [] : [{ term, tensor: at.input(i) }],
     );
     const available = new Set([output, ...others.map(({ term }) => term)].join(''));
-    const wanted = inputs[index];
+    const wanted = elementAt(inputs, index);
     // A letter that is summed in this operand only: its gradient is the same all along it.
     const kept = [...wanted].filter((letter) => available.has(letter)).join('');
     const equation = `${[output, ...others.map(({ term }) => term)].join()}->${kept}`;

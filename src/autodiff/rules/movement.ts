@@ -1,4 +1,5 @@
 import { type Dim, intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { forEach, type GradientRule, type RuleContext, type RuleTable, rule } from '../rule.ts';
 import { resizeMatrices } from './resize-matrix.ts';
@@ -29,7 +30,7 @@ const transpose: GradientRule = (at, [dy]) => {
 };
 
 /** y = x in another shape */
-const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, at.node.inputs[0])];
+const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, elementAt(at.node.inputs, 0))];
 
 /** y = x repeated along each axis: dx sums over the repetitions. */
 const tile: GradientRule = (at, [dy]) => {
@@ -84,7 +85,8 @@ const concat: GradientRule = (at, [dy]) => {
 const split: GradientRule = (at, dy) => {
   const axis = axisOf(at, 0);
   const parts = at.node.outputs.map((name, i) => {
-    if (dy[i] !== '') return dy[i];
+    const given = elementAt(dy, i);
+    if (given !== '') return given;
     const like = at.ops.info(name === '' ? at.output(i) : name).shape;
     const size = like?.[axis];
     if (like === null || typeof size !== 'number') at.refuse('the sizes of its parts to be known');
@@ -171,20 +173,25 @@ const pad: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const { before, after } = padsOf(at);
   const mode = stringAttribute(at.node, 'mode', 'constant');
-  const axes = before.flatMap((count, axis) => (count !== 0 || after[axis] !== 0 ? [axis] : []));
+  const padded = before
+    .map((front, axis) => ({ axis, front, behind: elementAt(after, axis) }))
+    .filter(({ front, behind }) => front !== 0 || behind !== 0);
   if (mode !== 'constant')
     return [
-      axes.reduce((rest, axis) => foldAxis(at, mode, rest, axis, before[axis], after[axis]), dy),
+      padded.reduce(
+        (rest, { axis, front, behind }) => foldAxis(at, mode, rest, axis, front, behind),
+        dy,
+      ),
     ];
-  const cut = axes.filter((axis) => before[axis] > 0 || after[axis] > 0);
+  const cut = padded.filter(({ front, behind }) => front > 0 || behind > 0);
   const inner =
     cut.length === 0
       ? dy
       : ops.slice(
           dy,
-          cut,
-          cut.map((axis) => Math.max(0, before[axis])),
-          cut.map((axis) => (after[axis] > 0 ? -after[axis] : 2 ** 31 - 1)),
+          cut.map(({ axis }) => axis),
+          cut.map(({ front }) => Math.max(0, front)),
+          cut.map(({ behind }) => (behind > 0 ? -behind : 2 ** 31 - 1)),
         );
   const back = (counts: readonly number[]): number[] => counts.map((count) => Math.max(0, -count));
   return [ops.pad(inner, back(before), back(after))];
@@ -217,10 +224,10 @@ const depthToSpace: GradientRule = (at, [dy]) => {
     return [ops.op('SpaceToDepth', [dy], { blocksize: s })];
   const [, channels, height, width] = at.shape(0);
   if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
-    at.refuse('the sizes of its input');
+    return at.refuse('the sizes of its input');
   // [N, C, H, s, W, s] -> [N, C, s, s, H, W]
-  const blocks = ops.reshape(dy, [0, Number(channels) / (s * s), height, s, width, s]);
-  return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), at.node.inputs[0])];
+  const blocks = ops.reshape(dy, [0, channels / (s * s), height, s, width, s]);
+  return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), elementAt(at.node.inputs, 0))];
 };
 
 /** y has blocks of pixels as blocks of channels. */
@@ -237,7 +244,7 @@ const trilu: GradientRule = (at, [dy]) => [
 
 /** y = x in reverse order within each sequence: the same of dy. */
 const reverseSequence: GradientRule = (at, [dy]) => [
-  at.ops.op('ReverseSequence', [dy, at.node.inputs[1]], {
+  at.ops.op('ReverseSequence', [dy, elementAt(at.node.inputs, 1)], {
     batch_axis: intAttribute(at.node, 'batch_axis', 1),
     time_axis: intAttribute(at.node, 'time_axis', 0),
   }),
@@ -245,7 +252,7 @@ const reverseSequence: GradientRule = (at, [dy]) => [
 
 /** y = running sums of x: running sums of dy from the other end. */
 const cumSum: GradientRule = (at, [dy]) => [
-  at.ops.op('CumSum', [dy, at.node.inputs[1]], {
+  at.ops.op('CumSum', [dy, elementAt(at.node.inputs, 1)], {
     exclusive: intAttribute(at.node, 'exclusive', 0),
     reverse: 1 - intAttribute(at.node, 'reverse', 0),
   }),

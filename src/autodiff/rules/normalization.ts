@@ -1,4 +1,5 @@
 import { floatAttribute, intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
 
 /**
@@ -128,7 +129,7 @@ const groupNormalization: GradientRule = (at, [dy]) => {
   const x = grouped(at.input(0));
   const { mean, r } = statistics(at, x, axes);
   const dx = normalized(at, ops.mul(grouped(dy), scale), mean, r, axes, x);
-  return [ops.reshapeLike(dx, node.inputs[0])];
+  return [ops.reshapeLike(dx, elementAt(node.inputs, 0))];
 };
 
 /**

@@ -1,4 +1,5 @@
 import { intAttribute, intsAttribute } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, type RuleTable, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
@@ -49,7 +50,9 @@ function reducing(
 }
 
 /** y = Σ x: dx = dy */
-const sum = reducing((ops, dy, _x, _y, _axes, at) => ops.expandLike(dy, at.node.inputs[0]));
+const sum = reducing((ops, dy, _x, _y, _axes, at) =>
+  ops.expandLike(dy, elementAt(at.node.inputs, 0)),
+);
 
 /** How many elements are reduced to one; computed in the graph where it is not known. */
 function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): string {
@@ -60,13 +63,13 @@ function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): 
       sizes.reduce((product: number, size) => product / Number(size), 1),
     );
   }
-  const ones = ops.expandLike(ops.scalar(1, dy), at.node.inputs[0]);
+  const ones = ops.expandLike(ops.scalar(1, dy), elementAt(at.node.inputs, 0));
   return ops.div(dy, ops.reduceSum(ones, axes));
 }
 
 /** y = Σ x / n: dx = dy / n */
 const mean = reducing((ops, dy, _x, _y, axes, at) =>
-  ops.expandLike(share(ops, dy, axes, at), at.node.inputs[0]),
+  ops.expandLike(share(ops, dy, axes, at), elementAt(at.node.inputs, 0)),
 );
 
 /** y = max x: the elements that equal it share dy, as in PyTorch's amax. */
@@ -111,7 +114,7 @@ const prod: GradientRule = (at, [dy]) => {
   const after = running(columns.toReversed()).reverse();
   const others = columns.map((_, i) => {
     const [a, b] = [before[i], after[i]];
-    if (a === undefined) return b ?? ops.expandLike(ops.scalar(1, dy), columns[0]);
+    if (a === undefined) return b ?? ops.expandLike(ops.scalar(1, dy), elementAt(columns, 0));
     return b === undefined ? a : ops.mul(a, b);
   });
   const slopes = ops.reshapeLike(ops.concat(others, 1), moved);
@@ -133,7 +136,7 @@ const sumSquare = reducing((ops, dy, x) => ops.mul(ops.scale(dy, 2), x));
 
 /** y = log Σ x: dx = dy / exp(y) */
 const logSum = reducing((ops, dy, _x, y, _axes, at) =>
-  ops.expandLike(ops.div(dy, ops.op('Exp', [y])), at.node.inputs[0]),
+  ops.expandLike(ops.div(dy, ops.op('Exp', [y])), elementAt(at.node.inputs, 0)),
 );
 
 /** y = log Σ exp(x): dx = dy exp(x - y) */

@@ -5,6 +5,7 @@ import {
   intsAttribute,
   stringAttribute,
 } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleContext } from '../rule.ts';
 
 /** Resizing along one axis as a matrix [size of the output, size of the input]. */
@@ -105,7 +106,7 @@ function matrix(axis: number, from: number, to: number, scale: number, mode: Mod
     const inner =
       mode.kind === 'linear' && !mode.antialias ? Math.min(Math.max(x, 0), from - 1) : x;
     for (const [index, weight] of weightsAt(inner, from, scale, mode))
-      values[i * from + index] += weight;
+      values[i * from + index] = elementAt(values, i * from + index) + weight;
   }
   return { axis, rows: to, columns: from, values };
 }
@@ -113,7 +114,7 @@ function matrix(axis: number, from: number, to: number, scale: number, mode: Mod
 /** The matrices of a Resize or Upsample node, one for each axis that it changes. */
 export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
   const { node, opset } = at;
-  const [from, to] = [at.shape(0), at.ops.shape(node.outputs[0])];
+  const [from, to] = [at.shape(0), at.ops.shape(elementAt(node.outputs, 0))];
   const old = node.opType === 'Upsample' || opset < 11;
   const mode: Mode = {
     kind: stringAttribute(node, 'mode', 'nearest').replace('bilinear', 'linear'),
