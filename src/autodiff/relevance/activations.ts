@@ -64,11 +64,21 @@ const movers = new Set(
   com.microsoft:DequantizeLinear`.split(/\s+/),
 );
 
-/** Finds the activations of a graph; `varying` are the tensors that depend on its inputs. */
-export function findActivations(graph: Graph, varying: ReadonlySet<string>): Activations {
+/** What is known of the tensors of a graph as functions of tensors before them. */
+interface Functions {
+  readonly elements: ReadonlyMap<string, Element>;
+  /** The node that computes each tensor. */
+  readonly makers: ReadonlyMap<string, Node>;
+  /** Roots of functions that bend, or in which several paths meet. */
+  readonly bent: ReadonlySet<string>;
+  /** The function that a tensor is; the identity if none is known. */
+  elementOf(tensor: string): Element;
+}
+
+/** Follows the operators that work element by element through a graph. */
+function functionsOf(graph: Graph, varying: ReadonlySet<string>): Functions {
   const elements = new Map<string, Element>();
   const makers = new Map<string, Node>();
-  /** Roots of functions that bend, or in which several paths meet. */
   const bent = new Set<string>();
   const numberOf = numberReader(graph);
   const elementOf = (tensor: string): Element =>
@@ -93,31 +103,40 @@ export function findActivations(graph: Graph, varying: ReadonlySet<string>): Act
     elements.set(output, { root, range: values('range'), atZero: values('atZero') });
     if (bending.has(key) || signals.length > 1) bent.add(root);
   }
+  return { elements, makers, bent, elementOf };
+}
+
+/** Whether a tensor is the opening of a gate, seen through operators that move elements. */
+function opensGate({ elements, makers }: Functions, tensor: string): boolean {
+  let name = tensor;
+  for (let maker = makers.get(name); maker; maker = makers.get(name)) {
+    if (gates.has(maker.opType)) return true;
+    if (!movers.has(operatorKey(maker))) break;
+    name = maker.inputs[0] ?? '';
+  }
+  const element = elements.get(name);
+  if (element === undefined) return false;
+  const { range, atZero } = element;
+  return (
+    range.low >= 0 &&
+    range.high < Number.POSITIVE_INFINITY &&
+    atZero.low > range.low &&
+    atZero.high < range.high
+  );
+}
+
+/** Finds the activations of a graph; `varying` are the tensors that depend on its inputs. */
+export function findActivations(graph: Graph, varying: ReadonlySet<string>): Activations {
+  const found = functionsOf(graph, varying);
+  const { elements, makers, bent, elementOf } = found;
   /** Whether a tensor leads back to the root through operators that hand relevance on. */
   const leadsBack = (tensor: string): boolean => {
     const key = operatorKey(makers.get(tensor) ?? { domain: '', opType: '' });
     return varying.has(tensor) && !comparing.has(key);
   };
-  const isGate = (tensor: string): boolean => {
-    let name = tensor;
-    for (let maker = makers.get(name); maker; maker = makers.get(name)) {
-      if (gates.has(maker.opType)) return true;
-      if (!movers.has(operatorKey(maker))) break;
-      name = maker.inputs[0] ?? '';
-    }
-    const element = elements.get(name);
-    if (element === undefined) return false;
-    const { range, atZero } = element;
-    return (
-      range.low >= 0 &&
-      range.high < Number.POSITIVE_INFINITY &&
-      atZero.low > range.low &&
-      atZero.high < range.high
-    );
-  };
   const readers = consumersOf(graph);
   return {
-    isGate,
+    isGate: (tensor) => opensGate(found, tensor),
     isPiece(node) {
       const [input = ''] = node.inputs;
       const [output = ''] = node.outputs;

@@ -7,12 +7,13 @@ import {
   namesOf,
   renameNode,
 } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleContext, type RuleEntry, rule } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
 import { type Quantized, quantized } from '../rules/quantization.ts';
-import { applied, gradientAt, varyingTensors } from './linear.ts';
+import { applied, gradientAt, reads, varyingTensors } from './linear.ts';
 
 /** A graph that also computes what its tensors are for a reference input. */
 export interface ReferencedGraph {
@@ -164,13 +165,14 @@ const softmax: PairRule = ({ at, ops, input }, m) => {
   const from = given < 0 ? given + rank : given;
   const axes = at.opset < 13 ? Array.from({ length: rank - from }, (_, i) => from + i) : [from];
   const [x, x0] = [at.input(0), input(0)];
-  const [l, l0] = [x, x0].map((value) => {
+  const logSum = (value: string): string => {
     const most = ops.reduce('ReduceMax', value, axes);
     return ops.add(
       most,
       ops.op('Log', [ops.reduceSum(ops.op('Exp', [ops.sub(value, most)]), axes)]),
     );
-  });
+  };
+  const [l, l0] = [logSum(x), logSum(x0)];
   const middle = ops.scale(ops.add(l, l0), 0.5);
   const mz = ops.mul(m, logarithmicMean(ops, ops.sub(x, l), ops.sub(x0, l0)));
   const parts = logarithmicMean(ops, ops.sub(x, middle), ops.sub(x0, middle));
@@ -189,12 +191,14 @@ const layerNormalization: PairRule = ({ at, ops, input }, m) => {
   const axes = Array.from({ length: rank - from }, (_, i) => from + i);
   const average = (value: string): string => ops.reduce('ReduceMean', value, axes);
   const epsilon = floatAttribute(at.node, 'epsilon', 1e-5);
-  const [c, c0] = [at.input(0), input(0)].map((value) => ops.sub(value, average(value)));
-  const [r, r0] = [c, c0].map((value) =>
+  const centered = (value: string): string => ops.sub(value, average(value));
+  const inverseDeviation = (value: string): string =>
     ops.op('Reciprocal', [
       ops.op('Sqrt', [ops.add(average(ops.mul(value, value)), ops.scalar(epsilon, value))]),
-    ]),
-  );
+    ]);
+  const [x, x0] = [at.input(0), input(0)];
+  const [c, c0] = [centered(x), centered(x0)];
+  const [r, r0] = [inverseDeviation(c), inverseDeviation(c0)];
   const [meanC, meanR] = [ops.scale(ops.add(c, c0), 0.5), ops.scale(ops.add(r, r0), 0.5)];
   const g = ops.mul(m, at.input(1));
   const both = ops.mul(r, r0);
@@ -324,10 +328,10 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
         ops.info(name).type === 'float16' || ops.info(name).type === 'bfloat16'
           ? ops.cast(name, 'float32')
           : name;
-      const input = (i: number): string => wide(referenceOf(node.inputs[i]));
+      const input = (i: number): string => wide(referenceOf(elementAt(node.inputs, i)));
       const mean = (i: number): string => ops.scale(ops.add(at.input(i), input(i)), 0.5);
       return pairRule(
-        { at, ops, input, mean, output: () => wide(referenceOf(node.outputs[0])) },
+        { at, ops, input, mean, output: () => wide(referenceOf(elementAt(node.outputs, 0))) },
         m,
       );
     };
@@ -345,8 +349,7 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
     if (key === 'Where') return paired(choice, { stop: [0] });
     if (key === 'QuantizeLinear' || key === 'com.microsoft:QuantizeLinear')
       return paired(quantization, { stop: [1, 2], straightThrough: true });
-    const both =
-      node.inputs.length >= 2 && varying.has(node.inputs[0]) && varying.has(node.inputs[1]);
+    const both = reads(node, 0, varying) && reads(node, 1, varying);
     if (both && ['Mul', 'MatMul', 'Einsum', 'Gemm'].includes(key)) return paired(product);
     if (both && key === 'Div') return paired(quotient);
     return gradientRules[key];

@@ -1,4 +1,10 @@
-import { dataInputs, type Graph, nodeInputs, topologicalSort } from '../../onnx/index.ts';
+import {
+  dataInputs,
+  type Graph,
+  type Node,
+  nodeInputs,
+  topologicalSort,
+} from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
 import { operatorKey, type RuleContext } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
@@ -11,6 +17,12 @@ export function varyingTensors(graph: Graph): ReadonlySet<string> {
       for (const name of node.outputs) varying.add(name);
   }
   return varying;
+}
+
+/** Whether input `index` of a node is one of `tensors`. */
+export function reads(node: Node, index: number, tensors: ReadonlySet<string>): boolean {
+  const name = node.inputs[index];
+  return name !== undefined && tensors.has(name);
 }
 
 /**

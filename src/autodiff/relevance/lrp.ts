@@ -1,4 +1,3 @@
-import { FoveaError } from '../../errors.ts';
 import {
   type Graph,
   intAttribute,
@@ -6,6 +5,7 @@ import {
   producersOf,
   topologicalSort,
 } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import {
@@ -19,6 +19,7 @@ import {
 } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
 import { findActivations } from './activations.ts';
+import { checkBox } from './check-box.ts';
 import {
   applied,
   gradientAt,
@@ -26,6 +27,7 @@ import {
   linearLayer,
   negativePart,
   positivePart,
+  reads,
   share,
   varyingTensors,
 } from './linear.ts';
@@ -80,11 +82,7 @@ function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
 const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
   const { w, b, forward, backward } = layer;
   const favoured = (value: string, own: string): string => ops.add(value, ops.scale(own, more));
-  const signs = [
-    { part: positivePart, chosen: ops.above(at.output(0)) },
-    { part: negativePart, chosen: ops.below(at.output(0)) },
-  ];
-  const results = signs.map(({ part, chosen }) => {
+  const alongPart = (part: typeof positivePart, chosen: string): string => {
     const { px, nx, same, opposite } = bySign(ops, layer, part);
     const [ofPositive, ofNegative] = [favoured(w, same), favoured(w, opposite)];
     const z = ops.add(
@@ -93,8 +91,9 @@ const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
     );
     const s = ops.mul(chosen, share(ops, r, z, tiny));
     return ops.add(ops.mul(px, backward(s, ofPositive)), ops.mul(nx, backward(s, ofNegative)));
-  });
-  return ops.add(results[0], results[1]);
+  };
+  const [isAbove, isBelow] = [ops.above(at.output(0)), ops.below(at.output(0))];
+  return ops.add(alongPart(positivePart, isAbove), alongPart(negativePart, isBelow));
 };
 
 /** The relevance along products of one sign: x⁺ w± + x⁻ w∓, over their sum. */
@@ -133,19 +132,16 @@ const flat: Propagate = (ops, { x, w, forward, backward }, r) => {
 const box: Propagate = (ops, { x, w, forward, backward }, r, { low, high }) => {
   const bound = (values: readonly number[]): string =>
     ops.expandLike(ops.constant(values, [1, values.length, 1, 1], 'float32'), x);
-  const parts = [
-    { value: x, weights: w },
-    { value: bound(low), weights: positivePart(ops, w) },
-    { value: bound(high), weights: negativePart(ops, w) },
-  ];
-  const difference = ([a, b, c]: string[]): string => ops.sub(ops.sub(a, b), c);
-  const s = share(
-    ops,
-    r,
-    difference(parts.map(({ value, weights }) => forward(value, weights))),
-    tiny,
-  );
-  return difference(parts.map(({ value, weights }) => ops.mul(value, backward(s, weights))));
+  const own = { value: x, weights: w };
+  const least = { value: bound(low), weights: positivePart(ops, w) };
+  const largest = { value: bound(high), weights: negativePart(ops, w) };
+  const difference = (of: (part: typeof own) => string): string => {
+    const [a, b, c] = [of(own), of(least), of(largest)];
+    return ops.sub(ops.sub(a, b), c);
+  };
+  const z = difference(({ value, weights }) => forward(value, weights));
+  const s = share(ops, r, z, tiny);
+  return difference(({ value, weights }) => ops.mul(value, backward(s, weights)));
 };
 
 const propagations: Readonly<Record<LrpRule, Propagate>> = {
@@ -216,7 +212,8 @@ const sum = (excites: boolean): GradientRule => {
         excites,
       ),
     );
-    const s = share(ops, r, excites ? ops.add(parts[0], parts[1]) : at.output(0), tiny);
+    const z = excites ? ops.add(elementAt(parts, 0), elementAt(parts, 1)) : at.output(0);
+    const s = share(ops, r, z, tiny);
     return parts.map((part) => ops.mul(part, s));
   };
 };
@@ -258,36 +255,70 @@ const shared = (excites: boolean): RuleTable => ({
   LayerNormalization: excites ? passing : rule(layerNormalization, { stop: [1, 2] }),
 });
 
-/** Operators after which the values of the picture still lie between the same bounds. */
-const MOVERS = new Set([
-  'Identity',
-  'Dropout',
-  'Cast',
-  'QuantizeLinear',
-  'DequantizeLinear',
-  'Transpose',
-  'Reshape',
-  'Squeeze',
-  'Unsqueeze',
-  'Pad',
-  'Slice',
-]);
+/** What the rules of the nodes of one graph share. */
+interface Plan {
+  readonly options: LrpOptions;
+  /** Whether it is excitation backprop. */
+  readonly excites: boolean;
+  readonly varying: ReadonlySet<string>;
+  readonly producers: ReadonlyMap<string, Node>;
+  /** Whether a tensor is a gate. */
+  readonly isGate: (tensor: string) => boolean;
+}
 
-/** Bounds of the picture hold for its own values only: the first convolution must read these. */
-function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>): void {
-  const between = (name: string): Node | undefined => {
-    const maker = producers.get(name);
-    return maker && MOVERS.has(maker.opType) ? between(maker.inputs[0]) : maker;
-  };
-  const obstacle = first && between(first.inputs[0]);
-  if (first && !obstacle) return;
-  const reason = obstacle
-    ? `the first one, ${first?.name || first?.outputs[0]}, reads them after ${obstacle.opType}`
-    : 'this network has none';
-  throw new FoveaError(
-    'unsupported',
-    'the box rule needs a convolution that reads the values of the picture themselves, and ' +
-      `${reason}: choose another composite, such as epsilon-plus-flat`,
+/** A linear layer whose constant operand is input `weights`. */
+function linear(options: LrpOptions, kind: LrpRule, weights: 0 | 1): RuleEntry {
+  return rule(
+    (at, [r]) => {
+      const layer = linearLayer(at, weights);
+      const own = isDenseConvolution(at) ? options.dense : kind;
+      const result = propagations[own](at.ops, layer, r, options, at);
+      return layer.index === 0 ? [result] : ['', result];
+    },
+    { stop: [weights, 2] },
+  );
+}
+
+/** Whether a tensor is what a normalization gave: a bias that is added is part of it then. */
+function isNormalized(plan: Plan, name: string): boolean {
+  const { producers, varying } = plan;
+  const maker = producers.get(name);
+  if (!maker || !varying.has(name)) return false;
+  if (passingNormalizations.has(operatorKey(maker))) return true;
+  const signals = maker.inputs.filter((input) => varying.has(input));
+  const [only = ''] = signals;
+  const isCarried = signals.length === 1 && ['Reshape', 'Mul'].includes(maker.opType);
+  return isCarried && isNormalized(plan, only);
+}
+
+/** What a node does with one signal, input `index`, and one constant. */
+function besideOne(plan: Plan, node: Node, index: 0 | 1): RuleEntry {
+  const { options, excites } = plan;
+  const other = index === 0 ? 1 : 0;
+  if (node.opType === 'MatMul') return linear(options, options.dense, other);
+  if (node.opType === 'Add' && isNormalized(plan, node.inputs[index] ?? ''))
+    return passingTo(node, index);
+  if (node.opType === 'Add' || node.opType === 'Sub')
+    return rule(besideConstant(index, excites), { stop: [other] });
+  return rule((_, [r]) => (index === 0 ? [r] : ['', r]), { stop: [other] });
+}
+
+/** What a node with two operands does, by which of them are signals. */
+function binary(plan: Plan, node: Node): RuleEntry {
+  const { excites, varying, isGate } = plan;
+  const positions = [0, 1] as const;
+  const [only, ...others] = positions.filter((i) => reads(node, i, varying));
+  if (only !== undefined && others.length === 0) return besideOne(plan, node, only);
+  if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum(excites));
+  if (node.opType === 'Div') return rule(pass, { stop: [1] });
+  const gates = positions.filter((i) => isGate(node.inputs[i] ?? ''));
+  const receivers = gates.length === 1 ? positions.filter((i) => !gates.includes(i)) : positions;
+  return rule(
+    (at, [r]) =>
+      positions.map((i) =>
+        receivers.includes(i) ? product(at, i, r, { receivers: receivers.length, excites }) : '',
+      ),
+    { stop: gates.length === 1 ? gates : [] },
   );
 }
 
@@ -303,63 +334,19 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const excites = options.convolution === 'excitation';
   const others = shared(excites);
   const first = topologicalSort(graph.nodes).find(
-    (node) => node.opType === 'Conv' && varying.has(node.inputs[0]),
+    (node) => node.opType === 'Conv' && reads(node, 0, varying),
   );
   if (options.first === 'box') checkBox(first, producers);
   const { isGate, routeOf } = findActivations(graph, varying);
-  const linear = (kind: LrpRule, weights: 0 | 1): RuleEntry =>
-    rule(
-      (at, [r]) => {
-        const layer = linearLayer(at, weights);
-        const own = isDenseConvolution(at) ? options.dense : kind;
-        const result = propagations[own](at.ops, layer, r, options, at);
-        return layer.index === 0 ? [result] : ['', result];
-      },
-      { stop: [weights, 2] },
-    );
-  /** Whether a tensor is what a normalization gave: a bias that is added is part of it then. */
-  const isNormalized = (name: string): boolean => {
-    const maker = producers.get(name);
-    if (!maker || !varying.has(name)) return false;
-    if (passingNormalizations.has(operatorKey(maker))) return true;
-    const signals = maker.inputs.filter((input) => varying.has(input));
-    const [only = ''] = signals;
-    return signals.length === 1 && ['Reshape', 'Mul'].includes(maker.opType) && isNormalized(only);
-  };
-  /** What a node with two operands does, by which of them are signals. */
-  const binary = (node: Node): RuleEntry => {
-    const signals = [0, 1].filter((i) => varying.has(node.inputs[i]));
-    if (node.opType === 'MatMul' && signals.length === 1)
-      return linear(options.dense, signals[0] === 0 ? 1 : 0);
-    const [only = 0] = signals;
-    if (signals.length === 1 && node.opType === 'Add' && isNormalized(node.inputs[only] ?? ''))
-      return passingTo(node, only);
-    if (signals.length === 1 && (node.opType === 'Add' || node.opType === 'Sub'))
-      return rule(besideConstant(signals[0], excites), { stop: [1 - signals[0]] });
-    if (signals.length === 1)
-      return rule((_, [r]) => (signals[0] === 0 ? [r] : ['', r]), { stop: [1 - signals[0]] });
-    if (node.opType === 'Add' || node.opType === 'Sub') return rule(sum(excites));
-    if (node.opType === 'Div') return rule(pass, { stop: [1] });
-    const gates = [0, 1].filter((i) => isGate(node.inputs[i]));
-    const receivers = gates.length === 1 ? [1 - gates[0]] : [0, 1];
-    return rule(
-      (at, [r]) =>
-        [0, 1].map((i) =>
-          receivers.includes(i) ? product(at, i, r, { receivers: receivers.length, excites }) : '',
-        ),
-      {
-        stop: gates.length === 1 ? gates : [],
-      },
-    );
-  };
+  const plan: Plan = { options, excites, varying, producers, isGate };
   return (node) => {
     const key = operatorKey(node);
     const route = routeOf(node);
     if (route !== undefined) return passingTo(node, route);
     if (key === 'Conv' || key === 'ConvTranspose')
-      return linear(node === first ? options.first : options.convolution, 1);
-    if (key === 'Gemm' && !varying.has(node.inputs[1])) return linear(options.dense, 1);
-    if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(node);
+      return linear(options, node === first ? options.first : options.convolution, 1);
+    if (key === 'Gemm' && !reads(node, 1, varying)) return linear(options, options.dense, 1);
+    if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(plan, node);
     return (Object.hasOwn(others, key) ? others[key] : undefined) ?? gradientRules[key];
   };
 }

@@ -1,9 +1,17 @@
 import type { Graph, Node } from '../../onnx/index.ts';
+import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, operatorKey, type RuleEntry, rule } from '../rule.ts';
 import { findActivations } from './activations.ts';
-import { gradientAt, linearLayer, negativePart, positivePart, varyingTensors } from './linear.ts';
+import {
+  gradientAt,
+  linearLayer,
+  negativePart,
+  positivePart,
+  reads,
+  varyingTensors,
+} from './linear.ts';
 import { lrpRules, passing } from './lrp.ts';
 
 /** r / z, and 0 where z is 0. */
@@ -55,10 +63,10 @@ const sum: GradientRule = (at, [r]) => {
   const parts = [0, 1].map((i) => ops.mul(at.input(i), s));
   const sums = parts.map((part) => total(ops, part));
   const sizes = sums.map((value) => ops.op('Abs', [value]));
-  const both = ops.add(sizes[0], sizes[1]);
+  const both = ops.add(elementAt(sizes, 0), elementAt(sizes, 1));
   return parts.map((part, i) => {
-    const wanted = ops.mul(quotient(ops, sizes[i], both), total(ops, r));
-    return ops.mul(part, quotient(ops, wanted, sums[i]));
+    const wanted = ops.mul(quotient(ops, elementAt(sizes, i), both), total(ops, r));
+    return ops.mul(part, quotient(ops, wanted, elementAt(sums, i)));
   });
 };
 
@@ -87,18 +95,19 @@ export function transformerAttributionRules(graph: Graph): RuleLookup {
   } as const;
   const others = lrpRules(graph, unused);
   const { routeOf } = findActivations(graph, varying);
-  const signals = (node: Node): number[] => [0, 1].filter((i) => varying.has(node.inputs[i]));
+  const signals = (node: Node): number[] => [0, 1].filter((i) => reads(node, i, varying));
   return (node) => {
     const key = operatorKey(node);
     if (routeOf(node) !== undefined) return others(node);
     const moving = signals(node);
+    const [first = 0] = moving;
     if (key === 'Conv') return linear(1);
     if ((key === 'Gemm' || key === 'MatMul') && moving.length === 1)
-      return linear(moving[0] === 0 ? 1 : 0);
+      return linear(first === 0 ? 1 : 0);
     if ((key === 'MatMul' || key === 'Einsum') && moving.length === 2) return rule(product);
     if (key === 'Add' && moving.length === 2) return rule(sum);
     if (key === 'Add')
-      return rule((_, [r]) => (moving[0] === 0 ? [r] : ['', r]), { stop: [1 - moving[0]] });
+      return rule((_, [r]) => (first === 0 ? [r] : ['', r]), { stop: [1 - first] });
     if (key === 'LayerNormalization') return passing;
     return others(node);
   };

@@ -114,13 +114,15 @@ export const linalg: RuleTable = {
   Gemm: rule(gemm),
   Einsum: rule(einsum),
   ...forEach(
-    `MatMulInteger QLinearMatMul com.microsoft:QGemm com.microsoft:DynamicQuantizeMatMul com.microsoft:MatMulIntegerToFloat
-    com.microsoft:QAttention com.microsoft:MatMulNBits ConvInteger QLinearConv com.microsoft:QLinearAveragePool
+    `MatMulInteger QLinearMatMul com.microsoft:QGemm com.microsoft:DynamicQuantizeMatMul
+    com.microsoft:MatMulIntegerToFloat com.microsoft:QAttention com.microsoft:MatMulNBits
+    ConvInteger QLinearConv com.microsoft:QLinearAveragePool
     com.microsoft:QLinearGlobalAveragePool com.microsoft:QLinearConcat`,
     refused(integers),
   ),
   ...forEach(
-    `Attention com.microsoft:Attention com.microsoft:MultiHeadAttention com.microsoft:FusedMatMul com.microsoft:TransposeMatMul
+    `Attention com.microsoft:Attention com.microsoft:MultiHeadAttention
+    com.microsoft:FusedMatMul com.microsoft:TransposeMatMul
     com.microsoft:FusedGemm com.microsoft:FusedConv`,
     refused('this form of the fused operator cannot be decomposed'),
   ),

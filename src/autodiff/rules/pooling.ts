@@ -1,5 +1,6 @@
 import { intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
+import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
 import {
   interleave,
@@ -239,62 +240,62 @@ function divisors(at: RuleContext, window: Window): number[] | number {
   );
 }
 
+/** dy times `size` / n, n the number of elements that the window of each dy counts. */
+function weightedBy(at: RuleContext, dy: string, window: Window, size: number): string {
+  const { ops } = at;
+  const n = divisors(at, window);
+  if (typeof n === 'number') return n === size ? dy : ops.scale(dy, size / n);
+  const shares = n.map((count) => size / count);
+  const shape = [1, 1, ...window.axes.map(({ output }) => output)];
+  return ops.mul(dy, ops.constant(shares, shape, ops.info(dy).type ?? 'float32'));
+}
+
+/**
+ * With stride 1, the average of the windows around an element in dy: an average over such windows
+ * is its own transpose.
+ */
+function averageOf(ops: Ops, dy: string, { axes, kernel }: Window): string {
+  const padded = padSpatial(
+    ops,
+    dy,
+    axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin),
+    axes.map((axis) => axis.input + axis.begin - axis.output),
+  );
+  return ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) });
+}
+
 /** y = Σ x / n over a window: dx = Σ dy / n over the windows that an element is in. */
 const averagePool: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
   const { axes, kernel, strides, dilations } = window;
   const channels = at.shape(0)[1];
-  if (typeof channels !== 'number') at.refuse('the number of its channels');
-  const n = divisors(at, window);
+  if (typeof channels !== 'number') return at.refuse('the number of its channels');
   const size = kernel.reduce((total, k) => total * k, 1);
-  const weighted =
-    typeof n === 'number'
-      ? n === size
-        ? dy
-        : ops.scale(dy, size / n)
-      : ops.mul(
-          dy,
-          ops.constant(
-            n.map((count) => size / count),
-            [1, 1, ...axes.map(({ output }) => output)],
-            ops.info(dy).type ?? 'float32',
-          ),
-        );
-  // What the average of the windows around an element in dy is, since an average over windows is
-  // its own transpose.
-  if (dilations.every((dilation) => dilation === 1) && strides.every((stride) => stride === 1)) {
-    const padded = padSpatial(
-      ops,
-      weighted,
-      axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin),
-      axes.map((axis) => axis.input + axis.begin - axis.output),
-    );
-    return [
-      ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) }),
-    ];
-  }
-  const c = channels as number;
+  const weighted = weightedBy(at, dy, window, size);
+  if (axes.every(({ dilation, stride }) => dilation === 1 && stride === 1))
+    return [averageOf(ops, weighted, window)];
   const weights = ops.constant(
-    new Array<number>(c * size).fill(1 / size),
-    [c, 1, ...kernel],
+    new Array<number>(channels * size).fill(1 / size),
+    [channels, 1, ...kernel],
     'float32',
   );
   const dx = ops.op('ConvTranspose', [weighted, weights], {
     kernel_shape: kernel,
     strides,
     dilations,
-    group: c,
+    group: channels,
+  });
+  const missing = axes.map((axis) => {
+    const reach = (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+    return axis.input + axis.begin - reach;
   });
   return [
     padSpatial(
       ops,
       dx,
       axes.map(({ begin }) => -begin),
-      axes.map((axis) => {
-        const reach = (axis.output - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
-        return axis.input + axis.begin - reach;
-      }),
+      missing,
     ),
   ];
 };

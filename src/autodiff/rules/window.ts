@@ -42,7 +42,7 @@ export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
   return { axes, kernel, strides, dilations };
 }
 
-/** The padding in front and behind: `total` elements with `SAME_…`, else none or what is given. */
+/** The padding in front and behind: `total` elements with `SAME_*`, else none or the given one. */
 function padding(
   autoPad: string,
   total: number,
