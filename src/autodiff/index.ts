@@ -25,6 +25,7 @@ export { deconvnet, guidedBackprop } from './relu-rules.ts';
 export {
   forEach,
   type GradientRule,
+  type OutputGradients,
   operatorKey,
   type RuleContext,
   type RuleEntry,

@@ -199,7 +199,7 @@ async function sceneGallery(scenes: readonly DemoScene[]): Promise<ReportGallery
 
 async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGallery> {
   const rows = tagged.map(async ({ honest, cheat, untagged }) => {
-    const [, truth] = await truthCells(cheat.scene);
+    const truth = at(await truthCells(cheat.scene), 1);
     const before = await Promise.all(
       honest.maps
         .slice(0, 1)

@@ -242,15 +242,15 @@ function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
   const flipped = processor.do_flip_channel_order ?? family === 'MobileViT';
   const isGrey = Array.isArray(processor.image_mean) && processor.image_mean.length === 1;
   const count = isGrey ? 1 : 3;
-  const valueOf = (list: readonly number[], i: number) => list[i] ?? at(list, 0);
+  const channelOf = (list: readonly number[], i: number) => list[i] ?? at(list, 0);
   const isUnit = Math.abs(factor * 255 - 1) < 1e-6;
   const unit = isUnit ? 1 : factor;
   const tidy = (value: number) => (isUnit ? value : Number(value.toPrecision(12)));
   return {
     colour: isGrey ? 'grey' : flipped ? 'BGR' : 'RGB',
     scale: isUnit ? '0-1' : '0-255',
-    mean: Array.from({ length: count }, (_, i) => tidy((valueOf(mean, i) + offset) / unit)),
-    std: Array.from({ length: count }, (_, i) => tidy(valueOf(divisors, i) / unit)),
+    mean: Array.from({ length: count }, (_, i) => tidy((channelOf(mean, i) + offset) / unit)),
+    std: Array.from({ length: count }, (_, i) => tidy(channelOf(divisors, i) / unit)),
   };
 }
 
