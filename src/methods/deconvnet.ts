@@ -21,5 +21,5 @@ export const deconvnet = defineMethod({
   cost: '1 forward and 1 backward; twice that for a network without Relu',
   options: v.object(pixelOptions),
 
-  explain: (context) => explainPixels(context, { rules }),
+  explain: (context) => explainPixels(context, { rules, needsRelu: true }),
 });

@@ -20,5 +20,5 @@ export const guidedBackprop = defineMethod({
   cost: '1 forward and 1 backward; twice that for a network without Relu',
   options: v.object(pixelOptions),
 
-  explain: (context) => explainPixels(context, { rules }),
+  explain: (context) => explainPixels(context, { rules, needsRelu: true }),
 });

@@ -126,21 +126,30 @@ function isSame(a: Float32Array, b: Float32Array): boolean {
   return a.every((value, i) => Math.abs(value - b[i]) <= most);
 }
 
+/** How `explainPixels` differs from a plain gradient. */
+interface PixelsRequest {
+  /** The rules of the backward pass; those of the gradient by default. */
+  readonly rules?: RuleSet;
+  /** Whether the rules change ReLUs only, so that without them the map equals the gradient. */
+  readonly needsRelu?: boolean;
+  /** Whether the gradient is multiplied by the picture in the model's normalized units. */
+  readonly timesInput?: boolean;
+}
+
 /**
- * One forward and one backward pass per class, the gradient reduced to a map. `rules` modifies the
- * backward pass at ReLUs. For a network without a node of type `Relu`, a second, plain pass finds
- * out whether the rules changed anything. `timesInput` multiplies the gradient by the picture in the
- * model's normalized units.
+ * One forward and one backward pass per class, the gradient reduced to a map. If the rules need
+ * ReLUs and the network has no node of type `Relu`, a second, plain pass finds out whether the rules
+ * changed anything.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
-  { rules, timesInput = false }: { readonly rules?: RuleSet; readonly timesInput?: boolean } = {},
+  { rules, needsRelu = false, timesInput = false }: PixelsRequest = {},
 ): Promise<Attribution[]> {
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);
   const request = { batch, wrt: [INPUT], targets: classes, score: options.output, batchSize };
   const [gradient] = (await gradientsOf(model, { ...request, rules })).gradients;
-  const isDoubtful = rules !== undefined && !model.inside?.operators().has('Relu');
+  const isDoubtful = needsRelu && !model.inside?.operators().has('Relu');
   const [plain] = isDoubtful ? (await gradientsOf(model, request)).gradients : [];
   progress(1);
   return targets.map((_, t) => {
