@@ -1,14 +1,13 @@
 import { expect, it } from 'vitest';
+import * as core from './core.ts';
 import { image } from './image/image.ts';
 import * as front from './index.ts';
 import * as node from './node.ts';
 import * as web from './web.ts';
 
 it('node and web export all of the front door, and the same names for loading', () => {
-  for (const name of Object.keys(front)) {
-    expect(node).toHaveProperty(name);
-    expect(web).toHaveProperty(name);
-  }
+  for (const name of Object.keys(front)) expect(node).toHaveProperty(name);
+  for (const name of Object.keys(core)) expect(web).toHaveProperty(name);
   for (const name of ['loadModel', 'readImage']) {
     expect(node).toHaveProperty(name, expect.any(Function));
     expect(web).toHaveProperty(name, expect.any(Function));

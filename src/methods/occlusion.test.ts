@@ -92,7 +92,7 @@ describe('occlusion', () => {
 
   it('refuses unknown options and values out of range by name', async () => {
     await expect(run({ windw: 3 })).rejects.toThrow(
-      /occlusion has no option "windw": its options are window, stride, baseline, score/,
+      /occlusion has no option "windw": did you mean "window"\? its options are window, stride, baseline, score/,
     );
     await expect(run({ window: 0 })).rejects.toThrow(/occlusion.window = 0: expected/);
     await expect(run({ baseline: 'pink' })).rejects.toThrow(/"zero" \| "black"/);

@@ -89,7 +89,10 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
 
   beforeAll(async () => {
     scene = createScene(await loadSprites(), 88_000_100, { className: 'teapot' }).image;
-    const html = pageOf(['fovea/web', 'fovea/visualize'], '/test/browser/page.mjs');
+    const html = pageOf(
+      ['fovea/methods', 'fovea/web', 'fovea/visualize'],
+      '/test/browser/page.mjs',
+    );
     const made = new Map<string, string | Uint8Array>([
       ['/', html],
       ['/scene.png', await encodePng(scene)],
