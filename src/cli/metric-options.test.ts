@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { requestMetrics } from './metric-options.ts';
-import { requestMethods, settingsFor } from './options.ts';
+import { requestMethods, settingsFor } from './settings.ts';
 
 describe('requestMetrics', () => {
   test('takes protocols and options', () => {

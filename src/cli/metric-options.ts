@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.ts';
 import { type Metric, metrics } from '../metrics/index.ts';
 import { didYouMean } from '../near-names.ts';
 import { type AnyOptions, parseOptions } from '../options.ts';
-import { splitSettings, valueFor } from './options.ts';
+import { splitSettings, valueFor } from './settings.ts';
 
 /** A metric, its protocol, and the options that differ from it, as the user gave them. */
 export interface MetricRequest {

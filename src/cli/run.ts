@@ -7,9 +7,9 @@ import { parseTarget, resolveTargets, type TargetSpec } from '../model/target.ts
 import { requireWritableFolder } from '../node/write-file.ts';
 import { colormap } from '../visualize/colormap.ts';
 import { expandInputs, resultNames } from './inputs.ts';
-import { requestMethods } from './options.ts';
 import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, type Output } from './output.ts';
 import { type ModelFlags, openModel } from './session.ts';
+import { requestMethods } from './settings.ts';
 import { FORMATS, type Format } from './shared-options.ts';
 
 /** The options that all commands share which write maps. */

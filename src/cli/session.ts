@@ -4,8 +4,8 @@ import type { Model } from '../model/model.ts';
 import type { DownloadProgress } from '../node/hub.ts';
 import { loadModel } from '../node/load-model.ts';
 import type { Device } from '../runtime/runtime.ts';
-import { requestPreprocessing } from './options.ts';
 import type { Output } from './output.ts';
+import { requestPreprocessing } from './settings.ts';
 
 /** The options that say which model is loaded, and how. */
 export interface ModelFlags {

@@ -19,7 +19,7 @@ import {
   OLDEST_STAGE_OPSET,
   perturbationFeeds,
   type Stage,
-} from './classifier/input-stage.ts';
+} from './classifier/perturbation-stage.ts';
 import { SCORES, scoreKey, scoreModel, TARGETS, type Tail } from './classifier/score-tail.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';

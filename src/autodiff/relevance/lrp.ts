@@ -347,6 +347,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
       return linear(options, node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !reads(node, 1, varying)) return linear(options, options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(plan, node);
+    // MaxPool among them: the relevance goes to the element that was taken, as the gradient does.
     return (Object.hasOwn(others, key) ? others[key] : undefined) ?? gradientRules[key];
   };
 }

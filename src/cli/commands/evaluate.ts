@@ -21,7 +21,6 @@ import {
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
 import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
-import { readerOptions, requestMethods, settingsFor } from '../options.ts';
 import {
   BROKEN_OUTPUT,
   createOutput,
@@ -32,6 +31,7 @@ import {
   type Output,
 } from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
+import { readerOptions, requestMethods, settingsFor } from '../settings.ts';
 
 /** The options of `fovea evaluate`. */
 export interface EvaluateFlags extends ModelFlags {

@@ -2,7 +2,7 @@ import { tagClass } from '../../demo/classes.ts';
 import type { Scene } from '../../demo/scenes.ts';
 import type { Image } from '../../image/image.ts';
 import type { Method } from '../../methods/method.ts';
-import type { Sag } from '../../methods/sag/schema.ts';
+import { parseSag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
 import { pictureUri } from '../../node/write-image.ts';
@@ -277,7 +277,7 @@ async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSect
   const { scene, prepared, maps } = at(scenes, 0);
   const sag = maps.find(({ method }) => method.name === 'sag')?.explanation.manifest.extras.sag;
   if (!sag) return undefined;
-  const svg = await sagSvg(sag as unknown as Sag, {
+  const svg = await sagSvg(parseSag(sag), {
     input: prepared.input,
     preprocessing: honest.preprocessing,
     title: `${scene.className}: which parts suffice`,

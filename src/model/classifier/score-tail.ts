@@ -12,7 +12,7 @@ import {
 } from '../../onnx/index.ts';
 import type { ScoreKind } from '../model.ts';
 import { type Classifier, isSigmoidHead } from './find-io.ts';
-import { STAGE_OUTPUT, type Stage, stageGraph } from './input-stage.ts';
+import { STAGE_OUTPUT, type Stage, stageGraph } from './perturbation-stage.ts';
 
 /** What a session puts out: scores of all classes, or of the classes that are fed as targets. */
 export interface Tail {

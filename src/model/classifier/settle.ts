@@ -5,8 +5,8 @@ import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { sumToOne, toProbabilities } from '../scores.ts';
 import { rowsOf } from './batches.ts';
 import type { Classifier, ClassifierInput } from './find-io.ts';
-import { batchFeeds } from './input-stage.ts';
 import { loadError } from './load-error.ts';
+import { batchFeeds } from './perturbation-stage.ts';
 import { SCORES, scoreKey, scoreModel, type Tail } from './score-tail.ts';
 import type { SessionCache } from './sessions.ts';
 

@@ -12,7 +12,7 @@ import {
   withGraph,
 } from '../../onnx/index.ts';
 import type { Classifier } from '../classifier/find-io.ts';
-import { BATCH, STAGE_OUTPUT, stageGraph } from '../classifier/input-stage.ts';
+import { BATCH, STAGE_OUTPUT, stageGraph } from '../classifier/perturbation-stage.ts';
 import { SCORES, scoreSource, scoreTail } from '../classifier/score-tail.ts';
 import { INPUT, type ScoreKind } from '../model.ts';
 import type { Preparation, PreparedModel } from './prepared.ts';

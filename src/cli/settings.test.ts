@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { requestMethods, requestPreprocessing } from './options.ts';
+import { requestMethods, requestPreprocessing } from './settings.ts';
 
 describe('--set', () => {
   test('numbers, text and lists arrive as the option wants them; the rest has its defaults', () => {
