@@ -39,8 +39,8 @@ export interface ExplainOptions<M extends Method | MethodName = Method | MethodN
   /** Names the picture in the manifest. */
   imageName?: string;
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results do not
-   * depend on it.
+   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
+   * by rounding only.
    */
   batchSize?: number;
   signal?: AbortSignal;

@@ -42,7 +42,8 @@ export const seed: OptionSpec = {
 
 export const batchSize: OptionSpec = {
   flags: '--batch-size <n>',
-  description: 'pictures per model call; results do not depend on it (default: as memory allows)',
+  description:
+    'pictures per model call; results depend on it by rounding only (default: as memory allows)',
   parse: integerFrom(1),
 };
 

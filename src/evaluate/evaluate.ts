@@ -109,8 +109,8 @@ export interface EvaluateOptions<
   /** Pictures shown in the report, those first on which the methods disagree most; 12 by default. */
   readonly gallery?: number;
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results do not
-   * depend on it.
+   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
+   * by rounding only.
    */
   readonly batchSize?: number;
   /** Loads a second model by name, if an option of a method names one. */

@@ -1,10 +1,11 @@
 import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { withEmptyWindow } from '../model/perturbation.ts';
 import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { scaledLength } from './shared/scale.ts';
-import { slidingWindows, windowSums, withEmptyWindow } from './shared/windows.ts';
+import { slidingWindows, windowSums } from './shared/windows.ts';
 
 const side = v.union([
   v.pipe(integer, v.minValue(1)),

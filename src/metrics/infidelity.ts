@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { withEmptyWindow } from '../model/perturbation.ts';
 import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
@@ -132,10 +133,10 @@ export const infidelity = defineMetric({
     const baseline = createBaseline(options.baseline, model, input);
     const { data } = await model.perturb({
       input,
-      // The first window is empty: the whole picture.
+      // The empty window leaves the whole picture.
       perturbation: {
         kind: 'windows',
-        windows: Int32Array.of(0, 0, 0, 0, ...squares),
+        windows: withEmptyWindow(squares),
         keep: 'outside',
       },
       baseline,

@@ -69,8 +69,8 @@ export interface MetricContext<Input = AnyOptions> {
   /** Options that differ from the preset's. */
   readonly options?: Input;
   /**
-   * Pictures a session call; by default as many as the memory budget allows. Results do not depend
-   * on it.
+   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
+   * by rounding only.
    */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;

@@ -15,8 +15,8 @@ export type ScoreKind = 'logit' | 'probability';
 /** Options of every call that runs the model on many pictures. */
 export interface RunOptions {
   /**
-   * Pictures a session call; by default as many as the memory budget allows. Results do not depend
-   * on it.
+   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
+   * by rounding only.
    */
   batchSize?: number;
   signal?: AbortSignal;

@@ -442,7 +442,7 @@ describe('a model that is not a classifier', () => {
     const b = graphBuilder({ opset: 13 });
     b.output(b.add('Relu', [b.input('x', 'float32', ['n', 8])]), 'float32', ['n', 8]);
     await expect(load(b.finish())).rejects.toThrow(
-      /net: no image classifier: expected one input of four dimensions.*x float32 \[n, 8\]/,
+      /net: not an image classifier: expected one input of four dimensions.*x float32 \[n, 8\]/,
     );
     const c = graphBuilder({ opset: 13 });
     c.output(c.add('Relu', [c.input('x', 'float32', ['n', 3, 8, 8])]), 'float32', ['n', 3, 8, 8]);

@@ -7,6 +7,7 @@ import {
   type Grids,
   type Perturbation,
   slicePerturbation,
+  withEmptyWindow,
 } from './perturbation.ts';
 import { renderGrid, renderMask, renderPerturbation } from './render-perturbation.ts';
 
@@ -143,5 +144,14 @@ describe('checkRequest', () => {
   ])('refuses %j', (part, message) => {
     expect(() => checkRequest(request, [3, 4, 4], 10)).not.toThrow();
     expect(() => checkRequest({ ...request, ...part }, [3, 4, 4], 10)).toThrow(message);
+  });
+});
+
+describe('withEmptyWindow', () => {
+  it('takes more windows than a call has room for arguments', () => {
+    const windows = Int32Array.from({ length: 200_000 }, (_, i) => i + 1);
+    const all = withEmptyWindow(windows);
+    expect(all.subarray(0, 4)).toEqual(new Int32Array(4));
+    expect(all.subarray(4)).toEqual(windows);
   });
 });

@@ -59,6 +59,16 @@ export interface Segments {
 /** A family of perturbed pictures, described by as few numbers as possible. */
 export type Perturbation = Windows | Grids | Ranks | Segments | Masks;
 
+/**
+ * An empty window, then the given ones. The empty window hides nothing, or shows nothing: its score
+ * is the one that all others are compared with, in the same units.
+ */
+export function withEmptyWindow(windows: Int32Array): Int32Array {
+  const all = new Int32Array(windows.length + 4);
+  all.set(windows, 4);
+  return all;
+}
+
 /** How many pictures a perturbation describes. */
 export function countOf(p: Perturbation): number {
   switch (p.kind) {

@@ -161,7 +161,7 @@ export async function resolveModel(
 /**
  * Loads a classifier: whatever `resolveModel` finds, or a model on a server of the Open Inference
  * Protocol.
- * @throws FoveaError as `resolveModel`; `model` if it is no image classifier, `runtime` if the
+ * @throws FoveaError as `resolveModel`; `model` if it is not an image classifier, `runtime` if the
  * device does not start, `usage` for impossible options.
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {

@@ -166,7 +166,7 @@ function urlOf(source: string | URL): URL {
  * `.onnx` file, or the address `…/v2/models/NAME` of a model server. Beside the address of a
  * file, `NAME.json` or `config.json` and `preprocessor_config.json` are looked for; for bytes, give
  * labels and preprocessing as options.
- * @throws FoveaError `download` if it cannot be fetched, `model` if it is no image classifier,
+ * @throws FoveaError `download` if it cannot be fetched, `model` if it is not an image classifier,
  * `runtime` if the device does not start.
  */
 export async function loadModel(

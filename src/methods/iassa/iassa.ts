@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import type { Json } from '../../json.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { withEmptyWindow } from '../../model/perturbation.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
-import { withEmptyWindow } from '../shared/windows.ts';
 import type { Attention } from './attention.ts';
 import { chooseAttention } from './choose-attention.ts';
 import { adjust, correlation, highestActivatedRegion } from './region.ts';

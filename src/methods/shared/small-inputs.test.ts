@@ -10,7 +10,6 @@ import { extent } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { methods } from '../index.ts';
 import { inputScale, scaledArea, scaledLength } from './scale.ts';
-import { withEmptyWindow } from './windows.ts';
 
 const preprocessing = (height: number, width: number) => ({
   ...IMAGENET_PREPROCESSING,
@@ -124,14 +123,5 @@ describe('a map that has one value everywhere', () => {
     expect(manifest.warnings.at(-1)).toMatch(
       /^the map of occlusion has the same value everywhere.*: try smaller windows .* another method$/,
     );
-  });
-});
-
-describe('withEmptyWindow', () => {
-  it('takes more windows than a call has room for arguments', () => {
-    const windows = Int32Array.from({ length: 1_000_000 }, (_, i) => i + 1);
-    const all = withEmptyWindow(windows);
-    expect(all.subarray(0, 4)).toEqual(new Int32Array(4));
-    expect(all.subarray(4)).toEqual(windows);
   });
 });

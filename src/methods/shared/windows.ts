@@ -29,16 +29,6 @@ export function slidingWindows(
 }
 
 /**
- * An empty window, then the given ones. The empty window hides nothing, or shows nothing: its score
- * is the one that all others are compared with, in the same units.
- */
-export function withEmptyWindow(windows: Int32Array): Int32Array {
-  const all = new Int32Array(windows.length + 4);
-  all.set(windows, 4);
-  return all;
-}
-
-/**
  * For each pixel, the sum of `values` over the windows that cover it, and how many do. Linear in
  * windows plus pixels: each window adds its value at four corners, two running sums spread it (a
  * summed-area table in reverse).

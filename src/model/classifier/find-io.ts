@@ -78,6 +78,9 @@ function layoutOf(graph: Graph, info: ValueInfo, shape: Shape): 'NCHW' | 'NHWC' 
   return transposed ? 'NHWC' : 'NCHW';
 }
 
+/** Values of the input, 2 GB as float32: runtimes and typed arrays take no more. */
+const MOST_VALUES = 2 ** 29;
+
 /**
  * Finds the picture among a graph's inputs. `size` fills in a height and width that the graph
  * leaves open.
@@ -93,7 +96,7 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
   if (info === undefined || inputs.length !== 1) {
     throw new FoveaError(
       'model',
-      'no image classifier: expected one input of four dimensions ' +
+      'not an image classifier: expected one input of four dimensions ' +
         `(batch, channels, height, width), found ${listed}`,
     );
   }
@@ -106,18 +109,19 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
   if (!isChannels(channels))
     throw new FoveaError(
       'model',
-      `no image classifier: its input ${describeInfo(info)} has ${channels} channels, ` +
+      `not an image classifier: its input ${describeInfo(info)} has ${channels} channels, ` +
         'expected 1 or 3',
     );
-  return {
-    name: info.name,
-    layout,
-    type: info.type as ClassifierInput['type'],
-    channels,
-    height: typeof heightDim === 'number' ? heightDim : size[0],
-    width: typeof widthDim === 'number' ? widthDim : size[1],
-    fixedBatch: typeof shape[0] === 'number' ? shape[0] : null,
-  };
+  const height = typeof heightDim === 'number' ? heightDim : size[0];
+  const width = typeof widthDim === 'number' ? widthDim : size[1];
+  const fixedBatch = typeof shape[0] === 'number' ? shape[0] : null;
+  if (channels * height * width * (fixedBatch ?? 1) > MOST_VALUES)
+    throw new FoveaError(
+      'model',
+      `its input ${describeInfo(info)} is too large: expected at most ${MOST_VALUES} values`,
+    );
+  const type = info.type as ClassifierInput['type'];
+  return { name: info.name, layout, type, channels, height, width, fixedBatch };
 }
 
 /**
@@ -152,6 +156,21 @@ function isBoxes(name: string, shape: Shape | null): boolean {
 }
 
 /**
+ * Whether a model with these outputs is a detector, which has no one score per class: it selects
+ * boxes itself, or the scores taken are those of the places of its boxes.
+ */
+function isDetector(graph: Graph, taken: ValueInfo, shapeOf: (info: ValueInfo) => Shape | null) {
+  if (graph.nodes.some(({ opType }) => opType === 'NonMaxSuppression')) return true;
+  const shape = shapeOf(taken) ?? [];
+  const others = graph.outputs.filter((info) => info !== taken);
+  return others.some((info) => {
+    const boxes = shapeOf(info);
+    const places = boxes?.at(-2);
+    return isBoxes(info.name, boxes) && (shape.length > 2 || places === shape.at(-1));
+  });
+}
+
+/**
  * Finds the class scores among a graph's outputs, and whether a softmax or sigmoid makes them.
  * @throws FoveaError `model` if no output looks like class scores, or the model is a detector.
  */
@@ -170,16 +189,14 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
       'none';
     throw new FoveaError(
       'model',
-      `no image classifier: expected an output of shape [batch, classes], found ${listed}`,
+      `not an image classifier: expected an output of shape [batch, classes], found ${listed}`,
     );
   }
   const best = candidates.reduce((a, b) =>
     score(b.info, b.classes) > score(a.info, a.classes) ? b : a,
   );
   const shapeOf = (info: ValueInfo) => types.get(info.name)?.shape ?? info.shape;
-  const boxes = graph.outputs.find((info) => isBoxes(info.name, shapeOf(info)));
-  const rank = shapeOf(best.info)?.length ?? 2;
-  if (boxes && boxes !== best.info && rank > 2) {
+  if (isDetector(graph, best.info, shapeOf)) {
     const listed = graph.outputs.map((info) => describeInfo({ ...info, shape: shapeOf(info) }));
     throw new FoveaError(
       'model',

@@ -85,6 +85,23 @@ describe('the end of a graph', () => {
     expect(await errorOf(load(detector.finish()))).toMatch(
       /^model: net: not an image classifier: its outputs are boxes and their scores.*places/,
     );
+    const chooser = graphBuilder({ opset: 13 });
+    const z = chooser.input('x', 'float32', [1, 3, 4, 4]);
+    const boxes = chooser.add('Reshape', [z, chooser.constant([1, 12, 4], [3], 'int64')]);
+    const scores = chooser.add('ReduceMax', [boxes], { axes: [2], keepdims: 0 }, 'scores');
+    const places = chooser.add('Unsqueeze', [scores, chooser.constant([1], [1], 'int64')]);
+    const most = chooser.constant([5], [1], 'int64');
+    chooser.add('NonMaxSuppression', [boxes, places, most], {}, 'chosen');
+    chooser.output('scores', 'float32', [1, 12]);
+    chooser.output('chosen', 'int64', ['boxes', 3]);
+    expect(await errorOf(load(chooser.finish()))).toMatch(/as of a detector \(scores/);
+    const whole = graphBuilder({ opset: 13 });
+    const v = whole.input('x', 'float32', [1, 3, 4, 4]);
+    whole.add('Reshape', [v, whole.constant([1, 12, 4], [3], 'int64')], {}, 'boxes');
+    whole.add('ReduceMax', ['boxes'], { axes: [2], keepdims: 0 }, 'scores');
+    whole.output('scores', 'float32', [1, 12]);
+    whole.output('boxes', 'float32', [1, 12, 4]);
+    expect(await errorOf(load(whole.finish()))).toMatch(/as of a detector \(scores/);
     const b = graphBuilder({ opset: 13 });
     const y = means(b, b.input('x', 'float32', OPEN), 'y');
     for (const name of ['scores', 'aside']) {

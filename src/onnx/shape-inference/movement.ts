@@ -195,7 +195,7 @@ function concatenatedValue(inputs: readonly TensorInfo[]): Dim[] | null {
   for (const { shape, value } of inputs) {
     const count = shape?.[0];
     if (typeof count !== 'number' || count > largestValue) return null;
-    elements.push(...(value ?? ofRank(count)));
+    for (const element of value ?? ofRank(count)) elements.push(element);
   }
   return elements;
 }
