@@ -71,9 +71,9 @@ describe('files that no runtime would take', () => {
     expect((error as FoveaError).code).not.toBe('internal');
   });
 
-  it.each([7, 8])('opset %i, which lacks operators of a backward pass', (opset) => {
+  it.each([5, 6])('opset %i, which lacks operators of a backward pass', (opset) => {
     const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), opset);
-    expect(() => attempt(model)).toThrow(`gradients need a model of opset 9 or later`);
+    expect(() => attempt(model)).toThrow('gradients need opset 9 or later');
   });
 
   it.each(['constructor', 'toString', '__proto__'])('names of objects: %s', (name) => {

@@ -38,7 +38,7 @@ export interface GradientModel extends Omit<GradientGraph, 'graph'> {
 /**
  * The model in the form that differentiates best: local functions, fused operators and the pieces
  * that exporters write are replaced by operators with a gradient rule, and operator sets 13 to 15
- * become 16. It computes the same.
+ * become 16, and 7 and 8 become 9. It computes the same.
  */
 export function prepareModel(model: OnnxModel, options: PrepareOptions = {}): OnnxModel {
   return withGraph({ ...model, functions: [] }, raiseOpset(prepareGraph(model, options)));

@@ -36,8 +36,8 @@ export function checkOpset(graph: Pick<Graph, 'opset'>): void {
   if (opset < oldestOpset)
     throw new FoveaError(
       'unsupported',
-      `gradients need a model of opset ${oldestOpset} or later, and this one is in opset ` +
-        `${opset}: convert it, for example with onnx.version_converter`,
+      `gradients need opset ${oldestOpset} or later (gradientModel raises 7 and 8), and this model ` +
+        `is in opset ${opset}: convert it, for example with onnx.version_converter`,
     );
 }
 

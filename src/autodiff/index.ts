@@ -19,6 +19,7 @@ export type { RuleLookup } from './mark-path.ts';
 export type { Ops } from './ops.ts';
 export { batchNormalizationConstants } from './passes/fold-batch-normalization.ts';
 export { type PrepareOptions, prepareGraph } from './passes/index.ts';
+export { raiseOldOpset } from './passes/raise-opset.ts';
 export type { LrpOptions, LrpRule } from './relevance/lrp.ts';
 export { deepLift, lrp, transformerAttribution } from './relevance-rules.ts';
 export { deconvnet, guidedBackprop } from './relu-rules.ts';

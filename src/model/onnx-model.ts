@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.ts';
 import {
   attachExternalData,
   dataInputs,
+  functionBodies,
   inferShapes,
   type OnnxModel,
   opsetOf,
@@ -79,6 +80,7 @@ function reading<Result>({ name }: OnnxModelSource, read: () => Result): Result 
 
 function readSource({ bytes, externalData = new Map() }: OnnxModelSource): OnnxModel {
   const attached = attachExternalData(readModel(bytes), externalData);
+  functionBodies(attached); // refuses those that a runtime would write out without end
   return withGraph(attached, { ...attached.graph, inputs: dataInputs(attached.graph) });
 }
 

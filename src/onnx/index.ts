@@ -67,7 +67,12 @@ export {
   tensorNumbers,
   tensorValues,
 } from './initializer.ts';
-export { type FunctionBody, readFunction, referencedAttribute } from './local-function.ts';
+export {
+  type FunctionBody,
+  functionBodies,
+  readFunction,
+  referencedAttribute,
+} from './local-function.ts';
 export {
   type LocalFunction,
   modelChunks,

@@ -1,6 +1,7 @@
-import type { Attribute, Node } from './graph.ts';
+import { FoveaError } from '../errors.ts';
+import { type Attribute, type Node, nestedGraphs } from './graph.ts';
 import { normalizeDomain, parseAttribute, parseNode } from './graph-proto.ts';
-import type { LocalFunction } from './model-proto.ts';
+import type { LocalFunction, OnnxModel } from './model-proto.ts';
 import { fieldsOf, intField, messageField, messageOfBytes, stringField } from './wire.ts';
 
 /** What a model-local function is made of. */
@@ -46,4 +47,42 @@ export function referencedAttribute(attribute: Attribute): string | undefined {
     ({ number }) => number === 21,
   );
   return field ? stringField(field) : undefined;
+}
+
+/** Nodes that the calls of local functions may become: more are a sign of a hostile file. */
+const MOST_NODES = 2 ** 18;
+
+/**
+ * The bodies of a model's local functions, by `DOMAIN:NAME` as nodes call them.
+ * @throws FoveaError `model` if a function calls itself, or if the model has more than 262,144 nodes
+ * once all calls are written out, as runtimes do.
+ */
+export function functionBodies({ graph, functions }: OnnxModel): Map<string, FunctionBody> {
+  const bodies = new Map(
+    functions.map((local) => [`${local.domain}:${local.name}`, readFunction(local)]),
+  );
+  const sizes = new Map<string, number>();
+  const sizeOf = (nodes: readonly Node[]): number =>
+    nodes.reduce((sum, node) => {
+      const inner = nestedGraphs(node).reduce((all, nested) => all + sizeOf(nested.nodes), 0);
+      return sum + inner + sizeOfCall(`${node.domain}:${node.opType}`);
+    }, 0);
+  const sizeOfCall = (key: string): number => {
+    const body = bodies.get(key);
+    if (!body) return 1;
+    const known = sizes.get(key);
+    if (known === Number.POSITIVE_INFINITY)
+      throw new FoveaError('model', `the local function ${key} calls itself`);
+    if (known !== undefined) return known;
+    sizes.set(key, Number.POSITIVE_INFINITY); // until it is known
+    const size = sizeOf(body.nodes);
+    sizes.set(key, size);
+    return size;
+  };
+  if (bodies.size > 0 && sizeOf(graph.nodes) > MOST_NODES)
+    throw new FoveaError(
+      'model',
+      `the model has more than ${MOST_NODES} nodes once its local functions are written out`,
+    );
+  return bodies;
 }

@@ -4,6 +4,7 @@ import { decomposeFused } from './decompose-fused.ts';
 import { foldPoolPadding } from './fold-linear.ts';
 import { foldShapes } from './fold-shapes.ts';
 import { inlineFunctions } from './inline-functions.ts';
+import { raiseOldOpset } from './raise-opset.ts';
 import { rebuildClip } from './rebuild-clip.ts';
 import { rebuildGelu } from './rebuild-gelu.ts';
 import { rebuildLayerNormalization } from './rebuild-layer-normalization.ts';
@@ -35,7 +36,7 @@ function guarded(run: () => Graph): Graph {
 
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused
- * operators taken apart, arithmetic on shapes folded, Split, normalizations, Gelu and Clip rebuilt
+ * operators taken apart, opsets 7 and 8 raised to 9, arithmetic on shapes folded, Split, normalizations, Gelu and Clip rebuilt
  * from the pieces that exporters write. It computes the same.
  * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` for local
  * functions in another operator set.
@@ -46,7 +47,7 @@ export function prepareGraph(
 ): Graph {
   return guarded(() => {
     const kept = new Set(keep);
-    const whole = decomposeFused(inlineFunctions(model), inputShapes);
+    const whole = decomposeFused(raiseOldOpset(inlineFunctions(model)), inputShapes);
     const folded = foldShapes(whole, kept, inputShapes);
     const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
     return foldPoolPadding(rebuildClip(rebuildGelu(normalized, kept), kept), kept);

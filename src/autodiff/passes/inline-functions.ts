@@ -3,40 +3,33 @@ import {
   type Attribute,
   type FunctionBody,
   freshNames,
+  functionBodies,
   type Graph,
   type Node,
   namesOf,
   nestedGraphs,
   type OnnxModel,
-  readFunction,
   referencedAttribute,
 } from '../../onnx/index.ts';
 
-/** Functions call functions; a file in which they do so without end is broken. */
-const deepest = 32;
-
-/** The graph of a model with its local functions written out where they are called. */
+/**
+ * The graph of a model with its local functions written out where they are called.
+ * @throws FoveaError `model` if they call each other without end, or become too many nodes.
+ */
 export function inlineFunctions(model: OnnxModel): Graph {
   const { graph } = model;
   if (model.functions.length === 0) return graph;
-  const bodies = new Map(
-    model.functions.map((local) => [`${local.domain}:${local.name}`, readFunction(local)]),
-  );
+  const bodies = functionBodies(model);
   const fresh = freshNames(namesOf(graph));
   const opset = new Map(graph.opset);
-  const inline = (nodes: readonly Node[], depth: number): Node[] =>
+  const inline = (nodes: readonly Node[]): Node[] =>
     nodes.flatMap((node) => {
       const body = bodies.get(`${node.domain}:${node.opType}`);
       if (body === undefined) return [node];
-      if (depth > deepest)
-        throw new FoveaError(
-          'model',
-          `the local function ${node.domain}:${node.opType} calls itself`,
-        );
       for (const [domain, version] of body.opset) importOpset(opset, domain, version, node);
-      return inline(expanded(node, body, fresh), depth + 1);
+      return inline(expanded(node, body, fresh));
     });
-  const nodes = inline(graph.nodes, 0);
+  const nodes = inline(graph.nodes);
   return { ...graph, nodes, opset };
 }
 

@@ -276,4 +276,66 @@ describe('local functions', () => {
     const results = await runModel(model, { x, [cotangent]: dy });
     expect(results[gradients.get('x') ?? ''].data[0]).toBeCloseTo(1.25 * 1.5, 6);
   });
+
+  /** Functions f0 … of `acme`; each calls the next twice, and the last calls `last`. */
+  function nested(depth: number, last: string): OnnxModel {
+    const call = (opType: string, from: string, to: string, domain: string) =>
+      field(7, [...field(1, from), ...field(2, to), ...field(4, opType), ...field(7, domain)]);
+    const functions = Array.from({ length: depth }, (_, i) => {
+      const inner = i + 1 < depth ? `f${i + 1}` : last;
+      const domain = inner.startsWith('f') ? 'acme' : '';
+      const bytes = Uint8Array.from([
+        ...field(1, `f${i}`),
+        ...field(4, 'a'),
+        ...field(5, 'b'),
+        ...call(inner, 'a', 't', domain),
+        ...call(inner, 't', 'b', domain),
+        ...field(9, [...field(1, ''), ...varint(2, 14)]),
+        ...field(10, 'acme'),
+      ]);
+      return { domain: 'acme', name: `f${i}`, bytes };
+    });
+    const b = graphBuilder({ opset: { '': 14, acme: 1 } });
+    const x = b.input('x', 'float32', ['batch', 3, 8]);
+    b.output(b.add('f0', [x], {}, 'y', { domain: 'acme' }), 'float32');
+    return { ...modelOf(b.finish()), functions };
+  }
+
+  it('may call each other, but not without end and not without bound', () => {
+    expect(typesIn(nested(3, 'Relu'))).toEqual(Array(8).fill('Relu'));
+    expect(() => prepareGraph(nested(60, 'Relu'))).toThrow(/more than 262144 nodes once its local/);
+    expect(() => prepareGraph(nested(3, 'f1'))).toThrow(/the local function acme:f1 calls itself/);
+  });
+});
+
+describe('a model of opset 7 or 8', () => {
+  it.each([7, 8])('of %i is differentiated as one of opset 9', async (opset) => {
+    const build = (version: number) => {
+      const b = graphBuilder({ opset: version });
+      const x = b.input('x', 'float32', [1, 2, 2, 2]);
+      const [scale, shift, mean] = [
+        [2, 1],
+        [0, 1],
+        [0.5, 0],
+      ].map((values) => b.constant(values, [2]));
+      const spatial = version < 9 ? { spatial: 1 } : {};
+      const norm = [x, scale, shift, mean, b.constant([1, 4], [2])];
+      const y = b.add('BatchNormalization', norm, spatial);
+      const scales = { type: 'floats', value: [1, 1, 2, 2] } as const;
+      const larger =
+        version < 9
+          ? b.add('Upsample', [y], { mode: 'nearest', scales })
+          : b.add('Upsample', [y, b.constant(scales.value, [4])], { mode: 'nearest' });
+      b.output(b.add('GlobalAveragePool', [b.add('Relu', [larger])], {}, 'y'), 'float32');
+      return gradientModel(modelOf(b.finish()), { of: 'y', wrt: ['x'] });
+    };
+    const gradientOf = async ({ model, cotangent, gradients }: ReturnType<typeof build>) => {
+      const dy = new Tensor('float32', Float32Array.of(1, 1), [1, 2, 1, 1]);
+      const results = await runModel(model, { x: randomTensor([1, 2, 2, 2]), [cotangent]: dy });
+      return results[gradients.get('x') ?? ''].data as Float32Array;
+    };
+    const gradient = await gradientOf(build(opset));
+    expect(gradient).toEqual(await gradientOf(build(9)));
+    expect(Math.max(...gradient)).toBeGreaterThan(0.1);
+  });
 });

@@ -1,15 +1,12 @@
+import { raiseOldOpset } from '../../autodiff/index.ts';
 import {
   constantOf,
   dataInputs,
-  freshNames,
   type Graph,
   inferShapes,
   initializerOf,
-  intAttribute,
   type Node,
-  namesOf,
   type OnnxModel,
-  opsetOf,
   producersOf,
   withGraph,
 } from '../../onnx/index.ts';
@@ -47,31 +44,6 @@ function withoutZipMap(graph: Graph): { graph: Graph; labels?: readonly string[]
   });
   const isKept = (node: Node) => node !== zipMap;
   return { graph: { ...graph, nodes: graph.nodes.filter(isKept), outputs }, labels };
-}
-
-/** The opset that the stages before a classifier, and gradients, are written in at least. */
-const OLDEST_OPSET = 9;
-
-/** Operators that say the same in opset 9 as in 7 and 8, if they need no attribute that is gone. */
-function inOpset9(graph: Graph): Graph {
-  const opset = opsetOf(graph, { domain: '' });
-  if (opset < 7 || opset >= OLDEST_OPSET) return graph;
-  const initializers = new Map(graph.initializers);
-  const fresh = freshNames(namesOf(graph));
-  const nodes = graph.nodes.map((node): Node => {
-    const attributes = new Map(node.attributes);
-    if (node.opType === 'BatchNormalization' && intAttribute(node, 'spatial', 1) === 1)
-      attributes.delete('spatial');
-    const scales = node.opType === 'Upsample' ? attributes.get('scales') : undefined;
-    if (scales?.type !== 'floats') return { ...node, attributes };
-    attributes.delete('scales');
-    const name = fresh(`${node.outputs[0]}/scales`);
-    const { value } = scales;
-    initializers.set(name, initializerOf(name, 'float32', [value.length], [...value]));
-    return { ...node, attributes, inputs: [node.inputs[0] ?? '', name] };
-  });
-  const opsets = new Map([...graph.opset, ['', OLDEST_OPSET] as const]);
-  return { ...graph, nodes, initializers, opset: opsets };
 }
 
 /**
@@ -133,7 +105,7 @@ function withImpliedSizes(graph: Graph): Graph {
 export function usualForm(model: OnnxModel, size: readonly [number, number]): UsualForm {
   const { graph, labels } = withoutZipMap(model.graph);
   return {
-    model: withGraph(model, withImpliedSizes(withSettledSize(inOpset9(graph), size))),
+    model: withGraph(model, withImpliedSizes(withSettledSize(raiseOldOpset(graph), size))),
     labels,
   };
 }
