@@ -3,7 +3,7 @@
     autodiff-peer.py export NETWORK MODEL.onnx
         A network of torchvision with the weights of seed 0, written as ONNX.
     autodiff-peer.py serve NETWORK THREADS BATCH
-        One forward and backward pass to the input for every line on stdin; answers one JSON object a line.
+        Runs one forward and backward pass to the input for every line on stdin; prints one JSON object per line.
 """
 
 import json

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What gradients cost: forward and backward pass over the forward pass alone, and over PyTorch's
- * forward and backward pass of the same network, both to the input. Every figure is a ratio to a
- * measurement beside it.
+ * Measures the cost of gradients: the time of the forward and backward pass to the input, over the
+ * time of the forward pass alone and over PyTorch's forward and backward pass of the same network.
+ * Every figure is a ratio of two measurements from one run.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { count, fromDist, machine, ratioText, spread, startPeer, table, time } f
 
 const HELP = `node bench/autodiff.mjs [NETWORK…] [options]
   NETWORK…          names of torchvision [resnet50 mobilenet_v2 vit_b_16]
-  --batch N         pictures a batch     [8]
+  --batch N         pictures per batch   [8]
   --threads N       threads of each      [1]
   --repetitions N   of each              [5]
 A Python other than /usr/bin/python3 can be named in PYTHON.`;

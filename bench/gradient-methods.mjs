@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * What white-box methods cost beyond their passes through the network. Each is compared with bare
- * session calls on ready tensors, as many rows: for IIA the backbone for its pictures and the head,
- * forward and backward, for all points of the feature map's paths; for Grad-CAM and integrated
- * gradients the network forward and backward.
+ * Measures what white-box methods cost beyond their passes through the network. Each method is
+ * compared with bare session calls on the same number of ready rows. For IIA these are the backbone
+ * for its pictures, and the head, forward and backward, for all points of the feature map's paths.
+ * For Grad-CAM and integrated gradients it is the network, forward and backward.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -20,21 +20,21 @@ import {
 const HELP = `node bench/gradient-methods.mjs [options]
   --model PATH      an ONNX file                                [../shared/models/mobilenet_v2.onnx]
   --steps N         steps of IIA and integrated gradients       [10]
-  --batch N         most pictures of a bare session call        [8]
+  --batch N         largest batch of a bare session call        [8]
   --threads N       threads of the runtime                      [1]
   --repetitions N   runs of each                                [7]`;
 
 /** @typedef {{ type: string, shape: number[], data: Float32Array }} Feed */
 
-/** A tensor of some numbers. @returns {Feed} */
+/** A tensor of this shape, filled with arbitrary numbers. @returns {Feed} */
 function filled(/** @type {number[]} */ shape) {
   const data = new Float32Array(shape.reduce((a, b) => a * b, 1)).map((_, i) => Math.sin(i) + 1);
   return { type: 'float32', shape, data };
 }
 
 /**
- * Bare calls of the network between two tensors, forward and backward to `by` if given, for `rows`
- * rows, `batch` at a time.
+ * Bare calls of the network between two tensors for `rows` rows, `batch` rows per call. If `by` is
+ * given, each call runs forward and backward to `by`.
  * @returns {Promise<() => Promise<void>>}
  */
 async function bareCalls(

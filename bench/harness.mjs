@@ -1,9 +1,10 @@
 // @ts-check
 /**
- * What the benchmarks share: the build, a picture, and ratios that mean something on a machine that
- * does other things. A measurement stands between two measurements of what it is compared with, and
- * counts as its ratio to their mean; of many such ratios the median and the quartiles are told. CPU
- * seconds stand beside wall seconds: waiting for other programs lengthens the second only.
+ * Shared parts of the benchmarks: the build, a picture, and ratios that are meaningful even if the
+ * machine runs other programs. Each measurement is made between two measurements of its reference.
+ * Its ratio to their mean counts. The benchmarks print the median and the quartiles of many such
+ * ratios. They print CPU seconds beside wall seconds, because waiting for other programs makes only
+ * wall seconds longer.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -15,7 +16,7 @@ import { fileURLToPath } from 'node:url';
 /** @typedef {{ name: string, wall: Spread, cpu: Spread, seconds: Seconds }} Comparison */
 /** @typedef {{ median: number, low: number, high: number }} Spread */
 
-/** Ends the program with a sentence and the exit code of wrong usage. @returns {never} */
+/** Prints the message and exits with the code for wrong usage. @returns {never} */
 export function usage(/** @type {string} */ message) {
   process.stderr.write(`${message}\n`);
   process.exit(2);
@@ -30,7 +31,7 @@ export function fromDist(/** @type {string} */ path) {
 
 const MOBILENET = fileURLToPath(new URL('../../shared/models/mobilenet_v2.onnx', import.meta.url));
 
-/** The model to measure by default: mobilenet_v2 where it is at hand, else the embedded one. */
+/** The model to measure by default: mobilenet_v2 if it is present, else the embedded model. */
 export const defaultModel = existsSync(MOBILENET) ? MOBILENET : 'demo-cnn';
 
 /** A whole number of at least 1 from the command line. */
@@ -57,9 +58,9 @@ export async function demoInput(/** @type {any} */ model) {
 }
 
 /**
- * The pure forward pass: the model file as it is in a session of its own, fed a ready batch of
- * `size` copies of a picture. Undefined if the file insists on another batch size. @returns
- * {Promise<(() => Promise<unknown>) | undefined>}
+ * The pure forward pass: the unchanged model file in its own session, with a ready batch of `size`
+ * copies of a picture. Undefined if the file requires another batch size. @returns {Promise<(() =>
+ * Promise<unknown>) | undefined>}
  */
 export async function forwardPass(
   /** @type {any} */ runtime,
@@ -79,8 +80,8 @@ export async function forwardPass(
 }
 
 /**
- * Seconds of a task among its own kind: it runs once before, so that neither side of a ratio pays
- * for caches that the other one has emptied. @returns {Promise<Seconds>}
+ * Seconds of a task after one warm-up run of the same task, so that neither side of a ratio is
+ * slower because the other side has emptied the caches. @returns {Promise<Seconds>}
  */
 async function warmTime(/** @type {() => Promise<unknown>} */ task) {
   await task();
@@ -112,8 +113,8 @@ export function spread(/** @type {readonly number[]} */ values) {
 }
 
 /**
- * Compares tasks with one that stands before and after each of them, `repetitions` times, the order
- * rotating.
+ * Compares tasks with a reference task, which runs before and after each of them. Does this
+ * `repetitions` times and rotates the order.
  * @returns {Promise<Comparison[]>} the ratios, and the median seconds of each task; the first line
  * is the reference itself.
  */
@@ -171,7 +172,7 @@ export function table(
     console.log(`| ${cells.join(' | ')} |`);
 }
 
-/** PyTorch's side, which answers a line for every line. */
+/** Starts the PyTorch side, which writes one line for every line that it reads. */
 export function startPeer(
   /** @type {string} */ python,
   /** @type {string} */ script,
@@ -194,7 +195,7 @@ export function startPeer(
   };
 }
 
-/** Says what the figures were taken on. */
+/** Prints the date, the machine and the versions of the figures. */
 export function machine(/** @type {string} */ runtime) {
   const [cpu] = cpus();
   console.log(

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * What a method costs beyond its model calls: seconds for 1,000 model calls of IASSA and RISE over
- * the pure forward pass at the same batch size, measured before and after each run; and the most
- * memory a process holds that does nothing else than load the model and explain one picture. The
- * target is below 700 MB for IASSA on mobilenet_v2 with default options.
+ * Measures what a method costs beyond its model calls: seconds for 1,000 model calls of IASSA and
+ * RISE over the pure forward pass at the same batch size, which is measured before and after each
+ * run. It also measures the peak memory of a process that only loads the model and explains one
+ * picture. The target is below 700 MB for IASSA on mobilenet_v2 with default options.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -26,16 +26,16 @@ import {
 const HELP = `node bench/methods.mjs [options]
   --model PATH      an ONNX file with an open batch dimension [../shared/models/mobilenet_v2.onnx]
   --methods A,B     of iassa,rise,oise, with their default options [iassa,rise]
-  --masks N         N of sampling methods where speed is measured [1000]
+  --masks N         N of sampling methods when measuring speed     [1000]
   --threads N       threads of the runtime                        [1]
-  --repetitions N   runs of each method where speed is measured   [3]
-  --forward N       pictures of a measurement of the forward pass [256]
+  --repetitions N   runs of each method when measuring speed      [3]
+  --forward N       pictures per measurement of the forward pass  [256]
   --memory-only     only the memory
   --speed-only      only the speed`;
 
 /** @typedef {{ seconds: number, calls: number, megabytes: number }} Footprint */
 
-/** What a child process does: explains one picture, and answers what that took. */
+/** The work of a child process: it explains one picture and returns its time and memory. */
 async function explainOnce(/** @type {any} */ { model: source, threads, method }) {
   const { explain, loadModel } = await fromDist('node.js');
   const picture = await demoPicture();
@@ -65,7 +65,7 @@ async function reportMemory(/** @type {any} */ { model, threads, methods }) {
   console.log('');
 }
 
-/** How many pictures the model takes at once when nobody says how many. */
+/** The batch size that the model uses if none is set. */
 async function naturalBatch(/** @type {any} */ model, /** @type {any} */ input) {
   const { tensor } = await fromDist('node.js');
   let batch = 0;

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What a metric costs beyond its model calls: the seconds of one score over the pure forward pass
- * of as many pictures at the same batch size, measured before and after each. The target is at most
- * 1.15 for deletion and insertion.
+ * Measures what a metric costs beyond its model calls: the seconds of one score over the pure
+ * forward pass of the same number of pictures at the same batch size, which is measured before and
+ * after each score. The target is at most 1.15 for deletion and insertion.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -22,12 +22,12 @@ import {
 const HELP = `node bench/metrics.mjs [options]
   --model PATH      an ONNX file with an open batch dimension                 [../shared/models/mobilenet_v2.onnx]
   --metrics A,B     which metrics, with their default options                 [deletion,insertion,positive-perturbation,mu-fidelity,infidelity,road,sic]
-  --batch N         pictures a session call                                   [8]
+  --batch N         pictures per session call                                 [8]
   --threads N       threads of the runtime                                    [1]
   --repetitions N   scores of each metric                                     [3]
-  --forward N       pictures of a measurement of the forward pass             [128]`;
+  --forward N       pictures per measurement of the forward pass              [128]`;
 
-/** The model, and how many pictures went through it. */
+/** The model, with a counter of the pictures that it has classified. */
 function counted(/** @type {any} */ model) {
   const calls = { pictures: 0 };
   const classify = (/** @type {any} */ batch, /** @type {any} */ options) => {

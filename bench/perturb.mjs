@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * What perturbing costs: `model.perturb` over the pure forward pass of as many ready pictures, for
- * each perturbation and several batch sizes. The target is 1.10 for mobilenet_v2.
+ * Measures the cost of perturbing: `model.perturb` over the pure forward pass of the same number of
+ * ready pictures, for each perturbation and several batch sizes. The target is 1.10 for
+ * mobilenet_v2.
  */
 import { parseArgs } from 'node:util';
 import {

@@ -1,11 +1,11 @@
 // @ts-check
 /**
  * Structured attention graphs: model calls and seconds on the pictures of the authors' repository,
- * beside what their code needs. Its model calls are recorded; its seconds are those calls as it
- * makes them, one picture at a time, in PyTorch on this machine: forward passes of masked pictures,
- * and forward and backward passes for the integrated gradients of its ranking (needs Python with
- * PyTorch and torchvision; left out without). What it does besides, such as drawing, is not
- * counted.
+ * beside those of the authors' code. The number of their model calls is recorded. Their time is
+ * measured in PyTorch on this machine, one picture at a time as in their code: forward passes of
+ * masked pictures, and forward and backward passes for the integrated gradients of their ranking.
+ * This needs Python with PyTorch and torchvision; without them it is left out. Other work of their
+ * code, such as drawing, is not counted.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -22,8 +22,8 @@ const shared = new URL('../../shared/', import.meta.url);
 /** @typedef {import('./harness.mjs').Seconds} Seconds */
 
 /**
- * Seconds of a masked picture through mobilenet_v2 in PyTorch, alone in its batch as the authors'
- * code has it, and of the same with a backward pass to the mask. @returns {{ forward: Seconds,
+ * Seconds for one masked picture through mobilenet_v2 in PyTorch, in a batch of one as in the
+ * authors' code; and for the same with a backward pass to the mask. @returns {{ forward: Seconds,
  * gradient: Seconds } | undefined}
  */
 function torchSeconds(/** @type {number} */ threads) {
@@ -69,7 +69,7 @@ async function main() {
   if (values.help) return console.log(HELP);
   const record = new URL('reference/sag/cases.json', shared);
   if (!existsSync(record))
-    usage('the recorded runs are not at hand: expected ../shared/reference/sag/cases.json');
+    usage('the recorded runs are missing: expected ../shared/reference/sag/cases.json');
   const { explain, loadModel, prepareInput, readImage } = await fromDist('node.js');
   const threads = count('threads', values.threads);
   const model = await loadModel(fileURLToPath(new URL('models/mobilenet_v2.onnx', shared)), {

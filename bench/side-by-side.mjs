@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * This build beside another build of Fovea, for example that of the commit before: seconds and the
- * most memory of a process that loads a model and explains one picture with one method. The two
- * builds take turns, and a ratio compares neighbors, so that other programs slow both alike.
+ * Compares this build with another build of Fovea, for example that of the previous commit: seconds
+ * and peak memory of a process that loads a model and explains one picture with one method. The two
+ * builds alternate, and each ratio compares neighbouring runs, so other programs slow both alike.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -29,7 +29,7 @@ const HELP = `node bench/side-by-side.mjs --other FOLDER [options]
 
 /** @typedef {{ wall: number, cpu: number, megabytes: number }} Footprint */
 
-/** What a child process does: loads the model, explains one picture. */
+/** The work of a child process: it loads the model and explains one picture. */
 async function explainOnce(/** @type {any} */ { dist, model: source, threads, method }) {
   const { explain, loadModel } = await import(pathToFileURL(resolve(dist, 'node.js')).href);
   const data = new Uint8Array(320 * 240 * 3);

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Fovea beside PyTorch: the same network (torchvision's mobilenet_v2, seeded weights), the same
- * masks of RISE, the same number of threads. Prints Fovea's seconds over PyTorch's for as many
- * masked pictures. PyTorch gets its masks ready made at full size; Fovea gets grids and upsamples
- * them in its graph.
+ * Compares Fovea with PyTorch: the same network (torchvision's mobilenet_v2, seeded weights), the
+ * same masks of RISE, the same number of threads. Prints Fovea's seconds over PyTorch's for the
+ * same number of masked pictures. PyTorch gets ready masks at full size. Fovea gets grids and
+ * upsamples them in its graph.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ import {
 
 const HELP = `node bench/torch-peer.mjs [options]
   --masks N         masked pictures     [256]
-  --batch N         pictures a batch    [32]
+  --batch N         pictures per batch  [32]
   --threads N       threads of each     [1]
   --repetitions N   of each             [5]
 A Python other than python3 or /usr/bin/python3 can be named in PYTHON.`;

@@ -3,8 +3,8 @@
     torch-peer.py export MODEL.onnx
         torchvision's mobilenet_v2 with the weights of seed 0, written as ONNX.
     torch-peer.py serve THREADS BATCH INPUT.npy MASKS.npy
-        Scores the masked pictures once for every line on stdin, as RISE's authors do: ready masks times the picture, a
-        batch at a time. Answers one JSON object a line; the first one holds the logits of class 0.
+        Scores the masked pictures once for every line on stdin, as RISE's authors do: ready masks times the
+        picture, one batch at a time. Prints one JSON object per line; the first one contains the logits of class 0.
 """
 
 import json

@@ -1,5 +1,5 @@
-// Builds dist/: compiles src and demo, and puts the demo's data beside its code, so that
-// addresses relative to a module are the same in the sources and in the build.
+// Builds dist/: compiles src and demo, and copies the demo's data next to its code, so that paths
+// relative to a module are the same in the sources and in the build.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

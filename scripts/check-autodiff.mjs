@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Whole networks: gradients of torchvision exports against PyTorch's float64 autograd, of the input
- * and of inner tensors. Prints a Markdown table; ends with 1 if a relative error is over 1e-4 and
- * over twice PyTorch's own in float32.
+ * Checks the gradients of whole networks: torchvision exports against PyTorch's float64 autograd,
+ * for the input and for inner tensors. Prints a Markdown table. The exit code is 1 if a relative
+ * error is above 1e-4 and above twice PyTorch's own error in float32.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,10 +12,10 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const HELP = `node scripts/check-autodiff.mjs [--opset N] [--size N] [NETWORK[:OPSET[:SIZE]]...]
-  --opsets          every opset that PyTorch exports, and later ones that the same nodes are valid in, of small networks
-  --unselected N    N pictures as they come, beside PyTorch's float32, instead of two whose gates rounding does not move
-A network is a name of torchvision, or NETWORK+elu with ELU for every ReLU.
-Needs a build (npm run build) and a Python with PyTorch, torchvision and onnx; another than /usr/bin/python3 can be named in PYTHON.`;
+  --opsets          small networks at every opset that PyTorch exports, and at later opsets in which the same nodes are valid
+  --unselected N    N pictures without selection, beside PyTorch's float32, instead of two whose gates do not depend on rounding
+A network is a name of torchvision, or NETWORK+elu for ELU in place of every ReLU.
+Needs a build (npm run build) and a Python with PyTorch, torchvision and onnx: /usr/bin/python3, or the one in PYTHON.`;
 
 const DEFAULT = `resnet50:13 resnet101:11 vgg19:12:224 densenet201:11 mobilenet_v2:10 mobilenet_v3_large:14 efficientnet_b0:13 efficientnet_v2_s:16
   convnext_tiny:14 regnet_y_400mf:12 googlenet:11 squeezenet1_1:9 shufflenet_v2_x1_0:11 mnasnet1_0:11 inception_v3:13:299 alexnet:12:224
@@ -71,8 +71,8 @@ async function run(model, feeds) {
 }
 
 /**
- * The names that recorded inner tensors have in the model: those of the same shape whose values are
- * the same.
+ * The names of the recorded inner tensors in the model: tensors with the same shape and the same
+ * values.
  */
 async function findTensors(
   /** @type {any} */ model,
@@ -94,7 +94,7 @@ async function findTensors(
     otherFields: [],
   }));
   const values = await run(withGraph(model, { ...graph, outputs: infos }), feeds);
-  // A copy (a Concat of one tensor) has the values of its original and another gradient: the nearer
+  // A copy (a Concat of one tensor) has the values of its original but another gradient. The nearer
   // one counts.
   /** @type {Map<string, string[]>} */
   const found = new Map();
@@ -110,7 +110,7 @@ async function findTensors(
   return found;
 }
 
-/** What check-autodiff.py records of a network. */
+/** The records that check-autodiff.py makes of a network. */
 async function recorded(
   /** @type {string} */ network,
   /** @type {string} */ opsets,
@@ -192,7 +192,7 @@ const check = (
 
 const OPSETS = Array.from({ length: 14 }, (_, i) => i + 9);
 
-/** The cell of each opset: the error of the gradient, or what prevents it. */
+/** The cell of each opset: the error of the gradient, or the reason why there is none. */
 const sweep = (/** @type {string} */ network, /** @type {string} */ size) =>
   recorded(
     network,
@@ -246,7 +246,9 @@ const sweep = (/** @type {string} */ network, /** @type {string} */ size) =>
     },
   );
 
-/** Errors of pictures as they come: ours and those of PyTorch in float32, median and largest. */
+/**
+ * Errors on pictures without selection: ours and those of PyTorch in float32, median and largest.
+ */
 const unselected = (
   /** @type {string} */ network,
   /** @type {string} */ opset,

@@ -2,11 +2,13 @@
 
     check-autodiff.py NETWORK OPSET[,OPSET...] SIZE FOLDER [PICTURES]
 
-NETWORK is a name of torchvision or of SMALL; NETWORK+elu has ELU for every ReLU. Writes model-OPSET.onnx, reference.json and little-endian float32 files: the input, the cotangent of the scores, and for the
-input and a few inner tensors the float64 gradient of PyTorch's autograd. `noise` is the relative error of PyTorch's own
-float32 gradient of the input. A ReLU within rounding distance of 0 opens or shuts by chance, and deep networks have some
-on most pictures; so of several pictures those two are taken that PyTorch's float32 and float64 agree on best, unless
-PICTURES says how many to take as they come: `noises` are PyTorch's errors for each of them.
+NETWORK is a name of torchvision or of SMALL; NETWORK+elu has ELU in place of every ReLU. Writes model-OPSET.onnx,
+reference.json and little-endian float32 files: the input, the cotangent of the scores, and for the input and a few
+inner tensors the float64 gradient of PyTorch's autograd. `noise` is the relative error of PyTorch's own float32
+gradient of the input. If the input of a ReLU is within rounding distance of 0, its gate is open or shut by chance.
+Deep networks have such gates on most pictures. So the script tries several pictures and takes the two on which
+PyTorch's float32 and float64 agree best. If PICTURES is given, it takes that many pictures without selection;
+`noises` are PyTorch's errors for each.
 """
 
 import copy
@@ -38,7 +40,8 @@ def small_vgg():
     return net
 
 
-# Architectures whose smallest network of torchvision is large; for pictures of 64 × 64.
+# Small versions, for pictures of 64 × 64, of architectures whose smallest network in torchvision
+# is large.
 SMALL = {
     "vgg": small_vgg,
     "vit": lambda: torchvision.models.VisionTransformer(64, 16, 2, 2, 32, 64),
@@ -55,7 +58,8 @@ def network(name):
     options = {"init_weights": True} if name in ("inception_v3", "googlenet") else {}
     net = SMALL[name]() if name in SMALL else getattr(torchvision.models, name)(weights=None, **options)
     for key, parameter in net.named_parameters():
-        # A head of zeros (ViT) and layer scales of 1e-6 (ConvNeXt) would leave nothing to compare.
+        # With a head of zeros (ViT) or layer scales of 1e-6 (ConvNeXt) the gradients would be too
+        # small to compare.
         if parameter.abs().max() == 0 and "weight" in key or "layer_scale" in key:
             torch.nn.init.normal_(parameter, std=0.3 if "layer_scale" in key else 0.05)
     if variant == "elu":
@@ -65,7 +69,7 @@ def network(name):
 
 
 def settled(net):
-    """In evaluation mode, with activations that leave their inputs for the hooks to see."""
+    """In evaluation mode, with activations that are not in place, so that the hooks see their inputs."""
     for module in net.modules():
         if hasattr(module, "inplace"):
             module.inplace = False

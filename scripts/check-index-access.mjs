@@ -1,7 +1,7 @@
 /**
- * Compiles the project with `noUncheckedIndexedAccess` and reports what it finds outside numeric
- * kernels. The compiler has this setting for whole programs only; in loops over pixels, where every
- * index is in range by construction, it would double the code without finding anything.
+ * Compiles the project with `noUncheckedIndexedAccess` and reports the errors outside numeric
+ * kernels. The compiler has this setting only for whole programs. In loops over pixels, where every
+ * index is in range by construction, the setting would double the code and find nothing.
  *
  * Usage: node scripts/check-index-access.mjs [--count]
  */
@@ -11,7 +11,7 @@ import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Folders and files whose code is loops over typed arrays. */
+/** Folders and files that consist of loops over typed arrays. */
 export const KERNELS = [
   'src/alternates/',
   'src/datasets/polygon.ts',
@@ -33,7 +33,7 @@ export const KERNELS = [
 ];
 
 /**
- * Tests index what they made themselves: a missing element fails the test.
+ * Tests index arrays that they made themselves. If an element is missing, the test fails.
  * @type {(file: string) => boolean}
  */
 const isExempt = (file) =>
@@ -42,7 +42,7 @@ const isExempt = (file) =>
   file.endsWith('.test.ts') ||
   file.includes('/fixtures/');
 
-/** The compiler's complaints about the shipped code outside kernels. */
+/** The compiler's errors in the shipped code outside kernels. */
 function complaints() {
   const path = `${ROOT}tsconfig.json`;
   const { config } = ts.readConfigFile(path, ts.sys.readFile);

@@ -92,12 +92,12 @@ export const LAYERS = {
   },
 };
 
-/** Single files that may import Node's own modules in a layer that otherwise runs in a browser. */
+/** Files that may import Node's own modules although the rest of their layer runs in a browser. */
 export const NODE_FILES = ['demo/sprites.ts', 'runtime/onnxruntime-node.ts'];
 
 const NOT_SHIPPED = ['!**/*.test.ts', '!**/fixtures/**'];
 
-/** Suites of tests are functions too, and as long as they have tests. */
+/** A test suite is a function too, and its length depends on its number of tests. */
 const tests = {
   includes: ['**/*.test.ts', '**/fixtures/**', 'test/**', 'bench/**'],
   linter: { rules: { complexity: { noExcessiveLinesPerFunction: 'off' } } },
@@ -106,7 +106,7 @@ const tests = {
 /** @type {(path: string) => string} */
 const globOf = (path) => (path.endsWith('/') ? `${path}**` : path);
 
-/** Imports of `paths` as they are written in files that lie up to two folders deep in `src/`. */
+/** Imports of `paths` as files up to two folders deep in `src/` write them. */
 /** @type {(paths: string[], from: string[]) => string[]} */
 function specifiersOf(paths, from) {
   const prefixes = from.some((path) => path.endsWith('/')) ? ['../', '../../'] : ['./'];

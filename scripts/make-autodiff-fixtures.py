@@ -5,8 +5,8 @@ Run from the repository root with Debian's python3-numpy and python3-torch:
     /usr/bin/python3 scripts/make-autodiff-fixtures.py
 
 Writes src/autodiff/fixtures/FAMILY.json. A case is one node: its operator, attributes and inputs at some opsets, what it
-computes, a cotangent, and the gradient of each differentiable input. Arrays are base64 little-endian float32, which the
-inputs are exactly.
+computes, a cotangent, and the gradient of each differentiable input. Arrays are base64 little-endian float32.
+The inputs are exact in float32.
 """
 
 import base64
@@ -28,12 +28,12 @@ def text(tensor):
 
 
 def x(*shape, low=-2.0, high=2.0):
-    """A differentiable input, kept away from kinks at 0 by what float32 can tell apart."""
+    """A differentiable input. Its values keep a distance from the kink at 0 that float32 can resolve."""
     return torch.rand(shape, generator=generator).mul(high - low).add(low).double()
 
 
 def distinct(*shape):
-    """Numbers that differ by enough for finite differences not to change their order."""
+    """Numbers whose distances are large enough that finite differences do not change their order."""
     count = math.prod(shape)
     return (torch.randperm(count, generator=generator).double() / count * 4 - 2).float().double().reshape(shape)
 
@@ -71,8 +71,8 @@ def encode(value):
 
 
 def case(family, op, opsets, inputs, function, attributes=None, outputs=1, batch=True, smooth=True, name=None, domain="", latest=True):
-    """`function` takes the tensors of the inputs; `smooth=False` leaves finite differences out (ties, rounding); what is
-    written as at opset 13 or later holds at 22 too unless `latest` is False."""
+    """`function` takes the tensors of the inputs. `smooth=False` skips finite differences (ties, rounding). A case for
+    opset 13 or later is also recorded for opset 22, unless `latest` is False."""
     def leaf(value):
         if value is None:
             return None
@@ -462,7 +462,7 @@ case("indexing", "ScatterElements", [11, 16], [x(2, 4), ints(1, 3, 0, 2, shape=(
 case("indexing", "ScatterElements", [16], [x(2, 4), ints(1, 1, 0, 2, shape=(2, 2)), x(2, 2)], lambda v, i, u: v.scatter_add(1, i, u), {"axis": 1, "reduction": "add"}, batch=False, name="add")
 case("indexing", "ScatterND", [11, 16], [x(4, 3), ints(3, 1, shape=(2, 1)), x(2, 3)], lambda v, i, u: v.index_put((i[:, 0],), u), batch=False)
 
-# --- fused operators, which are taken apart first
+# --- fused operators; Fovea takes them apart first
 
 M = "com.microsoft"
 for activation, function, params in [("Relu", F.relu, None), ("Clip", lambda v: v.clamp(0, 1.5), [0.0, 1.5]), ("LeakyRelu", lambda v: F.leaky_relu(v, 0.2), [0.2]), ("Sigmoid", torch.sigmoid, None)]:
@@ -492,7 +492,8 @@ case("fused", "TransposeMatMul", [13], [x(2, 4, 3), x(2, 4, 5)], lambda a, b: a.
 case("fused", "Attention", [23], [x(2, 2, 3, 4), x(2, 2, 5, 4), x(2, 2, 5, 4)], lambda q, k, v: (q @ k.transpose(2, 3) / 2).softmax(-1) @ v, name="[N, heads, L, size]")
 case("fused", "Attention", [23], [x(2, 3, 8), x(2, 5, 8), x(2, 5, 8)], lambda q, k, v: attend(q, k, v, 2), {"q_num_heads": 2, "kv_num_heads": 2}, name="[N, L, heads * size]")
 
-# Convolutions of many channels, which are differentiated in other forms. Behind all others, whose random numbers stay.
+# Convolutions of many channels; Fovea differentiates them in other forms. They come last, so that
+# the random numbers of all other cases stay the same.
 conv((2, 16, 7, 8), (4, 16, 3, 3), strides=[2, 2], pads=[1, 1, 1, 1], name="16 channels, 3x3 stride 2, even and uneven size")
 conv((1, 16, 8, 7), (2, 16, 3, 3), strides=[2, 2], pads=[0, 2, 1, 0], name="16 channels, stride 2, asymmetric pads")
 conv((1, 16, 9, 8), (2, 16, 4, 3), strides=[3, 3], pads=[3, 3, 0, 4], name="16 channels, stride 3, pads as long as the kernel")

@@ -51,7 +51,7 @@ def text(tensor):
 
 
 def settled(net, size):
-    """Gives every weight and statistic something to do."""
+    """Gives every weight and statistic a value that affects the result."""
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0

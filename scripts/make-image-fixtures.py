@@ -128,7 +128,7 @@ def write_png(path, depth, colour_type, rows):
 
 
 def steep_profile():
-    """An sRGB profile whose curve has exponent 1 instead of 2.4: a decoder that applies it changes the pixels a lot."""
+    """An sRGB profile whose curve has exponent 1 instead of 2.4. A decoder that applies it changes the pixels a lot."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert profile.count(b"\x00\x02\x66\x66") == 1
     return profile.replace(b"\x00\x02\x66\x66", b"\x00\x01\x00\x00")
@@ -181,7 +181,8 @@ def make_node():
     colour.quantize(16).save(NODE_FIXTURES / "palette-transparent.png", transparency=3)
     record("palette-transparent.png", on((255, 255, 255), Image.open(NODE_FIXTURES / "palette-transparent.png").convert("RGBA")))
 
-    # Pillow clips 16-bit grey at 255 instead of scaling it; the high byte is what it keeps of 16-bit colour.
+    # Pillow clips 16-bit grey at 255 instead of scaling it; for 16-bit colour it keeps the high
+    # byte.
     for name, colour_type, channels in [("grey16.png", 0, 1), ("rgb16.png", 2, 3)]:
         rows = rng.integers(0, 65536, (7, 9, channels)).astype(">u2")
         write_png(NODE_FIXTURES / name, 16, colour_type, rows)

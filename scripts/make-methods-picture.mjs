@@ -1,5 +1,5 @@
 /**
- * Makes docs/images/methods.webp: one scene as every method explains it, on one scale of colours.
+ * Makes docs/images/methods.webp: one scene, explained by every method, with the same colour scale.
  * Run after `npm run build`.
  */
 import { mkdirSync } from 'node:fs';
@@ -32,7 +32,8 @@ const place = async ({ data, width, height, channels = 3 }, title) => {
 await place(scene.image, `the picture: ${scene.className}`);
 const models = { cnn: await loadModel('demo-cnn'), vit: await loadModel('demo-vit') };
 for (const [name, method] of methods) {
-  // Methods that look at attention explain the transformer, all others the convolutional network.
+  // Methods that use attention explain the transformer. All others explain the convolutional
+  // network.
   const model = method.needs.includes('attention') ? models.vit : models.cnn;
   const { map } = await explain(model, await prepareInput(model, scene.image), {
     method: name,

@@ -1,6 +1,6 @@
 /**
- * Makes docs/images/demo.webp: what three methods say of an honest model and of one that cheats.
- * Run after `npm run build`.
+ * Makes docs/images/demo.webp: the maps of three methods for an honest model and for one that
+ * cheats. Run after `npm run build`.
  */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';

@@ -58,7 +58,7 @@ for (const scene of scenes) {
         counts[m].scenes++;
       } catch (error) {
         if (error.code === 'unsupported') counts[m].refused = error.message;
-        else counts[m].scenes++; // no explanation is no peak on the object
+        else counts[m].scenes++; // without an explanation there is no peak on the object
       }
     }
   }
