@@ -54,7 +54,15 @@ export type {
 export { createOnnxModel, type OnnxModelSource } from './model/onnx-model.ts';
 export type { Grids, Masks, Perturbation, Ranks, Segments, Windows } from './model/perturbation.ts';
 export { createRemoteModel, type RemoteModelOptions } from './model/remote-model.ts';
-export { parseTarget, resolveTargets, type Target, type TargetSpec } from './model/target.ts';
+export {
+  type AgainstSpec,
+  type ContrastSpec,
+  parseTarget,
+  resolveTargets,
+  type ScoredClass,
+  type Target,
+  type TargetSpec,
+} from './model/target.ts';
 export { describeOptions, type OptionDescription } from './option-words.ts';
 export {
   type AnyOptions,

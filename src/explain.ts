@@ -30,7 +30,7 @@ export type ExplainInput = Image | Tensor;
 export interface ExplainOptions<M extends Method | MethodName = Method | MethodName> {
   /** A method, or the name of a registered one; `iassa` by default. */
   method?: M;
-  /** `top1` (default), `top:N`, a class index, `{ class: 'tabby cat' }`, or a list of these. */
+  /** `top1` (default), `top:N`, a class index, `{ class: 'tabby cat' }`, `{ class: 'tank', against: 'cab' }`, or a list of these. */
   target?: TargetSpec | readonly TargetSpec[];
   /** The method's own options; what is left out takes its default. */
   options?: MethodOptions<M>;
@@ -212,8 +212,9 @@ async function explainTargets(
   const meter = createMeter(request.signal);
   const loader = createLoader(method, meter, request.loadModel);
   const { input, image } = prepared;
+  const asked = await withContrasts(model, targets);
   const contextFor = (each: Method) => ({
-    model: meter.wrap(model),
+    model: meter.wrap(asked.model),
     input,
     image,
     batchSize: request.batchSize,
@@ -237,7 +238,7 @@ async function explainTargets(
   try {
     const attributions = await method.explain({
       ...contextFor(method),
-      targets,
+      targets: asked.targets,
       options,
       progress: request.onProgress ?? (() => {}),
       offer: (partial) => request.onMap?.(partial) === true,
@@ -251,6 +252,13 @@ async function explainTargets(
   } finally {
     await loader.dispose();
   }
+}
+
+/** The model and the targets as a method sees them: a contrast is a class of its own. */
+async function withContrasts(model: Model, targets: readonly Target[]) {
+  if (!targets.some(({ against }) => against)) return { model, targets };
+  const { contrastTargets } = await import('./model/contrast.ts');
+  return contrastTargets(model, targets);
 }
 
 function seedOf({ seed = 0 }: RunMethodOptions): number {

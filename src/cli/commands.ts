@@ -79,6 +79,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     arguments: [shared.images],
     options: [
       { ...shared.methods, group: 'Explanation:' },
+      shared.against,
       ...explaining,
       shared.out('where results go', 'fovea-results'),
       ...mapOutput,

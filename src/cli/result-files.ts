@@ -60,9 +60,11 @@ function slug(label: string): string {
 
 /** Path of the files of a result up to the ending: `DIR/NAME.METHOD[.CLASS]`. */
 function stemFor(run: Run, { file, method, several }: ResultSource, target: Target): string {
-  const { index, label } = target;
-  const named = [index, slug(label)].filter((part) => part !== '').join('-');
-  const suffix = run.hasClassNames ? [named] : several ? [String(index)] : [];
+  const { index, label, against = [] } = target;
+  const not = against.length > 0 ? ['not', ...against.map((other) => other.index)] : [];
+  const named = [index, ...(run.hasClassNames ? [slug(label)] : []), ...not];
+  const isNamed = run.hasClassNames || several || not.length > 0;
+  const suffix = isNamed ? [named.filter((part) => part !== '').join('-')] : [];
   const name = [run.names.get(file), method.method.name, ...suffix].join('.');
   return join(run.folder, name);
 }
@@ -163,7 +165,7 @@ function identityOf(parts: {
   readonly fingerprint: unknown;
   readonly preprocessing: unknown;
   readonly sha256: unknown;
-  readonly index: unknown;
+  readonly target: unknown;
 }): string {
   return JSON.stringify(Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -186,7 +188,7 @@ export async function keptResult(
       ...manifest,
       fingerprint: manifest.model.fingerprint,
       sha256: manifest.image.sha256,
-      index: manifest.target.index,
+      target: manifest.target,
     });
     const now = identityOf({
       ...manifest,
@@ -197,7 +199,7 @@ export async function keptResult(
       fingerprint: model.fingerprint,
       preprocessing: model.preprocessing,
       sha256: prepared.sha256,
-      index: target.index,
+      target,
     });
     if (before !== now) return undefined;
     const map = decodeNpy(await readFile(`${stem}.npy`), stem);

@@ -17,6 +17,7 @@ export interface RunFlags extends ModelFlags {
   readonly methods?: readonly string[];
   /** `top1` if not given. */
   readonly target?: readonly string[];
+  readonly against?: readonly string[];
   readonly set?: readonly string[];
   readonly seed: number;
   readonly batchSize?: number;
@@ -84,9 +85,26 @@ export interface RunRequest {
   readonly hasClassNames?: boolean;
 }
 
-/** The targets of `--target`. */
-export const targetsOf = ({ target = ['top1'] }: Pick<RunFlags, 'target'>): TargetSpec[] =>
-  target.map(parseTarget);
+/**
+ * The targets of `--target`, each against the classes of `--against`.
+ * @throws FoveaError `usage` if a contrast is to be made for several classes at once.
+ */
+export function targetsOf({
+  target = ['top1'],
+  against = [],
+}: Pick<RunFlags, 'target' | 'against'>): TargetSpec[] {
+  const targets = target.map(parseTarget);
+  if (against.length === 0) return targets;
+  const others = against.map((text) => (/^\d+$/.test(text.trim()) ? Number(text) : text));
+  return targets.map((spec) => {
+    if (typeof spec === 'object') return { class: spec.class, against: others };
+    if (typeof spec === 'number' || spec === 'top1') return { class: spec, against: others };
+    throw new FoveaError(
+      'usage',
+      `--target ${spec} --against …: expected one of top1, a class index or a label for --target`,
+    );
+  });
+}
 
 /**
  * The target of a command that explains one class of each picture.

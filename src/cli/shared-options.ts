@@ -27,6 +27,13 @@ export const target: OptionSpec = {
   parse: collect,
 };
 
+export const against: OptionSpec = {
+  flags: '--against <class>',
+  description:
+    'why the target and not this class: an index, a label, or top:N for the N most probable others; may be given several times',
+  parse: collect,
+};
+
 export const set: OptionSpec = {
   flags: '--set <name.option=value>',
   description: 'an option of a method; may be given several times',

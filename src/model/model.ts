@@ -47,6 +47,15 @@ export interface PerturbRequest extends RunOptions {
 /** In a `GradientRequest`, the input of the model: pictures, or values of the tensor `at`. */
 export const INPUT = 'input';
 
+/** A class and its weight in a sum of scores. */
+export interface WeightedClass {
+  readonly index: number;
+  readonly weight: number;
+}
+
+/** The score to differentiate: of one class, or the weighted sum of the scores of several. */
+export type TargetScore = number | readonly WeightedClass[];
+
 /** What to differentiate, and where. */
 export interface GradientRequest extends RunOptions {
   /** Preprocessed pictures [n, C, H, W], or values [n, …] of the tensor `at`. */
@@ -58,8 +67,8 @@ export interface GradientRequest extends RunOptions {
    * None for the scores alone.
    */
   wrt: readonly string[];
-  /** The class of each row, or one class for all. */
-  targets: readonly number[];
+  /** The class of each row, or one class for all; or weighted sums of classes. */
+  targets: readonly TargetScore[];
   /** `logit` by default. */
   score?: ScoreKind;
   /**
@@ -92,7 +101,7 @@ export interface PathIntegralRequest extends RunOptions {
   at?: string;
   /** The points α of each path. */
   points: readonly number[];
-  target: number;
+  target: TargetScore;
   /** `logit` by default. */
   score?: ScoreKind;
 }
@@ -106,7 +115,7 @@ interface ActivationOptions extends RunOptions {
 
 /** Scores and their gradients. The first axis of every tensor is the batch. */
 export interface Gradients {
-  /** Score of each row's class, [n]. */
+  /** Score of each row's class, or its weighted sum of scores, [n]. */
   readonly scores: Tensor;
   /** The gradient by each tensor of `wrt`, in its shape. */
   readonly gradients: readonly Tensor[];

@@ -106,6 +106,27 @@ describe('files', () => {
     expect((kept + dim) / pixels).toBeGreaterThan(0.95); // all but the outline
   });
 
+  test('--against explains the difference of two classes, in files of its own', async () => {
+    const against = ['--target', 'top1', '--against', 'top:2', '--out', 'contrast', '--json'];
+    const { code, stdout } = await fovea(['explain', 'one.png', ...QUICK, ...against], folder);
+    expect(code).toBe(0);
+    const [record] = records(stdout);
+    const path = record.files as { npy: string; json: string };
+    const { target } = await manifestOf(path.json);
+    const [first, second] = target.against ?? [];
+    expect(path.npy).toBe(
+      join('contrast', `one.occlusion.${target.index}-not-${first?.index}-${second?.index}.npy`),
+    );
+    const plain = ['--target', `${target.index}`, '--out', 'contrast', '--json'];
+    await fovea(['explain', 'one.png', ...QUICK, ...plain], folder);
+    const own = await mapOf('contrast/one.occlusion.npy');
+    expect((await mapOf(path.npy)).data).not.toEqual(own.data);
+    const top = ['--target', 'top:2', '--against', '3'];
+    const refused = await fovea(['explain', 'one.png', ...QUICK, ...top], folder);
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toContain('expected one of top1, a class index or a label');
+  });
+
   test('several targets put the class index into the names', async () => {
     const { code, stdout } = await fovea(
       ['explain', 'one.png', ...QUICK, '--target', 'top:3', '--out', 'top', '--json'],

@@ -118,6 +118,17 @@ interface Setting {
 const PROBABILITY_FLOOR = 1e-3;
 
 /**
+ * log(p + f) for a probability p. Differences of probabilities, the scores of contrasts, may be
+ * negative: there the curve goes on as its mirror image through the point at 0,
+ *
+ *   l(-p) = 2 log f - l(p)
+ */
+function logProbability(p: number): number {
+  if (p >= 0) return Math.log(p + PROBABILITY_FLOOR);
+  return 2 * Math.log(PROBABILITY_FLOOR) - Math.log(PROBABILITY_FLOOR - p);
+}
+
+/**
  * Scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`): one array per
  * target.
  */
@@ -138,10 +149,7 @@ async function scoreWindows(
     batchSize,
     onProgress: (done, total) => onShare(done / total),
   });
-  const scale =
-    options.score === 'log-probability'
-      ? (p: number) => Math.log(p + PROBABILITY_FLOOR)
-      : (score: number) => score;
+  const scale = options.score === 'log-probability' ? logProbability : (score: number) => score;
   return targets.map((_, t) =>
     Float64Array.from({ length: windows.length / 4 }, (_, n) =>
       scale(data[n * targets.length + t]),

@@ -1,14 +1,25 @@
 import { plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
+import { at } from '../../tensor/at.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { SCORES } from '../classifier/score-tail.ts';
-import { type GradientRequest, INPUT, type ModelInside } from '../model.ts';
+import { type GradientRequest, INPUT, type ModelInside, type TargetScore } from '../model.ts';
 import { checkGradients, checkScores } from '../scores.ts';
 import type { Part } from './part-graph.ts';
-import { checkTarget, type PartContext, resolveName, resolveNames, runPart } from './run-part.ts';
+import {
+  checkTarget,
+  type PartContext,
+  resolveName,
+  resolveNames,
+  runPart,
+  weightedClasses,
+} from './run-part.ts';
 
 /** The class of each row. */
-function targetsOf(context: PartContext, { batch, targets }: GradientRequest): readonly number[] {
+function targetsOf(
+  context: PartContext,
+  { batch, targets }: GradientRequest,
+): readonly TargetScore[] {
   const [rows = 0] = batch.shape;
   if (targets.length !== 1 && targets.length !== rows) {
     throw new FoveaError(
@@ -49,7 +60,12 @@ export function gradientsOf(context: PartContext): ModelInside['gradients'] {
     return {
       scores: tensor(
         [targets.length],
-        Float32Array.from(targets, (target, row) => data[row * classes + target] ?? Number.NaN),
+        Float32Array.from(targets, (target, row) =>
+          weightedClasses(target).reduce(
+            (sum, { index, weight }) => sum + weight * at(data, row * classes + index),
+            0,
+          ),
+        ),
       ),
       gradients,
       values: wrt.map((each) =>

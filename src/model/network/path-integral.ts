@@ -14,10 +14,10 @@ import {
   building,
   checkTarget,
   limitOf,
-  oneHot,
   type PartContext,
   type PartInfo,
   resolveName,
+  scoreWeights,
 } from './run-part.ts';
 
 const names = {
@@ -151,7 +151,7 @@ async function integrate(
       ...ends,
       [names.points]: float(alphas, [alphas.length]),
       [names.weights]: float(weights, [1, weights.length]),
-      [cotangent]: oneHot(targets, alphas.length, output.classes ?? 0),
+      [cotangent]: scoreWeights(targets, alphas.length, output.classes ?? 0),
     });
     checkScores(name, outputs[SCORES]?.data as Float32Array);
     const part = outputs[names.integral]?.data as Float32Array;

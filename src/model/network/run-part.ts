@@ -6,7 +6,13 @@ import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type BatchLimit, forEachBatch, padBatch, rowsOf } from '../classifier/batches.ts';
 import type { Classifier } from '../classifier/find-io.ts';
 import type { BuiltGraph, SessionCache } from '../classifier/sessions.ts';
-import { INPUT, type Replacements, type RunOptions } from '../model.ts';
+import {
+  INPUT,
+  type Replacements,
+  type RunOptions,
+  type TargetScore,
+  type WeightedClass,
+} from '../model.ts';
 import type { AttentionFinder } from './attention-maps.ts';
 import { buildPart, keyOf, type Part, type PartNames } from './part-graph.ts';
 import type { Preparation } from './prepared.ts';
@@ -56,18 +62,31 @@ export function limitOf(
   return { size: Math.max(1, Math.min(most, Math.floor(allowed / bytes))) };
 }
 
-/** @throws FoveaError `usage` for a target that is not a class of the model. */
-export function checkTarget({ classifier }: PartContext, target: number): void {
+/** The classes of a target with their weights: one class has the weight 1. */
+export const weightedClasses = (target: TargetScore): readonly WeightedClass[] =>
+  typeof target === 'number' ? [{ index: target, weight: 1 }] : target;
+
+/** @throws FoveaError `usage` for a target that names no class of the model. */
+export function checkTarget({ classifier }: PartContext, target: TargetScore): void {
   const classes = classifier.output.classes ?? 0;
-  if (!(Number.isInteger(target) && target >= 0 && target < classes))
-    throw new FoveaError('usage', `target ${target}: expected 0 to ${classes - 1}`);
+  for (const { index } of weightedClasses(target)) {
+    if (!(Number.isInteger(index) && index >= 0 && index < classes))
+      throw new FoveaError('usage', `target ${index}: expected 0 to ${classes - 1}`);
+  }
 }
 
-/** The weights with which the scores [n, classes] are summed: 1 at each row's class. */
-export function oneHot(targets: readonly number[], rows: number, classes: number): RuntimeTensor {
+/**
+ * The weights with which the scores [n, classes] are summed: 1 at each row's class, or the weights
+ * of its classes.
+ */
+export function scoreWeights(
+  targets: readonly TargetScore[],
+  rows: number,
+  classes: number,
+): RuntimeTensor {
   const data = new Float32Array(rows * classes);
   targets.forEach((target, row) => {
-    data[row * classes + target] = 1;
+    for (const { index, weight } of weightedClasses(target)) data[row * classes + index] = weight;
   });
   return { type: 'float32', shape: [rows, classes], data };
 }
@@ -146,7 +165,7 @@ export interface PartFeeds {
   /** Pictures, or values of the tensor `at`, [n, …]. */
   readonly batch: Tensor;
   /** The class of each row, for a backward pass. */
-  readonly targets?: readonly number[];
+  readonly targets?: readonly TargetScore[];
   readonly replace: Replacements;
   /** What the batch is compared with, [1, …]. */
   readonly reference?: Tensor;
@@ -209,7 +228,7 @@ function feedsOf(
   if (info.reference !== null && reference) feeds[info.reference] = feedOf(reference);
   const [rows = 0] = fed.shape;
   if (info.cotangent !== null)
-    feeds[info.cotangent] = oneHot(targets.slice(from, to), rows, output.classes ?? 0);
+    feeds[info.cotangent] = scoreWeights(targets.slice(from, to), rows, output.classes ?? 0);
   return feeds;
 }
 
