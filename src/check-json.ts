@@ -1,16 +1,18 @@
 import * as v from 'valibot';
 import { visibleText } from './visible-text.ts';
 
-/** A checked value, or what is wrong with it: `path: expected …, got …`, one string per problem. */
+/** A checked value, or the first things that are wrong with it: `path: expected …, got …`. */
 export type Checked<Output> =
   | { readonly value: Output; readonly problems?: undefined }
   | { readonly value?: undefined; readonly problems: readonly string[] };
 
-/** How much of a wrong value a message shows. */
+/** How much of a wrong value a message shows, and how many problems. */
 const MOST_SHOWN = 40;
+const MOST_PROBLEMS = 3;
 
 function inWords(issue: v.BaseIssue<unknown>): string {
   if (issue.expected === null) return issue.message;
+  if (issue.received === 'undefined') return 'is missing';
   const received = visibleText(issue.received);
   const shown = received.length > MOST_SHOWN ? `${received.slice(0, MOST_SHOWN)}…` : received;
   return `expected ${issue.expected}, got ${shown}`;
@@ -29,8 +31,8 @@ export function checkJson<Schema extends v.GenericSchema>(
     return { problems: [`${whole}: expected Object, got Array`] };
   const result = v.safeParse(schema, json);
   if (result.success) return { value: result.output };
-  const problems = result.issues.map(
-    (issue) => `${v.getDotPath(issue) ?? whole}: ${inWords(issue)}`,
-  );
+  const problems = result.issues
+    .slice(0, MOST_PROBLEMS)
+    .map((issue) => `${v.getDotPath(issue) ?? whole}: ${inWords(issue)}`);
   return { problems };
 }

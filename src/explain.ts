@@ -15,9 +15,10 @@ import {
 import { channelsOf, preprocess } from './model/input/preprocessing.ts';
 import { createMeter, type Meter } from './model/meter.ts';
 import type { Model, ModelCalls } from './model/model.ts';
-import { resolveTargets, type Target, type TargetSpec } from './model/target.ts';
+import { type Target, type TargetSpec, targetChooser } from './model/target.ts';
 import { type AnyOptions, parseOptions } from './options.ts';
 import { sha256 } from './sha256.ts';
+import { at } from './tensor/at.ts';
 import { createRandom } from './tensor/random.ts';
 import { mean } from './tensor/statistics.ts';
 import { reshape, type Tensor } from './tensor/tensor.ts';
@@ -91,16 +92,14 @@ export async function explain<M extends Method | MethodName = DefaultMethod>(
   options: ExplainOptions<M> = {},
 ): Promise<Explanation> {
   const run = requestedRun(options);
-  const prepared = await prepare(model, source, options.signal);
-  const targets = resolveTargets(model, prepared.probabilities, options.target);
+  const { prepared, targets } = await prepareRun(model, source, run, options);
   if (targets.length !== 1) {
     throw new FoveaError(
       'usage',
       `target ${JSON.stringify(options.target)} names ${targets.length} classes: use explainAll`,
     );
   }
-  const [explanation] = await explainTargets(model, prepared, targets, run, options);
-  return explanation as Explanation;
+  return at(await explainTargets(model, prepared, targets, run, options), 0);
 }
 
 /**
@@ -128,9 +127,22 @@ export async function runMethod(
   run: MethodRun,
   request: RunMethodOptions = {},
 ): Promise<Explanation[]> {
-  const prepared = await prepare(model, source, request.signal);
-  const targets = resolveTargets(model, prepared.probabilities, request.target);
+  const { prepared, targets } = await prepareRun(model, source, run, request);
   return explainTargets(model, prepared, targets, run, request);
+}
+
+/** Checks a request before the model is called, then classifies the picture and finds its targets. */
+async function prepareRun(
+  model: Model,
+  source: ExplainInput | PreparedInput,
+  { method }: MethodRun,
+  { target, seed, signal }: RunMethodOptions,
+) {
+  checkNeeds(method, model);
+  checkSeed(seed);
+  const choose = targetChooser(model, target);
+  const prepared = 'probabilities' in source ? source : await prepareInput(model, source, signal);
+  return { prepared, targets: choose(prepared.probabilities) };
 }
 
 /**
@@ -173,14 +185,6 @@ function checkTensor(model: Model, input: Tensor): Tensor {
   return given;
 }
 
-function prepare(
-  model: Model,
-  source: ExplainInput | PreparedInput,
-  signal: AbortSignal | undefined,
-): PreparedInput | Promise<PreparedInput> {
-  return 'probabilities' in source ? source : prepareInput(model, source, signal);
-}
-
 /** The method and the parsed options that a caller asks for. */
 function requestedRun<M extends Method | MethodName>(request: ExplainOptions<M>): MethodRun {
   const method = methodOf(request.method);
@@ -207,8 +211,7 @@ async function explainTargets(
   request: RunMethodOptions,
 ): Promise<Explanation[]> {
   const { method, options } = run;
-  const seed = seedOf(request);
-  checkNeeds(method, model);
+  const { seed = 0 } = request;
   const meter = createMeter(request.signal);
   const loader = createLoader(method, meter, request.loadModel);
   const { input, image } = prepared;
@@ -261,8 +264,8 @@ async function withContrasts(model: Model, targets: readonly Target[]) {
   return contrastTargets(model, targets);
 }
 
-function seedOf({ seed = 0 }: RunMethodOptions): number {
-  if (Number.isSafeInteger(seed) && seed >= 0) return seed;
+function checkSeed(seed = 0): void {
+  if (Number.isSafeInteger(seed) && seed >= 0) return;
   throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
 }
 

@@ -20,7 +20,7 @@ export function nearestNames(wrong: string, names: Iterable<string>): string {
  * The name that a wrong one was probably meant to be: the nearest name that differs in at most a
  * third of the letters, or that starts with the wrong one. Undefined if there is none.
  */
-export function didYouMean(wrong: string, names: Iterable<string>): string | undefined {
+export function nearName(wrong: string, names: Iterable<string>): string | undefined {
   const candidates = ranked(wrong, names);
   const [nearest] = candidates;
   if (nearest && nearest.distance <= Math.max(1, Math.floor(wrong.length / 3))) return nearest.name;
@@ -29,17 +29,29 @@ export function didYouMean(wrong: string, names: Iterable<string>): string | und
     ?.name;
 }
 
-/** Levenshtein distance: insertions, deletions and replacements of one character. */
+/** `did you mean "grad-cam"? `, for the middle of a message; empty if no name is near. */
+export function didYouMean(wrong: string, names: Iterable<string>): string {
+  const near = nearName(wrong, names);
+  return near === undefined ? '' : `did you mean "${near}"? `;
+}
+
+/**
+ * Insertions, deletions and replacements of one letter, and swaps of two neighbors, that turn one
+ * name into the other, each counted once (optimal string alignment distance).
+ */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...a].entries()) {
+  const [from, to] = [[...a], [...b]];
+  let before: readonly number[] = [];
+  let row: readonly number[] = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of from.entries()) {
     const next = [i + 1];
-    for (const [j, other] of [...b].entries()) {
+    for (const [j, other] of to.entries()) {
       const [diagonal = 0, above = 0] = row.slice(j);
-      const replace = diagonal + (letter === other ? 0 : 1);
-      next.push(Math.min(replace, above + 1, (next[j] ?? 0) + 1));
+      const edited = Math.min(diagonal + (letter === other ? 0 : 1), above + 1, (next[j] ?? 0) + 1);
+      const isSwap = i > 0 && j > 0 && letter === to[j - 1] && other === from[i - 1];
+      next.push(isSwap ? Math.min(edited, (before[j - 1] ?? 0) + 1) : edited);
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row.at(-1) ?? 0;
 }

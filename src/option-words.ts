@@ -97,7 +97,8 @@ function typeInWords(schema: JsonSchema): string {
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' | ');
   if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.prefixItems) return `[${schema.prefixItems.map(typeInWords).join(', ')}]`;
-  if (schema.type === 'array') return `list of ${typeInWords(schema.items ?? {})}`;
+  if (schema.type === 'array')
+    return `list of ${typeInWords(schema.items ?? {}).replace(/^(number|integer|text)/, '$1s')}`;
   const type = schema.type === 'string' ? 'text' : (schema.type ?? 'any');
   return [type, ...boundsInWords(schema)].join(' ');
 }

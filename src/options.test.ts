@@ -20,7 +20,7 @@ describe('options of a plugin', () => {
   });
 
   it.each([
-    [{ cuont: 3 }, 'ours has no option "cuont": its options are count, mode'],
+    [{ cuont: 3 }, 'ours has no option "cuont": did you mean "count"? its options are count, mode'],
     [{ count: 10 }, 'ours.count = 10: expected integer from 1 to 9'],
     [{ count: '3' }, 'ours.count = "3": expected integer from 1 to 9'],
     [{ mode: 'odd' }, 'ours.mode = "odd": expected "fast" | "slow"'],

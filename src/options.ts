@@ -88,8 +88,7 @@ export function parseOptions<Output extends AnyOptions>(
   const known = namesOf(owner.options);
   const unknown = known && Object.keys(given).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    const near = didYouMean(unknown, known ?? []);
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
+    const hint = didYouMean(unknown, known ?? []);
     const has = known?.length ? `its options are ${known.join(', ')}` : 'it has no options';
     throw new FoveaError('usage', `${owner.name} has no option "${unknown}": ${hint}${has}`);
   }

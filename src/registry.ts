@@ -34,8 +34,7 @@ export function createRegistry<Item extends { readonly name: string }>(
     if (names.length === 0) {
       return new FoveaError('usage', `unknown ${kind} "${name}": no ${kind} is registered`);
     }
-    const near = didYouMean(name, names);
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
+    const hint = didYouMean(name, names);
     return new FoveaError(
       'usage',
       `unknown ${kind} "${name}": ${hint}expected one of ${names.join(', ')}`,

@@ -68,6 +68,8 @@ async function expandOne(input: string, methodNames: readonly string[]): Promise
       problem,
     );
   }
+  if (/^https?:\/\//i.test(input))
+    return { files: [], problem: `${input} is an address: download the picture and give its path` };
   if (!isDynamicPattern(slashes(input))) return { files: [], problem: `${input} does not exist` };
   const found = await glob(slashes(input), { onlyFiles: true, expandDirectories: false });
   return choose(found, methodNames, `${input} matches no file`);

@@ -38,7 +38,7 @@ function usageMessage({ message }: CommanderError): string {
     .replace(/^error: /, '')
     .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '')
-    .replace(/\. ([A-Z])/g, (_, letter: string) => `: ${letter.toLowerCase()}`);
+    .replace(/\. (["A-Z])/g, (_, letter: string) => `: ${letter.toLowerCase()}`);
   return `${text}; see fovea --help`;
 }
 

@@ -1,7 +1,6 @@
 import { FoveaError } from '../errors.ts';
 import { type Metric, metrics } from '../metrics/index.ts';
-import { didYouMean } from '../near-names.ts';
-import { type AnyOptions, parseOptions } from '../options.ts';
+import type { AnyOptions } from '../options.ts';
 import { splitSettings, valueFor } from './settings.ts';
 
 /** A metric, its protocol, and the options that differ from it, as the user gave them. */
@@ -19,23 +18,14 @@ export const allMetrics = (): readonly string[] => metrics.names;
 /** `NAME` or `NAME:PRESET`. */
 function metricOf(key: string): Omit<MetricRequest, 'options'> {
   const [, name = '', preset] = /^([^:]*)(?::(.*))?$/.exec(key) ?? [];
-  const metric = metrics.get(name);
-  if (preset !== undefined && !Object.hasOwn(metric.presets, preset)) {
-    const known = Object.keys(metric.presets);
-    const near = didYouMean(preset, known);
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
-    throw new FoveaError(
-      'usage',
-      `${name} has no protocol "${preset}": ${hint}expected one of ${known.join(', ')}`,
-    );
-  }
-  return { key, metric, preset };
+  return { key, metric: metrics.get(name), preset };
 }
 
 /**
  * Metrics by name, `NAME:PRESET` for another protocol than the first, with the options of `--set
- * metric.option=value`. Settings of methods are left alone.
- * @throws FoveaError `usage` for an unknown metric, protocol or option, or a value out of range.
+ * metric.option=value`. Settings of methods are left alone. `evaluate`
+ * checks the options.
+ * @throws FoveaError `usage` for an unknown metric, or a setting of one that is not asked for.
  */
 export function requestMetrics(
   keys: readonly string[],
@@ -58,10 +48,6 @@ export function requestMetrics(
     const options = Object.fromEntries(
       own.map(({ option, text }) => [option, valueFor(metric, option, text)]),
     );
-    parseOptions(metric, {
-      ...metric.presets[preset ?? Object.keys(metric.presets).at(0) ?? ''],
-      ...options,
-    });
     return { key, metric, preset, options };
   });
 }

@@ -10,9 +10,11 @@ describe('argument parsers', () => {
 
   test('names out of a list', () => {
     expect(namesOf(['npy', 'png'])('png', undefined)).toEqual(['png']);
-    expect(() => namesOf(['npy', 'png'])('gif', undefined)).toThrow('"gif" is not one of npy, png');
-    expect(() => namesOf(['npy', 'png'])('pn', undefined)).toThrow('Did you mean png?');
-    expect(() => oneOf(['cpu', 'webgpu'])('wegpu')).toThrow('Did you mean webgpu?');
+    expect(() => namesOf(['npy', 'png'])('gif', undefined)).toThrow(
+      '"gif": expected one of npy, png',
+    );
+    expect(() => namesOf(['npy', 'png'])('pn', undefined)).toThrow('did you mean "png"?');
+    expect(() => oneOf(['cpu', 'webgpu'])('wegpu')).toThrow('did you mean "webgpu"?');
   });
 
   test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])(

@@ -35,9 +35,9 @@ export function names(text: string, before: readonly string[] | undefined): stri
 
 function checkName(name: string, known: readonly string[]): void {
   if (known.includes(name)) return;
-  const near = didYouMean(name, known);
-  const hint = near === undefined ? '' : ` (Did you mean ${near}?)`;
-  throw new InvalidArgumentError(`"${name}" is not one of ${known.join(', ')}${hint}.`);
+  throw new InvalidArgumentError(
+    `"${name}": ${didYouMean(name, known)}expected one of ${known.join(', ')}.`,
+  );
 }
 
 /** A parser of an option: one name from a list. */

@@ -3,8 +3,9 @@ import { FoveaError } from '../errors.ts';
 import type { MethodRun } from '../explain.ts';
 import { methods as registry } from '../methods/index.ts';
 import type { Model } from '../model/model.ts';
-import { parseTarget, resolveTargets, type TargetSpec } from '../model/target.ts';
+import { parseTarget, type TargetSpec, targetChooser } from '../model/target.ts';
 import { requireWritableFolder } from '../node/write-file.ts';
+import { parseOptions } from '../options.ts';
 import { colormap } from '../visualize/colormap.ts';
 import { expandInputs, resultNames } from './inputs.ts';
 import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, type Output } from './output.ts';
@@ -155,7 +156,9 @@ function namesFor(items: readonly RunItem[], output: Output): Map<string, string
  */
 async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefined> {
   const { flags, output, signal, find, formats, hasClassNames = false } = request;
-  const methods = requestMethods(flags.methods ?? request.methods, flags.set);
+  const methods = requestMethods(flags.methods ?? request.methods, flags.set).map(
+    ({ method, options }): MethodRun => ({ method, options: parseOptions(method, options) }),
+  );
   if (flags.colormap !== undefined) colormap(flags.colormap);
   const { items, problems } = await find();
   for (const problem of problems) output.fail(problem);
@@ -181,9 +184,7 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
     signal,
   };
   try {
-    const scores = new Float32Array(model.labels.length);
-    for (const targets of new Set(items.map((item) => item.targets)))
-      resolveTargets(model, scores, targets);
+    for (const targets of new Set(items.map((item) => item.targets))) targetChooser(model, targets);
   } catch (error) {
     await model.dispose();
     throw error;

@@ -1,5 +1,4 @@
 import { throwIfCancelled } from '../errors.ts';
-import type { Preprocessing } from '../model/input/preprocessing.ts';
 import type { Model } from '../model/model.ts';
 import type { DownloadProgress } from '../node/hub.ts';
 import { loadModel } from '../node/load-model.ts';
@@ -45,9 +44,6 @@ export async function openModel(
   const onProgress = ({ file, bytes, total }: DownloadProgress) =>
     output.progress.update(total ? bytes / total : 0, `downloading ${file}`);
   const shared = { device, threads, offline, signal, onProgress };
-  const own = (): { preprocessing?: Partial<Preprocessing> } => ({
-    preprocessing: requestPreprocessing(flags.preprocess),
-  });
   if (flags.model === undefined && !isToyFine) {
     output.note(
       `no --model is given: ${TOY} is used, a toy network that knows 32 kinds of drawn objects and nothing of photos`,
@@ -55,7 +51,7 @@ export async function openModel(
   }
   const model = await loadModel(flags.model ?? TOY, {
     ...shared,
-    ...own(),
+    preprocessing: requestPreprocessing(flags.preprocess),
     labels,
     budget,
   }).finally(() => output.progress.stop());

@@ -1,17 +1,21 @@
 import { FoveaError } from '../errors.ts';
-import type { MethodRun } from '../explain.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { metrics } from '../metrics/index.ts';
-import { parsePreprocessing } from '../model/files/model-config.ts';
-import type { Preprocessing } from '../model/input/preprocessing.ts';
-import { type AnyOptions, acceptsOption, type HasOptions, parseOptions } from '../options.ts';
+import type { PreprocessingInput } from '../model/files/model-config.ts';
+import { type AnyOptions, acceptsOption, type HasOptions } from '../options.ts';
+
+/** A method and the options that differ from its defaults, as the user gave them. */
+export interface MethodRequest {
+  readonly method: Method;
+  readonly options: AnyOptions;
+}
 
 /** `name=value` as its two parts. */
 function splitSetting(flag: string, setting: string, form: string): [name: string, value: string] {
-  const at = setting.indexOf('=');
-  if (at < 1) throw new FoveaError('usage', `${flag} ${setting}: expected ${form}`);
-  return [setting.slice(0, at).trim(), setting.slice(at + 1).trim()];
+  const [, name, value] = /^\s*([^\s=]+)\s*=(.*)$/s.exec(setting) ?? [];
+  if (name !== undefined && value !== undefined) return [name, value.trim()];
+  throw new FoveaError('usage', `${flag} "${setting}": expected ${form}`);
 }
 
 function jsonOrText(text: string): unknown {
@@ -28,15 +32,15 @@ export function valueFor(owner: Pick<HasOptions, 'options'>, name: string, text:
   return !acceptsOption(owner, name, value) && acceptsOption(owner, name, text) ? text : value;
 }
 
-/** Settings `key=value` as an object; values stay text. */
+/** Settings `name=value` as an object; values stay text. */
 export function splitSettings(
   flag: string,
   settings: readonly string[] = [],
 ): Record<string, string> {
-  return Object.fromEntries(settings.map((setting) => splitSetting(flag, setting, 'key=value')));
+  return Object.fromEntries(settings.map((setting) => splitSetting(flag, setting, 'NAME=VALUE')));
 }
 
-/** Settings of a data set, `key=value`, as its reader wants them. */
+/** Settings of a data set, `name=value`, as its reader wants them. */
 export function readerOptions(
   reader: HasOptions,
   settings: readonly string[] = [],
@@ -75,43 +79,35 @@ function addressOf(name: string, requested: readonly Method[]): [method: Method,
 
 /**
  * Methods by name with the options of `--set method.option=value`, or `option=value` if there is
- * only one method. The options are complete.
- * @throws FoveaError `usage` for an unknown method or option, or a value out of range.
+ * only one method. The options are as the user gave them: who runs a method checks them.
+ * @throws FoveaError `usage` for an unknown method.
  */
 export function requestMethods(
   methodNames: readonly string[],
   settings: readonly string[] = [],
-): MethodRun[] {
-  const requested = methodNames.map((name) => ({
-    method: methods.get(name),
-    given: {} as Record<string, unknown>,
-  }));
+): MethodRequest[] {
+  const requested = methodNames.map((name) => {
+    const options: Record<string, unknown> = {};
+    return { method: methods.get(name), options };
+  });
   const all = requested.map(({ method }) => method);
-  const form = all.length === 1 ? 'option=value' : 'method.option=value';
+  const form = all.length === 1 ? 'OPTION=VALUE' : 'METHOD.OPTION=VALUE';
   for (const setting of settings) {
     const [name, text] = splitSetting('--set', setting, form);
     const [method, option] = addressOf(name, all);
     for (const each of requested) {
-      if (each.method === method) each.given[option] = valueFor(method, option, text);
+      if (each.method === method) each.options[option] = valueFor(method, option, text);
     }
   }
-  return requested.map(({ method, given }) => ({
-    method,
-    options: parseOptions<AnyOptions>(method, given),
-  }));
+  return requested;
 }
 
 /**
- * Preprocessing from `--preprocess key=value`, values as JSON or text: `resize=crop`,
- * `mean=[0.5,0.5,0.5]`.
- * @throws FoveaError `usage` naming the key that is unknown or wrong.
+ * Preprocessing from `--preprocess name=value`, values as text: `resize=crop`,
+ * `mean=[0.5,0.5,0.5]`. Who loads the model checks it.
  */
 export function requestPreprocessing(
   settings: readonly string[] = [],
-): Partial<Preprocessing> | undefined {
-  if (settings.length === 0) return undefined;
-  const entries = settings.map((setting) => splitSetting('--preprocess', setting, 'key=value'));
-  return parsePreprocessing(
-    Object.fromEntries(entries.map(([key, text]) => [key, jsonOrText(text)])),
-  );
+): PreprocessingInput | undefined {
+  return settings.length === 0 ? undefined : splitSettings('--preprocess', settings);
 }

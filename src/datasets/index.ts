@@ -26,8 +26,7 @@ const formOf = ({ name, pathless }: DatasetReader): string => (pathless ? name :
 function parseSpec(spec: string): [reader: DatasetReader, path: string] {
   const [, kind = '', path = ''] = /^([^:]*):?(.*)$/s.exec(spec) ?? [];
   if (datasetReaders.has(kind)) return [datasetReaders.get(kind), path];
-  const near = didYouMean(kind, datasetReaders.names);
-  const hint = near === undefined ? '' : `did you mean "${near}"? `;
+  const hint = didYouMean(kind, datasetReaders.names);
   const forms = [...datasetReaders].map(formOf).join(', ');
   throw new FoveaError('usage', `unknown data set "${spec}": ${hint}expected ${forms}`);
 }

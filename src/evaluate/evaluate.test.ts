@@ -310,9 +310,17 @@ describe('a folder', () => {
   );
 
   it.each([
-    ['no value', (line: object) => ({ ...line, value: undefined }), 'value: expected a number'],
-    ['text as value', (line: object) => ({ ...line, value: '0.5' }), 'value: expected a number'],
-    ['nothing else', () => ({ kind: 'map' }), 'item: expected text'],
+    ['no value', (line: object) => ({ ...line, value: undefined }), 'value: is missing'],
+    [
+      'text as value',
+      (line: object) => ({ ...line, value: '0.5' }),
+      'value: expected number, got "0.5"',
+    ],
+    [
+      'nothing else',
+      () => ({ kind: 'map' }),
+      'item: is missing; method: is missing; modelCalls: is',
+    ],
   ])('with a record with %s is refused', async (_, change, message) => {
     const { files } = await evaluate(dataset, { ...request, folder });
     const path = String(files.records);

@@ -3,9 +3,9 @@ import { FoveaError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { VERSION } from '../version.ts';
-import { checkSettings } from './check-json.ts';
 import type { Evaluation, TargetPolicy } from './records.ts';
 import { holdsScores, readIfThere } from './store.ts';
+import { parseSettings } from './stored-json.ts';
 
 /** What the scores of a folder were made with. Runs that add to them must agree. */
 export interface Settings {
@@ -123,21 +123,14 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
   };
 }
 
-function parseSettings(text: string, folder: string): Settings {
-  const damaged = (what: string): never => {
-    throw new FoveaError(
-      'usage',
-      `${settingsPath(folder)} is damaged (${what}): take another folder`,
-    );
-  };
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return damaged('it is not JSON');
-  }
-  const settings = checkSettings(value);
-  return typeof settings === 'string' ? damaged(settings) : settings;
+/** The settings that a folder holds. */
+function readSettings(text: string, folder: string): Settings {
+  const { value, problems } = parseSettings(text);
+  if (!problems) return value;
+  throw new FoveaError(
+    'usage',
+    `${settingsPath(folder)} is damaged (${problems.join('; ')}): take another folder`,
+  );
 }
 
 /**
@@ -162,6 +155,6 @@ export async function claimFolder(
     );
   }
   const text = hasScores || isPart ? await readIfThere(settingsPath(folder)) : undefined;
-  const settings = text === undefined ? now : merge(parseSettings(text, folder), now, folder);
+  const settings = text === undefined ? now : merge(readSettings(text, folder), now, folder);
   await writeFileAtomic(settingsPath(folder), `${JSON.stringify(settings, null, 2)}\n`);
 }

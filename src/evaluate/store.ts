@@ -2,8 +2,8 @@ import { open, readdir, readFile, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
 import { writeError } from '../node/write-file.ts';
-import { checkRecord } from './check-json.ts';
 import type { EvaluationRecord, MapRecord, ScoreRecord } from './records.ts';
+import { parseRecord } from './stored-json.ts';
 
 /** The name of the file of scores, of the whole or of one part. */
 const fileName = (part: string | undefined): string =>
@@ -45,22 +45,14 @@ const keyOf = (item: string, method: string, metric = ''): string =>
 const keyOfRecord = (record: EvaluationRecord): string =>
   keyOf(record.item, record.method, record.kind === 'score' ? record.metric : '');
 
-function parseLine(line: string, where: string): EvaluationRecord {
-  const damaged = (what: string): never => {
-    throw new FoveaError(
-      'usage',
-      `${where} is not a score (${what}): the file is damaged; take the line out, ` +
-        'or start in another folder',
-    );
-  };
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return damaged('it is not JSON');
-  }
-  const record = checkRecord(value);
-  return typeof record === 'string' ? damaged(record) : record;
+function recordOf(line: string, where: string): EvaluationRecord {
+  const { value, problems } = parseRecord(line);
+  if (!problems) return value;
+  throw new FoveaError(
+    'usage',
+    `${where} is not a score (${problems.join('; ')}): the file is damaged; take the line out, ` +
+      'or start in another folder',
+  );
 }
 
 /**
@@ -74,7 +66,7 @@ async function readLines(
   const whole = bytes.lastIndexOf(0x0a) + 1;
   const lines = bytes.subarray(0, whole).toString('utf8').split('\n').slice(0, -1);
   return {
-    records: lines.map((line, i) => parseLine(line, `${path}, line ${i + 1}`)),
+    records: lines.map((line, i) => recordOf(line, `${path}, line ${i + 1}`)),
     whole,
     torn: bytes.length - whole,
   };

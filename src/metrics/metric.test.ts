@@ -140,7 +140,7 @@ describe('presets', () => {
 
   it('are refused when unknown, as are options', async () => {
     expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe(
-      'pointing-game has no preset "toString": expected one of exact, torchray, energy',
+      'pointing-game has no protocol "toString": expected one of exact, torchray, energy',
     );
     expect(await failure(pointing.score({ map, mask, options: { tolerence: 3 } }))).toContain(
       'pointing-game has no option "tolerence"',

@@ -2,6 +2,7 @@ import { FoveaError, throwIfCancelled } from '../errors.ts';
 import type { Image } from '../image/image.ts';
 import type { Json } from '../json.ts';
 import type { Model, ModelInside } from '../model/model.ts';
+import { didYouMean } from '../near-names.ts';
 import { type AnyOptions, type OptionsSchema, parseOptions } from '../options.ts';
 import { createRegistry } from '../registry.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
@@ -250,9 +251,10 @@ export function resolveMetricOptions<Input extends AnyOptions, Output extends An
 ): { readonly preset: string; readonly options: Output } {
   const names = Object.keys(metric.presets);
   if (names.length > 0 && !names.includes(preset)) {
+    const hint = didYouMean(preset, names);
     throw new FoveaError(
       'usage',
-      `${metric.name} has no preset "${preset}": expected one of ${names.join(', ')}`,
+      `${metric.name} has no protocol "${preset}": ${hint}expected one of ${names.join(', ')}`,
     );
   }
   const options = parseOptions(metric, { ...metric.presets[preset], ...given });

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import { at } from '../tensor/at.ts';
 import { argsortDescending } from '../tensor/tensor.ts';
+import { findClass } from './find-class.ts';
 import type { Model } from './model.ts';
 
 /** A class, with its probability for the whole picture. */
@@ -48,58 +49,6 @@ function scoredClass(model: Model, probabilities: Float32Array, index: number): 
   return { index, label: at(model.labels, index), probability: at(probabilities, index) };
 }
 
-/**
- * A label is written `tench, Tinca tinca` in ImageNet lists: each of its synonyms counts as its
- * name.
- */
-function matches(label: string, wanted: string): boolean {
-  const name = wanted.trim().toLowerCase();
-  return label.toLowerCase() === name || label.toLowerCase().split(/,\s*/).includes(name);
-}
-
-function suggestions(labels: readonly string[], wanted: string): string {
-  const words = wanted
-    .toLowerCase()
-    .split(/[\s_-]+/)
-    .filter((word) => word.length > 2);
-  const near = labels
-    .filter((label) => words.some((word) => label.toLowerCase().includes(word)))
-    .slice(0, 5);
-  return near.length > 0
-    ? `; similar labels: ${near.map((label) => `"${label}"`).join(', ')}`
-    : `; the first are ${labels
-        .slice(0, 3)
-        .map((label) => `"${label}"`)
-        .join(', ')}`;
-}
-
-function indexOf(model: Model, spec: string): number {
-  const found = model.labels.flatMap((label, index) => (matches(label, spec) ? [index] : []));
-  const [only] = found;
-  if (only !== undefined && found.length === 1) return only;
-  if (found.length > 1) {
-    throw new FoveaError(
-      'usage',
-      `target "${spec}" names ${found.length} classes of ${model.name} (${found.join(', ')}): ` +
-        'give the class index',
-    );
-  }
-  throw new FoveaError(
-    'usage',
-    `target "${spec}" is not a class of ${model.name}: expected top1, top:N, ` +
-      `an index 0 to ${model.labels.length - 1}, or a label${suggestions(model.labels, spec)}`,
-  );
-}
-
-function inRange(model: Model, index: number): number {
-  const classes = model.labels.length;
-  if (Number.isInteger(index) && index >= 0 && index < classes) return index;
-  throw new FoveaError(
-    'usage',
-    `target ${index} is out of range: ${model.name} has ${classes} classes, 0 to ${classes - 1}`,
-  );
-}
-
 /** The N of `top:N`, or undefined for other texts. */
 function topCount(spec: string): number | undefined {
   const top = /^top:?(\d+)$/.exec(spec);
@@ -109,57 +58,88 @@ function topCount(spec: string): number | undefined {
   throw new FoveaError('usage', `target "${spec}": expected top:N with N of at least 1`);
 }
 
-const classOf = (model: Model, named: string | number): number =>
-  typeof named === 'number' ? inRange(model, named) : indexOf(model, named);
+/** Finds classes or targets, given the probabilities [classes] of a picture. */
+type Choose<Found> = (probabilities: Float32Array) => readonly Found[];
 
-/** The indices of the classes that a target without contrast names. */
-function indicesOf(
-  model: Model,
-  probabilities: Float32Array,
-  spec: Exclude<TargetSpec, ContrastSpec>,
-): number[] {
-  if (typeof spec === 'number') return [inRange(model, spec)];
-  if (typeof spec === 'object') return [classOf(model, spec.class)];
+const always =
+  <Found>(found: Found): Choose<Found> =>
+  () => [found];
+
+/** Finds the classes that a target without contrast names. */
+function classChooser(model: Model, spec: Exclude<TargetSpec, ContrastSpec>): Choose<number> {
+  if (typeof spec === 'number') return always(findClass(model, spec));
+  if (typeof spec === 'object') return always(findClass(model, spec.class));
   const count = topCount(spec);
-  if (count === undefined) return [classOf(model, spec)];
-  return [...argsortDescending(probabilities).subarray(0, count)];
+  if (count === undefined) return always(findClass(model, spec));
+  return (probabilities) => [...argsortDescending(probabilities).subarray(0, count)];
 }
 
-/** The classes that a target is contrasted with. */
-function againstOf(
+/** Finds the classes that a target is contrasted with. */
+function againstChooser(
   model: Model,
-  probabilities: Float32Array,
-  index: number,
   { against }: ContrastSpec,
-): number[] {
-  const indices = [against].flat().flatMap((spec) => {
+): (index: number, probabilities: Float32Array) => number[] {
+  const choosers = [against].flat().map((spec) => {
     const count = typeof spec === 'number' ? undefined : topCount(spec);
-    if (count === undefined) return [classOf(model, spec)];
-    return [...argsortDescending(probabilities)].filter((each) => each !== index).slice(0, count);
+    if (count !== undefined)
+      return (ranked: readonly number[]): readonly number[] => ranked.slice(0, count);
+    const index = findClass(model, spec);
+    return () => [index];
   });
-  const different = [...new Set(indices)];
-  if (different.length > 0 && !different.includes(index)) return different;
-  const label = at(model.labels, index);
-  throw new FoveaError(
-    'usage',
-    `"${label}" is to be explained against ${different.length === 0 ? 'no class' : 'itself'}: ` +
-      'expected another class',
-  );
+  return (index, probabilities) => {
+    const ranked = [...argsortDescending(probabilities)].filter((each) => each !== index);
+    const different = [...new Set(choosers.flatMap((choose) => choose(ranked)))];
+    if (different.length > 0 && !different.includes(index)) return different;
+    const label = at(model.labels, index);
+    throw new FoveaError(
+      'usage',
+      `"${label}" is to be explained against ${different.length === 0 ? 'no class' : 'itself'}: ` +
+        'expected another class',
+    );
+  };
 }
 
-/** The targets that one specification names. */
-function targetsOf(model: Model, probabilities: Float32Array, spec: TargetSpec): Target[] {
-  const scored = (index: number): ScoredClass => scoredClass(model, probabilities, index);
-  if (typeof spec !== 'object' || spec.against === undefined)
-    return indicesOf(model, probabilities, spec).map(scored);
-  const named = spec.class ?? 'top1';
-  const [index = 0] = named === 'top1' ? argsortDescending(probabilities) : [classOf(model, named)];
-  return [{ ...scored(index), against: againstOf(model, probabilities, index, spec).map(scored) }];
+/** Finds the targets that one specification names. */
+function chooserOf(model: Model, spec: TargetSpec): Choose<Target> {
+  if (typeof spec !== 'object' || spec.against === undefined) {
+    const choose = classChooser(model, spec);
+    return (probabilities) =>
+      choose(probabilities).map((index) => scoredClass(model, probabilities, index));
+  }
+  const choose = classChooser(
+    model,
+    spec.class === undefined || spec.class === 'top1' ? 'top1' : { class: spec.class },
+  );
+  const chooseOthers = againstChooser(model, spec);
+  return (probabilities) => {
+    const scored = (index: number) => scoredClass(model, probabilities, index);
+    const index = at(choose(probabilities), 0);
+    return [{ ...scored(index), against: chooseOthers(index, probabilities).map(scored) }];
+  };
 }
 
 /** A text that two targets share only if they are the same. */
 const keyOf = ({ index, against = [] }: Target): string =>
   [index, ...against.map((other) => other.index)].join(' ');
+
+/**
+ * Checks targets before any picture is classified. Returns a function of the probabilities
+ * [classes] of a picture: it returns the targets, each once.
+ * @throws FoveaError `usage` for an unknown label or an index out of range; the function, for a
+ * class that is contrasted with itself.
+ */
+export function targetChooser(
+  model: Model,
+  spec: TargetSpec | readonly TargetSpec[] = 'top1',
+): (probabilities: Float32Array) => Target[] {
+  const specs = [spec].flat();
+  if (specs.length === 0) throw new FoveaError('usage', 'the list of targets is empty');
+  const choosers = specs.map((each) => chooserOf(model, each));
+  return (probabilities) => {
+    const targets = choosers.flatMap((choose) => choose(probabilities));
+    return [...new Map(targets.map((target) => [keyOf(target), target])).values()];
+  };
+}
 
 /**
  * The classes that targets name, given the probabilities [classes] of the whole picture; a target
@@ -171,8 +151,5 @@ export function resolveTargets(
   probabilities: Float32Array,
   spec: TargetSpec | readonly TargetSpec[] = 'top1',
 ): Target[] {
-  const specs = [spec].flat();
-  if (specs.length === 0) throw new FoveaError('usage', 'the list of targets is empty');
-  const targets = specs.flatMap((each) => targetsOf(model, probabilities, each));
-  return [...new Map(targets.map((target) => [keyOf(target), target])).values()];
+  return targetChooser(model, spec)(probabilities);
 }

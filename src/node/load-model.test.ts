@@ -156,7 +156,7 @@ describe('a file', () => {
     });
     expect(
       await errorOf(load(join(folder, 'net.onnx'), { preprocessing: { colour: 'CMYK' } as never })),
-    ).toMatch(/^usage: preprocessing: colour: /);
+    ).toMatch(/^usage: preprocessing.colour = "CMYK": expected "RGB" /);
     expect(
       await errorOf(
         load(join(folder, 'net.onnx'), {
@@ -286,7 +286,7 @@ describe('a name', () => {
 
   it('of nothing lists what there is', async () => {
     expect(await errorOf(load('demo-cmm'))).toMatch(
-      /^model: there is no model "demo-cmm": expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /,
+      /^model: there is no model "demo-cmm": did you mean "demo-cnn"\? expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /,
     );
     expect(await errorOf(load(''))).toMatch(/^model: there is no model ""/);
   });

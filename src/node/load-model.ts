@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { parsePreprocessing } from '../model/files/model-config.ts';
+import { type PreprocessingInput, parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   isEmbeddedModel,
@@ -13,6 +13,7 @@ import {
 import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
+import { didYouMean } from '../near-names.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import type { Device } from '../runtime/runtime.ts';
 import { type FetchModelOptions, fetchModelFiles, isHubId } from './hub.ts';
@@ -21,9 +22,13 @@ import { readLabels } from './read-labels.ts';
 import { createRequestCache } from './request-cache.ts';
 
 /** Options of `loadModel`. */
-export interface LoadModelOptions extends Omit<ModelOverrides, 'labels'>, FetchModelOptions {
+export interface LoadModelOptions
+  extends Omit<ModelOverrides, 'labels' | 'preprocessing'>,
+    FetchModelOptions {
   /** One label per class, or the path of a file with them: one per line, or JSON. */
   readonly labels?: readonly string[] | string;
+  /** Replaces parts of the preprocessing that the files beside the model say. */
+  readonly preprocessing?: PreprocessingInput;
   /** `cpu` by default; `auto` takes the fastest that starts. Not for remote models. */
   readonly device?: Device;
   /** Threads of the CPU device; by default one a physical core. */
@@ -149,7 +154,10 @@ export async function resolveModel(
   }
   const isPath = /^[./~]|[\\]|^[a-z]:/i.test(source) || extname(source) === '.onnx';
   if (isPath) throw new FoveaError('model', `the model file ${source} does not exist`);
-  if (!isHubId(source)) throw new FoveaError('model', `there is no model "${source}": ${SOURCES}`);
+  if (!isHubId(source)) {
+    const hint = didYouMean(source, EMBEDDED_MODELS);
+    throw new FoveaError('model', `there is no model "${source}": ${hint}${SOURCES}`);
+  }
   const { folder, file } = await fetchModelFiles(source, options);
   return sourceOfFile(join(folder, file), source).catch((error: unknown) => {
     if (!(error instanceof FoveaError && error.code === 'model')) throw error;

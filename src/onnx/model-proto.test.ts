@@ -312,3 +312,21 @@ describe('external data', () => {
     expect(errorOf(() => tensorNumbers(tensor)).message).toContain('not attached');
   });
 });
+
+describe('a file in another format', () => {
+  it.each([
+    ['JPEG', [0xff, 0xd8, 0xff, 0xe0], 'not an ONNX model but a JPEG picture'],
+    ['PNG', [0x89, ...Buffer.from('PNG')], 'but a PNG picture'],
+    ['WebP', [...Buffer.from('RIFF\n\0\0\0WEBP')], 'but a WebP picture'],
+    ['ZIP', [...Buffer.from('PK\x03\x04')], 'but a ZIP archive, as PyTorch writes it'],
+    ['HDF5', [0x89, ...Buffer.from('HDF')], 'but an HDF5 file, as Keras writes it'],
+    ['TensorFlow Lite', [28, 0, 0, 0, ...Buffer.from('TFL3')], 'but a TensorFlow Lite model'],
+    ['Git LFS', [...Buffer.from('version https://git-lfs.github.com')], 'but a pointer of Git LFS'],
+    ['HTML', [...Buffer.from('\n<!DOCTYPE html>')], 'but an HTML page'],
+    ['JSON', [...Buffer.from('{ "labels": [] }')], 'but JSON'],
+  ])('%s is named', (_, bytes, message) => {
+    const { code, message: text } = errorOf(() => readModel(Uint8Array.from(bytes)));
+    expect(code).toBe('model');
+    expect(text).toContain(message);
+  });
+});

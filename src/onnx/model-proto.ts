@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import { dataInputs, type Graph } from './graph.ts';
 import { encodeGraph, normalizeDomain, parseGraph } from './graph-proto.ts';
+import { otherFormat } from './other-formats.ts';
 import { sourceOf, withSource } from './source.ts';
 import { encodeEntry, parseEntry } from './tensor-proto.ts';
 import {
@@ -49,6 +50,8 @@ export interface OnnxModel {
  */
 export function readModel(bytes: Uint8Array): OnnxModel {
   if (bytes.length === 0) throw new FoveaError('model', 'not an ONNX model: the file is empty');
+  const format = otherFormat(bytes);
+  if (format !== undefined) throw new FoveaError('model', `not an ONNX model but ${format}`);
   const message = messageOfBytes(bytes, 'ModelProto');
   const opset = new Map<string, number>();
   const metadata = new Map<string, string>();

@@ -31,7 +31,7 @@ const HERE = `${process.platform} ${process.arch}`;
 const INSTALL_CUDA =
   'the CUDA files of onnxruntime-node are not installed: ' +
   'run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" ' +
-  'with a connection to the internet, without onnxruntime-node-install=skip in .npmrc';
+  'with a connection to the internet';
 
 /** What to do where a device is not there or does not start. */
 const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: string }> = {

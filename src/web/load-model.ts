@@ -1,5 +1,5 @@
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
-import { parsePreprocessing } from '../model/files/model-config.ts';
+import { type PreprocessingInput, parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   type EmbeddedModel,
@@ -14,7 +14,9 @@ import { createRemoteModel } from '../model/remote-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
 
 /** Options of `loadModel` in browsers. */
-export interface LoadModelOptions extends ModelOverrides, WebRuntimeOptions {
+export interface LoadModelOptions extends Omit<ModelOverrides, 'preprocessing'>, WebRuntimeOptions {
+  /** Replaces parts of the preprocessing that the files beside the model say. */
+  readonly preprocessing?: PreprocessingInput;
   /** What a model given as bytes is called; `model` by default. */
   readonly name?: string;
   /** Sent with every request, e.g. `authorization`. */
@@ -174,10 +176,8 @@ export async function loadModel(
   options: LoadModelOptions = {},
 ): Promise<Model> {
   throwIfCancelled(options.signal);
-  const given =
-    options.preprocessing === undefined
-      ? options
-      : { ...options, preprocessing: parsePreprocessing(options.preprocessing) };
+  const { preprocessing } = options;
+  const given = { ...options, preprocessing: preprocessing && parsePreprocessing(preprocessing) };
   const load = async (onnx: OnnxModelSource) =>
     createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
   if (source instanceof Uint8Array) return load({ name: options.name ?? 'model', bytes: source });

@@ -31,7 +31,7 @@ import {
   type Output,
 } from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
-import { readerOptions, requestMethods, settingsFor } from '../settings.ts';
+import { type MethodRequest, readerOptions, requestMethods, settingsFor } from '../settings.ts';
 
 /** The options of `fovea evaluate`. */
 export interface EvaluateFlags extends ModelFlags {
@@ -115,8 +115,17 @@ function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): 
   return requested.filter(isPossible);
 }
 
+/** Methods as asked for, and the controls last. */
+function methodsFor({ methods: wanted = DEFAULT_METHODS, set }: EvaluateFlags): MethodRequest[] {
+  const names = withAll(wanted, methods.names);
+  const others = names.filter((name) => methods.get(name).family !== 'control');
+  return requestMethods([...others, ...controls()], settingsFor(set));
+}
+
 interface Session {
   readonly flags: EvaluateFlags;
+  readonly methods: readonly MethodRequest[];
+  readonly metrics: readonly MetricRequest[];
   readonly output: Output;
   readonly signal: AbortSignal;
   readonly shard: Shard | undefined;
@@ -230,14 +239,12 @@ function isFailure(
 /** Everything from the data set to the report. Answers the exit code. */
 async function run(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
   const { flags, output, signal, shard } = session;
-  const names = withAll(flags.methods ?? DEFAULT_METHODS, methods.names);
-  const rows = [...names.filter((name) => methods.get(name).family !== 'control'), ...controls()];
   const dataset = selectSamples(whole, selectionOf(flags));
   const seen = { leftOut: 0 };
   const { summary, problems, files } = await evaluate(dataset, {
     ...loaded,
-    methods: requestMethods(rows, settingsFor(flags.set)),
-    metrics: metricsFor(flags, whole).map(({ key, ...each }) => ({ ...each, name: key })),
+    methods: session.methods,
+    metrics: session.metrics.map(({ key, ...each }) => ({ ...each, name: key })),
     target: flags.classes,
     seed: flags.seed,
     folder: flags.out,
@@ -274,10 +281,11 @@ export async function evaluateCommand(
   const output = createOutput(flags);
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env);
   const whole = await openFlagged(flags);
+  const requests = { methods: methodsFor(flags), metrics: metricsFor(flags, whole) };
   const isToyFine = flags.dataset?.startsWith('demo-scenes') === true;
   const loaded = await openModel(flags, output, signal, isToyFine);
   try {
-    return await run({ flags, output, signal, shard }, whole, loaded);
+    return await run({ flags, ...requests, output, signal, shard }, whole, loaded);
   } catch (error) {
     output.progress.stop();
     const kept = `what is done is kept in ${flags.out}: add --resume to go on`;

@@ -55,8 +55,7 @@ export async function segmentationCommand(
   const [, name = '', path = ''] = /^([^:]*):?(.*)$/s.exec(flags.dataset) ?? [];
   const dataset = DATASETS[name];
   if (!dataset || path === '') {
-    const near = dataset ? undefined : didYouMean(name, Object.keys(DATASETS));
-    const hint = near === undefined ? '' : `did you mean "${near}"? `;
+    const hint = dataset ? '' : didYouMean(name, Object.keys(DATASETS));
     throw new FoveaError(
       'usage',
       `--dataset ${flags.dataset}: ${hint}expected voc:PATH, coco:PATH or imagenet:FILE`,

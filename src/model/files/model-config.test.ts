@@ -82,8 +82,8 @@ describe('config.json', () => {
   });
 
   it.each([
-    [{ std: [0.5, -1, 0.5] }, /config.json: pretrained_cfg.std: must be above 0/],
-    [{ std: [0.5, 0, 0.5] }, /config.json: pretrained_cfg.std: must be above 0/],
+    [{ std: [0.5, -1, 0.5] }, /config.json: pretrained_cfg.std.1: expected >0, got -1/],
+    [{ std: [0.5, 0, 0.5] }, /config.json: pretrained_cfg.std.1: expected >0, got 0/],
     [{ mean: [0.5, Number.POSITIVE_INFINITY, 0.5] }, /config.json: pretrained_cfg.mean.1: /],
     [{ crop_pct: 1000 }, /config.json: pretrained_cfg.crop_pct: /],
     [{ crop_pct: 1e-9 }, /config.json: pretrained_cfg: shorterSide: /],
@@ -216,6 +216,7 @@ describe('preprocessing as it is written on a command line', () => {
     [{ size: '48,192' }, { size: [48, 192] }],
     [{ size: '96' }, { size: [96, 96] }],
     [{ mean: '0.5,0.25, 1' }, { mean: [0.5, 0.25, 1] }],
+    [{ mean: '[0.5, 0.25,1]' }, { mean: [0.5, 0.25, 1] }],
     [
       { mean: '0.5', std: 0.5 },
       { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
@@ -232,9 +233,17 @@ describe('preprocessing as it is written on a command line', () => {
   });
 
   it.each([
-    [{ size: '48xwide' }, /^preprocessing: size: /],
-    [{ mean: '0.5,,0.5' }, /^preprocessing: mean: /],
-    [{ std: '0' }, /^preprocessing: std: must be above 0/],
+    [
+      { size: '48xwide' },
+      /^preprocessing.size = "48xwide": expected \[integer from 1 to 16384, .* \| integer from 1/,
+    ],
+    [{ mean: '0.5,,0.5' }, /^preprocessing.mean = "0.5,,0.5": expected list of numbers$/],
+    [{ std: '0' }, /^preprocessing.std = \[0,0,0\]: expected list of numbers above 0$/],
+    [
+      { sise: '5' },
+      /^preprocessing has no option "sise": did you mean "size"\? its options are size/,
+    ],
+    [{ colour: 'pink' }, /^preprocessing.colour = "pink": expected "RGB" \| "BGR" \| "grey"$/],
     [{ constructor: '1' }, /constructor/],
   ])('refuses %j', (given, message) => {
     expect(() => parsePreprocessing(given)).toThrow(

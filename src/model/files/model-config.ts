@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
-import { integer, number } from '../../options.ts';
+import { type AnyOptions, integer, number, parseOptions } from '../../options.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { cleanLabels } from './labels.ts';
 
@@ -26,14 +26,15 @@ export const filters = [
   'lanczos',
 ] as const satisfies readonly ResizeFilter[];
 /** A side of a picture, in pixels. */
-export const side = v.pipe(integer, v.gtValue(0), v.maxValue(16384));
+export const side = v.pipe(integer, v.minValue(1), v.maxValue(16384));
 const pair = v.strictTuple([side, side]);
 /** One number per channel. */
 export const channelList = v.pipe(v.array(number), v.minLength(1), v.maxLength(3));
 /** One standard deviation per channel. */
 export const divisors = v.pipe(
-  channelList,
-  v.check((list) => list.every((value) => value > 0), 'must be above 0'),
+  v.array(v.pipe(number, v.gtValue(0))),
+  v.minLength(1),
+  v.maxLength(3),
 );
 
 const preprocessingFields = {
@@ -53,9 +54,16 @@ const preprocessingFields = {
   stretchedSize: pair,
   filter: v.picklist(filters),
 };
+/**
+ * Preprocessing as a caller gives it: each field in its own form, or as text as on a command line.
+ */
+export type PreprocessingInput = {
+  readonly [Field in keyof Preprocessing]?: Preprocessing[Field] | string;
+};
+
 /** Unknown fields are ignored in files and refused from a caller. */
 export const preprocessingSchema = v.partial(v.object(preprocessingFields));
-const strictPreprocessing = v.partial(v.strictObject(preprocessingFields));
+const preprocessing = { name: 'preprocessing', options: v.partial(v.object(preprocessingFields)) };
 
 const modelSchema = v.looseObject({
   labels: v.optional(v.pipe(v.array(v.string()), v.minLength(1))),
@@ -98,10 +106,11 @@ export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig 
   });
 }
 
-/** `0.5,0.25` as numbers, and `48x192` as height and width; what is neither stays as it is. */
+/** `0.5,0.25` or `[0.5, 0.25]` as numbers, and `48x192` as height and width; what is neither stays as it is. */
 function spelled(value: unknown, separator: RegExp): unknown {
   if (typeof value !== 'string') return value;
-  const parts = value.split(separator).map((part) => part.trim());
+  const [, list = value] = /^\[(.*)\]$/s.exec(value) ?? [];
+  const parts = list.split(separator).map((part) => part.trim());
   return parts.every((part) => part !== '' && Number.isFinite(Number(part)))
     ? parts.map(Number)
     : value;
@@ -129,13 +138,12 @@ const many = (value: unknown): unknown => (typeof value === 'number' ? [value] :
  * What people write on a command line in the form of the schema: `size=48x192`,
  * `mean=0.5,0.5,0.5`, `std=0.5` for all channels, `color=gray`.
  */
-function normalized(json: unknown): unknown {
-  if (typeof json !== 'object' || json === null) return json;
-  const entries = Object.entries(json).map(([name, value]): [string, unknown] => {
+function normalized(given: AnyOptions): AnyOptions {
+  const entries = Object.entries(given).map(([name, value]): [string, unknown] => {
     const key = name === 'color' ? 'colour' : name;
     return [key, Object.hasOwn(SPELLINGS, key) ? SPELLINGS[key]?.(value) : value];
   });
-  const fields = Object.fromEntries(entries);
+  const fields: Record<string, unknown> = Object.fromEntries(entries);
   const channels = fields.colour === 'grey' ? 1 : 3;
   for (const key of ['mean', 'std']) {
     const list = fields[key];
@@ -150,8 +158,6 @@ function normalized(json: unknown): unknown {
  * `48x192` (height and width), `0.5,0.5,0.5`.
  * @throws FoveaError `usage` naming the field that is wrong.
  */
-export function parsePreprocessing(json: unknown): Partial<Preprocessing> {
-  const { value, problems } = checkJson(strictPreprocessing, normalized(json), 'all of it');
-  if (problems) throw new FoveaError('usage', `preprocessing: ${problems.join('; ')}`);
-  return present(value) as Partial<Preprocessing>;
+export function parsePreprocessing(given: AnyOptions): Partial<Preprocessing> {
+  return present(parseOptions(preprocessing, normalized(given)));
 }

@@ -43,6 +43,10 @@ function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoin
     /^.*\/v2\/models\/([^/]+)(?:\/versions\/[^/]+)?(?=(?:\/infer)?\/?$)/.exec(
       url?.pathname ?? '',
     ) ?? [];
+  if (url?.pathname.endsWith('.onnx')) {
+    const advice = 'download it and give its path';
+    throw new FoveaError('usage', `"${address}" is a model file on a web server: ${advice}`);
+  }
   if (!url || !/^https?:$/.test(url.protocol) || !path) {
     throw new FoveaError(
       'usage',
