@@ -126,6 +126,46 @@ test('backward rules and a color map by the command line', async () => {
   expect(manifest.options.rules).toBe('half-relu');
 });
 
+/** A method and a metric that write a line to stderr each time that their options are parsed. */
+const COUNTING = `
+const options = (what) => ({
+  '~standard': {
+    version: 1,
+    vendor: 'counting',
+    validate: (value) => {
+      process.stderr.write('parsed ' + what + '\\n');
+      return { value };
+    },
+  },
+});
+const method = {
+  name: 'flat', title: 'Flat', family: 'perturbation', paper: 'none', needs: ['black-box'],
+  signed: false, cost: '0', options: options('flat'),
+  explain: async ({ targets, input: { shape: [, , height, width] } }) =>
+    targets.map(() => {
+      const data = Float32Array.from({ length: height * width }, (_, i) => i);
+      return { map: { shape: [height, width], data } };
+    }),
+};
+const metric = {
+  name: 'zero', title: 'Zero', direction: 'higher', range: [0, 1], paper: 'none', needs: [],
+  level: 'mean', presets: {}, options: options('zero'),
+  score: async () => ({ value: 0, preset: 'custom', options: {} }),
+  scoreWith: async () => ({ value: 0 }),
+};
+export default { methods: [method], metrics: [metric] };
+`;
+
+test('options are parsed once, by explain and by evaluate', async () => {
+  await writeFile(join(folder, 'counting.mjs'), COUNTING);
+  const shared = [...CNN, '--plugin', 'counting.mjs', '--methods', 'flat', '--quiet'];
+  const explained = await fovea(['explain', 'one.png', ...shared, '--out', 'flat'], folder);
+  expect(explained).toMatchObject({ code: 0, stderr: 'parsed flat\n' });
+  const data = ['--dataset', 'demo-scenes', '--limit', '2', '--metrics', 'zero'];
+  const scored = await fovea(['evaluate', ...data, ...shared, '--out', 'zero'], folder);
+  expect(scored).toMatchObject({ code: 0, stderr: 'parsed flat\nparsed zero\n' });
+});
+
 describe('a plugin that is wrong: one sentence, exit code 2', () => {
   let bad: string;
   beforeAll(async () => {
