@@ -30,6 +30,7 @@ export const LAYERS = {
       'near-names.ts',
       'option-words.ts',
       'options.ts',
+      'own-entry.ts',
       'registry.ts',
       'sha256.ts',
       'version.ts',

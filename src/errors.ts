@@ -17,15 +17,23 @@ export type FoveaErrorCode =
   | 'cancelled' // the caller's AbortSignal fired
   | 'internal'; // a bug in Fovea
 
+/** What a message quotes may be as long as the file that it comes from. */
+const MOST_CHARACTERS = 1500;
+
+/** A text whose middle is left out if it is too long to be read. */
+const shortened = (text: string): string =>
+  text.length <= MOST_CHARACTERS ? text : `${text.slice(0, 1000)} … ${text.slice(-400)}`;
+
 /**
  * An error meant for the person who called: one clear sentence, and a code that never changes.
- * Control characters of what the message quotes are escaped, so it is safe on a terminal.
+ * Control characters of what the message quotes are escaped, so it is safe on a terminal. The
+ * middle of a message of more than 1,500 characters is left out.
  */
 export class FoveaError extends Error {
   readonly code: FoveaErrorCode;
 
   constructor(code: FoveaErrorCode, message: string, options?: { cause?: unknown }) {
-    super(visibleText(code === 'internal' ? `internal: ${message}` : message), options);
+    super(shortened(visibleText(code === 'internal' ? `internal: ${message}` : message)), options);
     this.name = 'FoveaError';
     this.code = code;
   }

@@ -1,8 +1,11 @@
+/** What is compared of a name: the distance takes the product of the lengths. */
+const startOf = (name: string): string => name.slice(0, 100).toLowerCase();
+
 /** Names by their edit distance to a wrong one, the nearest first. */
 function ranked(wrong: string, names: Iterable<string>): { name: string; distance: number }[] {
   return [...new Set(names)]
     .filter((name) => name !== '')
-    .map((name) => ({ name, distance: editDistance(wrong.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, distance: editDistance(startOf(wrong), startOf(name)) }))
     .sort((a, b) => a.distance - b.distance);
 }
 
@@ -46,7 +49,7 @@ function editDistance(a: string, b: string): number {
   for (const [i, letter] of from.entries()) {
     const next = [i + 1];
     for (const [j, other] of to.entries()) {
-      const [diagonal = 0, above = 0] = row.slice(j);
+      const [diagonal = 0, above = 0] = [row[j], row[j + 1]];
       const edited = Math.min(diagonal + (letter === other ? 0 : 1), above + 1, (next[j] ?? 0) + 1);
       const isSwap = i > 0 && j > 0 && letter === to[j - 1] && other === from[i - 1];
       next.push(isSwap ? Math.min(edited, (before[j - 1] ?? 0) + 1) : edited);

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import * as v from 'valibot';
 import { FoveaError } from './errors.ts';
+import { shownJson } from './json.ts';
 import { didYouMean } from './near-names.ts';
 import { describeOptions } from './option-words.ts';
 
@@ -104,8 +105,5 @@ export function parseOptions<Output extends AnyOptions>(
   const name = keyOf(issue?.path?.[0] ?? '');
   const wanted = describeOptions(owner).find((each) => each.name === name)?.type;
   const reason = wanted === undefined ? (issue?.message ?? 'not valid') : `expected ${wanted}`;
-  throw new FoveaError(
-    'usage',
-    `${owner.name}.${name} = ${JSON.stringify(given[name])}: ${reason}`,
-  );
+  throw new FoveaError('usage', `${owner.name}.${name} = ${shownJson(given[name])}: ${reason}`);
 }

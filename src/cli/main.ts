@@ -1,6 +1,13 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, writeMessage } from './output.ts';
+import {
+  BROKEN_OUTPUT,
+  describeError,
+  EXIT,
+  exitCodeOf,
+  joinLines,
+  writeMessage,
+} from './output.ts';
 import { runProgram } from './program.ts';
 
 /**
@@ -34,9 +41,8 @@ function listenForBrokenOutput(controller: AbortController): void {
 
 /** What commander says about a command line, as one sentence. */
 function usageMessage({ message }: CommanderError): string {
-  const text = message
+  const text = joinLines(message)
     .replace(/^error: /, '')
-    .replace(/\s*\n\s*/g, ' ')
     .replace(/\.$/, '')
     .replace(/\. (["A-Z])/g, (_, letter: string) => `: ${letter.toLowerCase()}`);
   return `${text}; see fovea --help`;

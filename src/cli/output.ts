@@ -110,7 +110,15 @@ export interface Output {
   readonly progress: Progress;
 }
 
-const oneLine = (text: string): string => visibleText(text.replace(/\s*\n\s*/g, ' ').trim());
+/** A text as one line: a pattern for spaces around line ends would take quadratic time. */
+export const joinLines = (text: string): string =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .join(' ');
+
+const oneLine = (text: string): string => visibleText(joinLines(text));
 
 /** Text of several lines without control characters that a terminal would obey. */
 const visibleLines = (text: string): string => text.split('\n').map(visibleText).join('\n');

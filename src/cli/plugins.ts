@@ -34,5 +34,10 @@ export async function registerPluginFile(file: string): Promise<void> {
       `${from} exports no plugin: expected export default definePlugin({ … })`,
     );
   }
-  registerPlugin(plugin as Plugin, from);
+  try {
+    registerPlugin(plugin as Plugin, from);
+  } catch (cause) {
+    if (cause instanceof FoveaError) throw cause;
+    throw new FoveaError('usage', `${from} is not a plugin: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { MethodRun, PreparedInput } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
 import type { Image } from '../image/image.ts';
-import type { Json } from '../json.ts';
+import { type Json, parseJson } from '../json.ts';
 import { denormalize, inputRegion } from '../model/input/preprocessing.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
@@ -183,7 +183,7 @@ export async function keptResult(
   const { method, prepared } = source;
   const stem = stemFor(run, source, target);
   try {
-    const manifest = JSON.parse(await readFile(`${stem}.json`, 'utf8')) as Manifest;
+    const manifest = parseJson(await readFile(`${stem}.json`, 'utf8')) as Manifest;
     const before = identityOf({
       ...manifest,
       fingerprint: manifest.model.fingerprint,

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { metrics } from '../metrics/index.ts';
@@ -20,7 +21,7 @@ function splitSetting(flag: string, setting: string, form: string): [name: strin
 
 function jsonOrText(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }
@@ -86,20 +87,20 @@ export function requestMethods(
   methodNames: readonly string[],
   settings: readonly string[] = [],
 ): MethodRequest[] {
-  const requested = methodNames.map((name) => {
-    const options: Record<string, unknown> = {};
-    return { method: methods.get(name), options };
-  });
+  const requested = methodNames.map((name) => ({
+    method: methods.get(name),
+    given: [] as [option: string, value: unknown][],
+  }));
   const all = requested.map(({ method }) => method);
   const form = all.length === 1 ? 'OPTION=VALUE' : 'METHOD.OPTION=VALUE';
   for (const setting of settings) {
     const [name, text] = splitSetting('--set', setting, form);
     const [method, option] = addressOf(name, all);
     for (const each of requested) {
-      if (each.method === method) each.options[option] = valueFor(method, option, text);
+      if (each.method === method) each.given.push([option, valueFor(method, option, text)]);
     }
   }
-  return requested;
+  return requested.map(({ method, given }) => ({ method, options: Object.fromEntries(given) }));
 }
 
 /**

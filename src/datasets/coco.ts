@@ -4,12 +4,13 @@ import * as v from 'valibot';
 import { checkJson } from '../check-json.ts';
 import { FoveaError } from '../errors.ts';
 import type { Mask } from '../image/mask.ts';
+import { parseJson } from '../json.ts';
 import { readImage } from '../node/read-image.ts';
 import { integer, number, option } from '../options.ts';
 import { at } from '../tensor/at.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 import { hashOf, naturalOrder, readText } from './files.ts';
-import { COCO_TO_IMAGENET } from './imagenet-classes.ts';
+import { cocoToImagenet } from './imagenet-classes.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
 
@@ -55,11 +56,7 @@ export function maskOf(
 ): Uint8Array {
   if (Array.isArray(segmentation)) {
     const mask = new Uint8Array(width * height);
-    for (const points of segmentation) {
-      const part = new Uint8Array(width * height);
-      fillPolygon(part, width, height, points);
-      for (const [i, value] of part.entries()) if (value !== 0) mask[i] = 1;
-    }
+    for (const points of segmentation) fillPolygon(mask, width, height, points);
     return mask;
   }
   const { size, counts } = segmentation;
@@ -113,7 +110,7 @@ function imagesFolder(file: string): string {
 function parseInstances(text: string, file: string): v.InferOutput<typeof fileSchema> {
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     throw new FoveaError('usage', `${file} is not JSON: expected COCO's instances file`);
   }
@@ -172,7 +169,7 @@ function entriesOf(
     );
     return ids.flatMap((id) => {
       const category = categories.get(id) as string;
-      const known = (COCO_TO_IMAGENET[category] ?? []).length > 0;
+      const known = cocoToImagenet(category).length > 0;
       return known
         ? [
             {
@@ -218,7 +215,7 @@ function protocolOf(
       .flat()
       .map(({ category_id }) => index.categories.get(category_id) as string),
   );
-  const without = [...present].filter((name) => (COCO_TO_IMAGENET[name] ?? []).length === 0).sort();
+  const without = [...present].filter((name) => cocoToImagenet(name).length === 0).sort();
   return [
     `Mask: the union of the annotations of one category; a sample for each category in a picture; crowds ${crowd}d.`,
     'Label: the ImageNet classes that count as the category, by the table in docs/datasets.md.',
@@ -278,7 +275,7 @@ export const coco = defineReader({
         const label =
           category === undefined
             ? {}
-            : { label: { name: category, indices: COCO_TO_IMAGENET[category] } };
+            : { label: { name: category, indices: cocoToImagenet(category) } };
         return {
           id: idOf(at(entries, i)),
           image,

@@ -78,10 +78,13 @@ export interface Dataset extends AsyncIterable<Sample> {
 /** Scores are kept under the ids, so no two samples may share one: the second `cat` is `cat.2`. */
 function uniqueIds({ length, idOf }: Pick<Dataset, 'length' | 'idOf'>): string[] {
   const taken = new Set<string>();
+  const lastNumbers = new Map<string, number>();
   return Array.from({ length }, (_, index) => {
     const id = idOf(index);
-    let free = id;
-    for (let number = 2; taken.has(free); number++) free = `${id}.${number}`;
+    let number = lastNumbers.get(id) ?? 1;
+    let free = number === 1 ? id : `${id}.${number}`;
+    while (taken.has(free)) free = `${id}.${++number}`;
+    lastNumbers.set(id, number);
     taken.add(free);
     return free;
   });

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename, extname } from 'node:path';
 import { glob } from 'tinyglobby';
 import { FoveaError, messageOf } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
@@ -75,8 +75,7 @@ export function linesOf(text: string): { readonly number: number; readonly text:
     .flatMap((line, i) => (/^\s*(#|$)/.test(line) ? [] : [{ number: i + 1, text: line.trim() }]));
 }
 
-/** Path of the file of a folder with this stem, whatever its ending; undefined if there is none. */
-export function fileOf(folder: string, names: readonly string[], stem: string): string | undefined {
-  const name = names.find((each) => stemOf(each) === stem);
-  return name === undefined ? undefined : join(folder, name);
+/** Files by their stems, whatever their endings; of several with one stem, the first. */
+export function fileByStem(names: readonly string[]): ReadonlyMap<string, string> {
+  return new Map(names.toReversed().map((name) => [stemOf(name), name]));
 }

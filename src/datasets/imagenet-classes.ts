@@ -1,3 +1,5 @@
+import { ownEntry } from '../own-entry.ts';
+
 /** Class indices of ImageNet (ILSVRC 2012, 0 … 999) from `first` to `last`. */
 const span = (first: number, last: number): number[] =>
   Array.from({ length: last - first + 1 }, (_, i) => first + i);
@@ -98,6 +100,10 @@ export const COCO_TO_IMAGENET: Readonly<Record<string, readonly number[]>> = {
   toothbrush: [],
 };
 
+/** The ImageNet classes that count as a category of COCO; none if the table has no such category. */
+export const cocoToImagenet = (category: string): readonly number[] =>
+  ownEntry(COCO_TO_IMAGENET, category) ?? [];
+
 /** What PASCAL VOC calls a category that COCO has under another name. */
 const VOC_NAMES: Readonly<Record<string, string>> = {
   aeroplane: 'airplane',
@@ -119,6 +125,6 @@ export const VOC_CLASSES: readonly string[] =
  * (monitor, screen).
  */
 export function vocToImagenet(name: string): readonly number[] {
-  const classes = COCO_TO_IMAGENET[VOC_NAMES[name] ?? name] ?? [];
+  const classes = cocoToImagenet(ownEntry(VOC_NAMES, name) ?? name);
   return name === 'tvmonitor' ? [...classes, 664, 782] : classes;
 }

@@ -6,9 +6,21 @@ import { readImage } from '../node/read-image.ts';
 import { at } from '../tensor/at.ts';
 import { decodeNpy } from '../tensor/npy.ts';
 import type { Tensor } from '../tensor/tensor.ts';
-import { readFolder, stemOf } from './files.ts';
+import { fileByStem, readFolder, stemOf } from './files.ts';
 
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.gif', '.webp', '.npy'];
+
+/**
+ * The picture that a mask `STEM_…` is a part of. Of pictures cat and cat_2, the mask cat_2_0 is one
+ * of cat_2: the longest name that fits.
+ */
+function ownerOf(mask: string, stems: ReadonlySet<string>): string | undefined {
+  for (let end = mask.lastIndexOf('_'); end > 0; end = mask.lastIndexOf('_', end - 1)) {
+    const stem = mask.slice(0, end);
+    if (stems.has(stem)) return stem;
+  }
+  return undefined;
+}
 
 /**
  * The mask files of each picture in a folder of masks: the file with the picture's stem, or else
@@ -23,15 +35,17 @@ export async function findMasks(
     EXTENSIONS.includes(extname(name).toLowerCase()),
   );
   const stems = new Set(pictures.map(stemOf));
-  // Of pictures cat and cat_2, the mask cat_2_0 is one of cat_2: the longest name that fits.
-  const ownerOf = (mask: string) =>
-    [...stems].filter((stem) => mask.startsWith(`${stem}_`)).sort((a, b) => b.length - a.length)[0];
+  const own = fileByStem(masks);
+  const parts = new Map<string, string[]>();
+  for (const name of masks) {
+    const owner = stems.has(stemOf(name)) ? undefined : ownerOf(name, stems);
+    if (owner !== undefined) parts.set(owner, [...(parts.get(owner) ?? []), name]);
+  }
   const result = new Map<string, string[]>();
   for (const picture of pictures) {
     const stem = stemOf(picture);
-    const own = masks.find((name) => stemOf(name) === stem);
-    const parts = masks.filter((name) => !stems.has(stemOf(name)) && ownerOf(name) === stem);
-    const chosen = own !== undefined ? [own] : parts;
+    const whole = own.get(stem);
+    const chosen = whole === undefined ? (parts.get(stem) ?? []) : [whole];
     if (chosen.length > 0)
       result.set(
         picture,

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { readImage } from '../node/read-image.ts';
 import { at } from '../tensor/at.ts';
 import { createDataset, defineReader } from './dataset.ts';
-import { fileOf, hashOf, linesOf, readFolder, readText, stemOf } from './files.ts';
+import { fileByStem, hashOf, linesOf, readFolder, readText, stemOf } from './files.ts';
 import { readMasks } from './mask-files.ts';
 
 interface Entry {
@@ -32,7 +32,7 @@ export const objects = defineReader({
 
   async open(path) {
     const text = await readText(join(path, 'labels.txt'), 'the list of pictures');
-    const masks = await readFolder(join(path, 'masks'), 'the folder of masks');
+    const masks = fileByStem(await readFolder(join(path, 'masks'), 'the folder of masks'));
     const entries: Entry[] = [];
     const problems: string[] = [];
     for (const { number, text: line } of linesOf(text)) {
@@ -55,12 +55,12 @@ export const objects = defineReader({
       async read(i) {
         const { file, index, name } = at(entries, i);
         const image = await readImage(join(path, 'images', file));
-        const mask = fileOf(join(path, 'masks'), masks, stemOf(file));
+        const mask = masks.get(stemOf(file));
         return {
           id: stemOf(file),
           image,
           label: { name, indices: [index] },
-          ...(mask && { mask: await readMasks([mask], image) }),
+          ...(mask && { mask: await readMasks([join(path, 'masks', mask)], image) }),
         };
       },
     });

@@ -32,9 +32,11 @@ export function parsePicsList(
   const items: PicsListItem[] = [];
   const problems: string[] = [];
   for (const { number, text: line } of linesOf(text)) {
-    const [, file, index] = /^(.+?)(?:\s+(\d+))?$/.exec(line) ?? [];
-    const chosen = target ?? index;
-    if (file === undefined || chosen === undefined)
+    const last = line.split(/\s+/).at(-1) ?? '';
+    const hasIndex = /^\d+$/.test(last) && last.length < line.length;
+    const file = hasIndex ? line.slice(0, -last.length).trimEnd() : line;
+    const chosen = target ?? (hasIndex ? last : undefined);
+    if (chosen === undefined)
       problems.push(
         `${name}, line ${number}: expected FILE CLASS, the class an index, not "${line}"`,
       );

@@ -9,7 +9,12 @@ export function fillPolygon(
   points: readonly number[],
 ): void {
   const count = Math.floor(points.length / 2);
-  for (let row = 0; row < height; row++) {
+  let [top, bottom] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (let i = 0; i < count; i++) {
+    top = Math.min(top, points[2 * i + 1]);
+    bottom = Math.max(bottom, points[2 * i + 1]);
+  }
+  for (let row = Math.max(0, Math.floor(top)); row < Math.min(height, bottom); row++) {
     const y = row + 0.5;
     const crossings: number[] = [];
     for (let i = 0; i < count; i++) {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { FoveaError } from '../errors.ts';
 import type { MethodRun, PreparedInput } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
+import { parseJson } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { sha256 } from '../sha256.ts';
@@ -78,7 +79,7 @@ export async function readCached(
   const text = await readIfThere(paths.manifest);
   if (text === undefined) return undefined;
   try {
-    const facts = JSON.parse(text) as Facts & { readonly sha256: string };
+    const facts = parseJson(text) as Facts & { readonly sha256: string };
     const bytes = await readFile(paths.map);
     if ((await checksum(bytes, facts)) !== facts.sha256) return undefined;
     const { seconds, manifest } = facts;

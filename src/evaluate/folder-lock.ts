@@ -14,6 +14,7 @@ import {
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FoveaError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { writeError } from '../node/write-file.ts';
 
 /** A holder says this often that it is alive. */
@@ -62,7 +63,7 @@ async function isRunning({ pid, started }: Holder): Promise<boolean> {
 /** The holder of a lock; undefined if there is none, or if its file is not one of ours. */
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
-    const holder = JSON.parse(await readFile(path, 'utf8')) as Partial<Holder>;
+    const holder = parseJson(await readFile(path, 'utf8')) as Partial<Holder>;
     const { token, pid, started, home } = holder;
     if (!token || !pid || started === undefined || home === undefined) return undefined;
     return { token, pid, started, home };

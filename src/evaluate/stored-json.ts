@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { type Checked, checkJson } from '../check-json.ts';
-import type { Json } from '../json.ts';
+import { type Json, parseJson } from '../json.ts';
 import { number } from '../options.ts';
 import type { EvaluationRecord } from './records.ts';
 import type { Settings } from './settings.ts';
@@ -70,7 +70,7 @@ function parse<Schema extends v.GenericSchema>(
 ): Checked<v.InferOutput<Schema>> {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return { problems: ['it is not JSON'] };
   }

@@ -2,9 +2,12 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, posix } from 'node:path';
 import { FoveaError } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import { MOST_JSON_BYTES } from '../model/files/model-files.ts';
 import { externalDataFiles, readModel } from '../onnx/index.ts';
 import { diskError } from './disk-error.ts';
 import { downloadFile, uniqueName } from './download.ts';
+import { readBytes } from './model-file.ts';
 
 /** How far the file that is being fetched has come. */
 export interface DownloadProgress {
@@ -57,9 +60,6 @@ interface Snapshot {
   absent: string[];
 }
 
-/** The largest files of settings hold some 22,000 labels, in 1 MB. */
-const MOST_JSON_BYTES = 32 * 2 ** 20;
-
 const isSet = (name: string): boolean => /^(1|true|yes|on)$/i.test(process.env[name] ?? '');
 
 /** Where models are kept: `FOVEA_CACHE`, or `fovea` in the system's cache folder. */
@@ -107,12 +107,19 @@ interface Repository {
 
 const snapshotFile = (folder: string): string => join(folder, '.fovea.json');
 
+const isCommit = (value: unknown): value is string =>
+  typeof value === 'string' && /^[0-9a-f]{40}$/.test(value);
+
 async function readSnapshot(folder: string): Promise<Snapshot> {
   try {
-    const { commit, absent } = JSON.parse(
-      await readFile(snapshotFile(folder), 'utf8'),
-    ) as Partial<Snapshot>;
-    return { commit, absent: absent ?? [] };
+    const { commit, absent } = parseJson(await readFile(snapshotFile(folder), 'utf8')) as Record<
+      keyof Snapshot,
+      unknown
+    >;
+    return {
+      ...(isCommit(commit) && { commit }),
+      absent: Array.isArray(absent) ? absent.filter((path) => typeof path === 'string') : [],
+    };
   } catch {
     return { absent: [] };
   }
@@ -162,7 +169,7 @@ function encodePath(path: string): string {
 /** Deletes a file of settings that is not JSON, so that the next run does not find it. */
 async function requireJson({ id, endpoint }: Repository, path: string, target: string) {
   try {
-    JSON.parse(await readFile(target, 'utf8'));
+    parseJson(await readFile(target, 'utf8'));
   } catch (cause) {
     await rm(target, { force: true });
     throw new FoveaError(
@@ -194,7 +201,7 @@ async function ensure(repository: Repository, path: string): Promise<boolean> {
     explain: (status, headers) => explain(repository, path, status, headers),
   });
   if (found && isJson) await requireJson(repository, path, target);
-  if (commit && /^[0-9a-f]{40}$/.test(commit)) snapshot.commit ??= commit;
+  if (isCommit(commit)) snapshot.commit ??= commit;
   if (!found) snapshot.absent.push(path);
   if (snapshot.commit) await writeSnapshot(repository);
   return found;
@@ -222,7 +229,7 @@ function missing(
 
 /** Fetches the files with weights that the model names; they lie beside it. */
 async function ensureExternalData(repository: Repository, file: string): Promise<void> {
-  const model = readModel(await readFile(join(repository.folder, file)));
+  const model = readModel(await readBytes(join(repository.folder, file)));
   for (const name of externalDataFiles(model)) {
     const path = posix.normalize(posix.join(posix.dirname(file), name));
     if (path.startsWith('..') || posix.isAbsolute(name) || name.includes('\\')) {

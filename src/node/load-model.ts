@@ -6,6 +6,7 @@ import { type PreprocessingInput, parsePreprocessing } from '../model/files/mode
 import {
   EMBEDDED_MODELS,
   isEmbeddedModel,
+  MOST_JSON_BYTES,
   type ModelOverrides,
   readModelFiles,
   withOverrides,
@@ -71,7 +72,7 @@ async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource
     Promise.reject(unreadable(path, error)),
   );
   const read = (file: string) =>
-    readBytes(join(folder, file)).catch((error: unknown) =>
+    readBytes(join(folder, file), MOST_JSON_BYTES).catch((error: unknown) =>
       isMissing(error) ? undefined : Promise.reject(unreadable(join(folder, file), error)),
     );
   return readModelFiles({

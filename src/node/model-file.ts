@@ -6,10 +6,18 @@ const MOST_BYTES_A_READ = 2 ** 30;
 
 /**
  * Reads a whole file; beyond the 2 GB that `readFile` takes too.
- * @throws FoveaError `model` for a pipe, a device or a folder, which have no end or no bytes.
+ * @param most - the largest size in bytes that is read
+ * @throws FoveaError `model` for a larger file, and for a pipe, a device or a folder, which have no
+ * end or no bytes.
  */
-export async function readBytes(path: string): Promise<Uint8Array> {
-  if (!(await stat(path)).isFile()) throw new FoveaError('model', `${path} is not a regular file`);
+export async function readBytes(
+  path: string,
+  most = Number.POSITIVE_INFINITY,
+): Promise<Uint8Array> {
+  const entry = await stat(path);
+  if (!entry.isFile()) throw new FoveaError('model', `${path} is not a regular file`);
+  if (entry.size > most)
+    throw new FoveaError('model', `${path} has ${entry.size} bytes: expected at most ${most}`);
   const file = await open(path);
   try {
     const { size } = await file.stat();

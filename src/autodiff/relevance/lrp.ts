@@ -5,6 +5,7 @@ import {
   producersOf,
   topologicalSort,
 } from '../../onnx/index.ts';
+import { ownEntry } from '../../own-entry.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
@@ -348,7 +349,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
     if (key === 'Gemm' && !reads(node, 1, varying)) return linear(options, options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(plan, node);
     // MaxPool among them: the relevance goes to the element that was taken, as the gradient does.
-    return (Object.hasOwn(others, key) ? others[key] : undefined) ?? gradientRules[key];
+    return ownEntry(others, key) ?? ownEntry(gradientRules, key);
   };
 }
 

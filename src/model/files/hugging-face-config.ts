@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { number } from '../../options.ts';
+import { ownEntry } from '../../own-entry.ts';
 import { at } from '../../tensor/at.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { parseImageProcessor } from './hugging-face-processor.ts';
@@ -73,7 +74,7 @@ function labelsOf(config: Config): string[] | undefined {
     return orderedLabels(Object.entries(label2id).map(([label, id]) => [Number(id), label]));
   const names = config.label_names ?? config.pretrained_cfg?.label_names ?? undefined;
   const descriptions = config.label_descriptions ?? config.pretrained_cfg?.label_descriptions ?? {};
-  return names?.map((name) => descriptions[name] ?? name);
+  return names?.map((name) => ownEntry(descriptions, name) ?? name);
 }
 
 /** timm resizes to size / crop_pct and cuts out the centre; `squash` stretches instead. */

@@ -3,6 +3,7 @@ import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
 import { integer, number } from '../../options.ts';
+import { ownEntry } from '../../own-entry.ts';
 import { at } from '../../tensor/at.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 
@@ -181,7 +182,7 @@ function specialGeometry(
 }
 
 function geometryOf(family: string, processor: Processor, warn: Warn): Geometry {
-  const defaults: Family | undefined = FAMILIES[family];
+  const defaults: Family | undefined = ownEntry(FAMILIES, family);
   const size = processor.size ?? defaults?.size;
   const wantsCrop = processor.do_center_crop ?? defaults?.cropSize !== undefined;
   const cropped = wantsCrop ? pairOf(processor.crop_size ?? defaults?.cropSize ?? size) : undefined;
@@ -223,11 +224,11 @@ type Colours = Pick<Preprocessing, 'mean' | 'std' | 'colour' | 'scale'>;
  * / std = (v - (mean + o) / f) / (std / f).
  */
 function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
-  const defaults = COLOURS[FAMILIES[family]?.colours ?? 'imagenet'];
+  const defaults = COLOURS[ownEntry(FAMILIES, family)?.colours ?? 'imagenet'];
   const normalizes = processor.do_normalize ?? family !== 'MobileViT';
   if (
     normalizes &&
-    FAMILIES[family] === undefined &&
+    ownEntry(FAMILIES, family) === undefined &&
     !(processor.image_mean && processor.image_std)
   ) {
     warn('it does not say the mean and standard deviation, so those of ImageNet are assumed');
@@ -255,7 +256,7 @@ function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
 }
 
 function filterOf(family: string, processor: Processor): ResizeFilter {
-  const code = processor.resample ?? FAMILIES[family]?.resample ?? BILINEAR;
+  const code = processor.resample ?? ownEntry(FAMILIES, family)?.resample ?? BILINEAR;
   const filter = FILTERS[code];
   if (filter) return filter;
   throw new FoveaError(
@@ -268,7 +269,7 @@ function familyOf(processor: Processor, network: string | undefined): string {
   const type = processor.image_processor_type ?? processor.feature_extractor_type;
   const family =
     type?.replace(/(ImageProcessor|FeatureExtractor)(Fast|Pil)?$/, '') ??
-    FAMILY_OF_NETWORK[network ?? ''];
+    ownEntry(FAMILY_OF_NETWORK, network ?? '');
   return family ?? (processor.crop_pct ? 'ConvNext' : '');
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { visibleText } from '../../visible-text.ts';
 
 const listSchema = v.array(v.string());
@@ -28,7 +29,7 @@ function fromJson(text: string, name: string): string[] | undefined {
   if (!/^\s*[[{]/.test(text)) return undefined;
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = parseJson(text);
   } catch {
     return undefined; // a text file whose first label begins with a bracket
   }

@@ -3,6 +3,7 @@ import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
 import { type AnyOptions, integer, number, parseOptions } from '../../options.ts';
+import { ownEntry } from '../../own-entry.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { cleanLabels } from './labels.ts';
 
@@ -122,8 +123,11 @@ const SPELLINGS: Readonly<Record<string, (value: unknown) => unknown>> = {
   shorterSide: (value) => one(spelled(value, /,/)),
   mean: (value) => many(spelled(value, /,/)),
   std: (value) => many(spelled(value, /,/)),
-  colour: (value) => COLOURS[String(value).toLowerCase()] ?? value,
+  colour: (value) =>
+    ownEntry(COLOURS, typeof value === 'string' ? value.toLowerCase() : '') ?? value,
 };
+
+const same = (value: unknown): unknown => value;
 
 const COLOURS: Readonly<Record<string, string>> = {
   ...{ rgb: 'RGB', bgr: 'BGR', grey: 'grey', gray: 'grey', l: 'grey' },
@@ -141,7 +145,7 @@ const many = (value: unknown): unknown => (typeof value === 'number' ? [value] :
 function normalized(given: AnyOptions): AnyOptions {
   const entries = Object.entries(given).map(([name, value]): [string, unknown] => {
     const key = name === 'color' ? 'colour' : name;
-    return [key, Object.hasOwn(SPELLINGS, key) ? SPELLINGS[key]?.(value) : value];
+    return [key, (ownEntry(SPELLINGS, key) ?? same)(value)];
   });
   const fields: Record<string, unknown> = Object.fromEntries(entries);
   const channels = fields.colour === 'grey' ? 1 : 3;

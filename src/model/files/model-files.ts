@@ -1,4 +1,5 @@
 import { FoveaError, messageOf } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { externalDataFiles, readModel } from '../../onnx/index.ts';
 import type { OnnxModelSource } from '../onnx-model.ts';
 import { type ModelConfig, parseModelJson } from './model-config.ts';
@@ -38,10 +39,18 @@ export interface ModelFiles {
   readonly readWeights?: ReadBeside;
 }
 
+/** The largest file of settings: it may hold 22,000 labels, in 1 MB. */
+export const MOST_JSON_BYTES = 32 * 2 ** 20;
+
 /** JSON from a file's bytes. */
-function parseJson(bytes: Uint8Array, file: string): unknown {
+function readJson(bytes: Uint8Array, file: string): unknown {
+  if (bytes.length > MOST_JSON_BYTES)
+    throw new FoveaError(
+      'model',
+      `${file} has ${bytes.length} bytes: expected a file of settings, of at most ${MOST_JSON_BYTES}`,
+    );
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)); // which drops a byte order mark
+    return parseJson(new TextDecoder().decode(bytes)); // which drops a byte order mark
   } catch (error) {
     throw new FoveaError('model', `${file} is not JSON: ${messageOf(error)}`, { cause: error });
   }
@@ -58,8 +67,8 @@ async function readHuggingFaceConfig({
     if (!config && !preprocessor) continue;
     const { parseHuggingFaceConfig } = await import('./hugging-face-config.ts');
     return parseHuggingFaceConfig({
-      config: config && parseJson(config, 'config.json'),
-      preprocessor: preprocessor && parseJson(preprocessor, 'preprocessor_config.json'),
+      config: config && readJson(config, 'config.json'),
+      preprocessor: preprocessor && readJson(preprocessor, 'preprocessor_config.json'),
     });
   }
   return undefined;
@@ -72,7 +81,7 @@ async function readHuggingFaceConfig({
 async function readConfig(files: ModelFiles): Promise<ModelConfig> {
   const own = files.file.replace(/\.onnx$/i, '.json');
   const json = own === files.file || own === 'config.json' ? undefined : await files.read(own);
-  const first = json && parseModelJson(parseJson(json, own), own);
+  const first = json && parseModelJson(readJson(json, own), own);
   if (first?.labels && first.preprocessing) return first;
   const second = await readHuggingFaceConfig(files);
   return {

@@ -1,5 +1,6 @@
 import { plain } from '../../autodiff/index.ts';
 import { FoveaError } from '../../errors.ts';
+import { ownEntry } from '../../own-entry.ts';
 import { at } from '../../tensor/at.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { SCORES } from '../classifier/score-tail.ts';
@@ -46,7 +47,7 @@ export function gradientsOf(context: PartContext): ModelInside['gradients'] {
       at: request.at === undefined ? null : resolveName(classifier, request.at),
       replaced: Object.keys(replace),
       score,
-      read: wrt.filter((each) => each !== INPUT && !(each in replace)),
+      read: wrt.filter((each) => each !== INPUT && !Object.hasOwn(replace, each)),
       wrt,
       rules,
     };
@@ -69,7 +70,7 @@ export function gradientsOf(context: PartContext): ModelInside['gradients'] {
       ),
       gradients,
       values: wrt.map((each) =>
-        each === INPUT ? batch : (replace[each] ?? output(info.values.get(each))),
+        each === INPUT ? batch : (ownEntry(replace, each) ?? output(info.values.get(each))),
       ),
     };
   };

@@ -11,6 +11,7 @@ import {
   tensorValues,
   topologicalSort,
 } from '../../onnx/index.ts';
+import { ownEntry } from '../../own-entry.ts';
 import type { Random } from '../../tensor/random.ts';
 
 /**
@@ -70,7 +71,7 @@ export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
   const layers = topologicalSort(graph.nodes)
     .toReversed()
     .map((node) => {
-      const found = (LEARNED[node.opType] ?? []).flatMap(
+      const found = (ownEntry(LEARNED, node.opType) ?? []).flatMap(
         (position) => weightBehind(graph, producers, node.inputs[position] ?? '') ?? [],
       );
       const weights = [...new Set(found)].filter((name) => !taken.has(name));

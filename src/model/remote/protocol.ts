@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { integer } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Endpoint } from './transport.ts';
@@ -54,9 +55,9 @@ const MOST_PIXELS = 2 ** 25;
 /** JSON knows no NaN; Python writes it all the same. */
 const NOT_FINITE = /[[,:]\s*-?(NaN|Infinity)\b/;
 
-function parseJson(text: string, { host, name }: Endpoint): unknown {
+function readJson(text: string, { host, name }: Endpoint): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     if (NOT_FINITE.test(text.slice(0, 2 ** 20)))
       throw new FoveaError(
@@ -78,7 +79,7 @@ function parseAnswer<T extends v.GenericSchema>(
   text: string,
   endpoint: Endpoint,
 ): v.InferOutput<T> {
-  const { value, problems } = checkJson(schema, parseJson(text, endpoint), 'the answer');
+  const { value, problems } = checkJson(schema, readJson(text, endpoint), 'the answer');
   if (!problems) return value;
   throw new FoveaError(
     'runtime',

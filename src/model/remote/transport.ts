@@ -1,4 +1,5 @@
 import { FoveaError, messageOf } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import { sha256 } from '../../sha256.ts';
 
 /** Keeps answers of a server, so that an identical request is not sent twice. */
@@ -197,7 +198,7 @@ async function attempt(endpoint: Endpoint, request: Request): Promise<string> {
 /** The server's own words, if it answers as the protocol says. */
 function reasonIn(text: string): string {
   try {
-    const { error, detail } = JSON.parse(text) as { error?: unknown; detail?: unknown };
+    const { error, detail } = parseJson(text) as { error?: unknown; detail?: unknown };
     const words = [error, detail].find((each) => typeof each === 'string') ?? '';
     return words.split('\n', 1).join('').slice(0, 300);
   } catch {
