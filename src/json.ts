@@ -35,11 +35,11 @@ export function parseJson(text: string): unknown {
   throw new SyntaxError(`it is nested ${levels} levels deep: at most ${MOST_LEVELS} are read`);
 }
 
-/** How a message shows a value that a caller gave: as JSON, or by its type if it has no JSON. */
+/** How a message shows a value that a caller gave: as JSON, or its type if it has no JSON. */
 export function shownJson(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return `a ${typeof value}`; // a bigint, or an object that holds itself
+    return typeof value; // a bigint, or an object that holds itself
   }
 }

@@ -26,6 +26,15 @@ describe('--set', () => {
     expect(occlusion?.options).toEqual({ strid: 'wide' });
   });
 
+  test('names and values that no option has', () => {
+    const deep = '['.repeat(20_000) + ']'.repeat(20_000);
+    const [rise] = requestMethods(['rise'], ['__proto__={"N":5}', `N=${deep}`]);
+    expect(Object.entries(rise?.options ?? {})).toEqual([
+      ['__proto__', { N: 5 }],
+      ['N', deep],
+    ]);
+  });
+
   test('the last of several settings counts', () => {
     expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0]?.options).toMatchObject({
       stride: 5,

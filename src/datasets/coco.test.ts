@@ -5,7 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../node/write-image.ts';
 import { createRandom } from '../tensor/random.ts';
 import type { Sample } from './dataset.ts';
-import { COCO_TO_IMAGENET, VOC_CLASSES, vocToImagenet } from './imagenet-classes.ts';
+import {
+  COCO_TO_IMAGENET,
+  cocoToImagenet,
+  VOC_CLASSES,
+  vocToImagenet,
+} from './imagenet-classes.ts';
 import { openDataset } from './index.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
@@ -101,6 +106,7 @@ describe('the table of classes', () => {
     expect(all.every((index) => Number.isInteger(index) && index >= 0 && index < 1000)).toBe(true);
     expect(new Set(all).size).toBe(all.length);
     expect(Object.keys(COCO_TO_IMAGENET)).toHaveLength(80);
+    expect([cocoToImagenet('dog').length, cocoToImagenet('constructor')]).toEqual([118, []]);
     expect(VOC_CLASSES.filter((name) => vocToImagenet(name).length === 0)).toEqual(['person']);
     expect(vocToImagenet('sofa')).toEqual([831]);
   });

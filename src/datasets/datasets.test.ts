@@ -114,6 +114,27 @@ test('samples that would share an id are numbered, and stay apart in a part of t
   expect(new Set((await all(`image-folder:${folder}/dots`)).map(({ id }) => id)).size).toBe(3);
 });
 
+test('100,000 samples of one id', () => {
+  const { length, idOf } = createDataset({
+    name: 'same',
+    length: 100_000,
+    provides: [],
+    protocol: [],
+    problems: [],
+    idOf: () => 'x',
+    read: () => Promise.reject(new Error('not read')),
+  });
+  expect([idOf(0), idOf(1), idOf(length - 1)]).toEqual(['x', 'x.2', 'x.100000']);
+});
+
+test('pics-list: a line with 200,000 spaces in it', async () => {
+  const spaces = ' '.repeat(200_000);
+  await write('list/spaces.txt', `a${spaces}b\na b.png${spaces}4\n`);
+  const dataset = await openDataset(`pics-list:${folder}/list/spaces.txt`);
+  expect(dataset.problems).toHaveLength(1);
+  expect(dataset.idOf(0)).toBe('1.a b.png');
+});
+
 test('pics-list: classes of lines, pictures twice, lines without class', async () => {
   await write('list/a b.png', await row([GREY]));
   await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');

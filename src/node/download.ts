@@ -305,12 +305,12 @@ export async function downloadFile(
   options: DownloadOptions,
 ): Promise<DownloadResult> {
   const lockPath = `${target}.lock`;
-  let mine = false;
+  let release: (() => Promise<void>) | undefined;
   let part: Part = { path: `${target}.part`, tagPath: `${target}.part.etag` };
   try {
     await mkdir(dirname(target), { recursive: true });
-    mine = await lock(lockPath);
-    if (!mine) {
+    release = await lock(lockPath);
+    if (!release) {
       const own = uniqueName(target);
       part = { path: own, tagPath: `${own}.etag` };
     }
@@ -319,9 +319,9 @@ export async function downloadFile(
     await rm(part.tagPath, { force: true });
     return result;
   } catch (error) {
-    if (!mine) await removePart(part).catch(() => undefined);
+    if (!release) await removePart(part).catch(() => undefined);
     throw error instanceof FoveaError ? error : diskError(error, target);
   } finally {
-    if (mine) await rm(lockPath, { force: true });
+    await release?.();
   }
 }

@@ -190,6 +190,20 @@ describe('fetchModelFiles', () => {
     expect(hub.requests).toHaveLength(before);
   });
 
+  it.each(['7', 'null', '{"absent": 7}', '{"absent": [7], "commit": {"a": 1}}', '['])(
+    'takes no notice of what another program put in place of its notes: %s',
+    async (notes) => {
+      const folder = join(cacheDir, 'hub', 'org--net', 'main');
+      await mkdir(folder, { recursive: true });
+      await writeFile(join(folder, '.fovea.json'), notes);
+      await fetchNet();
+      expect(JSON.parse(await readFile(join(folder, '.fovea.json'), 'utf8'))).toEqual({
+        commit: COMMIT,
+        absent: [],
+      });
+    },
+  );
+
   it('takes all files from the commit of the first', async () => {
     await fetchNet();
     expect(hub.requests.map((request) => request.revision)).toEqual([

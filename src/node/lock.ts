@@ -1,34 +1,117 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { parseJson } from '../json.ts';
 
-/** A lock that is older is left over: no download takes a day. */
-const LOCK_AGE = 24 * 3_600_000;
+/** A holder says this often that it is alive. */
+const BEAT_MS = 15_000;
+
+/** A lock of another machine that nobody touched for so long is left over. */
+export const STALE_MS = 120_000;
+
+/** What stands in a lock: who holds it. */
+interface Holder {
+  readonly token: string;
+  readonly pid: number;
+  /** When that process began, since process ids are used again; empty if the system hides it. */
+  readonly started: string;
+  /** The machine, its boot and its space of process ids: where `pid` means something. */
+  readonly home: string;
+}
+
+/** Process ids of containers are not those of their host: Linux names the space they count in. */
+async function findHome(): Promise<string> {
+  const space = await readlink('/proc/self/ns/pid').catch(() => '');
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  return [hostname(), boot.trim(), space].join(' ');
+}
+
+/** The time at which a process began, as Linux counts it: field 22 of its `stat`. */
+async function startOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+async function isRunning({ pid, started }: Holder): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
+  }
+  return (await startOf(pid)) === started;
+}
+
+/** The holder of a lock; undefined if there is none, or if its file is not one of ours. */
+async function readHolder(path: string): Promise<Holder | undefined> {
+  try {
+    const holder = parseJson(await readFile(path, 'utf8')) as Partial<Holder>;
+    const { token, pid, started, home } = holder;
+    if (!token || !pid || started === undefined || home === undefined) return undefined;
+    return { token, pid, started, home };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a process that is still at work holds a lock. */
+export async function isLocked(path: string): Promise<boolean> {
+  const age = await stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => undefined,
+  );
+  if (age === undefined) return false;
+  const holder = await readHolder(path);
+  if (holder?.home === (await findHome())) return isRunning(holder);
+  return age < STALE_MS;
+}
 
 /**
- * Makes a lock file with this process's number in it; true for the one process that gets it. A lock
- * whose process is gone is taken over.
+ * Removes a lock that is left over. It is moved aside first and looked at again: a lock that
+ * another process took meanwhile is put back.
  */
-export async function lock(path: string): Promise<boolean> {
+async function clear(path: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+  } catch {
+    return; // another process was faster
+  }
+  if (await isLocked(aside)) await link(aside, path).catch(() => {});
+  await rm(aside, { force: true });
+}
+
+async function take(path: string, holder: Holder): Promise<boolean> {
   for (const isLast of [false, true]) {
     try {
-      await writeFile(path, String(process.pid), { flag: 'wx' });
+      await writeFile(path, JSON.stringify(holder), { flag: 'wx' });
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      if (isLast || !(await isStale(path))) return false;
-      await rm(path, { force: true });
+      if (isLast || (await isLocked(path))) return false;
+      await clear(path);
     }
   }
   return false;
 }
 
-/** Whether the process that made a lock is gone. */
-async function isStale(path: string): Promise<boolean> {
-  try {
-    const [{ mtimeMs }, text] = await Promise.all([stat(path), readFile(path, 'utf8')]);
-    if (Date.now() - mtimeMs > LOCK_AGE) return true;
-    process.kill(Number(text), 0); // throws if that process is gone
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'EPERM';
-  }
+/**
+ * Makes a lock file for the one process that gets it, and returns what removes the lock; undefined
+ * if another process holds it. A lock whose process is gone is taken over at once if it ran here,
+ * and after two minutes if it ran on another machine or in another container.
+ * @throws the system's error if the file cannot be written
+ */
+export async function lock(path: string): Promise<(() => Promise<void>) | undefined> {
+  const { pid } = process;
+  const [started, home] = await Promise.all([startOf(pid), findHome()]);
+  const holder = { token: randomUUID(), pid, started, home };
+  if (!(await take(path, holder))) return undefined;
+  const beat = setInterval(() => {
+    const now = new Date();
+    void utimes(path, now, now).catch(() => {});
+  }, BEAT_MS);
+  beat.unref();
+  return async () => {
+    clearInterval(beat);
+    if ((await readHolder(path))?.token === holder.token) await rm(path, { force: true });
+  };
 }

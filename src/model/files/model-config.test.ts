@@ -185,6 +185,22 @@ describe('NAME.json', () => {
   );
 });
 
+describe('names that every object has', () => {
+  it('are labels like others', () => {
+    const config = { label_names: ['constructor', 'b'], label_descriptions: { b: 'bee' } };
+    expect(parseHuggingFaceConfig({ config }).labels).toEqual(['constructor', 'bee']);
+  });
+
+  it('are no processors', () => {
+    const files = { config: { model_type: 'constructor' }, preprocessor: { size: 8 } };
+    expect(parseHuggingFaceConfig(files).preprocessing?.size).toEqual([8, 8]);
+  });
+
+  it.each(['constructor', { toString: 1 }, null, 3])('are no colours: %j', (colour) => {
+    expect(() => parsePreprocessing({ colour })).toThrow('preprocessing: colour: expected');
+  });
+});
+
 it('parsePreprocessing refuses unknown fields', () => {
   expect(parsePreprocessing({ filter: 'box' })).toEqual({ filter: 'box' });
   expect(() => parsePreprocessing({ crop: true })).toThrow(

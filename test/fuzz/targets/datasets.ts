@@ -74,7 +74,7 @@ const INSTANCES = {
 
 const coco = defineTarget<Uint8Array>({
   name: 'coco',
-  count: 1200,
+  count: 600,
   async prepare() {
     const folder = temporaryFolder('coco');
     for (const name of ['one.png', 'two.png']) writeFileSync(folder.at(name), await picture('png'));
@@ -116,7 +116,7 @@ const MARKUP = [
 
 const vocXml = defineTarget<Uint8Array>({
   name: 'voc-xml',
-  count: 2500,
+  count: 800,
   prepare() {
     const folder = temporaryFolder('voc-xml');
     return {
@@ -160,7 +160,7 @@ const MATLAB_5 = Buffer.concat([
 
 const mat = defineTarget<Uint8Array>({
   name: 'mat',
-  count: 500,
+  count: 400,
   async prepare() {
     const folder = temporaryFolder('mat');
     await matlabFile(folder.at('whole.mat'));
@@ -186,7 +186,7 @@ const LISTS = {
 /** Lists of pictures: of the IIA repository, of single objects, of VOC. */
 const lists = defineTarget<{ readonly kind: keyof typeof LISTS; readonly bytes: Uint8Array }>({
   name: 'lists',
-  count: 700,
+  count: 200,
   async prepare() {
     const folder = temporaryFolder('lists');
     const below = ['images', 'masks', 'JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'];

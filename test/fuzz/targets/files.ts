@@ -125,7 +125,7 @@ const LABELS_JSON = [['a', 'b'], { 0: 'a', 1: 'b' }, { 0: ['n1', 'a'], 1: ['n2',
 
 const labels = defineTarget<Uint8Array>({
   name: 'labels',
-  count: 6000,
+  count: 3000,
   prepare: () => ({
     make: (random) =>
       chance(random, 0.4)

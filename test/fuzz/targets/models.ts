@@ -197,7 +197,7 @@ const TIMM = {
 /** What stands beside a model: its own JSON file, those of Hugging Face and timm, weights. */
 const modelFiles = defineTarget<Folder>({
   name: 'model-files',
-  count: 3000,
+  count: 600,
   prepare() {
     const models = [writeModel(smallModel()), externalModel()] as const;
     const external = createProtobufMutator(models[1]);

@@ -82,7 +82,7 @@ const namesOf = (object: Parameters<typeof describeOptions>[0]): string[] =>
 /** `--set`, `--preprocess` and `--target`. Each is read, whatever the others come to. */
 const flags = defineTarget<Flags>({
   name: 'flags',
-  count: 4000,
+  count: 1500,
   prepare: () => ({
     make(random) {
       const method = pick(random, methods.names);
@@ -183,7 +183,7 @@ const MODULES = [
 /** Files of plugins: modules that are damaged, export something else, or throw. */
 const pluginFiles = defineTarget<string>({
   name: 'plugin-file',
-  count: 150,
+  count: 60,
   prepare() {
     const folder = temporaryFolder('plugin');
     let number = 0;

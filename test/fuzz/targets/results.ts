@@ -75,7 +75,7 @@ const filesIn = (folder: string): string[] =>
 /** The folder of an evaluation that is gone on with: settings, scores and maps. */
 const evaluation = defineTarget<Damage>({
   name: 'evaluation',
-  count: 250,
+  count: 100,
   async prepare() {
     const folder = temporaryFolder('evaluation');
     const whole = folder.at('whole');
@@ -121,7 +121,7 @@ async function runQuietly(args: readonly string[]): Promise<{ code: number; stde
 /** The results of `explain` that `--resume` looks at: manifest and map. */
 const explained = defineTarget<Damage>({
   name: 'explained',
-  count: 60,
+  count: 15,
   async prepare() {
     const folder = temporaryFolder('explained');
     const gray = { width: 64, height: 64, data: new Uint8Array(3 * 64 * 64).fill(99) };

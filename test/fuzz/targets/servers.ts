@@ -81,7 +81,7 @@ const hasNoBody = (status: number): boolean => [204, 304].includes(status);
 /** A model on a server of the Open Inference Protocol. */
 const remote = defineTarget<Server2>({
   name: 'remote',
-  count: 3000,
+  count: 800,
   prepare: () => ({
     make(random) {
       const turn = random.integer(3);
@@ -143,7 +143,7 @@ interface Repository {
 /** The files of a model on a hub, and the cache that an earlier run left. */
 const hub = defineTarget<Repository>({
   name: 'hub',
-  count: 250,
+  count: 200,
   async prepare() {
     const folder = temporaryFolder('hub');
     const bytes = new Uint8Array(writeModel(smallModel()));
