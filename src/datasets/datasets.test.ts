@@ -6,7 +6,7 @@ import { File, ready } from 'h5wasm/node';
 import { afterAll, beforeAll, describe, expect, it, test, vi } from 'vitest';
 import { FoveaError } from '../errors.ts';
 import { encodePng } from '../node/write-image.ts';
-import { readSample, type Sample } from './dataset.ts';
+import { createDataset, readSample, type Sample } from './dataset.ts';
 import { openDataset } from './index.ts';
 import { parseShard, selectSamples } from './select.ts';
 
