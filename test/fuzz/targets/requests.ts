@@ -3,11 +3,13 @@ import { requestMetrics } from '../../../src/cli/metric-options.ts';
 import { registerPluginFile } from '../../../src/cli/plugins.ts';
 import { requestMethods, requestPreprocessing } from '../../../src/cli/settings.ts';
 import { methods } from '../../../src/methods/index.ts';
-import { metrics } from '../../../src/metrics/index.ts';
+import { metrics, resolveMetricOptions } from '../../../src/metrics/index.ts';
+import { parsePreprocessing } from '../../../src/model/files/model-config.ts';
 import { createFunctionModel } from '../../../src/model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../../../src/model/input/preprocessing.ts';
 import { parseTarget, resolveTargets } from '../../../src/model/target.ts';
 import { describeOptions } from '../../../src/option-words.ts';
+import { parseOptions } from '../../../src/options.ts';
 import { registerPlugin } from '../../../src/plugin.ts';
 import { at } from '../../../src/tensor/at.ts';
 import type { Random } from '../../../src/tensor/random.ts';
@@ -100,9 +102,13 @@ const flags = defineTarget<Flags>({
     },
     read({ method, set, metric, setMetric, preprocess, target }) {
       const parts = [
-        () => requestMethods([method], [set]),
-        () => requestMetrics([metric], [setMetric]),
-        () => requestPreprocessing([preprocess]),
+        () =>
+          requestMethods([method], [set]).map((each) => parseOptions(each.method, each.options)),
+        () =>
+          requestMetrics([metric], [setMetric]).map((each) =>
+            resolveMetricOptions(each.metric, each.preset, each.options),
+          ),
+        () => parsePreprocessing(requestPreprocessing([preprocess]) ?? {}),
         () => resolveTargets(model, Float32Array.of(0.3, 0.3, 0.3), parseTarget(target)),
       ];
       const problems = parts.flatMap((part) => {
