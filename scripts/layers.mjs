@@ -28,6 +28,7 @@ export const LAYERS = {
       'errors.ts',
       'json.ts',
       'near-names.ts',
+      'next-task.ts',
       'option-words.ts',
       'options.ts',
       'own-entry.ts',
@@ -51,7 +52,10 @@ export const LAYERS = {
     paths: ['alternates/'],
     imports: ['ground', 'tensor', 'image', 'superpixels', 'onnx', 'runtime', 'model'],
   },
-  explain: { paths: ['explain.ts', 'explanation.ts'], imports: [...METHODS, 'methods'] },
+  explain: {
+    paths: ['explain.ts', 'explanation.ts', 'prepare-input.ts'],
+    imports: [...METHODS, 'methods'],
+  },
   visualize: {
     paths: ['visualize/'],
     imports: ['ground', 'tensor', 'image', 'model', 'methods', 'explain'],
@@ -62,7 +66,7 @@ export const LAYERS = {
     imports: [...MODELS, 'methods', 'visualize'],
     node: true,
   },
-  web: { paths: ['web/'], imports: MODELS },
+  web: { paths: ['web/'], imports: [...MODELS, 'methods', 'explain', 'visualize'] },
   datasets: {
     paths: ['datasets/'],
     imports: ['ground', 'tensor', 'image', 'model', 'node', 'demo'],

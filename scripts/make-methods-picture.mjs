@@ -35,15 +35,15 @@ for (const [name, method] of methods) {
   // Methods that use attention explain the transformer. All others explain the convolutional
   // network.
   const model = method.needs.includes('attention') ? models.vit : models.cnn;
-  const { map } = await explain(model, await prepareInput(model, scene.image), {
+  const explanation = await explain(model, await prepareInput(model, scene.image), {
     method: name,
     target: scene.label,
   });
-  await place(overlay(scene.image, map, { signed: method.signed }), method.title);
+  await place(overlay(scene.image, explanation), method.title);
   process.stderr.write(`${name}\n`);
 }
-const { map } = await explain(models.vit, scene.image, { method: 'iia', target: scene.label });
-await place(overlay(scene.image, map, { signed: true }), 'IIA (demo-vit)');
+const iia = await explain(models.vit, scene.image, { method: 'iia', target: scene.label });
+await place(overlay(scene.image, iia), 'IIA (demo-vit)');
 const width = GAP + COLUMNS * (SIDE + GAP);
 const height = Math.ceil(cells.length / COLUMNS) * (SIDE + HEAD + GAP) + GAP;
 mkdirSync('docs/images', { recursive: true });

@@ -49,11 +49,7 @@ for (const [r, { model: name, title, scene }] of rows.entries()) {
         `${title}: ${explanation.target.label} ${(100 * explanation.target.probability).toFixed(0)}%`,
         'bold',
       );
-    await place(
-      overlay(scene.image, explanation.map, { signed: methods.get(method).signed }),
-      m + 1,
-      r,
-    );
+    await place(overlay(scene.image, explanation), m + 1, r);
     text(GAP + (m + 1) * (SIDE + GAP), top, methods.get(method).title, 'normal');
   }
   await model.dispose();

@@ -4,13 +4,10 @@
  */
 export { FoveaError, type FoveaErrorCode } from './errors.ts';
 export {
-  type ExplainInput,
   type ExplainOptions,
   explain,
   explainAll,
   type MethodRun,
-  type PreparedInput,
-  prepareInput,
   type RunMethodOptions,
   runMethod,
 } from './explain.ts';
@@ -71,6 +68,7 @@ export {
   option,
   parseOptions,
 } from './options.ts';
+export { type ExplainInput, type PreparedInput, prepareInput } from './prepare-input.ts';
 export { createRegistry, type Registry } from './registry.ts';
 export {
   createOnnxRuntime,

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { type ExplainOptions, explain, explainAll, prepareInput, runMethod } from './explain.ts';
+import { type ExplainOptions, explain, explainAll, runMethod } from './explain.ts';
 import { image } from './image/image.ts';
 import { gradient } from './methods/gradient.ts';
 import type { Method } from './methods/method.ts';
@@ -7,6 +7,7 @@ import { occlusion } from './methods/occlusion.ts';
 import { createFunctionModel } from './model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from './model/input/preprocessing.ts';
 import { parseOptions } from './options.ts';
+import { prepareInput } from './prepare-input.ts';
 import { tensor } from './tensor/tensor.ts';
 
 let calls = 0;

@@ -1,6 +1,5 @@
-import { FoveaError, throwIfCancelled } from './errors.ts';
+import { FoveaError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
-import type { Image } from './image/image.ts';
 import type { Json } from './json.ts';
 import {
   type Attribution,
@@ -12,20 +11,16 @@ import {
   type Need,
   type PartialMap,
 } from './methods/method.ts';
-import { channelsOf, preprocess } from './model/input/preprocessing.ts';
 import { createMeter, type Meter } from './model/meter.ts';
 import type { Model, ModelCalls } from './model/model.ts';
 import { type Target, type TargetSpec, targetChooser } from './model/target.ts';
 import { type AnyOptions, parseOptions } from './options.ts';
-import { sha256 } from './sha256.ts';
+import { type ExplainInput, type PreparedInput, prepare, regionOf } from './prepare-input.ts';
 import { at } from './tensor/at.ts';
 import { createRandom } from './tensor/random.ts';
 import { mean } from './tensor/statistics.ts';
-import { reshape, type Tensor } from './tensor/tensor.ts';
+import type { Tensor } from './tensor/tensor.ts';
 import { VERSION } from './version.ts';
-
-/** A picture, or a tensor [1, C, H, W] that is already preprocessed. */
-export type ExplainInput = Image | Tensor;
 
 /** What `explain` takes besides the model and the picture; `M` is the method or its name. */
 export interface ExplainOptions<M extends Method | MethodName = Method | MethodName> {
@@ -57,7 +52,7 @@ export interface ExplainOptions<M extends Method | MethodName = Method | MethodN
 }
 
 /** The method that runs if none is named, for the types of its options. */
-type DefaultMethod = Extract<'iassa', keyof MethodMap>;
+export type DefaultMethod = Extract<'iassa', keyof MethodMap>;
 
 /** A method with parsed options: what an evaluation or a command prepares once and runs often. */
 export interface MethodRun {
@@ -67,20 +62,6 @@ export interface MethodRun {
 
 /** How `runMethod` runs a method: `ExplainOptions` without the method and its options. */
 export type RunMethodOptions = Omit<ExplainOptions, 'method' | 'options'>;
-
-/**
- * The picture as the model's input, and its probabilities; computed once for all methods of one
- * picture.
- */
-export interface PreparedInput {
-  readonly input: Tensor;
-  readonly image?: Image;
-  readonly sha256: string;
-  readonly width: number;
-  readonly height: number;
-  /** Probability of every class for the whole picture, [classes]. */
-  readonly probabilities: Float32Array;
-}
 
 /**
  * Explains one class of a picture: `explain(model, picture, { method: rise })`.
@@ -141,48 +122,8 @@ async function prepareRun(
   checkNeeds(method, model);
   checkSeed(seed);
   const choose = targetChooser(model, target);
-  const prepared = 'probabilities' in source ? source : await prepareInput(model, source, signal);
+  const prepared = await prepare(model, source, signal);
   return { prepared, targets: choose(prepared.probabilities) };
-}
-
-/**
- * Decoded picture -> preprocessed tensor -> classified. Share the result between several
- * `explainAll` calls.
- */
-export async function prepareInput(
-  model: Model,
-  source: ExplainInput,
-  signal?: AbortSignal,
-): Promise<PreparedInput> {
-  throwIfCancelled(signal);
-  const picture = isImage(source) ? source : undefined;
-  const input = isImage(source)
-    ? preprocess(source, model.preprocessing)
-    : checkTensor(model, source);
-  const bytes = isImage(source)
-    ? source.data
-    : new Uint8Array(input.data.buffer, input.data.byteOffset, input.data.byteLength);
-  const { data } = await model.classify(input, { signal });
-  const [height, width] = picture ? [picture.height, picture.width] : model.preprocessing.size;
-  return { input, image: picture, sha256: await sha256(bytes), width, height, probabilities: data };
-}
-
-function isImage(input: ExplainInput): input is Image {
-  return 'width' in input;
-}
-
-function checkTensor(model: Model, input: Tensor): Tensor {
-  const wanted = [1, channelsOf(model.preprocessing), ...model.preprocessing.size];
-  const given = input.shape.length === 3 ? reshape(input, [1, ...input.shape]) : input;
-  if (given.shape.join() !== wanted.join()) {
-    throw new FoveaError(
-      'usage',
-      `the input tensor is ${input.shape.join('×')}, ${model.name} takes ${wanted.join('×')}`,
-    );
-  }
-  if (given.data.some((value) => !Number.isFinite(value)))
-    throw new FoveaError('usage', 'the input tensor holds NaN or infinite values');
-  return given;
 }
 
 /** The method and the parsed options that a caller asks for. */
@@ -346,6 +287,7 @@ function manifestFor(
     method: method.name,
     options: JSON.parse(JSON.stringify(options)) as { [key: string]: Json },
     seed: seed ?? 0,
+    signed: method.signed,
     model: {
       name: model.name,
       fingerprint: model.fingerprint,
@@ -357,6 +299,7 @@ function manifestFor(
       sha256: prepared.sha256,
       width: prepared.width,
       height: prepared.height,
+      region: regionOf(model, prepared),
     },
     preprocessing: model.preprocessing,
     warnings: model.warnings,
@@ -382,13 +325,15 @@ function explanationOf(
   seconds: number,
 ): Explanation {
   const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
+  const signed = shared.signed && attribution.signed !== false;
   const manifest = {
     ...shared,
+    signed,
     warnings: [...shared.warnings, ...constantWarning(shared.method, map), ...warnings],
     target,
     modelCalls,
     ...(standardError && { standardError: mean(standardError.data) }),
     extras,
   };
-  return { map, target, standardError, channels, layers, region, manifest, seconds };
+  return { map, signed, target, standardError, channels, layers, region, manifest, seconds };
 }

@@ -1,6 +1,6 @@
 import type { Json } from './json.ts';
 import type { LayerMap } from './methods/method.ts';
-import type { Preprocessing } from './model/input/preprocessing.ts';
+import type { Preprocessing, Region } from './model/input/preprocessing.ts';
 import type { ModelCalls } from './model/model.ts';
 import type { Target } from './model/target.ts';
 import type { Tensor } from './tensor/tensor.ts';
@@ -14,6 +14,8 @@ export interface Manifest {
   /** Every option with its value, given or default. */
   readonly options: { readonly [key: string]: Json };
   readonly seed: number;
+  /** Whether negative values of the map are evidence against the class, under these options. */
+  readonly signed: boolean;
   readonly target: Target;
   readonly model: {
     readonly name: string;
@@ -26,6 +28,8 @@ export interface Manifest {
     readonly sha256: string;
     readonly width: number;
     readonly height: number;
+    /** The part of the picture that the model saw and the map covers, in pixels of the picture. */
+    readonly region: Region;
   };
   readonly preprocessing: Preprocessing;
   readonly modelCalls: ModelCalls;
@@ -41,6 +45,8 @@ export interface Manifest {
 export interface Explanation {
   /** Raw, signed float32 map [H, W] at the model's input resolution; never rescaled for display. */
   readonly map: Tensor;
+  /** Whether negative values of the map are evidence against the class. */
+  readonly signed: boolean;
   readonly target: Target;
   readonly standardError?: Tensor;
   /**

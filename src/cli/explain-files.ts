@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
-import { type MethodRun, type PreparedInput, prepareInput, runMethod } from '../explain.ts';
+import { type MethodRun, runMethod } from '../explain.ts';
 import { resolveTargets } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
+import { type PreparedInput, prepareInput } from '../prepare-input.ts';
 import { decodeNpy } from '../tensor/npy.ts';
 import { keptResult, type Result, type ResultSource, saveResult } from './result-files.ts';
 import { isInterruption, type Run, type RunItem, reportFailure } from './run.ts';

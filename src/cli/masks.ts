@@ -1,8 +1,8 @@
 import { readMask } from '../datasets/mask-files.ts';
 import { FoveaError } from '../errors.ts';
-import type { PreparedInput } from '../explain.ts';
 import type { Mask } from '../image/mask.ts';
 import { fitMask, type Preprocessing } from '../model/input/preprocessing.ts';
+import type { PreparedInput } from '../prepare-input.ts';
 
 /**
  * The mask of a picture in the model's view of it: stretched or cropped as the picture was, or

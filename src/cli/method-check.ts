@@ -1,9 +1,10 @@
 import { FoveaError } from '../errors.ts';
-import { prepareInput, runMethod } from '../explain.ts';
+import { runMethod } from '../explain.ts';
 import type { Method } from '../methods/method.ts';
 import { channelsOf } from '../model/input/preprocessing.ts';
 import type { Model, ModelInside } from '../model/model.ts';
 import { parseOptions } from '../options.ts';
+import { prepareInput } from '../prepare-input.ts';
 import { createRandom } from '../tensor/random.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { describeError } from './output.ts';

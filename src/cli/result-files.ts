@@ -1,14 +1,15 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MethodRun, PreparedInput } from '../explain.ts';
+import type { MethodRun } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
 import type { Image } from '../image/image.ts';
 import { type Json, parseJson } from '../json.ts';
-import { denormalize, inputRegion } from '../model/input/preprocessing.ts';
+import { denormalize } from '../model/input/preprocessing.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { encodePng } from '../node/write-image.ts';
+import type { PreparedInput } from '../prepare-input.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { VERSION } from '../version.ts';
 import { cutOut } from '../visualize/cut-out.ts';
@@ -77,16 +78,13 @@ function pictureOf(prepared: PreparedInput, model: Model): Image {
 async function encode(
   format: Format,
   run: Run,
-  { prepared, method }: ResultSource,
+  { prepared }: ResultSource,
   explanation: Explanation,
 ): Promise<Uint8Array | string> {
   if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
   if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
   const picture = pictureOf(prepared, run.model);
-  const region =
-    prepared.image && inputRegion(picture.width, picture.height, run.model.preprocessing);
-  const { signed } = method.method;
-  return encodePng(overlay(picture, explanation.map, { region, signed, colormap: run.colormap }));
+  return encodePng(overlay(picture, explanation, { colormap: run.colormap }));
 }
 
 /** Writes the maps of layers, if the map comes from layers: `….layer.npy`, or `….layer1.npy`, … */
@@ -104,15 +102,13 @@ async function saveLayers(stem: string, { layers = [] }: Explanation): Promise<R
 async function saveTop(
   run: Run,
   stem: string,
-  { region }: Explanation,
+  { region, manifest }: Explanation,
   prepared: PreparedInput,
 ): Promise<ResultFiles> {
   if (!region) return {};
   const picture = pictureOf(prepared, run.model);
-  const covered =
-    prepared.image && inputRegion(picture.width, picture.height, run.model.preprocessing);
   const top = `${stem}.top.png`;
-  await writeFileAtomic(top, await encodePng(cutOut(picture, region, covered)));
+  await writeFileAtomic(top, await encodePng(cutOut(picture, region, manifest.image.region)));
   return { top };
 }
 
@@ -184,6 +180,7 @@ export async function keptResult(
   const stem = stemFor(run, source, target);
   try {
     const manifest = parseJson(await readFile(`${stem}.json`, 'utf8')) as Manifest;
+    if (manifest.signed === undefined) return undefined; // of a preview of this version
     const before = identityOf({
       ...manifest,
       fingerprint: manifest.model.fingerprint,
@@ -209,7 +206,8 @@ export async function keptResult(
       files[format] = `${stem}.${format}`;
       await access(`${stem}.${format}`);
     }
-    const explanation: Explanation = { map, target, manifest, seconds: 0 };
+    const { signed } = manifest;
+    const explanation: Explanation = { map, signed, target, manifest, seconds: 0 };
     const record = recordOf(run, source, explanation, files);
     return { record: { ...record, kept: true }, explanation, prepared, stem };
   } catch {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '../errors.ts';
-import type { MethodRun, PreparedInput } from '../explain.ts';
+import type { MethodRun } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
 import { parseJson } from '../json.ts';
 import type { Model } from '../model/model.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
+import type { PreparedInput } from '../prepare-input.ts';
 import { sha256 } from '../sha256.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { VERSION } from '../version.ts';

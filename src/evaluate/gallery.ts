@@ -72,17 +72,17 @@ function scoresText(
 async function mapCell(
   evaluation: Evaluation,
   store: ScoreStore,
-  { record, run }: MadeMap,
+  { record }: MadeMap,
   plain: Image,
 ): Promise<ReportCell[]> {
   const cached = await readCached(cacheFolder(evaluation.folder), record.cache);
   if (!cached) return [];
-  const { signed } = run.method;
   const [height = 0, width = 0] = cached.map.shape;
   const top = argmax(cached.map.data);
+  const whole = { left: 0, top: 0, width: plain.width, height: plain.height };
   return [
     {
-      source: await dataUri(overlay(plain, cached.map, { signed })),
+      source: await dataUri(overlay(plain, cached, { region: whole })),
       alt: `${record.method} map for ${record.target.label}`,
       title: record.method,
       detail: scoresText(evaluation, store, record),

@@ -1,6 +1,6 @@
 import type { Sample } from '../datasets/dataset.ts';
 import { FoveaError } from '../errors.ts';
-import { type PreparedInput, prepareInput, runMethod } from '../explain.ts';
+import { runMethod } from '../explain.ts';
 import {
   activatedPixels,
   type ExplainChanges,
@@ -13,6 +13,7 @@ import { createMeter } from '../model/meter.ts';
 import type { Target } from '../model/target.ts';
 import { losslessWebpSize } from '../node/write-image.ts';
 import type { AnyOptions } from '../options.ts';
+import { type PreparedInput, prepareInput } from '../prepare-input.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type CachedExplanation, cacheFolder, cacheKey, readCached, writeCached } from './cache.ts';
 import type {

@@ -1,8 +1,8 @@
 import type { Dataset, Sample } from '../datasets/dataset.ts';
 import { FoveaError, messageOf } from '../errors.ts';
-import type { PreparedInput } from '../explain.ts';
 import type { Model } from '../model/model.ts';
 import { resolveTargets, type Target } from '../model/target.ts';
+import type { PreparedInput } from '../prepare-input.ts';
 import type { Evaluation, TargetPolicy } from './records.ts';
 
 const POLICIES: readonly TargetPolicy[] = ['ground-truth', 'recognised', 'predicted'];

@@ -59,14 +59,15 @@ export const attentionGradient = defineMethod({
     });
     progress(1);
     const product = (g: number, a: number): number => (options.relu ? Math.max(0, g * a) : g * a);
-    return targets.map((_, t) =>
-      fromTokens(
+    return targets.map((_, t) => ({
+      ...fromTokens(
         attention,
         readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)),
         input,
         {},
         map.name,
       ),
-    );
+      ...(options.relu && { signed: false }),
+    }));
   },
 });

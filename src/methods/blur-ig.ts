@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { gaussianFilter } from '../image/gaussian-filter.ts';
 import { INPUT } from '../model/model.ts';
+import { nextTask } from '../next-task.ts';
 import { integer, number, option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
@@ -72,15 +73,17 @@ export const blurIg = defineMethod({
     for (let from = 0; from < steps; from += GROUP) {
       const group = Math.min(GROUP, steps - from);
       const batch = tensor([group, ...input.shape.slice(1)]);
-      const changes = Array.from({ length: group }, (_, k) => {
+      const changes: Float64Array[] = [];
+      for (let k = 0; k < group; k++) {
         const i = from + k;
+        await nextTask(); // a strong blur takes as long as a model call
         const here = blurred(picture, height, width, sigmas[i]);
         batch.data.set(here, k * picture.length);
         const next = blurred(picture, height, width, sigmas[i] + sigmaStep);
-        return next.map(
-          (value, j) => ((value - here[j]) / sigmaStep) * (sigmas[i + 1] - sigmas[i]),
+        changes.push(
+          next.map((value, j) => ((value - here[j]) / sigmaStep) * (sigmas[i + 1] - sigmas[i])),
         );
-      });
+      }
       for (const [t, { index }] of targets.entries()) {
         const { gradients } = await gradientsOf(model, {
           batch,

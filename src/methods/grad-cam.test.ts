@@ -38,7 +38,9 @@ describe('grad-cam', () => {
   });
 
   it('with relu has no negative values', async () => {
-    const { map } = await explainSmall('grad-cam', 0, { relu: true });
+    const { map, signed } = await explainSmall('grad-cam', 0, { relu: true });
+    expect(signed).toBe(false);
+    expect((await explainSmall('grad-cam', 0)).signed).toBe(true);
     expect(map).toBeAllClose(mapFor(0).map((value) => Math.max(0, value)));
     expect(Math.min(...mapFor(0))).toBeLessThan(0);
   });

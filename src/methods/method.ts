@@ -59,6 +59,8 @@ export interface LayerMap {
  */
 export interface Attribution {
   readonly map: Tensor;
+  /** `false` if the options take the sign away from a method that is signed by default. */
+  readonly signed?: false;
   /** Monte-Carlo standard error of the map, pixel by pixel, if the method samples. */
   readonly standardError?: Tensor;
   /**
@@ -102,7 +104,7 @@ export interface Method<Input = AnyOptions, Output = AnyOptions> {
   readonly needs: readonly Need[];
   /** What the method takes advantage of if the model offers it; none if left out. */
   readonly uses?: readonly Need[];
-  /** Whether negative values carry meaning (evidence against the class). */
+  /** Whether negative values carry meaning (evidence against the class), by default options. */
   readonly signed: boolean;
   /** Model calls with default options, in words or a formula. */
   readonly cost: string;

@@ -126,6 +126,7 @@ export const smoothgrad = defineMethod({
       const signedSum = kind === 'mean' && (options.reduce === 'sum' || options.reduce === 'none');
       attributions.push({
         ...pixelAttribution(values, input, options.reduce),
+        ...(kind !== 'mean' && { signed: false }),
         ...(signedSum && { standardError }),
         extras: { sigma },
       });

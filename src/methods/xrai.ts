@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { interpolate } from '../image/resize.ts';
+import { nextTask } from '../next-task.ts';
 import { integer, option } from '../options.ts';
 import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
 import { extent } from '../tensor/statistics.ts';
@@ -38,19 +39,26 @@ function forSegmentation(input: Tensor): Tensor {
 /**
  * Labels [H · W] of one segmentation per scale; nearest cells if the picture has another size.
  */
-function segmentations(input: Tensor): Int32Array[] {
+async function segmentations(input: Tensor): Promise<Int32Array[]> {
   const [, , height, width] = input.shape;
   const planes = forSegmentation(input);
-  return SCALES.map((scale) => {
+  const found: Int32Array[] = [];
+  for (const scale of SCALES) {
+    await nextTask();
     const { labels } = felzenszwalb(planes, { scale, ...SEGMENTATION });
-    if (height === SIDE && width === SIDE) return labels;
-    return Int32Array.from({ length: height * width }, (_, i) => {
+    const nearest = (i: number): number => {
       const [y, x] = [Math.floor(i / width), i % width];
       return labels[
         Math.floor(((y + 0.5) * SIDE) / height) * SIDE + Math.floor(((x + 0.5) * SIDE) / width)
       ];
-    });
-  });
+    };
+    found.push(
+      height === SIDE && width === SIDE
+        ? labels
+        : Int32Array.from({ length: height * width }, (_, i) => nearest(i)),
+    );
+  }
+  return found;
 }
 
 function ownSegmentations(
@@ -163,7 +171,7 @@ export const xrai = defineMethod({
     const [, , height, width] = input.shape;
     const labels = options.segments
       ? ownSegmentations(options.segments, height, width)
-      : segmentations(input);
+      : await segmentations(input);
     const dilation = options.dilation ?? scaledLength(5, height, width);
     const minArea = options.minArea ?? scaledArea(50, height, width);
     const regions = new Regions(labels, height, width, dilation);

@@ -42,3 +42,25 @@ it('lets a model be disposed of at the end of a block', async () => {
   await createMeter().wrap(model)[Symbol.asyncDispose]();
   expect(disposed).toBe(1);
 });
+
+it('stops calls between batches, also where a caller leaves the signal undefined', async () => {
+  const stop = new AbortController();
+  let batches = 0;
+  const model = createFunctionModel({
+    name: 'scores',
+    labels: ['any'],
+    preprocessing: IMAGENET_PREPROCESSING,
+    output: 'logits',
+    maxBatch: 1,
+    classify: async ({ shape: [rows = 0] }) => {
+      batches += 1;
+      setTimeout(() => stop.abort(), 0);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      return tensor([rows, 1]);
+    },
+  });
+  const { classify } = createMeter(stop.signal).wrap(model);
+  const call = classify(tensor([3, 3, 2, 2]), { signal: undefined });
+  await expect(call).rejects.toMatchObject({ code: 'cancelled' });
+  expect(batches).toBe(1);
+});

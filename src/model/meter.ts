@@ -1,5 +1,5 @@
 import { throwIfCancelled } from '../errors.ts';
-import type { Model, ModelCalls, ModelInside } from './model.ts';
+import type { Model, ModelCalls, ModelInside, RunOptions } from './model.ts';
 import { countOf } from './perturbation.ts';
 
 /** Counts the pictures that go through models, and passes a caller's signal to every call. */
@@ -17,36 +17,41 @@ export function createMeter(signal?: AbortSignal): Meter {
     calls.forward += forward;
     calls.backward += backward;
   };
+  /** A request with the caller's signal, if it has none of its own. */
+  const stoppable = <Options extends RunOptions>(options: Options): Options => ({
+    ...options,
+    signal: options.signal ?? signal,
+  });
   const rowsOf = ({ shape: [rows = 0] }: { readonly shape: readonly number[] }): number => rows;
 
   const wrapInside = (inside: ModelInside): ModelInside => ({
     ...inside,
-    activations(names, batch, options) {
+    activations(names, batch, options = {}) {
       count(rowsOf(batch));
-      return inside.activations(names, batch, { signal, ...options });
+      return inside.activations(names, batch, stoppable(options));
     },
     gradients(request) {
       const rows = rowsOf(request.batch);
       count(rows, request.wrt.length > 0 ? rows : 0);
-      return inside.gradients({ signal, ...request });
+      return inside.gradients(stoppable(request));
     },
     pathIntegral(request) {
       const passes = rowsOf(request.batch) * request.points.length;
       count(passes, passes);
-      return inside.pathIntegral({ signal, ...request });
+      return inside.pathIntegral(stoppable(request));
     },
     randomized: async (layers, random) => wrap(await inside.randomized(layers, random)),
   });
   const wrap = (model: Model): Model => ({
     ...model,
     inside: model.inside && wrapInside(model.inside),
-    classify(batch, options) {
+    classify(batch, options = {}) {
       count(rowsOf(batch));
-      return model.classify(batch, { signal, ...options });
+      return model.classify(batch, stoppable(options));
     },
     perturb(request) {
       count(countOf(request.perturbation));
-      return model.perturb({ signal, ...request });
+      return model.perturb(stoppable(request));
     },
   });
   return { wrap, calls: () => ({ ...calls }) };

@@ -1,7 +1,8 @@
 import { type Image, image } from '../image/image.ts';
+import type { Region } from '../model/input/preprocessing.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { drawOutline } from './contour.ts';
-import { type OverlayRegion, projectMap } from './overlay.ts';
+import { projectMap } from './overlay.ts';
 
 /** How bright the picture stays outside. */
 const DIMMED = 0.3;
@@ -11,7 +12,7 @@ const DIMMED = 0.3;
  * outside dark and without colour, an outline between. `region` of the picture is what the mask
  * covers, the whole picture if not given.
  */
-export function cutOut(picture: Image, mask: Tensor, region?: OverlayRegion): Image {
+export function cutOut(picture: Image, mask: Tensor, region?: Region): Image {
   const { width, height, data } = picture;
   const inside = Uint8Array.from(projectMap(mask, width, height, region).data, (value) =>
     value >= 0.5 ? 1 : 0,

@@ -27,7 +27,7 @@ export {
   normalizeUnsigned,
   percentile,
 } from './normalize.ts';
-export { type OverlayOptions, type OverlayRegion, overlay } from './overlay.ts';
+export { type ExplainedMap, type OverlayOptions, overlay } from './overlay.ts';
 export {
   type ReportCell,
   type ReportChart,

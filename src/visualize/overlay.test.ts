@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { explain } from '../explain.ts';
 import { image } from '../image/image.ts';
 import { interpolate } from '../image/resize.ts';
+import { methods } from '../methods/index.ts';
+import { createFunctionModel } from '../model/function-model.ts';
+import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { colormap } from './colormap.ts';
@@ -112,5 +116,70 @@ describe('drawOutline', () => {
     expect(pixel(result, 2, 3)).toEqual([255, 255, 255]);
     expect(pixel(result, 1, 3)).toEqual([0, 0, 0]);
     expect(pixel(result, 0, 3)).toEqual([100, 100, 100]);
+  });
+});
+
+describe('overlay of an explanation', () => {
+  const preprocessing = { ...IMAGENET_PREPROCESSING, size: [8, 8] as const, shorterSide: 8 };
+  // The score of the class is the brightness of the left half of what the model sees.
+  const model = createFunctionModel({
+    name: 'left',
+    labels: ['left', 'other'],
+    preprocessing: { ...preprocessing, resize: 'crop' },
+    output: 'logits',
+    classify: async ({ shape: [rows = 0], data }) => {
+      const values = Float32Array.from({ length: rows }, (_, row) => {
+        let sum = 0;
+        for (let i = 0; i < 64; i++) if (i % 8 < 4) sum += data[row * 192 + i];
+        return sum;
+      });
+      return tensor([rows, 2], Float32Array.from([...values].flatMap((value) => [value, 0])));
+    },
+  });
+
+  test.each([
+    ['occlusion', { window: 2, stride: 2 }, true],
+    ['rise', { N: 40, s: 2 }, false],
+  ])(
+    'of %s lies where the model looked and has the colors of its sign',
+    async (name, options, signed) => {
+      const picture = grey(24, 12);
+      const made = await explain(model, picture, { method: methods.get(name), options, target: 0 });
+      expect(made.signed).toBe(signed);
+      expect(made.manifest.signed).toBe(signed);
+      const region = { left: 6, top: 0, width: 12, height: 12 };
+      expect(made.manifest.image.region).toEqual(region);
+      expect(overlay(picture, made)).toEqual(overlay(picture, made.map, { region, signed }));
+      expect(overlay(picture, made, { signed: !signed, region: undefined })).toEqual(
+        overlay(picture, made.map, { region, signed: !signed }),
+      );
+      const half = { left: 3, top: 0, width: 6, height: 6 };
+      expect(overlay(grey(12, 6), made)).toEqual(
+        overlay(grey(12, 6), made.map, { region: half, signed }),
+      );
+    },
+  );
+
+  test('of a tensor covers the picture of the tensor', async () => {
+    const input = tensor(
+      [1, 3, 8, 8],
+      Float32Array.from({ length: 192 }, (_, i) => i % 5),
+    );
+    const made = await explain(model, input, { method: methods.get('occlusion'), target: 0 });
+    expect(made.manifest.image.region).toEqual({ left: 0, top: 0, width: 8, height: 8 });
+  });
+
+  test.each([
+    [
+      'cat.jpg',
+      /^expected a picture with 3 bytes per pixel .* got "cat\.jpg": pass what readImage/,
+    ],
+    [{ width: 2, height: 2, data: new Uint8Array(16) }, /got 16 bytes for 2×2: /],
+    [new Map(), /got Map: /],
+    [undefined, /got undefined: /],
+  ])('is refused for %j in one sentence', async (source, sentence) => {
+    await expect(explain(model, source as never, { method: methods.get('rise') })).rejects.toThrow(
+      sentence as RegExp,
+    );
   });
 });

@@ -1,5 +1,7 @@
 import { FoveaError } from '../errors.ts';
+import type { Explanation } from '../explanation.ts';
 import { type Image, image } from '../image/image.ts';
+import type { Region } from '../model/input/preprocessing.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import {
@@ -11,22 +13,20 @@ import {
 } from './colormap.ts';
 import { type NormalizeOptions, normalizeSigned, normalizeUnsigned } from './normalize.ts';
 
-/** A rectangle of a picture in its own pixels; fractions allowed. */
-export interface OverlayRegion {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
+/** A map with what its manifest says of it: an explanation, or one that was read from files. */
+export type ExplainedMap = Pick<Explanation, 'map' | 'manifest'>;
 
 /** Options of `overlay`. */
 export interface OverlayOptions extends NormalizeOptions {
   /**
-   * Where the map lies in the picture (`inputRegion` of a preprocessing); the whole picture if not
-   * given.
+   * Where the map lies in the picture, in pixels of the picture. If not given: as the explanation
+   * says, and the whole picture for a plain map.
    */
-  readonly region?: OverlayRegion;
-  /** Whether negative values of the map mean evidence against the class; false if not given. */
+  readonly region?: Region;
+  /**
+   * Whether negative values of the map mean evidence against the class. If not given: as the
+   * explanation says, and false for a plain map.
+   */
   readonly signed?: boolean;
   /** Name of a colour map; `inferno` if not given, `ice-fire` for signed maps. */
   readonly colormap?: string;
@@ -83,7 +83,7 @@ export function projectMap(
   map: Tensor,
   width: number,
   height: number,
-  region: OverlayRegion = { left: 0, top: 0, width, height },
+  region: Region = { left: 0, top: 0, width, height },
 ): Tensor {
   const [mapHeight, mapWidth] = map.shape;
   const [left, right] = pixelsOf(region.left, region.width, width);
@@ -123,6 +123,19 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
   return image(picture.width, picture.height, data);
 }
 
+/** What an explanation says of how its map is shown on a picture, which may be a smaller copy. */
+function factsOf({ manifest }: ExplainedMap, picture: Image): OverlayOptions {
+  const { signed, image: explained } = manifest;
+  const { left, top, width, height } = explained.region;
+  const [x, y] = [picture.width / explained.width, picture.height / explained.height];
+  const region = { left: x * left, top: y * top, width: x * width, height: y * height };
+  return { signed, region };
+}
+
+/** The options that have a value. */
+const given = (options: OverlayOptions): OverlayOptions =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+
 /**
  * A picture with a map over it, at the picture's own size: colour and opacity say how salient a
  * pixel is, so what does not matter stays the plain picture. A sequential colour map on a signed
@@ -131,9 +144,17 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
  * nothing about any.
  *
  *   out = (1 - a) · picture + a · colour(v),  a = alpha · |v|,  v = the normalised map
+ *
+ * @param shown - an explanation, or a plain map [h, w]
  */
-export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {}): Image {
-  const { region, signed = false, alpha = 0.8, percentiles } = options;
+export function overlay(
+  picture: Image,
+  shown: ExplainedMap | Tensor,
+  options: OverlayOptions = {},
+): Image {
+  const map = 'map' in shown ? shown.map : shown;
+  const known = 'map' in shown ? factsOf(shown, picture) : {};
+  const { region, signed = false, alpha = 0.8, percentiles } = { ...known, ...given(options) };
   const colours = colormap(
     options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP),
   );
@@ -143,7 +164,7 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
     throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
   const normalize = signed && !(extent(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
   const normal = normalize(map, { percentiles });
-  const shown =
+  const values =
     signed && !colours.diverging
       ? tensor(
           normal.shape,
@@ -152,7 +173,7 @@ export function overlay(picture: Image, map: Tensor, options: OverlayOptions = {
       : normal;
   return paint(
     picture,
-    projectMap(shown, picture.width, picture.height, region).data,
+    projectMap(values, picture.width, picture.height, region).data,
     colours,
     alpha,
   );

@@ -112,6 +112,26 @@ function flatten({ width, height, data }: ImageData, background: readonly number
   return image(width, height, rgb);
 }
 
+/** Names of the classes of what a browser has pictures as. */
+const PICTURES = [
+  'URL',
+  'Blob',
+  'ImageBitmap',
+  'ImageData',
+  'HTMLImageElement',
+  'HTMLCanvasElement',
+  'OffscreenCanvas',
+] as const satisfies (keyof typeof globalThis)[];
+
+/** Whether a value is one of the things that `readImage` reads. */
+export function isImageInput(source: unknown): source is ImageInput {
+  if (typeof source === 'string') return true;
+  return PICTURES.some((name) => {
+    const type: unknown = globalThis[name]; // workers and servers lack some of them
+    return typeof type === 'function' && source instanceof type;
+  });
+}
+
 const isElement = (source: ImageInput): source is HTMLImageElement =>
   typeof HTMLImageElement !== 'undefined' && source instanceof HTMLImageElement;
 

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScene } from '../../src/demo/scenes.ts';
 import { loadSprites } from '../../src/demo/sprites.ts';
@@ -18,18 +17,9 @@ import {
 } from '../../src/node.ts';
 import { pearson } from '../../src/tensor/index.ts';
 import { overlay } from '../../src/visualize/index.ts';
+import { haveChromium, launch } from './chromium.ts';
 import { pageOf, type Site, serve } from './site.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const FIXTURES = fileURLToPath(new URL('../../src/node/fixtures/', import.meta.url));
 
 /** Few model calls, but every part of each method. */
@@ -46,17 +36,17 @@ const REQUESTS: readonly ExplainOptions[] = [
   { method: 'guided-backprop' },
 ];
 
+interface Drawn {
+  readonly data: Uint8Array;
+  readonly map: Float32Array;
+  readonly signed: boolean;
+}
+
 interface Explained {
   readonly map: Float32Array;
   readonly target: { readonly index: number; readonly label: string; readonly probability: number };
   readonly calls: number;
 }
-
-const isInstalled = existsSync(CHROMIUM);
-if (!isInstalled)
-  console.warn(
-    `the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`,
-  );
 
 /** Largest difference between two lists of numbers of one length. */
 function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -69,7 +59,7 @@ function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const spread = (values: Float32Array): number =>
   values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
 
-describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
+describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
   let site: Site;
   let browser: Browser;
   let page: Page;
@@ -98,7 +88,7 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
       ['/scene.png', await encodePng(scene)],
     ]);
     site = await serve(['dist', 'node_modules', 'test/browser', 'src/node/fixtures'], made);
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+    browser = await launch();
     page = await browser.newPage({ viewport: { width: 400, height: 300 } });
     page.on('pageerror', (error) => problems.push(String(error)));
     page.on(
@@ -182,19 +172,30 @@ describe.skipIf(!isInstalled)('in Chromium, without a bundler', () => {
     expect(largestDifference(there.map, here.map.data)).toBeLessThan(1e-3 * spread(here.map.data));
   });
 
-  it('shows an overlay on a canvas', async () => {
-    const { map } = await call<Explained>('explain', '/scene.png', REQUESTS[0]);
+  it.each([
+    [REQUESTS[0], true],
+    [REQUESTS[1], false],
+  ])('draws an <img> and the map of $method on a canvas', async (request, signed) => {
+    const drawn = await call<Drawn>('draw', '/scene.png', request);
+    expect(drawn.signed).toBe(signed);
     const shot = await readImage(await page.locator('canvas').screenshot());
     const shape = model.preprocessing.size;
-    const drawn = overlay(
-      scene,
-      { shape, data: map },
-      { region: inputRegion(scene.width, scene.height, model.preprocessing) },
-    );
+    const region = inputRegion(scene.width, scene.height, model.preprocessing);
+    const wanted = overlay(scene, { shape, data: drawn.map }, { region, signed });
     expect([shot.width, shot.height]).toEqual([scene.width, scene.height]);
-    expect(new Set(shot.data).size).toBeGreaterThan(100);
-    expect(largestDifference(drawn.data, scene.data)).toBeGreaterThan(50);
-    expect(largestDifference(shot.data, drawn.data)).toBeLessThanOrEqual(1);
+    expect(largestDifference(wanted.data, scene.data)).toBeGreaterThan(50);
+    expect(largestDifference(drawn.data, wanted.data)).toBe(0);
+    expect(largestDifference(shot.data, wanted.data)).toBeLessThanOrEqual(1);
+  });
+
+  it('explains pictures as a page has them, and says what else to do', async () => {
+    const { read, ...others } = await call<Record<string, number>>('explainForms', '/scene.png');
+    expect(Object.keys(others)).toHaveLength(6);
+    for (const [form, largest] of Object.entries(others))
+      expect(largest, form).toBeCloseTo(read as number, 4);
+    expect(await call<string>('refusal')).toMatch(
+      /^FoveaError: expected a picture .* got HTMLBodyElement: pass what readImage returns$/,
+    );
   });
 
   it('ends without errors or warnings on the console', async () => {

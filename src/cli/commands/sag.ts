@@ -2,7 +2,6 @@ import { access } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { parseSag, type Sag } from '../../methods/sag/schema.ts';
 import { type SagStatistics, sagStatistics } from '../../methods/sag/statistics.ts';
-import { inputRegion } from '../../model/input/preprocessing.ts';
 import { sagSvg, svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
@@ -18,7 +17,7 @@ const STATISTICS_FILE = 'sag-statistics.json';
 /** Writes the picture of a graph, and the graph for Graphviz, beside the map. */
 async function saveGraph(
   { model }: Run,
-  { record, prepared, stem }: Result,
+  { record, prepared, explanation, stem }: Result,
   sag: Sag,
 ): Promise<Record<string, string>> {
   const files = { svg: `${stem}.svg`, graph: `${stem}.graph.png`, dot: `${stem}.dot` };
@@ -28,12 +27,11 @@ async function saveGraph(
     () => false,
   );
   if (record.kept && (await isComplete)) return files;
-  const region =
-    prepared.image && inputRegion(prepared.width, prepared.height, model.preprocessing);
+  const { region } = explanation.manifest.image;
   const svg = await sagSvg(sag, {
     input: prepared.input,
     preprocessing: model.preprocessing,
-    aspect: region ? region.width / region.height : 1,
+    aspect: region.width / region.height,
     title: basename(record.image),
   });
   await writeFileAtomic(files.svg, svg);

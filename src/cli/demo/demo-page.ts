@@ -154,7 +154,7 @@ async function truthCells(scene: Scene): Promise<ReportCell[]> {
 }
 
 async function mapCell(scene: Scene, map: DemoMap, title = map.method.title): Promise<ReportCell> {
-  const picture = overlay(scene.image, map.explanation.map, { signed: map.method.signed });
+  const picture = overlay(scene.image, map.explanation);
   const kind =
     map.method.family === 'control'
       ? 'plain'

@@ -1,11 +1,12 @@
 import { classNames, tagClass } from '../../demo/classes.ts';
 import { createScene, type Scene, type Sprites } from '../../demo/scenes.ts';
 import { FoveaError } from '../../errors.ts';
-import { explain, type PreparedInput, prepareInput } from '../../explain.ts';
+import { explain } from '../../explain.ts';
 import type { Explanation } from '../../explanation.ts';
 import type { Method } from '../../methods/method.ts';
 import { metrics as metricRegistry } from '../../metrics/index.ts';
 import type { Model } from '../../model/model.ts';
+import { type PreparedInput, prepareInput } from '../../prepare-input.ts';
 import { at } from '../../tensor/at.ts';
 import { argmax } from '../../tensor/tensor.ts';
 

@@ -105,7 +105,7 @@ export function fromLayers(
     height: shape[0],
     width: shape[1],
   }));
-  return { map, layers, extras: { layers: shapes, ...extras } };
+  return { map, ...(relu && { signed: false }), layers, extras: { layers: shapes, ...extras } };
 }
 
 /** Largest difference, as a share of the largest gradient, that counts as rounding. */

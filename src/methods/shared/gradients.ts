@@ -97,14 +97,13 @@ export function pixelAttribution(
   values: ArrayLike<number>,
   input: Tensor,
   reduce: Reduce,
-): Pick<Attribution, 'map' | 'channels'> {
+): Pick<Attribution, 'map' | 'signed' | 'channels'> {
   const [, ...shape] = input.shape;
   const [, height, width] = shape;
-  if (reduce !== 'none') return { map: reduceChannels(values, height, width, reduce) };
-  return {
-    map: reduceChannels(values, height, width, 'sum'),
-    channels: tensor(shape, Float32Array.from(values)),
-  };
+  if (reduce === 'abs-max' || reduce === 'l2')
+    return { map: reduceChannels(values, height, width, reduce), signed: false };
+  const map = reduceChannels(values, height, width, 'sum');
+  return reduce === 'sum' ? { map } : { map, channels: tensor(shape, Float32Array.from(values)) };
 }
 
 /** Options that the methods share whose map is one backward pass. */

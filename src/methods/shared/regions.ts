@@ -24,18 +24,23 @@ export class Regions {
     const offsets = disk(dilation);
     const at: number[][] = Array.from({ length: height * width }, () => []);
     let count = 0;
+    // The pixel at which each region was met last.
+    const seen = new Int32Array(segmentations.length * height * width).fill(-1);
     for (const labels of segmentations) {
       const numbers = [...new Set(labels)].sort((a, b) => a - b);
       const order = new Map(numbers.map((label, i) => [label, count + i]));
+      const regions = Int32Array.from(labels, (label) => order.get(label) as number);
       for (let y = 0; y < height; y++) {
         for (let x = 0; x < width; x++) {
-          const here = new Set<number>();
+          const pixel = y * width + x;
           for (const [dy, dx] of offsets) {
             const [v, u] = [y + dy, x + dx];
-            if (v >= 0 && u >= 0 && v < height && u < width)
-              here.add(order.get(labels[v * width + u]) as number);
+            if (v < 0 || u < 0 || v >= height || u >= width) continue;
+            const region = regions[v * width + u];
+            if (seen[region] === pixel) continue;
+            seen[region] = pixel;
+            at[pixel].push(region);
           }
-          at[y * width + x].push(...here);
         }
       }
       count += numbers.length;

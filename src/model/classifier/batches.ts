@@ -1,4 +1,5 @@
 import { FoveaError, throwIfCancelled } from '../../errors.ts';
+import { nextTask } from '../../next-task.ts';
 import { isAllocationFailure } from '../../runtime/onnxruntime.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { RunOptions } from '../model.ts';
@@ -12,7 +13,8 @@ export interface BatchLimit {
 
 /**
  * Runs `total` pictures in batches, one after the other. A batch that the runtime has no memory for
- * is halved and tried again, and `limit` remembers it. `most` bounds this call alone.
+ * is halved and tried again, and `limit` remembers it. `most` bounds this call alone. Other tasks
+ * of the event loop run before each batch, so a page stays alive and can cancel.
  * @throws FoveaError `out-of-memory` if not even one picture fits, `cancelled` if the signal fires.
  */
 export async function forEachBatch(
@@ -24,6 +26,7 @@ export async function forEachBatch(
 ): Promise<void> {
   checkBatchSize(options.batchSize);
   for (let from = 0; from < total; ) {
+    await nextTask();
     throwIfCancelled(options.signal);
     const to = Math.min(total, from + Math.min(limit.size, most, options.batchSize ?? most));
     try {

@@ -1,3 +1,4 @@
+import { nextTask } from '../../next-task.ts';
 import { type OnnxModel, writeModel } from '../../onnx/index.ts';
 import type { Runtime, Session } from '../../runtime/runtime.ts';
 
@@ -13,9 +14,14 @@ export interface BuiltGraph<Info> {
   readonly info: Info;
 }
 
-interface Entry {
-  readonly session: Promise<Session>;
+/** A session, and what is known of its graph. */
+interface Opened {
+  readonly session: Session;
   readonly info: unknown;
+}
+
+interface Entry {
+  readonly opened: Promise<Opened>;
   /** Runs that are under way or about to start: the session is not released under them. */
   users: number;
 }
@@ -39,12 +45,13 @@ export class SessionCache {
     build: () => BuiltGraph<Info>,
     task: (session: Session, info: Info) => Promise<Result>,
   ): Promise<Result> {
-    const entry = this.entries.get(key) ?? this.open(key, build());
+    const entry = this.entries.get(key) ?? this.open(key, build);
     this.entries.delete(key);
     this.entries.set(key, entry); // the map's order is the order of use
     entry.users++;
     try {
-      return await task(await entry.session, entry.info as Info);
+      const { session, info } = await entry.opened;
+      return await task(session, info as Info);
     } finally {
       entry.users--;
       await this.makeRoom();
@@ -55,28 +62,36 @@ export class SessionCache {
   async dispose(): Promise<void> {
     const entries = [...this.entries.values()];
     this.entries.clear();
-    for (const { session } of entries) await release(session);
+    for (const { opened } of entries) await release(opened);
   }
 
-  private open(key: string, { model, info }: BuiltGraph<unknown>): Entry {
-    const entry = { session: this.runtime.createSession(writeModel(model)), info, users: 0 };
-    entry.session.catch(() => {
+  private open(key: string, build: () => BuiltGraph<unknown>): Entry {
+    const entry = { opened: this.create(build), users: 0 };
+    entry.opened.catch(() => {
       if (this.entries.get(key) === entry) this.entries.delete(key);
     });
     return entry;
   }
 
+  /** Building a graph and loading it take long: other tasks run before each. */
+  private async create(build: () => BuiltGraph<unknown>): Promise<Opened> {
+    await nextTask();
+    const { model, info } = build();
+    await nextTask();
+    return { session: await this.runtime.createSession(writeModel(model)), info };
+  }
+
   private async makeRoom(): Promise<void> {
-    for (const [key, { session, users }] of this.entries) {
+    for (const [key, { opened, users }] of this.entries) {
       if (this.entries.size <= MOST_SESSIONS) return;
       if (users > 0) continue;
       this.entries.delete(key);
-      await release(session);
+      await release(opened);
     }
   }
 }
 
 /** A session that could not be made needs no release. */
-async function release(session: Promise<Session>): Promise<void> {
-  await (await session.catch(() => undefined))?.release();
+async function release(opened: Promise<Opened>): Promise<void> {
+  await (await opened.catch(() => undefined))?.session.release();
 }
