@@ -18,6 +18,7 @@ import { gradientXInput } from './gradient-x-input.ts';
 import { guidedBackprop } from './guided-backprop.ts';
 import { guidedIg } from './guided-ig.ts';
 import { hiresCam } from './hires-cam.ts';
+import { hsic } from './hsic.ts';
 import { iGos } from './i-gos.ts';
 import { iassa } from './iassa/iassa.ts';
 import { iia } from './iia/iia.ts';
@@ -25,12 +26,14 @@ import { integratedGradients } from './integrated-gradients.ts';
 import { kernelShap } from './kernel-shap.ts';
 import { layerCam } from './layer-cam.ts';
 import { liftCam } from './lift-cam.ts';
+import { lima } from './lima.ts';
 import { lime } from './lime.ts';
 import { lrp } from './lrp.ts';
 
 import { type Method, methods } from './method.ts';
 import { occlusion } from './occlusion.ts';
 import { oise } from './oise/oise.ts';
+import { phasewin } from './phasewin.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
 import { rise } from './rise.ts';
@@ -53,6 +56,9 @@ const BUILT_IN = {
   lime: lime,
   'kernel-shap': kernelShap,
   sobol: sobol,
+  hsic: hsic,
+  lima: lima,
+  phasewin: phasewin,
   sag: sag,
   'grad-cam': gradCam,
   'grad-cam-plus-plus': gradCamPlusPlus,

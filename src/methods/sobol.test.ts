@@ -4,7 +4,8 @@ import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { latinHypercube, sobolDesign, totalIndices } from './sobol.ts';
+import { latinHypercube } from './shared/latin-hypercube.ts';
+import { sobolDesign, totalIndices } from './sobol.ts';
 
 const scoresOf = (design: Float32Array, cells: number, f: (m: Float32Array) => number) =>
   Float64Array.from({ length: design.length / cells }, (_, n) =>

@@ -1,34 +1,18 @@
 import * as v from 'valibot';
-import { type Upsampling, upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
-import { upsampleGrid } from './shared/grid-sums.ts';
+import { gridUpsampling, upsampleGrid } from './shared/grid-sums.ts';
+import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 
 /** Rows of the design after which an intermediate map is offered, as a share of all. */
 const OFFERS = 8;
 /** Fewer rows say too little about the variance. */
 const ROWS_BEFORE_OFFERING = 8;
-
-/**
- * A Latin hypercube, [rows, dimensions] in [0, 1): along each dimension one point in every one of
- * `rows` equal intervals, at a random place in it and in random order (McKay, Beckman & Conover
- * 1979).
- */
-export function latinHypercube(rows: number, dimensions: number, random: Random): Float32Array {
-  const points = new Float32Array(rows * dimensions);
-  const order = Int32Array.from({ length: rows }, (_, i) => i);
-  for (let d = 0; d < dimensions; d++) {
-    random.shuffle(order);
-    for (let i = 0; i < rows; i++)
-      points[i * dimensions + d] = (order[i] + random.uniform()) / rows;
-  }
-  return points;
-}
 
 /**
  * A design of masks, [rows · (cells + 2), cells]: for each row a and b of two independent halves,
@@ -92,12 +76,6 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
   }
   return { total, standardErrors };
 }
-
-/** What upsamples a grid [s, s] to the input: rows [height, s] and columns [width, s]. */
-const gridUpsampling = (mode: Upsampling, s: number, height: number, width: number) => ({
-  rows: upsamplingMatrix(mode, s, height),
-  columns: upsamplingMatrix(mode, s, width),
-});
 
 /**
  * Sobol attribution: how much of the variance of the score under random dimming of cells each cell

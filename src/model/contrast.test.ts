@@ -127,7 +127,8 @@ describe('a target with against', () => {
       iassa: { iterations: 1, window: 112, stride: 56 },
     };
     const more = { oise: { N: 16, chains: 4 }, lime: { N: 16 }, 'kernel-shap': { segments: 4 } };
-    const rest = { sobol: { s: 2, design: 4 }, 'i-gos': { size: 7, iterations: 1, steps: 2 } };
+    const regions = { hsic: { N: 16 }, lima: { segments: 4 }, phasewin: { segments: 4 } };
+    const rest = { ...regions, sobol: { s: 2, design: 4 }, 'i-gos': { size: 7, iterations: 1, steps: 2 } };
     const slow = { 'guided-ig': { steps: 2 }, 'blur-ig': { steps: 2 }, xrai: { steps: 2 } };
     const options: Record<string, object> = { ...few, ...cheap, ...more, ...rest, ...slow };
     const ran: string[] = [];

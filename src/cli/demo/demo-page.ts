@@ -81,7 +81,7 @@ export function methodTable({ methods, scenes }: DemoResults): ReportTable {
       { title: 'seconds a picture' },
     ],
     rows,
-    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise, oise, sobol, sag, blur-ig and guided-ig make fewer model calls here than by default, so that the demo is done in a few minutes.',
+    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise, oise, sobol, lima, phasewin, sag, blur-ig and guided-ig make fewer model calls here than by default, so that the demo is done in a few minutes.',
   };
 }
 

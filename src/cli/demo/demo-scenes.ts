@@ -18,6 +18,8 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   rise: { N: 2000 },
   oise: { N: 2000 },
   sobol: { design: 16 },
+  lima: { segments: 16 },
+  phasewin: { segments: 16 },
   sag: { restarts: 0, successors: 8, maxSize: 8 },
   'blur-ig': { steps: 20 },
   'guided-ig': { steps: 50 },

@@ -1,4 +1,11 @@
+import { type Upsampling, upsamplingMatrix } from '../../image/upsampling.ts';
 import type { Grids } from '../../model/perturbation.ts';
+
+/** What upsamples a grid [s, s] to the input: rows [height, s] and columns [width, s]. */
+export const gridUpsampling = (mode: Upsampling, s: number, height: number, width: number) => ({
+  rows: upsamplingMatrix(mode, s, height),
+  columns: upsamplingMatrix(mode, s, width),
+});
 
 /**
  * sum_n weights[n] · mask_n as [height · width], without rendering the masks one by one.

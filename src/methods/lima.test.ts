@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import { bidirectionalGreedy } from './lima.ts';
+import type { RegionGame, RegionSet } from './shared/region-search.ts';
+
+/** A game whose sets are worth what `worth` says, and the number of sets that were valued. */
+function countingGame(regions: number, worth: (set: RegionSet) => number) {
+  const counted = { calls: 0 };
+  const game: RegionGame = {
+    regions,
+    async values(sets) {
+      counted.calls += sets.length;
+      return Float64Array.from(sets, worth);
+    },
+  };
+  return { game, counted };
+}
+
+const weights = [0.05, 0.3, 0.1, 0.25, 0.2, 0.1];
+const additive = (set: RegionSet) => set.reduce((sum, on, i) => sum + on * (weights[i] ?? 0), 0);
+
+describe('bidirectionalGreedy', () => {
+  it('orders the regions of an additive game by their weights', async () => {
+    const { game } = countingGame(6, additive);
+    const order = await bidirectionalGreedy(game, 6);
+    expect(order.map((region) => weights[region])).toEqual([0.3, 0.25, 0.2, 0.1, 0.1, 0.05]);
+  });
+
+  it('values about half as many sets as a greedy search from one end', async () => {
+    const { game, counted } = countingGame(40, (set) =>
+      set.reduce((sum, on, i) => sum + on * i, 0),
+    );
+    const order = await bidirectionalGreedy(game, 8);
+    expect(order).toEqual(Array.from({ length: 40 }, (_, i) => 39 - i));
+    // 40 + 38 + … + 2 for the front, at most 8 per round for the back.
+    expect(counted.calls).toBeLessThanOrEqual(420 + 8 * 20);
+    expect(counted.calls).toBeGreaterThan(420);
+  });
+
+  it('puts both parts of an AND first, though each is worth nothing alone', async () => {
+    const { game } = countingGame(6, (set) => (set[1] && set[4] ? 1 : 0) + additive(set) / 1e6);
+    const order = await bidirectionalGreedy(game, 6);
+    // Region 1 has the highest weight; with it, region 4 completes the AND.
+    expect(order.slice(0, 2)).toEqual([1, 4]);
+  });
+
+  it('keeps one part of an OR at the front', async () => {
+    const { game } = countingGame(5, (set) => (set[0] || set[3] ? 1 : 0));
+    const [first] = await bidirectionalGreedy(game, 5);
+    expect([0, 3]).toContain(first);
+  });
+
+  it('orders a single region', async () => {
+    expect(await bidirectionalGreedy(countingGame(1, () => 1).game, 8)).toEqual([0]);
+  });
+});

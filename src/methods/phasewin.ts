@@ -1,0 +1,151 @@
+import * as v from 'valibot';
+import { number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
+import { defineMethod } from './method.ts';
+import {
+  attributeRegions,
+  byValue,
+  type RegionGame,
+  type RegionSet,
+  searchOptions,
+  withMember,
+} from './shared/region-search.ts';
+
+/** How a phase chooses regions; shares of the highest value. */
+export interface PhaseOptions {
+  /** Regions below this share of the best one are put aside to the end of the order. */
+  readonly aside: number;
+  /** Regions from this share of the best one on queue up in a phase. */
+  readonly queued: number;
+  /** Regions of a window that reach this share of its best one are accepted together. */
+  readonly accepted: number;
+  /** Size of the window, as a share of all regions. */
+  readonly window: number;
+}
+
+/** The window's best value may fall this much faster than before; then the phase ends. */
+const FALL = 0.02;
+/** How often a region may go back to the end of the queue. */
+const DEFERRALS = 1;
+
+/** What a phase starts from, and what it returns. */
+interface PhaseState {
+  readonly set: RegionSet;
+  readonly accepted: readonly number[];
+  readonly left: readonly number[];
+}
+
+/**
+ * One phase. It scores the first regions of the queue only, again and again, and accepts all of
+ * them that are nearly as good as the best one.
+ */
+async function runPhase(
+  game: RegionGame,
+  start: RegionSet,
+  queue: readonly number[],
+  floor: number,
+  { accepted: share, window }: PhaseOptions,
+): Promise<PhaseState> {
+  const size = Math.max(1, Math.ceil(window * game.regions));
+  const deferrals = new Map<number, number>();
+  const [accepted, left]: [number[], number[]] = [[], []];
+  const bests: number[] = [];
+  let [set, waiting] = [start, [...queue]];
+  while (waiting.length > 0) {
+    const some = waiting.slice(0, size);
+    const values = await game.values(some.map((region) => withMember(set, region)));
+    const best = Math.max(...values);
+    const least = Math.max(floor, share * best);
+    const good = byValue(some, values).filter(
+      (region) => at(values, some.indexOf(region)) >= least,
+    );
+    for (const region of good) set = withMember(set, region);
+    accepted.push(...good);
+    const rest = some.filter((region) => !good.includes(region));
+    const again = rest.filter((region) => (deferrals.get(region) ?? 0) < DEFERRALS);
+    for (const region of again) deferrals.set(region, (deferrals.get(region) ?? 0) + 1);
+    left.push(...rest.filter((region) => !again.includes(region)));
+    waiting = [...waiting.slice(size), ...again];
+    bests.push(best);
+    const [now = 1, before = now, earlier = before] = bests.slice(-3).reverse();
+    if (good.length === 0 || before / now - earlier / before > FALL) break;
+  }
+  return { set, accepted, left: [...left, ...waiting] };
+}
+
+/** Regions that are left, by falling value: the good ones, the others, and those to put aside. */
+async function sortRegions(
+  game: RegionGame,
+  set: RegionSet,
+  left: readonly number[],
+  options: PhaseOptions,
+) {
+  const values = await game.values(left.map((region) => withMember(set, region)));
+  const best = Math.max(...values);
+  const worth = new Map(left.map((region, i) => [region, at(values, i)]));
+  const reaches = (least: number) => (region: number) => (worth.get(region) ?? 0) >= least * best;
+  const sorted = byValue(left, values);
+  const kept = sorted.filter(reaches(options.aside));
+  const queue = kept.filter(reaches(options.queued));
+  return {
+    queue,
+    waiting: kept.slice(queue.length),
+    aside: sorted.slice(kept.length),
+    floor: options.queued * best,
+  };
+}
+
+/**
+ * Search in phases, from the best single region. Each phase scores all regions that are left, puts
+ * those that add nearly nothing to the end of the order, and queues the good ones for windows
+ * (`runPhase`).
+ */
+export async function phaseWindowSearch(
+  game: RegionGame,
+  options: PhaseOptions,
+  progress: (share: number) => void = () => {},
+): Promise<number[]> {
+  const empty: RegionSet = new Uint8Array(game.regions);
+  const all = Array.from(empty, (_, region) => region);
+  const singles = await game.values(all.map((region) => withMember(empty, region)));
+  const [first = 0, ...others] = byValue(all, singles);
+  const [order, aside]: [number[], number[]] = [[first], []];
+  let [set, left] = [withMember(empty, first), others];
+  while (left.length > 0) {
+    const sorted = await sortRegions(game, set, left, options);
+    const phase = await runPhase(game, set, sorted.queue, sorted.floor, options);
+    order.push(...phase.accepted);
+    aside.push(...sorted.aside);
+    set = phase.set;
+    left = [...sorted.waiting, ...phase.left];
+    progress((order.length + aside.length) / game.regions);
+  }
+  if (aside.length === 0) return order;
+  const last = await game.values(aside.map((region) => withMember(set, region)));
+  return [...order, ...byValue(aside, last)];
+}
+
+const share = (value: number, description: string) =>
+  option(v.pipe(number, v.minValue(0), v.maxValue(1)), value, description);
+
+/** PhaseWin: regions in the order of a search in phases, with about half of LiMA's model calls. */
+export const phasewin = defineMethod({
+  name: 'phasewin',
+  title: 'PhaseWin',
+  family: 'perturbation',
+  paper: 'PhaseWin: efficient region search for attribution, CVPR 2026, arXiv:2511.10914',
+  needs: ['black-box'],
+  signed: false,
+  cost: 'about half of those of lima: 850',
+  options: v.object({
+    ...searchOptions,
+    aside: share(0.05, 'regions below this share of the best one go to the end of the order'),
+    queued: share(0.6, 'regions from this share of the best one on queue up in a phase'),
+    accepted: share(0.99, 'regions of a window from this share of its best one on are accepted'),
+    window: share(0.3, 'size of the window, as a share of all regions'),
+  }),
+  explain: (context) =>
+    attributeRegions(context, (game, progress) =>
+      phaseWindowSearch(game, context.options, progress),
+    ),
+});
