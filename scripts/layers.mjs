@@ -48,6 +48,7 @@ export const LAYERS = {
   model: { paths: ['model/'], imports: BELOW_MODEL },
   methods: { paths: ['methods/'], imports: METHODS },
   metrics: { paths: ['metrics/'], imports: ['ground', 'tensor', 'image', 'superpixels', 'model'] },
+  checks: { paths: ['checks/'], imports: ['ground', 'tensor', 'model'] },
   alternates: {
     paths: ['alternates/'],
     imports: ['ground', 'tensor', 'image', 'superpixels', 'onnx', 'runtime', 'model'],

@@ -36,7 +36,7 @@ const count = Number(process.argv[2] ?? 20);
 const deadline = performance.now() + 60_000 * Number(process.argv[3] ?? 60);
 const scenes = demoScenes(await loadSprites(), count);
 const models = await Promise.all(MODELS.map((name) => loadModel(name)));
-const names = process.argv[4] ? process.argv[4].split(',') : [...methods.keys()];
+const names = process.argv[4] ? process.argv[4].split(',') : [...methods.names];
 const hits = new Map(
   names.map((name) => [name, MODELS.map(() => ({ hits: 0, scenes: 0, refused: '' }))]),
 );

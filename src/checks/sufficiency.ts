@@ -1,0 +1,246 @@
+import { FoveaError } from '../errors.ts';
+import { type BaselineName, createBaseline } from '../model/input/baseline.ts';
+import type { Model } from '../model/model.ts';
+import { at } from '../tensor/at.ts';
+import { argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
+
+/** How `checkSufficiency` divides the picture, and what it may cost. */
+export interface SufficiencyOptions {
+  /** Cells in each direction; 14 by default. */
+  readonly grid?: number;
+  /** What hidden cells become; the blurred picture by default. */
+  readonly baseline?: BaselineName;
+  /** The most model calls; 60 by default, at least 20. */
+  readonly maxCalls?: number;
+  readonly batchSize?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A set of cells, and what the model says of the picture with and without them. */
+export interface CheckedSet {
+  /** The cells, row by row, that belong to the set, in the order of the map. */
+  readonly cells: readonly number[];
+  /** Their share of the picture, 0 … 1. */
+  readonly share: number;
+  /** Probability of the class if only the set is shown. */
+  readonly shown: number;
+  /** Probability of the class if the set is hidden. */
+  readonly hidden: number;
+  /** Whether the statement fails without any single cell of the set. */
+  readonly isMinimal: boolean;
+}
+
+/** Two statements about a map that anybody can check by showing and hiding cells. */
+export interface Sufficiency {
+  /** Probability of the class for the whole picture. */
+  readonly whole: number;
+  /**
+   * The smallest top part of the map that was found to keep the class the most probable one, less
+   * the cells that it does not need; null if even all cells do not.
+   */
+  readonly sufficient: CheckedSet | null;
+  /**
+   * The smallest top part of the map that was found to lose the class if it is hidden, less the
+   * cells that need not be hidden; null if the class survives all cells hidden.
+   */
+  readonly necessary: CheckedSet | null;
+  readonly modelCalls: number;
+}
+
+/** What is checked: a map [H, W] for one class of one picture. */
+export interface CheckedMap {
+  readonly model: Model;
+  /** The preprocessed picture, [1, C, H, W]. */
+  readonly input: Tensor;
+  readonly map: Tensor;
+  readonly target: { readonly index: number; readonly label: string };
+}
+
+/** The cell of each pixel, [H · W], for a grid of `grid` × `grid` cells. */
+function cellsOf(height: number, width: number, grid: number): Int32Array {
+  return Int32Array.from({ length: height * width }, (_, i) => {
+    const [y, x] = [Math.floor(i / width), i % width];
+    return Math.floor((y * grid) / height) * grid + Math.floor((x * grid) / width);
+  });
+}
+
+/** The cells by falling mean of the map. */
+function cellOrder({ data }: Tensor, labels: Int32Array, cells: number): number[] {
+  const [sums, sizes] = [new Float64Array(cells), new Float64Array(cells)];
+  labels.forEach((cell, i) => {
+    sums[cell] = at(sums, cell) + at(data, i);
+    sizes[cell] = at(sizes, cell) + 1;
+  });
+  return [...argsortDescending(sums.map((sum, cell) => sum / Math.max(1, at(sizes, cell))))];
+}
+
+/** A picture that keeps some cells: the probability of the class, and whether it still leads. */
+interface Outcome {
+  readonly probability: number;
+  readonly isKept: boolean;
+}
+
+/** Scores pictures that show or hide sets of cells, and counts them. */
+function createTester(
+  { model, input, target }: CheckedMap,
+  labels: Int32Array,
+  options: SufficiencyOptions,
+) {
+  const { grid = 14, baseline = 'blur', batchSize, signal } = options;
+  const cells = grid * grid;
+  const counted = { calls: 0 };
+  const hiddenPicture = createBaseline(baseline, model, input);
+  const classes = model.labels.map((_, index) => index);
+  const outcomes = async (
+    sets: readonly (readonly number[])[],
+    change: 'show' | 'hide',
+  ): Promise<Outcome[]> => {
+    if (sets.length === 0) return [];
+    const bits = tensor([sets.length, cells]);
+    if (change === 'hide') bits.data.fill(1);
+    sets.forEach((set, i) => {
+      for (const cell of set) bits.data[i * cells + cell] = change === 'hide' ? 0 : 1;
+    });
+    counted.calls += sets.length;
+    const { data } = await model.perturb({
+      input,
+      baseline: hiddenPicture,
+      perturbation: { kind: 'segments', labels, bits },
+      targets: classes,
+      batchSize,
+      signal,
+    });
+    return sets.map((_, i) => {
+      const row = data.subarray(i * classes.length, (i + 1) * classes.length);
+      const probability = at(row, target.index);
+      return { probability, isKept: row.every((other) => other <= probability) };
+    });
+  };
+  return { outcomes, counted };
+}
+
+type Tester = ReturnType<typeof createTester>;
+
+/** Sizes 1, 2, 3, 4, 6, 8, 12, 16, … and at last `most`: each at most half larger than before. */
+function ladder(most: number): number[] {
+  const sizes: number[] = [];
+  for (let size = 1; size < most; size = Math.max(size + 1, Math.floor(size * 1.5)))
+    sizes.push(size);
+  return [...sizes, most];
+}
+
+/** Whether the statement holds for an outcome: the class is kept by a set, or lost without it. */
+const holdsFor = (change: 'show' | 'hide', { isKept }: Outcome): boolean =>
+  change === 'show' ? isKept : !isKept;
+
+/**
+ * Leaves out what a set does not need: parts of it, halves at first and single cells at last, as
+ * long as the statement holds without them (delta debugging, Zeller & Hildebrandt 2002).
+ */
+async function minimise(
+  { outcomes, counted }: Tester,
+  start: readonly number[],
+  change: 'show' | 'hide',
+  maxCalls: number,
+): Promise<{ cells: readonly number[]; isMinimal: boolean }> {
+  let cells = start;
+  let parts = 2;
+  while (cells.length > 1) {
+    const size = Math.ceil(cells.length / Math.min(parts, cells.length));
+    const without = Array.from({ length: Math.ceil(cells.length / size) }, (_, i) =>
+      // The cells that the map ranks lowest are tried first.
+      cells.filter((_, k) => Math.floor((cells.length - 1 - k) / size) !== i),
+    ).filter((set) => set.length > 0);
+    if (counted.calls + without.length > maxCalls) return { cells, isMinimal: false };
+    const results = await outcomes(without, change);
+    const found = results.findIndex((outcome) => holdsFor(change, outcome));
+    if (found >= 0) cells = at(without, found);
+    else if (size === 1) return { cells, isMinimal: true };
+    else parts *= 2;
+  }
+  return { cells, isMinimal: true };
+}
+
+/** The smallest of some top parts for which the statement holds, found in two rounds. */
+async function smallestTopPart(
+  tester: Tester,
+  order: readonly number[],
+  change: 'show' | 'hide',
+): Promise<readonly number[] | null> {
+  const holding = async (sizes: readonly number[]) => {
+    const results = await tester.outcomes(
+      sizes.map((size) => order.slice(0, size)),
+      change,
+    );
+    return sizes.findIndex((_, i) => holdsFor(change, at(results, i)));
+  };
+  const sizes = ladder(order.length);
+  const found = await holding(sizes);
+  if (found < 0) return null;
+  const [above, below] = [at(sizes, found), found === 0 ? 0 : at(sizes, found - 1)];
+  const step = Math.max(1, Math.ceil((above - below) / 5));
+  const between = Array.from(
+    { length: Math.max(0, Math.ceil((above - below) / step) - 1) },
+    (_, i) => below + (i + 1) * step,
+  );
+  const closer = await holding(between);
+  return order.slice(0, closer < 0 ? above : at(between, closer));
+}
+
+/** Both sides of a set. */
+async function checkedSet(
+  tester: Tester,
+  total: number,
+  { cells, isMinimal }: { cells: readonly number[]; isMinimal: boolean },
+): Promise<CheckedSet> {
+  const [[shown], [hidden]] = [
+    await tester.outcomes([cells], 'show'),
+    await tester.outcomes([cells], 'hide'),
+  ];
+  return {
+    cells,
+    share: cells.length / total,
+    shown: shown?.probability ?? 0,
+    hidden: hidden?.probability ?? 0,
+    isMinimal,
+  };
+}
+
+/**
+ * Turns a map into two statements: which cells are sufficient for the class, and which are
+ * necessary. The cells are taken in the order of the map, so that the statements judge the map: a
+ * good map needs few cells for both. The statement "is the most probable class" is checked for each
+ * set by showing it alone, or by hiding it.
+ *
+ * Default options cost 30 to 60 model calls.
+ * @throws FoveaError `usage` if the class is not the most probable one of the whole picture.
+ */
+export async function checkSufficiency(
+  checked: CheckedMap,
+  options: SufficiencyOptions = {},
+): Promise<Sufficiency> {
+  const { input, map, target } = checked;
+  const { grid = 14, maxCalls = 60 } = options;
+  const [, , height = 0, width = 0] = input.shape;
+  const cells = Math.max(1, Math.min(grid, height, width));
+  const labels = cellsOf(height, width, cells);
+  const tester = createTester(checked, labels, { ...options, grid: cells });
+  const order = cellOrder(map, labels, cells ** 2);
+  const [whole] = await tester.outcomes([[]], 'hide');
+  if (!whole?.isKept) {
+    throw new FoveaError(
+      'usage',
+      `"${target.label}" is not the most probable class of the picture, so no part of the ` +
+        'picture can keep it: check the most probable class',
+    );
+  }
+  const statement = async (change: 'show' | 'hide', calls: number): Promise<CheckedSet | null> => {
+    const top = await smallestTopPart(tester, order, change);
+    // Two calls are left for the two sides of the set.
+    return top && checkedSet(tester, cells ** 2, await minimise(tester, top, change, calls - 2));
+  };
+  const sufficient = await statement('show', Math.ceil(maxCalls / 2));
+  const necessary = await statement('hide', maxCalls);
+  const { calls } = tester.counted;
+  return { whole: whole.probability, sufficient, necessary, modelCalls: calls };
+}
