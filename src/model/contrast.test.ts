@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FEW } from '../../test/contracts/few-options.ts';
 import { createScene } from '../demo/scenes.ts';
 import { loadSprites } from '../demo/sprites.ts';
 import { explain, loadModel, methods, prepareInput } from '../node.ts';
@@ -122,20 +123,11 @@ describe('a target with against', () => {
   it('works with every method that runs on the model', async () => {
     const model = await loadModel('demo-cnn');
     const input = await prepareInput(model, scene.image);
-    const cheap = {
-      sag: { grid: 2, restarts: 0 },
-      iassa: { iterations: 1, window: 112, stride: 56 },
-    };
-    const more = { oise: { N: 16, chains: 4 }, lime: { N: 16 }, 'kernel-shap': { segments: 4 } };
-    const regions = { hsic: { N: 16 }, lima: { segments: 4 }, phasewin: { segments: 4 } };
-    const rest = { ...regions, sobol: { s: 2, design: 4 }, 'i-gos': { size: 7, iterations: 1, steps: 2 } };
-    const slow = { 'guided-ig': { steps: 2 }, 'blur-ig': { steps: 2 }, xrai: { steps: 2 } };
-    const options: Record<string, object> = { ...few, ...cheap, ...more, ...rest, ...slow };
     const ran: string[] = [];
     for (const name of methods.names) {
       const method = methods.get(name);
       if (method.needs.includes('attention')) continue;
-      const request = { method, options: options[method.name], target: { against: 'top:1' } };
+      const request = { method, options: FEW[method.name], target: { against: 'top:1' } };
       const { map, target } = await explain(model, input, request as never);
       expect(map.data.every(Number.isFinite), method.name).toBe(true);
       expect(target.against, method.name).toHaveLength(1);
