@@ -54,7 +54,7 @@ export const LAYERS = {
     imports: ['ground', 'tensor', 'image', 'superpixels', 'onnx', 'runtime', 'model'],
   },
   explain: {
-    paths: ['explain.ts', 'explanation.ts', 'prepare-input.ts'],
+    paths: ['explain.ts', 'explanation.ts', 'map-warnings.ts', 'prepare-input.ts'],
     imports: [...METHODS, 'methods'],
   },
   visualize: {

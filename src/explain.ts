@@ -1,6 +1,7 @@
 import { FoveaError } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Json } from './json.ts';
+import { mapWarnings } from './map-warnings.ts';
 import {
   type Attribution,
   type Method,
@@ -12,7 +13,7 @@ import {
   type PartialMap,
 } from './methods/method.ts';
 import { createMeter, type Meter } from './model/meter.ts';
-import type { Model, ModelCalls } from './model/model.ts';
+import type { Model } from './model/model.ts';
 import { type Target, type TargetSpec, targetChooser } from './model/target.ts';
 import { type AnyOptions, parseOptions } from './options.ts';
 import { type ExplainInput, type PreparedInput, prepare, regionOf } from './prepare-input.ts';
@@ -191,7 +192,8 @@ async function explainTargets(
     const shared = manifestFor(model, run, request, prepared);
     return targets.map((target, i) => {
       const attribution = checkAttribution(method, attributions[i], input);
-      return explanationOf(attribution, target, shared, meter.calls(), seconds);
+      const { index } = asked.targets[i] ?? target;
+      return explanationOf(attribution, target, shared, meter, index, seconds);
     });
   } finally {
     await loader.dispose();
@@ -306,22 +308,13 @@ function manifestFor(
   };
 }
 
-/** What to tell the user if a map has one value everywhere. */
-function constantWarning(method: string, { data }: Tensor): string[] {
-  if (data.some((value) => value !== data[0])) return [];
-  return [
-    `the map of ${method} has the same value everywhere, so it does not show where the evidence ` +
-      `is: try smaller windows or more superpixels if ${method} has them, another class, or ` +
-      `another method`,
-  ];
-}
-
 /** An explanation from what a method returned and the manifest that all targets share. */
 function explanationOf(
   attribution: Attribution,
   target: Target,
   shared: ReturnType<typeof manifestFor>,
-  modelCalls: ModelCalls,
+  meter: Meter,
+  seenAs: number,
   seconds: number,
 ): Explanation {
   const { map, standardError, channels, layers, region, warnings = [], extras = {} } = attribution;
@@ -329,9 +322,9 @@ function explanationOf(
   const manifest = {
     ...shared,
     signed,
-    warnings: [...shared.warnings, ...constantWarning(shared.method, map), ...warnings],
+    warnings: [...shared.warnings, ...mapWarnings(shared.method, map, meter, seenAs), ...warnings],
     target,
-    modelCalls,
+    modelCalls: meter.calls(),
     ...(standardError && { standardError: mean(standardError.data) }),
     extras,
   };

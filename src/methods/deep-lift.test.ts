@@ -158,7 +158,7 @@ describe('deep-lift', () => {
       method: 'deep-lift',
       target: 1,
     });
-    expect(exact.manifest.warnings.join()).not.toContain('deep-lift');
+    expect(exact.manifest.warnings.join()).not.toContain('adds up');
   });
 
   it('refuses a reference of another shape', async () => {

@@ -3,6 +3,7 @@ import { deepLift as rules } from '../autodiff/index.ts';
 import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { option } from '../options.ts';
+import { areClose } from '../tensor/statistics.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import {
@@ -32,7 +33,7 @@ export const deepLift = defineMethod({
     'Activation Differences, ICML 2017, arXiv:1704.02685',
   needs: ['gradients'],
   signed: true,
-  cost: '2 forward and 1 backward, and 1 forward for the baseline',
+  cost: '2 forward and 1 backward, 1 forward for the baseline, and a plain gradient to compare with',
   options: v.object({
     baseline: option(
       v.picklist(BASELINES),
@@ -48,15 +49,9 @@ export const deepLift = defineMethod({
     const classes = targets.map((target) => target.index);
     const score = options.output;
     const batch = repeat(input, classes.length);
-    const { gradients, scores } = await gradientsOf(model, {
-      batch,
-      wrt: [INPUT],
-      targets: classes,
-      score,
-      rules,
-      reference,
-      batchSize,
-    });
+    const request = { batch, wrt: [INPUT], targets: classes, score, batchSize };
+    const { gradients, scores } = await gradientsOf(model, { ...request, rules, reference });
+    const plain = (await gradientsOf(model, request)).gradients;
     progress(1);
     return Promise.all(
       targets.map(async (target, t) => {
@@ -73,14 +68,19 @@ export const deepLift = defineMethod({
           sum,
           completenessDelta: sum - difference,
         };
-        const warnings =
-          Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference)
-            ? [
-                `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the ` +
-                  `difference of the scores, ${difference.toPrecision(4)}: some operators of ` +
-                  'the network are taken at their gradient',
-              ]
-            : [];
+        const warnings: string[] = [];
+        if (Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference))
+          warnings.push(
+            `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the difference of ` +
+              `the scores, ${difference.toPrecision(4)}: some operators of the network are taken ` +
+              'at their gradient',
+          );
+        if (areClose(slab(gradients[0], t).data, slab(plain[0], t).data))
+          warnings.push(
+            'the multipliers of deep-lift equal the gradient, so this map equals the gradient ' +
+              'times the difference from the baseline, which for the baseline zero is ' +
+              'gradient-x-input: choose another baseline to see where they differ',
+          );
         return { ...pixelAttribution(contributions, input, options.reduce), extras, warnings };
       }),
     );

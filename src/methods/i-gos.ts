@@ -13,10 +13,12 @@ import { weightedMaskSum } from './shared/grid-sums.ts';
 import { fullBaseline, gradientSeries } from './shared/path.ts';
 
 const options = v.object({
-  size: option(
-    v.pipe(integer, v.minValue(2), v.maxValue(128)),
-    28,
-    'cells of the mask in each direction',
+  size: v.pipe(
+    v.optional(v.pipe(integer, v.minValue(2), v.maxValue(128))),
+    v.description(
+      'cells of the mask in each direction; not given: 28, or one per pixel of the shorter side ' +
+        'if that is less',
+    ),
   ),
   iterations: option(v.pipe(integer, v.minValue(1), v.maxValue(1000)), 15, 'most steps of descent'),
   steps: option(
@@ -94,6 +96,8 @@ export function maskPenalty(
 interface Problem {
   readonly context: MethodContext<Options>;
   readonly target: Target;
+  /** Cells of the mask in each direction. */
+  readonly size: number;
   readonly background: Tensor;
   readonly difference: Float32Array;
   readonly rows: Tensor;
@@ -106,11 +110,7 @@ interface Problem {
   readonly whole: number;
 }
 
-const gridsOf = (
-  { rows, columns }: Problem,
-  masks: readonly Float32Array[],
-  size: number,
-): Grids => {
+const gridsOf = ({ rows, columns, size }: Problem, masks: readonly Float32Array[]): Grids => {
   const cells = tensor([masks.length, size, size]);
   masks.forEach((mask, k) => void cells.data.set(mask, k * size * size));
   return { kind: 'grids', grids: cells, rows, columns, shifts: new Int32Array(2 * masks.length) };
@@ -122,8 +122,8 @@ async function relativeScores(
   masks: readonly Float32Array[],
 ): Promise<Float64Array> {
   const { context, target, background, whole } = problem;
-  const { model, input, batchSize, options } = context;
-  const perturbation = gridsOf(problem, masks, options.size);
+  const { model, input, batchSize } = context;
+  const perturbation = gridsOf(problem, masks);
   const { data } = await model.perturb({
     input,
     baseline: background,
@@ -136,11 +136,10 @@ async function relativeScores(
 
 /** rowsᵀ · picture · columns: how much each cell is in the pixels, [size · size]. */
 function gather(
-  { rows, columns }: Problem,
+  { rows, columns, size }: Problem,
   pixels: Float64Array,
   height: number,
   width: number,
-  size: number,
 ): Float64Array {
   const wide = new Float64Array(size * width);
   for (let y = 0; y < height; y++) {
@@ -168,10 +167,10 @@ function gather(
 async function integratedGradient(problem: Problem, mask: Float32Array): Promise<Float64Array> {
   const { context, target, background, difference, random, whole } = problem;
   const { model, input, options, batchSize } = context;
-  const { steps, size, noise } = options;
+  const { steps, noise } = options;
   const [, channels, height, width] = input.shape;
   const area = height * width;
-  const shown = weightedMaskSum(gridsOf(problem, [mask], size), [1], height, width);
+  const shown = weightedMaskSum(gridsOf(problem, [mask]), [1], height, width);
   const slopes = new Float64Array(area);
   const [low, high] = extent(input.data);
   const deviation = noise * (high - low);
@@ -198,7 +197,7 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
       }
     },
   });
-  return gather(problem, slopes, height, width, size);
+  return gather(problem, slopes, height, width);
 }
 
 /** Moves against the slope; cells that leave [0, 1] are put back. */
@@ -228,7 +227,8 @@ async function lineSearch(
   slope: Float64Array,
   value: number,
 ): Promise<{ mask: Float32Array; value: number } | undefined> {
-  const { size, l1, tv } = problem.context.options;
+  const { size } = problem;
+  const { l1, tv } = problem.context.options;
   const candidates = WIDTHS.flatMap((width) => {
     const direction = smoothed(slope, size, (width * size) / SIZE_OF_WEIGHT);
     const largest = direction.reduce((most, each) => Math.max(most, Math.abs(each)), 0);
@@ -254,7 +254,8 @@ async function findMask(
   problem: Problem,
   progress: (share: number) => void,
 ): Promise<{ mask: Float32Array; objective: number[] }> {
-  const { size, iterations, l1, tv } = problem.context.options;
+  const { size } = problem;
+  const { iterations, l1, tv } = problem.context.options;
   let mask = new Float32Array(size * size).fill(1);
   const [start] = await relativeScores(problem, [mask]);
   const objective = [start];
@@ -272,6 +273,10 @@ async function findMask(
   }
   return { mask, objective };
 }
+
+const nothingHidden = (baseline: string): string =>
+  `i-gos: no mask lowers the score by more than it costs, if hidden pixels become ${baseline}: ` +
+  'try another baseline, such as zero';
 
 /**
  * I-GOS: the smallest, smoothest mask that hides the class, found by descent along integrated
@@ -293,11 +298,12 @@ export const iGos = defineMethod({
 
   async explain(context) {
     const { model, input, targets, options, random } = context;
-    const { size } = options;
     const [, , height, width] = input.shape;
+    const size = options.size ?? Math.min(28, height, width);
     const background = fullBaseline(createBaseline(options.baseline, model, input), input);
     const shared = {
       context,
+      size,
       background,
       difference: input.data.map((value, i) => value - background.data[i]),
       rows: upsamplingMatrix('align-corners', size, height),
@@ -315,9 +321,10 @@ export const iGos = defineMethod({
         context.progress((t + share) / targets.length),
       );
       const hidden = mask.map((value) => 1 - value);
-      const map = weightedMaskSum(gridsOf(problem, [hidden], size), [1], height, width);
+      const map = weightedMaskSum(gridsOf(problem, [hidden]), [1], height, width);
       attributions.push({
         map: tensor([height, width], Float32Array.from(map)),
+        warnings: objective.length > 1 ? [] : [nothingHidden(options.baseline)],
         extras: { objective, mask: [...mask] },
       });
     }

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { defineMethod } from './method.ts';
-import { camOptions, cellSums, explainCam } from './shared/cam.ts';
+import { camOptions, cellSums, explainCam, warnIfPositiveGradCam } from './shared/cam.ts';
 
 /**
  * LayerCAM: each cell weighted by its own gradient where that is positive; works on early, fine
@@ -21,7 +21,9 @@ export const layerCam = defineMethod({
   options: v.object(camOptions),
 
   explain: (context) =>
-    explainCam(context, (a, g) =>
-      cellSums(a, g, (activation, gradient) => activation * Math.max(gradient, 0)),
+    explainCam(
+      context,
+      (a, g) => cellSums(a, g, (activation, gradient) => activation * Math.max(gradient, 0)),
+      warnIfPositiveGradCam,
     ),
 });

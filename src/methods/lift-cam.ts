@@ -1,12 +1,17 @@
 import * as v from 'valibot';
 import { deepLift as rules } from '../autodiff/index.ts';
 import { INPUT } from '../model/model.ts';
+import { areClose } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, channelSums, weightedSum } from './shared/cam.ts';
 import { gradientsOf } from './shared/gradients.ts';
 import { explainLayers } from './shared/head.ts';
 import { channelsFirst } from './shared/layers.ts';
+
+const LIKE_ABLATION =
+  'the scores are linear in the layer, so this map equals that of ablation-cam up to a factor: ' +
+  'choose an earlier layer to see where they differ';
 
 /**
  * LIFT-CAM: channels weigh what DeepLIFT says that they contribute to the score, compared with a
@@ -23,30 +28,38 @@ export const liftCam = defineMethod({
     'arXiv:2102.05228',
   needs: ['gradients', 'features'],
   signed: true,
-  cost: '1 forward, and 2 forward and 1 backward through the head only',
+  cost: '1 forward, and 3 forward and 2 backward through the head only',
   options: v.object(camOptions),
 
-  explain: (context) =>
-    explainLayers(context, async ({ name, values, layout, activations }, target, report) => {
-      const { model, options, batchSize } = context;
-      const request = {
-        batch: values,
-        at: name,
-        wrt: [INPUT],
-        targets: [target],
-        score: options.output,
-        batchSize,
-      };
-      const { gradients } = await gradientsOf(model, {
-        ...request,
-        rules,
-        reference: tensor(values.shape),
-      });
-      const multipliers = channelsFirst(gradients[0], 0, layout);
-      report(1);
-      return weightedSum(
-        activations,
-        channelSums(activations, multipliers, (a, m) => a * m),
-      );
-    }),
+  async explain(context) {
+    const bent = new Set<number>(); // the classes whose multipliers are not their gradients
+    const attributions = await explainLayers(
+      context,
+      async ({ name, values, layout, activations }, target, report) => {
+        const { model, options, batchSize } = context;
+        const request = {
+          batch: values,
+          at: name,
+          wrt: [INPUT],
+          targets: [target],
+          score: options.output,
+          batchSize,
+        };
+        const reference = tensor(values.shape);
+        const { gradients } = await gradientsOf(model, { ...request, rules, reference });
+        const plain = (await gradientsOf(model, request)).gradients;
+        if (!areClose(gradients[0].data, plain[0].data)) bent.add(target);
+        const multipliers = channelsFirst(gradients[0], 0, layout);
+        report(1);
+        return weightedSum(
+          activations,
+          channelSums(activations, multipliers, (a, m) => a * m),
+        );
+      },
+    );
+    return attributions.map((attribution, t) => ({
+      ...attribution,
+      warnings: bent.has(context.targets[t].index) ? [] : [LIKE_ABLATION],
+    }));
+  },
 });

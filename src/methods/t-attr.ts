@@ -1,10 +1,9 @@
 import * as v from 'valibot';
 import { transformerAttribution as rules } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
-import { option } from '../options.ts';
+import { integer, option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import {
-  firstBlockOption,
   fromTokens,
   meanOverHeads,
   positiveProduct,
@@ -32,7 +31,13 @@ export const tAttr = defineMethod({
   signed: false,
   cost: '2 forward and 2 backward',
   options: v.object({
-    firstBlock: v.optional(firstBlockOption, 1),
+    firstBlock: v.pipe(
+      v.optional(v.pipe(integer, v.minValue(0))),
+      v.description(
+        'the first block that the rollout goes through, counted from 0; not given: 1, or 0 if the ' +
+          'network has one block only',
+      ),
+    ),
     relevance: option(
       v.picklist(['propagated', 'attention']),
       'propagated',
@@ -44,11 +49,12 @@ export const tAttr = defineMethod({
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const attention = requireAttention(model, input, 't-attr');
-    const wrt = attention.maps.slice(options.firstBlock).map((map) => map.name);
+    const firstBlock = options.firstBlock ?? Math.min(1, attention.maps.length - 1);
+    const wrt = attention.maps.slice(firstBlock).map((map) => map.name);
     if (wrt.length === 0)
       throw new FoveaError(
         'usage',
-        `t-attr.firstBlock = ${options.firstBlock}: expected 0 to ${attention.maps.length - 1}`,
+        `t-attr.firstBlock = ${firstBlock}: expected 0 to ${attention.maps.length - 1}`,
       );
     const attributions = [];
     for (const [t, { index }] of targets.entries()) {

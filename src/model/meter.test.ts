@@ -5,7 +5,7 @@ import { fakeInside } from './fixtures/inside.ts';
 import { createFunctionModel } from './function-model.ts';
 import { IMAGENET_PREPROCESSING } from './input/preprocessing.ts';
 import { createMeter } from './meter.ts';
-import { type Model, requireInside } from './model.ts';
+import { INPUT, type Model, requireInside } from './model.ts';
 
 const plain = createFunctionModel({
   name: 'scores',
@@ -63,4 +63,38 @@ it('stops calls between batches, also where a caller leaves the signal undefined
   const call = classify(tensor([3, 3, 2, 2]), { signal: undefined });
   await expect(call).rejects.toMatchObject({ code: 'cancelled' });
   expect(batches).toBe(1);
+});
+
+it('notes the range of the scores of altered pictures, class by class', async () => {
+  const answers = [
+    tensor([2, 2], Float32Array.of(1, 5, -2, 5)),
+    tensor([1, 1], Float32Array.of(3)),
+  ];
+  const meter = createMeter();
+  const wrapped = meter.wrap({ ...plain, perturb: async () => answers.shift() ?? tensor([0, 1]) });
+  const request = {
+    input: tensor([1, 3, 2, 2]),
+    baseline: tensor([1, 3, 1, 1]),
+    perturbation: { kind: 'masks', masks: tensor([1, 2, 2]) },
+  } as const;
+  await wrapped.perturb({ ...request, targets: [7, 8] });
+  await wrapped.perturb({ ...request, targets: [7] });
+  expect(meter.scoresOf(7)).toEqual({ count: 3, low: -2, high: 3 });
+  expect(meter.scoresOf(8)).toEqual({ count: 2, low: 5, high: 5 });
+  expect(meter.scoresOf(0)).toBeUndefined();
+});
+
+it('sees whether the gradients by pictures are all the same', async () => {
+  const slope = tensor([2, 1, 1, 2], Float32Array.of(1, 2, 1, 2 + 1e-7));
+  const gradients = async () => ({ scores: tensor([2]), gradients: [slope], values: [] });
+  const meter = createMeter();
+  const { inside } = meter.wrap({ ...plain, inside: fakeInside({ gradients }) });
+  const request = { batch: tensor([2, 1, 1, 2]), wrt: [INPUT], targets: [3] };
+  await inside?.gradients(request);
+  await inside?.gradients({ ...request, at: 'layer' });
+  expect(meter.gradientsOf(3)).toMatchObject({ count: 2, isSame: true });
+  slope.data[0] = 1.1;
+  await inside?.gradients({ ...request, targets: [3, 4] });
+  expect(meter.gradientsOf(3)).toMatchObject({ count: 3, isSame: false });
+  expect(meter.gradientsOf(4)).toMatchObject({ count: 1, isSame: true });
 });

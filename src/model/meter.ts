@@ -1,12 +1,85 @@
 import { throwIfCancelled } from '../errors.ts';
-import type { Model, ModelCalls, ModelInside, RunOptions } from './model.ts';
+import { areClose } from '../tensor/statistics.ts';
+import { slab, type Tensor } from '../tensor/tensor.ts';
+import {
+  type GradientRequest,
+  INPUT,
+  type Model,
+  type ModelCalls,
+  type ModelInside,
+  type RunOptions,
+} from './model.ts';
 import { countOf } from './perturbation.ts';
 
-/** Counts the pictures that go through models, and passes a caller's signal to every call. */
+/** The scores of one class that a model gave to altered copies of pictures. */
+export interface ScoreRange {
+  readonly count: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The plain gradients of one class by pictures. */
+export interface SeenGradients {
+  readonly count: number;
+  /** Whether all of them are the same up to rounding. */
+  readonly isSame: boolean;
+}
+
+/**
+ * Counts the pictures that go through models, notes what it needs to see whether a map
+ * shows anything, and passes a caller's signal to every call.
+ */
 export interface Meter {
   /** The same model, metered. */
   wrap(model: Model): Model;
   calls(): ModelCalls;
+  /** What `perturb` returned for a class so far; undefined if it was not asked. */
+  scoresOf(target: number): ScoreRange | undefined;
+  /** The gradients by pictures for a class so far; undefined if there are none. */
+  gradientsOf(target: number): SeenGradients | undefined;
+}
+
+const rowsOf = ({ shape: [rows = 0] }: { readonly shape: readonly number[] }): number => rows;
+
+/** Notes the range of the scores of each class. */
+function createRanges() {
+  const ranges = new Map<number, ScoreRange>();
+  return {
+    of: (target: number) => ranges.get(target),
+    note(targets: readonly number[], { data }: Tensor): void {
+      for (const [t, target] of targets.entries()) {
+        let { count, low, high } = ranges.get(target) ?? {
+          count: 0,
+          low: Number.POSITIVE_INFINITY,
+          high: Number.NEGATIVE_INFINITY,
+        };
+        for (let at = t; at < data.length; at += targets.length) {
+          const score = data[at] ?? Number.NaN;
+          [count, low, high] = [count + 1, Math.min(low, score), Math.max(high, score)];
+        }
+        ranges.set(target, { count, low, high });
+      }
+    },
+  };
+}
+
+/** Compares the gradients of each class with the first one. */
+function createComparison() {
+  const seen = new Map<number, SeenGradients & { readonly first: Float32Array }>();
+  return {
+    of: (target: number) => seen.get(target),
+    note({ targets }: GradientRequest, gradients: Tensor): void {
+      for (let row = 0; row < rowsOf(gradients); row++) {
+        const target = targets[targets.length === 1 ? 0 : row];
+        if (typeof target !== 'number') continue;
+        const { data } = slab(gradients, row);
+        const known = seen.get(target);
+        const first = known?.first ?? data.slice();
+        const isSame = (known?.isSame ?? true) && areClose(data, first);
+        seen.set(target, { first, count: (known?.count ?? 0) + 1, isSame });
+      }
+    },
+  };
 }
 
 /** A meter at zero. */
@@ -22,18 +95,22 @@ export function createMeter(signal?: AbortSignal): Meter {
     ...options,
     signal: options.signal ?? signal,
   });
-  const rowsOf = ({ shape: [rows = 0] }: { readonly shape: readonly number[] }): number => rows;
-
+  const scores = createRanges();
+  const slopes = createComparison();
   const wrapInside = (inside: ModelInside): ModelInside => ({
     ...inside,
     activations(names, batch, options = {}) {
       count(rowsOf(batch));
       return inside.activations(names, batch, stoppable(options));
     },
-    gradients(request) {
+    async gradients(request) {
       const rows = rowsOf(request.batch);
       count(rows, request.wrt.length > 0 ? rows : 0);
-      return inside.gradients(stoppable(request));
+      const found = await inside.gradients(stoppable(request));
+      const { wrt, at, rules } = request;
+      const [first] = found.gradients;
+      if (first && wrt[0] === INPUT && at === undefined && !rules) slopes.note(request, first);
+      return found;
     },
     pathIntegral(request) {
       const passes = rowsOf(request.batch) * request.points.length;
@@ -49,10 +126,17 @@ export function createMeter(signal?: AbortSignal): Meter {
       count(rowsOf(batch));
       return model.classify(batch, stoppable(options));
     },
-    perturb(request) {
+    async perturb(request) {
       count(countOf(request.perturbation));
-      return model.perturb(stoppable(request));
+      const found = await model.perturb(stoppable(request));
+      scores.note(request.targets, found);
+      return found;
     },
   });
-  return { wrap, calls: () => ({ ...calls }) };
+  return {
+    wrap,
+    calls: () => ({ ...calls }),
+    scoresOf: scores.of,
+    gradientsOf: slopes.of,
+  };
 }

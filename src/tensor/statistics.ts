@@ -76,3 +76,14 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const varies = (ranks: Float64Array) => ranks.some((rank) => rank !== ranks[0]);
   return varies(ranksA) && varies(ranksB) ? pearson(ranksA, ranksB) : 0;
 }
+
+/**
+ * Whether two arrays are the same up to rounding: no values differ by more than a millionth of the
+ * largest magnitude of the second.
+ */
+export function areClose(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
+  const [low, high] = extent(b);
+  const most = 1e-6 * Math.max(Math.abs(low), Math.abs(high));
+  for (let i = 0; i < b.length; i++) if (!(Math.abs(a[i] - b[i]) <= most)) return false;
+  return true;
+}

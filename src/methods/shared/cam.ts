@@ -134,6 +134,15 @@ export const warnIfGradCam = (gradients: readonly Tensor[]): string[] =>
       ]
     : [];
 
+/** What to tell the user of LayerCAM, which weighs each cell by its own gradient. */
+export const warnIfPositiveGradCam = (gradients: readonly Tensor[]): string[] =>
+  gradients.every(isUniform)
+    ? [
+        'the gradient is the same in all cells of the layer, so this map is that of grad-cam ' +
+          'without its negative weights: choose an earlier layer to see where they differ',
+      ]
+    : [];
+
 /**
  * A class activation map: one forward and one backward pass per class, then `weigh` on each layer.
  * `warn` looks at the gradients of all layers, [channels, h, w] each.

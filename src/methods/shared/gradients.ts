@@ -10,7 +10,7 @@ import {
   type ScoreKind,
 } from '../../model/model.ts';
 import { option } from '../../options.ts';
-import { extent } from '../../tensor/statistics.ts';
+import { areClose } from '../../tensor/statistics.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
@@ -115,16 +115,6 @@ export interface PixelOptions {
   readonly reduce: Reduce;
 }
 
-/** Largest difference, as a share of the largest value, that counts as rounding. */
-const ROUNDING = 1e-6;
-
-/** Whether two lists of gradients are the same up to rounding. */
-function isSame(a: Float32Array, b: Float32Array): boolean {
-  const [low, high] = extent(b);
-  const most = ROUNDING * Math.max(Math.abs(low), Math.abs(high));
-  return a.every((value, i) => Math.abs(value - b[i]) <= most);
-}
-
 /** How `explainPixels` differs from a plain gradient. */
 interface PixelsRequest {
   /** The rules of the backward pass; those of the gradient by default. */
@@ -155,7 +145,7 @@ export async function explainPixels(
     const { data } = slab(gradient, t);
     const values = timesInput ? data.map((g, i) => g * input.data[i]) : data;
     const warnings =
-      plain && isSame(data, slab(plain, t).data)
+      plain && areClose(data, slab(plain, t).data)
         ? [
             `this map equals that of gradient, because ${model.name} has no ReLU that the method ` +
               `could change: use gradient, or a method that does not depend on ReLUs`,

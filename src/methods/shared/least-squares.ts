@@ -59,9 +59,11 @@ export function ridge(
   const rows = y.length;
   const total = Array.from({ length: rows }, (_, r) => w[r]).reduce((sum, value) => sum + value, 0);
   const means = new Float64Array(columns);
-  let meanY = 0;
+  const [first] = withIntercept ? Array.from(y) : [0];
+  const differences = Float64Array.from(y, (value) => value - first); // exactly 0 if all are equal
+  let mean = 0;
   for (let r = 0; withIntercept && r < rows; r++) {
-    meanY += (w[r] * y[r]) / total;
+    mean += (w[r] * differences[r]) / total;
     for (let c = 0; c < columns; c++) means[c] += (w[r] * x[r * columns + c]) / total;
   }
   const gram = new Float64Array(columns * columns);
@@ -73,7 +75,7 @@ export function ridge(
     for (let i = 0; i < columns; i++) {
       const value = w[r] * line[i];
       if (value === 0) continue;
-      moments[i] += value * (y[r] - meanY);
+      moments[i] += value * (differences[r] - mean);
       for (let j = 0; j <= i; j++) {
         gram[i * columns + j] += value * line[j];
         squared[i * columns + j] += w[r] * value * line[j];
@@ -83,6 +85,7 @@ export function ridge(
   for (let i = 0; i < columns; i++) gram[i * columns + i] += alpha;
   const lower = cholesky(gram, columns);
   const coefficients = solve(lower, moments);
+  const meanY = first + mean;
   const intercept = meanY - coefficients.reduce((sum, value, c) => sum + value * means[c], 0);
   let [residual, spread, plain] = [0, 0, 0];
   for (let r = 0; r < rows; r++) {

@@ -37,7 +37,7 @@ function meanColour(input: Tensor): Tensor {
 
 /**
  * A baseline in the model's normalized units: [1, C, 1, 1] for a constant, [1, C, H, W] for `blur`
- * (Gaussian, sigma a twentieth of the shorter side: 11.2 pixels at 224).
+ * (Gaussian, sigma a twentieth of the shorter side, 11.2 pixels at 224, and at least one pixel).
  */
 export function createBaseline(name: BaselineName, model: Model, input: Tensor): Tensor {
   const [, channels = 0, height = 0, width = 0] = input.shape;
@@ -45,7 +45,8 @@ export function createBaseline(name: BaselineName, model: Model, input: Tensor):
   if (name === 'mean') return meanColour(input);
   if (name === 'blur') {
     const planes = tensor([channels, height, width], input.data);
-    return tensor(input.shape, gaussianBlur(planes, { sigma: Math.min(height, width) / 20 }).data);
+    const sigma = Math.max(1, Math.min(height, width) / 20);
+    return tensor(input.shape, gaussianBlur(planes, { sigma }).data);
   }
   return normalizeColour(COLOURS[name], model.preprocessing);
 }

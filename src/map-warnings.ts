@@ -1,0 +1,42 @@
+import type { Meter } from './model/meter.ts';
+import type { Tensor } from './tensor/tensor.ts';
+
+/** Scores that differ by less than this share of the largest are equal up to rounding. */
+const ROUNDING = 1e-6;
+
+/**
+ * What to tell the user about a map that shows less than it seems to: it has one value everywhere,
+ * or the method saw equal scores only, or one gradient only.
+ * @param method - the name of the method
+ * @param meter - what the method saw of the model
+ * @param target - the index of the class
+ */
+export function mapWarnings(
+  method: string,
+  { data }: Tensor,
+  meter: Pick<Meter, 'scoresOf' | 'gradientsOf'>,
+  target: number,
+): string[] {
+  if (data.every((value) => value === data[0]))
+    return [
+      `the map of ${method} has the same value everywhere, so it does not show where the ` +
+        `evidence is: try smaller windows or more superpixels if ${method} has them, another ` +
+        'class, or another method',
+    ];
+  const scores = meter.scoresOf(target);
+  if (scores && scores.count > 1) {
+    const { count, low, high } = scores;
+    if (high - low <= ROUNDING * Math.max(Math.abs(low), Math.abs(high)))
+      return [
+        `the ${count} altered pictures of ${method} all got the same score, so its map does not ` +
+          'show where the evidence is: try another class, or another method',
+      ];
+  }
+  const gradients = meter.gradientsOf(target);
+  if (gradients?.isSame && gradients.count > 1)
+    return [
+      `the gradient is the same at all ${gradients.count} pictures that ${method} looks at, so ` +
+        'its map shows no more than one gradient does: use gradient or gradient-x-input',
+    ];
+  return [];
+}
