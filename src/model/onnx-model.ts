@@ -24,6 +24,7 @@ import {
 import { SCORES, scoreKey, scoreModel, TARGETS, type Tail } from './classifier/score-tail.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
+import { withTwoClasses } from './classifier/two-classes.ts';
 import { rescalesPixels, type UsualForm, usualForm } from './classifier/usual-form.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model, ModelInside, PerturbRequest, ScoreKind } from './model.ts';
@@ -110,16 +111,18 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   const { name, memoryBudget = MEMORY_BUDGET } = source;
   const found = reading(source, () => inspect(source));
   const sessions = new SessionCache(runtime);
-  const classifier = await settle(found, sessions, {
+  const settled = await settle(found, sessions, {
     name,
     runtime: runtime.name,
     outputIsGiven: source.output !== undefined || source.independent === true,
   });
+  const classifier = withTwoClasses(settled);
+  if (classifier !== settled) await sessions.dispose(); // what was built has one class
   const warnings = [...(source.warnings ?? [])];
   const described = { ...source, labels: source.labels ?? found.labels };
   const { graph } = found.model;
   const takesPixels = found.input.type === 'uint8' || rescalesPixels(graph, found.input.name);
-  const { others, name: taken } = classifier.output;
+  const { others, name: taken } = settled.output;
   if (others)
     warnings.push(
       `${name}: it has several outputs; the scores of ${taken} are taken, not ${others}`,
@@ -129,12 +132,22 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     sessions,
     runtime,
     name,
-    labels: chooseLabels(described, classifier.output.classes ?? 0, warnings),
+    labels: chooseLabels(
+      { ...described, labels: bothLabels(described.labels, settled.output.classes) },
+      classifier.output.classes ?? 0,
+      warnings,
+    ),
     preprocessing: choosePreprocessing(described, { ...classifier.input, takesPixels }, warnings),
     warnings,
     fingerprint: await fingerprintOf(source),
     budget: memoryBudget,
   });
+}
+
+/** The labels of both classes of a model with one score, of which one is given. */
+function bothLabels(labels: readonly string[] | undefined, scores: number | null) {
+  const [label] = labels ?? [];
+  return scores === 1 && labels?.length === 1 ? [`not ${label}`, `${label}`] : labels;
 }
 
 /** sha256 of the file, or of the hashes of all its files if weights lie in others. */
