@@ -114,19 +114,28 @@ function boundsInWords(schema: JsonSchema): string[] {
   return words;
 }
 
+/** What the objects of zod list of their fields, in versions without the standard's JSON Schema. */
+type ZodShape = Readonly<Record<string, { readonly description?: string }>>;
+
+function fromShape(shape: ZodShape): JsonSchema {
+  const fields = Object.entries(shape).map(([name, { description }]) => [name, { description }]);
+  return { properties: Object.fromEntries(fields) };
+}
+
 function jsonSchemaOf(schema: HasOptions['options']): JsonSchema {
   const standard = schema['~standard'];
   if ('jsonSchema' in standard)
     return (standard as StandardJsonSchema).jsonSchema.input({ target: 'draft-2020-12' });
-  return standard.vendor === 'valibot'
-    ? fromValibot(schema as HasOptions['options'] & ValibotItem)
-    : {};
+  if (standard.vendor === 'valibot')
+    return fromValibot(schema as HasOptions['options'] & ValibotItem);
+  return 'shape' in schema ? fromShape(schema.shape as ZodShape) : {};
 }
 
 /**
  * The options of a method, metric or data set, in the order of their declaration, read from the
- * valibot schema or from the JSON Schema that the standard defines (`~standard.jsonSchema`). The
- * list is empty for a schema that is neither.
+ * valibot schema or from the JSON Schema that the standard defines (`~standard.jsonSchema`). Of
+ * other schemas with a `shape`, as older objects of zod, it has names and descriptions, with the
+ * type `any`. The list is empty for all others.
  */
 export function describeOptions({ options }: Pick<HasOptions, 'options'>): OptionDescription[] {
   return Object.entries(jsonSchemaOf(options).properties ?? {}).map(([name, property]) => ({

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
 import * as zod from 'zod';
 import * as mini from 'zod/mini';
+import * as zod3 from 'zod/v3';
 import { describeOptions } from './option-words.ts';
 import { acceptsOption, integer, option, parseOptions } from './options.ts';
 
@@ -54,4 +55,16 @@ describe.each([
     expect(() => parseOptions(theirs, { count: 0 })).toThrow(/^theirs\.count = 0: /);
     expect(() => parseOptions(theirs, { many: 1 })).toThrow(/^theirs has no option "many"/);
   });
+});
+
+it('options of a version of zod without JSON Schema are listed by their names', () => {
+  const count = zod3.number().min(1).default(3).describe('how many');
+  const theirs = { name: 'theirs', options: zod3.object({ count }) };
+  expect(describeOptions(theirs)).toEqual([
+    { name: 'count', type: 'any', default: undefined, description: 'how many' },
+  ]);
+  expect(parseOptions(theirs)).toEqual({ count: 3 });
+  expect(() => parseOptions(theirs, { count: 0 })).toThrow(
+    /^theirs\.count = 0: .*greater than or equal to 1$/,
+  );
 });

@@ -104,6 +104,7 @@ export function parseOptions<Output extends AnyOptions>(
   const [issue] = result.issues;
   const name = keyOf(issue?.path?.[0] ?? '');
   const wanted = describeOptions(owner).find((each) => each.name === name)?.type;
-  const reason = wanted === undefined ? (issue?.message ?? 'not valid') : `expected ${wanted}`;
+  const isKnown = wanted !== undefined && wanted !== 'any';
+  const reason = isKnown ? `expected ${wanted}` : (issue?.message ?? 'not valid');
   throw new FoveaError('usage', `${owner.name}.${name} = ${shownJson(given[name])}: ${reason}`);
 }

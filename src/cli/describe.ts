@@ -26,7 +26,7 @@ export function optionLines(owner: HasOptions, form: string): string {
   });
   return options.length > 0
     ? `Options, given as ${form}:\n\n${options.join('\n')}`
-    : 'It has no options.';
+    : 'It lists no options.';
 }
 
 /** A list of named things: the name, a title, and facts below the title. */

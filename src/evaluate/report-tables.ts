@@ -1,4 +1,4 @@
-import { lineChartSvg, seriesStyles } from '../visualize/line-chart.ts';
+import { seriesStyles } from '../visualize/line-chart.ts';
 import type { ReportChart, ReportTable, ReportValue } from '../visualize/report.ts';
 import {
   cellOf,
@@ -182,7 +182,7 @@ export function curveChart(summary: Summary, metric: SummaryMetric): ReportChart
   return [
     {
       title: `${metric.key} ${arrow(metric.direction)}`,
-      svg: lineChartSvg({ alt, xTitle: axes.x, yTitle: axes.y, series }),
+      chart: { alt, xTitle: axes.x, yTitle: axes.y, series },
       legend: series.map(({ name, style }) => ({ ...style, text: label(name) })),
     },
   ];

@@ -1,4 +1,5 @@
-import { element } from './markup.ts';
+import { h } from 'preact';
+import { render } from 'preact-render-to-string';
 
 /** A picture of a contact sheet. */
 export interface SheetCell {
@@ -34,12 +35,12 @@ export function drawContactSheet({
   const columns = Math.max(1, ...rows.map(({ cells }) => cells.length));
   const rowHeight = LINE + 8 + height + LINE + GAP;
   const titles = [textWidth(title, 17), ...rows.map((row) => textWidth(row.title, 13))];
-  const [w, h] = [
+  const [sheetWidth, sheetHeight] = [
     2 * MARGIN + Math.ceil(Math.max(columns * (width + GAP) - GAP, ...titles)),
     MARGIN + 34 + rows.length * rowHeight + MARGIN,
   ];
   const text = (x: number, y: number, size: number, weight: number, words: string) =>
-    element(
+    h(
       'text',
       { x, y, 'font-size': size, 'font-weight': weight, fill: '#222', 'font-family': FONT },
       words,
@@ -48,11 +49,7 @@ export function drawContactSheet({
     const fill = good === undefined ? '#999' : good ? '#1a8f3c' : '#c0261c';
     const frame = { x: x - 3, y: y - 3, width: width + 6, height: height + 6, rx: 3, fill };
     const picture = { href: source, x, y, width, height, preserveAspectRatio: 'none' };
-    return [
-      element('rect', frame),
-      element('image', picture),
-      text(x, y + height + LINE, 10, 400, caption),
-    ];
+    return [h('rect', frame), h('image', picture), text(x, y + height + LINE, 10, 400, caption)];
   };
   const body = rows.map(({ title: head, cells }, r) => {
     const top = MARGIN + 34 + r * rowHeight;
@@ -61,12 +58,17 @@ export function drawContactSheet({
       ...cells.map((each, c) => cell(each, MARGIN + c * (width + GAP), top + LINE + 8)),
     ];
   });
-  const svg = element(
+  const size = {
+    viewBox: `0 0 ${sheetWidth} ${sheetHeight}`,
+    width: sheetWidth,
+    height: sheetHeight,
+  };
+  const svg = h(
     'svg',
-    { xmlns: 'http://www.w3.org/2000/svg', viewBox: `0 0 ${w} ${h}`, width: w, height: h },
-    element('rect', { width: '100%', height: '100%', fill: '#fff' }),
+    { xmlns: 'http://www.w3.org/2000/svg', ...size },
+    h('rect', { width: '100%', height: '100%', fill: '#fff' }),
     text(MARGIN, MARGIN + 14, 17, 700, title),
     body,
   );
-  return `${svg.html}\n`;
+  return `${render(svg)}\n`;
 }

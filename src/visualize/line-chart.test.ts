@@ -29,7 +29,7 @@ it('draws points where they are: x from the left to the right, y from the bottom
 });
 
 it('says in words what it shows, escaped, and stands constant and missing values', () => {
-  expect(chart([0, 0, 0])).toContain('aria-label="a &lt;b&gt;"');
+  expect(chart([0, 0, 0])).toContain('aria-label="a &lt;b>"');
   for (const svg of [
     chart([0, 0, 0]),
     lineChartSvg({ alt: '', xTitle: '', yTitle: '', series: [] }),

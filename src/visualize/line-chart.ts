@@ -1,7 +1,8 @@
 import { type ScaleLinear, scaleLinear } from 'd3-scale';
 import { schemeTableau10 } from 'd3-scale-chromatic';
 import { line } from 'd3-shape';
-import { element, type Markup } from './markup.ts';
+import { h, type JSX } from 'preact';
+import { render } from 'preact-render-to-string';
 
 /** One line of a chart: points (x, y), x rising. */
 export interface ChartSeries {
@@ -65,10 +66,8 @@ function extent(
       );
 }
 
-/**
- * A line chart as an SVG element that fits the width it is given; text in the colour of the page.
- */
-export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string {
+/** A line chart as an element that fits the width it is given; text in the color of the page. */
+export function lineChart({ alt, xTitle, yTitle, series }: LineChart): JSX.Element {
   const { width, height, left, right, top, bottom } = SIZE;
   const [low, high] = extent(series, ({ y }) => y);
   const x = scaleLinear()
@@ -84,18 +83,14 @@ export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string
     const at = number(y(value));
     const across = { x1: left, x2: width - right, y1: at, y2: at };
     return [
-      element('line', { ...across, stroke: 'currentColor', 'stroke-opacity': '.14' }),
-      element(
-        'text',
-        { x: left - 7, y: at, dy: '.32em', 'text-anchor': 'end' },
-        y.tickFormat(5)(value),
-      ),
+      h('line', { ...across, stroke: 'currentColor', 'stroke-opacity': '.14' }),
+      h('text', { x: left - 7, y: at, dy: '.32em', 'text-anchor': 'end' }, y.tickFormat(5)(value)),
     ];
   });
   const ticks = x
     .ticks(5)
     .map((value) =>
-      element(
+      h(
         'text',
         { x: number(x(value)), y: height - bottom + 17, 'text-anchor': 'middle' },
         x.tickFormat(5, '~%')(value),
@@ -104,28 +99,31 @@ export function lineChartSvg({ alt, xTitle, yTitle, series }: LineChart): string
   const horizontal = { x: middle.x, y: height - 6, 'text-anchor': 'middle' };
   const vertical = { transform: `translate(11 ${middle.y}) rotate(-90)`, 'text-anchor': 'middle' };
   const page = { 'font-size': 12, fill: 'currentColor' };
-  return element(
+  return h(
     'svg',
     { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': alt, ...page },
     grid,
     ticks,
-    element('text', horizontal, xTitle),
-    element('text', vertical, yTitle),
+    h('text', horizontal, xTitle),
+    h('text', vertical, yTitle),
     series.map((each) => pathOf(each, x, y)).reverse(),
-  ).html;
+  );
 }
 
+/** A line chart as the text of an SVG element (see `lineChart`). */
+export const lineChartSvg = (chart: LineChart): string => render(lineChart(chart));
+
 /** The line of a series, with its name for a pointer that rests on it. */
-function pathOf({ name, style, ...points }: ChartSeries, x: Scale, y: Scale): Markup {
+function pathOf({ name, style, ...points }: ChartSeries, x: Scale, y: Scale): JSX.Element {
   const path = line<number>(
     (_, k) => x(points.x[k]),
     (value) => y(value),
   ).digits(2);
-  return element(
+  return h(
     'g',
     {},
-    element('title', {}, name),
-    element('path', {
+    h('title', {}, name),
+    h('path', {
       d: path([...points.y]) ?? '',
       fill: 'none',
       stroke: style.colour,

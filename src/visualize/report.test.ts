@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { escapeHtml } from './markup.ts';
 import { type ReportPage, reportHtml } from './report.ts';
 
 const page: ReportPage = {
@@ -48,11 +47,27 @@ describe('reportHtml', () => {
   const html = reportHtml(page);
 
   test('escapes all text', () => {
-    expect(escapeHtml(`<a href="x">'&'</a>`)).toBe(
-      '&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;',
-    );
-    expect(html).toContain('<title>Maps of &lt;cats&gt; &amp; &quot;dogs&quot;</title>');
-    expect(html).toContain('{&quot;a&quot;: &quot;&lt;b&gt;&quot;}');
+    expect(html).toContain('<title>Maps of &lt;cats> &amp; &quot;dogs&quot;</title>');
+    expect(html).toContain('{&quot;a&quot;: &quot;&lt;b>&quot;}');
+    const hostile = `"><script>alert('&')</script>`;
+    const cells = [{ source: hostile, alt: hostile, title: hostile, detail: hostile }];
+    const legend = [{ text: hostile, colour: hostile, dash: hostile }];
+    const style = { colour: hostile, dash: hostile };
+    const series = [{ name: hostile, x: [0], y: [0], style }];
+    const chart = { alt: hostile, xTitle: hostile, yTitle: hostile, series };
+    const text = [hostile];
+    const gallery = { rows: [{ title: hostile, detail: hostile, cells }] };
+    const table = { caption: hostile, columns: [{ title: hostile }], rows: [text], note: hostile };
+    const sections = [
+      { title: hostile, text, list: text, table, gallery },
+      { title: hostile, charts: [{ title: hostile, chart, legend }] },
+      { title: hostile, drawing: cells[0], details: [{ title: hostile, text: hostile }] },
+    ];
+    const facts = [[hostile, hostile]] as const;
+    const all = reportHtml({ title: hostile, lead: hostile, facts, sections, footer: hostile });
+    expect(all).not.toContain('<script');
+    expect(all.split('&lt;script').length).toBeGreaterThan(30);
+    expect(all).not.toContain('"">');
   });
 
   test('asks for nothing from outside: no script, no link, no address', () => {

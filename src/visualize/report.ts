@@ -1,5 +1,7 @@
+import { type ComponentChildren, h, type JSX } from 'preact';
+import { render } from 'preact-render-to-string';
 import { cssGradient } from './colormap.ts';
-import { element, escapeHtml, type Markup } from './markup.ts';
+import { type LineChart, lineChart } from './line-chart.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
 /**
@@ -56,8 +58,7 @@ export interface ReportLegend {
 /** A chart, and what its lines are. */
 export interface ReportChart {
   readonly title: string;
-  /** An `svg` element; it is put into the page as it is. */
-  readonly svg: string;
+  readonly chart: LineChart;
   readonly legend: readonly {
     readonly text: string;
     readonly colour: string;
@@ -90,10 +91,11 @@ export interface ReportPage {
   readonly footer?: string;
 }
 
-const list = <Item>(items: readonly Item[] | undefined, html: (item: Item) => string): string =>
-  (items ?? []).map(html).join('');
-const optional = <Item>(item: Item | undefined, html: (item: Item) => string): string =>
-  item === undefined ? '' : html(item);
+/** The element of something that may be missing. */
+const optional = <Item>(
+  item: Item | undefined,
+  view: (item: Item) => ComponentChildren,
+): ComponentChildren => (item === undefined ? undefined : view(item));
 const textOf = (value: ReportValue): string => (typeof value === 'string' ? value : value.text);
 
 /** The number that a column's best cells have; undefined where nothing stands out. */
@@ -106,165 +108,178 @@ function bestOf(table: ReportTable, column: number): number | undefined {
   return best === 'highest' ? Math.max(...numbers) : Math.min(...numbers);
 }
 
-function tableHtml(table: ReportTable): string {
+function tableView(table: ReportTable): JSX.Element[] {
   const best = table.columns.map((_, column) => bestOf(table, column));
   const isNumber = table.columns.map((_, column) =>
     table.rows.some((row) => typeof row[column] !== 'string'),
   );
-  const head = table.columns
-    .map(
-      ({ title }, i) =>
-        `<th scope="col"${isNumber[i] ? ' class="number"' : ''}>${escapeHtml(title)}</th>`,
-    )
-    .join('');
-  const cell = (value: ReportValue, column: number, isRanked: boolean): string => {
+  const head = table.columns.map(({ title }, i) =>
+    h('th', { scope: 'col', class: isNumber[i] ? 'number' : undefined }, title),
+  );
+  const cell = (value: ReportValue, column: number, isRanked: boolean): JSX.Element => {
     const detail =
       typeof value === 'string'
-        ? ''
-        : optional(value.detail, (text) => `<small>${escapeHtml(text)}</small>`);
-    if (column === 0) return `<th scope="row">${escapeHtml(textOf(value))}${detail}</th>`;
+        ? undefined
+        : optional(value.detail, (text) => h('small', {}, text));
+    if (column === 0) return h('th', { scope: 'row' }, textOf(value), detail);
     const isBest = isRanked && typeof value !== 'string' && value.value === best[column];
-    // The mark stands before the number, so that the digits of a column stay aligned.
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
-    const text = `${isBest ? '● ' : ''}${escapeHtml(textOf(value))}`;
-    return `<td${classes && ` class="${classes}"`}>${text}${detail}</td>`;
+    // The mark stands before the number, so that the digits of a column stay aligned.
+    return h('td', { class: classes || undefined }, isBest && '● ', textOf(value), detail);
   };
-  const rows = table.rows
-    .map((row, i) => {
-      const isRanked = !table.neverBest?.includes(i);
-      return `<tr>${row.map((value, column) => cell(value, column, isRanked)).join('')}</tr>\n`;
-    })
-    .join('');
-  const note = optional(table.note, (text) => `<p class="note">${escapeHtml(text)}</p>`);
-  const caption = escapeHtml(table.caption);
+  const rows = table.rows.map((row, i) => {
+    const isRanked = !table.neverBest?.includes(i);
+    return h(
+      'tr',
+      {},
+      row.map((value, column) => cell(value, column, isRanked)),
+    );
+  });
+  const { caption, note } = table;
+  const scroll = { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption } as const;
+  const parts = [h('caption', {}, caption), h('thead', {}, h('tr', {}, head))];
   return [
-    `<div class="scroll" tabindex="0" role="region" aria-label="${caption}">`,
-    `<table><caption>${caption}</caption><thead><tr>${head}</tr></thead>`,
-    `<tbody>${rows}</tbody></table></div>${note}\n`,
-  ].join('');
+    h('div', scroll, h('table', {}, parts, h('tbody', {}, rows))),
+    ...(note === undefined ? [] : [h('p', { class: 'note' }, note)]),
+  ];
 }
 
-function legendHtml({ colormap, title, low, middle, high }: ReportLegend): string {
-  const ends = [low, ...(middle === undefined ? [] : [middle]), high]
-    .map((text) => `<span>${escapeHtml(text)}</span>`)
-    .join('');
-  const bar = `<div class="bar" style="background:${cssGradient(colormap)}"></div>`;
-  const caption = `<figcaption>${escapeHtml(title)}</figcaption>`;
-  return `<figure>${caption}${bar}<div class="ends">${ends}</div></figure>\n`;
+function legendView({ colormap, title, low, middle, high }: ReportLegend): JSX.Element {
+  const ends = [low, ...(middle === undefined ? [] : [middle]), high];
+  return h(
+    'figure',
+    {},
+    h('figcaption', {}, title),
+    h('div', { class: 'bar', style: `background:${cssGradient(colormap)}` }),
+    h(
+      'div',
+      { class: 'ends' },
+      ends.map((text) => h('span', {}, text)),
+    ),
+  );
 }
 
 /** A short piece of a line, for a legend. */
-const swatch = (stroke: string, dash: string): Markup =>
-  element(
+const swatch = (stroke: string, dash: string): JSX.Element =>
+  h(
     'svg',
     { viewBox: '0 0 24 8', 'aria-hidden': 'true' },
-    element('line', {
+    h('line', {
       ...{ x1: 0, x2: 24, y1: 4, y2: 4, stroke },
       'stroke-width': 2.5,
       'stroke-dasharray': dash || undefined,
     }),
   );
 
-function chartHtml({ title, svg, legend }: ReportChart): string {
-  const entry = ({ text, colour, dash }: ReportChart['legend'][number]) =>
-    element('li', {}, swatch(colour, dash), text).html;
-  const caption = `<figcaption>${escapeHtml(title)}</figcaption>`;
-  return `<figure class="chart">${caption}${svg}<ul>${list(legend, entry)}</ul></figure>\n`;
+function chartView({ title, chart, legend }: ReportChart): JSX.Element {
+  const entries = legend.map(({ text, colour, dash }) => h('li', {}, swatch(colour, dash), text));
+  return h(
+    'figure',
+    { class: 'chart' },
+    h('figcaption', {}, title),
+    lineChart(chart),
+    h('ul', {}, entries),
+  );
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(2)}%`;
 
-function cellHtml({ source, alt, title, detail, mark, peak }: ReportCell): string {
-  const ring = optional(
-    peak,
-    ({ x, y }) => `<span class="peak" style="left:${percent(x)};top:${percent(y)}"></span>`,
+function cellView({ source, alt, title, detail, mark, peak }: ReportCell): JSX.Element {
+  const verdict = optional(mark, ({ text, kind }) => h('span', { class: `mark ${kind}` }, text));
+  const ring = optional(peak, ({ x, y }) =>
+    h('span', { class: 'peak', style: `left:${percent(x)};top:${percent(y)}` }),
   );
-  const verdict = optional(
-    mark,
-    ({ text, kind }) => `<span class="mark ${kind}">${escapeHtml(text)}</span>`,
+  return h(
+    'figure',
+    { class: 'cell' },
+    h('div', { class: 'picture' }, h('img', { src: source, alt, width: 224, height: 224 }), ring),
+    h('figcaption', {}, h('b', {}, title), (mark || detail) && h('small', {}, verdict, detail)),
   );
-  const small = verdict || detail ? `<small>${verdict}${escapeHtml(detail ?? '')}</small>` : '';
-  const picture = element('img', { src: source, alt, width: 224, height: 224 }).html;
-  const caption = `<figcaption><b>${escapeHtml(title)}</b>${small}</figcaption>`;
-  return `<figure class="cell"><div class="picture">${picture}${ring}</div>${caption}</figure>\n`;
 }
 
-function galleryHtml({ rows }: ReportGallery): string {
-  return list(rows, ({ title, detail, cells }) => {
-    const more = optional(detail, (text) => ` <span>${escapeHtml(text)}</span>`);
-    const head = `<h3>${escapeHtml(title)}${more}</h3>`;
-    const open = `<div class="cells" style="--columns:${cells.length}">`;
-    return `<div class="row">${head}${open}\n${list(cells, cellHtml)}</div></div>\n`;
+function galleryView({ rows }: ReportGallery): JSX.Element[] {
+  return rows.map(({ title, detail, cells }) => {
+    const more = optional(detail, (text) => [' ', h('span', {}, text)]);
+    const style = `--columns:${cells.length}`;
+    const row = h('div', { class: 'cells', style }, cells.map(cellView));
+    return h('div', { class: 'row' }, h('h3', {}, title, more), row);
   });
 }
 
-function sectionHtml(section: ReportSection): string {
-  return [
-    `<section>\n<h2>${escapeHtml(section.title)}</h2>\n`,
-    list(section.text, (text) => `<p>${escapeHtml(text)}</p>\n`),
-    optional(
-      section.list,
-      (items) => `<ul>${list(items, (text) => `<li>${escapeHtml(text)}</li>`)}</ul>\n`,
+function sectionView(section: ReportSection): JSX.Element {
+  const { title, text, list, table, tables, charts, legends, gallery, drawing, details } = section;
+  return h(
+    'section',
+    {},
+    h('h2', {}, title),
+    text?.map((paragraph) => h('p', {}, paragraph)),
+    optional(list, (items) =>
+      h(
+        'ul',
+        {},
+        items.map((item) => h('li', {}, item)),
+      ),
     ),
-    optional(section.table, tableHtml),
-    list(section.tables, tableHtml),
-    optional(
-      section.charts,
-      (charts) => `<div class="charts">\n${list(charts, chartHtml)}</div>\n`,
+    optional(table, tableView),
+    tables?.map(tableView),
+    optional(charts, (all) => h('div', { class: 'charts' }, all.map(chartView))),
+    optional(legends, (all) => h('div', { class: 'legend' }, all.map(legendView))),
+    optional(gallery, galleryView),
+    optional(drawing, ({ source, alt }) => h('img', { class: 'drawing', src: source, alt })),
+    details?.map((block) =>
+      h('details', {}, h('summary', {}, block.title), h('pre', {}, block.text)),
     ),
-    optional(
-      section.legends,
-      (legends) => `<div class="legend">\n${list(legends, legendHtml)}</div>\n`,
-    ),
-    optional(section.gallery, galleryHtml),
-    optional(
-      section.drawing,
-      ({ source, alt }) =>
-        `<img class="drawing" src="${escapeHtml(source)}" alt="${escapeHtml(alt)}">\n`,
-    ),
-    list(
-      section.details,
-      ({ title, text }) =>
-        `${element('details', {}, element('summary', {}, title), element('pre', {}, text)).html}\n`,
-    ),
-    '</section>\n',
-  ].join('');
+  );
 }
 
 /** The retina from the front: the fovea is the spot one sees sharply with. */
-const MARK =
-  '<svg viewBox="0 0 32 32" aria-hidden="true"><g fill="none" stroke="currentColor">' +
-  '<circle cx="16" cy="16" r="14" stroke-width="1.5" opacity=".35"/>' +
-  '<circle cx="16" cy="16" r="9" stroke-width="2" opacity=".65"/></g>' +
-  '<circle cx="16" cy="16" r="4.2" fill="currentColor"/></svg>';
+function markView(): JSX.Element {
+  const ring = (r: number, width: number, opacity: number) =>
+    h('circle', { cx: 16, cy: 16, r, 'stroke-width': width, opacity });
+  return h(
+    'svg',
+    { viewBox: '0 0 32 32', 'aria-hidden': 'true' },
+    h('g', { fill: 'none', stroke: 'currentColor' }, ring(14, 1.5, 0.35), ring(9, 2, 0.65)),
+    h('circle', { cx: 16, cy: 16, r: 4.2, fill: 'currentColor' }),
+  );
+}
+
+function headView(title: string): JSX.Element {
+  return h(
+    'head',
+    {},
+    h('meta', { charset: 'utf-8' }),
+    h('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
+    h('title', {}, title),
+    h('style', { dangerouslySetInnerHTML: { __html: REPORT_STYLE } }),
+  );
+}
+
+function headerView({ title, lead, facts = [] }: ReportPage): JSX.Element {
+  const list = facts.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)));
+  return h(
+    'header',
+    {},
+    h('div', { class: 'brand' }, markView(), h('span', {}, 'Fovea')),
+    h('h1', {}, title),
+    h('p', { class: 'lead' }, lead),
+    list.length > 0 && h('dl', { class: 'facts' }, list),
+  );
+}
 
 /** A page of results as one HTML document that needs no other file and no network. */
-export function reportHtml({ title, lead, facts, sections, footer }: ReportPage): string {
-  const fact = ([name, value]: readonly [string, string]): Markup =>
-    element('div', {}, element('dt', {}, name), element('dd', {}, value));
-  const factList =
-    facts && facts.length > 0 ? element('dl', { class: 'facts' }, facts.map(fact)).html : '';
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)}</title>
-<style>${REPORT_STYLE}</style>
-</head>
-<body>
-<div class="page">
-<header>
-<div class="brand">${MARK}<span>Fovea</span></div>
-<h1>${escapeHtml(title)}</h1>
-<p class="lead">${escapeHtml(lead)}</p>
-${factList}
-</header>
-<main>
-${list(sections, sectionHtml)}</main>
-${optional(footer, (text) => `<footer>${escapeHtml(text)}</footer>`)}
-</div>
-</body>
-</html>
-`;
+export function reportHtml(page: ReportPage): string {
+  const { title, sections, footer } = page;
+  const body = [
+    headerView(page),
+    h('main', {}, sections.map(sectionView)),
+    optional(footer, (text) => h('footer', {}, text)),
+  ];
+  const html = h(
+    'html',
+    { lang: 'en' },
+    headView(title),
+    h('body', {}, h('div', { class: 'page' }, body)),
+  );
+  return `<!doctype html>\n${render(html)}\n`;
 }

@@ -1,7 +1,8 @@
 import { Graph, layout } from '@dagrejs/dagre';
+import { type ComponentChildren, h, type JSX } from 'preact';
+import { render } from 'preact-render-to-string';
 import { extent } from '../tensor/statistics.ts';
 import { colormap, colourIndex } from './colormap.ts';
-import { type Child, element, type Markup } from './markup.ts';
 import { type DrawableSag, patchBox, type SagPictureOptions, shownPart } from './sag-part.ts';
 
 /** Width of a thumbnail; its longer side where it is no square. */
@@ -50,8 +51,8 @@ interface Box {
 type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** The rectangle of a box, in the drawing's units. */
-const rect = ({ x, y, width, height }: Box, style: Attributes): Markup =>
-  element('rect', {
+const rect = ({ x, y, width, height }: Box, style: Attributes): JSX.Element =>
+  h('rect', {
     x: fixed(x),
     y: fixed(y),
     width: fixed(width),
@@ -60,7 +61,7 @@ const rect = ({ x, y, width, height }: Box, style: Attributes): Markup =>
   });
 
 /** The rectangle of a patch within the thumbnail `box`. */
-function patchRect(sag: DrawableSag, patch: number, box: Box, style: Attributes): Markup {
+function patchRect(sag: DrawableSag, patch: number, box: Box, style: Attributes): JSX.Element {
   const { left, top, width, height } = patchBox(sag, patch);
   const at = { x: box.x + left * box.width, y: box.y + top * box.height };
   return rect({ ...at, width: width * box.width, height: height * box.height }, style);
@@ -82,7 +83,7 @@ function nodeSvg(
   box: Box,
   removed: readonly number[],
   thumbnail: string | undefined,
-): Markup {
+): JSX.Element {
   const { fill, ink } = colourOf(node.confidence);
   const { x, y, width, height } = box;
   const picture: Box = { x, y, width, height: height - LABEL };
@@ -91,17 +92,17 @@ function nodeSvg(
   const frame = { x: x - 3, y: y - 3, width: width + 6, height: height + 6 };
   const about = `${names}: ${percent(node.confidence)} of the confidence in the whole picture`;
   const place = { x: fixed(x), y: fixed(y), width: fixed(width), height: fixed(picture.height) };
-  return element(
+  return h(
     'g',
     {},
-    element('title', {}, about),
+    h('title', {}, about),
     rect(frame, { rx: 6, fill, ...(node.root && root) }),
     thumbnail
-      ? element('image', { href: thumbnail, ...place, preserveAspectRatio: 'none' })
+      ? h('image', { href: thumbnail, ...place, preserveAspectRatio: 'none' })
       : rect(picture, { fill: '#222' }),
     node.patches.map((patch) => patchRect(sag, patch, picture, KEPT)),
     removed.map((patch) => [RIM, DASHES].map((style) => patchRect(sag, patch, picture, style))),
-    element(
+    h(
       'text',
       {
         x: fixed(x + width / 2),
@@ -132,7 +133,7 @@ function curve(from: Point, to: Point): string {
  * A line from below a node, past the places kept free for it between others, to above a node; what
  * was deleted is written on it.
  */
-function edgeSvg(points: readonly Point[], removed: number, drop: number): Markup[] {
+function edgeSvg(points: readonly Point[], removed: number, drop: number): JSX.Element[] {
   const line = `M${fixed(points[0].x)} ${fixed(points[0].y)}${points
     .slice(1)
     .map((point, i) => curve(points[i], point))
@@ -143,14 +144,14 @@ function edgeSvg(points: readonly Point[], removed: number, drop: number): Marku
   // gone 0.7 of its width at 0.6 of its height.
   const at = { x: before.x + 0.7 * (last.x - before.x), y: before.y + 0.6 * (last.y - before.y) };
   return [
-    element('path', {
+    h('path', {
       d: line,
       fill: 'none',
       stroke: drop > 0.3 ? '#c0261c' : '#8a8f98',
       'stroke-width': fixed(1.2 + 4 * Math.min(1, Math.max(0, drop))),
       'stroke-linecap': 'round',
     }),
-    element(
+    h(
       'text',
       {
         x: fixed(at.x),
@@ -175,12 +176,12 @@ const HALO = {
   'paint-order': 'stroke',
 };
 
-function legendSvg(x: number, y: number): Markup[] {
+function legendSvg(x: number, y: number): JSX.Element[] {
   const stops = Array.from({ length: 9 }, (_, i) =>
-    element('stop', { offset: `${fixed(12.5 * i)}%`, 'stop-color': colourOf(i / 8).fill }),
+    h('stop', { offset: `${fixed(12.5 * i)}%`, 'stop-color': colourOf(i / 8).fill }),
   );
   const text = (at: number, anchor: string, words: string) =>
-    element(
+    h(
       'text',
       {
         x: fixed(at),
@@ -193,7 +194,7 @@ function legendSvg(x: number, y: number): Markup[] {
       words,
     );
   return [
-    element('defs', {}, element('linearGradient', { id: 'confidence' }, stops)),
+    h('defs', {}, h('linearGradient', { id: 'confidence' }, stops)),
     rect({ x, y, width: 150, height: 10 }, { rx: 2, fill: 'url(#confidence)' }),
     text(x, 'start', '0%'),
     text(x + 75, 'middle', 'confidence'),
@@ -223,9 +224,9 @@ function twoLines(text: string, length: number): string[] {
   return [first, second.length > length ? `${second.slice(0, length - 1)}…` : second];
 }
 
-function headSvg(sag: DrawableSag, title: string | undefined, width: number): Markup[] {
+function headSvg(sag: DrawableSag, title: string | undefined, width: number): JSX.Element[] {
   const text = (y: number, size: number, weight: number, fill: string, words: string) =>
-    element(
+    h(
       'text',
       { x: MARGIN, y, 'font-size': size, 'font-weight': weight, fill, 'font-family': FONT },
       words,
@@ -251,22 +252,22 @@ function headSvg(sag: DrawableSag, title: string | undefined, width: number): Ma
 export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
   const { thumbnails, aspect = 1, title } = options;
   const part = shownPart(sag, options);
-  const [w, h] = aspect >= 1 ? [SIDE, SIDE / aspect] : [SIDE * aspect, SIDE];
-  const graph = place(part, w + 6, h + LABEL + 6);
+  const [sideX, sideY] = aspect >= 1 ? [SIDE, SIDE / aspect] : [SIDE * aspect, SIDE];
+  const graph = place(part, sideX + 6, sideY + LABEL + 6);
   const [, right] = extent([
     0,
-    ...part.nodes.map(({ id }) => graph.node(String(id)).x + w / 2 + 6),
+    ...part.nodes.map(({ id }) => graph.node(String(id)).x + sideX / 2 + 6),
   ]);
   const [, bottom] = extent([
     0,
-    ...part.nodes.map(({ id }) => graph.node(String(id)).y + (h + LABEL) / 2 + 6),
+    ...part.nodes.map(({ id }) => graph.node(String(id)).y + (sideY + LABEL) / 2 + 6),
   ]);
   const width = Math.max(560, right + 2 * MARGIN);
   const height = HEAD + bottom + 2 * MARGIN;
   const shift = { x: Math.max(MARGIN, (width - right) / 2), y: HEAD + MARGIN };
   const at = (id: number, side: number): Point => {
     const { x, y } = graph.node(String(id));
-    return { x: x + shift.x, y: y + shift.y + side * ((h + LABEL) / 2 + 3) };
+    return { x: x + shift.x, y: y + shift.y + side * ((sideY + LABEL) / 2 + 3) };
   };
   const edge = ({ from, to, removed }: DrawableSag['edges'][number]) => {
     // Of a line over several layers, dagre keeps a place free in each layer between.
@@ -284,10 +285,10 @@ export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
   const node = (each: DrawableSag['nodes'][number]) => {
     const { x, y } = graph.node(String(each.id));
     const box = {
-      x: x - w / 2 + shift.x,
-      y: y - (h + LABEL) / 2 + shift.y,
-      width: w,
-      height: h + LABEL,
+      x: x - sideX / 2 + shift.x,
+      y: y - (sideY + LABEL) / 2 + shift.y,
+      width: sideX,
+      height: sideY + LABEL,
     };
     const removed = part.edges
       .filter(({ to }) => to === each.id)
@@ -300,14 +301,14 @@ export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
 }
 
 /** An SVG file on white ground. */
-function svgFile(name: string, width: string, height: string, drawn: Child): string {
+function svgFile(name: string, width: string, height: string, drawn: ComponentChildren): string {
   const size = { viewBox: `0 0 ${width} ${height}`, width, height };
-  const svg = element(
+  const svg = h(
     'svg',
     { xmlns: 'http://www.w3.org/2000/svg', ...size, role: 'img' },
-    element('title', {}, name),
-    element('rect', { width: '100%', height: '100%', fill: '#fff' }),
+    h('title', {}, name),
+    h('rect', { width: '100%', height: '100%', fill: '#fff' }),
     drawn,
   );
-  return `${svg.html}\n`;
+  return `${render(svg)}\n`;
 }

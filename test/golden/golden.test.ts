@@ -84,7 +84,7 @@ const scores: ReportSection = {
   },
   charts: [chart, insertion].map((each, i) => ({
     title: ['Deletion', 'Insertion'][i],
-    svg: lineChartSvg(each),
+    chart: each,
     legend: names.map((text, n) => ({ text, ...styles[n] })),
   })),
 };

@@ -1,9 +1,9 @@
 import { type ExecFileException, execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodePng } from '../../src/node/write-image.ts';
 import { VERSION } from '../../src/version.ts';
 import { ROOT } from '../browser/modules.ts';
@@ -35,8 +35,14 @@ function run(file: string, args: readonly string[], env = {}, cwd = folder): Pro
   });
 }
 
-const npmInstall = (name: string, env: Record<string, string>) =>
-  run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', name], env);
+const npmInstall = (names: readonly string[], env: Record<string, string>) =>
+  run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', ...names], env);
+
+/**
+ * Schema libraries of the user, at versions that are not Fovea's: a minor version of valibot, which
+ * Fovea uses, and two major versions of zod.
+ */
+const SCHEMA_LIBRARIES = ['valibot@1.0.0', 'zod@4.1.0', 'zod3@npm:zod@3.25.76'];
 
 const explain = () =>
   run(join(folder, 'node_modules/.bin/fovea'), [
@@ -50,7 +56,10 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   const white = { width: 8, height: 8, data: new Uint8Array(192).fill(255) };
   writeFileSync(join(folder, 'white.png'), await encodePng(white));
-  const installed = await npmInstall(`./fovea-${VERSION}.tgz`, NO_CUDA);
+  writeFileSync(join(folder, 'list.txt'), 'white.png\n');
+  cpSync(join(ROOT, 'test/package/project'), folder, { recursive: true });
+  cpSync(join(ROOT, 'test/types/methods.ts'), join(folder, 'methods.ts'));
+  const installed = await npmInstall([`./fovea-${VERSION}.tgz`, ...SCHEMA_LIBRARIES], NO_CUDA);
   expect(installed.code, installed.output).toBe(0);
 }, 5 * MINUTES);
 
@@ -75,7 +84,7 @@ it(
       readFileSync(join(ROOT, 'package.json'), 'utf8'),
     ) as { optionalDependencies: Record<string, string> };
     const name = `onnxruntime-node@${optionalDependencies['onnxruntime-node']}`;
-    const installed = await npmInstall(name, { ...NO_CUDA, ONNXRUNTIME_NODE_INSTALL: 'skip' });
+    const installed = await npmInstall([name], { ...NO_CUDA, ONNXRUNTIME_NODE_INSTALL: 'skip' });
     expect(installed.code, installed.output).toBe(0);
     const files = readdirSync(join(folder, 'node_modules/onnxruntime-node'), { recursive: true });
     expect(files.filter((file) => String(file).includes('providers_cuda'))).toEqual([]);
@@ -85,3 +94,109 @@ it(
   },
   5 * MINUTES,
 );
+
+/** Pixels in the frame of `wide` pixels of a picture of side 224. */
+const framed = (wide: number): number => 224 ** 2 - (224 - 2 * wide) ** 2;
+
+describe('a plugin of a project outside the repository', () => {
+  it(
+    'runs through the library',
+    async () => {
+      const { code, output } = await run(process.execPath, ['program.mjs']);
+      expect(code, output).toBe(0);
+      const json: unknown = JSON.parse(output.slice(output.indexOf('{"size"')));
+      const share = (count: number) => expect.closeTo(count / 224 ** 2, 12);
+      expect(json).toEqual({
+        size: [224, 224],
+        sums: [framed(2), framed(1), framed(1)],
+        targets: [0, 1],
+        isSame: true,
+        isPlainZero: false,
+        isStopped: true,
+        scores: [
+          { problems: [], pictures: 1, values: [share(framed(1))] },
+          {
+            problems: [],
+            pictures: 1,
+            values: [share(framed(1)), expect.any(Number), 1, 1],
+          },
+        ],
+      });
+    },
+    2 * MINUTES,
+  );
+
+  const own = ['--model', 'demo-cnn', '--plugin', './mine.js'];
+  const fovea = (args: readonly string[]) => run('npx', ['fovea', ...args]);
+  const jsonLines = (output: string) =>
+    output
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line): unknown => JSON.parse(line));
+
+  it(
+    'runs through the command line',
+    async () => {
+      const maps = await fovea([
+        ...['explain', 'white.png', ...own, '--methods', 'mine', '--set', 'mine.wide=2'],
+        ...['--colormap', 'mine', '--out', 'maps', '--json'],
+      ]);
+      expect(maps.code, maps.output).toBe(0);
+      const manifest: unknown = JSON.parse(
+        readFileSync(join(folder, 'maps/white.mine.json'), 'utf8'),
+      );
+      expect(manifest).toMatchObject({ method: 'mine', options: { wide: 2 } });
+      const rules = await fovea([
+        ...['explain', 'white.png', ...own, '--methods', 'gradient', '--out', 'maps'],
+        ...['--set', 'rules=mine-stop', '-t', '0'],
+      ]);
+      expect(rules.output).toContain('has the same value everywhere');
+      const scores = await fovea([
+        ...['evaluate', ...own, '--dataset', 'mine:list.txt', '--data', 'label=apple'],
+        ...['--methods', 'mine', '--set', 'mine.above=0.25', '--metrics', 'mine'],
+        ...['--out', 'scores', '--json'],
+      ]);
+      expect(scores.code, scores.output).toBe(0);
+      expect(jsonLines(scores.output)).toContainEqual(
+        expect.objectContaining({
+          kind: 'score',
+          method: 'mine',
+          value: framed(1) / 224 ** 2,
+          options: { above: 0.25 },
+        }),
+      );
+    },
+    3 * MINUTES,
+  );
+
+  it.each([
+    ['methods', 'wide: any', 'A frame'],
+    ['metrics', 'above: number, default 0.5', 'Share of the picture'],
+    ['datasets', 'label: text, default "teapot"', 'A list of pictures'],
+  ])(
+    'is listed and described by fovea %s',
+    async (command, option, title) => {
+      const list = await fovea([command, '--plugin', './mine.js']);
+      expect(list.output).toContain(title);
+      const one = await fovea([command, 'mine', '--plugin', './mine.js']);
+      expect(one.output).toContain(option);
+    },
+    2 * MINUTES,
+  );
+
+  it.each([
+    ['nodenext', 'nodenext', []],
+    ['esnext', 'bundler', ['--skipLibCheck']],
+  ])(
+    'has its types checked with module %s and resolution %s',
+    async (module, resolution, more) => {
+      const { code, output } = await run(process.execPath, [
+        join(ROOT, 'node_modules/typescript/bin/tsc'),
+        ...['--noEmit', '--strict', '--target', 'es2023', '--ignoreConfig', ...more],
+        ...['--module', module, '--moduleResolution', resolution, 'types.ts', 'methods.ts'],
+      ]);
+      expect({ code, output }).toEqual({ code: 0, output: '' });
+    },
+    5 * MINUTES,
+  );
+});

@@ -363,7 +363,7 @@ describe('the project', () => {
     expect(
       reached.filter(
         (specifier) =>
-          !/^(valibot|@dagrejs\/dagre|d3-[\w-]+|delaunator|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(
+          !/^(valibot|@dagrejs\/dagre|d3-[\w-]+|delaunator|preact|preact-render-to-string|robust-predicates|onnxruntime-web\/(wasm|webgpu)|onnxruntime-common)$/.test(
             specifier,
           ),
       ),
