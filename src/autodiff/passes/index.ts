@@ -8,6 +8,7 @@ import { raiseOldOpset } from './raise-opset.ts';
 import { rebuildClip } from './rebuild-clip.ts';
 import { rebuildGelu } from './rebuild-gelu.ts';
 import { rebuildLayerNormalization } from './rebuild-layer-normalization.ts';
+import { rebuildSoftmax } from './rebuild-softmax.ts';
 import { rebuildSplit } from './rebuild-split.ts';
 import { settleResize } from './settle-resize.ts';
 
@@ -36,8 +37,8 @@ function guarded(run: () => Graph): Graph {
 
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused
- * operators taken apart, opsets 7 and 8 raised to 9, arithmetic on shapes folded, Split, normalizations, Gelu and Clip rebuilt
- * from the pieces that exporters write. It computes the same.
+ * operators taken apart, opsets 7 and 8 raised to 9, arithmetic on shapes folded, Split,
+ * normalizations, Softmax, Gelu and Clip rebuilt from the pieces that exporters write. It computes the same.
  * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` for local
  * functions in another operator set.
  */
@@ -50,6 +51,9 @@ export function prepareGraph(
     const whole = decomposeFused(raiseOldOpset(inlineFunctions(model)), inputShapes);
     const folded = foldShapes(whole, kept, inputShapes);
     const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(folded)), kept);
-    return foldPoolPadding(rebuildClip(rebuildGelu(normalized, kept), kept), kept);
+    return foldPoolPadding(
+      rebuildClip(rebuildGelu(rebuildSoftmax(normalized, kept), kept), kept),
+      kept,
+    );
   });
 }
