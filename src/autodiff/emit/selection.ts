@@ -15,6 +15,8 @@ export interface Selection {
   /** With `before` and `after` elements of a value (0) around each axis. */
   pad(x: string, before: readonly number[], after: readonly number[], value?: number): string;
   concat(inputs: readonly string[], axis: number): string;
+  /** The indices 0, 1, …, size − 1, in int64. */
+  indices(size: number): string;
   /** The reverse order along an axis of known size. */
   flip(x: string, axis: number): string;
 }
@@ -27,6 +29,11 @@ export function selection(emitter: Emitter): Selection {
     pad: (x, before, after, value = 0) => pad(emitter, x, [...before, ...after], value),
     concat: (inputs, axis) =>
       inputs.length === 1 ? at(inputs, 0) : op('Concat', inputs, { axis }),
+    indices(size) {
+      if (emitter.opset < 11) return ints(Array.from({ length: size }, (_, i) => i));
+      const scalar = (value: number) => emitter.constant([value], [], 'int64');
+      return op('Range', [scalar(0), scalar(size), scalar(1)]);
+    },
     flip(x, axis) {
       const size = knownSize(emitter, x, axis);
       const reversed = Array.from({ length: size }, (_, i) => size - 1 - i);

@@ -153,17 +153,7 @@ const gather: GradientRule = (at, [dy]) => {
         ops.add(flat, ops.ints([size])),
         flat,
       ]);
-  const hot = ops.cast(
-    ops.op('Equal', [
-      ops.unsqueeze(wrapped, [1]),
-      ops.constant(
-        Array.from({ length: size }, (_, i) => i),
-        [1, size],
-        'int64',
-      ),
-    ]),
-    type,
-  );
+  const hot = ops.cast(ops.op('Equal', [ops.unsqueeze(wrapped, [1]), ops.indices(size)]), type);
   const summed = ops.op('MatMul', [rows, hot]);
   const order = Array.from({ length: rank }, (_, i) =>
     i < axis ? i : i === axis ? rank - 1 : i - 1,

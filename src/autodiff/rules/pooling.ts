@@ -338,12 +338,8 @@ const globalMaxPool: GradientRule = (at, [dy]) => {
   const size = spatial(at, at.shape(0), 'input').reduce((total, count) => total * count, 1);
   const flat = ops.op('Flatten', [ops.reshape(at.input(0), [0, 0, size])], { axis: 2 });
   const first = ops.op('ArgMax', [flat], { axis: 1, keepdims: 1 });
-  const range = ops.constant(
-    Array.from({ length: size }, (_, i) => i),
-    [1, size],
-    'int64',
-  );
-  const hit = ops.cast(ops.op('Equal', [range, first]), ops.info(dy).type ?? 'float32');
+  const isFirst = ops.op('Equal', [ops.indices(size), first]);
+  const hit = ops.cast(isFirst, ops.info(dy).type ?? 'float32');
   return [ops.mul(ops.reshapeLike(hit, elementAt(at.node.inputs, 0)), dy)];
 };
 
