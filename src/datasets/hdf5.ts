@@ -61,6 +61,16 @@ async function isHdf5(path: string, expected: string): Promise<boolean> {
 const countOf = (shape: readonly number[] | null | undefined): number =>
   shape?.reduce((product, size) => product * size, 1) ?? Number.POSITIVE_INFINITY;
 
+/**
+ * Why HDF5 failed, in its own words: the innermost of the calls that its page of diagnostics
+ * lists, `#003: H5Z.c line 1373 in H5Z_pipeline(): filter returned failure`.
+ */
+export function hdf5Reason(cause: unknown): string {
+  const text = messageOf(cause);
+  const reasons = [...text.matchAll(/ in \w+\(\): ([^\n]+)/g)];
+  return reasons.at(-1)?.[1] ?? text.split('\n', 1).join('');
+}
+
 /** HDF5's library. It throws its errors instead of printing a page for each to stderr. */
 async function loadHdf5(): Promise<Hdf5> {
   const hdf5 = await loadOptional({
@@ -120,7 +130,7 @@ export async function openMatFile(path: string, expected: string): Promise<MatFi
   try {
     return matFile(new hdf5.File(path, 'r'), hdf5);
   } catch (cause) {
-    const [reason = ''] = messageOf(cause).split('\n');
-    throw new FoveaError('usage', `${path} is a damaged MATLAB v7.3 file (${reason})`, { cause });
+    const sentence = `${path} is a damaged MATLAB v7.3 file (${hdf5Reason(cause)})`;
+    throw new FoveaError('usage', sentence, { cause });
   }
 }

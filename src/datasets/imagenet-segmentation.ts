@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { FoveaError, messageOf } from '../errors.ts';
+import { FoveaError } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 import type { Mask } from '../image/mask.ts';
 import { createDataset, defineReader } from './dataset.ts';
-import { type MatFile, type NumberArray, openMatFile } from './hdf5.ts';
+import { hdf5Reason, type MatFile, type NumberArray, openMatFile } from './hdf5.ts';
 
 /** The largest picture that is read, in numbers: 100 million pixels of three colours. */
 const MOST_NUMBERS = 300e6;
@@ -72,8 +72,8 @@ function readItem<Result>(path: string, index: number, read: () => Result): Resu
   try {
     return read();
   } catch (cause) {
-    const [reason = ''] = messageOf(cause).split('\n');
-    throw new FoveaError('image', `${path}, picture ${index + 1}: ${reason}`, { cause });
+    const sentence = `${path}, picture ${index + 1}: ${hdf5Reason(cause)}`;
+    throw new FoveaError('image', sentence, { cause });
   }
 }
 
