@@ -68,14 +68,21 @@ const LARGEST_BATCH = 32;
 /** The runtime's scratch space, relative to the activations. */
 const OVERHEAD = 1.5;
 
-/** Runs what reads a model; its errors name the model. */
+/**
+ * Runs what reads a model; its errors name the model. No runtime has looked at the graph yet: code
+ * that finds less in a node than every well-formed one has is right to fail.
+ */
 function reading<Result>({ name }: OnnxModelSource, read: () => Result): Result {
   try {
     return read();
   } catch (error) {
-    if (error instanceof FoveaError)
+    if (error instanceof FoveaError && error.code !== 'internal')
       throw new FoveaError(error.code, `${name}: ${error.message}`, { cause: error });
-    throw error;
+    throw new FoveaError(
+      'model',
+      `${name}: its graph is not well formed: a node lacks inputs, attributes or outputs`,
+      { cause: error },
+    );
   }
 }
 

@@ -17,11 +17,24 @@ function classifier(
   return writeModel(modelOf(b.finish()));
 }
 
+/** A classifier whose last node is a Softmax that reads nothing. */
+function unwired(): Uint8Array {
+  const b = graphBuilder({ opset: 13 });
+  b.input('x', 'float32', ['n', 3, 8, 8]);
+  b.output(b.add('Softmax', [], {}, 'y'), 'float32', ['n', 3]);
+  return writeModel(modelOf(b.finish()));
+}
+
 const refused: [reason: string, bytes: Uint8Array, sentence: RegExp][] = [
   [
     'an operator of a custom domain',
     classifier({ '': 13, acme: 1 }, (b, x) => b.add('Blur', [x], {}, 'y', acme)),
     /^net: \S+ \S+ \(\w+\) has no operator acme:Blur \(node "blur"\): export the model with standard ONNX operators/,
+  ],
+  [
+    'a node without its input',
+    unwired(),
+    /^net: its graph is not well formed: a node lacks inputs, attributes or outputs$/,
   ],
   [
     'a domain without a version',

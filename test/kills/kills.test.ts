@@ -1,0 +1,135 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRandom } from '../../src/tensor/random.ts';
+import { folderOfScenes, fovea, start } from '../cli/cli.ts';
+
+/*
+ * Commands that are killed at random moments and started again with `--resume`, until they are done:
+ * the results must be those of a command that nothing stopped. By default each command is killed
+ * once with SIGKILL and once with SIGINT (Ctrl-C). For a long run, with other moments:
+ *
+ *   KILLS=50 KILLS_SEED=7 npx vitest run test/kills      50 of each signal over all commands
+ */
+
+const { KILLS = '3', KILLS_SEED = '1' } = process.env;
+const SIGNALS = ['SIGKILL', 'SIGINT'] as const;
+
+const EVALUATE = [
+  ...['evaluate', '--dataset', 'demo-scenes', '--limit', '4', '--model', 'demo-cnn'],
+  ...['--methods', 'grad-cam,gradient,rise', '--set', 'rise.N=20', '--threads', '1'],
+  ...['--metrics', 'iou,pointing-game,f1', '--gallery', '2'],
+];
+const SAG = ['sag', 'one.png', 'two.png', '--model', 'demo-cnn', '--threads', '1'];
+
+/** A command, or several at once, that write to one folder, and what makes the results whole. */
+interface Job {
+  readonly name: string;
+  readonly commands: readonly (readonly string[])[];
+  readonly last?: readonly string[];
+}
+
+const JOBS: readonly Job[] = [
+  { name: 'evaluate', commands: [EVALUATE] },
+  {
+    name: 'evaluate in two parts',
+    commands: ['1/2', '2/2'].map((shard) => [...EVALUATE, '--shard', shard]),
+    last: EVALUATE,
+  },
+  { name: 'sag', commands: [SAG] },
+];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await folderOfScenes(['one', 'two']);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A value of JSON without what differs from run to run: how long things took. */
+function timeless(text: string): unknown {
+  return JSON.parse(text, (name, value) =>
+    /^(seconds|sha256|.*Seconds|.*seconds)$/.test(name) && typeof value !== 'object' ? 0 : value,
+  );
+}
+
+/** The files of results by name: bytes where they are promised to be equal. */
+function resultsIn(path: string): Record<string, unknown> {
+  const files = readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.tmp'))
+    .map((entry) => join(entry.parentPath, entry.name).slice(path.length + 1));
+  const isTimed = (name: string) => /report\.html|\.parquet$/.test(name);
+  const lines: unknown[] = [];
+  const results: Record<string, unknown> = {};
+  for (const name of files.filter((each) => !isTimed(each)).sort()) {
+    const bytes = readFileSync(join(path, name));
+    if (name.endsWith('.jsonl'))
+      lines.push(...bytes.toString().split('\n').slice(0, -1).map(timeless));
+    else if (/summary\.json|explanations.*\.json/.test(name))
+      results[name] = timeless(bytes.toString());
+    else results[name] = bytes.toString('base64');
+  }
+  return { ...results, lines: lines.map((line) => JSON.stringify(line)).sort() };
+}
+
+const into = (command: readonly string[], out: string): string[] => [...command, '--out', out];
+
+/** Runs a job without stopping it; how long that takes, in milliseconds. */
+async function runWhole({ commands, last }: Job, out: string): Promise<number> {
+  const began = performance.now();
+  const ends = await Promise.all(commands.map((command) => fovea(into(command, out), folder)));
+  const took = performance.now() - began;
+  for (const end of ends) expect(end, end.stderr).toMatchObject({ code: 0 });
+  if (last)
+    expect(await fovea([...into(last, out), '--resume'], folder)).toMatchObject({ code: 0 });
+  return took;
+}
+
+/** Starts the commands of a job, and stops them after a while. True if they had ended before. */
+async function runUntil(
+  commands: readonly string[][],
+  milliseconds: number,
+  signal: (typeof SIGNALS)[number],
+): Promise<boolean> {
+  const running = commands.map((command) => start(command, folder));
+  const timer = setTimeout(() => {
+    for (const { process } of running) process.kill(signal);
+  }, milliseconds);
+  const ends = await Promise.all(running.map(({ finished }) => finished));
+  clearTimeout(timer);
+  // A signal that comes before the command listens for it ends it like any other program.
+  for (const { code, stderr } of ends) expect([0, 130, null], stderr).toContain(code);
+  return ends.every(({ code }) => code === 0);
+}
+
+describe.each(JOBS)('$name', (job) => {
+  const kills = Math.max(1, Math.round(Number(KILLS) / JOBS.length));
+
+  it(
+    `gives the same results after ${kills} of each signal`,
+    async () => {
+      const random = createRandom(Number(KILLS_SEED)).fork(job.name);
+      const whole = join(folder, `${job.name} whole`);
+      const took = await runWhole(job, whole);
+      const wanted = resultsIn(whole);
+      const signals = random.shuffle(SIGNALS.flatMap((signal) => Array(kills).fill(signal)));
+      let rounds = 0;
+      while (signals.length > 0) {
+        const out = join(folder, `${job.name} ${rounds++}`);
+        await mkdir(out);
+        for (let isDone = false; !isDone; ) {
+          const commands = job.commands.map((command) => [...into(command, out), '--resume']);
+          const signal = signals.at(-1) ?? 'SIGKILL';
+          const moment = signals.length > 0 ? random.uniform() * took : 600_000;
+          isDone = await runUntil(commands, moment, signal);
+          if (!isDone) signals.pop();
+        }
+        if (job.last) await fovea([...into(job.last, out), '--resume'], folder);
+        expect(resultsIn(out)).toEqual(wanted);
+        await rm(out, { recursive: true });
+      }
+      console.log(`${job.name}: ${kills} of each signal, ${rounds} times from the start`);
+    },
+    300_000 + 60_000 * kills,
+  );
+});
