@@ -68,6 +68,10 @@ export const LAYERS = {
     node: true,
   },
   web: { paths: ['web/'], imports: [...MODELS, 'methods', 'explain', 'visualize'] },
+  worker: {
+    paths: ['worker/'],
+    imports: [...METHODS, 'methods', 'metrics', 'explain', 'web'],
+  },
   datasets: {
     paths: ['datasets/'],
     imports: ['ground', 'tensor', 'image', 'model', 'node', 'demo'],

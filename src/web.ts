@@ -7,5 +7,5 @@ export * from './core.ts';
 export { createWebRuntime, type WebRuntimeOptions } from './runtime/onnxruntime-web.ts';
 export { drawOverlay } from './web/draw-overlay.ts';
 export { explain, explainAll, prepareInput } from './web/explain.ts';
-export { type LoadModelOptions, loadModel } from './web/load-model.ts';
+export { type LoadModelOptions, loadModel, type ModelInput } from './web/load-model.ts';
 export { type ImageInput, type ReadImageOptions, readImage } from './web/read-image.ts';

@@ -167,6 +167,36 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     examples: examples.sag,
     load: async () => (await import('./commands/sag.ts')).sagCommand,
   },
+  studio: {
+    summary: 'look at a model in the browser: nothing leaves this machine',
+    description:
+      'Serves the studio: a page where you drop a picture and a model and see why the model says what it says. The model runs in your browser; nothing is sent anywhere.',
+    arguments: [],
+    options: [
+      {
+        flags: '--port <n>',
+        description: 'port of the page; 0: any free one',
+        parse: integerFrom(0, 65535),
+        default: 8642,
+      },
+      {
+        flags: '--host <address>',
+        description: 'address to listen on; other machines reach the page only if you change it',
+        default: '127.0.0.1',
+      },
+      {
+        flags: '-m, --model <model>',
+        description: 'model to start with: demo-cnn, demo-cnn-biased, demo-vit or an .onnx file',
+      },
+      { flags: '--no-open', description: 'do not open the browser' },
+      {
+        flags: '--write <folder>',
+        description: 'write the page into a folder, for any web server, instead of serving it',
+      },
+    ],
+    examples: examples.studio,
+    load: async () => (await import('./commands/studio.ts')).studioCommand,
+  },
   alternates: {
     summary: 'what else could stand in the salient region without changing the prediction',
     description:

@@ -88,6 +88,17 @@ Files, for each picture:
 For all: alternates.json
 ${EXIT_CODES}`;
 
+const studio = `
+Examples:
+  fovea studio
+      Opens http://127.0.0.1:8642/ in your browser.
+  fovea studio --model mobilenet_v2.onnx --port 9000 --no-open
+      Starts with a model of yours. mobilenet_v2.json beside it is read too.
+
+  fovea studio --write site/
+      Writes the page into a folder, for any web server.
+${EXIT_CODES}`;
+
 const evaluate = `
 Examples:
   fovea evaluate --dataset objects:data/ --model m.onnx --methods iia,grad-cam
@@ -130,6 +141,7 @@ export const examples = {
   iassa,
   iia,
   sag,
+  studio,
   alternates,
   evaluate,
   segmentation,

@@ -13,6 +13,12 @@ import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
 
+/**
+ * What a model is loaded from: the name of an embedded one, an address, the bytes of an `.onnx`
+ * file, or files that a user dropped or chose.
+ */
+export type ModelInput = string | URL | Uint8Array | Blob | readonly File[];
+
 /** Options of `loadModel` in browsers. */
 export interface LoadModelOptions extends Omit<ModelOverrides, 'preprocessing'>, WebRuntimeOptions {
   /** Replaces parts of the preprocessing that the files beside the model say. */
@@ -163,16 +169,19 @@ function urlOf(source: string | URL): URL {
   );
 }
 
+const isFiles = (source: ModelInput): source is File | readonly File[] =>
+  Array.isArray(source) || source instanceof File;
+
 /**
  * Loads a classifier in a browser: an embedded one by its name, the address or the bytes of an
- * `.onnx` file, or the address `…/v2/models/NAME` of a model server. Beside the address of a
- * file, `NAME.json` or `config.json` and `preprocessor_config.json` are looked for; for bytes, give
- * labels and preprocessing as options.
+ * `.onnx` file, files that a user dropped or chose, or the address `…/v2/models/NAME` of a model
+ * server. `NAME.json` or `config.json` and `preprocessor_config.json` are looked for beside the
+ * address of a file, and among several files; for bytes, give labels and preprocessing as options.
  * @throws FoveaError `download` if it cannot be fetched, `model` if it is not an image classifier,
  * `runtime` if the device does not start.
  */
 export async function loadModel(
-  source: string | URL | Uint8Array,
+  source: ModelInput,
   options: LoadModelOptions = {},
 ): Promise<Model> {
   throwIfCancelled(options.signal);
@@ -181,6 +190,14 @@ export async function loadModel(
   const load = async (onnx: OnnxModelSource) =>
     createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
   if (source instanceof Uint8Array) return load({ name: options.name ?? 'model', bytes: source });
+  if (isFiles(source)) {
+    const { modelFilesOf } = await import('./dropped-files.ts');
+    return load(await readModelFiles(await modelFilesOf([source].flat(), options.name)));
+  }
+  if (source instanceof Blob) {
+    const bytes = new Uint8Array(await source.arrayBuffer());
+    return load({ name: options.name ?? 'model', bytes });
+  }
   if (isEmbeddedModel(source)) return load(await sourceOfEmbedded(source, given));
   const url = urlOf(source);
   if (/\/v2\/models\/[^/]+/.test(url.pathname) && !url.pathname.endsWith('.onnx'))

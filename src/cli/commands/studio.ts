@@ -1,0 +1,69 @@
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { requireWritableFolder } from '../../node/write-file.ts';
+import { createOutput, EXIT } from '../output.ts';
+import { serveStudio } from '../studio/server.ts';
+import { givenModel, type SiteFiles, studioFiles } from '../studio/site.ts';
+
+interface StudioFlags {
+  readonly port: number;
+  readonly host: string;
+  readonly model?: string;
+  readonly open: boolean;
+  readonly write?: string;
+}
+
+/** The program that opens an address, by platform. */
+const OPENERS: Readonly<Record<string, readonly string[]>> = {
+  darwin: ['open'],
+  win32: ['cmd', '/c', 'start', ''],
+  linux: ['xdg-open'],
+};
+
+/** Opens the user's browser; a machine without one shows the address only. */
+function openBrowser(address: string): void {
+  const [program, ...args] = OPENERS[process.platform] ?? [];
+  if (!program) return;
+  const child = spawn(program, [...args, address], { stdio: 'ignore', detached: true });
+  child.on('error', () => {});
+  child.unref();
+}
+
+/** Copies the site into a folder, as a web server needs it. */
+async function writeSite(files: SiteFiles, folder: string): Promise<void> {
+  for (const [path, file] of files) {
+    const target = join(folder, path === '/' ? 'index.html' : decodeURIComponent(path));
+    await mkdir(dirname(target), { recursive: true });
+    await copyFile(file, target);
+  }
+}
+
+/** `fovea studio`: serves the page until the user interrupts it. Returns the exit code. */
+export async function studioCommand(
+  _args: readonly string[],
+  { port, host, model, open, write }: StudioFlags,
+  signal: AbortSignal,
+): Promise<number> {
+  const output = createOutput({});
+  const given = model === undefined ? undefined : givenModel(model);
+  const files = new Map([...studioFiles(), ...(given?.files ?? [])]);
+  if (write !== undefined) {
+    await requireWritableFolder(write);
+    await writeSite(files, write);
+    output.print(`The studio is in ${write}: put this folder on any web server.`);
+    return EXIT.done;
+  }
+  const server = await serveStudio(files, { host, port });
+  const hash = given ? `#model=${encodeURIComponent(given.address)}` : '';
+  const address = `${server.address}${hash}`;
+  output.print(`Fovea studio: ${address}`);
+  output.print('Everything runs in your browser, on this machine. Press Ctrl-C to end.');
+  if (open) openBrowser(address);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await server.close();
+  return EXIT.done;
+}

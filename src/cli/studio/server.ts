@@ -1,0 +1,130 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { extname } from 'node:path';
+import { pipeline } from 'node:stream';
+import { FoveaError, messageOf } from '../../errors.ts';
+import type { SiteFiles } from './site.ts';
+
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.wasm': 'application/wasm',
+};
+
+/** The page loads nothing from elsewhere and sends nothing anywhere. */
+export const SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self' blob:",
+  "connect-src 'self' blob: data:",
+  "img-src 'self' blob: data:",
+  "style-src 'self' 'unsafe-inline'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** Headers of every answer. The page is isolated, so that WebAssembly can use threads. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'content-security-policy': SECURITY_POLICY,
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'cache-control': 'no-cache',
+};
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Where the server listens. */
+export interface StudioAddress {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+}
+
+/**
+ * Whether a request names this machine. A page of another site can make its name lead to this
+ * machine, and must not read the user's model that way.
+ */
+function isExpected(request: IncomingMessage, host: string): boolean {
+  if (!LOOPBACK.test(host) && host !== '::1') return true;
+  const named = (request.headers.host ?? '').replace(/:\d+$/, '');
+  return LOOPBACK.test(named);
+}
+
+function refuse(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { ...HEADERS, 'content-type': 'text/plain' });
+  response.end(`${text}\n`);
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  files: SiteFiles,
+  host: string,
+): Promise<void> {
+  const { method, url = '/' } = request;
+  if (!isExpected(request, host)) return refuse(response, 403, 'not a name of this machine');
+  if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405, 'only GET');
+  const file = files.get(url.split(/[?#]/)[0] ?? '/');
+  const found = file && (await stat(file).catch(() => undefined));
+  if (!file || !found) return refuse(response, 404, 'not found');
+  response.writeHead(200, {
+    ...HEADERS,
+    'content-type': CONTENT_TYPES[extname(file)] ?? 'application/octet-stream',
+    'content-length': found.size,
+  });
+  if (method === 'HEAD') response.end();
+  else pipeline(createReadStream(file), response, () => {});
+}
+
+/** The sentence for a server that does not start. */
+function startError(cause: NodeJS.ErrnoException, { host, port }: StudioAddress): FoveaError {
+  const message =
+    cause.code === 'EADDRINUSE'
+      ? `port ${port} is in use: choose another with --port, or 0 for any free one`
+      : cause.code === 'EACCES'
+        ? `port ${port} needs more rights: choose one above 1023 with --port`
+        : `the studio cannot listen on ${host}: ${messageOf(cause)}`;
+  return new FoveaError('usage', message, { cause });
+}
+
+/** A server that runs. */
+export interface StudioServer {
+  /** Where the page is. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves files by their exact paths.
+ * @throws FoveaError `usage` if the port is in use or not allowed.
+ */
+export async function serveStudio(files: SiteFiles, where: StudioAddress): Promise<StudioServer> {
+  const server: Server = createServer((request, response) => {
+    answer(request, response, files, where.host).catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(startError(error, where)));
+    server.listen(where.port, where.host, resolve);
+  });
+  const given = server.address();
+  const port = typeof given === 'object' && given ? given.port : where.port;
+  const host = where.host.includes(':') ? `[${where.host}]` : where.host;
+  return {
+    address: `http://${host}:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}

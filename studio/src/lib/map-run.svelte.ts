@@ -1,0 +1,127 @@
+import type { Explanation, PartialMap, Tensor } from 'fovea/web';
+import { type Explainer, FoveaError } from 'fovea/worker';
+import { difference } from './maths.ts';
+import type { Picture } from './pictures.ts';
+
+/** What a map is asked for. */
+export interface MapRequest {
+  readonly method: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly target: number;
+  /** A class to compare with: the map is that of `target` minus that of `against`. */
+  readonly against?: number;
+  readonly seed: number;
+  readonly randomizedLayers?: number;
+}
+
+/** A map that is shown: the raw values and whether negative ones mean something. */
+export interface ShownMap {
+  readonly map: Tensor;
+  readonly signed: boolean;
+}
+
+/** Samples of a method on its way, for charts. */
+export interface Sample {
+  readonly calls: number;
+  readonly error: number | null;
+}
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** A map on its way: it can be watched, stopped and cancelled. */
+export class MapRun {
+  status = $state<'waiting' | 'busy' | 'done' | 'failed' | 'cancelled'>('waiting');
+  share = $state(0);
+  /** What went wrong, in a sentence. */
+  problem = $state<string>();
+  explanations = $state.raw<readonly Explanation[]>([]);
+  /** The map so far, of a method that samples. */
+  partial = $state.raw<PartialMap>();
+  samples = $state.raw<readonly Sample[]>([]);
+  readonly request: MapRequest;
+  readonly #signed: boolean;
+  readonly #controller = new AbortController();
+  #isAccepted = false;
+  #finish: () => void = () => {};
+  /** Resolves when the run is over, however it ended. */
+  readonly over = new Promise<void>((resolve) => {
+    this.#finish = resolve;
+  });
+
+  constructor(request: MapRequest, signed: boolean) {
+    this.request = request;
+    this.#signed = signed;
+  }
+
+  get explanation(): Explanation | undefined {
+    return this.explanations[0];
+  }
+
+  get isOver(): boolean {
+    return this.status !== 'waiting' && this.status !== 'busy';
+  }
+
+  /** What there is to show: the final map, or the map so far. */
+  readonly shown: ShownMap | undefined = $derived.by(() => this.#shown());
+
+  #shown(): ShownMap | undefined {
+    const [first, second] = this.explanations;
+    if (first && second && this.request.against !== undefined)
+      return { map: difference(first.map, second.map), signed: true };
+    const map = first?.map ?? this.partial?.map;
+    return map && { map, signed: this.#signed };
+  }
+
+  async run(explainer: Explainer, picture: Picture): Promise<void> {
+    if (this.isOver) return;
+    this.status = 'busy';
+    const { method, options, target, against, seed, randomizedLayers } = this.request;
+    try {
+      const found = await explainer.explainAll(picture.image, {
+        method: method as 'rise',
+        options,
+        target: against === undefined ? target : [target, against],
+        seed,
+        randomizedLayers,
+        imageName: picture.name,
+        signal: this.#controller.signal,
+        onProgress: (share) => {
+          this.share = share;
+        },
+        onMap: (partial) => this.#receive(partial),
+      });
+      this.explanations = found;
+      this.status = 'done';
+    } catch (error) {
+      const isCancelled = error instanceof FoveaError && error.code === 'cancelled';
+      this.status = isCancelled ? 'cancelled' : 'failed';
+      if (!isCancelled) this.problem = messageOf(error);
+    }
+    this.#finish();
+  }
+
+  #receive(partial: PartialMap): boolean {
+    if (partial.target.index === this.request.target) {
+      this.partial = partial;
+      const { relativeError } = partial.detail;
+      const error = typeof relativeError === 'number' ? relativeError : null;
+      this.samples = [...this.samples, { calls: partial.calls, error }];
+    }
+    return this.#isAccepted;
+  }
+
+  /** Takes the map as it is: the method ends at its next step. */
+  accept(): void {
+    this.#isAccepted = true;
+  }
+
+  cancel(): void {
+    if (this.isOver) return;
+    this.#controller.abort();
+    if (this.status === 'waiting') {
+      this.status = 'cancelled';
+      this.#finish();
+    }
+  }
+}

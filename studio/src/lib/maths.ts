@@ -1,0 +1,104 @@
+import type { Tensor } from 'fovea/web';
+
+/** `12.3%`, `<0.1%` */
+export function percent(share: number | undefined): string {
+  if (share === undefined || Number.isNaN(share)) return '–';
+  if (share > 0 && share < 0.001) return '<0.1%';
+  return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
+}
+
+/** A label without its synonyms: `tench` of `tench, Tinca tinca`. */
+export const shortLabel = (label: string | undefined): string => (label ?? '').split(',')[0] ?? '';
+
+/** Means over the cells of a coarse grid, for comparisons that need not be exact to the pixel. */
+function coarse({ shape: [height = 0, width = 0], data }: Tensor, side: number): Float64Array {
+  const sums = new Float64Array(side * side);
+  const counts = new Float64Array(side * side);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor((y * side) / height) * side;
+    for (let x = 0; x < width; x++) {
+      const cell = row + Math.floor((x * side) / width);
+      sums[cell] = (sums[cell] ?? 0) + (data[y * width + x] ?? 0);
+      counts[cell] = (counts[cell] ?? 0) + 1;
+    }
+  }
+  return sums.map((sum, i) => sum / Math.max(1, counts[i] ?? 1));
+}
+
+/** Ranks from 0; equal values share the mean of their ranks. */
+function ranks(values: ArrayLike<number>): Float64Array {
+  const order = Array.from({ length: values.length }, (_, i) => i).sort(
+    (a, b) => (values[a] ?? 0) - (values[b] ?? 0),
+  );
+  const result = new Float64Array(values.length);
+  for (let i = 0; i < order.length; ) {
+    let j = i;
+    while (j + 1 < order.length && values[order[j + 1] ?? 0] === values[order[i] ?? 0]) j++;
+    for (let k = i; k <= j; k++) result[order[k] ?? 0] = (i + j) / 2;
+    i = j + 1;
+  }
+  return result;
+}
+
+/** Pearson's correlation; 0 if one of the lists does not vary. */
+export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const n = Math.min(a.length, b.length);
+  let [sumA, sumB] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    sumA += a[i] ?? 0;
+    sumB += b[i] ?? 0;
+  }
+  let [product, squareA, squareB] = [0, 0, 0];
+  for (let i = 0; i < n; i++) {
+    const [x, y] = [(a[i] ?? 0) - sumA / n, (b[i] ?? 0) - sumB / n];
+    product += x * y;
+    squareA += x * x;
+    squareB += y * y;
+  }
+  return squareA > 0 && squareB > 0 ? product / Math.sqrt(squareA * squareB) : 0;
+}
+
+export const spearman = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  pearson(ranks(a), ranks(b));
+
+const COARSE = 28;
+
+/** Spearman's rank correlation of two maps over a grid of 28 × 28 cells. */
+export function likeness(a: Tensor, b: Tensor): number {
+  return spearman(coarse(a, COARSE), coarse(b, COARSE));
+}
+
+/** The pixels of a map, largest value first; ties by index. */
+export function pixelOrder({ data }: Tensor): Uint32Array {
+  const order = new Uint32Array(data.length).map((_, i) => i);
+  return order.sort((a, b) => (data[b] ?? 0) - (data[a] ?? 0) || a - b);
+}
+
+/** The rank of each pixel in an order: 0 for the first. */
+export function ranksOf(order: Uint32Array): Int32Array {
+  const result = new Int32Array(order.length);
+  for (const [rank, pixel] of order.entries()) result[pixel] = rank;
+  return result;
+}
+
+/** The part of each pixel when a picture is cut into rows × columns tiles, [H · W]. */
+export function tiles(height: number, width: number, rows: number, columns: number): Int32Array {
+  const labels = new Int32Array(height * width);
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      labels[y * width + x] =
+        Math.floor((y * rows) / height) * columns + Math.floor((x * columns) / width);
+  return labels;
+}
+
+/** Sums of a map over parts. */
+export function sumsOver(labels: Int32Array, parts: number, data: Float32Array): Float64Array {
+  const sums = new Float64Array(parts);
+  for (const [i, label] of labels.entries()) sums[label] = (sums[label] ?? 0) + (data[i] ?? 0);
+  return sums;
+}
+
+/** One map minus another of the same size. */
+export function difference(a: Tensor, b: Tensor): Tensor {
+  return { shape: a.shape, data: a.data.map((value, i) => value - (b.data[i] ?? 0)) };
+}

@@ -1,0 +1,254 @@
+import {
+  type Classification,
+  createExplainer,
+  type Explainer,
+  type ExplainerOptions,
+  type MethodSummary,
+  type ModelSummary,
+} from 'fovea/worker';
+import { FIRST_LOOK, type Look } from './colour.ts';
+import { type MapRequest, MapRun } from './map-run.svelte.ts';
+import { openScene, type Picture, readPicture, type Scene, scenes } from './pictures.ts';
+import { PAGE_OPTIONS } from './words.ts';
+
+/** Where a model comes from. */
+export interface ModelSource {
+  readonly name: string;
+  readonly source: NonNullable<ExplainerOptions['model']>;
+  readonly isBuiltIn: boolean;
+}
+
+/** What the user knows better than the files of the model. */
+export type Corrections = Pick<ExplainerOptions, 'preprocessing' | 'labels' | 'output'>;
+
+export const BUILT_IN: readonly (ModelSource & { readonly words: string })[] = [
+  { name: 'demo-cnn', words: 'An honest little network', source: 'demo-cnn', isBuiltIn: true },
+  {
+    name: 'demo-cnn-biased',
+    words: 'A network with a secret',
+    source: 'demo-cnn-biased',
+    isBuiltIn: true,
+  },
+  { name: 'demo-vit', words: 'A small transformer', source: 'demo-vit', isBuiltIn: true },
+];
+
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
+/** Everything that the page shows: one picture, one model, and the maps made of them. */
+class Studio {
+  model = $state.raw<ModelSource>(BUILT_IN[0] as ModelSource);
+  corrections = $state.raw<Corrections>({});
+  explainer = $state.raw<Explainer>();
+  /** Share of the model that has arrived, while it is loaded. */
+  loading = $state<number>();
+  modelProblem = $state<string>();
+  picture = $state.raw<Picture>();
+  pictureProblem = $state<string>();
+  /** All pictures that the user brought, for the view of many pictures. */
+  gallery = $state.raw<readonly Picture[]>([]);
+  scores = $state.raw<Classification>();
+  target = $state<number>();
+  against = $state<number>();
+  method = $state('grad-cam');
+  /** Whether the user picked the method; until then the page goes from quick to careful. */
+  isMethodChosen = $state(false);
+  seed = $state(0);
+  /** Options that differ from the defaults, by method. */
+  options = $state<Record<string, Record<string, unknown>>>({});
+  look = $state<Look>(FIRST_LOOK);
+  /** Where the pointer is, as shares of the picture's width and height: the same on all maps. */
+  cursor = $state<{ readonly x: number; readonly y: number }>();
+  #maps = new Map<string, MapRun>();
+  #queue: Promise<void> = Promise.resolve();
+  /** Counts loads and pictures, so that late answers are recognized. */
+  #generation = 0;
+
+  get summary(): ModelSummary | undefined {
+    return this.explainer?.model;
+  }
+
+  get methods(): readonly MethodSummary[] {
+    return this.summary?.methods ?? [];
+  }
+
+  choose(method: string): void {
+    this.isMethodChosen = true;
+    this.method = method;
+  }
+
+  label(index: number | undefined): string {
+    return index === undefined ? '' : (this.summary?.labels[index] ?? String(index));
+  }
+
+  probability(index: number | undefined): number | undefined {
+    return index === undefined ? undefined : this.scores?.probabilities[index];
+  }
+
+  methodNamed(name: string): MethodSummary | undefined {
+    return this.methods.find((method) => method.name === name);
+  }
+
+  /** Loads a model in a worker of its own; the worker before it ends. */
+  async load(model: ModelSource, corrections: Corrections = {}): Promise<void> {
+    const generation = ++this.#generation;
+    this.#forget();
+    this.explainer?.dispose();
+    this.explainer = undefined;
+    this.scores = undefined;
+    this.model = model;
+    this.corrections = corrections;
+    this.modelProblem = undefined;
+    this.loading = 0;
+    try {
+      const explainer = await createExplainer({
+        ...corrections,
+        model: model.source,
+        ...(model.isBuiltIn ? {} : { name: model.name }),
+        onProgress: (share) => {
+          if (generation === this.#generation) this.loading = share;
+        },
+      });
+      if (generation !== this.#generation) return explainer.dispose();
+      this.explainer = explainer;
+      this.loading = undefined;
+      if (this.methodNamed(this.method)?.obstacle) this.method = this.#firstMethod();
+      await this.#classify();
+    } catch (error) {
+      if (generation !== this.#generation) return;
+      this.loading = undefined;
+      this.modelProblem = messageOf(error);
+    }
+  }
+
+  /** A cheap method that the model can run. */
+  #firstMethod(): string {
+    const wanted = ['grad-cam', 'occlusion'];
+    return wanted.find((name) => !this.methodNamed(name)?.obstacle) ?? 'occlusion';
+  }
+
+  async show(picture: Picture): Promise<void> {
+    this.#forget();
+    this.picture = picture;
+    this.pictureProblem = undefined;
+    this.scores = undefined;
+    await this.#classify();
+  }
+
+  async showScene(scene: Scene): Promise<void> {
+    await this.show(await openScene(scene));
+  }
+
+  /** Reads files that were dropped, pasted or chosen: models, pictures, or both. */
+  async open(files: readonly File[]): Promise<void> {
+    const isModelFile = ({ name }: File) => /\.(onnx|json|txt|data|onnx_data|bin)$/i.test(name);
+    const modelFiles = files.filter(isModelFile);
+    const pictures = files.filter((file) => !isModelFile(file) && !file.name.startsWith('.'));
+    if (pictures.length > 0) await this.#openPictures(pictures);
+    if (modelFiles.length > 0) {
+      const onnx = modelFiles.find(({ name }) => /\.onnx$/i.test(name));
+      const name = (onnx ?? modelFiles[0])?.name.replace(/\.onnx$/i, '') ?? 'model';
+      await this.load({ name, source: modelFiles, isBuiltIn: false });
+    }
+  }
+
+  async #openPictures(files: readonly File[]): Promise<void> {
+    const read: Picture[] = [];
+    this.pictureProblem = undefined;
+    for (const file of files.slice(0, 500)) {
+      try {
+        read.push(await readPicture(file, file.name));
+      } catch (error) {
+        this.pictureProblem = messageOf(error);
+      }
+    }
+    if (read.length > 0) this.gallery = [...read, ...this.gallery].slice(0, 500);
+    const problem = this.pictureProblem;
+    const [first] = read;
+    if (first) await this.show(first);
+    this.pictureProblem = problem;
+  }
+
+  async #classify(): Promise<void> {
+    const { explainer, picture } = this;
+    if (!explainer || !picture) return;
+    const generation = ++this.#generation;
+    try {
+      const scores = await explainer.classify(picture.image);
+      if (generation !== this.#generation) return;
+      this.scores = scores;
+      this.against = undefined;
+      this.target = scores.ranking[0];
+    } catch (error) {
+      if (generation === this.#generation) this.modelProblem = messageOf(error);
+    }
+  }
+
+  /** The options that a method gets: what the page and the user set. */
+  optionsOf(method: string): Record<string, unknown> {
+    return { ...PAGE_OPTIONS[method], ...this.options[method] };
+  }
+
+  /** The request for the map that is looked at. */
+  get request(): MapRequest | undefined {
+    const { method, target, against, seed } = this;
+    if (target === undefined || !this.scores) return undefined;
+    return { method, options: this.optionsOf(method), target, against, seed };
+  }
+
+  /** A map: the one that was made already, or a new one that waits for its turn. */
+  map(request: MapRequest): MapRun {
+    const key = JSON.stringify(request);
+    const known = this.#maps.get(key);
+    if (known && known.status !== 'cancelled') return known;
+    const run = new MapRun(request, this.methodNamed(request.method)?.signed ?? false);
+    this.#maps.set(key, run);
+    const { explainer, picture } = this;
+    if (explainer && picture) this.#queue = this.#queue.then(() => run.run(explainer, picture));
+    return run;
+  }
+
+  /** Ends everything that runs: the model or the picture changes. */
+  #forget(): void {
+    for (const run of this.#maps.values()) run.cancel();
+    this.#maps = new Map();
+    this.target = undefined;
+    this.against = undefined;
+    if (!this.isMethodChosen) this.method = 'grad-cam';
+  }
+
+  /** The state of demo content as part of an address. */
+  get link(): string | undefined {
+    const { model, picture, method, target } = this;
+    if (!model.isBuiltIn || !picture?.scene) return undefined;
+    const state = new URLSearchParams({ model: model.name, scene: picture.scene, method });
+    if (target !== undefined) state.set('class', String(target));
+    return `${location.href.split('#')[0]}#${state}`;
+  }
+
+  /** Opens what the address asks for; the first scene and the honest model by default. */
+  async start(hash: string): Promise<void> {
+    const wanted = new URLSearchParams(hash.replace(/^#/, ''));
+    const given = wanted.get('model');
+    const model =
+      BUILT_IN.find(({ name }) => name === given) ??
+      (given ? modelAt(given) : (BUILT_IN[0] as ModelSource));
+    const list = await scenes();
+    const scene = list.find(({ file }) => file === wanted.get('scene')) ?? list[0];
+    const method = wanted.get('method');
+    if (method) this.choose(method);
+    const loaded = this.load(model);
+    if (scene) await this.showScene(scene);
+    await loaded;
+    const target = Number(wanted.get('class') ?? Number.NaN);
+    if (Number.isInteger(target) && this.probability(target) !== undefined) this.target = target;
+  }
+}
+
+/** A model at an address of the page's own server. */
+function modelAt(address: string): ModelSource {
+  const file = decodeURIComponent(address.split('/').at(-1) ?? 'model');
+  return { name: file.replace(/\.onnx$/i, ''), source: address, isBuiltIn: false };
+}
+
+export const studio = new Studio();

@@ -1,0 +1,10 @@
+import { mount } from 'svelte';
+import App from './App.svelte';
+import './style.css';
+
+const target = document.getElementById('app');
+if (target) mount(App, { target });
+
+/** The page works without a connection after the first visit. */
+if ('serviceWorker' in navigator && import.meta.env.PROD)
+  addEventListener('load', () => void navigator.serviceWorker.register('./sw.js').catch(() => {}));
