@@ -26,7 +26,7 @@ export interface ExplainerOptions extends LoadModelOptions {
   readonly model?: ModelInput;
   /**
    * Starts the worker, for pages whose bundler does not find its script: a module worker of
-   * `fovea/worker/worker` or of the bundle `fovea/worker/standalone`.
+   * the package's file `dist/worker/standalone.js`, which has all that it imports.
    */
   readonly startWorker?: () => WorkerLike;
 }

@@ -14,7 +14,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import type { LoadModelOptions, ModelInput } from '../web/load-model.ts';
 
 /** How the worker loads its model. */
-export interface LoadRequest {
+interface LoadRequest {
   readonly source: ModelInput;
   /** What relative addresses are relative to: the page, not the worker's script. */
   readonly base?: string;

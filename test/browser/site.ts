@@ -41,7 +41,8 @@ export async function serve(
   made: ReadonlyMap<string, string | Uint8Array>,
 ): Promise<Site> {
   const server = createServer(async ({ url = '/' }, response) => {
-    const { pathname } = new URL(url, 'http://localhost'); // also takes `..` away
+    const asked = new URL(url, 'http://localhost').pathname; // also takes `..` away
+    const pathname = asked.replace(/^\/node_modules\/fovea\//, '/'); // as it is installed
     const isServed = folders.some((folder) => pathname.startsWith(`/${folder}/`));
     const body =
       made.get(pathname) ??

@@ -1,5 +1,5 @@
 import type { Explanation } from 'fovea/web';
-import { FoveaError, type Explainer } from 'fovea/worker';
+import { type Explainer, FoveaError } from 'fovea/worker';
 import type { Picture } from './pictures.ts';
 
 /** One picture of many, and what is suspicious about it. */

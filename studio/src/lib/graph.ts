@@ -12,7 +12,11 @@ export interface Sag {
     readonly confidence: number;
   }[];
   readonly nodes: readonly SagNode[];
-  readonly edges: readonly { readonly from: number; readonly to: number; readonly removed: number }[];
+  readonly edges: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly removed: number;
+  }[];
   readonly truncated: boolean;
 }
 

@@ -42,6 +42,7 @@ export class MapRun {
   readonly request: MapRequest;
   readonly #signed: boolean;
   readonly #controller = new AbortController();
+  #difference: Tensor | undefined;
   #isAccepted = false;
   #finish: () => void = () => {};
   /** Resolves when the run is over, however it ended. */
@@ -63,12 +64,12 @@ export class MapRun {
   }
 
   /** What there is to show: the final map, or the map so far. */
-  readonly shown: ShownMap | undefined = $derived.by(() => this.#shown());
-
-  #shown(): ShownMap | undefined {
+  get shown(): ShownMap | undefined {
     const [first, second] = this.explanations;
-    if (first && second && this.request.against !== undefined)
-      return { map: difference(first.map, second.map), signed: true };
+    if (first && second && this.request.against !== undefined) {
+      this.#difference ??= difference(first.map, second.map);
+      return { map: this.#difference, signed: true };
+    }
     const map = first?.map ?? this.partial?.map;
     return map && { map, signed: this.#signed };
   }

@@ -7,6 +7,9 @@ export function percent(share: number | undefined): string {
   return `${(100 * share).toFixed(share < 0.0995 ? 1 : 0)}%`;
 }
 
+/** Two decimals, and no minus in front of zero. */
+export const decimals = (value: number): string => (Math.round(100 * value) / 100 || 0).toFixed(2);
+
 /** A label without its synonyms: `tench` of `tench, Tinca tinca`. */
 export const shortLabel = (label: string | undefined): string => (label ?? '').split(',')[0] ?? '';
 
@@ -41,7 +44,7 @@ function ranks(values: ArrayLike<number>): Float64Array {
 }
 
 /** Pearson's correlation; 0 if one of the lists does not vary. */
-export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
+function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const n = Math.min(a.length, b.length);
   let [sumA, sumB] = [0, 0];
   for (let i = 0; i < n; i++) {

@@ -17,7 +17,7 @@ const MOST = 640;
 const MOST_UNDO = 40;
 
 /** A copy of a canvas. */
-export function copyOf(source: HTMLCanvasElement): HTMLCanvasElement {
+function copyOf(source: HTMLCanvasElement): HTMLCanvasElement {
   const copy = createCanvas(source.width, source.height);
   contextOf(copy).drawImage(source, 0, 0);
   return copy;

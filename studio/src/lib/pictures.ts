@@ -1,7 +1,7 @@
 import type { Image } from 'fovea/web';
 
 /** What a demo scene is known to show. */
-export interface SceneTruth {
+interface SceneTruth {
   readonly label: string;
   readonly hasSticker: boolean;
   /** The pixels of the object, 1 inside, row by row. */
@@ -97,7 +97,7 @@ export function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 }
 
 /** A picture that was read, ready to be drawn. */
-export function pictureOf(name: string, image: Image, more: Partial<Picture> = {}): Picture {
+function pictureOf(name: string, image: Image, more: Partial<Picture> = {}): Picture {
   const canvas = createCanvas(image.width, image.height);
   contextOf(canvas).putImageData(toImageData(image), 0, 0);
   return { name, image, canvas, ...more };

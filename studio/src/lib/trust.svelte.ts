@@ -41,13 +41,15 @@ export class TrustRun {
       await this.#add(explainer, picture, request, explanation.map, losses, false);
       for (const method of CONTROLS) {
         const control = { method, options: {}, target: request.target, seed: 0 };
-        const { map } = await explainer.explain(picture.image, { ...control, signal: this.#signal });
+        const { map } = await explainer.explain(picture.image, {
+          ...control,
+          signal: this.#signal,
+        });
         await this.#add(explainer, picture, control, map, losses, true);
       }
       this.isDone = true;
     } catch (error) {
-      if (!this.#isCancelled)
-        this.problem = error instanceof Error ? error.message : String(error);
+      if (!this.#isCancelled) this.problem = error instanceof Error ? error.message : String(error);
     }
   }
 
