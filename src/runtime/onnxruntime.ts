@@ -135,17 +135,7 @@ function sessionOf(
         return Promise.reject(
           new FoveaError('runtime', 'the model was disposed: load it again to run it'),
         );
-      return queue(async () => {
-        await new Promise<void>((resolve) => {
-          const { port1, port2 } = new MessageChannel();
-          port1.onmessage = () => {
-            port1.close();
-            resolve();
-          };
-          port2.postMessage(0);
-        });
-        return run(feeds);
-      });
+      return queue(() => run(feeds));
     },
     release: () => {
       released ??= queue(() => session.release());

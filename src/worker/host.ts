@@ -1,17 +1,12 @@
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
-import {
-  type ExplainInput,
-  explain,
-  explainAll,
-  type PreparedInput,
-  prepareInput,
-} from '../explain.ts';
+import { explain, explainAll } from '../explain.ts';
 import { describeOptions, type Method, methods } from '../methods/index.ts';
 import { metrics } from '../metrics/index.ts';
 import { isEmbeddedModel } from '../model/files/model-files.ts';
 import { createBaseline } from '../model/input/baseline.ts';
 import { denormalize, inputRegion } from '../model/input/preprocessing.ts';
 import { type Model, requireInside } from '../model/model.ts';
+import { type ExplainInput, type PreparedInput, prepareInput } from '../prepare-input.ts';
 import { slic } from '../superpixels/index.ts';
 import { createRandom } from '../tensor/random.ts';
 import { argsortDescending, type Tensor } from '../tensor/tensor.ts';

@@ -21,7 +21,7 @@ async function bundled(name: string): Promise<Map<string, string | Uint8Array>> 
   );
 }
 
-describe.skipIf(!canRun())('the examples for browsers', () => {
+describe.skipIf(!canRun())('the examples for browsers', { timeout: 180_000 }, () => {
   let browser: Browser;
   let picture: Uint8Array;
   let site: Site | undefined;

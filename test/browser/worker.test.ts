@@ -41,7 +41,7 @@ declare const create: typeof import('../../src/worker/index.ts').createExplainer
 declare const open: typeof create;
 declare const readImage: typeof import('../../src/web/read-image.ts').readImage;
 
-describe.skipIf(!isInstalled)('a model in a worker, in Chromium', () => {
+describe.skipIf(!isInstalled)('a model in a worker, in Chromium', { timeout: 180_000 }, () => {
   let site: Site;
   let browser: Browser;
   let page: Page;

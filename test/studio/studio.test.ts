@@ -50,7 +50,10 @@ async function findings(page: Page): Promise<string[]> {
 const isTooWide = (page: Page) =>
   page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
 
-describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', () => {
+// A machine that is busy needs long for a browser.
+const PATIENCE = { timeout: 240_000 };
+
+describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, () => {
   let server: RunningStudio;
   let browser: Browser;
   let current: Visit;
@@ -300,8 +303,8 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', () => {
   it('shows the stages of a network, and the attention of a transformer', async () => {
     await openView(page, 'Inside');
     const stages = page.getByRole('list', { name: 'Stages from' }).getByRole('button');
-    expect(await stages.count()).toBeGreaterThan(3);
     await stages.first().click();
+    expect(await stages.count()).toBeGreaterThan(3);
     await page.getByText(/^Stage 1 of/).waitFor();
     await page.getByRole('application', { name: /Layer-CAM of stage 1/ }).hover();
     await page.locator('output.value').waitFor();

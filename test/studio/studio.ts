@@ -69,7 +69,7 @@ export async function visit(
   const size = { width: 1280, height: 900 };
   const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce', ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(90_000);
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {

@@ -1,6 +1,5 @@
 import type { Explanation, PartialMap, Tensor } from 'fovea/web';
 import { type Explainer, FoveaError } from 'fovea/worker';
-import { difference } from './maths.ts';
 import type { Picture } from './pictures.ts';
 
 /** What a map is asked for. */
@@ -8,7 +7,7 @@ export interface MapRequest {
   readonly method: string;
   readonly options: Readonly<Record<string, unknown>>;
   readonly target: number;
-  /** A class to compare with: the map is that of `target` minus that of `against`. */
+  /** A class to compare with: why `target`, and not this one. */
   readonly against?: number;
   readonly seed: number;
   readonly randomizedLayers?: number;
@@ -35,14 +34,13 @@ export class MapRun {
   share = $state(0);
   /** What went wrong, in a sentence. */
   problem = $state<string>();
-  explanations = $state.raw<readonly Explanation[]>([]);
+  explanation = $state.raw<Explanation>();
   /** The map so far, of a method that samples. */
   partial = $state.raw<PartialMap>();
   samples = $state.raw<readonly Sample[]>([]);
   readonly request: MapRequest;
   readonly #signed: boolean;
   readonly #controller = new AbortController();
-  #difference: Tensor | undefined;
   #isAccepted = false;
   #finish: () => void = () => {};
   /** Resolves when the run is over, however it ended. */
@@ -52,11 +50,7 @@ export class MapRun {
 
   constructor(request: MapRequest, signed: boolean) {
     this.request = request;
-    this.#signed = signed;
-  }
-
-  get explanation(): Explanation | undefined {
-    return this.explanations[0];
+    this.#signed = signed || request.against !== undefined;
   }
 
   get isOver(): boolean {
@@ -65,13 +59,9 @@ export class MapRun {
 
   /** What there is to show: the final map, or the map so far. */
   get shown(): ShownMap | undefined {
-    const [first, second] = this.explanations;
-    if (first && second && this.request.against !== undefined) {
-      this.#difference ??= difference(first.map, second.map);
-      return { map: this.#difference, signed: true };
-    }
-    const map = first?.map ?? this.partial?.map;
-    return map && { map, signed: this.#signed };
+    const { explanation, partial } = this;
+    if (explanation) return { map: explanation.map, signed: explanation.signed };
+    return partial && { map: partial.map, signed: this.#signed };
   }
 
   async run(explainer: Explainer, picture: Picture): Promise<void> {
@@ -79,10 +69,10 @@ export class MapRun {
     this.status = 'busy';
     const { method, options, target, against, seed, randomizedLayers } = this.request;
     try {
-      const found = await explainer.explainAll(picture.image, {
+      const found = await explainer.explain(picture.image, {
         method: method as 'rise',
         options,
-        target: against === undefined ? target : [target, against],
+        target: against === undefined ? target : { class: target, against },
         seed,
         randomizedLayers,
         imageName: picture.name,
@@ -92,7 +82,7 @@ export class MapRun {
         },
         onMap: (partial) => this.#receive(partial),
       });
-      this.explanations = found;
+      this.explanation = found;
       this.status = 'done';
     } catch (error) {
       const isCancelled = error instanceof FoveaError && error.code === 'cancelled';

@@ -25,14 +25,16 @@ const modelFile = ({ model }: Finding): string =>
 /** The command that makes the same map. */
 export function commandOf(finding: Finding): string {
   const { run, picture, corrections } = finding;
-  const { method, target, seed } = run.request;
+  const { method, target, against, seed } = run.request;
   const value = (option: unknown) => (typeof option === 'string' ? option : JSON.stringify(option));
   const preprocessing = Object.entries(corrections.preprocessing ?? {}).map(
     ([key, part]) => `${key}=${[part].flat().join(key === 'size' ? 'x' : ',')}`,
   );
   return [
     ...['fovea explain', shell(picture.name), '--model', shell(modelFile(finding))],
-    ...['--methods', method, '--target', String(target), '--seed', String(seed)],
+    ...['--methods', method, '--target', String(target)],
+    ...(against === undefined ? [] : ['--against', String(against)]),
+    ...['--seed', String(seed)],
     ...given(finding).flatMap(([name, option]) => [
       '--set',
       shell(`${method}.${name}=${value(option)}`),
@@ -44,7 +46,8 @@ export function commandOf(finding: Finding): string {
 /** The program that makes the same map. */
 export function programOf(finding: Finding): string {
   const { run, picture, corrections } = finding;
-  const { method, target, seed } = run.request;
+  const { method, target, against, seed } = run.request;
+  const wanted = against === undefined ? target : `{ class: ${target}, against: ${against} }`;
   const options = Object.fromEntries(given(finding));
   const more = Object.keys(corrections).length > 0 ? `, ${JSON.stringify(corrections)}` : '';
   return `import { explain, loadModel, readImage } from 'fovea/node';
@@ -53,7 +56,7 @@ const model = await loadModel(${JSON.stringify(modelFile(finding))}${more});
 const picture = await readImage(${JSON.stringify(picture.name)});
 const { map, manifest } = await explain(model, picture, {
   method: ${JSON.stringify(method)},
-  target: ${target},
+  target: ${wanted},
   seed: ${seed},
   options: ${JSON.stringify(options)},
 });
