@@ -1,4 +1,5 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vite';
@@ -14,16 +15,24 @@ const assetFileNames = ({ names: [name = ''] }) => {
   return 'assets/[name]-[hash][extname]';
 };
 
-/** Lists what the service worker keeps for use without a connection. */
+/**
+ * Lists what the service worker keeps for use without a connection, and names its store after the
+ * files of this build, so that a new build replaces the old one.
+ */
 function offlineList() {
   return {
     name: 'offline-list',
     closeBundle() {
-      const files = readdirSync(out, { recursive: true, withFileTypes: true })
+      const all = readdirSync(out, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => `${entry.parentPath}/${entry.name}`.slice(out.length + 1))
-        .filter((file) => !/^(ort|models)\/|^sw\.js$|^offline\.json$/.test(file));
+        .sort();
+      const files = all.filter((file) => !/^(ort|models)\/|^sw\.js$|^offline\.json$/.test(file));
       writeFileSync(`${out}/offline.json`, JSON.stringify(files));
+      const sizes = all.map((file) => `${file} ${statSync(`${out}/${file}`).size}`).join('\n');
+      const fingerprint = createHash('sha256').update(sizes).digest('hex').slice(0, 16);
+      const worker = readFileSync(`${out}/sw.js`, 'utf8');
+      writeFileSync(`${out}/sw.js`, worker.replace('FINGERPRINT', fingerprint));
     },
   };
 }

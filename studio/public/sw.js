@@ -1,6 +1,7 @@
 // Keeps the page for use without a connection, and isolates it, which threads need, where the
 // server of the page cannot set these headers itself.
-const CACHE = 'fovea-studio-1';
+// The build puts a fingerprint of all files in place of the last word.
+const CACHE = 'fovea-studio-FINGERPRINT';
 
 self.addEventListener('install', (event) => {
   const keep = async () => {
@@ -13,7 +14,12 @@ self.addEventListener('install', (event) => {
 });
 
 self.addEventListener('activate', (event) => {
-  event.waitUntil(self.clients.claim());
+  const clean = async () => {
+    const old = (await caches.keys()).filter((name) => name !== CACHE);
+    await Promise.all(old.map((name) => caches.delete(name)));
+    await self.clients.claim();
+  };
+  event.waitUntil(clean());
 });
 
 /** The same answer with the headers of an isolated page. */

@@ -68,6 +68,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'createNodeRuntime',
     'VERSION',
   ],
+  'fovea/worker': ['createExplainer', 'FoveaError'],
   'fovea/web': ['loadModel', 'readImage', 'explain', 'explainAll', 'createWebRuntime', 'VERSION'],
   'fovea/tensor': ['tensor', 'createRandom', 'encodeNpy', 'decodeNpy'],
   'fovea/image': ['image', 'resizeImage'],
