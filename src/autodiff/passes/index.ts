@@ -38,7 +38,8 @@ function guarded(run: () => Graph): Graph {
 /**
  * The graph of a model in the form that differentiates best: local functions written out, fused
  * operators taken apart, opsets 7 and 8 raised to 9, arithmetic on shapes folded, Split,
- * normalizations, Softmax, Gelu and Clip rebuilt from the pieces that exporters write. It computes the same.
+ * normalizations, Softmax, Gelu and Clip rebuilt from the pieces that exporters write. It computes
+ * the same.
  * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` for local
  * functions in another operator set.
  */
