@@ -80,3 +80,12 @@ it('without a label, or with probabilities only, has two classes too', async () 
   expect(model.labels).toEqual(['0', '1']);
   await expect(load(ends.logit, ['a', 'b', 'c'])).rejects.toThrow(/2 classes, but 3 labels/);
 });
+
+it('tells small probabilities of the class that the score speaks against', async () => {
+  const bright = tensor(
+    picture.shape,
+    picture.data.map(() => 12),
+  );
+  const { data } = await (await load(ends.sigmoid)).classify(bright);
+  expect(data[0]).toBeAllClose(sigmoid(-12.2), { atol: 0, rtol: 3e-3 });
+});

@@ -14,11 +14,13 @@ export function withTwoClasses(classifier: Classifier): Classifier {
   const both = (opposite: string, tensor: string): string =>
     b.output(b.add('Concat', [opposite, tensor], { axis: 1 }));
   const logits = output.logits && both(b.add('Neg', [output.logits]), output.logits);
-  const one = (tensor: string): string =>
-    b.constant([1], [1], types.get(tensor)?.type ?? 'float32');
-  const probabilities =
-    output.probabilities &&
-    both(b.add('Sub', [one(output.probabilities), output.probabilities]), output.probabilities);
+  // σ(-x) keeps the digits that 1 - σ(x) loses where σ(x) is nearly 1.
+  const ofProbability = (p: string): string => {
+    if (logits) return b.output(b.add('Sigmoid', [logits]));
+    const one = b.constant([1], [1], types.get(p)?.type ?? 'float32');
+    return both(b.add('Sub', [one, p]), p);
+  };
+  const probabilities = output.probabilities && ofProbability(output.probabilities);
   const graph = b.finish();
   return {
     ...classifier,
