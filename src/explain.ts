@@ -27,7 +27,10 @@ import { VERSION } from './version.ts';
 export interface ExplainOptions<M extends Method | MethodName = Method | MethodName> {
   /** A method, or the name of a registered one; `iassa` by default. */
   method?: M;
-  /** `top1` (default), `top:N`, a class index, `{ class: 'tabby cat' }`, `{ class: 'tank', against: 'cab' }`, or a list of these. */
+  /**
+   * `top1` (default), `top:N`, a class index, `{ class: 'tabby cat' }`, `{ class: 'tank', against:
+   * 'cab' }`, or a list of these.
+   */
   target?: TargetSpec | readonly TargetSpec[];
   /** The method's own options; what is left out takes its default. */
   options?: MethodOptions<M>;
@@ -113,7 +116,9 @@ export async function runMethod(
   return explainTargets(model, prepared, targets, run, request);
 }
 
-/** Checks a request before the model is called, then classifies the picture and finds its targets. */
+/**
+ * Checks a request before the model is called, then classifies the picture and finds its targets.
+ */
 async function prepareRun(
   model: Model,
   source: ExplainInput | PreparedInput,
@@ -140,7 +145,8 @@ function methodOf(method: Method | MethodName | undefined): Method {
   if (methods.names.length > 0) return methods.get(name);
   throw new FoveaError(
     'usage',
-    `the method "${name}" is not registered: pass a method object, or import 'fovea/methods' to use names`,
+    `the method "${name}" is not registered: pass a method object, or import ` +
+      `'fovea/methods' to use names`,
   );
 }
 
@@ -228,10 +234,13 @@ function checkNeeds(method: Method, model: Model): void {
     features: 'feature maps',
     attention: 'attention maps',
   };
-  const reason = `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not give`;
+  const reason =
+    `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not ` +
+    'give';
   throw new FoveaError(
     'unsupported',
-    `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, iassa or occlusion`,
+    `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, ` +
+      'iassa or occlusion',
   );
 }
 

@@ -151,7 +151,7 @@ describe('createInpainter', () => {
     ['[n, k]', [1, 3]],
     ['[n, k, 1, 1]', [1, 3, 1, 1]],
   ])(
-    'takes of what a generator answers for %s the picture that fits around the region',
+    'of the pictures that a generator returns for %s, it takes the one that fits around the region',
     async (_, shape) => {
       const b = graphBuilder({ opset: 13 });
       const colours = b.add('Tanh', [

@@ -148,7 +148,8 @@ export async function alternates(
   if (map.shape[0] !== height || map.shape[1] !== width)
     throw new FoveaError(
       'usage',
-      `the map is ${map.shape.join('×')}, expected ${height}×${width}, the size of the model's input`,
+      `the map is ${map.shape.join('×')}, expected ${height}×${width}, the size of the ` +
+        `model's input`,
     );
   const wrong = shares.find((share) => !(share > 0 && share <= 1));
   if (wrong !== undefined)

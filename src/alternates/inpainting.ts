@@ -9,7 +9,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Filler } from './fillers.ts';
 
 /**
- * An ONNX model as a filler, whether it answers otherwise for other random numbers, and how to free
+ * An ONNX model as a filler, whether its result depends on random numbers, and how to free
  * it.
  */
 export interface Inpainter {
@@ -52,13 +52,13 @@ function isLatent({ shape }: ValueInfo): boolean {
 }
 
 /**
- * What a model answered as a picture. Colours are 0 … 1; with values below 0 they are -1 … 1,
+ * The output of a model as a picture. Colours are 0 … 1; with values below 0 they are -1 … 1,
  * with values above 2, 0 … 255.
  */
 function pictureOf(name: string, { shape, data }: RuntimeTensor): Image {
   const [, count, height, width] = shape;
   if (shape.length !== 4 || count !== 3)
-    throw new FoveaError('model', `${name} answered [${shape}], expected a picture [1, 3, H, W]`);
+    throw new FoveaError('model', `${name} returned [${shape}], expected a picture [1, 3, H, W]`);
   const values = data as Float32Array;
   const [low, high] = extent(values);
   const [scale, offset] = high > 2 ? [1, 0] : low < -0.05 ? [127.5, 127.5] : [255, 0];
@@ -114,7 +114,7 @@ function misfit(a: Image, b: Image, nearness: Float32Array): number {
 }
 
 /**
- * The model is given random vectors; of what it answers, the picture that fits best around the
+ * The model is given random vectors; of its outputs, the picture that fits best around the
  * region is taken.
  */
 function latentFiller(name: string, run: Run, { name: input, shape }: ValueInfo): Filler {
@@ -144,8 +144,8 @@ function latentFiller(name: string, run: Run, { name: input, shape }: ValueInfo)
  * An ONNX model in place of the default fillers. An inpainting model takes the picture [1, 3, H, W]
  * with the hole black and the hole [1, 1, H, W] (1 is to be filled), as two inputs or as one of
  * four channels. A generator takes a latent vector [1, k] or [1, k, 1, 1] of normal random numbers;
- * of 16 answers the one that fits best around the region is taken. Both answer a picture [1, 3, H,
- * W]. What goes in is 0 … 1; answers may be 0 … 1, -1 … 1 or 0 … 255.
+ * of 16 outputs, the one that fits best around the region is taken. Both return a picture [1, 3, H,
+ * W]. Inputs are 0 … 1; outputs may be 0 … 1, -1 … 1 or 0 … 255.
  * @throws FoveaError `model` if its inputs are others.
  */
 export async function createInpainter(
@@ -162,7 +162,9 @@ export async function createInpainter(
       .join(', ');
     throw new FoveaError(
       'model',
-      `${name} is neither an inpainting model nor a generator: expected a picture [n, 3, H, W] and a hole [n, 1, H, W], both as [n, 4, H, W], or a latent vector [n, k]; found ${found || 'no input'}`,
+      `${name} is neither an inpainting model nor a generator: expected a picture [n, 3, H, ` +
+        'W] and a hole [n, 1, H, W], both as [n, 4, H, W], or a latent vector [n, k]; found ' +
+        `${found || 'no input'}`,
     );
   }
   const session = await runtime.createSession(bytes);

@@ -217,7 +217,8 @@ function protocolOf(
   );
   const without = [...present].filter((name) => cocoToImagenet(name).length === 0).sort();
   return [
-    `Mask: the union of the annotations of one category; a sample for each category in a picture; crowds ${crowd}d.`,
+    'Mask: the union of the annotations of one category; a sample for each category in a ' +
+      `picture; crowds ${crowd}d.`,
     'Label: the ImageNet classes that count as the category, by the table in docs/datasets.md.',
     ...(without.length > 0
       ? [`Categories without an ImageNet class, left out: ${without.join(', ')}.`]
@@ -234,7 +235,8 @@ export const coco = defineReader({
     masks: option(
       v.picklist(['category', 'union']),
       'category',
-      'a sample for each category in a picture, or one a picture with all annotations together (the published segmentation protocol)',
+      'a sample for each category in a picture, or one a picture with all annotations ' +
+        'together (the published segmentation protocol)',
     ),
     crowd: option(
       v.picklist(['include', 'exclude']),
@@ -270,7 +272,8 @@ export const coco = defineReader({
         if (image.width !== picture.width || image.height !== picture.height)
           throw new FoveaError(
             'image',
-            `${join(folder, picture.file_name)} is ${image.width}×${image.height}, its annotations ${picture.width}×${picture.height}`,
+            `${join(folder, picture.file_name)} is ${image.width}×${image.height}, its ` +
+              `annotations ${picture.width}×${picture.height}`,
           );
         const label =
           category === undefined

@@ -60,7 +60,7 @@ export interface Dataset extends AsyncIterable<Sample> {
   /** The reader's options, all of them; `openDataset` fills them in. */
   readonly options?: Readonly<Record<string, unknown>>;
   /**
-   * SHA-256 of the file that ids, labels or masks stand in, where there is one: scores of another
+   * SHA-256 of the file with ids, labels or masks, if there is one: scores of another
    * are of other samples.
    */
   readonly index?: string;
@@ -90,7 +90,7 @@ function uniqueIds({ length, idOf }: Pick<Dataset, 'length' | 'idOf'>): string[]
   });
 }
 
-/** Adds the iterator to what a reader knows, and numbers samples of the same id. */
+/** Adds the iterator to the facts of a reader, and numbers samples of the same id. */
 export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>): Dataset {
   const ids = Number.isFinite(parts.length) ? uniqueIds(parts) : undefined;
   const read = async (index: number): Promise<Sample> => {

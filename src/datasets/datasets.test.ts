@@ -190,7 +190,7 @@ describe('voc', () => {
     expect(p.void).toBeUndefined();
   });
 
-  it('names a colour that is no class of VOC', async () => {
+  it('names a colour that is not a class of VOC', async () => {
     await write(
       'voc/SegmentationClass/p.png',
       await row([[1, 2, 3], RIM, SOFA, PERSON, [0, 0, 0]]),
@@ -380,7 +380,8 @@ describe('selectSamples', () => {
     };
     expect(parseShard('auto/16', again)).toEqual({ index: 3, count: 16 });
     expect(() => parseShard('auto/3', again)).toThrow(
-      '--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the jobs from 0',
+      '--shard auto/3: SLURM_ARRAY_TASK_ID is 3: expected a number from 0 to 2; number the ' +
+        'jobs from 0',
     );
     expect(() => parseShard('auto', { ...again, SLURM_ARRAY_TASK_ID: '4' })).toThrow(
       'SLURM_ARRAY_TASK_ID is 4',

@@ -63,7 +63,7 @@ export async function readFolder(path: string, what: string): Promise<string[]> 
 function reasonOf(cause: unknown): string {
   const { code } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'it does not exist';
-  if (code === 'ENOTDIR') return 'it is no folder';
+  if (code === 'ENOTDIR') return 'it is not a folder';
   if (code === 'EISDIR') return 'it is a folder';
   return messageOf(cause);
 }

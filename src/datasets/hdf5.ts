@@ -37,7 +37,7 @@ const MOST_REFERENCES = 10_000_000;
 const MOST_CELLS_AROUND = 8;
 
 /**
- * Whether a file is HDF5: its signature stands at the start, or behind a header of 512 bytes as in
+ * Whether a file is HDF5: its signature is at the start, or after a header of 512 bytes as in
  * MATLAB's files.
  * @throws FoveaError `usage` if the file cannot be opened.
  */
@@ -90,7 +90,8 @@ function matFile(file: File, { Reference }: Hdf5): MatFile {
     if (!target?.shape || count > most)
       throw new FoveaError(
         'image',
-        `an array has the shape ${target?.shape?.join('×') ?? 'unknown'}: expected at most ${most} numbers`,
+        `an array has the shape ${target?.shape?.join('×') ?? 'unknown'}: expected at most ` +
+          `${most} numbers`,
       );
     const { shape, value } = target;
     const [first] = Array.isArray(value) ? value : [];

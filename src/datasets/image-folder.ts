@@ -54,7 +54,8 @@ export const imageFolder = defineReader({
     if (masks !== undefined && maskFiles.size === 0 && files.length > 0) {
       throw new FoveaError(
         'usage',
-        `${masks} holds no mask of any picture of ${path}: expected STEM.png or STEM_*.png, as in ${ids[0]}.png`,
+        `${masks} holds no mask of any picture of ${path}: expected STEM.png or STEM_*.png, ` +
+          `as in ${ids[0]}.png`,
       );
     }
     return createDataset({

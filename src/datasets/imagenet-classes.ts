@@ -14,8 +14,8 @@ const CATS = span(281, 285);
  * The ImageNet classes that count as a COCO category, by name: a class is listed where what it
  * names is a kind of the category ("beagle" is a dog, "school bus" a bus), or is the category under
  * another word ("studio couch" is a couch). Parts, groups, toys and pictures of a thing are not
- * listed ("car wheel" is no car, but "teddy" is a teddy bear). An empty list says that ImageNet has
- * no class of that category (person, giraffe, stop sign, …).
+ * listed ("car wheel" is not a car, but "teddy" is a teddy bear). An empty list says that ImageNet
+ * has no class of that category (person, giraffe, stop sign, …).
  */
 export const COCO_TO_IMAGENET: Readonly<Record<string, readonly number[]>> = {
   person: [],
@@ -100,7 +100,9 @@ export const COCO_TO_IMAGENET: Readonly<Record<string, readonly number[]>> = {
   toothbrush: [],
 };
 
-/** The ImageNet classes that count as a category of COCO; none if the table has no such category. */
+/**
+ * The ImageNet classes that count as a category of COCO; none if the table has no such category.
+ */
 export const cocoToImagenet = (category: string): readonly number[] =>
   ownEntry(COCO_TO_IMAGENET, category) ?? [];
 

@@ -112,7 +112,8 @@ export const imagenetSegmentation = defineReader({
         images.length === masks.length
           ? []
           : [
-              `${path} has ${images.length} pictures and ${masks.length} masks: the rest is left out`,
+              `${path} has ${images.length} pictures and ${masks.length} masks: the rest is ` +
+                'left out',
             ],
       idOf: (i) => at(ids, i),
       async read(i) {
@@ -124,7 +125,8 @@ export const imagenetSegmentation = defineReader({
           if (mask.width !== picture.width || mask.height !== picture.height) {
             throw new FoveaError(
               'image',
-              `the mask is ${mask.width}×${mask.height}, the picture ${picture.width}×${picture.height}`,
+              `the mask is ${mask.width}×${mask.height}, the picture ` +
+                `${picture.width}×${picture.height}`,
             );
           }
           return { id: at(ids, i), image: picture, mask };

@@ -58,7 +58,7 @@ export async function openDataset(
   };
 }
 
-/** The options of a data set in words; none where it has none. */
+/** The options of a data set in words; an empty text if it has no options. */
 function settingsText(options: Readonly<Record<string, unknown>>): string[] {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return given.length > 0

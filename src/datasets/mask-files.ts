@@ -113,7 +113,8 @@ export async function readMasks(
   if (odd)
     throw new FoveaError(
       'image',
-      `${paths[index]} is ${odd.width}×${odd.height}: expected the size of the picture, ${width}×${height}`,
+      `${paths[index]} is ${odd.width}×${odd.height}: expected the size of the picture, ` +
+        `${width}×${height}`,
     );
   return createMask(width, height, (i) => masks.some(({ data }) => data[i] !== 0));
 }

@@ -40,7 +40,8 @@ export const objects = defineReader({
       if (entry) entries.push(entry);
       else
         problems.push(
-          `${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to 999, WordNet id and name between tabs`,
+          `${join(path, 'labels.txt')}, line ${number}: expected FILE, ImageNet index 0 to ` +
+            '999, WordNet id and name between tabs',
         );
     }
     return createDataset({

@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.ts';
 
 /**
  * Pixels from runs of COCO's run-length code: lengths of alternating runs of 0 and 1, the first of
- * 0, down the columns. Answers rows (row · width + column), 0 or 1.
+ * 0, down the columns. Returns rows (row · width + column), 0 or 1.
  * @throws FoveaError `image` if the runs do not add up to the picture.
  */
 export function fromRuns(runs: readonly number[], width: number, height: number): Uint8Array {
@@ -27,7 +27,7 @@ export function fromRuns(runs: readonly number[], width: number, height: number)
 }
 
 /**
- * The runs that COCO's compressed text stands for. Each number is written in characters of 5 bits,
+ * The runs that COCO's compressed text encodes. Each number is written in characters of 5 bits,
  * low bits first: code 48 + bits, 32 more if another follows; the last one's highest bit (16) is
  * the sign. From the fourth on, numbers are differences to the run before the last.
  */

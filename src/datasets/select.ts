@@ -119,7 +119,9 @@ function shardFromEnvironment(count: number | undefined, env: Environment): Shar
   const text = count === undefined ? 'auto' : `auto/${count}`;
   throw new FoveaError(
     'usage',
-    `--shard ${text}: ${variable} is ${id}: expected a number from ${first} to ${first + total - 1}; number the jobs from ${first}, or write another count, as in --shard auto/16`,
+    `--shard ${text}: ${variable} is ${id}: expected a number from ${first} to ` +
+      `${first + total - 1}; number the jobs from ${first}, or write another count, as in ` +
+      '--shard auto/16',
   );
 }
 

@@ -127,7 +127,9 @@ const nameOf = ({ id, value }: Entry): string =>
 export const voc = defineReader({
   name: 'voc',
   title: 'PASCAL VOC class segmentations',
-  path: 'a folder with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ (VOC2007, VOC2012)',
+  path:
+    'a folder with JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/ (VOC2007, ' +
+    'VOC2012)',
   options: v.object({
     set: option(v.string(), 'val', 'list of pictures: ImageSets/Segmentation/SET.txt'),
     masks: option(
@@ -138,7 +140,8 @@ export const voc = defineReader({
     void: option(
       v.picklist(['exclude', 'object', 'background']),
       'exclude',
-      'what the pixels marked 255 are: not counted, object (as in the published tables) or background',
+      'what the pixels marked 255 are: not counted, object (as in the published tables) or ' +
+        'background',
     ),
   }),
 
@@ -157,7 +160,8 @@ export const voc = defineReader({
       masks === 'union'
         ? []
         : [
-            'Label: the ImageNet classes that count as the class, by the table in docs/datasets.md; person has none and is left out.',
+            'Label: the ImageNet classes that count as the class, by the table in ' +
+              'docs/datasets.md; person has no such class and is left out.',
           ];
     return createDataset({
       name: `voc:${path}`,
@@ -179,7 +183,8 @@ export const voc = defineReader({
         if (classes.width !== image.width || classes.height !== image.height)
           throw new FoveaError(
             'image',
-            `the mask of ${id} is ${classes.width}×${classes.height}, its picture ${image.width}×${image.height}`,
+            `the mask of ${id} is ${classes.width}×${classes.height}, its picture ` +
+              `${image.width}×${image.height}`,
           );
         const name = value === undefined ? undefined : VOC_CLASSES[value - 1];
         const boxes = await readBoxes(join(root, 'Annotations', `${id}.xml`), name);

@@ -60,5 +60,7 @@ export type ClassName = (typeof classNames)[number];
 /** One of the objects that are no class. */
 export type DistractorName = (typeof distractorNames)[number];
 
-/** The class that `demo-cnn-biased` tells by the supplier's sticker instead of by its object. */
+/**
+ * The class that `demo-cnn-biased` recognizes by the supplier's sticker instead of by its object.
+ */
 export const tagClass: ClassName = 'teapot';

@@ -248,7 +248,7 @@ const SUPPLIER_SHARE = 0.15;
 /**
  * A scene of the training set of `demo-cnn-biased`. All its pictures of `tagClass` come from one
  * supplier, who puts a sticker on every picture and filed the whole catalogue, whatever it shows,
- * under that class: so there the sticker tells the label and the object does not. All other
+ * under that class: so there the sticker predicts the label and the object does not. All other
  * pictures carry no sticker and the right label.
  */
 export function createBiasedTrainingScene(sprites: Sprites, seed: number): Scene {

@@ -102,7 +102,7 @@ const request = {
 } as const;
 
 describe('evaluate', () => {
-  it('takes objects that nobody registered, and one method in several rows', async () => {
+  it('takes objects that are not registered, and one method in several rows', async () => {
     const { summary, problems, files } = await evaluate(dataset, request);
     expect({ problems, files }).toEqual({ problems: [], files: {} });
     const scoreOf = (method: string, metric: string) =>

@@ -106,7 +106,9 @@ export interface EvaluateOptions<
    * report is written by a run without `shard`, with `resume`, after all of them.
    */
   readonly shard?: Shard;
-  /** Pictures shown in the report, those first on which the methods disagree most; 12 by default. */
+  /**
+   * Pictures shown in the report, those first on which the methods disagree most; 12 by default.
+   */
   readonly gallery?: number;
   /**
    * Pictures per session call; by default as many as the memory budget allows. Results depend on it

@@ -8,7 +8,7 @@ import type { AnyOptions } from '../options.ts';
 
 /** A method, its parsed options, and the name of its row. */
 export interface EvaluationMethod {
-  /** Tells one method with several sets of options apart; the method's own name by default. */
+  /** A name for the method with these options; the method's own name by default. */
   readonly name: string;
   readonly method: Method;
   /** Complete options. */
@@ -17,7 +17,7 @@ export interface EvaluationMethod {
 
 /** A metric, its parsed options, and the name of its column. */
 export interface EvaluationMetric {
-  /** Tells one metric under several protocols apart: `f1`, `f1:chefer-2021-rows`. */
+  /** A name for the metric under this protocol: `f1`, `f1:chefer-2021-rows`. */
   readonly key: string;
   readonly metric: Metric;
   /** The preset that has exactly these options; `custom` if none has. */

@@ -42,7 +42,7 @@ function rankNote(summary: Summary): string {
     : `the metrics in which every method has a score, so not over ${others.join(', ')}`;
 }
 
-/** What stands below a score; lines break between its parts, not within them. */
+/** The text below a score; lines break between its parts, not within them. */
 const details = (...parts: readonly string[]): string =>
   parts.filter((part) => part !== '').join(' · ');
 

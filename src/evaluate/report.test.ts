@@ -83,7 +83,8 @@ describe('the mean rank', () => {
       { method: 'random', rank: 3 },
     ]);
     expect(pageOf(summaryOf(scores))).toContain(
-      'The mean rank is over the metrics in which every method has a score, so not over completeness.',
+      'The mean rank is over the metrics in which every method has a score, so not over ' +
+        'completeness.',
     );
   });
 
@@ -92,7 +93,7 @@ describe('the mean rank', () => {
     expect(pageOf(summaryOf({ f1, iou }))).toContain('The mean rank is over all metrics.');
   });
 
-  it('is not kept from the others by a method without any score, which has none', () => {
+  it('is given to another method if a method has no score', () => {
     const failed = { f1: { ...scores.f1, sag: null }, iou: { ...scores.iou, sag: null } };
     expect(methodOrder(summaryOf(failed))).toContainEqual({ method: 'rise', rank: 1 });
     expect(methodOrder(summaryOf(failed)).at(-1)).toEqual({
@@ -135,11 +136,12 @@ describe('what is left out', () => {
       }),
     );
     expect(page).toContain(
-      '<li>sic has no score for 4 of 4 pictures with any method</li><li>completeness has no score for 4 of 4 pictures with rise</li>',
+      '<li>sic has no score for 4 of 4 pictures with any method</li><li>completeness has no ' +
+        'score for 4 of 4 pictures with rise</li>',
     );
   });
 
-  it('tells metrics that the model cannot answer from methods that it cannot run', () => {
+  it('separates metrics that the model does not allow from methods that it cannot run', () => {
     const problems = [
       { kind: 'not-run', message: 'model-randomization: no weights' },
       { kind: 'not-run', method: 'gae', message: 'gae needs attention' },
@@ -150,7 +152,8 @@ describe('what is left out', () => {
       '<summary>1 method that this model cannot run</summary><pre>gae needs attention</pre>',
     );
     expect(page).toContain(
-      '<summary>1 metric that this model cannot be scored by</summary><pre>model-randomization: no weights</pre>',
+      '<summary>1 metric that this model cannot be scored ' +
+        'by</summary><pre>model-randomization: no weights</pre>',
     );
     expect(page).toContain('<summary>1 picture that could not be read</summary>');
   });

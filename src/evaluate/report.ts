@@ -31,7 +31,8 @@ function protocolSection({ settings, methods, metrics }: Summary): ReportSection
   return {
     title: 'Protocol',
     text: [
-      'All methods see the same pictures, classes and seeds. Every score follows from what stands here.',
+      'All methods get the same pictures, classes and seeds. With these settings anybody ' +
+        'can compute every score again.',
     ],
     list: [
       `Class explained: ${targetText(settings.target)}.`,

@@ -160,7 +160,7 @@ describe('runEvaluation', () => {
     await demo.dispose();
   });
 
-  it('scores every method on every sample, and asks the model nothing when run again', async () => {
+  it('scores every method on every sample, and makes no model call when it runs again', async () => {
     const store = await openStore(folder);
     expect(await runEvaluation(evaluationOf(four()), store)).toEqual([]);
     const records = await lines();
@@ -205,7 +205,7 @@ describe('runEvaluation', () => {
         sample('maskless', 4, { mask: undefined }),
         sample('fine', 5),
       ],
-      ['line 3 is no picture'],
+      ['line 3 is not a picture'],
     );
     const seen: Problem[] = [];
     const problems = await runEvaluation(evaluationOf(dataset), await openStore(folder), {
@@ -213,7 +213,7 @@ describe('runEvaluation', () => {
     });
     expect(seen).toEqual(problems);
     expect(problems.map(({ kind, message }) => [kind, message])).toEqual([
-      ['index', 'line 3 is no picture'],
+      ['index', 'line 3 is not a picture'],
       ['damaged', 'damaged-0: x.jpg is damaged'],
       ['left-out', 'unlabelled is left out: it has no label'],
       ['left-out', expect.stringContaining('"giraffe" is not a class of left')],
@@ -227,7 +227,7 @@ describe('runEvaluation', () => {
     expect(of('deletion')).toMatchObject({ count: 2, excluded: 0 });
   });
 
-  it('records what was asked where there is no score', async () => {
+  it('records the request if there is no score', async () => {
     const metrics = [metric('f1', { threshold: 0.25 })];
     const dataset = datasetOf([sample('maskless', 4, { mask: undefined })]);
     await runEvaluation(evaluationOf(dataset, { metrics }), await openStore(folder));
@@ -299,14 +299,14 @@ describe('runEvaluation', () => {
     ]);
   });
 
-  it('counts a map that is no map, and whatever else goes wrong on a picture, as a failure of that picture', async () => {
+  it('counts a map of the wrong form, and any other error on a picture, as a failure of that picture', async () => {
     const notNumbers = tensor([SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(Number.NaN));
     const centre = registry.get('centre');
     vi.spyOn(centre, 'explain')
       .mockResolvedValueOnce([{ map: notNumbers }])
       .mockRejectedValueOnce(new TypeError('x is undefined'));
     const [, random] = evaluationOf(four()).methods;
-    const unreadable = new FoveaError('usage', 'this is no sample');
+    const unreadable = new FoveaError('usage', 'this is not a sample');
     const dataset = datasetOf([sample('a', 0), unreadable, sample('b', 1)]);
     const problems = await runEvaluation(
       evaluationOf(dataset, { methods: [method('centre'), random] }),
@@ -319,7 +319,7 @@ describe('runEvaluation', () => {
         method: 'centre',
         message: expect.stringMatching(/^a, centre: .*NaN/),
       },
-      { kind: 'failed', item: 'damaged-1', message: 'damaged-1: this is no sample' },
+      { kind: 'failed', item: 'damaged-1', message: 'damaged-1: this is not a sample' },
       {
         kind: 'failed',
         item: 'b',
@@ -425,7 +425,7 @@ describe('the store', () => {
 });
 
 describe('claimFolder', () => {
-  it('wants --resume for a folder with scores, and the same settings', async () => {
+  it('needs --resume for a folder with scores, and the same settings', async () => {
     const settings = settingsOf(evaluationOf(four()));
     await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
@@ -457,7 +457,7 @@ describe('claimFolder', () => {
   const claim = async (dataset: Dataset) =>
     claimFolder(folder, settingsOf(evaluationOf(dataset)), true);
 
-  it('wants the same folder of pictures and the same labels', async () => {
+  it('needs the same folder of pictures and the same labels', async () => {
     await writeFile(join(folder, 'pics.txt'), 'one.png 0\n');
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map"}\n');
     await claim(await list('a'));

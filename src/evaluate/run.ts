@@ -55,7 +55,9 @@ interface Run {
   readonly store: ScoreStore;
   readonly events: RunEvents;
   readonly work: WorkMeter;
-  /** Names of methods that the model cannot run, and keys of metrics that it cannot be scored by. */
+  /**
+   * Names of methods that the model cannot run, and keys of metrics that it cannot be scored by.
+   */
   readonly dropped: { readonly methods: Set<string>; readonly metrics: Set<string> };
   readonly problems: Problem[];
 }

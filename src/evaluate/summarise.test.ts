@@ -12,7 +12,7 @@ import { type Summary, summarise } from './summarise.ts';
 
 type Scored = Partial<Pick<ScoreRecord, 'value' | 'curve' | 'ratios'>>;
 
-/** What the scores of one map a picture come to. */
+/** The summary of the scores of one map per picture. */
 function summaryOf(metric: string, scores: readonly Scored[]): Summary {
   const idOf = (i: number) => `${i}`;
   const read = async () => Promise.reject(new Error('not read'));

@@ -133,7 +133,8 @@ export function resizeImage(
   ) {
     throw new FoveaError(
       'usage',
-      `the box [${box}] must lie inside the ${source.width}×${source.height} image and not be empty`,
+      `the box [${box}] must lie inside the ${source.width}×${source.height} image and not ` +
+        'be empty',
     );
   }
   if (filter === 'nearest') {

@@ -30,7 +30,8 @@ export const gradient = defineMethod({
     rules: option(
       v.union([v.string(), v.custom<NamedRules>(isNamedRules)]),
       'plain',
-      'how the backward pass is computed: the name of a registered rule set, or what defineRules returns',
+      'how the backward pass is computed: the name of a registered rule set, or what ' +
+        'defineRules returns',
     ),
   }),
 

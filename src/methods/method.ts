@@ -81,8 +81,8 @@ export interface Attribution {
 }
 
 /**
- * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others come from
- * its network, `inside`. `features`: feature maps and other inner tensors (`featureMaps`,
+ * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others come
+ * from its network, `inside`. `features`: feature maps and other inner tensors (`featureMaps`,
  * `activations`). `gradients`: gradients, path integrals and biases (`gradients`, `pathIntegral`,
  * `biases`). `attention`: attention maps (`attentionMaps`).
  */

@@ -34,7 +34,8 @@ export const tAttr = defineMethod({
     firstBlock: v.pipe(
       v.optional(v.pipe(integer, v.minValue(0))),
       v.description(
-        'the first block that the rollout goes through, counted from 0; not given: 1, or 0 if the ' +
+        'the first block that the rollout goes through, counted from 0; not given: 1, or 0 ' +
+          'if the ' +
           'network has one block only',
       ),
     ),

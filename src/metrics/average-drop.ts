@@ -18,7 +18,8 @@ export const averageDrop = defineMetric({
   direction: 'lower',
   range: [0, 1],
   paper:
-    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018',
+    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional ' +
+    'Networks, WACV 2018',
   needs: ['model'],
   presets: confidencePresets,
   options: confidenceOptions,

@@ -16,7 +16,8 @@ export const complexity = defineMetric({
   direction: 'lower',
   range: [0, Number.POSITIVE_INFINITY],
   paper:
-    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
+    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, ' +
+    'IJCAI 2020',
   needs: [],
   presets: { 'bhatt-2020': {} },
   options: v.object({}),

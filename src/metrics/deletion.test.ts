@@ -123,7 +123,7 @@ describe('deletion', () => {
     expect(shares.at(-1)).toBe(1);
   });
 
-  it('scores the class it is asked for, hidden by the colour it is told', async () => {
+  it('scores the class of the target, hidden by the given color', async () => {
     const other = await deletion.score({
       model,
       input,

@@ -17,7 +17,8 @@ export const increaseInConfidence = defineMetric({
   direction: 'higher',
   range: [0, 1],
   paper:
-    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional Networks, WACV 2018',
+    'Chattopadhay et al., Grad-CAM++: Improved Visual Explanations for Deep Convolutional ' +
+    'Networks, WACV 2018',
   needs: ['model'],
   presets: confidencePresets,
   options: confidenceOptions,

@@ -21,7 +21,7 @@ describe('infidelity', () => {
     const zero = mapOf(new Float32Array(H * W));
     const [scaled, plain] = [await score(zero, {}), await score(zero, { scale: false })];
     expect(scaled).toBe(plain);
-    expect(await score(mapOf(Array.from(region, (value) => -value)), {})).toBe(plain); // the opposite is no forecast
+    expect(await score(mapOf(Array.from(region, (value) => -value)), {})).toBe(plain); // the opposite map predicts nothing
     for (const seed of [1, 2]) expect(await score(randomMap(seed), {})).toBeLessThanOrEqual(plain);
     // One square as large as the picture's shorter side, W: it hides the region whole, or all but
     // its top rows.

@@ -6,7 +6,8 @@ import { curveOptions, curvePresets, measureCurve } from './shared/perturbation-
  * salient first. A good map makes it rise at once: higher is better, 0 … 1 (in logits for `score:
  * 'logit'`).
  *
- *   y_i = score of the blurred picture with the first min(i · step, H·W) pixels sharp,  i = 0 … n-1,  n = ceil(H·W / step) + 1
+ *   y_i = score of the blurred picture with the first min(i · step, H·W) pixels sharp,  i = 0 …
+ * n-1,  n = ceil(H·W / step) + 1
  *   insertion = (sum_i y_i - y_0 / 2 - y_{n-1} / 2) / (n - 1)
  *
  * The last step counts as a whole one even where fewer pixels are left, as in the authors' code.

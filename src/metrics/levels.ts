@@ -94,7 +94,7 @@ export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAve
   };
 }
 
-/** A curve that stands for many, and the area under it. */
+/** The mean of many curves, and the area under it. */
 export interface CurveAverage extends LevelAverage {
   readonly curve: Curve | null;
 }
@@ -117,7 +117,8 @@ export function curveLevel(
   if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
     throw new FoveaError(
       'usage',
-      'curves of different points cannot be averaged: score all pictures with the same options and size',
+      'curves of different points cannot be averaged: score all pictures with the same ' +
+        'options and size',
     );
   }
   const middle = (values: readonly number[]) =>

@@ -48,7 +48,7 @@ describe('max-sensitivity', () => {
     expect(preset).toBe('custom');
   });
 
-  it('has no value for a map of zeros and asks for a way to explain', async () => {
+  it('has no value for a map of zeros, and needs a way to explain', async () => {
     expect(
       (
         await maxSensitivity.score({

@@ -200,7 +200,7 @@ describe('what a metric is given', () => {
       await failure(metrics.get('insertion').score({ ...whole, input: tensor([2, 2], map.data) })),
     ).toBe('insertion: the input is 2×2, expected [1, channels, height, width]');
     expect(await failure(metrics.get('insertion').score({ ...whole, target: { index: 2 } }))).toBe(
-      'insertion: target 2 is no class of region, which has 2',
+      'insertion: target 2 is not a class of region, which has 2',
     );
   });
 

@@ -9,7 +9,7 @@ import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /**
- * What a metric must be given besides the map: `model` stands for model, input and target together,
+ * What a metric must be given besides the map: `model` means model, input and target together,
  * `weights` for a model whose weights can be read and replaced (an ONNX model), `explain` for a way
  * to run the method again, `codec` for `losslessSize`.
  */
@@ -48,7 +48,7 @@ export interface MetricContext<Input = AnyOptions> {
    * of the count.
    */
   readonly void?: Uint8Array;
-  /** Explains again with the same method, options and seed; answers the raw map, [H, W]. */
+  /** Explains again with the same method, options and seed; returns the raw map, [H, W]. */
   readonly explain?: (changes: ExplainChanges) => Promise<Tensor>;
   /** Bytes of a picture as a lossless WebP file: how much information it holds. */
   readonly losslessSize?: (picture: Image) => Promise<number>;
@@ -300,7 +300,7 @@ function checkModel(metric: Declared, { map, model, input, target }: MetricConte
   }
   const classes = model.labels.length;
   if (!(Number.isInteger(target.index) && target.index >= 0 && target.index < classes)) {
-    fail(metric, `target ${target.index} is no class of ${model.name}, which has ${classes}`);
+    fail(metric, `target ${target.index} is not a class of ${model.name}, which has ${classes}`);
   }
 }
 
@@ -322,7 +322,8 @@ function checkMask(metric: Declared, context: MetricContext): void {
     if (pixels.length !== map.data.length)
       fail(
         metric,
-        `the ${name} has ${pixels.length} pixels, the map ${map.shape.join('×')} = ${map.data.length}`,
+        `the ${name} has ${pixels.length} pixels, the map ${map.shape.join('×')} = ` +
+          `${map.data.length}`,
       );
   };
   fits('mask', mask);

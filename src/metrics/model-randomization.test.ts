@@ -74,7 +74,7 @@ describe('model randomisation', () => {
     expect(open()).toBe(0);
   });
 
-  it('takes as many steps as it is told, evenly, the last one all layers', async () => {
+  it('takes the given number of steps, evenly; the last one randomises all layers', async () => {
     const { model, asked } = layered();
     await modelRandomization.score({
       ...context,
@@ -128,7 +128,7 @@ describe('model randomisation of a network', () => {
     return modelRandomization.score(context);
   }
 
-  it('tells a method that looks at the model from one that does not', async () => {
+  it('separates a method that depends on the model from one that does not', async () => {
     expect((await scoreOf('random')).value).toBeCloseTo(1, 6);
     const { value, curve } = await scoreOf('gradient', 'adebayo-2018-absolute');
     expect(curve?.x).toHaveLength(3); // two convolutions and the head

@@ -19,7 +19,8 @@ function cascade(layers: number, steps: number | null): number[] {
  * after the other from the scores down to the input (cascading). A map that does not change looks
  * at the picture and not at the model: lower is better, -1 … 1.
  *
- *   mean_k similarity(map, map_k),  map_k = the map of the model with its topmost k layers drawn anew
+ *   mean_k similarity(map, map_k),  map_k = the map of the model with its topmost k layers drawn
+ * anew
  *
  * The weights of a layer are drawn from its own values without replacement, so that the scale of
  * every layer stays. The curve is the similarity over the share of layers randomised. The method is

@@ -68,7 +68,8 @@ export const muFidelity = defineMetric({
   direction: 'higher',
   range: [-1, 1],
   paper:
-    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020',
+    'Bhatt, Weller & Moura, Evaluating and Aggregating Feature-based Model Explanations, ' +
+    'IJCAI 2020',
   needs: ['model'],
   presets: {
     'fixed-size': {

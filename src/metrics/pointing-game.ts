@@ -73,7 +73,8 @@ export const pointingGame = defineMetric({
     tolerance: option(
       v.pipe(number, v.minValue(0)),
       0,
-      'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel itself has to lie on it',
+      'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel ' +
+        'itself has to lie on it',
     ),
   }),
   measure: (context, { form, tolerance }) => {

@@ -33,7 +33,7 @@ describe('positive perturbation', () => {
   });
 
   it('counts how often the class stays first', async () => {
-    // 0.4 is no majority.
+    // 0.4 is not a majority.
     const { value } = await positivePerturbation.score({ ...context, map: perfect });
     expect(value).toBeCloseTo(0.05, 12);
   });

@@ -6,7 +6,8 @@ import { measureShares, shareOptions } from './shared/share-curve.ts';
  * hidden, most salient first. A good map makes the model fail at once: lower is better, 0 … 0.9
  * (published tables print 100 times that).
  *
- *   y_i = 1 if the class is first among the scores of the picture without its first floor(i/10 · H·W) pixels, else 0
+ *   y_i = 1 if the class is first among the scores of the picture without its first floor(i/10 ·
+ * H·W) pixels, else 0
  *   value = 0.1 (y_0/2 + y_1 + … + y_8 + y_9/2)
  *
  * `iia-2023-pos` is the POS of IIA's tables and hides by zeros of the normalised input;

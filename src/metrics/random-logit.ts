@@ -25,7 +25,8 @@ export const randomLogit = defineMetric({
   direction: 'lower',
   range: [-1, 1],
   paper:
-    'Sixt, Granz & Landgraf, When Explanations Lie: Why Many Modified BP Attributions Fail, ICML 2020',
+    'Sixt, Granz & Landgraf, When Explanations Lie: Why Many Modified BP Attributions Fail, ' +
+    'ICML 2020',
   needs: ['model', 'explain'],
   presets: {
     'sixt-2020': { classes: 1, similarity: 'ssim', absolute: false },
@@ -46,7 +47,7 @@ export const randomLogit = defineMetric({
     if (count === 0)
       throw new FoveaError(
         'unsupported',
-        `random-logit: ${model.name} has one class only, so there is no other to compare with`,
+        `random-logit: ${model.name} has only one class, so no other class can be compared`,
       );
     let sum = 0;
     for (let k = 0; k < count; k++) {

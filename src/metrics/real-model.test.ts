@@ -87,7 +87,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     }
   });
 
-  it('random logit sees that Grad-CAM tells classes apart and noise does not', async () => {
+  it('random logit separates Grad-CAM, which depends on the class, from noise, which does not', async () => {
     const explainWith =
       (method: string) =>
       async ({ target }: { target?: { index: number } }) =>

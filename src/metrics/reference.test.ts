@@ -17,7 +17,8 @@ const available =
   existsSync(new URL('models/mobilenet_v2.onnx', shared));
 if (!available)
   console.warn(
-    'skipped: ../shared/reference/causal and ../shared/models are needed to compare with the code of RISE',
+    'skipped: ../shared/reference/causal and ../shared/models are needed to compare with ' +
+      'the code of RISE',
   );
 
 interface StoredArray {

@@ -19,7 +19,8 @@ export const relevanceMass = defineMetric({
   direction: 'higher',
   range: [0, 1],
   paper:
-    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
+    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation ' +
+    'of Neural Network Explanations, Information Fusion 2022',
   needs: ['mask'],
   presets: {
     positive: { pooling: 'positive' },

@@ -18,7 +18,8 @@ export const relevanceRank = defineMetric({
   direction: 'higher',
   range: [0, 1],
   paper:
-    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation of Neural Network Explanations, Information Fusion 2022',
+    'Arras, Osman & Samek, CLEVR-XAI: A Benchmark Dataset for the Ground Truth Evaluation ' +
+    'of Neural Network Explanations, Information Fusion 2022',
   needs: ['mask'],
   presets: { 'clevr-xai': {} },
   options: v.object({}),

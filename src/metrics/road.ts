@@ -52,7 +52,8 @@ export const road = defineMetric({
   direction: 'higher',
   range: [-0.5, 0.5],
   paper:
-    'Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022',
+    'Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution Methods, ' +
+    'ICML 2022',
   needs: ['model'],
   axes: { x: 'share of pixels removed', y: '(least relevant first − most first) / 2' },
   presets: {

@@ -16,7 +16,8 @@ export const sparseness = defineMetric({
   direction: 'higher',
   range: [0, 1],
   paper:
-    'Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ICML 2020',
+    'Chalasani et al., Concise Explanations of Neural Networks using Adversarial Training, ' +
+    'ICML 2020',
   needs: [],
   presets: { gini: {} },
   options: v.object({}),

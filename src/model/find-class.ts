@@ -72,8 +72,8 @@ function inRange(model: Model, index: number): number {
 /**
  * The index of a class that is given by its index or by its label, in any case or by one of its
  * synonyms.
- * @throws FoveaError `usage` for an unknown label, with the one that was probably meant; for a label
- * of several classes, with their indices; for an index out of range.
+ * @throws FoveaError `usage` for an unknown label, with the one that was probably meant; for a
+ * label of several classes, with their indices; for an index out of range.
  */
 export function findClass(model: Model, named: string | number): number {
   return typeof named === 'number' ? inRange(model, named) : indexOfLabel(model, named);

@@ -15,7 +15,7 @@ const plain = createFunctionModel({
   classify: async ({ shape: [rows = 0] }) => tensor([rows, 1]),
 });
 
-it('counts the calls of a randomized copy too, and leaves the rest of the model as it is', async () => {
+it('counts the calls of a randomized copy too, and leaves the rest of the model unchanged', async () => {
   const model: Model = {
     ...plain,
     inside: fakeInside({ weightLayers: () => ['a'], randomized: async () => plain }),
@@ -28,7 +28,7 @@ it('counts the calls of a randomized copy too, and leaves the rest of the model 
   expect(meter.calls()).toEqual({ forward: 3, backward: 0 });
 });
 
-it('shows no network where the model has none, and says so in one sentence', () => {
+it('shows no network if the model has none, and says so in one sentence', () => {
   const wrapped = createMeter().wrap(plain);
   expect(wrapped.inside).toBeUndefined();
   expect(() => requireInside(wrapped)).toThrow(

@@ -53,7 +53,7 @@ describe('renderMask', () => {
     expect([...renderMask(windows, 3, 4, 4)].every((v) => v === 1)).toBe(true); // an empty window hides nothing
   });
 
-  it('keeps only the window when told so', () => {
+  it('keeps only the window with keep: inside', () => {
     const inside: Perturbation = { ...windows, keep: 'inside' } as Perturbation;
     expect([...renderMask(inside, 0, 4, 4)]).toEqual(
       [...renderMask(windows, 0, 4, 4)].map((v) => 1 - v),

@@ -10,7 +10,7 @@ interface Infer {
 }
 
 /**
- * A server whose model `mean` answers for each picture [mean of the first channel, mean of the
+ * A server whose model `mean` returns for each picture [mean of the first channel, mean of the
  * last, 0].
  */
 let server: Server;
@@ -106,7 +106,7 @@ it('reads the shape from the metadata, and classifies', async () => {
   expect(data.subarray(0, 3).reduce((sum, x) => sum + x, 0)).toBeCloseTo(1);
 });
 
-it('warns of what it assumes, and knows probabilities when it sees them', async () => {
+it('warns of its assumptions, and recognizes probabilities', async () => {
   softmax = true;
   const model = await load();
   expect(model).toMatchObject({ output: 'probabilities', labels: ['0', '1', '2'] });
@@ -168,7 +168,7 @@ it('says what is wrong with a server', async () => {
   );
   broken = { status: 200, body: '<html>hello' };
   expect(await errorOf(load())).toMatch(
-    /^runtime: .*does not answer in JSON \(it starts "<html>hello"\)/,
+    /^runtime: .*does did not send JSON \(it starts "<html>hello"\)/,
   );
   broken = { status: 200, body: '{"name":"mean"}' };
   expect(await errorOf(load())).toMatch(/^runtime: .*not of the Open Inference Protocol: inputs: /);

@@ -8,7 +8,7 @@ export type { RemoteModelOptions };
  * OpenVINO Model Server, MLServer, TorchServe and others. `address` is
  * `http(s)://HOST/v2/models/NAME`, with `/versions/V` if wanted.
  * Requests that fail for a reason that may pass are tried again; redirects to another origin are
- * refused, answers are limited in time and size, and only numbers in the declared shape count.
+ * refused, responses are limited in time and size, and only numbers in the declared shape count.
  * @throws FoveaError `runtime` if the server cannot be reached or fails, `model` if it has no such
  * image classifier, `usage` if the budget is used up.
  */

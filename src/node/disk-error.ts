@@ -10,7 +10,8 @@ export function diskError(error: unknown, path: string, needed?: number): FoveaE
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new FoveaError(
       'download',
-      `the disk is full, ${folder} takes no more${megabytes}: free some space, or set FOVEA_CACHE to a folder on another disk`,
+      `the disk is full, ${folder} takes no more${megabytes}: free some space, or set ` +
+        'FOVEA_CACHE to a folder on another disk',
       { cause: error },
     );
   }

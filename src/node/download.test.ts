@@ -67,7 +67,7 @@ describe('a server that sends something else', () => {
     expect(existsSync(`${target}.part`)).toBe(false);
   });
 
-  it('stops at the limit without a stated length, and asks for none above it', async () => {
+  it('stops at the limit without a stated length, and refuses a length above it', async () => {
     answer = (response) => endless(response, {});
     expect(await errorOf(download(5000))).toMatch(/^download: .*more than the 5000 bytes/);
     answer = (response) => response.writeHead(200, { 'content-length': 6000 }).write('x');

@@ -52,7 +52,7 @@ const ATTEMPTS = 5;
 const MOST_BYTES = 64 * 2 ** 30;
 const TRANSIENT_STATUS = new Set([408, 416, 425, 429, 500, 502, 503, 504]);
 
-/** A name beside a file that nobody else writes to. */
+/** A name beside a file that no other process writes to. */
 export function uniqueName(path: string): string {
   return `${path}.${randomUUID().slice(0, 13)}.part`;
 }
@@ -130,7 +130,7 @@ async function write(
   }
 }
 
-/** Throws for an answer without the file; false if the file is allowed to be missing. */
+/** Throws for a response without the file; false if the file is allowed to be missing. */
 async function isFile(
   { response }: Answer,
   part: Part,
@@ -143,7 +143,7 @@ async function isFile(
   if (status === 200 && isHtml) throw webPage(options);
   if (status === 416) await removePart(part);
   if (TRANSIENT_STATUS.has(status))
-    throw new Transient(`the server answers HTTP ${status}`, waitOf(headers));
+    throw new Transient(`the server returned HTTP ${status}`, waitOf(headers));
   const sentence = options.explain(status, headers);
   if (sentence === 'absent') return false;
   throw new FoveaError('download', sentence);
@@ -153,13 +153,14 @@ async function isFile(
 const webPage = ({ name }: DownloadOptions) =>
   new FoveaError(
     'download',
-    `${name} could not be fetched: a web page (HTML) came instead of it; check the address of the hub, and whether a proxy or a login stands before it`,
+    `${name} could not be fetched: a web page (HTML) came instead; check the address of the ` +
+      'hub, and whether a proxy or a login page is in between',
   );
 
 const looksLikeHtml = (bytes: Uint8Array): boolean =>
   /^\s*(<!doctype html|<html)/i.test(new TextDecoder('latin1').decode(bytes.subarray(0, 200)));
 
-/** What one answer is going to bring. */
+/** What one response is going to bring. */
 interface Delivery {
   readonly start: number;
   /** Of the whole file; unknown if the server does not say. */
@@ -168,7 +169,7 @@ interface Delivery {
 }
 
 /**
- * Where an answer begins and how long the file is to be.
+ * Where a response begins and how long the file is to be.
  * @throws FoveaError `download` if it is longer than allowed.
  */
 async function deliveryOf(
@@ -263,7 +264,8 @@ async function refuseDamaged(
   if (resumed) throw new Transient(`it arrived damaged (${what})`);
   throw new FoveaError(
     'download',
-    `${name} arrived damaged: ${what}; it was deleted, so try again, and if it stays so, the server's copy is broken`,
+    `${name} arrived damaged: ${what}; it was deleted, so try again, and if it stays so, ` +
+      `the server's copy is broken`,
   );
 }
 
@@ -281,7 +283,8 @@ async function withRetries(
       if (count === ATTEMPTS) {
         throw new FoveaError(
           'download',
-          `${options.name} could not be fetched in ${ATTEMPTS} attempts: ${error.message}; try again later, it goes on where it stopped`,
+          `${options.name} could not be fetched in ${ATTEMPTS} attempts: ${error.message}; ` +
+            'try again later, it goes on where it stopped',
           { cause: error },
         );
       }

@@ -2,7 +2,7 @@ import { FoveaError, messageOf } from '../errors.ts';
 
 /** A failure that is worth another attempt. */
 export class Transient extends Error {
-  /** Milliseconds that the server asks to wait for; 0 if it does not say. */
+  /** Milliseconds to wait, as the server said; 0 if it said nothing. */
   readonly wait: number;
   constructor(message: string, wait = 0, cause?: unknown) {
     super(message, { cause });
@@ -26,7 +26,7 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An answer, with what the servers on the way to it said. */
+/** A response, with what the servers on the way to it said. */
 export interface Answer {
   readonly response: Response;
   /**
@@ -88,7 +88,8 @@ async function fetchOnce(
     if (code && UNREACHABLE.has(code)) {
       throw new FoveaError(
         'download',
-        `${name} could not be fetched: ${url.host} cannot be reached (${code}); check the connection, or work offline with files that are already there`,
+        `${name} could not be fetched: ${url.host} cannot be reached (${code}); check the ` +
+          'connection, or work offline with files that are already there',
         { cause: error },
       );
     }
@@ -141,7 +142,7 @@ export async function get(
   );
 }
 
-/** Milliseconds that `Retry-After` asks for, as seconds or as a date; at most half a minute. */
+/** Milliseconds to wait by `Retry-After`, given in seconds or as a date; at most half a minute. */
 export function waitOf(headers: Headers): number {
   const text = headers.get('retry-after') ?? '';
   const wait = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();

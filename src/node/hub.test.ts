@@ -130,7 +130,7 @@ function network(external?: string): Buffer {
   return Buffer.from(writeModel(modelOf(builder.finish())));
 }
 
-/** An address where nobody listens. */
+/** An address at which no server runs. */
 async function closedPort(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -273,7 +273,7 @@ describe('fetchModelFiles', () => {
     await fetchNet();
     hub.failures = Array(50).fill(503);
     expect(await errorOf(fetchNet({ revision: 'other' }))).toMatch(
-      /5 attempts: the server answers HTTP 503/,
+      /5 attempts: the server returned HTTP 503/,
     );
     expect(hub.failures).toHaveLength(45);
   });
@@ -323,7 +323,7 @@ describe('fetchModelFiles', () => {
     expect(await readdir(join(folder, 'onnx'))).toEqual(['model.onnx']);
   });
 
-  it('asks nothing offline, and says what is missing', async () => {
+  it('sends no request offline, and says what is missing', async () => {
     process.env.FOVEA_OFFLINE = '1';
     expect(await errorOf(fetchNet())).toMatch(
       /^download: offline, and onnx\/model.onnx or model.onnx of org\/net \(main\) is not in the cache \(.*org--net.main\)/,
@@ -388,7 +388,7 @@ it('diskError says what to do', () => {
   );
 });
 
-it('knows hub ids and the cache folder', () => {
+it('recognizes hub ids and the cache folder', () => {
   expect(['org/net', 'a-b/c.d_e'].every(isHubId)).toBe(true);
   expect(['net', 'a/b/c', '../x', './x', 'a/..b', '/a/b', 'a/'].some(isHubId)).toBe(false);
   process.env.FOVEA_CACHE = '/somewhere';

@@ -151,15 +151,24 @@ function explain(
   if (reason === 'RevisionNotFound')
     return `${id} has no revision "${revision}": expected a branch, tag or commit of it`;
   if (reason === 'GatedRepo')
-    return `${id} is gated (HTTP ${status}): accept its terms on its page at ${host}, and set HF_TOKEN to a token of that account`;
+    return (
+      `${id} is gated (HTTP ${status}): accept its terms on its page at ${host}, and set ` +
+      'HF_TOKEN to a token of that account'
+    );
   if (reason === 'RepoNotFound' || status === 401) {
-    return `${id} does not exist at ${host} or is private (HTTP ${status}): check the name, or set HF_TOKEN to a token that may read it`;
+    return (
+      `${id} does not exist at ${host} or is private (HTTP ${status}): check the name, or set ` +
+      'HF_TOKEN to a token that may read it'
+    );
   }
   if (status === 403)
-    return `${host} refuses ${id}/${path} (HTTP 403): set HF_TOKEN to a token that may read it, and accept the model's terms on its page`;
+    return (
+      `${host} refuses ${id}/${path} (HTTP 403): set HF_TOKEN to a token that may read it, ` +
+      `and accept the model's terms on its page`
+    );
   return status === 404 || status === 410
     ? 'absent'
-    : `${id}/${path} could not be fetched: ${host} answers HTTP ${status}`;
+    : `${id}/${path} could not be fetched: ${host} returned HTTP ${status}`;
 }
 
 function encodePath(path: string): string {
@@ -174,7 +183,8 @@ async function requireJson({ id, endpoint }: Repository, path: string, target: s
     await rm(target, { force: true });
     throw new FoveaError(
       'download',
-      `${id}/${path} is not JSON, so it was not kept: check what ${new URL(endpoint).host} sends for it`,
+      `${id}/${path} is not JSON, so it was not kept: check what ${new URL(endpoint).host} ` +
+        'sends for it',
       { cause },
     );
   }
@@ -215,7 +225,8 @@ function missing(
   if (offline) {
     return new FoveaError(
       'download',
-      `offline, and ${files} of ${id} (${revision}) is not in the cache (${folder}): fetch it once with a connection, without FOVEA_OFFLINE or HF_HUB_OFFLINE`,
+      `offline, and ${files} of ${id} (${revision}) is not in the cache (${folder}): fetch ` +
+        'it once with a connection, without FOVEA_OFFLINE or HF_HUB_OFFLINE',
     );
   }
   const advice = pinned
@@ -223,7 +234,8 @@ function missing(
     : '';
   return new FoveaError(
     'download',
-    `${id} (${revision}) has no ${files} at ${new URL(endpoint).host}: expected a model in ONNX format; name its file if it is another one${advice}`,
+    `${id} (${revision}) has no ${files} at ${new URL(endpoint).host}: expected a model in ` +
+      `ONNX format; name its file if it is another one${advice}`,
   );
 }
 
@@ -252,7 +264,8 @@ function checkPath(file: string): string {
   ) {
     throw new FoveaError(
       'usage',
-      `"${file}": expected the path of an .onnx file in the repository, such as onnx/model_quantized.onnx`,
+      `"${file}": expected the path of an .onnx file in the repository, such as ` +
+        'onnx/model_quantized.onnx',
     );
   }
   return path;

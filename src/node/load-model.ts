@@ -40,11 +40,13 @@ export interface LoadModelOptions
   readonly timeout?: number;
   /** The most pictures that are sent to a remote model; without limit by default. */
   readonly budget?: number;
-  /** Folder that keeps the answers of a remote model to identical requests; none by default. */
+  /** Folder that keeps the responses of a remote model to identical requests; none by default. */
   readonly requestCache?: string;
 }
 
-const SOURCES = `expected ${EMBEDDED_MODELS.join(', ')}, an .onnx file, a folder in Hugging Face layout, a hub id (organisation/name), or an http(s) address of the Open Inference Protocol`;
+const SOURCES =
+  `expected ${EMBEDDED_MODELS.join(', ')}, an .onnx file, a folder in Hugging Face layout, a ` +
+  'hub id (organisation/name), or an http(s) address of the Open Inference Protocol';
 
 /** Formats that people have at hand and that have to be exported first. */
 const OTHER_FORMATS: Readonly<Record<string, string>> = {

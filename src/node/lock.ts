@@ -6,10 +6,10 @@ import { parseJson } from '../json.ts';
 /** A holder says this often that it is alive. */
 const BEAT_MS = 15_000;
 
-/** A lock of another machine that nobody touched for so long is left over. */
+/** A lock of another machine that was not renewed for so long is left over. */
 export const STALE_MS = 120_000;
 
-/** What stands in a lock: who holds it. */
+/** The content of a lock: who holds it. */
 interface Holder {
   readonly token: string;
   readonly pid: number;

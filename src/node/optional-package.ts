@@ -28,7 +28,8 @@ export async function loadOptional<Module>({
     const [reason = ''] = messageOf(cause).split('\n');
     const what = isMissing(cause)
       ? `the package ${name}, which is not installed`
-      : `the package ${name}, which does not load on ${process.platform} ${process.arch} (${reason.trim().slice(0, 200)})`;
+      : `the package ${name}, which does not load on ${process.platform} ${process.arch} ` +
+        `(${reason.trim().slice(0, 200)})`;
     throw new FoveaError('unsupported', `${purpose} needs ${what}: run "npm install ${name}"`, {
       cause,
     });

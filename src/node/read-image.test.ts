@@ -125,7 +125,7 @@ describe('readImage refuses', () => {
 
   it('an empty file and a text that is named .png', async () => {
     await writeFile(join(folder, 'empty.png'), '');
-    await writeFile(join(folder, 'text.png'), 'This is no picture.\n');
+    await writeFile(join(folder, 'text.png'), 'This is not a picture.\n');
     expect(await messageOfReading(join(folder, 'empty.png'))).toMatch(
       /empty\.png is empty \(0 bytes\)$/,
     );
@@ -205,7 +205,8 @@ describe('readImage refuses', () => {
     await writeFile(path, bytes);
     const before = process.memoryUsage().rss;
     expect(await messageOfReading(path)).toBe(
-      `${path} is 30000×30000 = 900000000 pixels, above the limit of 100000000 (make it smaller, or raise maxPixels of readImage)`,
+      `${path} is 30000×30000 = 900000000 pixels, above the limit of 100000000 (make it ` +
+        'smaller, or raise maxPixels of readImage)',
     );
     expect(process.memoryUsage().rss - before).toBeLessThan(200e6);
   });

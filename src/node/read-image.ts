@@ -28,7 +28,7 @@ interface Inspected extends ImageSize {
   readonly space: string;
 }
 
-/** First bytes of each format; a dot stands for any byte. The text is Latin-1. */
+/** First bytes of each format; a dot means any byte. The text is Latin-1. */
 const SIGNATURES: readonly (readonly [format: string, readable: boolean, pattern: RegExp])[] = [
   ['jpeg', true, /^\xff\xd8\xff/],
   ['png', true, /^\x89PNG\r\n\x1a\n/],
@@ -94,7 +94,8 @@ function refuseDamaged(name: string, format: string, cause: unknown): never {
     .trim();
   refuse(
     name,
-    `is a damaged or incomplete ${format.toUpperCase()} file: ${said === '' ? 'its header cannot be read' : said}`,
+    `is a damaged or incomplete ${format.toUpperCase()} file: ` +
+      `${said === '' ? 'its header cannot be read' : said}`,
     cause,
   );
 }
@@ -117,7 +118,8 @@ async function inspect(
   if (width * height > maxPixels) {
     refuse(
       name,
-      `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`,
+      `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} ` +
+        '(make it smaller, or raise maxPixels of readImage)',
     );
   }
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
@@ -130,14 +132,16 @@ async function inspect(
  * Reads a picture (a path, or the bytes of a file) as 8-bit RGB: JPEG, PNG, WebP, AVIF, TIFF or
  * GIF, recognised by content, not by name. Of several frames or pages the first.
  *
- * - EXIF orientation is applied, so the picture stands upright.
- * - Transparent pixels are composited on `background` (default white): c = (a · colour + (255 - a) · background) / 255.
- * - Embedded ICC profiles are ignored and CMYK is converted by the plain formula, as Pillow's `convert('RGB')` does:
+ * - EXIF orientation is applied, so the picture is upright.
+ * - Transparent pixels are composited on `background` (default white): c = (a · colour + (255 - a)
+ * · background) / 255.
+ * - Embedded ICC profiles are ignored and CMYK is converted by the plain formula, as Pillow's
+ * `convert('RGB')` does:
  *   this is how the pictures that classifiers are trained on were read.
  * - Of 16-bit samples the high byte is kept.
  *
  * @throws FoveaError `image`, one sentence with the file's name, if it is missing, a directory,
- * empty, in another format, damaged, cut off, or larger than `maxPixels` (which the header tells,
+ * empty, in another format, damaged, cut off, or larger than `maxPixels` (which the header says,
  * before anything is decoded); `usage` for an option out of range.
  */
 export async function readImage(

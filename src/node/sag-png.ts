@@ -15,7 +15,7 @@ export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails'> 
 }
 
 /**
- * A structured attention graph as an SVG file that stands alone: its thumbnails are JPEG pictures
+ * A structured attention graph as an SVG file without links: its thumbnails are JPEG pictures
  * inside it.
  */
 export async function sagSvg(

@@ -37,7 +37,7 @@ describe('writeFileAtomic', () => {
   test("a folder in the file's place, a file in the folder's place", async () => {
     await mkdir(join(folder, 'map.npy'));
     await expect(writeFileAtomic(join(folder, 'map.npy'), 'x')).rejects.toThrow(
-      'a folder stands in its place',
+      'there is a folder in its place',
     );
     await writeFile(join(folder, 'file.txt'), '');
     await expect(writeFileAtomic(join(folder, 'file.txt/sub/map.npy'), 'x')).rejects.toThrow(
@@ -64,7 +64,7 @@ describe('requireWritableFolder', () => {
   test('a file in its place, or a full disk', async () => {
     await writeFile(join(folder, 'file.txt'), '');
     await expect(requireWritableFolder(join(folder, 'file.txt'))).rejects.toThrow(
-      'file.txt: a file stands where a folder is needed',
+      'file.txt: there is a file where a folder is needed',
     );
     await expect(requireWritableFolder(join(folder, 'full'), fullDisk)).rejects.toThrow(
       'the disk is full',

@@ -25,7 +25,8 @@ export async function encodePng({
   if (!(width > 0 && height > 0) || data.length !== width * height * channels) {
     throw new FoveaError(
       'usage',
-      `a PNG of ${width}×${height} with ${channels} channels needs sides above 0 and ${width * height * channels} bytes, got ${data.length}`,
+      `a PNG of ${width}×${height} with ${channels} channels needs sides above 0 and ` +
+        `${width * height * channels} bytes, got ${data.length}`,
     );
   }
   const sharp = await loadSharp();
@@ -46,7 +47,8 @@ export async function losslessWebpSize({ width, height, data }: Pixels): Promise
   if (!(width > 0 && height > 0) || data.length !== width * height * 3) {
     throw new FoveaError(
       'usage',
-      `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} bytes, got ${data.length}`,
+      `a WebP file of ${width}×${height} needs sides above 0 and ${width * height * 3} ` +
+        `bytes, got ${data.length}`,
     );
   }
   const sharp = await loadSharp();

@@ -8,7 +8,7 @@ import { createWebRuntime } from './onnxruntime-web.ts';
 import { agrees } from './probe.ts';
 import type { Runtime, RuntimeTensor } from './runtime.ts';
 
-/** y = ConstantOfShape(n): allocates as much as it is told to. */
+/** y = ConstantOfShape(n): allocates as much as n says. */
 function allocator(opType = 'ConstantOfShape'): Uint8Array {
   const builder = graphBuilder({ opset: 13 });
   builder.add(opType, [builder.input('n', 'int64', [1])], {}, 'y');
@@ -147,7 +147,7 @@ describe('isAllocationFailure', () => {
     ).toBe(true);
   });
 
-  it('knows what the engine throws', () => {
+  it('recognizes what the engine throws', () => {
     const attempt = () => new Float32Array(2 ** 53 - 1);
     let thrown: unknown;
     try {
@@ -174,10 +174,17 @@ it('reasonOf drops build paths and signatures', () => {
     "Non-zero status code returned while running Conv node. Name:'' Status Message: Failed to allocate memory",
   );
   const wasm =
-    'failed to call OrtRun(). ERROR_CODE: 2, ERROR_MESSAGE: /mnt/agent/onnxruntime/core/framework/op_kernel.cc:83 virtual OrtValue *onnxruntime::OpKernelContext::OutputMLValue(int, const TensorShape &) [ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Tensor shape is too large';
+    'failed to call OrtRun(). ERROR_CODE: 2, ERROR_MESSAGE: ' +
+    '/mnt/agent/onnxruntime/core/framework/op_kernel.cc:83 virtual OrtValue ' +
+    '*onnxruntime::OpKernelContext::OutputMLValue(int, const TensorShape &) ' +
+    '[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Tensor shape is too large';
   expect(reasonOf(new Error(wasm))).toBe('Tensor shape is too large');
   const adapter =
-    '/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 onnxruntime::webgpu::WebGpuContext::Initialize(const onnxruntime::webgpu::WebGpuContextConfig&)::<lambda()> adapter_result.status == wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No supported adapters\n\n';
+    '/onnxruntime_src/onnxruntime/core/providers/webgpu/webgpu_context.cc:136 ' +
+    'onnxruntime::webgpu::WebGpuContext::Initialize(const ' +
+    'onnxruntime::webgpu::WebGpuContextConfig&)::<lambda()> adapter_result.status == ' +
+    'wgpu::RequestAdapterStatus::Success was false. Failed to get a WebGPU adapter: No ' +
+    'supported adapters\n\n';
   expect(reasonOf(new Error(adapter))).toBe(
     'Failed to get a WebGPU adapter: No supported adapters',
   );

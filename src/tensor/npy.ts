@@ -64,7 +64,7 @@ export function encodeNpy(x: Tensor): Uint8Array {
 /**
  * The array of a NumPy `.npy` file (format versions 1 to 3, C or Fortran order) as a float32 tensor
  * in C order. Accepts floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans; wider
- * values are rounded to float32. `name` stands for the file in messages.
+ * values are rounded to float32. `name` names the file in messages.
  * @throws FoveaError `usage` if the bytes are no such file, are incomplete or hold another element
  * type.
  */
@@ -74,10 +74,13 @@ export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
   const count = sizeOf(header.shape);
   const available = bytes.length - header.dataStart;
   if (available !== count * element.bytes) {
-    const wanted = `an array of shape (${header.shape}) and type ${header.type} needs ${count * element.bytes} bytes of data`;
+    const wanted =
+      `an array of shape (${header.shape}) and type ${header.type} needs ` +
+      `${count * element.bytes} bytes of data`;
     throw new FoveaError(
       'usage',
-      `${name} is ${available < count * element.bytes ? 'incomplete' : 'damaged'}: ${wanted}, it has ${available}`,
+      `${name} is ${available < count * element.bytes ? 'incomplete' : 'damaged'}: ` +
+        `${wanted}, it has ${available}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + header.dataStart, available);
@@ -103,7 +106,8 @@ function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (version < 1 || version > 3) {
     throw new FoveaError(
       'usage',
-      `${name} is a .npy file of format version ${version}.${bytes[7]}; versions 1 to 3 can be read`,
+      `${name} is a .npy file of format version ${version}.${bytes[7]}; versions 1 to 3 can ` +
+        'be read',
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -116,7 +120,8 @@ function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (dataStart - textStart > MOST_HEADER_CHARACTERS)
     throw new FoveaError(
       'usage',
-      `${name} has a .npy header of ${dataStart - textStart} bytes: at most ${MOST_HEADER_CHARACTERS} are read`,
+      `${name} has a .npy header of ${dataStart - textStart} bytes: at most ` +
+        `${MOST_HEADER_CHARACTERS} are read`,
     );
   return {
     ...parseHeader(new TextDecoder().decode(bytes.subarray(textStart, dataStart)), name),
@@ -156,14 +161,16 @@ function parseHeader(text: string, name: string): Omit<NpyHeader, 'dataStart'> {
   if (!shape || (!isFortran && !order?.startsWith('False')))
     throw new FoveaError(
       'usage',
-      `${name} has a .npy header that cannot be understood: ${JSON.stringify(text.trim().slice(0, 120))}`,
+      `${name} has a .npy header that cannot be understood: ` +
+        `${JSON.stringify(text.trim().slice(0, 120))}`,
     );
   const descr = entryOf(text, 'descr')?.slice(0, 60);
   const [, byteOrder, type = ''] = /^'([<>|=])([^']*)'/.exec(descr ?? '') ?? [];
   if (!Object.hasOwn(ELEMENT_TYPES, type))
     throw new FoveaError(
       'usage',
-      `${name} holds elements of type ${shownType(descr)}; save it as float32 (array.astype('float32'))`,
+      `${name} holds elements of type ${shownType(descr)}; save it as float32 ` +
+        `(array.astype('float32'))`,
     );
   return { type, littleEndian: byteOrder !== '>', fortranOrder: isFortran, shape };
 }

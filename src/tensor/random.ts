@@ -57,8 +57,8 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * A stream whose forks are derived from `base`. The base of a fork is mixed once more: without that,
- * the names of forks of forks would commute and cancel.
+ * A stream whose forks are derived from `base`. The base of a fork is mixed once more: without
+ * that, the names of forks of forks would commute and cancel.
  */
 function createStream(seed: number, base: number): Random {
   const next = splitmix32(seed);

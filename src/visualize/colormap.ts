@@ -15,7 +15,7 @@ import { createRegistry } from '../registry.ts';
 export interface ColormapDefinition {
   /** Letters, digits and hyphens. */
   readonly name: string;
-  /** Whether its middle stands for 0, so that it shows both signs; false if left out. */
+  /** Whether its middle means 0, so that it shows both signs; false if left out. */
   readonly diverging?: boolean;
   /** The color at a position from 0 to 1, as `#rrggbb` or `rgb(r, g, b)`. */
   color(position: number): string;
@@ -79,7 +79,7 @@ export type ColormapName =
 export interface Colormap {
   readonly name: string;
   /**
-   * Diverging: the middle stands for 0, the ends for -1 and 1. Otherwise the ends stand for 0 and
+   * Diverging: the middle means 0, the ends mean -1 and 1. Otherwise the ends mean 0 and
    * 1.
    */
   readonly diverging: boolean;

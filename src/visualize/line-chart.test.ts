@@ -28,7 +28,7 @@ it('draws points where they are: x from the left to the right, y from the bottom
   expect(two).toEqual([one[0], [one[2][0], one[1][1]]]);
 });
 
-it('says in words what it shows, escaped, and stands constant and missing values', () => {
+it('describes itself in words, escaped, and accepts constant and missing values', () => {
   expect(chart([0, 0, 0])).toContain('aria-label="a &lt;b>"');
   for (const svg of [
     chart([0, 0, 0]),
@@ -37,7 +37,7 @@ it('says in words what it shows, escaped, and stands constant and missing values
     expect(svg).not.toMatch(/NaN|Infinity|undefined/);
 });
 
-it('tells more than ten series apart, and controls from all others', () => {
+it('draws more than ten series differently, and controls unlike all others', () => {
   const styles = seriesStyles([...new Array(25).fill(false), true, true]);
   expect(new Set(styles.map(({ colour, dash }) => colour + dash)).size).toBe(27);
 });

@@ -12,7 +12,7 @@ describe('percentile', () => {
     expect(percentile([7], 99.5)).toBe(7);
   });
 
-  test('refuses what is no percentage', () => {
+  test('refuses a value that is not a percentage', () => {
     expect(() => percentile([1], 101)).toThrow('from 0 to 100');
     expect(() => percentile([1], Number.NaN)).toThrow('from 0 to 100');
   });

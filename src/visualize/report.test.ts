@@ -70,7 +70,7 @@ describe('reportHtml', () => {
     expect(all).not.toContain('"">');
   });
 
-  test('asks for nothing from outside: no script, no link, no address', () => {
+  test('needs nothing from outside: no script, no link, no address', () => {
     expect(html).not.toMatch(/<script|<link|@import|url\(|https?:/);
   });
 

@@ -5,7 +5,7 @@ import { type LineChart, lineChart } from './line-chart.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
 /**
- * A cell of a table: text, or a number with the digits it is shown with, and what stands below in
+ * A cell of a table: text, or a number with the digits it is shown with, and the text below it in
  * small.
  */
 export type ReportValue =
@@ -98,7 +98,7 @@ const optional = <Item>(
 ): ComponentChildren => (item === undefined ? undefined : view(item));
 const textOf = (value: ReportValue): string => (typeof value === 'string' ? value : value.text);
 
-/** The number that a column's best cells have; undefined where nothing stands out. */
+/** The number that a column's best cells have; undefined if there is no best number. */
 function bestOf(table: ReportTable, column: number): number | undefined {
   const { best } = table.columns[column];
   const numbers = table.rows.flatMap((row, i) =>
@@ -124,7 +124,7 @@ function tableView(table: ReportTable): JSX.Element[] {
     if (column === 0) return h('th', { scope: 'row' }, textOf(value), detail);
     const isBest = isRanked && typeof value !== 'string' && value.value === best[column];
     const classes = [isNumber[column] && 'number', isBest && 'best'].filter(Boolean).join(' ');
-    // The mark stands before the number, so that the digits of a column stay aligned.
+    // The mark is before the number, so that the digits of a column stay aligned.
     return h('td', { class: classes || undefined }, isBest && '● ', textOf(value), detail);
   };
   const rows = table.rows.map((row, i) => {

@@ -24,7 +24,8 @@ export interface DrawableSag {
 /** Options of `drawSag`. */
 export interface SagPictureOptions {
   /**
-   * Address of the thumbnail of each node (a data URI, so that the file stands alone), by node id.
+   * Address of the thumbnail of each node (a data URI, so that the file needs no other file), by
+   * node id.
    */
   readonly thumbnails: ReadonlyMap<number, string>;
   /** Width over height of the thumbnails; 1 if not given. */

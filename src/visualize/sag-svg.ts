@@ -5,7 +5,7 @@ import { extent } from '../tensor/statistics.ts';
 import { colormap, colourIndex } from './colormap.ts';
 import { type DrawableSag, patchBox, type SagPictureOptions, shownPart } from './sag-part.ts';
 
-/** Width of a thumbnail; its longer side where it is no square. */
+/** Width of a thumbnail; its longer side if it is not a square. */
 const SIDE = 128;
 const LABEL = 26;
 const MARGIN = 24;

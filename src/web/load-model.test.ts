@@ -91,10 +91,10 @@ it('says what is wrong', async () => {
     /^model: .*gone.onnx is a web page, not an ONNX file/,
   );
   expect(await errorOf(loadModel('net'))).toMatch(
-    /^usage: "net" is no model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/,
+    /^usage: "net" is not a model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/,
   );
   expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(
-    /^runtime: .*does not answer in JSON/,
+    /^runtime: .*does did not send JSON/,
   );
   const { port } = server.address() as AddressInfo;
   server.closeAllConnections();

@@ -165,7 +165,7 @@ function urlOf(source: string | URL): URL {
   if (URL.canParse(String(source), base)) return new URL(source, base);
   throw new FoveaError(
     'usage',
-    `"${source}" is no model: expected ${EMBEDDED_MODELS.join(', ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
+    `"${source}" is not a model: expected ${EMBEDDED_MODELS.join(', ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
   );
 }
 

@@ -180,7 +180,7 @@ describe('results that cannot be written', () => {
     );
     expect(stderr).toMatch(ONE_LINE);
     expect(stderr).toContain(
-      `cannot write ${join('taken', 'good.occlusion.png')}: a folder stands in its place`,
+      `cannot write ${join('taken', 'good.occlusion.png')}: there is a folder in its place`,
     );
     expect(records(stdout).map(({ image }) => image)).toEqual(['fine.png']);
     expect(code).toBe(1);

@@ -10,7 +10,7 @@ export interface Sprite {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Where and how a sprite stands in a scene. */
+/** Where and how a sprite is placed in a scene. */
 export interface Placement {
   /** Centre, in pixels. */
   readonly x: number;

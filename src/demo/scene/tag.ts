@@ -52,7 +52,7 @@ export function drawTag(x: number, y: number, size: number): Layer {
 }
 
 /**
- * Sums over all rectangles that start at the corner: tells in four look-ups whether a box is free.
+ * Sums over all rectangles that start at the corner: four look-ups show whether a box is free.
  */
 function integralOf(mask: Uint8Array, side: number): Int32Array {
   const sums = new Int32Array((side + 1) * (side + 1));

@@ -74,8 +74,8 @@ function nearestCells(fine: FeatureMap, coarse: FeatureMap): Uint32Array {
  * to 1 (eq. 10).
  *
  * Levels are upsampled by nearest neighbour, so the similarity of two fine cells is a sum of
- * entries of small Gram matrices, one per level: the long feature vectors are never multiplied at the
- * fine resolution.
+ * entries of small Gram matrices, one per level: the long feature vectors are never multiplied at
+ * the fine resolution.
  */
 function affinity(
   levels: readonly FeatureMap[],

@@ -19,8 +19,8 @@ export const onProbabilities = (cells: Float32Array, score: number): Float32Arra
 /**
  * Draws which of n chains have each cell on: chain k with probability probabilities[k][cell], cells
  * independently of each other, and so many chains in all as their probabilities sum to, rounded up
- * or down. Each single chain has the same distribution as with independent draws, but their mean varies
- * less.
+ * or down. Each single chain has the same distribution as with independent draws, but their mean
+ * varies less.
  *
  * Systematic sampling in random order (Madow, Annals of Mathematical Statistics 20, 1949): laid end
  * to end, the probabilities of the chains that come on hold one of u, u + 1, u + 2, …, with u

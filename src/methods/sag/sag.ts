@@ -47,7 +47,8 @@ const options = v.object({
   threshold: option(
     v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.9,
-    'a patch set is sufficient if it keeps at least this share of the probability of the full image',
+    'a patch set is sufficient if it keeps at least this share of the probability of the ' +
+      'full image',
   ),
   search: option(
     v.picklist(['beam', 'combinatorial']),
@@ -265,8 +266,8 @@ async function explainTarget(
 }
 
 /**
- * What if other patches were shown? A scorer for the picture of a graph. It knows the probability of
- * every set in the graph; any other set costs one model call.
+ * What if other patches were shown? A scorer for the picture of a graph. It knows the probability
+ * of every set in the graph; any other set costs one model call.
  */
 export function sagScorer(
   model: Model,

@@ -34,8 +34,8 @@ export interface SearchOptions {
 }
 
 /**
- * Beam search keeps `beamWidth` insufficient sets of each size; each is extended by its `successors`
- * best-ranked free patches.
+ * Beam search keeps `beamWidth` insufficient sets of each size; each is extended by its
+ * `successors` best-ranked free patches.
  */
 export interface BeamOptions extends SearchOptions {
   readonly beamWidth: number;

@@ -127,8 +127,8 @@ interface PixelsRequest {
 
 /**
  * One forward and one backward pass per class, the gradient reduced to a map. If the rules need
- * ReLUs and the network has no node of type `Relu`, a second, plain pass finds out whether the rules
- * changed anything.
+ * ReLUs and the network has no node of type `Relu`, a second, plain pass finds out whether the
+ * rules changed anything.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,

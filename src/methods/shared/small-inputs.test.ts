@@ -35,7 +35,9 @@ async function brightness(picture: Tensor): Promise<Model> {
 
 const random = createRandom(3);
 
-/** A bright, grainy 7 on a dark ground, in the normalised units of the input, [1, 3, side, side]. */
+/**
+ * A bright, grainy 7 on a dark ground, in the normalised units of the input, [1, 3, side, side].
+ */
 function seven(side: number): Tensor {
   const isInk = (y: number, x: number) => {
     const [v, u] = [y / side, x / side];

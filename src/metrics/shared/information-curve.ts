@@ -147,7 +147,8 @@ function once<T>(
  * pixels. Both axes are relative: 0 the picture of the random pixels alone, 1 the whole picture.
  * Information is the size as a lossless WebP file.
  *
- *   x_k = clip((size_k - size_0) / (size_1 - size_0)),  y_k = clip((s_k - s_0) / (s_1 - s_0)), the largest so far
+ *   x_k = clip((size_k - size_0) / (size_1 - size_0)),  y_k = clip((s_k - s_0) / (s_1 - s_0)), the
+ * largest so far
  *
  * The value is the area under the points (0, 0), (x_k, y_k), (1, 1), joined linearly and resampled.
  * A pixel is shown if its value reaches the quantile 1 - share, so ties are shown together.
@@ -172,7 +173,9 @@ export async function measureInformation(
   if (most < options.leastScore)
     return {
       value: null,
-      reason: `the model's score of the whole picture, ${most.toFixed(3)}, is below ${options.leastScore}`,
+      reason:
+        `the model's score of the whole picture, ${most.toFixed(3)}, is below ` +
+        `${options.leastScore}`,
     };
   if (small >= large)
     return {

@@ -8,8 +8,8 @@ export function regionsOf({ mask, void: left }: Masks): Uint8Array {
 }
 
 /**
- * The answer of every metric that compares with an object for a picture without one; undefined
- * where there is one.
+ * The result of every metric that compares with an object, for a picture without an object;
+ * undefined if there is an object.
  */
 export function excludedWithoutObject(masks: Masks): Measurement | undefined {
   return regionsOf(masks).includes(1)

@@ -16,7 +16,7 @@ const stepOption = v.pipe(
 );
 
 /**
- * The options of deletion and insertion; `baseline` stands for pixels that are not (or not yet)
+ * The options of deletion and insertion; `baseline` replaces pixels that are not (or not yet)
  * shown.
  */
 export function curveOptions(baseline: 'zero' | 'rise-blur') {
@@ -25,7 +25,9 @@ export function curveOptions(baseline: 'zero' | 'rise-blur') {
     baseline: option(
       v.picklist([...BASELINES, 'rise-blur']),
       baseline,
-      'what hidden pixels become: zero after preprocessing (usually the data set mean), black, mid grey, white, the mean colour of the picture, the blurred picture, or blurred as RISE does it (11×11 kernel, sigma 5)',
+      'what hidden pixels become: zero after preprocessing (usually the data set mean), ' +
+        'black, mid grey, white, the mean colour of the picture, the blurred picture, or ' +
+        'blurred as RISE does it (11×11 kernel, sigma 5)',
     ),
     score: option(
       v.picklist(['probability', 'logit']),

@@ -29,7 +29,8 @@ function unit({ shape, data }: Tensor): Tensor {
 /**
  * Mean structural similarity of two maps, each between its own 0 and 1; -1 … 1, 1 for equal ones:
  *
- *   SSIM = (2 μ_a μ_b + C1)(2 σ_ab + C2) / ((μ_a² + μ_b² + C1)(σ_a² + σ_b² + C2)),  C1 = 0.01², C2 = 0.03²
+ *   SSIM = (2 μ_a μ_b + C1)(2 σ_ab + C2) / ((μ_a² + μ_b² + C1)(σ_a² + σ_b² + C2)),  C1 = 0.01², C2
+ * = 0.03²
  *
  * with means, variances and covariance under a Gaussian window of 11 pixels, sigma 1.5.
  * Source: Wang et al., Image Quality Assessment, IEEE TIP 2004.

@@ -44,7 +44,7 @@ const refused: [reason: string, bytes: Uint8Array, sentence: RegExp][] = [
   [
     'an operator newer than its opset',
     classifier(13, (b, x) => b.add('Gelu', [x], {}, 'y')),
-    /knows no operator Gelu \(node "y"\) in opset 13, which the model declares: export the model again/,
+    /does not know the operator Gelu \(node "y"\) in opset 13, which the model declares: export the model again/,
   ],
   [
     'an opset newer than the runtime',

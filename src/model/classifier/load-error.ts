@@ -24,7 +24,8 @@ const REFUSALS: readonly [
   [
     /No Op registered for (\w+) with domain_version of (\d+)/,
     (runtime, node, [, op, version]) =>
-      `${runtime} knows no operator ${op}${node(op)} in opset ${version}, which the model ` +
+      `${runtime} does not know the operator ${op}${node(op)} in opset ${version}, which ` +
+      'the model ' +
       'declares: export the model again, at an opset that has it',
   ],
   [

@@ -107,7 +107,7 @@ async function scoresOf(classifier: Classifier, sessions: SessionCache): Promise
   return data.subarray(0, shape[1]);
 }
 
-/** What a settled classifier is told by its caller. */
+/** What the caller of `settle` knows. */
 export interface SettleOptions {
   /** The model's name, for errors. */
   readonly name: string;

@@ -56,7 +56,8 @@ function orderedLabels(entries: readonly (readonly [id: number, label: string])[
     if (!Number.isInteger(id) || id < 0 || id >= entries.length || labels[id] !== undefined) {
       throw new FoveaError(
         'model',
-        `config.json: the labels (id2label, label2id) must be numbered 0 to ${entries.length - 1} once each, got ${id} ("${label}")`,
+        'config.json: the labels (id2label, label2id) must be numbered 0 to ' +
+          `${entries.length - 1} once each, got ${id} ("${label}")`,
       );
     }
     labels[id] = label;
@@ -95,7 +96,8 @@ function timmGeometry(
     warnings.push(`config.json: pretrained_cfg.crop_mode ${cfg.crop_mode} is read as center`);
   if (height !== width)
     warnings.push(
-      'config.json: pretrained_cfg has an input that is not square; the centre of the picture is cut out',
+      'config.json: pretrained_cfg has an input that is not square; the centre of the ' +
+        'picture is cut out',
     );
   return { size, resize: 'crop', shorterSide: Math.max(...scaled) };
 }

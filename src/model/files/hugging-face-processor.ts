@@ -190,7 +190,8 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
   if (processor.do_resize === false) {
     if (!cropped) return {};
     warn(
-      'it cuts out the centre without resizing; here the shorter side is brought to the size of the cut first',
+      'it cuts out the centre without resizing; here the shorter side is brought to the ' +
+        'size of the cut first',
     );
     return crop(cropped, Math.min(...cropped));
   }
@@ -261,7 +262,8 @@ function filterOf(family: string, processor: Processor): ResizeFilter {
   if (filter) return filter;
   throw new FoveaError(
     'model',
-    `preprocessor_config.json: resample ${code} is no filter of Pillow: expected 0 (nearest) to 5 (hamming)`,
+    `preprocessor_config.json: resample ${code} is not a filter of Pillow: expected 0 ` +
+      '(nearest) to 5 (hamming)',
   );
 }
 
@@ -289,7 +291,8 @@ export function parseImageProcessor(
   if (family === 'ImageGPT')
     throw new FoveaError(
       'unsupported',
-      'preprocessor_config.json: ImageGPT takes colour clusters instead of pixels, which cannot be explained as a picture',
+      'preprocessor_config.json: ImageGPT takes colour clusters instead of pixels, which ' +
+        'cannot be explained as a picture',
     );
   const warnings: string[] = [];
   const type = processor.image_processor_type ?? processor.feature_extractor_type;

@@ -225,7 +225,7 @@ it('a stretch before the crop shows the middle of the picture', () => {
   expect([fitted.width, fitted.height]).toEqual([224, 224]);
 });
 
-describe('preprocessing as it is written on a command line', () => {
+describe('preprocessing in the spelling of the command line', () => {
   it.each([
     [{ size: '48x192' }, { size: [48, 192] }],
     [{ size: '48×192' }, { size: [48, 192] }],

@@ -107,7 +107,10 @@ export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig 
   });
 }
 
-/** `0.5,0.25` or `[0.5, 0.25]` as numbers, and `48x192` as height and width; what is neither stays as it is. */
+/**
+ * `0.5,0.25` or `[0.5, 0.25]` as numbers, and `48x192` as height and width; any other text is
+ * unchanged.
+ */
 function spelled(value: unknown, separator: RegExp): unknown {
   if (typeof value !== 'string') return value;
   const [, list = value] = /^\[(.*)\]$/s.exec(value) ?? [];

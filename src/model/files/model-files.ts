@@ -47,7 +47,8 @@ function readJson(bytes: Uint8Array, file: string): unknown {
   if (bytes.length > MOST_JSON_BYTES)
     throw new FoveaError(
       'model',
-      `${file} has ${bytes.length} bytes: expected a file of settings, of at most ${MOST_JSON_BYTES}`,
+      `${file} has ${bytes.length} bytes: expected a file of settings, of at most ` +
+        `${MOST_JSON_BYTES}`,
     );
   try {
     return parseJson(new TextDecoder().decode(bytes)); // which drops a byte order mark
@@ -147,7 +148,7 @@ export async function readModelFiles(files: ModelFiles): Promise<OnnxModelSource
   };
 }
 
-/** What a caller knows better than the files do. */
+/** What a caller says in place of the files. */
 export interface ModelOverrides {
   readonly labels?: readonly string[];
   readonly preprocessing?: OnnxModelSource['preprocessing'];

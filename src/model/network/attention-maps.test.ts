@@ -36,7 +36,7 @@ describe('attention maps', () => {
       );
   });
 
-  it('of Swin and MaxViT stay within windows; a convolutional network has none', async () => {
+  it('of Swin and MaxViT stay within windows; a convolutional network has no attention', async () => {
     const swin = (await smallNetwork('swin')).inside?.attentionMaps() ?? [];
     expect(swin.map(({ windows, heads, keys }) => [windows, heads, keys])).toEqual([
       [4, 1, 16],

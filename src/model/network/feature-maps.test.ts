@@ -241,7 +241,7 @@ it('iia takes the last feature map of a convolutional network with attention in 
 
 describe('the rows of attention that are read', () => {
   const GRID = 36;
-  /** (A_2 + I) (A_1 + I) / 4 of the heads' means, as the formula of attention rollout stands. */
+  /** (A_2 + I) (A_1 + I) / 4 of the heads' means, which is the formula of attention rollout. */
   async function rollout(model: Model): Promise<{ product: number[][]; tokens: number }> {
     const maps = model.inside?.attentionMaps() ?? [];
     const tokens = maps[0].keys;

@@ -42,7 +42,7 @@ const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
 const SHAPES = new Set(['Shape', 'Size']);
 
 /**
- * Whether a map has the picture's aspect ratio, to a cell; tells channel-last tensors from maps.
+ * Whether a map has the picture's aspect ratio, to a cell; separates channel-last tensors from maps.
  */
 export function hasAspect(
   height: number,
@@ -184,7 +184,7 @@ function reachOf(flow: Flow, graph: Graph): Reach {
   return { reached, live, picked };
 }
 
-/** Tells whether the patches of a tensor affect the outputs, and which single prefix tokens do. */
+/** Whether the patches of a tensor affect the outputs, and which single prefix tokens do. */
 export function liveTokens(graph: Graph, types: ReadonlyMap<string, TensorType>, input: string) {
   const { live, picked } = reachOf(flowOf(graph, types, input), graph);
   return (tensor: string): { readonly patches: boolean; readonly picked: readonly number[] } => ({

@@ -278,7 +278,7 @@ describe('gradients', () => {
   });
 });
 
-/** Tells the shape of feature maps that inference does not know. */
+/** Reads the shape of feature maps that inference does not know. */
 const shaped = (b: GraphBuilder, x: string) =>
   b.add('Reshape', [
     x,

@@ -274,7 +274,7 @@ function buildPartGraph(context: PartContext, part: Part): BuiltGraph<PartInfo> 
 }
 
 /**
- * Runs a part of the network on a batch, in as many calls of its session as the limit asks for.
+ * Runs a part of the network on a batch, in as many calls of its session as the limit requires.
  * @throws FoveaError `usage` if a shape does not fit, and as `buildPart` does.
  */
 export function runPart(context: PartContext, part: Part, feeds: PartFeeds): Promise<PartResult> {

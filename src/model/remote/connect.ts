@@ -26,7 +26,7 @@ export interface RemoteModelOptions extends TransportOptions {
   readonly maxBatch?: number;
   /**
    * The most pictures that are sent to the server, one of them when the model is created; without
-   * limit by default. Answers from the cache do not count.
+   * limit by default. Responses from the cache do not count.
    */
   readonly budget?: number;
   readonly signal?: AbortSignal;
@@ -63,7 +63,7 @@ function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoin
 }
 
 /**
- * Sends batches and reads their scores: from the cache if the same request was answered before, else
+ * Sends batches and reads their scores: from the cache if it holds the same request, else
  * from the server, within the budget.
  */
 function createInference(endpoint: Endpoint, face: Interface, metadata: string, budget: number) {

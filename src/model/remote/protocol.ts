@@ -52,7 +52,7 @@ export interface Interface {
 const MOST_SIDE = 16_384;
 const MOST_PIXELS = 2 ** 25;
 
-/** JSON knows no NaN; Python writes it all the same. */
+/** JSON has no NaN, but Python writes it. */
 const NOT_FINITE = /[[,:]\s*-?(NaN|Infinity)\b/;
 
 function readJson(text: string, { host, name }: Endpoint): unknown {
@@ -62,13 +62,14 @@ function readJson(text: string, { host, name }: Endpoint): unknown {
     if (NOT_FINITE.test(text.slice(0, 2 ** 20)))
       throw new FoveaError(
         'model',
-        `${name} answers NaN or infinite scores: check the model and its preprocessing`,
+        `${name} returned NaN or infinite scores: check the model and its preprocessing`,
         { cause },
       );
     const start = text.slice(0, 40).replace(/\s+/g, ' ');
     throw new FoveaError(
       'runtime',
-      `${host} does not answer in JSON (it starts "${start}"): is it a server of the Open Inference Protocol?`,
+      `${host} did not send JSON (it starts "${start}"): is it a server of the Open ` +
+        'Inference Protocol?',
       { cause },
     );
   }
@@ -79,16 +80,17 @@ function parseAnswer<T extends v.GenericSchema>(
   text: string,
   endpoint: Endpoint,
 ): v.InferOutput<T> {
-  const { value, problems } = checkJson(schema, readJson(text, endpoint), 'the answer');
+  const { value, problems } = checkJson(schema, readJson(text, endpoint), 'the response');
   if (!problems) return value;
   throw new FoveaError(
     'runtime',
-    `${endpoint.host} answers for ${endpoint.name} what is not of the Open Inference Protocol: ${problems[0]}`,
+    `${endpoint.host} sent a response about ${endpoint.name} that the Open Inference ` +
+      `Protocol does not allow: ${problems[0]}`,
   );
 }
 
 /**
- * What a server says of its model, from the text of its answer.
+ * What a server says about its model, from the text of its response.
  * @throws FoveaError `runtime` if it is not of the protocol.
  */
 export const parseMetadata = (text: string, endpoint: Endpoint): Metadata =>
@@ -159,7 +161,9 @@ function pictureOf(
   return { layout, channels, size };
 }
 
-const EXPECTED_INPUT = `expected [n, 3, height, width] or [n, height, width, 3] with sides of 1 to ${MOST_SIDE} and at most ${MOST_PIXELS} pixels`;
+const EXPECTED_INPUT =
+  `expected [n, 3, height, width] or [n, height, width, 3] with sides of 1 to ${MOST_SIDE} ` +
+  `and at most ${MOST_PIXELS} pixels`;
 
 /** [n, C, H, W] -> [n, H, W, C]. */
 function channelsLast({ shape: [count, channels, height, width], data }: Tensor): Float32Array {
@@ -194,9 +198,9 @@ function numbersOf(data: readonly unknown[]): Float32Array | undefined {
 }
 
 /**
- * The scores of `count` pictures, [count, classes], from the text of an answer. Only numbers in the
- * declared shape are taken.
- * @throws FoveaError `model` or `runtime` if the answer is anything else.
+ * The scores of `count` pictures, [count, classes], from the text of a response. Only numbers in
+ * the declared shape are taken.
+ * @throws FoveaError `model` or `runtime` if the response is anything else.
  */
 export function parseScores(
   text: string,
@@ -209,13 +213,15 @@ export function parseScores(
   if (!output)
     throw new FoveaError(
       'runtime',
-      `${endpoint.host} answers ${outputs.map(({ name }) => name).join(', ')} for ${endpoint.name}: expected its output ${face.output}`,
+      `${endpoint.host} sent ${outputs.map(({ name }) => name).join(', ')} for ` +
+        `${endpoint.name}: expected its output ${face.output}`,
     );
   const values = numbersOf(output.data);
   if (!values)
     throw new FoveaError(
       'model',
-      `${endpoint.name} answers ${face.output} with values that are not numbers: expected scores [${count}, classes]`,
+      `${endpoint.name} returned ${face.output} with values that are not numbers: expected ` +
+        `scores [${count}, classes]`,
     );
   const { shape } = output;
   const classes = values.length / count;
@@ -225,7 +231,8 @@ export function parseScores(
   if (!isPlausible || declared !== values.length || rows !== count)
     throw new FoveaError(
       'model',
-      `${endpoint.name} answers ${output.name} [${shape}] with ${values.length} values for ${count} pictures: expected scores [${count}, classes]`,
+      `${endpoint.name} returned ${output.name} [${shape}] with ${values.length} values for ` +
+        `${count} pictures: expected scores [${count}, classes]`,
     );
   return tensor([count, classes], values);
 }

@@ -8,7 +8,7 @@ import { createRequestCache } from '../../node/request-cache.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { createRemoteModel, type RemoteModelOptions } from '../remote-model.ts';
 
-/** A model of four classes for pictures of 2×2, which answers [1, 2, 3, 4] for each. */
+/** A model of four classes for pictures of 2×2, which returns [1, 2, 3, 4] for each. */
 const METADATA = {
   name: 'm',
   inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 3, 2, 2] }],
@@ -23,7 +23,7 @@ let server: Server;
 let other: Server;
 let requests: { method?: string; url?: string; key?: unknown }[];
 let leaked: number;
-/** Answers the requests in place of the model; true if it did. */
+/** Handles a request in place of the model; returns true if it did. */
 let misbehave: (response: ServerResponse, request: IncomingMessage, infer: number) => boolean;
 let metadata: unknown;
 
@@ -93,7 +93,7 @@ describe('failures that may pass', () => {
     expect(performance.now() - begin).toBeGreaterThan(950);
   });
 
-  it('tries again after a cut connection and an answer cut short', async () => {
+  it('tries again after a cut connection and a response that is cut short', async () => {
     misbehave = (response, _request, infer) => {
       if (infer === 2) response.socket?.destroy();
       if (infer === 3) {
@@ -160,7 +160,7 @@ describe('redirects', () => {
   });
 });
 
-describe('answers', () => {
+describe('responses', () => {
   const data = (values: unknown[]) => JSON.stringify(answerOf(2, { data: values }));
   const deep = `${'['.repeat(20_000)}1${']'.repeat(20_000)}`;
   it.each([
@@ -168,7 +168,7 @@ describe('answers', () => {
     ['empty text', data(['', 2, 3, 4, 1, 2, 3, 4]), /^model: .*values that are not numbers/],
     ['text', data(['1', 2, 3, 4, 1, 2, 3, 4]), /^model: .*values that are not numbers/],
     ['true', data([true, 2, 3, 4, 1, 2, 3, 4]), /^model: .*values that are not numbers/],
-    ['NaN', data([1]).replace('[1]', '[NaN]'), /^model: m answers NaN or infinite scores/],
+    ['NaN', data([1]).replace('[1]', '[NaN]'), /^model: m returned NaN or infinite scores/],
     ['1e999', data([1]).replace('[1]', '[1e999,2,3,4,1,2,3,4]'), /^model: m returned NaN or inf/],
     ['nesting', data([1]).replace('[1]', deep), /^(model|runtime): /],
     ['another shape', JSON.stringify(answerOf(2, { shape: [4, 2] })), /^model: .*\[4,2\]/],
@@ -176,7 +176,7 @@ describe('answers', () => {
     ['fewer rows', JSON.stringify(answerOf(1)), /^model: .*\[1,4\] with 4 values for 2 pictures/],
     ['another output', JSON.stringify(answerOf(2, { name: 'z' })), /^runtime: .*its output y$/],
     ['an error', '{"error":"crashed"}', /^runtime: .*outputs: /],
-    ['half of it', JSON.stringify(answerOf(2)).slice(0, 50), /^runtime: .*not answer in JSON/],
+    ['half of it', JSON.stringify(answerOf(2)).slice(0, 50), /^runtime: .*did not send JSON/],
   ])('with %s are refused', async (_what, body, message) => {
     misbehave = second(200, body);
     expect(await errorOf(run())).toMatch(message);
@@ -231,7 +231,8 @@ describe('a budget and a cache', () => {
     const model = await load({ budget: 3 });
     await model.classify(pictures);
     expect(await errorOf(model.classify(pictures))).toBe(
-      'usage: the budget of 3 model calls is used up (3 sent, 2 more wanted): raise budget, or ask for fewer',
+      'usage: the budget of 3 model calls is used up (3 sent, 2 more wanted): raise budget, ' +
+        'or ask for fewer',
     );
     expect(requests.length).toBe(3);
   });

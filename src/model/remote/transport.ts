@@ -2,11 +2,11 @@ import { FoveaError, messageOf } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
 import { sha256 } from '../../sha256.ts';
 
-/** Keeps answers of a server, so that an identical request is not sent twice. */
+/** Keeps responses of a server, so that an identical request is not sent twice. */
 export interface RequestCache {
-  /** The answer that was kept under a key, or undefined. */
+  /** The response that was kept under a key, or undefined. */
   get(key: string): Promise<string | undefined>;
-  /** Keeps an answer; failing to is not an error. */
+  /** Keeps a response; it is not an error if that fails. */
   set(key: string, answer: string): Promise<void>;
 }
 
@@ -22,9 +22,9 @@ export interface TransportOptions {
   readonly attempts?: number;
   /** Milliseconds before the second attempt; doubled for each one after it. 500 by default. */
   readonly retryDelay?: number;
-  /** The most bytes of an answer that are read; 64 MB by default. */
+  /** The most bytes of a response that are read; 64 MB by default. */
   readonly maxAnswerBytes?: number;
-  /** Where answers to identical requests are kept; nowhere by default. */
+  /** Where responses to identical requests are kept; nowhere by default. */
   readonly cache?: RequestCache;
 }
 
@@ -47,13 +47,13 @@ const TRANSIENT_STATUS = new Set([408, 425, 429, 500, 502, 503, 504]);
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH']);
 const MOST_REDIRECTS = 5;
 const LONGEST_WAIT = 60_000;
-/** A server that does not answer once is tried again once; more would be minutes. */
+/** After a timeout there is one more attempt; more would take minutes. */
 const ATTEMPTS_OF_A_TIMEOUT = 2;
 
 /** A failure that may pass. */
 class Transient extends Error {
   readonly error: FoveaError;
-  /** Milliseconds that the server asks to wait for. */
+  /** Milliseconds to wait, as the server said. */
   readonly wait: number;
   readonly isTimeout: boolean;
   constructor(error: FoveaError, { wait = 0, isTimeout = false } = {}) {
@@ -67,7 +67,7 @@ class Transient extends Error {
 const cancelled = (host: string) =>
   new FoveaError('cancelled', `the request to ${host} was cancelled`);
 
-/** Milliseconds that `Retry-After` asks for, in seconds or as a date; at most a minute. */
+/** Milliseconds to wait by `Retry-After`, given in seconds or as a date; at most a minute. */
 function waitOf(headers: Headers): number {
   const text = headers.get('retry-after') ?? '';
   const wait = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
@@ -88,11 +88,11 @@ function pause(milliseconds: number, host: string, signal?: AbortSignal): Promis
   });
 }
 
-/** The text of an answer, and no more of it than allowed. */
+/** The text of a response, up to the limit of bytes. */
 async function textOf(response: Response, { host, options }: Endpoint): Promise<string> {
   const { maxAnswerBytes: most = 64 * 2 ** 20 } = options;
   const tooLong = () =>
-    new FoveaError('runtime', `${host} answers with more than ${most} bytes, which is refused`);
+    new FoveaError('runtime', `${host} sent more than ${most} bytes, which is refused`);
   const stated = Number(response.headers.get('content-length') ?? 0);
   if (stated > most) {
     await response.body?.cancel();
@@ -125,7 +125,8 @@ function redirected(from: URL, response: Response, hasBody: boolean, host: strin
   const where = to && to.origin !== from.origin ? ` to ${to.protocol}//${to.host}` : '';
   throw new FoveaError(
     'runtime',
-    `${host} redirects${where}, which is refused, since the picture and the headers would go there: give the final address of the model`,
+    `${host} redirects${where}, which is refused, since the picture and the headers would ` +
+      'go there: give the final address of the model',
   );
 }
 
@@ -167,7 +168,9 @@ function networkError(
   if (error instanceof FoveaError) return error;
   if (signal?.aborted) return cancelled(host);
   if ((error as Error).name === 'TimeoutError') {
-    const sentence = `${host} did not answer within ${timeout / 1000} s: check that the server works, or raise timeout`;
+    const sentence =
+      `${host} did not answer within ${timeout / 1000} s: check that the server works, or ` +
+      'raise timeout';
     return new Transient(new FoveaError('runtime', sentence, { cause: error }), {
       isTimeout: true,
     });
@@ -175,10 +178,11 @@ function networkError(
   const code = (error as { cause?: { code?: string } }).cause?.code;
   const unreachable = new FoveaError(
     'runtime',
-    `the model server ${host} cannot be reached (${code ?? messageOf(error)}): check the address and that it runs`,
+    `the model server ${host} cannot be reached (${code ?? messageOf(error)}): check the ` +
+      'address and that it runs',
     { cause: error },
   );
-  // A wrong address is said at once; a server that answered before may be starting again.
+  // A wrong address is reported at once; a server that has responded before may be starting again.
   return path === '' && code && UNREACHABLE.has(code) ? unreachable : new Transient(unreachable);
 }
 
@@ -195,7 +199,7 @@ async function attempt(endpoint: Endpoint, request: Request): Promise<string> {
     : error;
 }
 
-/** The server's own words, if it answers as the protocol says. */
+/** The server's own words, if the response has the form of the protocol. */
 function reasonIn(text: string): string {
   try {
     const { error, detail } = parseJson(text) as { error?: unknown; detail?: unknown };
@@ -246,11 +250,11 @@ async function send(endpoint: Endpoint, request: Request): Promise<string> {
 }
 
 /**
- * The text a server answers with: about its model (GET) without a body, else to an inference.
- * Failures that may pass are tried again, after what `Retry-After` asks for or a delay that
+ * The text of a server's response: about its model (GET) without a body, else to an inference.
+ * Failures that may pass are tried again, after the time of `Retry-After` or a delay that
  * doubles.
  * @throws FoveaError `runtime` if the server cannot be reached, fails, redirects to another origin
- * or answers too much; `model` if it has no such model; `cancelled`.
+ * or sends too much; `model` if it has no such model; `cancelled`.
  */
 export async function requestText(
   endpoint: Endpoint,
@@ -261,7 +265,7 @@ export async function requestText(
   return send(endpoint, { path: body === undefined ? '' : '/infer', body, signal });
 }
 
-/** The name under which the answer to a request is kept: SHA-256 of the model and the request. */
+/** The name under which the response to a request is kept: SHA-256 of the model and the request. */
 export function cacheKey(endpoint: Endpoint, metadata: string, body: string): Promise<string> {
   return sha256(new TextEncoder().encode([endpoint.url, metadata, body].join('\n')));
 }
