@@ -53,6 +53,6 @@ describe('random logit', () => {
     expect(asked.sort()).toEqual([0, 1, 3, 4]);
     await expect(
       randomLogit.score({ ...context, model: { ...model, labels: ['a'] }, map, explain }),
-    ).rejects.toThrow('one class only');
+    ).rejects.toThrow('only one class');
   });
 });

@@ -43,7 +43,7 @@ const expectPlain = (text: string): void => {
   expect(text.split('\n').map(visibleText).join('\n')).toBe(text);
 };
 
-/** A hub that answers for `config.json`, and in its own way for the model; and a cache for it. */
+/** A hub that sends `config.json`, and a response of its own for the model; and a cache for it. */
 async function startHub(
   answer: (response: ServerResponse, path: string) => void,
 ): Promise<{ load(): Promise<unknown>; cacheDir: string; folder: string }> {
@@ -223,7 +223,7 @@ const remote: Readonly<Record<string, Case>> = {
   'remote-huge-body-crash': async () => {
     const server = await startCaseServer(SERVER);
     const { code, stderr } = await explainRemote(server.model('huge'));
-    expect(stderr).toMatch(/answers with more than 67108864 bytes, which is refused/);
+    expect(stderr).toMatch(/sent more than 67108864 bytes, which is refused/);
     expect(code).not.toBe(0);
   },
   'remote-null-scores': async () => {
@@ -236,7 +236,7 @@ const remote: Readonly<Record<string, Case>> = {
       ['bools', /values that are not numbers/],
       ['shape-lies', shape],
       ['shape-absurd', shape],
-      ['nan', /answers NaN or infinite scores/],
+      ['nan', /returned NaN or infinite scores/],
     ] as const) {
       const { code, stderr } = await explainRemote(server.model(mode));
       expect(stderr, mode).toMatch(message);

@@ -197,7 +197,7 @@ describe('names that every object has', () => {
   });
 
   it.each(['constructor', { toString: 1 }, null, 3])('are no colours: %j', (colour) => {
-    expect(() => parsePreprocessing({ colour })).toThrow('preprocessing: colour: expected');
+    expect(() => parsePreprocessing({ colour })).toThrow('preprocessing.colour = ');
   });
 });
 

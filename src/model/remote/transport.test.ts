@@ -208,7 +208,7 @@ describe('responses', () => {
       return true;
     };
     expect(await errorOf(run({ maxAnswerBytes: 2 ** 20 }))).toMatch(
-      /^runtime: .*answers with more than 1048576 bytes, which is refused$/,
+      /^runtime: .*sent more than 1048576 bytes, which is refused$/,
     );
     expect(sent).toBeLessThan(2 ** 26);
   });
