@@ -171,7 +171,9 @@ it('says what is wrong with a server', async () => {
     /^runtime: .*did not send JSON \(it starts "<html>hello"\)/,
   );
   broken = { status: 200, body: '{"name":"mean"}' };
-  expect(await errorOf(load())).toMatch(/^runtime: .*that the Open Inference Protocol does not allow: inputs: /);
+  expect(await errorOf(load())).toMatch(
+    /^runtime: .*that the Open Inference Protocol does not allow: inputs: /,
+  );
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
   expect(await errorOf(createRemoteModel(`http://127.0.0.1:${port}/v2/models/mean`))).toMatch(
