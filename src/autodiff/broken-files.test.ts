@@ -33,6 +33,12 @@ describe('files that no runtime would take', () => {
       /the tensor .* is too large to be differentiated/,
     ],
     [
+      'a side of a million windows and more',
+      [1, 3, 7, 2 ** 24],
+      (b, x) => b.add('AveragePool', [x], { kernel_shape: [3, 3], strides: [2, 2] }),
+      /the tensor .* is too large to be differentiated/,
+    ],
+    [
       'an axis far in front of the first',
       [2, 3, 5],
       (b, x) => {

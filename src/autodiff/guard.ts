@@ -4,6 +4,8 @@ import { operatorKey } from './rule.ts';
 
 /** An axis with more elements than this is a sign of a broken file. */
 const largestAxis = 2 ** 24;
+/** So is an axis of a layer with windows: rules walk along it, and it is a side or a channel. */
+const largestSide = 2 ** 20;
 /** So is a tensor with more elements than this: 4 GiB in float32. */
 const largestTensor = 2 ** 30;
 
@@ -50,7 +52,8 @@ export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): 
   for (const name of [...node.inputs, ...node.outputs]) {
     const sizes = (known.get(name)?.shape ?? []).filter((dim) => typeof dim === 'number');
     const count = sizes.reduce((product, size) => product * size, 1);
-    if (count > largestTensor || sizes.some((size) => size > largestAxis))
+    const most = node.attributes.has('kernel_shape') ? largestSide : largestAxis;
+    if (count > largestTensor || sizes.some((size) => size > most))
       throw new FoveaError(
         'unsupported',
         `the tensor "${name}" of ${nameOf(node)} is too large to be differentiated: ` +
