@@ -12,14 +12,14 @@ import {
 import { countOf } from './perturbation.ts';
 
 /** The scores of one class that a model gave to altered copies of pictures. */
-export interface ScoreRange {
+interface ScoreRange {
   readonly count: number;
   readonly low: number;
   readonly high: number;
 }
 
 /** The plain gradients of one class by pictures. */
-export interface SeenGradients {
+interface SeenGradients {
   readonly count: number;
   /** Whether all of them are the same up to rounding. */
   readonly isSame: boolean;
