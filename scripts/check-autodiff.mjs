@@ -47,7 +47,7 @@ const { createNodeRuntime } = await import(new URL('runtime/onnxruntime-node.js'
 const { inferShapes, readModel, withGraph, writeModel } = await import(
   new URL('onnx/index.js', dist).href
 );
-const { gradientModel, prepareGraph } = await import(new URL('autodiff/index.js', dist).href);
+const { gradientModel, prepareModel } = await import(new URL('autodiff/index.js', dist).href);
 const runtime = await createNodeRuntime({ threads: 1 });
 
 /** @param {ArrayLike<number>} got @param {ArrayLike<number>} wanted */
@@ -80,7 +80,7 @@ async function findTensors(
   /** @type {any} */ reference,
   /** @type {any} */ feeds,
 ) {
-  const graph = prepareGraph(model);
+  const graph = prepareModel(model).graph;
   const shapes = inferShapes(graph, { inputs: { input: reference.shapes.input } });
   const inner = Array.from({ length: reference.inner }, (_, i) => `inner${i}`);
   const wanted = new Set(inner.map((key) => reference.shapes[key].join()));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { graphBuilder, modelOf } from '../onnx/index.ts';
 import { keyOfRules, plain } from './backward-rules.ts';
-import { gradientModel } from './gradient-model.ts';
+import { gradientModel } from './complete.ts';
 import type { LrpOptions } from './relevance/lrp.ts';
 import { deepLift, lrp } from './relevance-rules.ts';
 import { type RuleTable, rule } from './rule.ts';
@@ -40,7 +40,8 @@ it('asks which input is compared if a model has two, and puts the reference besi
   const model = modelOf(b.finish());
   const request = { of: 'y', wrt: ['x'], rules: deepLift };
   expect(() => gradientModel(model, request)).toThrow(
-    'the model has 2 inputs (x, other): name in the option input the one that deep-lift starts from',
+    'the model has 2 inputs (x, other): name in the option input ' +
+      'the one that deep-lift starts from',
   );
   expect(gradientModel(model, { ...request, input: 'x' }).reference).toBe('x/reference');
   expect(gradientModel(model, { of: 'y', wrt: ['x'] }).reference).toBeNull();

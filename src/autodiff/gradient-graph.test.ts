@@ -5,6 +5,7 @@ import { randomTensor, runModel } from '../onnx/fixtures/run.ts';
 import { readBytes } from '../onnx/fixtures/shared-models.ts';
 import { smallModel } from '../onnx/fixtures/small-model.ts';
 import {
+  each,
   type Graph,
   type GraphBuilder,
   graphBuilder,
@@ -16,10 +17,9 @@ import {
 } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { decodeNpy } from '../tensor/npy.ts';
+import { gradientGraph, gradientModel } from './complete.ts';
 import { dot, relativeError } from './fixtures/cases.ts';
-import { gradientGraph } from './gradient-graph.ts';
-import { gradientModel } from './gradient-model.ts';
-import { forEach, type RuleTable, refused, rule } from './rule.ts';
+import { type RuleTable, refused, rule } from './rule.ts';
 
 const vector = (values: readonly number[]): Tensor =>
   new Tensor('float32', Float32Array.from(values), [values.length]);
@@ -258,7 +258,7 @@ describe('what cannot be differentiated', () => {
     expect(() => gradientGraph(custom.graph, { of: 'y', wrt: ['x'] })).toThrow(
       'the acme:Blur node "y": Fovea has no gradient rule',
     );
-    const rules = forEach('Relu', refused('it is switched off'));
+    const rules = each('Relu', refused('it is switched off'));
     expect(() => gradientGraph(relu.graph, { of: 'y', wrt: ['x'], rules })).toThrow(
       'it is switched off',
     );
@@ -392,7 +392,7 @@ describe('element types', () => {
     return results[gradients.get('x') ?? ''].data as Float32Array;
   }
 
-  it('gives half-precision networks the gradients of float32, even beyond the range of float16', async () => {
+  it('gives half-precision networks gradients of float32, beyond the range of float16 too', async () => {
     const gradient = await convolutionalGradient('float16', 1);
     expect(relativeError(gradient, await convolutionalGradient('float32', 1))).toBeLessThan(5e-3);
     // Half precision ends at 65504 and has nothing below 6e-8; a power of two changes no digit in

@@ -7,6 +7,7 @@ import {
   inferTensors,
   isFloat,
   type Node,
+  operatorKey,
   opsetOf,
   producersOf,
   type Shape,
@@ -18,9 +19,8 @@ import { checkAttributes, checkOpset, checkSizes, guarded, nameOf } from './guar
 import { differentiableInputs, markPath, type RuleLookup } from './mark-path.ts';
 import { createOps, type Ops } from './ops.ts';
 import { prune } from './passes/prune.ts';
-import { operatorKey, type RuleEntry, type RuleTable } from './rule.ts';
+import type { RuleEntry, RuleTable } from './rule.ts';
 import { createRuleContext, gradientType, type OutputRequests } from './rule-context.ts';
-import { gradientRules } from './rules/index.ts';
 import { unbroadcast } from './unbroadcast.ts';
 
 /** What to differentiate. */
@@ -56,20 +56,16 @@ export interface GradientGraph {
   readonly gradients: ReadonlyMap<string, string>;
 }
 
-/**
- * Forward and backward pass in one ordinary ONNX graph: reverse-mode differentiation by emitting
- * nodes. Weights are referred to, never copied. Half-precision gradients are computed in float32.
- * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it,
- * `unsupported` naming the operator that cannot be differentiated.
- */
-export function gradientGraph(
+/** `gradientGraph`, with the gradients of the operators in `table`. */
+export function differentiate(
   graph: Graph,
   { of, wrt, outputs = [], rules = {}, inputShapes = {} }: GradientOptions,
+  table: RuleTable,
 ): GradientGraph {
   checkNames(graph, [of, ...wrt, ...outputs]);
   checkOpset(graph);
   const known = inferTensors(graph, { inputs: inputShapes });
-  const lookup = lookupIn(rules);
+  const lookup = lookupIn(rules, table);
   const path = markPath(graph, known, of, wrt, lookup);
   const ops = createOps(graph, known);
   const cotangent = declare(known, ops.fresh(`${of}_grad`), known.get(of));
@@ -164,12 +160,12 @@ function describe(known: ReadonlyMap<string, TensorInfo>, name: string): ValueIn
   return { name, type, shape, otherFields: [] };
 }
 
-function lookupIn(rules: RuleTable | RuleLookup): RuleLookup {
+function lookupIn(rules: RuleTable | RuleLookup, table: RuleTable): RuleLookup {
   const own: RuleLookup =
     typeof rules === 'function'
       ? rules
       : (node) => (Object.hasOwn(rules, operatorKey(node)) ? rules[operatorKey(node)] : undefined);
-  return (node) => own(node) ?? gradientRules[operatorKey(node)];
+  return (node) => own(node) ?? table[operatorKey(node)];
 }
 
 function checkNames(graph: Graph, names: readonly string[]): void {

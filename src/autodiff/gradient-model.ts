@@ -1,15 +1,11 @@
 import { FoveaError } from '../errors.ts';
 import { dataInputs, type OnnxModel, withGraph } from '../onnx/index.ts';
-import {
-  type BackwardTask,
-  isBackwardRules,
-  plain,
-  type ReadyGraph,
-  type RuleSet,
-} from './backward-rules.ts';
-import { type GradientGraph, type GradientOptions, gradientGraph } from './gradient-graph.ts';
-import { type PrepareOptions, prepareGraph } from './passes/index.ts';
-import { raiseOpset } from './passes/raise-opset.ts';
+import { isBackwardRules, plain, type ReadyGraph, type RuleSet } from './backward-rules.ts';
+import { differentiate, type GradientGraph, type GradientOptions } from './gradient-graph.ts';
+import { nodesBetween } from './mark-path.ts';
+import { loadPrepare, type Prepare } from './passes/prepare.ts';
+import type { RuleTable } from './rule.ts';
+import { loadRules } from './rules/load.ts';
 
 /** What to differentiate, by which rules. */
 export interface GradientModelOptions extends Omit<GradientOptions, 'rules'> {
@@ -35,55 +31,63 @@ export interface GradientModel extends Omit<GradientGraph, 'graph'> {
   readonly reference: string | null;
 }
 
-/**
- * The model in the form that differentiates best: local functions, fused operators and the pieces
- * that exporters write are replaced by operators with a gradient rule, and operator sets 13 to 15
- * become 16, and 7 and 8 become 9. It computes the same.
- */
-export function prepareModel(model: OnnxModel, options: PrepareOptions = {}): OnnxModel {
-  return withGraph({ ...model, functions: [] }, raiseOpset(prepareGraph(model, options)));
+/** A prepared model, with what is left to do once the gradients of its operators are known. */
+export interface ReadyModel extends ReadyGraph {
+  differentiate(table: RuleTable): GradientModel;
 }
 
-/**
- * The model that computes gradients of a model, whatever exporter wrote it, or what `rules` put in
- * their place. This is the only way that Fovea builds a backward pass.
- * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it,
- * `unsupported` naming the operator that cannot be differentiated.
- */
-export function gradientModel(model: OnnxModel, options: GradientModelOptions): GradientModel {
-  const { of, wrt, outputs = [], rules = plain, inputShapes, isPrepared = false } = options;
-  const keep = [of, ...wrt, ...outputs];
-  const prepared = isPrepared ? model : prepareModel(model, { keep, inputShapes });
-  const ready = readyGraph(prepared, rules, { of, wrt, outputs }, options.input);
-  const { graph, cotangent, gradients } = gradientGraph(ready.graph, {
-    of,
-    wrt,
-    outputs,
-    rules: ready.rules,
-    inputShapes,
-  });
+/** Prepares a model, and has its rule set look at it. */
+export function readyModel(
+  model: OnnxModel,
+  { rules = plain, input, ...options }: GradientModelOptions,
+  prepare: Prepare | null,
+): ReadyModel {
+  const { of, wrt, outputs = [], inputShapes } = options;
+  const prepared = prepare
+    ? prepare(model, { keep: [of, ...wrt, ...outputs], inputShapes })
+    : model;
+  const ready = isBackwardRules(rules)
+    ? rules.prepare(prepared.graph, {
+        ...{ of, wrt, outputs },
+        input: inputOf(prepared, input, rules.name),
+      })
+    : { graph: prepared.graph, rules };
   return {
-    model: withGraph(prepared, graph),
-    cotangent,
-    gradients,
-    reference: ready.reference ?? null,
+    ...ready,
+    differentiate(table) {
+      const { graph, ...names } = differentiate(
+        ready.graph,
+        { ...options, rules: ready.rules },
+        table,
+      );
+      return { model: withGraph(prepared, graph), ...names, reference: ready.reference ?? null };
+    },
   };
 }
 
-function readyGraph(
-  { graph }: OnnxModel,
-  rules: RuleSet,
-  task: Omit<BackwardTask, 'input'>,
-  input: string | undefined,
-): ReadyGraph {
-  if (!isBackwardRules(rules)) return { graph, rules };
-  const inputs = dataInputs(graph).map(({ name }) => name);
+/** The graph input that the rules `name` start from. */
+function inputOf({ graph }: OnnxModel, input: string | undefined, name: string): string {
+  const inputs = dataInputs(graph).map((each) => each.name);
   const start = input ?? (inputs.length === 1 ? inputs[0] : undefined);
   if (start === undefined)
     throw new FoveaError(
       'usage',
       `the model has ${inputs.length} inputs (${inputs.join(', ') || 'none'}): ` +
-        `name in the option input the one that ${rules.name} starts from`,
+        `name in the option input the one that ${name} starts from`,
     );
-  return rules.prepare(graph, { ...task, input: start });
+  return start;
+}
+
+/**
+ * `gradientModel`, but the passes and the gradients of operators are modules that are loaded if the
+ * model needs them. A page that explains one network fetches little of the library.
+ */
+export async function loadGradientModel(
+  model: OnnxModel,
+  options: GradientModelOptions,
+): Promise<GradientModel> {
+  const prepare = options.isPrepared ? null : await loadPrepare(model);
+  const ready = readyModel(model, options, prepare);
+  const { wrt, of } = options;
+  return ready.differentiate(await loadRules(nodesBetween(ready.graph, wrt, of)));
 }

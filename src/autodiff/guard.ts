@@ -1,6 +1,5 @@
 import { FoveaError } from '../errors.ts';
-import type { Graph, Node, TensorInfo } from '../onnx/index.ts';
-import { operatorKey } from './rule.ts';
+import { type Graph, type Node, operatorKey, type TensorInfo } from '../onnx/index.ts';
 
 /** An axis with more elements than this is a sign of a broken file. */
 const largestAxis = 2 ** 24;

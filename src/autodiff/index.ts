@@ -1,4 +1,5 @@
 /** Gradients of ONNX models as ONNX models: reverse-mode differentiation by rewriting graphs. */
+export { each, operatorKey } from '../onnx/index.ts';
 export {
   type BackwardRules,
   type BackwardTask,
@@ -8,26 +9,24 @@ export {
   type ReadyGraph,
   type RuleSet,
 } from './backward-rules.ts';
-export { type GradientGraph, type GradientOptions, gradientGraph } from './gradient-graph.ts';
+export { gradientGraph, gradientModel, prepareModel } from './complete.ts';
+export type { GradientGraph, GradientOptions } from './gradient-graph.ts';
 export {
   type GradientModel,
   type GradientModelOptions,
-  gradientModel,
-  prepareModel,
+  loadGradientModel,
 } from './gradient-model.ts';
 export type { RuleLookup } from './mark-path.ts';
 export type { Ops } from './ops.ts';
 export { batchNormalizationConstants } from './passes/fold-batch-normalization.ts';
-export { type PrepareOptions, prepareGraph } from './passes/index.ts';
-export { raiseOldOpset } from './passes/raise-opset.ts';
+export { loadPrepare, type Prepare, type PrepareOptions } from './passes/prepare.ts';
+export { raiseOldOpset } from './passes/raise-old-opset.ts';
 export type { LrpOptions, LrpRule } from './relevance/lrp.ts';
 export { deepLift, lrp, transformerAttribution } from './relevance-rules.ts';
 export { deconvnet, guidedBackprop } from './relu-rules.ts';
 export {
-  forEach,
   type GradientRule,
   type OutputGradients,
-  operatorKey,
   type RuleContext,
   type RuleEntry,
   type RuleTable,

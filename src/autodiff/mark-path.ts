@@ -4,11 +4,12 @@ import {
   isFloat,
   type Node,
   nodeInputs,
+  operatorKey,
   type TensorInfo,
   topologicalSort,
 } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
-import { operatorKey, type RuleEntry } from './rule.ts';
+import type { RuleEntry } from './rule.ts';
 
 /** The entry of the table that holds for a node. */
 export type RuleLookup = (node: Node) => RuleEntry | undefined;
@@ -19,6 +20,29 @@ export interface Path {
   readonly nodes: readonly Node[];
   /** The tensors that a gradient flows to. */
   readonly tensors: ReadonlySet<string>;
+}
+
+/** The nodes that depend on one of some tensors, of nodes in topological order. */
+function nodesAfter(sorted: readonly Node[], tensors: readonly string[]): Node[] {
+  const reached = new Set(tensors);
+  return sorted.filter((node) => {
+    const isAfter = nodeInputs(node).some((name) => reached.has(name));
+    if (isAfter) for (const name of node.outputs) reached.add(name);
+    return isAfter;
+  });
+}
+
+/** The nodes through which `of` depends on one of some tensors, in topological order. */
+export function nodesBetween(graph: Graph, tensors: readonly string[], of: string): Node[] {
+  const needed = new Set([of]);
+  const before = nodesAfter(topologicalSort(graph.nodes), tensors)
+    .toReversed()
+    .filter((node) => {
+      const isNeeded = node.outputs.some((name) => needed.has(name));
+      if (isNeeded) for (const name of nodeInputs(node)) needed.add(name);
+      return isNeeded;
+    });
+  return before.reverse();
 }
 
 /** The positions of the inputs that can get a gradient. */
@@ -86,15 +110,9 @@ function requireRule(node: Node, entry: RuleEntry | undefined): void {
  * Says why nothing flows: no dependence at all, or only through operators whose gradient is zero.
  */
 function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLookup): FoveaError {
-  const reached = new Set([wrt]);
-  const flat: Node[] = [];
-  for (const node of sorted) {
-    if (!nodeInputs(node).some((name) => reached.has(name))) continue;
-    for (const name of node.outputs) reached.add(name);
-    if (lookup(node)?.kind === 'zero') flat.push(node);
-  }
-  const [first] = flat;
-  if (!reached.has(of) || first === undefined)
+  const reached = nodesAfter(sorted, [wrt]);
+  const first = reached.find((node) => lookup(node)?.kind === 'zero');
+  if (!reached.some(({ outputs }) => outputs.includes(of)) || first === undefined)
     return new FoveaError('model', `the tensor "${of}" does not depend on "${wrt}"`);
   const entry = lookup(first);
   const reason = entry?.kind === 'zero' ? `: ${entry.reason}` : '';

@@ -3,9 +3,10 @@ import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { runModel } from '../onnx/fixtures/run.ts';
 import { readBytes } from '../onnx/fixtures/shared-models.ts';
-import { readModel } from '../onnx/index.ts';
+import { readModel, writeModel } from '../onnx/index.ts';
+import { gradientModel } from './complete.ts';
 import { floatsOf, relativeError } from './fixtures/cases.ts';
-import { gradientModel } from './gradient-model.ts';
+import { loadGradientModel } from './gradient-model.ts';
 
 /** What scripts/make-autodiff-networks.py recorded. */
 interface Reference {
@@ -55,5 +56,16 @@ describe('gradients of tiny networks against float64 autograd', () => {
         floatsOf(reference.gradient),
       ),
     ).toBeLessThan(1e-4);
+  });
+});
+
+describe('the gradient model of tiny networks', () => {
+  it.each(names)('%s is the same if rules and passes are loaded', async (name) => {
+    const model = readModel(readBytes(new URL(`${name}.onnx`, folder).pathname));
+    const task = { of: 'scores', wrt: ['input'], outputs: ['scores'] };
+    const loaded = await loadGradientModel(model, task);
+    const whole = gradientModel(model, task);
+    expect(Buffer.compare(writeModel(loaded.model), writeModel(whole.model))).toBe(0);
+    expect(loaded.gradients).toEqual(whole.gradients);
   });
 });

@@ -2,6 +2,7 @@ import {
   dataInputs,
   type Graph,
   type Node,
+  operatorKey,
   tensorNumbers,
   topologicalSort,
 } from '../onnx/index.ts';
@@ -11,7 +12,6 @@ import { findActivations } from './relevance/activations.ts';
 import { varyingTensors } from './relevance/linear.ts';
 import {
   type GradientRule,
-  operatorKey,
   type RuleContext,
   type RuleEntry,
   type RuleTable,

@@ -5,12 +5,13 @@ import {
   type Graph,
   inferNode,
   type Node,
+  operatorKey,
   type TensorInfo,
   tensorNumbers,
 } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
 import type { Ops } from './ops.ts';
-import { operatorKey, type RuleContext, type RuleEntry } from './rule.ts';
+import type { RuleContext, RuleEntry } from './rule.ts';
 
 /** Nodes of the forward pass that were asked for more outputs, as they are to be. */
 export type OutputRequests = Map<Node, Node>;

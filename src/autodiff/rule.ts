@@ -81,13 +81,3 @@ export function zero(reason: string): RuleEntry {
 export function refused(reason: string): RuleEntry {
   return { kind: 'refused', reason };
 }
-
-/** The same entry for several operators. */
-export function forEach(names: string, entry: RuleEntry): RuleTable {
-  return Object.fromEntries(names.split(/\s+/).map((name) => [name, entry]));
-}
-
-/** The name under which a table holds an operator. */
-export function operatorKey({ domain, opType }: Pick<Node, 'domain' | 'opType'>): string {
-  return domain === '' ? opType : `${domain}:${opType}`;
-}

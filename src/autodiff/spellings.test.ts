@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from '../onnx/fixtures/run.ts';
 import { graphBuilder, modelOf, type OnnxModel } from '../onnx/index.ts';
 import type { RuleSet } from './backward-rules.ts';
+import { gradientModel } from './complete.ts';
 import { relativeError } from './fixtures/cases.ts';
 import {
   activations,
@@ -15,7 +16,6 @@ import {
   type Spelling,
   weights,
 } from './fixtures/spellings.ts';
-import { gradientModel } from './gradient-model.ts';
 import { deconvnet, deepLift, guidedBackprop, lrp } from './index.ts';
 import type { LrpOptions } from './relevance/lrp.ts';
 

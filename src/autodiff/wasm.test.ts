@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Feeds } from '../onnx/fixtures/run.ts';
 import { readBytes } from '../onnx/fixtures/shared-models.ts';
 import { type OnnxModel, readModel, writeModel } from '../onnx/index.ts';
+import { gradientModel } from './complete.ts';
 import {
   caseFeeds,
   caseModel,
@@ -12,7 +13,6 @@ import {
   readCases,
   relativeError,
 } from './fixtures/cases.ts';
-import { gradientModel } from './gradient-model.ts';
 
 web.env.wasm.numThreads = 1;
 web.env.logLevel = 'fatal';

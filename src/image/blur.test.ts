@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeNpy } from '../tensor/npy.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { tensor } from '../tensor/tensor.ts';
 import { convolvePlanes, gaussianBlur, gaussianKernel, riseBlur, riseBlurKernel } from './blur.ts';
 
 interface Maps {
@@ -18,20 +18,11 @@ const referenceKernel = new URL(
   import.meta.url,
 );
 
-function largestDifference(a: Tensor, b: Tensor): number {
-  expect(a.shape).toEqual(b.shape);
-  return a.data.reduce(
-    (worst, value, i) =>
-      Math.max(worst, Number.isNaN(value) ? Infinity : Math.abs(value - b.data[i])),
-    0,
-  );
-}
-
 describe('gaussianBlur', () => {
   it.each(recorded.gaussian as (Maps & { kernelSize: number; sigma: number })[])(
     'equals torchvision: $kernelSize taps, sigma $sigma',
     (c) => {
-      expect(largestDifference(gaussianBlur(source, c), toTensor(c))).toBeLessThan(1e-6);
+      expect(gaussianBlur(source, c)).toBeAllClose(toTensor(c), { rtol: 0, atol: 1e-6 });
     },
   );
 
@@ -68,12 +59,10 @@ describe('gaussianKernel', () => {
 
 describe('convolvePlanes', () => {
   it('equals conv2d with the kernel on the channel diagonal and padding k//2', () => {
-    expect(
-      largestDifference(
-        convolvePlanes(source, toTensor(recorded.kernel)),
-        toTensor(recorded.convolved),
-      ),
-    ).toBeLessThan(1e-6);
+    expect(convolvePlanes(source, toTensor(recorded.kernel))).toBeAllClose(
+      toTensor(recorded.convolved),
+      { rtol: 0, atol: 1e-6 },
+    );
   });
 
   it('refuses even kernels and kernels with channels', () => {
@@ -89,7 +78,8 @@ describe("RISE's blur", () => {
     expect(data.reduce((sum, v) => sum + v, 0)).toBeCloseTo(1, 6);
     expect(data).toEqual(data.slice().reverse());
     const cut = gaussianKernel(11, 5);
-    expect(data[60] / data[55]).toBeLessThan(cut[5] / cut[0]); // centre over the middle of the left edge
+    // The centre over the middle of the left edge.
+    expect(data[60] / data[55]).toBeLessThan(cut[5] / cut[0]);
     expect(data[60] / data[55]).toBeGreaterThan(1);
   });
 
@@ -104,15 +94,14 @@ describe("RISE's blur", () => {
   });
 
   it('blurs as a convolution with that kernel and zeros beyond the border', () => {
-    expect(
-      largestDifference(riseBlur(source), convolvePlanes(source, riseBlurKernel())),
-    ).toBeLessThan(1e-6);
-    expect(
-      largestDifference(
-        riseBlur(source, { size: 5, sigma: 2 }),
-        convolvePlanes(source, riseBlurKernel(5, 2)),
-      ),
-    ).toBeLessThan(1e-6);
+    expect(riseBlur(source)).toBeAllClose(convolvePlanes(source, riseBlurKernel()), {
+      rtol: 0,
+      atol: 1e-6,
+    });
+    expect(riseBlur(source, { size: 5, sigma: 2 })).toBeAllClose(
+      convolvePlanes(source, riseBlurKernel(5, 2)),
+      { rtol: 0, atol: 1e-6 },
+    );
     expect(riseBlur(tensor([1, 1], Float32Array.of(1))).data[0]).toBeCloseTo(
       riseBlurKernel().data[60],
       8,
@@ -123,7 +112,7 @@ describe("RISE's blur", () => {
     if (!existsSync(referenceKernel))
       return context.skip('needs ../shared/reference/causal/blur_kernel.npy beside the repository');
     const expected = decodeNpy(readFileSync(referenceKernel), 'blur_kernel.npy');
-    expect(largestDifference(riseBlurKernel(11, 5), expected)).toBeLessThanOrEqual(1e-9);
+    expect(riseBlurKernel(11, 5)).toBeAllClose(expected, { rtol: 0, atol: 1e-9 });
   });
 
   it('refuses an even size', () => {

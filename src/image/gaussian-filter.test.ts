@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { gaussianFilter } from './gaussian-filter.ts';
 
-it('is the literal double sum of a Gaussian cut at four sigma, with zeros or a mirror beyond the border', () => {
+it('is the double sum of a Gaussian cut at four sigma, with zeros or a mirror outside', () => {
   const random = createRandom(2);
   const [height, width, sigma] = [7, 5, 1.3];
   const plane = Float64Array.from({ length: height * width }, () => random.normal());

@@ -2,14 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { tensor } from '../tensor/tensor.ts';
 import { type Image, image } from './image.ts';
-import {
-  centerCrop,
-  type InterpolateMode,
-  interpolate,
-  type ResizeFilter,
-  resizeImage,
-  resizeShorterSide,
-} from './resize.ts';
+import { type InterpolateMode, interpolate } from './interpolate.ts';
+import { centerCrop, type ResizeFilter, resizeImage, resizeShorterSide } from './resize.ts';
 
 interface Pixels {
   width: number;
@@ -28,17 +22,9 @@ const bytes = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'));
 const toImage = ({ width, height, rgb }: Pixels) => image(width, height, bytes(rgb));
 const toTensor = ({ shape, values }: Maps) => tensor(shape, new Float32Array(bytes(values).buffer));
 
-function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  return Array.from(a).reduce(
-    (worst, value, i) => Math.max(worst, Math.abs(value - b[i]) || (value === b[i] ? 0 : Infinity)),
-    0,
-  );
-}
-
 function expectSame(actual: Image, expected: Image): void {
   expect([actual.width, actual.height]).toEqual([expected.width, expected.height]);
-  expect(largestDifference(actual.data, expected.data)).toBe(0);
+  expect(actual.data).toBeAllClose(expected.data, { rtol: 0, atol: 0 });
 }
 
 describe('resizeImage', () => {
@@ -162,9 +148,10 @@ describe('interpolate', () => {
       alignCorners: c.alignCorners,
     });
     expect(result.shape).toEqual(c.shape);
-    expect(largestDifference(result.data, toTensor(c).data)).toBeLessThanOrEqual(
-      c.mode === 'nearest' ? 0 : 2.4e-7,
-    ); // one unit in the last place of 2…4
+    expect(result.data).toBeAllClose(toTensor(c).data, {
+      rtol: 0,
+      atol: c.mode === 'nearest' ? 0 : 2.4e-7,
+    }); // one unit in the last place of 2…4
   });
 
   it('keeps any leading axes, none included', () => {

@@ -49,7 +49,7 @@ describe('fullgrad', () => {
 
   /** The part of the score that neither the input nor a bias of a feature map accounts for. */
   async function rest(model: Model, input: Tensor): Promise<number> {
-    const layers = model.inside?.biases() ?? [];
+    const layers = (await model.inside?.biases()) ?? [];
     expect(layers.length).toBeGreaterThan(3);
     const wrt = [INPUT, ...layers.map(({ name }) => name)];
     const { gradients, scores } = await gradientsOf(model, { batch: input, wrt, targets: [0] });
@@ -80,7 +80,7 @@ describe('fullgrad', () => {
     for (const name of ['vit', 'swin', 'maxvit'] as const) {
       const model = await smallNetwork(name);
       const input = noisePictures(2, 32);
-      const biases = model.inside?.biases() ?? [];
+      const biases = (await model.inside?.biases()) ?? [];
       const { gradients } = await gradientsOf(model, {
         batch: input,
         wrt: biases.map((each) => each.name),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
-import { interpolate } from '../image/resize.ts';
+import { interpolate } from '../image/interpolate.ts';
 import { INPUT, type LayerBias, type Model, requireInside } from '../model/model.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -78,7 +78,7 @@ export const fullgrad = defineMethod({
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, channels, height, width] = input.shape;
-    const biases = requireInside(model).biases();
+    const biases = await requireInside(model).biases();
     const wrt = [INPUT, ...biases.map(({ name }) => name)];
     const attributions: Attribution[] = [];
     for (const [t, { index }] of targets.entries()) {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
-import { interpolate } from '../image/resize.ts';
+import { interpolate } from '../image/interpolate.ts';
 import { nextTask } from '../next-task.ts';
 import { integer, option } from '../options.ts';
 import { felzenszwalb } from '../superpixels/felzenszwalb.ts';

@@ -3,7 +3,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
 import type { Model, ScoreKind } from './model.ts';
-import { checkRequest, countOf, slicePerturbation } from './perturbation.ts';
+import { checkRequest, slicePerturbation } from './perturb-request.ts';
+import { countOf } from './perturbation.ts';
 import { renderPerturbation } from './render-perturbation.ts';
 import { checkScores, pickClasses, toProbabilities } from './scores.ts';
 

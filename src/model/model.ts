@@ -189,7 +189,7 @@ export interface ModelInside {
   /** The attention maps of a transformer, block by block; none for other networks. */
   attentionMaps(): readonly AttentionMap[];
   /** The biases that layers add to maps and tokens, in order. */
-  biases(): readonly LayerBias[];
+  biases(): Promise<readonly LayerBias[]>;
   /**
    * Tensors of the network, by their names or those of their nodes, for a batch of pictures.
    * @throws FoveaError `model` for a tensor that does not exist.

@@ -341,7 +341,8 @@ describe('inner tensors', () => {
       [3, 17],
       [5, side ** 2 - 1],
     ]) {
-      const pixel = 2 * Math.floor(i / side) * SIDE + 2 * (i % side); // the convolution steps by two
+      // The convolution steps by two.
+      const pixel = 2 * Math.floor(i / side) * SIDE + 2 * (i % side);
       const expected = Math.max(
         0,
         [0, 1, 2].reduce((sum, c) => sum + weights[3 * k + c] * input.data[c * area + pixel], 0),
@@ -401,7 +402,7 @@ describe('what is missing', () => {
     expect(model.preprocessing.size).toEqual([20, 16]);
   });
 
-  it('written for another size than the graph takes keeps the share of the picture it crops, and says so', async () => {
+  it('written for another size than the graph takes keeps its crop, and says so', async () => {
     const [labels, mean, std] = [
       ['a', 'b', 'c', 'd'],
       [0, 0, 0],

@@ -1,3 +1,4 @@
+import { loadPrepare, type Prepare } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import {
   attachExternalData,
@@ -5,36 +6,28 @@ import {
   functionBodies,
   inferShapes,
   type OnnxModel,
-  opsetOf,
   peakActivationBytes,
   readModel,
   withGraph,
 } from '../onnx/index.ts';
-import type { Runtime, RuntimeTensor } from '../runtime/runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
 import { sha256 } from '../sha256.ts';
-import { sizeOf, type Tensor } from '../tensor/tensor.ts';
-import { type BatchLimit, padBatch, rowsOf, runInBatches } from './classifier/batches.ts';
+import { sizeOf } from '../tensor/tensor.ts';
+import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
 import { type Classifier, findInput, findOutput } from './classifier/find-io.ts';
-import {
-  batchFeeds,
-  OLDEST_STAGE_OPSET,
-  perturbationFeeds,
-  type Stage,
-} from './classifier/perturbation-stage.ts';
-import { SCORES, scoreKey, scoreModel, TARGETS, type Tail } from './classifier/score-tail.ts';
+import { isUsual } from './classifier/is-usual.ts';
+import { rescalesPixels } from './classifier/rescales-pixels.ts';
+import { createScorer } from './classifier/scorer.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
 import { withTwoClasses } from './classifier/two-classes.ts';
-import { rescalesPixels, type UsualForm, usualForm } from './classifier/usual-form.ts';
+import type { UsualForm } from './classifier/usual-form.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
-import type { Model, ModelInside, PerturbRequest, ScoreKind } from './model.ts';
+import type { Model, ModelInside } from './model.ts';
 import { attentionFinder } from './network/attention-maps.ts';
 import { networkInside } from './network/inside.ts';
 import { preparationOf } from './network/prepared.ts';
-import { withRandomWeights } from './network/weights.ts';
-import { checkRequest, countOf, type Perturbation, slicePerturbation } from './perturbation.ts';
-import { renderPerturbation } from './render-perturbation.ts';
-import { checkScores, chooseLabels, choosePreprocessing, pickClasses } from './scores.ts';
+import { chooseLabels, choosePreprocessing } from './scores.ts';
 
 /** An ONNX file and what is known about it. */
 export interface OnnxModelSource {
@@ -72,9 +65,12 @@ const OVERHEAD = 1.5;
  * Runs what reads a model; its errors name the model. No runtime has looked at the graph yet: code
  * that finds less in a node than every well-formed one has is right to fail.
  */
-function reading<Result>({ name }: OnnxModelSource, read: () => Result): Result {
+async function reading<Result>(
+  { name }: OnnxModelSource,
+  read: () => Promise<Result>,
+): Promise<Result> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     if (error instanceof FoveaError && error.code !== 'internal')
       throw new FoveaError(error.code, `${name}: ${error.message}`, { cause: error });
@@ -92,10 +88,16 @@ function readSource({ bytes, externalData = new Map() }: OnnxModelSource): OnnxM
   return withGraph(attached, { ...attached.graph, inputs: dataInputs(attached.graph) });
 }
 
+async function inUsualForm(model: OnnxModel, size: readonly [number, number]): Promise<UsualForm> {
+  if (isUsual(model)) return { model };
+  const { usualForm } = await import('./classifier/usual-form.ts');
+  return usualForm(model, size);
+}
+
 /** The picture and the scores of a model, as far as its graph says. */
-function inspect(source: OnnxModelSource): Classifier & Pick<UsualForm, 'labels'> {
+async function inspect(source: OnnxModelSource): Promise<Classifier & Pick<UsualForm, 'labels'>> {
   const size = source.preprocessing?.size ?? IMAGENET_PREPROCESSING.size;
-  const { model, labels } = usualForm(readSource(source), size);
+  const { model, labels } = await inUsualForm(readSource(source), size);
   const types = inferShapes(model.graph);
   const input = findInput(model.graph, size);
   const independent = source.independent ?? false;
@@ -116,13 +118,14 @@ function inspect(source: OnnxModelSource): Classifier & Pick<UsualForm, 'labels'
  */
 export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime): Promise<Model> {
   const { name, memoryBudget = MEMORY_BUDGET } = source;
-  const found = reading(source, () => inspect(source));
+  const found = await reading(source, () => inspect(source));
   const sessions = new SessionCache(runtime);
-  const settled = await settle(found, sessions, {
+  const settling = settle(found, sessions, {
     name,
     runtime: runtime.name,
     outputIsGiven: source.output !== undefined || source.independent === true,
   });
+  const [settled, prepare] = await Promise.all([settling, loadPrepare(found.model)]);
   const classifier = withTwoClasses(settled);
   if (classifier !== settled) await sessions.dispose(); // what was built has one class
   const warnings = [...(source.warnings ?? [])];
@@ -136,6 +139,7 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     );
   return onnxModel({
     classifier,
+    prepare,
     sessions,
     runtime,
     name,
@@ -172,6 +176,7 @@ async function fingerprintOf({ bytes, externalData }: OnnxModelSource): Promise<
 interface OnnxModelParts
   extends Pick<Model, 'name' | 'labels' | 'preprocessing' | 'warnings' | 'fingerprint'> {
   readonly classifier: Classifier;
+  readonly prepare: Prepare;
   readonly sessions: SessionCache;
   readonly runtime: Runtime;
   readonly budget: number;
@@ -184,60 +189,16 @@ function batchLimit({ model, types, input }: Classifier, budget: number): BatchL
   return { size: Math.max(1, Math.min(LARGEST_BATCH, Math.floor(budget / bytes))) };
 }
 
-/** Runs batches of a classifier in sessions that render pictures and score them. */
-function scoring({ name, classifier, sessions, labels }: OnnxModelParts) {
-  const { model, input } = classifier;
-  const isFused =
-    opsetOf(model.graph, { domain: '' }) >= OLDEST_STAGE_OPSET && (input.fixedBatch ?? 1) === 1;
-
-  const scoresOf = async (
-    stage: Stage,
-    tail: Tail,
-    feeds: Record<string, RuntimeTensor>,
-    rows: number,
-  ): Promise<Float32Array> => {
-    const build = () => ({ model: scoreModel(classifier, stage, tail), info: null });
-    const outputs = await sessions.use(scoreKey(stage, tail), build, (session) =>
-      session.run(feeds),
-    );
-    const { shape: [, classes = 0] = [], data } = outputs[SCORES] ?? {};
-    const scores = (data as Float32Array).subarray(0, rows * classes);
-    checkScores(name, scores);
-    return scores;
-  };
-  const classifyBatch = (batch: Tensor, score: ScoreKind): Promise<Float32Array> => {
-    const [rows = 0] = batch.shape;
-    const feeds = batchFeeds(padBatch(batch, input.fixedBatch));
-    return scoresOf('plain', { score, pick: false }, feeds, rows);
-  };
-  const perturbBatch = async (
-    { input: picture, baseline, targets, score = 'probability' }: PerturbRequest,
-    part: Perturbation,
-  ): Promise<Float32Array> => {
-    if (!isFused) {
-      const all = await classifyBatch(renderPerturbation(picture, baseline, part), score);
-      return pickClasses(all, labels.length, targets);
-    }
-    const feeds = perturbationFeeds(picture, baseline, part);
-    feeds[TARGETS] = {
-      type: 'int64',
-      shape: [targets.length],
-      data: BigInt64Array.from(targets, BigInt),
-    };
-    return scoresOf(part.kind, { score, pick: true }, feeds, countOf(part));
-  };
-  return { classifyBatch, perturbBatch };
-}
-
 /** `Model.inside` of an ONNX model. */
 function insideOf(parts: OnnxModelParts, limit: BatchLimit): ModelInside {
-  const { classifier, sessions, runtime, name, fingerprint, budget } = parts;
+  const { classifier, prepare, sessions, runtime, name, fingerprint, budget } = parts;
   const { model } = classifier;
-  const prepared = preparationOf(classifier);
+  const prepared = preparationOf(classifier, prepare);
   const attention = attentionFinder(classifier, prepared);
   return {
     ...networkInside({ name, classifier, prepared, attention, sessions, limit, budget }),
     async randomized(layers, random) {
+      const { withRandomWeights } = await import('./network/random-weights.ts');
       const graph = withRandomWeights(model.graph, layers, random);
       const draw = random.fork('fingerprint').integer(2 ** 32);
       return onnxModel({
@@ -254,9 +215,9 @@ function insideOf(parts: OnnxModelParts, limit: BatchLimit): ModelInside {
 function onnxModel(parts: OnnxModelParts): Model {
   const { classifier, sessions, runtime, name, labels, preprocessing, warnings, fingerprint } =
     parts;
-  const { input, output } = classifier;
+  const { output } = classifier;
   const limit = batchLimit(classifier, parts.budget);
-  const { classifyBatch, perturbBatch } = scoring(parts);
+  const scorer = createScorer(name, classifier, sessions);
   const classes = labels.length;
   const dispose = (): Promise<void> => sessions.dispose();
   return {
@@ -270,14 +231,11 @@ function onnxModel(parts: OnnxModelParts): Model {
     inside: insideOf(parts, limit),
     classify: (batch, { score = 'probability', ...run } = {}) =>
       runInBatches(batch.shape[0] ?? 0, classes, limit, run, (from, to) =>
-        classifyBatch(rowsOf(batch, from, to), score),
+        scorer.classify(rowsOf(batch, from, to), score),
       ),
     async perturb(request) {
-      const { perturbation, targets } = request;
-      checkRequest(request, [input.channels, input.height, input.width], classes);
-      return runInBatches(countOf(perturbation), targets.length, limit, request, (from, to) =>
-        perturbBatch(request, slicePerturbation(perturbation, from, to)),
-      );
+      const { perturb } = await import('./classifier/perturb.ts');
+      return perturb(scorer, limit, request);
     },
     dispose,
     [Symbol.asyncDispose]: dispose,

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import {
-  checkRequest,
-  countOf,
-  type Grids,
-  type Perturbation,
-  slicePerturbation,
-  withEmptyWindow,
-} from './perturbation.ts';
+import { checkRequest, slicePerturbation } from './perturb-request.ts';
+import { countOf, type Grids, type Perturbation, withEmptyWindow } from './perturbation.ts';
 import { renderGrid, renderMask, renderPerturbation } from './render-perturbation.ts';
 
 const identity = (n: number) =>
@@ -50,7 +44,8 @@ describe('renderMask', () => {
     ]);
     expect([...renderMask(windows, 1, 4, 4)].filter((v) => v === 0)).toHaveLength(1);
     expect(renderMask(windows, 2, 4, 4)[15]).toBe(0);
-    expect([...renderMask(windows, 3, 4, 4)].every((v) => v === 1)).toBe(true); // an empty window hides nothing
+    // An empty window hides nothing.
+    expect([...renderMask(windows, 3, 4, 4)].every((v) => v === 1)).toBe(true);
   });
 
   it('keeps only the window with keep: inside', () => {

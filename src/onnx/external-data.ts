@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.ts';
 import { byteSize } from './data-types.ts';
-import type { Attribute, Graph, Node } from './graph.ts';
+import type { Attribute, Graph } from './graph.ts';
 import { elementCount, type Initializer } from './initializer.ts';
 import { type OnnxModel, withGraph } from './model-proto.ts';
 
@@ -55,54 +55,48 @@ function dataLength(tensor: Initializer): number | undefined {
 
 type TensorMap = (tensor: Initializer) => Initializer;
 
-/**
- * The graph with every tensor mapped, those in attributes too; what does not change stays the same
- * object.
- */
-function mapGraph(graph: Graph, map: TensorMap): Graph {
-  let changed = false;
-  const keep = <T>(before: T, after: T): T => {
-    if (after !== before) changed = true;
-    return after;
-  };
-  const initializers = new Map(
-    [...graph.initializers].map(([name, tensor]) => [name, keep(tensor, map(tensor))]),
-  );
-  const nodes = graph.nodes.map((node) => keep(node, mapNode(node, map)));
-  return changed ? { ...graph, nodes, initializers } : graph;
+/** A list with every element mapped; the same list if no element changes. */
+function mapList<T>(list: readonly T[], map: (element: T) => T): readonly T[] {
+  const mapped = list.map(map);
+  return mapped.every((element, i) => element === list[i]) ? list : mapped;
 }
 
-function mapNode(node: Node, map: TensorMap): Node {
-  let changed = false;
-  const attributes = new Map<string, Attribute>();
-  for (const [name, attribute] of node.attributes) {
-    const mapped = mapAttribute(attribute, map);
-    if (mapped !== attribute) changed = true;
-    attributes.set(name, mapped);
-  }
-  return changed ? { ...node, attributes } : node;
+/** The same for the values of a map. */
+function mapValues<T>(
+  values: ReadonlyMap<string, T>,
+  map: (value: T) => T,
+): ReadonlyMap<string, T> {
+  const before = [...values.values()];
+  const after = mapList(before, map);
+  return after === before ? values : new Map([...values.keys()].map((key, i) => [key, after[i]]));
+}
+
+/** The graph with every tensor mapped, those in attributes too; the same graph if none changes. */
+function mapGraph(graph: Graph, map: TensorMap): Graph {
+  const initializers = mapValues(graph.initializers, map);
+  const nodes = mapList(graph.nodes, (node) => {
+    const attributes = mapValues(node.attributes, (attribute) => mapAttribute(attribute, map));
+    return attributes === node.attributes ? node : { ...node, attributes };
+  });
+  return initializers === graph.initializers && nodes === graph.nodes
+    ? graph
+    : { ...graph, nodes, initializers };
 }
 
 function mapAttribute(attribute: Attribute, map: TensorMap): Attribute {
-  if (attribute.type === 'tensor') {
-    const value = map(attribute.value);
-    return value === attribute.value ? attribute : { type: 'tensor', value };
+  const inGraph = (graph: Graph): Graph => mapGraph(graph, map);
+  const keep = <A extends Attribute>(before: A, value: A['value']): A =>
+    value === before.value ? before : { ...before, value };
+  switch (attribute.type) {
+    case 'tensor':
+      return keep(attribute, map(attribute.value));
+    case 'tensors':
+      return keep(attribute, mapList(attribute.value, map));
+    case 'graph':
+      return keep(attribute, inGraph(attribute.value));
+    case 'graphs':
+      return keep(attribute, mapList(attribute.value, inGraph));
+    default:
+      return attribute;
   }
-  if (attribute.type === 'graph') {
-    const value = mapGraph(attribute.value, map);
-    return value === attribute.value ? attribute : { type: 'graph', value };
-  }
-  if (attribute.type === 'tensors') {
-    const value = attribute.value.map(map);
-    return value.every((tensor, i) => tensor === attribute.value[i])
-      ? attribute
-      : { type: 'tensors', value };
-  }
-  if (attribute.type === 'graphs') {
-    const value = attribute.value.map((graph) => mapGraph(graph, map));
-    return value.every((graph, i) => graph === attribute.value[i])
-      ? attribute
-      : { type: 'graphs', value };
-  }
-  return attribute;
 }

@@ -189,32 +189,22 @@ function encodeNode(node: Node): Chunks {
   return writer.finish();
 }
 
-const typeNames: Record<number, Attribute['type']> = {
-  1: 'float',
-  2: 'int',
-  3: 'string',
-  4: 'tensor',
-  5: 'graph',
-  6: 'floats',
-  7: 'ints',
-  8: 'strings',
-  9: 'tensors',
-  10: 'graphs',
-};
+/** The types of attributes in the order of their codes. */
+const types = [
+  ...(['float', 'int', 'string', 'tensor', 'graph'] as const),
+  ...(['floats', 'ints', 'strings', 'tensors', 'graphs'] as const),
+];
 
-/** The type that each value field belongs to, for files from before AttributeProto said it. */
-const typeOfField: Record<number, Attribute['type']> = {
-  2: 'float',
-  3: 'int',
-  4: 'string',
-  5: 'tensor',
-  6: 'graph',
-  7: 'floats',
-  8: 'ints',
-  9: 'strings',
-  10: 'tensors',
-  11: 'graphs',
-};
+type ValueType = (typeof types)[number];
+
+/** The code of a type: the first one has the code 1. */
+const codeOf = (type: ValueType): number => types.indexOf(type) + 1;
+
+/** The field of a value is one more than the code of its type. */
+const fieldOf = (type: ValueType): number => codeOf(type) + 1;
+
+/** The type that a field belongs to, for files from before AttributeProto said it. */
+const typeOfField = (field: number): ValueType | undefined => types[field - 2];
 
 const nameField = 1;
 const typeField = 20;
@@ -230,11 +220,11 @@ export function parseAttribute(
   let type: Attribute['type'] | undefined;
   for (const field of fields) {
     if (field.number === nameField) name = stringField(field);
-    else if (field.number === typeField) type = typeNames[intField(field)] ?? 'other';
+    else if (field.number === typeField) type = types[intField(field) - 1] ?? 'other';
     else if (field.number === functionReferenceField) type = 'other';
   }
   type ??=
-    fields.map((field) => typeOfField[field.number]).find((found) => found !== undefined) ??
+    fields.map((field) => typeOfField(field.number)).find((found) => found !== undefined) ??
     'other';
   const attribute = attributeValue(message, type, fields, opset);
   return [name, withSource(attribute, messageBytes(message))];
@@ -246,7 +236,7 @@ function attributeValue(
   all: readonly Field[],
   opset: Opset,
 ): Attribute {
-  const fields = all.filter((field) => typeOfField[field.number] === type);
+  const fields = all.filter((field) => typeOfField(field.number) === type);
   const last = fields.at(-1);
   switch (type) {
     case 'float':
@@ -298,8 +288,7 @@ function encodeAttribute(name: string, attribute: Attribute): Chunks {
   const writer = createWireWriter();
   writer.string(nameField, name);
   writeValue(writer, attribute);
-  const code = Object.entries(typeNames).find(([, typeName]) => typeName === attribute.type);
-  writer.int(typeField, Number(code?.[0]));
+  writer.int(typeField, codeOf(attribute.type));
   return writer.finish();
 }
 
@@ -313,37 +302,40 @@ function attributeName(bytes: Uint8Array): string {
   );
 }
 
-function writeValue(writer: WireWriter, attribute: Attribute): void {
+type Value = Exclude<Attribute, { type: 'other' }>;
+
+function writeValue(writer: WireWriter, attribute: Value): void {
+  const field = fieldOf(attribute.type);
   switch (attribute.type) {
     case 'float':
-      writer.float(2, attribute.value);
+      writer.float(field, attribute.value);
       break;
     case 'int':
-      writer.int(3, attribute.value);
+      writer.int(field, attribute.value);
       break;
     case 'string':
-      writer.string(4, attribute.value);
+      writer.string(field, attribute.value);
       break;
     case 'tensor':
-      writer.message(5, encodeTensor(attribute.value));
+      writer.message(field, encodeTensor(attribute.value));
       break;
     case 'graph':
-      writer.message(6, encodeGraph(attribute.value));
+      writer.message(field, encodeGraph(attribute.value));
       break;
     case 'floats':
-      for (const value of attribute.value) writer.float(7, value);
+      for (const value of attribute.value) writer.float(field, value);
       break;
     case 'ints':
-      for (const value of attribute.value) writer.int(8, value);
+      for (const value of attribute.value) writer.int(field, value);
       break;
     case 'strings':
-      for (const value of attribute.value) writer.string(9, value);
+      for (const value of attribute.value) writer.string(field, value);
       break;
     case 'tensors':
-      for (const value of attribute.value) writer.message(10, encodeTensor(value));
+      for (const value of attribute.value) writer.message(field, encodeTensor(value));
       break;
     case 'graphs':
-      for (const value of attribute.value) writer.message(11, encodeGraph(value));
+      for (const value of attribute.value) writer.message(field, encodeGraph(value));
       break;
   }
 }

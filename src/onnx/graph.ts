@@ -11,6 +11,11 @@ export type Dim = number | string | null;
 /** The dimensions of a tensor whose rank is known. */
 export type Shape = readonly Dim[];
 
+/** Whether every dimension is a number. */
+export function isStatic(shape: Shape | null): shape is readonly number[] {
+  return shape?.every((dim) => typeof dim === 'number') ?? false;
+}
+
 /** What is known of a tensor without running the graph; null for unknown. */
 export interface TensorType {
   readonly type: DataType | null;

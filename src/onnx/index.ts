@@ -36,6 +36,7 @@ export {
   freshNames,
   type Graph,
   isInitializer,
+  isStatic,
   type Node,
   namesOf,
   nestedGraphs,
@@ -82,9 +83,9 @@ export {
   withGraph,
   writeModel,
 } from './model-proto.ts';
+export { each, namesIn, operatorKey, type Words } from './operators.ts';
 export { peakActivationBytes } from './peak-memory.ts';
 export { renameNode, renameTensors } from './rename.ts';
-export { isStatic } from './shape-inference/dim.ts';
 export {
   type InferenceOptions,
   inferNode,

@@ -93,13 +93,15 @@ export function tensorNumbers(initializer: Initializer): number[] {
   return Array.from(values as ArrayLike<number | bigint | string>, Number);
 }
 
-type NumericArrayConstructor = new (
-  buffer: ArrayBufferLike,
-  byteOffset: number,
-  length: number,
-) => TensorValues;
+/** An array of the elements of a type, over a buffer or from values. */
+interface NumericArrayConstructor {
+  new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericArray;
+  from(values: ArrayLike<unknown>, convert: (value: unknown) => unknown): NumericArray;
+}
+type NumericArray = Exclude<TensorValues, readonly string[]>;
 
-const viewTypes: Partial<Record<DataType, NumericArrayConstructor>> = {
+/** By element type: how elements lie in a file. */
+const views = {
   float32: Float32Array,
   float64: Float64Array,
   int8: Int8Array,
@@ -113,11 +115,14 @@ const viewTypes: Partial<Record<DataType, NumericArrayConstructor>> = {
   uint32: Uint32Array,
   int64: BigInt64Array,
   uint64: BigUint64Array,
-};
+} as Partial<Record<DataType, NumericArrayConstructor>>;
+
+/** Whether elements are bigints: numbers are not exact beyond 2^53. */
+const isWide = (type: DataType): boolean => type === 'int64' || type === 'uint64';
 
 function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
   const { type } = initializer;
-  const View = viewTypes[type];
+  const View = views[type];
   const size = byteSize(type);
   if (View === undefined || size === undefined) throw cannotDecode(initializer);
   if (bytes.length % size !== 0) {
@@ -175,49 +180,18 @@ function fieldValues(initializer: Initializer): TensorValues {
       if (field.number === 4) appendFloats(field, 4, numbers);
       else if (field.number === 10) appendFloats(field, 8, numbers);
       else if (field.number === 6) strings.push(lenientString(bytesField(field)));
-      else if (type === 'int64' || type === 'uint64') appendBigInts(field, bigints);
+      else if (isWide(type)) appendBigInts(field, bigints);
       else appendInts(field, numbers);
     }
   }
-  return typedValues(initializer, numbers, bigints, strings);
-}
-
-function typedValues(
-  initializer: Initializer,
-  numbers: number[],
-  bigints: bigint[],
-  strings: string[],
-): TensorValues {
-  switch (initializer.type) {
-    case 'float32':
-      return Float32Array.from(numbers);
-    case 'float64':
-      return Float64Array.from(numbers);
-    case 'int8':
-      return Int8Array.from(numbers);
-    case 'uint8':
-    case 'bool':
-      return Uint8Array.from(numbers);
-    case 'int16':
-      return Int16Array.from(numbers);
-    case 'uint16':
-      return Uint16Array.from(numbers);
-    case 'int32':
-      return Int32Array.from(numbers);
-    case 'uint32':
-      return Uint32Array.from(numbers);
-    case 'int64':
-      return BigInt64Array.from(bigints);
-    case 'uint64':
-      return BigUint64Array.from(bigints);
-    case 'float16':
-    case 'bfloat16':
-      return widen(initializer.type, Uint16Array.from(numbers));
-    case 'string':
-      return strings;
-    default:
-      throw cannotDecode(initializer);
-  }
+  if (type === 'string') return strings;
+  const View = views[type];
+  if (View === undefined) throw cannotDecode(initializer);
+  const values: readonly unknown[] = isWide(type) ? bigints : numbers;
+  return widen(
+    type,
+    View.from(values, (value) => value),
+  );
 }
 
 /** Values that `initializerOf` takes. */
@@ -245,41 +219,27 @@ export function initializerOf(
   return { name, type, dims: [...dims], data: { kind: 'raw', bytes }, otherFields: [] };
 }
 
-type Encoder = (values: ArrayLike<number | bigint>) => ArrayBufferView;
-
 /** Fills a list of 64-bit integers; `from` with a function would take four times as long. */
-function fillBigInts<List extends BigInt64Array | BigUint64Array>(
-  list: List,
-  values: ArrayLike<number | bigint>,
-): List {
+function fillBigInts(list: BigInt64Array, values: ArrayLike<number | bigint>): BigInt64Array {
   for (let i = 0; i < list.length; i++) list[i] = BigInt(values[i] ?? 0);
   return list;
 }
 
-const encoders: Partial<Record<DataType, Encoder>> = {
-  float32: (values) => Float32Array.from(values as ArrayLike<number>, Number),
-  float64: (values) => Float64Array.from(values as ArrayLike<number>, Number),
-  float16: (values) =>
-    Uint16Array.from(values as ArrayLike<number>, (value) => numberToFloat16(Number(value))),
-  bfloat16: (values) =>
-    Uint16Array.from(values as ArrayLike<number>, (value) => numberToBfloat16(Number(value))),
-  int8: (values) => Int8Array.from(values as ArrayLike<number>, Number),
-  uint8: (values) => Uint8Array.from(values as ArrayLike<number>, Number),
-  bool: (values) => Uint8Array.from(values as ArrayLike<number>, (value) => (value ? 1 : 0)),
-  int16: (values) => Int16Array.from(values as ArrayLike<number>, Number),
-  uint16: (values) => Uint16Array.from(values as ArrayLike<number>, Number),
-  int32: (values) => Int32Array.from(values as ArrayLike<number>, Number),
-  uint32: (values) => Uint32Array.from(values as ArrayLike<number>, Number),
-  int64: (values) => fillBigInts(new BigInt64Array(values.length), values),
-  uint64: (values) => fillBigInts(new BigUint64Array(values.length), values),
+/** What is written for a value that is not a plain number, by element type. */
+const encoders: Partial<Record<DataType, (value: unknown) => number>> = {
+  float16: (value) => numberToFloat16(Number(value)),
+  bfloat16: (value) => numberToBfloat16(Number(value)),
+  bool: (value) => (value ? 1 : 0),
 };
 
 function encodeValues(name: string, type: DataType, values: TensorInput): Uint8Array {
   const list = typeof values === 'object' ? values : [values];
-  const encode = encoders[type];
-  if (encode === undefined)
+  const View = views[type];
+  if (View === undefined)
     throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
-  const encoded = encode(list as ArrayLike<number | bigint>);
+  const encoded = isWide(type)
+    ? fillBigInts(new BigInt64Array(list.length), list as ArrayLike<number | bigint>)
+    : View.from(list as ArrayLike<unknown>, encoders[type] ?? Number);
   return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
 

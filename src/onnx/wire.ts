@@ -164,32 +164,28 @@ export function floatField(field: Field): number {
   return viewOf(field.message.file).getFloat32(field.valueStart, true);
 }
 
-/** Appends the integers of a repeated field, packed or not. */
-export function appendInts(field: Field, into: number[]): void {
-  if (field.wireType === 0) into.push(intField(field));
-  else {
-    expectWire(field, 2);
-    const { file } = field.message;
-    const packed = { ...field.message, start: field.valueStart, end: field.end };
-    for (let position = packed.start; position < packed.end; ) {
-      const end = skipVarint(packed, position);
-      into.push(varintAt(file, position, end));
-      position = end;
-    }
-  }
-}
-
-/** Appends the 64-bit integers of a repeated field, packed or not, exactly. */
-export function appendBigInts(field: Field, into: bigint[]): void {
+function appendVarints<T>(
+  field: Field,
+  into: T[],
+  read: (file: Uint8Array, start: number, end: number) => T,
+): void {
   const { file } = field.message;
   if (field.wireType !== 0) expectWire(field, 2);
   const packed = { ...field.message, start: field.valueStart, end: field.end };
   for (let position = packed.start; position < packed.end; ) {
     const end = skipVarint(packed, position);
-    into.push(bigVarint(file, position, end));
+    into.push(read(file, position, end));
     position = end;
   }
 }
+
+/** Appends the integers of a repeated field, packed or not. */
+export const appendInts = (field: Field, into: number[]): void =>
+  appendVarints(field, into, varintAt);
+
+/** Appends the 64-bit integers of a repeated field, packed or not, exactly. */
+export const appendBigInts = (field: Field, into: bigint[]): void =>
+  appendVarints(field, into, bigVarint);
 
 /** Appends the floats (4 or 8 bytes each) of a repeated field, packed or not. */
 export function appendFloats(field: Field, size: 4 | 8, into: number[]): void {

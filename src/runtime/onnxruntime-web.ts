@@ -1,6 +1,5 @@
 import { FoveaError } from '../errors.ts';
 import { createOnnxRuntime, type OnnxRuntime, reasonOf } from './onnxruntime.ts';
-import { probe, speedOf } from './probe.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Options of `createWebRuntime`. */
@@ -49,6 +48,7 @@ async function loadOnnxRuntime(
 }
 
 async function isFaster(ort: OnnxRuntime): Promise<boolean> {
+  const { probe, speedOf } = await import('./probe.ts');
   const cpu = await probe(ort, 'speed', { executionProviders: ['wasm'] });
   const seconds = await speedOf(ort, { executionProviders: ['webgpu'] }, cpu);
   return seconds !== undefined && seconds < cpu.seconds;
@@ -61,6 +61,7 @@ async function choose(
 ): Promise<'wasm' | 'webgpu'> {
   if (!adapter) return 'wasm';
   if (device === 'auto') return (await isFaster(ort)) ? 'webgpu' : 'wasm';
+  const { probe } = await import('./probe.ts');
   await probe(ort, 'start', { executionProviders: ['webgpu'] }).catch((error: unknown) => {
     const cause = error instanceof FoveaError ? error.cause : error;
     throw new FoveaError(

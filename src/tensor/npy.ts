@@ -50,7 +50,8 @@ function halfToNumber(bits: number): number {
 export function encodeNpy(x: Tensor): Uint8Array {
   const shape = x.shape.length === 1 ? `${x.shape[0]},` : x.shape.join(', ');
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }`;
-  const padded = `${header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11)}\n`; // the data starts at a multiple of 64
+  // The data starts at a multiple of 64.
+  const padded = `${header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11)}\n`;
   const bytes = new Uint8Array(10 + padded.length + x.data.length * 4);
   const view = new DataView(bytes.buffer);
   bytes.set([...MAGIC, 1, 0]);

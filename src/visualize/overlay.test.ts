@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { explain } from '../explain.ts';
 import { image } from '../image/image.ts';
-import { interpolate } from '../image/resize.ts';
+import { interpolate } from '../image/interpolate.ts';
 import { methods } from '../methods/index.ts';
 import { createFunctionModel } from '../model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';

@@ -48,14 +48,6 @@ interface Explained {
   readonly calls: number;
 }
 
-/** Largest difference between two lists of numbers of one length. */
-function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  expect(a.length).toBe(b.length);
-  let largest = 0;
-  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i] - b[i]));
-  return largest;
-}
-
 const spread = (values: Float32Array): number =>
   values.reduce((a, b) => Math.max(a, b)) - values.reduce((a, b) => Math.min(a, b));
 
@@ -129,13 +121,11 @@ describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
   it('reads a PNG to the very pixels, and makes the very tensor that Node makes', async () => {
     const read = await call<Image>('read', '/scene.png');
     expect([read.width, read.height]).toEqual([scene.width, scene.height]);
-    expect(largestDifference(read.data, scene.data)).toBe(0);
-    expect(
-      largestDifference(
-        await call<Float32Array>('pixels', '/scene.png'),
-        preprocess(scene, model.preprocessing).data,
-      ),
-    ).toBe(0);
+    expect(read.data).toBeAllClose(scene.data, { rtol: 0, atol: 0 });
+    expect(await call<Float32Array>('pixels', '/scene.png')).toBeAllClose(
+      preprocess(scene, model.preprocessing).data,
+      { rtol: 0, atol: 0 },
+    );
   });
 
   // a canvas stores colours multiplied by alpha, which may cost one step of 255
@@ -149,7 +139,7 @@ describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
     const read = await call<Image>('read', `/src/node/fixtures/${file}`);
     const expected = await readImage(`${FIXTURES}${file}`);
     expect([read.width, read.height]).toEqual([expected.width, expected.height]);
-    expect(largestDifference(read.data, expected.data)).toBeLessThanOrEqual(allowed);
+    expect(read.data).toBeAllClose(expected.data, { rtol: 0, atol: allowed });
   });
 
   it('says what is wrong with what it cannot read', async () => {
@@ -169,7 +159,7 @@ describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
     expect(there.target.probability).toBeCloseTo(here.target.probability, 4);
     expect(there.calls).toBe(here.manifest.modelCalls.forward);
     expect(pearson(there.map, here.map.data)).toBeGreaterThan(0.9999);
-    expect(largestDifference(there.map, here.map.data)).toBeLessThan(1e-3 * spread(here.map.data));
+    expect(there.map).toBeAllClose(here.map.data, { rtol: 0, atol: 1e-3 * spread(here.map.data) });
   });
 
   it.each([
@@ -183,9 +173,9 @@ describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
     const region = inputRegion(scene.width, scene.height, model.preprocessing);
     const wanted = overlay(scene, { shape, data: drawn.map }, { region, signed });
     expect([shot.width, shot.height]).toEqual([scene.width, scene.height]);
-    expect(largestDifference(wanted.data, scene.data)).toBeGreaterThan(50);
-    expect(largestDifference(drawn.data, wanted.data)).toBe(0);
-    expect(largestDifference(shot.data, wanted.data)).toBeLessThanOrEqual(1);
+    expect(wanted.data).not.toBeAllClose(scene.data, { rtol: 0, atol: 50 });
+    expect(drawn.data).toBeAllClose(wanted.data, { rtol: 0, atol: 0 });
+    expect(shot.data).toBeAllClose(wanted.data, { rtol: 0, atol: 1 });
   });
 
   it('explains pictures as a page has them, and says what else to do', async () => {

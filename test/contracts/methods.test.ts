@@ -53,7 +53,7 @@ function offering(model: Model, offered: readonly Need[]): Model {
             ...unless('gradients', {
               gradients: refuse('gradients'),
               pathIntegral: refuse('gradients'),
-              biases: () => [],
+              biases: async () => [],
             }),
             ...unless('attention', { attentionMaps: () => [] }),
             randomized: refuse('weights'),

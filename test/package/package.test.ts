@@ -76,7 +76,7 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
     'gradientModel',
     'gradientGraph',
     'gradientRules',
-    'prepareGraph',
+    'prepareModel',
     'rule',
     'refused',
   ],

@@ -14,10 +14,13 @@ import {
   intsAttribute,
   type Node,
   namesOf,
+  operatorKey,
   type Shape,
   stringAttribute,
   type TensorInfo,
+  type Words,
 } from '../../onnx/index.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 type Attributes = Readonly<Record<string, AttributeInput>>;
 
@@ -296,11 +299,8 @@ const decompositions: ReadonlyMap<string, Decomposition> = new Map(
     'com.microsoft:Attention': attention,
     'com.microsoft:MultiHeadAttention': multiHeadAttention,
     Attention: standardAttention,
-  }),
+  } satisfies Record<Words<typeof TRIGGERS.fused>, Decomposition>),
 );
-
-const keyOf = ({ domain, opType }: Node): string =>
-  domain === '' ? opType : `${domain}:${opType}`;
 
 /**
  * The graph with the operators that exporters and optimisers fuse taken apart into those they are
@@ -310,12 +310,12 @@ export function decomposeFused(
   graph: Graph,
   inputShapes: Readonly<Record<string, Shape>> = {},
 ): Graph {
-  if (!graph.nodes.some((node) => decompositions.has(keyOf(node)))) return graph;
+  if (!hasAny(graph, TRIGGERS.fused)) return graph;
   const known = inferTensors(graph, { inputs: inputShapes });
   const fresh = freshNames(namesOf(graph));
   const initializers = new Map<string, Initializer>(graph.initializers);
   const nodes = graph.nodes.flatMap((node) => {
-    const decompose = decompositions.get(keyOf(node));
+    const decompose = decompositions.get(operatorKey(node));
     const made: Node[] = [];
     return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made }))
       ? made

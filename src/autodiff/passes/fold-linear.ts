@@ -11,6 +11,7 @@ import {
 } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 type Known = ReadonlyMap<string, TensorInfo>;
 
@@ -66,7 +67,7 @@ const lowest = -3e38;
  * where the largest pixel is 0 as well.
  */
 export function foldPoolPadding(graph: Graph, keep: ReadonlySet<string>): Graph {
-  if (!graph.nodes.some(({ opType }) => opType === 'Pad')) return graph;
+  if (!hasAny(graph, TRIGGERS.poolPadding)) return graph;
   const view = viewOf(graph, keep);
   const isPositive = (tensor: string): boolean => {
     const maker = view.producer(tensor, 'Relu Sigmoid Clip');

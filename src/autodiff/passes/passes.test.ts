@@ -9,9 +9,8 @@ import {
   readModel,
   writeModel,
 } from '../../onnx/index.ts';
+import { gradientModel, prepareModel } from '../complete.ts';
 import { relativeError } from '../fixtures/cases.ts';
-import { gradientModel } from '../gradient-model.ts';
-import { prepareGraph } from './index.ts';
 
 type Build = (b: GraphBuilder, x: string) => string;
 
@@ -23,13 +22,13 @@ function modelBy(build: Build, opset = 14): OnnxModel {
 }
 
 const typesIn = (model: OnnxModel, keep: string[] = []): string[] =>
-  prepareGraph(model, { keep }).nodes.map(({ opType }) => opType);
+  prepareModel(model, { keep }).graph.nodes.map(({ opType }) => opType);
 
 /** Runs a model as it is and prepared. */
 async function both(model: OnnxModel): Promise<[Float32Array, Float32Array]> {
   const name = model.graph.outputs[0].name;
   const feeds = { x: randomTensor([2, 3, 8]) };
-  const prepared = { ...model, graph: prepareGraph(model), functions: [] };
+  const prepared = prepareModel(model);
   return [
     (await runModel(model, feeds))[name].data as Float32Array,
     (await runModel(prepared, feeds))[name].data as Float32Array,
@@ -191,7 +190,7 @@ describe('rebuilding a Split', () => {
 
   it('leaves the names of parts that are asked for', () => {
     expect(
-      prepareGraph(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).nodes.flatMap(
+      prepareModel(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).graph.nodes.flatMap(
         ({ outputs }) => outputs,
       ),
     ).toContain('part1');
@@ -261,7 +260,7 @@ describe('local functions', () => {
 
   it('are written out where they are called, with the attributes of the call', async () => {
     const model = readModel(writeModel(withFunction()));
-    const nodes = prepareGraph(model).nodes;
+    const nodes = prepareModel(model).graph.nodes;
     expect(nodes.map(({ opType }) => opType)).toEqual(['LeakyRelu', 'Add', 'LeakyRelu', 'Add']);
     expect(nodes[0].attributes.get('alpha')).toMatchObject({ type: 'float', value: 0.25 });
     const [plain, prepared] = await both(model);
@@ -303,8 +302,8 @@ describe('local functions', () => {
 
   it('may call each other, but not without end and not without bound', () => {
     expect(typesIn(nested(3, 'Relu'))).toEqual(Array(8).fill('Relu'));
-    expect(() => prepareGraph(nested(60, 'Relu'))).toThrow(/more than 262144 nodes once its local/);
-    expect(() => prepareGraph(nested(3, 'f1'))).toThrow(/the local function acme:f1 calls itself/);
+    expect(() => prepareModel(nested(60, 'Relu'))).toThrow(/more than 262144 nodes once its local/);
+    expect(() => prepareModel(nested(3, 'f1'))).toThrow(/the local function acme:f1 calls itself/);
   });
 });
 

@@ -9,6 +9,7 @@ import {
 } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 /** A cut of x at a least and a largest value. */
 interface Cut {
@@ -22,7 +23,7 @@ interface Cut {
  * them, as Clip: the operators that rules for ReLUs know.
  */
 export function rebuildClip(graph: Graph, keep: ReadonlySet<string>): Graph {
-  if (!graph.nodes.some(({ opType }) => opType === 'Max' || opType === 'Min')) return graph;
+  if (!hasAny(graph, TRIGGERS.clip)) return graph;
   const view = viewOf(graph, keep);
   const known = inferTensors(graph);
   const fresh = freshNames(namesOf(graph));

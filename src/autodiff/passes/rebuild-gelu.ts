@@ -1,6 +1,7 @@
 import type { Graph, Node } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 const near = (value: number | undefined, wanted: number): boolean =>
   value !== undefined && Math.abs(value - wanted) < 1e-3;
@@ -45,7 +46,7 @@ function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
 
 /** The graph with `x · (1 + erf(x / √2)) / 2` written as the one operator it is. */
 export function rebuildGelu(graph: Graph, keep: ReadonlySet<string>): Graph {
-  if (!graph.nodes.some((node) => node.opType === 'Erf')) return graph;
+  if (!hasAny(graph, TRIGGERS.gelu)) return graph;
   const view = viewOf(graph, keep);
   const domain = (graph.opset.get('') ?? 1) >= 20 ? '' : 'com.microsoft';
   const replaced = new Map<Node, Node>();

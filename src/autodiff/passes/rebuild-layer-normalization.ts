@@ -11,6 +11,7 @@ import {
 } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 /** A LayerNormalization that a graph spells out. */
 interface Match {
@@ -30,7 +31,7 @@ interface Match {
  * its gradient.
  */
 export function rebuildLayerNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
-  if (!graph.nodes.some((node) => node.opType === 'Sqrt')) return graph;
+  if (!hasAny(graph, TRIGGERS.layerNormalization)) return graph;
   const view = viewOf(graph, keep);
   const known = inferTensors(graph);
   const initializers = new Map(graph.initializers);

@@ -8,6 +8,7 @@ import {
 } from '../../onnx/index.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 /** The one axis that a node reduces and keeps as 1, from 0; undefined for others. */
 function axisOf(node: Node | undefined, graph: Graph, rank: number): number | undefined {
@@ -56,7 +57,7 @@ function softmax(x: string, last: Node, axis: number, rank: number, opset: numbe
  * written as the one operator it is: Softmax has rules of its own for relevance.
  */
 export function rebuildSoftmax(graph: Graph, keep: ReadonlySet<string>): Graph {
-  if (!graph.nodes.some((node) => node.opType === 'Exp')) return graph;
+  if (!hasAny(graph, TRIGGERS.softmax)) return graph;
   const view = viewOf(graph, keep);
   const known = inferTensors(graph);
   const opset = graph.opset.get('') ?? 1;

@@ -11,6 +11,7 @@ import {
 } from '../../onnx/index.ts';
 import { nodeOf } from './pattern.ts';
 import { prune } from './prune.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 /** A Slice that takes the elements from `start` to `end` of one axis. */
 interface Part {
@@ -30,7 +31,7 @@ export function rebuildSplit(graph: Graph): Graph {
   const opset = graph.opset.get('') ?? 1;
   // Before opset 10 the ranges of a Slice are attributes: no exporter of that time wrote `chunk` as
   // Slices.
-  if (opset < 10) return graph;
+  if (opset < 10 || !hasAny(graph, TRIGGERS.split)) return graph;
   const known = inferTensors(graph);
   const fresh = freshNames(namesOf(graph));
   const initializers = new Map(graph.initializers);

@@ -10,6 +10,7 @@ import {
   type Shape,
 } from '../../onnx/index.ts';
 import { nodeOf } from './pattern.ts';
+import { hasAny, TRIGGERS } from './triggers.ts';
 
 /** The spatial axes of a Resize by scales, and what they become. */
 interface Scaled {
@@ -30,7 +31,7 @@ interface Workshop {
  * would give another scale, the next larger scale.
  */
 export function settleResize(graph: Graph): Graph {
-  if (!graph.nodes.some(({ opType }) => opType === 'Resize' || opType === 'Upsample')) return graph;
+  if (!hasAny(graph, TRIGGERS.sizes)) return graph;
   const known = inferTensors(graph);
   const workshop = { fresh: freshNames(namesOf(graph)), initializers: new Map(graph.initializers) };
   const nodes = graph.nodes.flatMap((node) => {

@@ -4,10 +4,10 @@ import {
   floatAttribute,
   type Graph,
   type Node,
+  operatorKey,
   tensorNumbers,
   topologicalSort,
 } from '../../onnx/index.ts';
-import { operatorKey } from '../rule.ts';
 import { anything, functions, type Interval, operations, point } from './intervals.ts';
 
 /**

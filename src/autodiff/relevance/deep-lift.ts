@@ -5,12 +5,13 @@ import {
   type Graph,
   intAttribute,
   namesOf,
+  operatorKey,
   renameNode,
 } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
-import { type GradientRule, operatorKey, type RuleContext, type RuleEntry, rule } from '../rule.ts';
+import { type GradientRule, type RuleContext, type RuleEntry, rule } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
 import { type Quantized, quantized } from '../rules/quantization.ts';
 import { applied, gradientAt, reads, varyingTensors } from './linear.ts';

@@ -3,10 +3,11 @@ import {
   type Graph,
   type Node,
   nodeInputs,
+  operatorKey,
   topologicalSort,
 } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import { operatorKey, type RuleContext } from '../rule.ts';
+import type { RuleContext } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
 
 /** The tensors of a graph that depend on what it is fed; all others are constants. */

@@ -1,7 +1,9 @@
 import {
+  each,
   type Graph,
   intAttribute,
   type Node,
+  operatorKey,
   producersOf,
   topologicalSort,
 } from '../../onnx/index.ts';
@@ -10,9 +12,7 @@ import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
 import {
-  forEach,
   type GradientRule,
-  operatorKey,
   type RuleContext,
   type RuleEntry,
   type RuleTable,
@@ -243,12 +243,12 @@ function passingTo(node: Node, index: number): RuleEntry {
 }
 
 const shared = (excites: boolean): RuleTable => ({
-  ...forEach(elementByElement, passing),
-  ...forEach(
+  ...each(elementByElement, passing),
+  ...each(
     'QuantizeLinear DequantizeLinear com.microsoft:QuantizeLinear com.microsoft:DequantizeLinear',
     rule(pass, { stop: [1, 2], straightThrough: true }),
   ),
-  ...forEach(
+  ...each(
     'AveragePool GlobalAveragePool ReduceMean ReduceSum Resize Upsample',
     rule(proportional(excites), { stop: [1, 2, 3, 4] }),
   ),

@@ -1,8 +1,8 @@
-import type { Graph, Node } from '../../onnx/index.ts';
+import { type Graph, type Node, operatorKey } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleLookup } from '../mark-path.ts';
 import type { Ops } from '../ops.ts';
-import { type GradientRule, operatorKey, type RuleEntry, rule } from '../rule.ts';
+import { type GradientRule, type RuleEntry, rule } from '../rule.ts';
 import { findActivations } from './activations.ts';
 import {
   gradientAt,

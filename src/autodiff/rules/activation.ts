@@ -1,14 +1,7 @@
 import { floatAttribute, intAttribute, stringAttribute } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import {
-  forEach,
-  type GradientRule,
-  type RuleContext,
-  type RuleTable,
-  refused,
-  rule,
-  zero,
-} from '../rule.ts';
+import { type GradientRule, type RuleContext, rule, zero } from '../rule.ts';
+import type { FamilyRules } from './families.ts';
 
 /** A rule dx = dy f'(x, y) of an element-wise function. */
 function elementwise(derivative: (at: RuleContext, ops: Ops) => string): GradientRule {
@@ -219,7 +212,7 @@ const logSoftmax: GradientRule = (at, [dy]) => {
 };
 
 /** Gradients of activation functions. */
-export const activation: RuleTable = {
+export const activation: FamilyRules<'activation'> = {
   Relu: rule(relu),
   Clip: rule(clip, { stop: [1, 2] }),
   LeakyRelu: rule(leakyRelu),
@@ -245,11 +238,4 @@ export const activation: RuleTable = {
   'com.microsoft:QuickGelu': rule(swish),
   'com.microsoft:BiasGelu': rule(biased(geluDerivative)),
   'com.microsoft:FastGelu': rule(biased(tanhGeluDerivative)),
-  ...forEach(
-    'com.microsoft:QLinearSigmoid com.microsoft:QLinearLeakyRelu com.microsoft:QLinearSoftmax',
-    refused(
-      'integer arithmetic has no gradient; export with QuantizeLinear and DequantizeLinear ' +
-        'around float operators, or use the float model',
-    ),
-  ),
 };

@@ -1,4 +1,6 @@
+import type { AttributeInput } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
+import { padSpatial } from './window.ts';
 
 /** The sizes of a Conv beside its window: weights [outputs, channels / group, …kernel]. */
 export interface Channels {
@@ -40,4 +42,19 @@ export function reversedWeights(
  */
 export function blocked(ops: Ops, x: string): string {
   return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
+}
+
+/** x * w with padding in front of and behind the spatial axes; where it is negative, x is cut. */
+export function padded(
+  ops: Ops,
+  [x, w]: readonly [string, string],
+  begin: readonly number[],
+  end: readonly number[],
+  attributes: Readonly<Record<string, AttributeInput>>,
+): string {
+  const negative = (counts: readonly number[]): number[] =>
+    counts.map((count) => Math.min(0, count));
+  const pads = [...begin, ...end].map((count) => Math.max(0, count));
+  const cut = padSpatial(ops, x, negative(begin), negative(end));
+  return ops.op('Conv', [cut, w], { ...attributes, pads });
 }

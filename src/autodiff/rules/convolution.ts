@@ -1,8 +1,9 @@
 import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import { type GradientRule, type RuleContext, type RuleTable, rule } from '../rule.ts';
-import { blocked, type Channels, reversedWeights } from './convolution-parts.ts';
+import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import { blocked, type Channels, padded, reversedWeights } from './convolution-parts.ts';
+import type { FamilyRules } from './families.ts';
 import { byCells, byPhases } from './strided-convolution.ts';
 import { insertZeros, kernelOf, padSpatial, type Window, windowOf } from './window.ts';
 
@@ -30,18 +31,11 @@ function byConvolution(
   const begin = window.axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin);
   // Behind, whatever makes the result as large as the input.
   const end = window.axes.map((axis, i) => axis.input - (elementAt(sizes, i) - axis.begin));
-  const cropped = padSpatial(
-    ops,
-    dy,
-    begin.map((count) => Math.min(0, count)),
-    end.map((count) => Math.min(0, count)),
-  );
-  return ops.op('Conv', [cropped, reversedWeights(ops, w, channels, kernel)], {
+  return padded(ops, [dy, reversedWeights(ops, w, channels, kernel)], begin, end, {
     kernel_shape: kernel,
     dilations,
     group: channels.group,
     strides: kernel.map(() => 1),
-    pads: [...begin, ...end].map((count) => Math.max(0, count)),
   });
 }
 
@@ -219,7 +213,7 @@ const convTranspose: GradientRule = (at, [dy]) => {
 };
 
 /** Gradients of convolutions. */
-export const convolution: RuleTable = {
+export const convolution: FamilyRules<'convolution'> = {
   Conv: rule(conv),
   ConvTranspose: rule(convTranspose),
 };

@@ -1,17 +1,12 @@
+import { each } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import {
-  forEach,
-  type GradientRule,
-  type RuleContext,
-  type RuleTable,
-  rule,
-  zero,
-} from '../rule.ts';
+import { type GradientRule, type RuleContext, type RuleEntry, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
+import type { FamilyRules } from './families.ts';
 
 /** A rule dx = dy f'(x, y) of one input. */
-function unary(derivative: (ops: Ops, at: RuleContext) => string): RuleTable[string] {
+function unary(derivative: (ops: Ops, at: RuleContext) => string): RuleEntry {
   return rule((at, [dy]) => [at.ops.mul(dy, derivative(at.ops, at))]);
 }
 
@@ -109,14 +104,9 @@ const where: GradientRule = (at, [dy]) => {
   ];
 };
 
-/** The identity between floating-point types: gradients are float32 for half precision. */
-const cast: GradientRule = (at, [dy]) => [
-  at.ops.cast(dy, gradientType(at.ops.info(elementAt(at.node.inputs, 0)).type)),
-];
-
 const flat = 'it is constant almost everywhere';
 /** Gradients of the operators that work element by element. */
-export const elementwise: RuleTable = {
+export const elementwise: FamilyRules<'elementwise'> = {
   Add: rule(add),
   Sub: rule(sub),
   Mul: rule(mul),
@@ -171,12 +161,10 @@ export const elementwise: RuleTable = {
   Atanh: unary((ops, at) =>
     reciprocal(ops, ops.sub(ops.scalar(1, at.input(0)), square(ops, at.input(0)))),
   ),
-  Cast: rule(cast),
-  CastLike: rule(cast, { stop: [1] }),
-  ...forEach('Floor Ceil Round Sign', zero(flat)),
-  ...forEach(
+  ...each('Floor Ceil Round Sign', zero(flat)),
+  ...each(
     'Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf',
     zero('it gives truth values'),
   ),
-  ...forEach('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
+  ...each('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
 };

@@ -1,16 +1,10 @@
 import { intAttribute, intsAttribute, isStatic, stringAttribute } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import {
-  type GradientRule,
-  type RuleContext,
-  type RuleTable,
-  refused,
-  rule,
-  zero,
-} from '../rule.ts';
+import { type GradientRule, type RuleContext, refused, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
-import { axisOf, sizeAt } from './movement.ts';
+import { axisOf, sizeAt } from './axes.ts';
+import type { FamilyRules } from './families.ts';
 
 /** One axis of a Slice: its elements are first, first + step, … */
 interface Range {
@@ -222,7 +216,7 @@ const scatterND: GradientRule = (at, [dy]) => {
 };
 
 /** Gradients of the operators that pick or place elements by index. */
-export const indexing: RuleTable = {
+export const indexing: FamilyRules<'indexing'> = {
   Slice: rule(slice, { stop: [1, 2, 3, 4] }),
   Gather: rule(gather, { stop: [1] }),
   GatherElements: rule(gatherElements, { stop: [1] }),

@@ -1,14 +1,7 @@
-import { floatAttribute, intAttribute, type Shape, stringAttribute } from '../../onnx/index.ts';
-import { at as elementAt } from '../../tensor/at.ts';
+import { floatAttribute, intAttribute, type Shape } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
-import {
-  forEach,
-  type GradientRule,
-  type RuleContext,
-  type RuleTable,
-  refused,
-  rule,
-} from '../rule.ts';
+import { type GradientRule, rule } from '../rule.ts';
+import type { FamilyRules } from './families.ts';
 
 /** Swaps the last two axes. */
 function transposed(ops: Ops, x: string): string {
@@ -62,68 +55,8 @@ const gemm: GradientRule = (at, [dy]) => {
   return [da, db, at.needs(2) ? ops.scale(dy, beta) : ''];
 };
 
-/** The terms of an Einsum, its output written out. */
-function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
-  const equation = stringAttribute(at.node, 'equation', '').replaceAll(' ', '');
-  const [left = '', right] = equation.split('->');
-  const inputs = left.split(',');
-  if (right !== undefined) return { inputs, output: right };
-  const letters = [...left.replaceAll('.', '').replaceAll(',', '')];
-  const once = letters
-    .filter((letter) => letters.indexOf(letter) === letters.lastIndexOf(letter))
-    .sort();
-  return { inputs, output: (left.includes('...') ? '...' : '') + once.join('') };
-}
-
-/** y = Σ a b over the letters that y has not: da is the same sum with a and y exchanged. */
-const einsum: GradientRule = (at, [dy]) => {
-  const { ops, node } = at;
-  const { inputs, output } = einsumTerms(at);
-  if (
-    [...inputs, output].some(
-      (term) => new Set(term.replace('...', '')).size < term.replace('...', '').length,
-    )
-  )
-    at.refuse('an equation without diagonals');
-  return node.inputs.map((name, index) => {
-    if (!at.needs(index)) return '';
-    const others = inputs.flatMap((term, i) =>
-      i === index ? [] : [{ term, tensor: at.input(i) }],
-    );
-    const available = new Set([output, ...others.map(({ term }) => term)].join(''));
-    const wanted = elementAt(inputs, index);
-    // A letter that is summed in this operand only: its gradient is the same all along it.
-    const kept = [...wanted].filter((letter) => available.has(letter)).join('');
-    const equation = `${[output, ...others.map(({ term }) => term)].join()}->${kept}`;
-    const gradient = ops.op('Einsum', [dy, ...others.map(({ tensor }) => tensor)], { equation });
-    if (kept === wanted) return gradient;
-    if (wanted.includes('.'))
-      at.refuse('an equation without an ellipsis beside letters of one operand only');
-    const missing = [...wanted].flatMap((letter, axis) => (available.has(letter) ? [] : [axis]));
-    return ops.expandLike(ops.unsqueeze(gradient, missing), name);
-  });
-};
-
-const integers =
-  'integer arithmetic has no gradient; use the float model, or an export with ' +
-  'QuantizeLinear and DequantizeLinear around float operators';
-
 /** Gradients of matrix products. Attention is decomposed before. */
-export const linalg: RuleTable = {
+export const linalg: FamilyRules<'linalg'> = {
   MatMul: rule(matMul),
   Gemm: rule(gemm),
-  Einsum: rule(einsum),
-  ...forEach(
-    `MatMulInteger QLinearMatMul com.microsoft:QGemm com.microsoft:DynamicQuantizeMatMul
-    com.microsoft:MatMulIntegerToFloat com.microsoft:QAttention com.microsoft:MatMulNBits
-    ConvInteger QLinearConv com.microsoft:QLinearAveragePool
-    com.microsoft:QLinearGlobalAveragePool com.microsoft:QLinearConcat`,
-    refused(integers),
-  ),
-  ...forEach(
-    `Attention com.microsoft:Attention com.microsoft:MultiHeadAttention
-    com.microsoft:FusedMatMul com.microsoft:TransposeMatMul
-    com.microsoft:FusedGemm com.microsoft:FusedConv`,
-    refused('this form of the fused operator cannot be decomposed'),
-  ),
 };

@@ -1,36 +1,10 @@
 import { type Dim, intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import { forEach, type GradientRule, type RuleContext, type RuleTable, rule } from '../rule.ts';
+import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import { axisOf, sizeAt } from './axes.ts';
+import type { FamilyRules } from './families.ts';
 import { resizeMatrices } from './resize-matrix.ts';
-
-const identity: GradientRule = (_, [dy]) => [dy];
-
-/** y = x, without the random zeros of training; with a ratio of 0 there are none. */
-const dropout: GradientRule = (at, [dy]) => {
-  const drops = at.has(2) && at.numbers(2)?.[0] !== 0 && at.numbers(1)?.[0] !== 0;
-  if (drops) at.refuse('inference mode: export the model with eval()');
-  return [dy];
-};
-
-/** y = x with its axes permuted: dx has them permuted back. */
-const transpose: GradientRule = (at, [dy]) => {
-  const rank = at.shape(0).length;
-  const perm = intsAttribute(
-    at.node,
-    'perm',
-    Array.from({ length: rank }, (_, axis) => rank - 1 - axis),
-  );
-  return [
-    at.ops.transpose(
-      dy,
-      perm.map((_, axis) => perm.indexOf(axis)),
-    ),
-  ];
-};
-
-/** y = x in another shape */
-const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, elementAt(at.node.inputs, 0))];
 
 /** y = x repeated along each axis: dx sums over the repetitions. */
 const tile: GradientRule = (at, [dy]) => {
@@ -53,20 +27,6 @@ const tile: GradientRule = (at, [dy]) => {
     at.refuse('all but one of the sizes of its input to be known');
   return [ops.reduceSum(ops.reshape(dy, split), summed, false)];
 };
-
-/** An axis counted from the front. */
-export function axisOf(at: RuleContext, otherwise: number): number {
-  const axis = intAttribute(at.node, 'axis', otherwise);
-  return axis < 0 ? axis + at.shape(0).length : axis;
-}
-
-/** A size that must be known. */
-export function sizeAt(at: RuleContext, index: number, axis: number): number {
-  const dim = at.shape(index)[axis];
-  if (typeof dim !== 'number')
-    at.refuse(`the size of axis ${axis} of "${at.node.inputs[index]}" to be known`);
-  return dim as number;
-}
 
 /** y = the x_i behind each other: each dx_i is its part of dy. */
 const concat: GradientRule = (at, [dy]) => {
@@ -258,15 +218,8 @@ const cumSum: GradientRule = (at, [dy]) => [
   }),
 ];
 
-/** Gradients of the operators that move elements without changing them. */
-export const movement: RuleTable = {
-  Identity: rule(identity),
-  Dropout: rule(dropout, { stop: [1, 2] }),
-  Transpose: rule(transpose),
-  ...forEach('Reshape Squeeze Unsqueeze', rule(reshape, { stop: [1] })),
-  Flatten: rule(reshape),
-  // The walk sums what was broadcast.
-  Expand: rule(identity, { stop: [1] }),
+/** Gradients of the operators that move, join or repeat elements without changing them. */
+export const movement: FamilyRules<'movement'> = {
   Tile: rule(tile, { stop: [1] }),
   Concat: rule(concat),
   Split: rule(split, { stop: [1], allOutputs: true }),

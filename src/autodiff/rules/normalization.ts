@@ -1,6 +1,7 @@
 import { floatAttribute, intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
-import { type GradientRule, type RuleContext, type RuleTable, refused, rule } from '../rule.ts';
+import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import type { FamilyRules } from './families.ts';
 
 /**
  * y = (x - m) s / sqrt(v + ε) + b with fixed statistics: the same operator on dy, with m = b = 0.
@@ -202,10 +203,8 @@ const meanVarianceNormalization: GradientRule = (at, [dy]) => {
   return [normalized(at, dy, mean, r, axes)];
 };
 
-/**
- * Gradients of normalisations; the fused ones that add before they normalise are decomposed before.
- */
-export const normalization: RuleTable = {
+/** Gradients of normalizations. Fused ones that also add are decomposed before. */
+export const normalization: FamilyRules<'normalization'> = {
   BatchNormalization: rule(batchNormalization, { stop: [1, 2, 3, 4] }),
   LayerNormalization: rule(layerNormalization),
   RMSNormalization: rule(rmsNormalization),
@@ -215,13 +214,4 @@ export const normalization: RuleTable = {
   LRN: rule(lrn),
   LpNormalization: rule(lpNormalization),
   MeanVarianceNormalization: rule(meanVarianceNormalization),
-  'com.microsoft:SkipLayerNormalization': refused(
-    'this form of the fused operator cannot be decomposed',
-  ),
-  'com.microsoft:SkipSimplifiedLayerNormalization': refused(
-    'this form of the fused operator cannot be decomposed',
-  ),
-  'com.microsoft:GroupNorm': refused(
-    'GPU-only operators of diffusion models are not differentiated',
-  ),
 };

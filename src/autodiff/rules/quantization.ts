@@ -1,12 +1,6 @@
-import { type DataType, dataTypeCode } from '../../onnx/index.ts';
-import {
-  forEach,
-  type GradientRule,
-  type RuleContext,
-  type RuleTable,
-  refused,
-  rule,
-} from '../rule.ts';
+import { type DataType, dataTypeCode, each } from '../../onnx/index.ts';
+import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import type { FamilyRules } from './families.ts';
 
 /** The least and largest code of each integer type that tensors are quantized to. */
 const codes: Partial<Record<DataType, readonly [low: number, high: number]>> = {
@@ -90,22 +84,13 @@ const quantize: GradientRule = (at, [dy = '']) => {
   return [at.ops.op('Where', [isInside, dy, at.ops.scalar(0, dy)])];
 };
 
-const integers =
-  'integer arithmetic has no gradient; use the float model, or an export with ' +
-  'QuantizeLinear and DequantizeLinear around float operators';
+const straight = { stop: [1, 2], straightThrough: true };
 
 /** Gradients of quantization. */
-export const quantization: RuleTable = {
-  ...forEach(
-    'QuantizeLinear com.microsoft:QuantizeLinear',
-    rule(quantize, { stop: [1, 2], straightThrough: true }),
-  ),
-  ...forEach(
+export const quantization: FamilyRules<'quantization'> = {
+  ...each('QuantizeLinear com.microsoft:QuantizeLinear', rule(quantize, straight)),
+  ...each(
     'DequantizeLinear com.microsoft:DequantizeLinear',
-    rule((_, [dy = '']) => [dy], { stop: [1, 2], straightThrough: true }),
-  ),
-  ...forEach(
-    'DynamicQuantizeLinear com.microsoft:QLinearAdd com.microsoft:QLinearMul',
-    refused(integers),
+    rule((_, [dy = '']) => [dy], straight),
   ),
 };

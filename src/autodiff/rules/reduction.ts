@@ -1,8 +1,9 @@
 import { intAttribute, intsAttribute } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import { type GradientRule, type RuleContext, type RuleTable, rule, zero } from '../rule.ts';
+import { type GradientRule, type RuleContext, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
+import type { FamilyRules } from './families.ts';
 
 /** The axes of a reduction, counted from the front; undefined where it reduces nothing. */
 function axesOf(at: RuleContext): readonly number[] | undefined {
@@ -151,7 +152,7 @@ const topK: GradientRule = (at, [dy]) => {
 };
 
 /** Gradients of reductions. */
-export const reduction: RuleTable = {
+export const reduction: FamilyRules<'reduction'> = {
   ReduceSum: rule(sum, { stop: [1] }),
   ReduceMean: rule(mean, { stop: [1] }),
   ReduceMax: rule(extremum, { stop: [1] }),

@@ -2,6 +2,7 @@ import { Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { randomTensor, runModel } from '../../onnx/fixtures/run.ts';
 import { inferredOperators } from '../../onnx/index.ts';
+import { gradientModel } from '../complete.ts';
 import {
   type Case,
   caseFeeds,
@@ -12,7 +13,6 @@ import {
   readCases,
   relativeError,
 } from '../fixtures/cases.ts';
-import { gradientModel } from '../gradient-model.ts';
 import { gradientRules } from './index.ts';
 
 const families = [

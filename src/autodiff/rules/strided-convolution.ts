@@ -1,6 +1,6 @@
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
-import { blocked, type Channels, product, reversedWeights } from './convolution-parts.ts';
+import { blocked, type Channels, padded, product, reversedWeights } from './convolution-parts.ts';
 import { padSpatial, planeOf, type Window, type WindowAxis } from './window.ts';
 
 /**
@@ -78,16 +78,9 @@ export function byCells(
   const weights = cellWeights(ops, w, channels, window, { rows, columns, cell });
   const begin = [-rows.first, -columns.first];
   const end = [rows.end, columns.end];
-  const cropped = padSpatial(
-    ops,
-    dy,
-    begin.map((length) => Math.min(0, length)),
-    end.map((length) => Math.min(0, length)),
-  );
-  const cells = ops.op('Conv', [cropped, weights], {
+  const cells = padded(ops, [dy, weights], begin, end, {
     kernel_shape: [rows.taps, columns.taps],
     strides: [t, t],
-    pads: [...begin, ...end].map((length) => Math.max(0, length)),
   });
   const whole = ops.op('DepthToSpace', [cells], { blocksize: cell });
   return padSpatial(ops, whole, [0, 0], [rows.extra, columns.extra]);
@@ -119,20 +112,11 @@ function phaseOf(
   const ofRows = ops.op('Gather', [w, ops.ints(rows.taps)], { axis: 2 });
   const taken = ops.op('Gather', [ofRows, ops.ints(columns.taps)], { axis: 3 });
   const shape = [rows.taps.length, columns.taps.length];
-  const [before, after] = [
-    [rows.before, columns.before],
-    [rows.after, columns.after],
-  ] as const;
-  const cropped = padSpatial(
-    ops,
-    dy,
-    before.map((length) => Math.min(0, length)),
-    after.map((length) => Math.min(0, length)),
-  );
-  return ops.op('Conv', [cropped, reversedWeights(ops, taken, channels, shape)], {
+  const before = [rows.before, columns.before];
+  const after = [rows.after, columns.after];
+  return padded(ops, [dy, reversedWeights(ops, taken, channels, shape)], before, after, {
     kernel_shape: shape,
     group: channels.group,
-    pads: [...before, ...after].map((length) => Math.max(0, length)),
   });
 }
 

@@ -3,6 +3,7 @@ import { intsAttribute, readWindow } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import type { RuleContext } from '../rule.ts';
+import { spatial } from './axes.ts';
 
 /** A convolution or pooling window along one spatial axis. */
 export interface WindowAxis {
@@ -57,14 +58,6 @@ function padding(
 /** The two axes of a window over maps. */
 export function planeOf({ axes }: Window): readonly [WindowAxis, WindowAxis] {
   return [elementAt(axes, 0), elementAt(axes, 1)];
-}
-
-/** The spatial sizes of [N, C, …], which must be known. */
-export function spatial(at: RuleContext, shape: Shape, which: string): readonly number[] {
-  const sizes = shape.slice(2);
-  if (!sizes.every((size) => typeof size === 'number'))
-    at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
-  return sizes as readonly number[];
 }
 
 /** The kernel of a node: its attribute, or the shape of its weights. */

@@ -1,4 +1,4 @@
-import { interpolate } from '../../image/resize.ts';
+import { interpolate } from '../../image/interpolate.ts';
 import { type FeatureMap, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 

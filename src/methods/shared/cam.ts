@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { interpolate } from '../../image/resize.ts';
+import { interpolate } from '../../image/interpolate.ts';
 import { option } from '../../options.ts';
 import { extent } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';

@@ -1,26 +1,14 @@
-import { type Graph, type GraphBuilder, graphBuilder } from '../../onnx/index.ts';
+import type { GraphBuilder } from '../../onnx/index.ts';
 import type { RuntimeTensor } from '../../runtime/runtime.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Perturbation } from '../perturbation.ts';
 import type { ClassifierInput } from './find-io.ts';
-
-/**
- * What a stage computes before the model: nothing but layout and type (`plain`), or a family of
- * perturbed pictures.
- */
-export type Stage = 'plain' | Perturbation['kind'];
+import { float32, type Stage } from './picture-stage.ts';
 
 /** Opset from which the operators of the stages (Where and integer Less) exist. */
 export const OLDEST_STAGE_OPSET = 9;
 
-/** Name of the tensor that a stage hands to the model. */
-export const STAGE_OUTPUT = 'fovea/picture';
-
-/** Name of the input that takes a batch of pictures, in the plain stage. */
-export const BATCH = 'fovea/batch';
-
 const names = {
-  batch: BATCH,
   input: 'fovea/input',
   baseline: 'fovea/baseline',
   windows: 'fovea/windows',
@@ -106,13 +94,12 @@ function blend(b: GraphBuilder, mask: string, input: string, baseline: string): 
 
 function perturbed(
   b: GraphBuilder,
-  stage: Stage,
+  kind: Perturbation['kind'],
   { channels, height, width }: ClassifierInput,
 ): string {
-  if (stage === 'plain') return b.input(names.batch, 'float32', ['n', channels, height, width]);
   const input = b.input(names.input, 'float32', [1, channels, null, null]);
   const baseline = b.input(names.baseline, 'float32', [1, channels, null, null]);
-  switch (stage) {
+  switch (kind) {
     case 'windows':
       return b.add('Where', [windowRegion(b, height, width), input, baseline]);
     case 'ranks':
@@ -133,49 +120,20 @@ function perturbed(
   }
 }
 
-/** From float32 [n, C, H, W] to the layout and element type that the model takes. */
-function adapt(b: GraphBuilder, picture: string, { layout, type }: ClassifierInput): string {
-  const placed =
-    layout === 'NHWC' ? b.add('Transpose', [picture], { perm: [0, 2, 3, 1] }) : picture;
-  if (type !== 'uint8')
-    return b.add(
-      'Cast',
-      [placed],
-      { to: type === 'float16' ? 10 : type === 'float64' ? 11 : 1 },
-      STAGE_OUTPUT,
-    );
-  const rounded = b.add('Floor', [b.add('Add', [placed, b.constant([0.5], [1])])]);
-  const clipped = b.add('Min', [
-    b.add('Max', [rounded, b.constant([0], [1])]),
-    b.constant([255], [1]),
-  ]);
-  return b.add('Cast', [clipped], { to: 2 }, STAGE_OUTPUT);
-}
-
-/**
- * The graph that goes before a classifier: it renders pictures from a few numbers, in the layout
- * and type of the model's input.
- */
-export function stageGraph(stage: Stage, input: ClassifierInput, opset: number): Graph {
-  const b = graphBuilder({ opset, name: stage });
-  b.output(adapt(b, perturbed(b, stage, input), input), input.type, null);
-  return b.finish();
-}
+/** The stage that renders perturbed pictures from a few numbers. */
+export const perturbationStage = (kind: Perturbation['kind']): Stage => ({
+  name: kind,
+  pictures: (b, input) => perturbed(b, kind, input),
+});
 
 const int32 = (shape: readonly number[], data: Int32Array): RuntimeTensor => ({
   type: 'int32',
   shape,
   data,
 });
-const float32 = ({ shape, data }: Tensor): RuntimeTensor => ({ type: 'float32', shape, data });
-
-/** The feeds of a `plain` stage. */
-export function batchFeeds(batch: Tensor): Record<string, RuntimeTensor> {
-  return { [names.batch]: float32(batch) };
-}
 
 /**
- * The feeds of a perturbing stage: the picture, the baseline, and the few numbers of the
+ * The feeds of a perturbation stage: the picture, the baseline, and the few numbers of the
  * perturbation.
  */
 export function perturbationFeeds(

@@ -12,7 +12,7 @@ import {
 } from '../../onnx/index.ts';
 import type { ScoreKind } from '../model.ts';
 import { type Classifier, isSigmoidHead } from './find-io.ts';
-import { STAGE_OUTPUT, type Stage, stageGraph } from './perturbation-stage.ts';
+import { STAGE_OUTPUT, type Stage, stageGraph } from './picture-stage.ts';
 
 /** What a session puts out: scores of all classes, or of the classes that are fed as targets. */
 export interface Tail {
@@ -105,6 +105,6 @@ export function scoreModel(classifier: Classifier, stage: Stage, tail: Tail): On
 }
 
 /** The key of the session of a `scoreModel`. */
-export function scoreKey(stage: Stage, tail: Tail): string {
-  return `scores ${stage} ${tail.score} ${tail.pick ? 'of targets' : 'of all classes'}`;
+export function scoreKey({ name }: Stage, tail: Tail): string {
+  return `scores ${name} ${tail.score} ${tail.pick ? 'of targets' : 'of all classes'}`;
 }

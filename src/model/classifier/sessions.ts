@@ -14,6 +14,9 @@ export interface BuiltGraph<Info> {
   readonly info: Info;
 }
 
+/** Builds a graph. */
+type Build<Info> = () => BuiltGraph<Info> | Promise<BuiltGraph<Info>>;
+
 /** A session, and what is known of its graph. */
 interface Opened {
   readonly session: Session;
@@ -42,7 +45,7 @@ export class SessionCache {
    */
   async use<Info, Result>(
     key: string,
-    build: () => BuiltGraph<Info>,
+    build: Build<Info>,
     task: (session: Session, info: Info) => Promise<Result>,
   ): Promise<Result> {
     const entry = this.entries.get(key) ?? this.open(key, build);
@@ -65,7 +68,7 @@ export class SessionCache {
     for (const { opened } of entries) await release(opened);
   }
 
-  private open(key: string, build: () => BuiltGraph<unknown>): Entry {
+  private open(key: string, build: Build<unknown>): Entry {
     const entry = { opened: this.create(build), users: 0 };
     entry.opened.catch(() => {
       if (this.entries.get(key) === entry) this.entries.delete(key);
@@ -74,9 +77,9 @@ export class SessionCache {
   }
 
   /** Building a graph and loading it take long: other tasks run before each. */
-  private async create(build: () => BuiltGraph<unknown>): Promise<Opened> {
+  private async create(build: Build<unknown>): Promise<Opened> {
     await nextTask();
-    const { model, info } = build();
+    const { model, info } = await build();
     await nextTask();
     return { session: await this.runtime.createSession(writeModel(model)), info };
   }

@@ -1,12 +1,11 @@
 import { FoveaError, messageOf } from '../../errors.ts';
-import { inferShapes, withDynamicBatch, withGraph } from '../../onnx/index.ts';
+import { inferShapes, withGraph } from '../../onnx/index.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { sumToOne, toProbabilities } from '../scores.ts';
 import { rowsOf } from './batches.ts';
 import type { Classifier, ClassifierInput } from './find-io.ts';
-import { loadError } from './load-error.ts';
-import { batchFeeds } from './perturbation-stage.ts';
+import { batchFeeds, plain } from './picture-stage.ts';
 import { SCORES, scoreKey, scoreModel, type Tail } from './score-tail.ts';
 import type { SessionCache } from './sessions.ts';
 
@@ -31,8 +30,8 @@ function noise(count: number, { channels, height, width }: ClassifierInput): Ten
 function rawScores(classifier: Classifier, sessions: SessionCache, batch: Tensor): Promise<Tensor> {
   const score = classifier.output.probabilities === null ? 'logit' : 'probability';
   const tail: Tail = { score, pick: false };
-  const build = () => ({ model: scoreModel(classifier, 'plain', tail), info: null });
-  return sessions.use(scoreKey('plain', tail), build, async (session) => {
+  const build = () => ({ model: scoreModel(classifier, plain, tail), info: null });
+  return sessions.use(scoreKey(plain, tail), build, async (session) => {
     const { shape = [], data } = (await session.run(batchFeeds(batch)))[SCORES] ?? {};
     return { shape, data: data as Float32Array };
   });
@@ -55,9 +54,10 @@ const withFixedBatch = (classifier: Classifier): Classifier => ({
 });
 
 /** The classifier with its batch declared dynamic; the same if it is dynamic already. */
-function withOpenBatch(classifier: Classifier): Classifier {
+async function withOpenBatch(classifier: Classifier): Promise<Classifier> {
   const { model, input } = classifier;
   if (input.fixedBatch === null) return classifier;
+  const { withDynamicBatch } = await import('../../onnx/dynamic-batch.ts');
   const graph = withDynamicBatch(model.graph, input.fixedBatch);
   return {
     ...classifier,
@@ -130,7 +130,7 @@ export async function settle(
   { name, runtime, outputIsGiven }: SettleOptions,
 ): Promise<Classifier> {
   try {
-    const opened = withOpenBatch(found);
+    const opened = await withOpenBatch(found);
     const ofOpened = dependsOnBatch(found) ? undefined : await scoresOfOpened(opened, sessions);
     if (!ofOpened) await sessions.dispose();
     const classifier = ofOpened ? opened : withFixedBatch(found);
@@ -144,7 +144,10 @@ export async function settle(
     return { ...classifier, output: { ...output, logits: null, probabilities: output.name } };
   } catch (error) {
     await sessions.dispose();
-    if (error instanceof FoveaError) throw loadError(error, name, found.model.graph, runtime);
+    if (error instanceof FoveaError) {
+      const { loadError } = await import('./load-error.ts');
+      throw loadError(error, name, found.model.graph, runtime);
+    }
     throw new FoveaError('model', `${name}: the model does not run: ${messageOf(error)}`, {
       cause: error,
     });

@@ -11,7 +11,7 @@ import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { INPUT, type Model } from '../model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../onnx-model.ts';
-import { rescalesPixels } from './usual-form.ts';
+import { rescalesPixels } from './rescales-pixels.ts';
 
 let model: Model | undefined;
 afterEach(async () => {

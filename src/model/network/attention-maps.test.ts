@@ -9,11 +9,6 @@ import { IMAGENET_PREPROCESSING } from '../input/preprocessing.ts';
 import { requireInside } from '../model.ts';
 import { createOnnxModel } from '../onnx-model.ts';
 
-const close = (a: ArrayLike<number>, b: ArrayLike<number>, digits = 4): void => {
-  expect(a.length).toBe(b.length);
-  for (let i = 0; i < a.length; i++) expect(a[i]).toBeCloseTo(b[i], digits);
-};
-
 describe('attention maps', () => {
   it('of a ViT are all of its blocks, also where heads and pictures share an axis', async () => {
     const model = await smallNetwork('vit');
@@ -28,7 +23,10 @@ describe('attention maps', () => {
     const [together] = (await model.inside?.activations([maps[0].name], batch)) ?? [];
     expect(together.shape).toEqual([3, 2, 17, 17]);
     const [alone] = (await model.inside?.activations([maps[0].name], rowsOf(batch, 2, 3))) ?? [];
-    close(together.data.subarray(2 * alone.data.length), alone.data);
+    expect(together.data.subarray(2 * alone.data.length)).toBeAllClose(alone.data, {
+      rtol: 0,
+      atol: 5e-5,
+    });
     for (let row = 0; row < 3 * 2 * 17; row++)
       expect(together.data.subarray(17 * row, 17 * (row + 1)).reduce((a, b) => a + b)).toBeCloseTo(
         1,
@@ -56,7 +54,7 @@ describe('attention maps', () => {
     expect((await smallNetwork('mobilenet-v2')).inside?.attentionMaps()).toEqual([]);
   });
 
-  it('can be replaced: by what they are, nothing changes; by something else, as the gradient says', async () => {
+  it('can be replaced: by themselves nothing changes; by others, as the gradient says', async () => {
     const model = await smallNetwork('vit');
     const [, last] = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const batch = noisePictures(2, 32);
@@ -68,8 +66,8 @@ describe('attention maps', () => {
       targets: [1],
       replace: { [last]: plain.values[0] },
     });
-    close(same.scores.data, plain.scores.data);
-    close(same.gradients[0].data, plain.gradients[0].data);
+    expect(same.scores.data).toBeAllClose(plain.scores.data, { rtol: 0, atol: 5e-5 });
+    expect(same.gradients[0].data).toBeAllClose(plain.gradients[0].data, { rtol: 0, atol: 5e-5 });
     const random = createRandom(5);
     const step = plain.values[0].data.map(() => 1e-2 * random.normal());
     const at = (sign: number) => ({
@@ -92,7 +90,7 @@ describe('attention maps', () => {
     }
   });
 
-  it('are read and replaced together, and refuse values for another number of pictures', async () => {
+  it('are read and replaced together; values for other batches are refused', async () => {
     const model = await smallNetwork('vit');
     const [first, last] = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const batch = noisePictures(2, 32);
@@ -149,6 +147,9 @@ describe('attention maps', () => {
     const { values, scores } = await gradientsOf(model, { batch, wrt: [map.name], targets: [0] });
     expect(values[0].shape).toEqual([2, 2, 16, 16]);
     const classified = await model.classify(batch, { score: 'logit' });
-    close(scores.data, [classified.data[0], classified.data[4]]);
+    expect(scores.data).toBeAllClose([classified.data[0], classified.data[4]], {
+      rtol: 0,
+      atol: 5e-5,
+    });
   });
 });

@@ -1,6 +1,5 @@
 import type { FeatureMap, ModelInside } from '../model.ts';
 import { activationsOf } from './activations.ts';
-import { findBiases } from './biases.ts';
 import { findFeatureMaps } from './feature-maps.ts';
 import { gradientsOf } from './gradients.ts';
 import type { PartContext } from './run-part.ts';
@@ -16,7 +15,10 @@ export function networkInside(context: PartContext): Omit<ModelInside, 'randomiz
       return maps;
     },
     attentionMaps: () => context.attention.maps().map(({ merged, ...map }) => map),
-    biases: () => findBiases(model.graph, input.name),
+    async biases() {
+      const { findBiases } = await import('./biases.ts');
+      return findBiases(model.graph, input.name);
+    },
     activations: activationsOf(context),
     gradients: gradientsOf(context),
     async pathIntegral(request) {

@@ -91,13 +91,9 @@ const gradients = (model: Model, request: Partial<GradientRequest> = {}): Promis
   }) as Promise<Gradients>;
 
 const dot = (a: Tensor, b: Tensor) => a.data.reduce((sum, x, i) => sum + x * b.data[i], 0);
-const close = (a: Tensor, b: Tensor, digits = 5) => {
-  expect(a.shape).toEqual(b.shape);
-  a.data.forEach((x, i) => expect(x).toBeCloseTo(b.data[i], digits));
-};
 
 describe('gradients', () => {
-  it('by a feature map of a linear head are its weights over the pixels, whatever the class of each row', async () => {
+  it('by a feature map of a linear head are its weights over the pixels, for each class', async () => {
     const {
       gradients: [gradient],
       values: [value],
@@ -148,20 +144,27 @@ describe('gradients', () => {
     const whole = await gradients(model, { wrt: ['input', 'features'] });
     for (const batchSize of [1, 2]) {
       const parts = await gradients(model, { wrt: ['input', 'features'], batchSize });
-      whole.gradients.forEach((gradient, i) => close(parts.gradients[i], gradient));
+      whole.gradients.forEach((gradient, i) =>
+        expect(parts.gradients[i]).toBeAllClose(gradient, { rtol: 0, atol: 5e-6 }),
+      );
     }
     const others = [
       await load({ layout: 'NHWC' }),
       await load({ size: 1 }),
       await load({ size: 2 }),
     ];
-    for (const other of others) close((await gradients(other)).gradients[0], whole.gradients[0]);
-    close((await gradients(await load({ type: 'float16' }))).gradients[0], whole.gradients[0], 1);
-    close(
-      (await gradients(await load({ type: 'float16' }), { wrt: ['features'] })).values[0],
-      whole.values[1],
-      1,
+    for (const other of others)
+      expect((await gradients(other)).gradients[0]).toBeAllClose(whole.gradients[0], {
+        rtol: 0,
+        atol: 5e-6,
+      });
+    expect((await gradients(await load({ type: 'float16' }))).gradients[0]).toBeAllClose(
+      whole.gradients[0],
+      { rtol: 0, atol: 0.05 },
     );
+    expect(
+      (await gradients(await load({ type: 'float16' }), { wrt: ['features'] })).values[0],
+    ).toBeAllClose(whole.values[1], { rtol: 0, atol: 0.05 });
   });
 
   it('of the head alone are those of the whole network', async () => {
@@ -169,13 +172,15 @@ describe('gradients', () => {
     const [features] = (await model.inside?.activations(['features'], batch)) ?? [];
     const whole = await gradients(model, { wrt: ['features'] });
     const head = await gradients(model, { wrt: ['input'], at: 'features', batch: features });
-    close(head.gradients[0], whole.gradients[0]);
-    close(head.scores, whole.scores);
-    close(
+    expect(head.gradients[0]).toBeAllClose(whole.gradients[0], { rtol: 0, atol: 5e-6 });
+    expect(head.scores).toBeAllClose(whole.scores, { rtol: 0, atol: 5e-6 });
+    expect(
       (await gradients(model, { wrt: [], at: 'features', batch: features, score: 'probability' }))
         .scores,
-      (await gradients(model, { wrt: [], score: 'probability' })).scores,
-    );
+    ).toBeAllClose((await gradients(model, { wrt: [], score: 'probability' })).scores, {
+      rtol: 0,
+      atol: 5e-6,
+    });
   });
 
   it('of guided backpropagation and DeconvNet follow their rules at ReLU and ReLU6', async () => {
@@ -200,24 +205,24 @@ describe('gradients', () => {
         dy.shape,
         dy.data.map((g, i) => (value.data[i] < high ? g : 0)),
       );
-      close(
-        await by('before', guidedBackprop),
+      expect(await by('before', guidedBackprop)).toBeAllClose(
         tensor(
           dy.shape,
           below.data.map((g, i) => (value.data[i] > 0 ? Math.max(0, g) : 0)),
         ),
+        { rtol: 0, atol: 5e-6 },
       );
-      close(
-        await by('before', deconvnet),
+      expect(await by('before', deconvnet)).toBeAllClose(
         tensor(
           dy.shape,
           below.data.map((g) => Math.max(0, g)),
         ),
+        { rtol: 0, atol: 5e-6 },
       );
     }
   });
 
-  it('pass GatherElements, whose gradient is a scatter that adds, in a model at opset 13', async () => {
+  it('pass GatherElements, whose gradient is a scatter that adds, at opset 13', async () => {
     const columns = [0, 0, 0, 2, 2, 5];
     const model = await load({
       activation: (b, x) => {
@@ -243,7 +248,7 @@ describe('gradients', () => {
       const weight = weights.data[channel * CLASSES + [0, 1, 2, 1, 0][row]];
       return x > 0 ? (read * weight) / (SIDE * SIDE) : 0;
     });
-    close(gradient, tensor(value.shape, expected), 6);
+    expect(gradient).toBeAllClose(tensor(value.shape, expected), { rtol: 0, atol: 5e-7 });
   });
 
   it('are counted in pictures', async () => {
@@ -294,11 +299,11 @@ const refusals: Record<
   { readonly says: RegExp; readonly build: (b: GraphBuilder, x: string) => string }
 > = {
   If: {
-    says: /the If node "stop": which branch runs is decided by the data; export the model without control flow;/,
+    says: /the If node "stop": which branch runs is decided by the data; export .* control flow;/,
     build: (b, x) => b.add('If', [b.constant([1], [], 'bool')], branches(x), 'stop'),
   },
   Loop: {
-    says: /the Loop node "stop": it repeats a graph a number of times that the data decides; export the model without control flow;/,
+    says: /the Loop node "stop": it repeats a graph a number of times that .* control flow;/,
     build: (b, x) =>
       shaped(
         b,
@@ -320,7 +325,7 @@ const refusals: Record<
       b.add('Compress', [x, b.constant([1, 1, 1, 1], [4], 'bool')], { axis: 1 }, 'stop'),
   },
   QLinearConv: {
-    says: /the QLinearConv node "stop": integer arithmetic has no gradient; use the float model, or an export with QuantizeLinear/,
+    says: /the QLinearConv node "stop": integer arithmetic has no gradient; use .* QuantizeLinear/,
     build(b, x) {
       const [scale, zero] = [b.constant([0.05], []), b.constant([128], [], 'uint8')];
       const weights = b.constant(

@@ -1,4 +1,4 @@
-import { gradientModel, keyOfRules, type RuleSet } from '../../autodiff/index.ts';
+import { keyOfRules, loadGradientModel, type RuleSet } from '../../autodiff/index.ts';
 import {
   compose,
   dataTypeCode,
@@ -12,7 +12,7 @@ import {
   withGraph,
 } from '../../onnx/index.ts';
 import type { Classifier } from '../classifier/find-io.ts';
-import { BATCH, STAGE_OUTPUT, stageGraph } from '../classifier/perturbation-stage.ts';
+import { BATCH, plain, STAGE_OUTPUT, stageGraph } from '../classifier/picture-stage.ts';
 import { SCORES, scoreSource, scoreTail } from '../classifier/score-tail.ts';
 import { INPUT, type ScoreKind } from '../model.ts';
 import type { Preparation, PreparedModel } from './prepared.ts';
@@ -135,7 +135,7 @@ function fedBody(
   });
   if (part.at !== null)
     return { model: feed(body, part.at, START, types.get(part.at)), input: START, replaced };
-  const stage: Graph = stageGraph('plain', input, opsetIn(body));
+  const stage: Graph = stageGraph(plain, input, opsetIn(body));
   const whole = compose(modelOf(stage), body, { [input.name]: STAGE_OUTPUT }, { main: 'second' });
   return { model: whole, input: BATCH, replaced };
 }
@@ -165,7 +165,11 @@ function readOut(
  * @throws FoveaError `model` if a tensor does not exist or the network cannot be cut there,
  * `unsupported` naming the operator that cannot be differentiated.
  */
-export function buildPart(classifier: Classifier, prepared: Preparation, part: Part): BuiltPart {
+export async function buildPart(
+  classifier: Classifier,
+  prepared: Preparation,
+  part: Part,
+): Promise<BuiltPart> {
   const { score, read } = part;
   const tail = score === null ? null : { score, pick: false };
   const scored = score === null ? [] : [scoreSource(classifier, score).tensor];
@@ -185,11 +189,11 @@ export function buildPart(classifier: Classifier, prepared: Preparation, part: P
 }
 
 /** A part's graph with the backward pass from its scores. */
-function withBackward(forward: BuiltPart, { wrt, rules }: Part): BuiltPart {
+async function withBackward(forward: BuiltPart, { wrt, rules }: Part): Promise<BuiltPart> {
   const { input, replaced, values } = forward;
   const nameOf = (name: string): string =>
     name === INPUT ? input : (replaced.get(name)?.input ?? name);
-  const { gradients, ...backward } = gradientModel(forward.model, {
+  const { gradients, ...backward } = await loadGradientModel(forward.model, {
     of: SCORES,
     wrt: wrt.map(nameOf),
     outputs: [SCORES, ...values.values()],

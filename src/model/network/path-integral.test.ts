@@ -39,11 +39,6 @@ async function replica({
   return result;
 }
 
-const close = (a: Tensor, b: Tensor) => {
-  expect(a.shape).toEqual(b.shape);
-  a.data.forEach((value, i) => expect(value).toBeCloseTo(b.data[i], 5));
-};
-
 describe('the integral along paths', () => {
   it('through a feature map is that of gradients at each point', async () => {
     const pictures = normal(3, 3, HEIGHT, WIDTH);
@@ -54,18 +49,21 @@ describe('the integral along paths', () => {
     );
     for (const score of ['logit', 'probability'] as const) {
       const request = { batch, reference, at: 'features', points, target: 2, score };
-      close(await integral(request), await replica(request));
-      close(await integral({ ...request, batchSize: 3 }), await integral(request));
-      close(
-        slab(await integral(request), 1),
+      expect(await integral(request)).toBeAllClose(await replica(request), { rtol: 0, atol: 5e-6 });
+      expect(await integral({ ...request, batchSize: 3 })).toBeAllClose(await integral(request), {
+        rtol: 0,
+        atol: 5e-6,
+      });
+      expect(slab(await integral(request), 1)).toBeAllClose(
         slab(await integral({ ...request, at: 'second' }), 1),
+        { rtol: 0, atol: 5e-6 },
       ); // by the name of the node
     }
   });
 
   it('through pictures needs no tensor of the network', async () => {
     const request = { batch: picture, reference: tensor(picture.shape), points, target: 0 };
-    close(await integral(request), await replica(request));
+    expect(await integral(request)).toBeAllClose(await replica(request), { rtol: 0, atol: 5e-6 });
   });
 
   it('is counted point by point, and stops when it is cancelled', async () => {

@@ -75,12 +75,12 @@ function sumGraph(shape: readonly number[], opset: number): OnnxModel {
 type PathInfo = Pick<PartInfo, 'limit'> & { readonly cotangent: string };
 
 /** The part of the network after `at`, forward and backward, between the path and the sum. */
-function buildPath(
+async function buildPath(
   context: PartContext,
   part: Part,
   shape: readonly number[],
-): BuiltGraph<PathInfo> {
-  const built = buildPart(context.classifier, context.prepared, part);
+): Promise<BuiltGraph<PathInfo>> {
+  const built = await buildPart(context.classifier, context.prepared, part);
   const opset = opsetOf(built.model.graph, { domain: '' });
   const fed = compose(
     pathGraph(shape, opset),

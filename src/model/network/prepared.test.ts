@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { loadPrepare } from '../../autodiff/index.ts';
 import { graphBuilder, inferShapes, modelOf } from '../../onnx/index.ts';
 import { findInput, findOutput } from '../classifier/find-io.ts';
 import { preparationOf } from './prepared.ts';
@@ -17,8 +18,9 @@ function classifierWithGelu() {
   return { model, types, input, output: findOutput(model.graph, types) };
 }
 
-it('is made once, and again only for tensors that it drops', () => {
-  const prepared = preparationOf(classifierWithGelu());
+it('is made once, and again only for tensors that it drops', async () => {
+  const classifier = classifierWithGelu();
+  const prepared = preparationOf(classifier, await loadPrepare(classifier.model));
   const usual = prepared();
   expect(usual.model.graph.nodes.map(({ opType }) => opType)).toContain('Gelu');
   expect(usual.model.graph.opset.get('')).toBe(16);

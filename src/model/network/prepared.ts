@@ -1,4 +1,4 @@
-import { prepareModel } from '../../autodiff/index.ts';
+import type { Prepare } from '../../autodiff/index.ts';
 import { inferShapes, type OnnxModel, type Shape, type TensorType } from '../../onnx/index.ts';
 import type { Classifier, ClassifierInput } from '../classifier/find-io.ts';
 
@@ -23,7 +23,7 @@ export function inputShape(
 }
 
 /** Prepares a classifier's model once, to be cut and composed afterwards. */
-export function preparationOf({ model, input }: Classifier): Preparation {
+export function preparationOf({ model, input }: Classifier, prepareModel: Prepare): Preparation {
   const declared = model.graph.inputs.find(({ name }) => name === input.name)?.shape ?? [];
   const inputShapes = { [input.name]: inputShape(input, declared[0] ?? 'n') };
   const prepare = (keep: readonly string[]) => {

@@ -92,9 +92,12 @@ export function scoreWeights(
 }
 
 /** Runs what builds a graph; its errors name the model, and say what still works. */
-export function building<Result>(name: string, build: () => Result): Result {
+export async function building<Result>(
+  name: string,
+  build: () => Promise<Result>,
+): Promise<Result> {
   try {
-    return build();
+    return await build();
   } catch (error) {
     if (!(error instanceof FoveaError) || error.code === 'internal') throw error;
     const advice =
@@ -262,10 +265,10 @@ async function runBatches(
 }
 
 /** Builds a part's graph, and all that is known of it. */
-function buildPartGraph(context: PartContext, part: Part): BuiltGraph<PartInfo> {
+function buildPartGraph(context: PartContext, part: Part): Promise<BuiltGraph<PartInfo>> {
   const { name, classifier, prepared, attention } = context;
-  return building(name, () => {
-    const { model, ...names } = buildPart(classifier, prepared, part);
+  return building(name, async () => {
+    const { model, ...names } = await buildPart(classifier, prepared, part);
     const outputs = [...names.values, ...names.gradients];
     const merged = outputs.flatMap(([read, output]) => (attention.isMerged(read) ? [output] : []));
     const limit = limitOf(context, model, part);

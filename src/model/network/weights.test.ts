@@ -14,7 +14,8 @@ import { sizeOf, tensor } from '../../tensor/tensor.ts';
 import { createMeter } from '../meter.ts';
 import type { Model } from '../model.ts';
 import { createOnnxModel } from '../onnx-model.ts';
-import { weightLayersOf, withRandomWeights } from './weights.ts';
+import { withRandomWeights } from './random-weights.ts';
+import { weightLayersOf } from './weights.ts';
 
 const SIDE = 6;
 const source = createRandom(3);

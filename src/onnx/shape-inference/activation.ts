@@ -1,4 +1,5 @@
-import { each, type RuleTable, sameAsInput } from './rule.ts';
+import { each } from '../operators.ts';
+import { type RuleTable, sameAsInput } from './rule.ts';
 
 /** Shape rules of activation functions: all keep shape and type. */
 export const activation: RuleTable = {

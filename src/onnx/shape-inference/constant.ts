@@ -1,10 +1,10 @@
 import { intAttribute, intsAttribute, tensorAttribute } from '../attributes.ts';
 import { dataTypeName } from '../data-types.ts';
-import type { Attribute, Dim } from '../graph.ts';
+import { type Attribute, type Dim, isStatic } from '../graph.ts';
 import { elementCount, type Initializer, tensorNumbers } from '../initializer.ts';
-import { isStatic, productOfDims } from './dim.ts';
+import { each } from '../operators.ts';
+import { productOfDims } from './dim.ts';
 import {
-  each,
   inputAt,
   largestValue,
   ofRankIn,

@@ -90,8 +90,3 @@ export function broadcastShapes(shapes: readonly (Shape | null)[]): Shape | null
       .reduce(broadcastDims, 1),
   );
 }
-
-/** Whether every dimension is a number. */
-export function isStatic(shape: Shape | null): shape is readonly number[] {
-  return shape?.every((dim) => typeof dim === 'number') ?? false;
-}

@@ -1,10 +1,10 @@
 import { at } from '../../tensor/at.ts';
 import { intAttribute } from '../attributes.ts';
 import { type DataType, dataTypeName, isFloat } from '../data-types.ts';
-import type { Dim } from '../graph.ts';
-import { addDims, broadcastShapes, divideDims, isStatic, multiplyDims } from './dim.ts';
+import { type Dim, isStatic } from '../graph.ts';
+import { each } from '../operators.ts';
+import { addDims, broadcastShapes, divideDims, multiplyDims } from './dim.ts';
 import {
-  each,
   hasInput,
   inputAt,
   largestValue,

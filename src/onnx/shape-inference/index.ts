@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.ts';
 import { type Graph, type Node, opsetOf, type Shape, type TensorType } from '../graph.ts';
+import { operatorKey } from '../operators.ts';
 import { activation } from './activation.ts';
 import { constants, initializerInfo } from './constant.ts';
 import { convolution } from './convolution.ts';
@@ -99,7 +100,7 @@ export function inferNode(
   node: Node,
 ): readonly TensorInfo[] {
   if (node.opType === 'If' && node.domain === '') return inferIf(known, node);
-  const rule = rules.get(node.domain === '' ? node.opType : `${node.domain}:${node.opType}`);
+  const rule = rules.get(operatorKey(node));
   if (rule === undefined) return [];
   const inputs = node.inputs.map((name) => known.get(name) ?? unknown);
   try {

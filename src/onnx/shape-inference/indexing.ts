@@ -1,8 +1,8 @@
 import { at as elementAt } from '../../tensor/at.ts';
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Dim, Shape } from '../graph.ts';
+import { each } from '../operators.ts';
 import {
-  each,
   hasInput,
   inputAt,
   normalizeAxis,

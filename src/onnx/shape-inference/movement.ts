@@ -1,17 +1,10 @@
 import { at as elementAt } from '../../tensor/at.ts';
 import { floatsAttribute, intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
-import type { Dim, Shape } from '../graph.ts';
-import {
-  addDims,
-  broadcastShapes,
-  divideDims,
-  isStatic,
-  multiplyDims,
-  productOfDims,
-} from './dim.ts';
+import { type Dim, isStatic, type Shape } from '../graph.ts';
+import { each } from '../operators.ts';
+import { addDims, broadcastShapes, divideDims, multiplyDims, productOfDims } from './dim.ts';
 import { broadcastReader } from './elementwise.ts';
 import {
-  each,
   hasInput,
   inputAt,
   largestValue,

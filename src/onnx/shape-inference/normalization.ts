@@ -1,8 +1,8 @@
 import { intAttribute } from '../attributes.ts';
 import { dataTypeName } from '../data-types.ts';
 import type { Shape } from '../graph.ts';
+import { each } from '../operators.ts';
 import {
-  each,
   inputAt,
   normalizeAxis,
   type RuleTable,

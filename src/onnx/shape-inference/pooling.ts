@@ -1,13 +1,7 @@
 import { intAttribute, intsAttribute } from '../attributes.ts';
 import type { Shape } from '../graph.ts';
-import {
-  each,
-  inputAt,
-  type RuleContext,
-  type RuleTable,
-  type ShapeRule,
-  tensorInfo,
-} from './rule.ts';
+import { each } from '../operators.ts';
+import { inputAt, type RuleContext, type RuleTable, type ShapeRule, tensorInfo } from './rule.ts';
 import { outputDim, readWindow } from './window.ts';
 
 function pooled(at: RuleContext, shape: Shape | null): Shape | null {

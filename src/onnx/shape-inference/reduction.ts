@@ -1,9 +1,9 @@
 import { intAttribute } from '../attributes.ts';
 import type { DataType } from '../data-types.ts';
 import type { Dim, Shape } from '../graph.ts';
+import { each } from '../operators.ts';
 import { addDims, multiplyDims } from './dim.ts';
 import {
-  each,
   hasInput,
   inputAt,
   listAt,

@@ -1,7 +1,6 @@
 import { intsAttribute } from '../attributes.ts';
 import type { DataType } from '../data-types.ts';
-import type { Dim, Node, Shape, TensorType } from '../graph.ts';
-import { isStatic } from './dim.ts';
+import { type Dim, isStatic, type Node, type Shape, type TensorType } from '../graph.ts';
 
 /** What inference knows of a tensor. */
 export interface TensorInfo extends TensorType {
@@ -120,8 +119,3 @@ export function listAt(
 export const sameAsInput: ShapeRule = (at) => [
   tensorInfo(inputAt(at, 0).type, inputAt(at, 0).shape),
 ];
-
-/** A table in which several operators share a rule. */
-export function each(names: string, rule: ShapeRule): RuleTable {
-  return Object.fromEntries(names.split(' ').map((name) => [name, rule]));
-}

@@ -1,0 +1,24 @@
+import { intAttribute, type Shape } from '../../onnx/index.ts';
+import type { RuleContext } from '../rule.ts';
+
+/** An axis counted from the front. */
+export function axisOf(at: RuleContext, otherwise: number): number {
+  const axis = intAttribute(at.node, 'axis', otherwise);
+  return axis < 0 ? axis + at.shape(0).length : axis;
+}
+
+/** A size that must be known. */
+export function sizeAt(at: RuleContext, index: number, axis: number): number {
+  const dim = at.shape(index)[axis];
+  if (typeof dim !== 'number')
+    at.refuse(`the size of axis ${axis} of "${at.node.inputs[index]}" to be known`);
+  return dim as number;
+}
+
+/** The spatial sizes of [N, C, …], which must be known. */
+export function spatial(at: RuleContext, shape: Shape, which: string): readonly number[] {
+  const sizes = shape.slice(2);
+  if (!sizes.every((size) => typeof size === 'number'))
+    at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
+  return sizes as readonly number[];
+}

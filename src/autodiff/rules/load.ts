@@ -1,0 +1,30 @@
+import { type Node, operatorKey } from '../../onnx/index.ts';
+import type { RuleTable } from '../rule.ts';
+import { type AllRules, type Family, familyOf, tableOf } from './families.ts';
+
+/** The file of each family. A bundler makes a chunk of each. */
+const files: { readonly [F in Family]: () => Promise<Pick<AllRules, F>> } = {
+  activation: () => import('./activation.ts'),
+  convolution: () => import('./convolution.ts'),
+  einsum: () => import('./einsum.ts'),
+  elementwise: () => import('./elementwise.ts'),
+  globalPooling: () => import('./global-pooling.ts'),
+  indexing: () => import('./indexing.ts'),
+  linalg: () => import('./linalg.ts'),
+  movement: () => import('./movement.ts'),
+  normalization: () => import('./normalization.ts'),
+  others: () => import('./others.ts'),
+  pooling: () => import('./pooling.ts'),
+  quantization: () => import('./quantization.ts'),
+  reduction: () => import('./reduction.ts'),
+  reshaping: () => import('./reshaping.ts'),
+};
+
+const loadFamily = async <F extends Family>(family: F): Promise<AllRules[F]> =>
+  (await files[family]())[family];
+
+/** Loads the entries of the operators that some nodes have, with the others of their families. */
+export async function loadRules(nodes: readonly Node[]): Promise<RuleTable> {
+  const families = new Set(nodes.map((node) => familyOf(operatorKey(node))));
+  return tableOf(await Promise.all([...families].map(loadFamily)));
+}

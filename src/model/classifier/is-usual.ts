@@ -1,0 +1,16 @@
+import { dataInputs, type OnnxModel, opsetOf } from '../../onnx/index.ts';
+
+/** The opset that the stages before a classifier, and gradients, are written in at least. */
+const OLDEST_OPSET = 9;
+
+/** Whether a model is in the form that `usualForm` makes, as most exports are. */
+export function isUsual({ graph }: OnnxModel): boolean {
+  const types = new Set(graph.nodes.map(({ opType }) => opType));
+  const sizes = dataInputs(graph).flatMap(({ shape }) => shape?.slice(1) ?? []);
+  return (
+    opsetOf(graph, { domain: '' }) >= OLDEST_OPSET &&
+    sizes.every((size) => typeof size === 'number') &&
+    !types.has('ZipMap') &&
+    !(types.has('Reshape') && types.has('Concat'))
+  );
+}
