@@ -108,6 +108,7 @@ import { type Graph, graphBuilder } from 'fovea/onnx';
 import { tensor } from 'fovea/tensor';
 import { overlay } from 'fovea/visualize';
 import { type ImageInput, loadModel as loadInBrowser } from 'fovea/web';
+import { createExplainer, type Explainer } from 'fovea/worker';
 
 export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
   const model: Model = await loadModel('demo-cnn', options);
@@ -119,6 +120,10 @@ export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
   return encodePng(overlay(resizeImage(picture, label.length, 8), map));
 }
 export const method: Method = methods.get('iassa');
+export async function inWorker(picture: Image): Promise<Tensor> {
+  const explainer: Explainer = await createExplainer({ model: 'model.onnx', device: 'auto' });
+  return (await explainer.explain(picture, { method: 'rise', options: { N: 100 }, onMap: () => true })).map;
+}
 export const names: string[] = describeOptions(method).map((option) => option.name);
 export const shape: readonly number[] = tensor([2, 2]).shape;
 export const graph: Graph = graphBuilder({ opset: 13 }).finish();
