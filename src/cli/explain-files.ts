@@ -81,7 +81,10 @@ export async function* explainFiles(run: Run): AsyncGenerator<Result> {
   for (const [position, item] of items.entries()) {
     const { file } = item;
     const progress = (share: number, what: string) =>
-      output.progress.update((position + share) / items.length, what);
+      output.progress.update(
+        (position + share) / items.length,
+        items.length === 1 ? what : `picture ${position + 1} of ${items.length}, ${what}`,
+      );
     if (open.size === 0) return;
     try {
       progress(0, basename(file));

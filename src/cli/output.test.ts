@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { FoveaError } from '../errors.ts';
-import { describeError, exitCodeOf, formatShare, formatTable, wrapText } from './output.ts';
+import { createOutput, describeError, exitCodeOf, formatShare, wrapText } from './output.ts';
+import { columnOf, formatTable, numbersOf, rowPrinter } from './table.ts';
 
 test('formatTable aligns columns, puts numbers right and has no trailing spaces', () => {
   expect(
@@ -75,4 +76,71 @@ test('an error that is not ours says that it is a bug, without a stack', () => {
   expect(describeError(new TypeError('x is undefined'))).toMatch(
     /^internal: x is undefined \(a bug in Fovea/,
   );
+});
+
+/** What is written to a stream of the process meanwhile. */
+function captured(stream: 'stdout' | 'stderr', isTTY: boolean, work: () => void): string[] {
+  const lines: string[] = [];
+  const write = vi.spyOn(process[stream], 'write').mockImplementation((text) => {
+    lines.push(String(text));
+    return true;
+  });
+  const before = Object.getOwnPropertyDescriptor(process.stderr, 'isTTY');
+  Object.defineProperty(process.stderr, 'isTTY', { value: isTTY, configurable: true });
+  try {
+    work();
+  } finally {
+    write.mockRestore();
+    if (before) Object.defineProperty(process.stderr, 'isTTY', before);
+    else Reflect.deleteProperty(process.stderr, 'isTTY');
+  }
+  return lines;
+}
+
+test('a log gets one line per minute: what is done, of how many, and the time left', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const lines = captured('stderr', false, () => {
+    const { progress } = createOutput({});
+    for (let second = 0; second <= 150; second += 5) {
+      progress.update(second / 600, `picture ${1 + Math.floor(second / 60)} of 10, rise`);
+      vi.advanceTimersByTime(5000);
+    }
+    const quiet = createOutput({ quiet: true });
+    quiet.progress.update(0, 'x');
+    vi.advanceTimersByTime(100_000);
+    quiet.progress.update(0.5, 'x');
+  });
+  vi.useRealTimers();
+  expect(lines).toEqual([
+    'fovea: 10% done: picture 2 of 10, rise, about 9 min left\n',
+    'fovea: 20% done: picture 3 of 10, rise, about 8 min left\n',
+  ]);
+});
+
+test('rowPrinter prints each row at once, in columns whose widths are known before', () => {
+  const lines: string[] = [];
+  const columns = [
+    columnOf('picture', ['a.png', 'long-name.png']),
+    columnOf('class', ['tench', 'Cardigan Welsh corgi'], true),
+    numbersOf('calls'),
+  ];
+  const rows = rowPrinter(columns, (line) => lines.push(line), undefined);
+  expect(rows.isEmpty).toBe(true);
+  rows.add(['a.png', 'tench', '2,477']);
+  expect(lines).toEqual([
+    'picture        class                 calls',
+    '─────────────  ────────────────────  ─────',
+    'a.png          tench                 2,477',
+  ]);
+  rows.add(['long-name.png', 'Cardigan Welsh corgi', '12']);
+  expect(lines[3]).toBe('long-name.png  Cardigan Welsh corgi     12');
+  expect(rows.isEmpty).toBe(false);
+  const narrow: string[] = [];
+  rowPrinter(columns, (line) => narrow.push(line), 36).add([
+    'long-name.png',
+    'Cardigan Welsh corgi',
+    1,
+  ]);
+  expect(narrow[2]).toBe('long-name.png  Cardigan Wels…      1');
+  expect(narrow[2]).toHaveLength(36);
 });

@@ -8,56 +8,6 @@ import { visibleText } from '../visible-text.ts';
  */
 export const BROKEN_OUTPUT = 'broken output';
 
-/** A cell of a table; numbers are put to the right. */
-export type Cell = string | number;
-
-/** Characters that take two columns of a terminal: East Asian scripts and emoji. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60]|\p{Emoji_Presentation}/gu;
-const MARKS = /\p{Mark}/gu;
-
-/** Columns of a terminal that a text takes. */
-function widthOf(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
-  const characters = [...text.replace(MARKS, '')].length;
-  return characters + (text.match(WIDE)?.length ?? 0);
-}
-
-/**
- * A plain table: no frame, a rule under the head, no colors, so that it reads and greps well
- * anywhere. Numbers are put to the right. Control characters of the cells are escaped.
- */
-export function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const lines = [head, ...rows].map((row) =>
-    row.map((cell) => {
-      const text = visibleText(String(cell));
-      return { text, width: widthOf(text) };
-    }),
-  );
-  const columns = head.map((_, column) => {
-    let width = 0;
-    let numeric = rows.length > 0;
-    for (const [i, line] of lines.entries()) {
-      const cell = line[column];
-      width = Math.max(width, cell?.width ?? 0);
-      if (i > 0) numeric &&= /^(-?[\d,.]+%?|[–-])$/.test(cell?.text ?? '');
-    }
-    return { width, numeric };
-  });
-  const format = (cells: (typeof lines)[number]): string =>
-    columns
-      .map(({ width, numeric }, column) => {
-        const { text, width: own } = cells[column] ?? { text: '', width: 0 };
-        const space = ' '.repeat(width - own);
-        return numeric ? space + text : text + space;
-      })
-      .join('  ')
-      .trimEnd();
-  const [first = [], ...rest] = lines;
-  const rule = columns.map(({ width }) => '─'.repeat(width)).join('  ');
-  return [format(first), rule, ...rest.map(format)].join('\n');
-}
-
 /** Breaks text at spaces into lines of at most `width` characters, `indent` before each. */
 export function wrapText(text: string, width: number, indent = ''): string {
   const lines: string[] = [];
@@ -80,6 +30,17 @@ export function formatShare(share: number): string {
 /** An integer with thousands separated: `12,345`. */
 export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
+}
+
+/** A count and its noun: `1 picture`, `12,345 pictures`. */
+export const plural = (count: number, thing: string): string =>
+  `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`;
+
+/** A duration as people say it. */
+export function formatDuration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
 }
 
 /** Columns of the terminal, within what reads well. */
@@ -194,6 +155,30 @@ function createBar(): Progress & { clear(): void } {
 
 const silent = { update() {}, clear() {}, stop() {} };
 
+/** Milliseconds between two lines of a log that say how far the work is. */
+const LOG_EVERY = 60_000;
+
+/** A line per minute on stderr, for logs: how much is done, of what, and how long the rest takes. */
+function createLog(): Progress & { clear(): void } {
+  let started: number | undefined;
+  let said = 0;
+  return {
+    ...silent,
+    update(share, what) {
+      const now = performance.now();
+      if (started === undefined) [started, said] = [now, now];
+      if (now - said < LOG_EVERY) return;
+      said = now;
+      const left = share > 0 ? ((now - started) / 1000) * (1 / Math.min(1, share) - 1) : undefined;
+      const rest = left === undefined ? '' : `, about ${formatDuration(left)} left`;
+      writeMessage(`${Math.floor(100 * Math.min(1, share))}% done: ${what}${rest}`);
+    },
+    stop() {
+      started = undefined;
+    },
+  };
+}
+
 /** The output of one command. */
 export function createOutput({
   json = false,
@@ -202,7 +187,7 @@ export function createOutput({
   json?: boolean;
   quiet?: boolean;
 }): Output {
-  const bar = process.stderr.isTTY && !quiet ? createBar() : silent;
+  const bar = quiet ? silent : process.stderr.isTTY ? createBar() : createLog();
   const say = (text: string, error?: unknown) => {
     bar.clear();
     writeMessage(text, error);
@@ -210,7 +195,9 @@ export function createOutput({
   return {
     json,
     print: (text) => {
-      if (!json && !quiet) process.stdout.write(`${visibleLines(text)}\n`);
+      if (json || quiet) return;
+      bar.clear();
+      process.stdout.write(`${visibleLines(text)}\n`);
     },
     record: (value) => {
       if (json) process.stdout.write(`${safeJson(value)}\n`);

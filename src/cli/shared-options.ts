@@ -141,8 +141,15 @@ export const colormap: OptionSpec = {
 
 /** What a command says, and how. */
 export const outputOptions: readonly OptionSpec[] = [
-  { flags: '--json', description: 'one JSON object per line on stdout instead of a table' },
-  { flags: '-q, --quiet', description: 'say nothing but errors' },
+  {
+    flags: '--json',
+    description:
+      'one JSON object per line on stdout, each as soon as its result is done, instead of a table',
+  },
+  {
+    flags: '-q, --quiet',
+    description: 'print nothing but errors: no table, no warnings, no progress',
+  },
 ];
 
 /** Of commands that only describe something. */

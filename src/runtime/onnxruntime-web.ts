@@ -6,7 +6,7 @@ import type { Runtime } from './runtime.ts';
 export interface WebRuntimeOptions {
   /**
    * `cpu` (WebAssembly, the default), `webgpu`, or `auto`: WebGPU where it starts and is faster,
-   * else WebAssembly.
+   * else WebAssembly. The last two need `import 'fovea/web/webgpu'`.
    */
   readonly device?: 'cpu' | 'webgpu' | 'auto';
   /**
@@ -28,15 +28,20 @@ async function hasAdapter(): Promise<boolean> {
   return gpu !== undefined && Boolean(await gpu.requestAdapter().catch(() => null));
 }
 
-/** The bundle without WebGPU is a third of the size, so it is loaded where it is enough. */
+let loadWebGpu: (() => Promise<OnnxRuntime>) | undefined;
+
+/** Tells `createWebRuntime` how to load the build of onnxruntime-web that has WebGPU. */
+export function registerWebGpu(load: () => Promise<OnnxRuntime>): void {
+  loadWebGpu = load;
+}
+
 async function loadOnnxRuntime(
   webgpu: boolean,
   { wasmPaths, threads }: WebRuntimeOptions,
 ): Promise<OnnxRuntime> {
   try {
-    const ort: OnnxRuntime = webgpu
-      ? await import('onnxruntime-web/webgpu')
-      : await import('onnxruntime-web/wasm');
+    const ort: OnnxRuntime =
+      webgpu && loadWebGpu ? await loadWebGpu() : await import('onnxruntime-web/wasm');
     if (wasmPaths !== undefined) ort.env.wasm.wasmPaths = wasmPaths;
     if (threads !== undefined) ort.env.wasm.numThreads = threads;
     return ort;
@@ -87,6 +92,12 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
   }
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1)) {
     throw new FoveaError('usage', `threads ${threads}: expected a whole number of at least 1`);
+  }
+  if (device !== 'cpu' && !loadWebGpu) {
+    throw new FoveaError(
+      'usage',
+      `the device ${device} needs the build of ONNX Runtime with WebGPU: import 'fovea/web/webgpu'`,
+    );
   }
   const adapter = device !== 'cpu' && (await hasAdapter());
   if (device === 'webgpu' && !adapter)

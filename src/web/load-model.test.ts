@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { loadModel } from './load-model.ts';
 
@@ -88,10 +88,10 @@ it('loads bytes', async () => {
 
 it('says what is wrong', async () => {
   expect(await errorOf(loadModel(`${base}/gone.onnx`))).toMatch(
-    /^model: .*gone.onnx is a web page, not an ONNX file/,
+    /^model: .*gone.onnx is a web page, not an ONNX file: expected the address of an .onnx file/,
   );
   expect(await errorOf(loadModel('net'))).toMatch(
-    /^usage: "net" is not a model: expected demo-cnn, demo-cnn-biased, demo-vit, or the address/,
+    /^usage: "net" is not a model: expected the address .* demo model .*; use loadModel of fovea\/node on a server$/,
   );
   expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(
     /^runtime: .*does did not send JSON/,
@@ -100,6 +100,18 @@ it('says what is wrong', async () => {
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
   expect(await errorOf(loadModel(`http://127.0.0.1:${port}/net.onnx`))).toMatch(
-    /^download: .*could not be fetched .*CORS/,
+    /^download: .*could not be fetched .*: check the address and the connection, or use loadModel of fovea\/node on a server$/,
+  );
+  vi.stubGlobal('location', new URL('http://page.example/'));
+  expect(await errorOf(loadModel(`http://127.0.0.1:${port}/net.onnx`))).toMatch(/CORS/);
+  vi.unstubAllGlobals();
+});
+
+it('says that a page without the demo models, or without WebGPU, imports them', async () => {
+  expect(await errorOf(loadModel('demo-cnn'))).toBe(
+    "usage: the files of demo-cnn are not part of this page: import 'fovea/web/demo-models' too",
+  );
+  expect(await errorOf(loadModel(network(), { device: 'webgpu' }))).toBe(
+    "usage: the device webgpu needs the build of ONNX Runtime with WebGPU: import 'fovea/web/webgpu'",
   );
 });

@@ -32,23 +32,23 @@ export interface LoadModelOptions extends Omit<ModelOverrides, 'preprocessing'>,
   readonly signal?: AbortSignal;
 }
 
-/** Written out one by one: bundlers recognise an asset only as `new URL` of a literal. */
-const EMBEDDED_URLS: Readonly<
-  Record<EmbeddedModel, { readonly model: () => URL; readonly json: () => URL }>
-> = {
-  'demo-cnn': {
-    model: () => new URL('../demo/models/demo-cnn.onnx', import.meta.url),
-    json: () => new URL('../demo/models/demo-cnn.json', import.meta.url),
-  },
-  'demo-cnn-biased': {
-    model: () => new URL('../demo/models/demo-cnn-biased.onnx', import.meta.url),
-    json: () => new URL('../demo/models/demo-cnn-biased.json', import.meta.url),
-  },
-  'demo-vit': {
-    model: () => new URL('../demo/models/demo-vit.onnx', import.meta.url),
-    json: () => new URL('../demo/models/demo-vit.json', import.meta.url),
-  },
-};
+/** Where the files of an embedded model are. */
+export interface EmbeddedUrls {
+  readonly model: () => URL;
+  readonly json: () => URL;
+}
+
+let embedded: Readonly<Record<EmbeddedModel, EmbeddedUrls>> | undefined;
+
+/** Tells `loadModel` where the embedded models are. */
+export function registerDemoModels(urls: Readonly<Record<EmbeddedModel, EmbeddedUrls>>): void {
+  embedded = urls;
+}
+
+/** Whether this is a page or a worker, which have an origin that others allow or forbid. */
+const hasOrigin = (): boolean => globalThis.location !== undefined;
+
+const USE_NODE = 'use loadModel of fovea/node on a server';
 
 async function request(url: URL, { headers, signal }: LoadModelOptions): Promise<Response> {
   try {
@@ -57,7 +57,7 @@ async function request(url: URL, { headers, signal }: LoadModelOptions): Promise
     throwIfCancelled(signal);
     throw new FoveaError(
       'download',
-      `${url} could not be fetched (${messageOf(error)}): check the address, the connection, and that ${url.host || 'its server'} allows other origins (CORS)`,
+      `${url} could not be fetched (${messageOf(error)}): check the address and the connection, ${hasOrigin() ? `and that ${url.host || 'its server'} allows other origins (CORS)` : `or ${USE_NODE}`}`,
       { cause: error },
     );
   }
@@ -110,7 +110,7 @@ async function readRequired(url: URL, options: LoadModelOptions): Promise<Uint8A
   if (!response.ok)
     throw new FoveaError('download', `${url} could not be fetched: HTTP ${response.status}`);
   if (response.headers.get('content-type')?.includes('text/html'))
-    throw new FoveaError('model', `${url} is a web page, not an ONNX file`);
+    throw new FoveaError('model', `${url} is a web page, not an ONNX file: expected ${EXPECTED}`);
   try {
     return await readBody(response, options);
   } catch (error) {
@@ -149,7 +149,12 @@ async function sourceOfEmbedded(
   name: EmbeddedModel,
   options: LoadModelOptions,
 ): Promise<OnnxModelSource> {
-  const { model, json } = EMBEDDED_URLS[name];
+  if (!embedded)
+    throw new FoveaError(
+      'usage',
+      `the files of ${name} are not part of this page: import 'fovea/web/demo-models' too`,
+    );
+  const { model, json } = embedded[name];
   const bytes = await readRequired(model(), options);
   return readModelFiles({
     name,
@@ -160,23 +165,24 @@ async function sourceOfEmbedded(
   });
 }
 
+const EXPECTED = `the address of an .onnx file or of an Open Inference Protocol model, or a demo model (${EMBEDDED_MODELS.join(', ')})`;
+
 function urlOf(source: string | URL): URL {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;
   if (URL.canParse(String(source), base)) return new URL(source, base);
-  throw new FoveaError(
-    'usage',
-    `"${source}" is not a model: expected ${EMBEDDED_MODELS.join(', ')}, or the address of an .onnx file or of an Open Inference Protocol model`,
-  );
+  const hint = hasOrigin() ? '' : `; ${USE_NODE}`;
+  throw new FoveaError('usage', `"${source}" is not a model: expected ${EXPECTED}${hint}`);
 }
 
 const isFiles = (source: ModelInput): source is File | readonly File[] =>
   Array.isArray(source) || source instanceof File;
 
 /**
- * Loads a classifier in a browser: an embedded one by its name, the address or the bytes of an
- * `.onnx` file, files that a user dropped or chose, or the address `…/v2/models/NAME` of a model
- * server. `NAME.json` or `config.json` and `preprocessor_config.json` are looked for beside the
- * address of a file, and among several files; for bytes, give labels and preprocessing as options.
+ * Loads a classifier in a browser: the address or the bytes of an `.onnx` file, files that a user
+ * dropped or chose, a demo model by its name (after `import 'fovea/web/demo-models'`), or the
+ * address `…/v2/models/NAME` of a model server. `NAME.json` or `config.json` and
+ * `preprocessor_config.json` are looked for beside the address of a file, and among several files;
+ * for bytes, give labels and preprocessing as options.
  * @throws FoveaError `download` if it cannot be fetched, `model` if it is not an image classifier,
  * `runtime` if the device does not start.
  */

@@ -72,7 +72,7 @@ describe.skipIf(!haveChromium)('in Chromium, without a bundler', () => {
   beforeAll(async () => {
     scene = createScene(await loadSprites(), 88_000_100, { className: 'teapot' }).image;
     const html = pageOf(
-      ['fovea/methods', 'fovea/web', 'fovea/visualize'],
+      ['fovea/methods', 'fovea/web', 'fovea/web/demo-models'],
       '/test/browser/page.mjs',
     );
     const made = new Map<string, string | Uint8Array>([

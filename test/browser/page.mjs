@@ -2,6 +2,7 @@
 // The page's own code, run by Chromium from the files as they are installed.
 
 import 'fovea/methods';
+import 'fovea/web/demo-models';
 import {
   createWebRuntime,
   drawOverlay,

@@ -18,11 +18,12 @@ import { pictureUri } from '../../node/write-image.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
 import { drawContactSheet } from '../../visualize/contact-sheet.ts';
 import { explainFiles } from '../explain-files.ts';
-import { type Cell, createOutput, formatShare, formatTable } from '../output.ts';
+import { createOutput, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
 import { FORMATS } from '../shared-options.ts';
-import { shortLabel } from './explain.ts';
+import { type Column, numbersOf, rowPrinter } from '../table.ts';
+import { pictureColumns, shortLabel } from './explain.ts';
 
 /** The options of `fovea alternates`. */
 export interface AlternatesFlags extends RunFlags {
@@ -153,16 +154,12 @@ function createTotals() {
   };
 }
 
-/** The table of pictures, with a last row for all of them. */
-function accuracyTable(
-  rows: readonly Cell[][],
-  all: readonly { readonly accuracy: number }[],
-  { shares }: AlternatesFlags,
-): string {
-  const last: Cell[] = ['all', '', ...all.map(({ accuracy }) => formatShare(accuracy))];
-  const head = ['picture', 'class', ...shares.map((share) => `${share}%`)];
-  return formatTable(head, rows.length > 1 ? [...rows, last] : rows);
-}
+/** A column for each share of the salient box. */
+const shareColumns = ({ shares }: AlternatesFlags): Column[] =>
+  shares.map((share) => numbersOf(`${share}%`, '100.0%'.length));
+
+const TITLE =
+  'Share of the variations that keep the prediction, by how much of the salient box is replaced:\n';
 
 /** `fovea alternates`. Returns the exit code. */
 export async function alternatesCommand(
@@ -175,12 +172,13 @@ export async function alternatesCommand(
     throw new FoveaError('usage', '--methods: one method says what is salient, not several');
   const output = createOutput(flags);
   const contents = await contentsOf(flags);
-  const rows: Cell[][] = [];
+  const counted = { pictures: 0 };
   const totals = createTotals();
   const find = () => findItems(inputs, targets, output);
   const code = await withRun(
     { flags, output, signal, methods: ['oise'], formats: FORMATS, find },
     async (run) => {
+      const rows = rowPrinter([...pictureColumns(run), ...shareColumns(flags)], output.print);
       for await (const result of explainFiles(run)) {
         const { record } = result;
         await attempt(run, record.image, async () => {
@@ -188,17 +186,19 @@ export async function alternatesCommand(
           totals.add(accuracy);
           output.record({ ...record, files: { ...record.files, ...files }, accuracy });
           const shares = accuracy.map((each) => formatShare(each.accuracy));
-          rows.push([record.image, shortLabel(record.target.label), ...shares]);
+          const { label, probability } = record.target;
+          if (rows.isEmpty) output.print(TITLE);
+          rows.add([record.image, shortLabel(label), formatShare(probability), ...shares]);
+          counted.pictures += 1;
         });
       }
     },
     async ({ model }) => {
-      if (rows.length === 0) return;
+      if (counted.pictures === 0) return;
       const all = totals.list();
-      output.print(accuracyTable(rows, all, flags));
-      output.print(
-        `\nShare of the variations that keep the prediction, by how much of the salient box is replaced.\nModel: ${model.name}`,
-      );
+      const shares = all.map(({ share, accuracy }) => `${100 * share}%: ${formatShare(accuracy)}`);
+      if (counted.pictures > 1) output.print(`\nAll pictures: ${shares.join(', ')}`);
+      output.print(`\nModel: ${model.name}`);
       output.record({ accuracy: all });
       const text = JSON.stringify({ accuracy: all }, null, 2);
       await writeFileAtomic(join(flags.out, 'alternates.json'), `${text}\n`);

@@ -27,11 +27,13 @@ import {
   describeError,
   EXIT,
   formatCount,
-  formatTable,
+  formatDuration,
   type Output,
+  plural,
 } from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
 import { type MethodRequest, readerOptions, requestMethods, settingsFor } from '../settings.ts';
+import { formatTable } from '../table.ts';
 
 /** The options of `fovea evaluate`. */
 export interface EvaluateFlags extends ModelFlags {
@@ -131,20 +133,17 @@ interface Session {
   readonly shard: Shard | undefined;
 }
 
-/** A duration as people say it. */
-export function formatDuration(seconds: number): string {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}
-
 function announce({ output, shard }: Session, start: EvaluationStart): void {
   for (const note of start.notes) output.note(note);
   const { pictures, methods: rows, metrics: columns, scores, done, target } = start;
   const part = shard ? `part ${shard.index + 1} of ${shard.count}: ` : '';
-  const size = `${formatCount(pictures)} pictures × ${rows.length} methods × ${columns.length} metrics`;
+  const size = [
+    plural(pictures, 'picture'),
+    plural(rows.length, 'method'),
+    plural(columns.length, 'metric'),
+  ].join(' × ');
   const there = done > 0 ? `; ${formatCount(done)} are there already` : '';
-  output.note(`${part}${size} = ${formatCount(scores)} scores, target ${target}${there}`);
+  output.note(`${part}${size} = ${plural(scores, 'score')}, target ${target}${there}`);
 }
 
 /** So many pictures that are left out are named; data sets can have thousands. */
@@ -204,7 +203,9 @@ function conclude(
 ): boolean {
   const { pictures, maskless, table, cost } = summary;
   const count = formatCount(pictures);
-  output.print(`${printedTable(summary)}\n\n${count} pictures. Report: ${report}`);
+  output.print(
+    `${printedTable(summary)}\n\n${plural(pictures, 'picture')}. Model: ${summary.settings.model.name}. Report: ${report}`,
+  );
   output.record({ summary: { pictures, table, cost } });
   for (const warning of controlWarnings(summary)) output.note(`! ${warning}`);
   if (maskless > 0) {

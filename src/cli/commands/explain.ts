@@ -1,12 +1,21 @@
 import { explainFiles } from '../explain-files.ts';
-import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
+import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
-import { findItems, type RunFlags, type RunRequest, targetsOf, withRun } from '../run.ts';
-
-const COLUMNS = ['picture', 'method', 'class', 'probability', 'model calls', 'seconds', 'written'];
+import { findItems, type Run, type RunFlags, type RunRequest, targetsOf, withRun } from '../run.ts';
+import { type Cell, type Column, columnOf, numbersOf, rowPrinter } from '../table.ts';
 
 /** The first of a label's synonyms: `tench` of `tench, Tinca tinca`. */
 export const shortLabel = (label: string): string => label.split(',')[0] ?? label;
+
+/** The columns that tables of results begin with. */
+export const pictureColumns = ({ items, model }: Run): [Column, Column, Column] => [
+  columnOf(
+    'picture',
+    items.map(({ file }) => file),
+  ),
+  columnOf('class', model.labels.map(shortLabel), true),
+  numbersOf('probability'),
+];
 
 function rowOf({ record }: Result): Cell[] {
   const { image, method, target, files, modelCalls, seconds, kept } = record;
@@ -24,17 +33,29 @@ function rowOf({ record }: Result): Cell[] {
 /** A run that lists its results and does nothing else with them. Returns the exit code. */
 export async function listResults(request: RunRequest): Promise<number> {
   const { output } = request;
-  const rows: Cell[][] = [];
+  let isEmpty = true;
   return withRun(
     request,
     async (run) => {
+      const methods = run.methods.map(({ method }) => method.name);
+      const [picture, ...about] = pictureColumns(run);
+      const columns = [
+        picture,
+        columnOf('method', methods),
+        ...about,
+        numbersOf('model calls'),
+        numbersOf('seconds'),
+        columnOf('written', []),
+      ];
+      const rows = rowPrinter(columns, output.print);
       for await (const result of explainFiles(run)) {
         output.record(result.record);
-        rows.push(rowOf(result));
+        rows.add(rowOf(result));
+        isEmpty = false;
       }
     },
     ({ model }) => {
-      if (rows.length > 0) output.print(`${formatTable(COLUMNS, rows)}\n\nModel: ${model.name}`);
+      if (!isEmpty) output.print(`\nModel: ${model.name}`);
     },
   );
 }

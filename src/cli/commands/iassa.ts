@@ -12,10 +12,11 @@ import {
 import { explainFiles } from '../explain-files.ts';
 import { expandInputs } from '../inputs.ts';
 import { loadMask } from '../masks.ts';
-import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
+import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
-import { shortLabel } from './explain.ts';
+import { type Cell, formatTable, numbersOf, rowPrinter } from '../table.ts';
+import { pictureColumns, shortLabel } from './explain.ts';
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
@@ -121,14 +122,12 @@ async function masksOf(
   return masks;
 }
 
-/** Prints the table of pictures and, if there are masks, the table of the paper. */
-function tables(rows: readonly Cell[][], measured: readonly Measured[], model: string): string {
-  const names = MEASURES.map((metric) => `${metric.name} ${arrow(metric)}`);
-  const head = ['picture', 'class', 'probability', 'model calls', 'seconds', ...names];
-  const list = `${formatTable(head, rows)}\n\nModel: ${model}`;
-  if (measured.length === 0) return list;
+/** What is printed below the rows: the model and, if there are masks, the table of the paper. */
+function summary(measured: readonly Measured[], model: string): string {
+  const name = `\nModel: ${model}`;
+  if (measured.length === 0) return name;
   const pictures = measured.length === 1 ? '1 picture' : `${measured.length} pictures`;
-  return `${list}\n\n${summaryTable(measured)}\n\n${pictures} with a mask.`;
+  return `${name}\n\n${summaryTable(measured)}\n\n${pictures} with a mask.`;
 }
 
 /** `fovea iassa`, the paper's own command. Returns the exit code. */
@@ -143,12 +142,21 @@ export async function iassaCommand(
     throw new FoveaError('usage', 'no picture is given: expected files, folders or patterns');
   const targets = oneTargetOf(flags, 'the measures are of one class');
   const masks = await masksOf(inputs, flags, output.note);
-  const rows: Cell[][] = [];
+  let isEmpty = true;
   const measured: Measured[] = [];
   const find = () => findItems(inputs, targets, output);
   return withRun(
     { flags, output, signal, methods: ['iassa'], find },
     async (run) => {
+      const rows = rowPrinter(
+        [
+          ...pictureColumns(run),
+          numbersOf('model calls'),
+          numbersOf('seconds'),
+          ...MEASURES.map((metric) => numbersOf(`${metric.name} ${arrow(metric)}`)),
+        ],
+        output.print,
+      );
       for await (const result of explainFiles(run)) {
         const { record, prepared, explanation } = result;
         const paths = masks.get(record.image);
@@ -160,11 +168,12 @@ export async function iassaCommand(
           measured.push({ scores, activatedPixels: activatedPixels(explanation.map.data) });
         });
         output.record(scores ? { ...record, scores } : record);
-        rows.push(rowOf(result, scores));
+        rows.add(rowOf(result, scores));
+        isEmpty = false;
       }
     },
     ({ model }) => {
-      if (rows.length > 0) output.print(tables(rows, measured, model.name));
+      if (!isEmpty) output.print(summary(measured, model.name));
       if (measured.length > 0) output.record(summaryRecord(measured));
     },
   );

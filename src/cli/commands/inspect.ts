@@ -11,15 +11,9 @@ import {
 } from '../../onnx/index.ts';
 import type { Device } from '../../runtime/runtime.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import {
-  type Cell,
-  createOutput,
-  formatCount,
-  formatTable,
-  terminalWidth,
-  wrapText,
-} from '../output.ts';
+import { createOutput, formatCount, terminalWidth, wrapText } from '../output.ts';
 import { openModel } from '../session.ts';
+import { type Cell, formatTable } from '../table.ts';
 
 /** The options of `fovea inspect`. */
 export interface InspectFlags {

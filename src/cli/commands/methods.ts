@@ -4,8 +4,9 @@ import type { Method } from '../../methods/method.ts';
 import { describeOptions } from '../../option-words.ts';
 import { type Fact, factLines, listing, optionLines } from '../describe.ts';
 import { checkMethods, type MethodVerdict } from '../method-check.ts';
-import { createOutput, formatTable, type Output } from '../output.ts';
+import { createOutput, type Output } from '../output.ts';
 import { type ModelFlags, openModel } from '../session.ts';
+import { formatTable } from '../table.ts';
 
 /** The options of `fovea methods`. */
 export interface MethodsFlags extends ModelFlags {

@@ -6,11 +6,12 @@ import { sagSvg, svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
 import { explainFiles } from '../explain-files.ts';
-import { type Cell, createOutput, formatCount, formatShare, formatTable } from '../output.ts';
+import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result, ResultRecord } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
 import { FORMATS } from '../shared-options.ts';
-import { shortLabel } from './explain.ts';
+import { type Cell, columnOf, formatTable, numbersOf, rowPrinter } from '../table.ts';
+import { pictureColumns, shortLabel } from './explain.ts';
 
 const STATISTICS_FILE = 'sag-statistics.json';
 
@@ -60,27 +61,40 @@ function statisticsTable(statistics: SagStatistics): string {
   return formatTable(['over all pictures', ''], rows);
 }
 
-const COLUMNS = [
-  'picture',
-  'class',
-  'probability',
-  'found',
-  'smallest',
-  'model calls',
-  'seconds',
-  'any of these suffices',
+/** The columns after those of the picture: sets of patches in short, and where they are drawn. */
+const SETS = [
+  numbersOf('sets found'),
+  numbersOf('smallest'),
+  columnOf('shown', ['10 10 10']),
+  numbersOf('model calls'),
+  numbersOf('seconds'),
+  columnOf('drawn', []),
 ];
 
-function rowOf({ image, modelCalls, seconds, kept }: ResultRecord, sag: Sag): Cell[] {
+/** Said below the table. */
+const LEGEND = `Each set of patches found suffices alone. smallest: the patches of the smallest set found.
+shown: the patches of each set that is drawn; they differ as much as possible, so the smallest may
+not be among them. The .json lists all sets.`;
+
+/** How many patches each root has: `5 6 11`. */
+const sizesShown = ({ roots, nodes }: Sag): string =>
+  roots.map((id) => nodes.find((node) => node.id === id)?.patches.length ?? '?').join(' ');
+
+function rowOf(
+  { image, modelCalls, seconds, kept }: ResultRecord,
+  sag: Sag,
+  graph: string | undefined,
+): Cell[] {
   return [
     image,
     shortLabel(sag.target.label),
     formatShare(sag.probability),
     String(sag.explanations.length),
     String(sag.explanations[0]?.patches.length ?? '–'),
+    sizesShown(sag),
     formatCount(modelCalls.forward),
     kept ? '–' : seconds.toFixed(1),
-    sag.formula,
+    graph ?? '',
   ];
 }
 
@@ -93,11 +107,11 @@ export async function sagCommand(
   const output = createOutput(flags);
   const targets = oneTargetOf(flags, 'a graph is of one class');
   const graphs = new Map<string, Sag>();
-  const rows: Cell[][] = [];
   const find = () => findItems(inputs, targets, output);
   return withRun(
     { flags, output, signal, methods: ['sag'], formats: FORMATS, find },
     async (run) => {
+      const rows = rowPrinter([...pictureColumns(run), ...SETS], output.print);
       for await (const result of explainFiles(run)) {
         const { record, explanation } = result;
         await attempt(run, record.image, async () => {
@@ -105,7 +119,7 @@ export async function sagCommand(
           const files = await saveGraph(run, result, sag);
           graphs.set(record.image, sag);
           output.record({ ...record, files: { ...record.files, ...files } });
-          rows.push(rowOf(record, sag));
+          rows.add(rowOf(record, sag, files.graph));
         });
       }
     },
@@ -113,7 +127,7 @@ export async function sagCommand(
       if (graphs.size === 0) return;
       const statistics = sagStatistics([...graphs.values()]);
       const formulas = Object.fromEntries([...graphs].map(([image, sag]) => [image, sag.formula]));
-      output.print(`${formatTable(COLUMNS, rows)}\n\nModel: ${model.name}`);
+      output.print(`\n${LEGEND}\nModel: ${model.name}`);
       if (graphs.size > 1) output.print(`\n${statisticsTable(statistics)}`);
       output.record({ statistics });
       const text = JSON.stringify({ statistics, formulas }, null, 2);

@@ -6,7 +6,8 @@ import { loadModel } from '../../node/load-model.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import { at } from '../../tensor/at.ts';
 import type { ReportTable } from '../../visualize/report.ts';
-import { formatTable } from '../output.ts';
+import { createOutput, type Output } from '../output.ts';
+import { formatTable } from '../table.ts';
 import { cheatTable, type DemoResults, demoPage, methodTable } from './demo-page.ts';
 import {
   askUntagged,
@@ -25,30 +26,24 @@ export interface DemoFlags {
   readonly out: string;
 }
 
-/**
- * Says on stderr how far the demo is: one line that is overwritten on a terminal, and ten lines in
- * all elsewhere. Stops the demo if it is interrupted.
- */
-function createTicker(total: number, signal: AbortSignal): (what: string) => void {
+/** Says how far the demo is. Stops the demo if it is interrupted. */
+function createTicker(
+  total: number,
+  { progress }: Output,
+  signal: AbortSignal,
+): (what: string) => void {
   let done = 0;
-  let said = 0;
   return (what) => {
     throwIfCancelled(signal);
     done += 1;
-    if (process.stderr.isTTY)
-      process.stderr.write(
-        `\r\x1b[2K${Math.floor((100 * done) / total)}%  ${what}${done === total ? '\n' : ''}`,
-      );
-    else if (done / total >= said + 0.1 || done === total) {
-      said = done / total;
-      process.stderr.write(`${Math.floor(100 * said)}%  ${what}\n`);
-    }
+    progress.update(done / total, `map ${done} of ${total}, ${what}`);
   };
 }
 
 async function run(
   settings: DemoFlags,
   { honest, cheat, transformer }: Pick<DemoResults, 'honest' | 'cheat' | 'transformer'>,
+  output: Output,
   signal: AbortSignal,
 ): Promise<DemoResults> {
   const started = performance.now();
@@ -57,6 +52,7 @@ async function run(
   const forTransformer = methods.filter(({ needs }) => !needs.includes('black-box'));
   const tick = createTicker(
     settings.scenes * methods.length + settings.tagged * 2 * methods.length + forTransformer.length,
+    output,
     signal,
   );
   const scenes: DemoScene[] = [];
@@ -106,7 +102,8 @@ export async function demoCommand(
     cheat: await loadModel('demo-cnn-biased', { signal }),
     transformer: await loadModel('demo-vit', { signal }),
   };
-  const results = await run(flags, models, signal);
+  const output = createOutput({});
+  const results = await run(flags, models, output, signal).finally(output.progress.stop);
   printTable(methodTable(results));
   printTable(cheatTable(results));
   const path = join(flags.out, 'index.html');

@@ -1,0 +1,21 @@
+/**
+ * Makes the demo models known to `loadModel` of `fovea/web`. They are in a module of their own
+ * because bundlers copy their files (10 MB) into every page that names them.
+ */
+import { registerDemoModels } from './load-model.ts';
+
+// Written out one by one: bundlers recognise an asset only as `new URL` of a literal.
+registerDemoModels({
+  'demo-cnn': {
+    model: () => new URL('../demo/models/demo-cnn.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-cnn.json', import.meta.url),
+  },
+  'demo-cnn-biased': {
+    model: () => new URL('../demo/models/demo-cnn-biased.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-cnn-biased.json', import.meta.url),
+  },
+  'demo-vit': {
+    model: () => new URL('../demo/models/demo-vit.onnx', import.meta.url),
+    json: () => new URL('../demo/models/demo-vit.json', import.meta.url),
+  },
+});
