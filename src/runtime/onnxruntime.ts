@@ -1,17 +1,44 @@
-import type { Env, InferenceSession, TensorConstructor } from 'onnxruntime-common';
 import { FoveaError, messageOf } from '../errors.ts';
 import type { Runtime, RuntimeData, RuntimeTensor, Session } from './runtime.ts';
 
+/** A value as the runtime hands it over. */
+interface OrtTensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: unknown;
+}
+
+/** A session of the runtime. */
+interface OrtSession {
+  run(feeds: Readonly<Record<string, never>>): Promise<Readonly<Record<string, OrtTensor>>>;
+  release(): Promise<void>;
+}
+
+/** How sessions are created, by the names that ONNX Runtime gives these options. */
+export interface OrtSessionOptions {
+  readonly executionProviders?: readonly string[];
+  readonly intraOpNumThreads?: number;
+  readonly enableMemPattern?: boolean;
+}
+
 /**
  * What Fovea uses of an `onnxruntime-common`-shaped package: onnxruntime-node, onnxruntime-web,
- * onnxruntime-react-native.
+ * onnxruntime-react-native. Written out, because the types of that package need a browser's.
  */
 export interface OnnxRuntime {
   readonly InferenceSession: {
-    create(model: Uint8Array, options?: InferenceSession.SessionOptions): Promise<InferenceSession>;
+    create(model: Uint8Array, options?: OrtSessionOptions): Promise<OrtSession>;
   };
-  readonly Tensor: TensorConstructor;
-  readonly env: Env;
+  readonly Tensor: new (
+    type: RuntimeTensor['type'],
+    data: RuntimeData,
+    dims: readonly number[],
+  ) => OrtTensor;
+  readonly env: {
+    logLevel?: 'verbose' | 'info' | 'warning' | 'error' | 'fatal';
+    readonly versions: { readonly common: string; readonly web?: string; readonly node?: string };
+    readonly wasm: { numThreads?: number; wasmPaths?: unknown };
+  };
 }
 
 /** Options of `createOnnxRuntime`. */
@@ -19,7 +46,7 @@ export interface OnnxRuntimeOptions {
   /** For manifests, e.g. `onnxruntime-node 1.30.0 (cpu)`. */
   readonly name: string;
   /** How sessions are created: execution providers, threads, graph optimisation. */
-  readonly session?: InferenceSession.SessionOptions;
+  readonly session?: OrtSessionOptions;
 }
 
 /** Only fatal messages reach stderr; whatever goes wrong also comes as an exception. */
@@ -93,12 +120,7 @@ function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
 
 type Queue = ReturnType<typeof createQueue>;
 
-function sessionOf(
-  ort: OnnxRuntime,
-  session: InferenceSession,
-  name: string,
-  queue: Queue,
-): Session {
+function sessionOf(ort: OnnxRuntime, session: OrtSession, name: string, queue: Queue): Session {
   let released: Promise<void> | undefined;
   const run = async (
     feeds: Readonly<Record<string, RuntimeTensor>>,

@@ -1,10 +1,9 @@
-import type { InferenceSession } from 'onnxruntime-common';
 import { FoveaError } from '../errors.ts';
 import { graphBuilder } from '../onnx/graph-builder.ts';
 import { modelOf, writeModel } from '../onnx/model-proto.ts';
 import { at } from '../tensor/at.ts';
 import { createRandom } from '../tensor/random.ts';
-import { createOnnxRuntime, type OnnxRuntime } from './onnxruntime.ts';
+import { createOnnxRuntime, type OnnxRuntime, type OrtSessionOptions } from './onnxruntime.ts';
 import type { RuntimeTensor } from './runtime.ts';
 
 const CHANNELS = 64;
@@ -56,7 +55,7 @@ function probeModel(size: ProbeSize): Uint8Array {
 export async function probe(
   ort: OnnxRuntime,
   size: ProbeSize,
-  options: InferenceSession.SessionOptions,
+  options: OrtSessionOptions,
 ): Promise<ProbeResult> {
   const isCpu = options.executionProviders?.every(
     (provider) => provider === 'cpu' || provider === 'wasm',
@@ -97,7 +96,7 @@ const SOFTWARE_DRIVER_SECONDS = 0.03;
  */
 export async function speedOf(
   ort: OnnxRuntime,
-  options: InferenceSession.SessionOptions,
+  options: OrtSessionOptions,
   cpu: ProbeResult,
 ): Promise<number | undefined> {
   try {

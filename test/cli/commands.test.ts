@@ -1,12 +1,14 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
 import { encodePng } from '../../src/node/write-image.ts';
 import { decodeNpy } from '../../src/tensor/npy.ts';
 import { VERSION } from '../../src/version.ts';
-import { folderOfScenes, fovea, ONE_LINE, records } from './cli.ts';
+import { CLI, folderOfScenes, fovea, ONE_LINE, records } from './cli.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -309,5 +311,45 @@ describe('iassa', () => {
     );
     expect(stderr).toMatch(ONE_LINE);
     expect(code).toBe(2);
+  });
+});
+
+/** Runs a file with Node; `shim` is a module that runs before it. */
+const node = (file: string, shim?: string) =>
+  new Promise<{ code: unknown; stderr: string }>((resolve) => {
+    const imports = shim === undefined ? [] : ['--import', `data:text/javascript,${shim}`];
+    execFile(process.execPath, [...imports, file, 'methods'], (error, _, stderr) =>
+      resolve({ code: error?.code ?? 0, stderr }),
+    );
+  });
+
+describe('before anything runs', () => {
+  const BIN = fileURLToPath(new URL('../../bin/fovea.js', import.meta.url));
+
+  test.each(['v18.20.8', 'v20.18.3'])('Node %s is refused in one sentence', async (version) => {
+    const shim = `Object.defineProperty(process, 'version', { value: '${version}' })`;
+    for (const file of [CLI, BIN]) {
+      expect(await node(file, encodeURIComponent(shim))).toEqual({
+        code: 3,
+        stderr: `fovea: Fovea needs Node 20.19 or newer, and this is Node ${version}: install a newer one\n`,
+      });
+    }
+  });
+
+  test('a checkout without a build says how to build', async () => {
+    await mkdir(at('checkout', 'bin'), { recursive: true });
+    await copyFile(BIN, at('checkout', 'bin', 'fovea.mjs'));
+    expect(await node(at('checkout', 'bin', 'fovea.mjs'))).toEqual({
+      code: 3,
+      stderr: 'fovea: this checkout is not built: run "npm ci" and "npm run build" in it first\n',
+    });
+  });
+
+  test('the sample picture of README is explained', async () => {
+    const sample = fileURLToPath(new URL('../../examples/teapot.png', import.meta.url));
+    const args = ['explain', sample, '--model', 'demo-cnn', '--method', 'grad-cam', '-o', 'sample'];
+    const { code, stdout, stderr } = await fovea(args, folder);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/teapot\.png +grad-cam +teapot +9\d\.\d%/);
   });
 });

@@ -204,7 +204,7 @@ function conclude(
   const { pictures, maskless, table, cost } = summary;
   const count = formatCount(pictures);
   output.print(
-    `${printedTable(summary)}\n\n${plural(pictures, 'picture')}. Model: ${summary.settings.model.name}. Report: ${report}`,
+    `${printedTable(summary)}\n\n${plural(pictures, 'picture')}. Report: ${report}\nModel: ${summary.settings.model.name}`,
   );
   output.record({ summary: { pictures, table, cost } });
   for (const warning of controlWarnings(summary)) output.note(`! ${warning}`);
