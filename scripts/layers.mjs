@@ -70,7 +70,7 @@ export const LAYERS = {
   web: { paths: ['web/'], imports: [...MODELS, 'methods', 'explain', 'visualize'] },
   worker: {
     paths: ['worker/'],
-    imports: [...METHODS, 'methods', 'metrics', 'explain', 'web'],
+    imports: [...METHODS, 'runtime', 'methods', 'metrics', 'explain', 'web'],
   },
   datasets: {
     paths: ['datasets/'],

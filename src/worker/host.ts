@@ -1,3 +1,5 @@
+import '../runtime/webgpu.ts';
+import '../web/demo-models.ts';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import { explain, explainAll } from '../explain.ts';
 import { describeOptions, type Method, methods } from '../methods/index.ts';

@@ -1,7 +1,5 @@
 /** The script of the worker that `createExplainer` starts. */
 
-import '../runtime/webgpu.ts';
-import '../web/demo-models.ts';
 import { serve } from './host.ts';
 import type { Request } from './protocol.ts';
 
