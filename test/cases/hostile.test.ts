@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { gradientModel } from '../../src/autodiff/index.ts';
-import { formatTable } from '../../src/cli/output.ts';
+import { formatTable } from '../../src/cli/table.ts';
 import { openDataset } from '../../src/datasets/index.ts';
 import { readBoxes } from '../../src/datasets/voc-annotation.ts';
 import { FoveaError } from '../../src/errors.ts';
