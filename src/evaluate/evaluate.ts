@@ -15,7 +15,7 @@ import { lockFolder } from './folder-lock.ts';
 import type { Evaluation, EvaluationMethod, EvaluationMetric, TargetPolicy } from './records.ts';
 import { type ResultFiles, writeResults } from './results.ts';
 import { type Problem, type RunEvents, runEvaluation } from './run.ts';
-import { claimFolder, settingsOf, settingsPath } from './settings.ts';
+import { settingsOf } from './settings.ts';
 import { createMemoryStore, openStore, type ScoreStore, scoresPath } from './store.ts';
 import { type Summary, summarise } from './summarise.ts';
 import { choosePolicy } from './target.ts';

@@ -24,8 +24,9 @@ import type {
   EvaluationRecord,
 } from './records.ts';
 import { evaluationReport } from './report.ts';
+import { claimFolder } from './resume.ts';
 import { type Problem, runEvaluation } from './run.ts';
-import { claimFolder, settingsOf } from './settings.ts';
+import { settingsOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { summarise } from './summarise.ts';
 

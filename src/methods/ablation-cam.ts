@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { offsetOf } from '../model/model.ts';
+import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, weightedSum } from './shared/cam.ts';
 import { explainLayers, headScores } from './shared/head.ts';
@@ -25,7 +26,7 @@ export const ablationCam = defineMethod({
   explain: (context) =>
     explainLayers(context, async (layer, target, report) => {
       const { layout, activations } = layer;
-      const [channels, h, w] = activations.shape;
+      const [channels = 0, h = 0, w = 0] = activations.shape;
       const scores = await headScores({
         model: context.model,
         layer,
@@ -39,7 +40,7 @@ export const ablationCam = defineMethod({
         },
         onProgress: (done) => report(done / (channels + 1)),
       });
-      const whole = scores[channels];
+      const whole = at(scores, channels);
       const weights = scores
         .subarray(0, channels)
         .map((score) => (whole === 0 ? 0 : (whole - score) / whole));

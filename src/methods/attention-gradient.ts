@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FoveaError } from '../errors.ts';
 import { integer, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
 import { fromTokens, meanOverHeads, readRow, requireAttention } from './shared/attention.ts';
 import { gradientsOf, outputOption, repeat } from './shared/gradients.ts';
@@ -62,7 +63,7 @@ export const attentionGradient = defineMethod({
     return targets.map((_, t) => ({
       ...fromTokens(
         attention,
-        readRow(attention, meanOverHeads([gradients[0], values[0]], product, t)),
+        readRow(attention, meanOverHeads([at(gradients, 0), at(values, 0)], product, t)),
         input,
         {},
         map.name,

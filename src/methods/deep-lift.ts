@@ -3,6 +3,7 @@ import { deepLift as rules } from '../autodiff/index.ts';
 import { BASELINES, BASELINES_IN_WORDS, createBaseline } from '../model/input/baseline.ts';
 import { INPUT } from '../model/model.ts';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { areClose } from '../tensor/statistics.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
@@ -52,18 +53,26 @@ export const deepLift = defineMethod({
     const request = { batch, wrt: [INPUT], targets: classes, score, batchSize };
     const { gradients, scores } = await gradientsOf(model, { ...request, rules, reference });
     const plain = (await gradientsOf(model, request)).gradients;
+    const [multipliers, gradient] = [at(gradients, 0), at(plain, 0)];
     progress(1);
     return Promise.all(
       targets.map(async (target, t) => {
         const contributions = Float64Array.from(
-          slab(gradients[0], t).data,
-          (m, i) => m * (input.data[i] - reference.data[i]),
+          slab(multipliers, t).data,
+          (m, i) => m * (at(input.data, i) - at(reference.data, i)),
         );
-        const [baselineScore] = await scoresOf(model, reference, target.index, score, batchSize);
+        const [baselineScore = 0] = await scoresOf(
+          model,
+          reference,
+          target.index,
+          score,
+          batchSize,
+        );
         const sum = contributions.reduce((all, value) => all + value, 0);
-        const difference = scores.data[t] - baselineScore;
+        const own = at(scores.data, t);
+        const difference = own - baselineScore;
         const extras = {
-          score: scores.data[t],
+          score: own,
           baselineScore,
           sum,
           completenessDelta: sum - difference,
@@ -75,7 +84,7 @@ export const deepLift = defineMethod({
               `the scores, ${difference.toPrecision(4)}: some operators of the network are taken ` +
               'at their gradient',
           );
-        if (areClose(slab(gradients[0], t).data, slab(plain[0], t).data))
+        if (areClose(slab(multipliers, t).data, slab(gradient, t).data))
           warnings.push(
             'the multipliers of deep-lift equal the gradient, so this map equals the gradient ' +
               'times the difference from the baseline, which for the baseline zero is ' +

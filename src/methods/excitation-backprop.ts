@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { lrp } from '../autodiff/index.ts';
+import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
 import { gradientsOf, repeat } from './shared/gradients.ts';
@@ -36,7 +37,7 @@ export const excitationBackprop = defineMethod({
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const names = chooseLayers(model, options.layer);
     const classes = targets.map((target) => target.index);
     const { gradients } = await withLayers(model, names, () =>
@@ -48,11 +49,11 @@ export const excitationBackprop = defineMethod({
         batchSize,
       }),
     );
-    const layouts = names.map((name, l) => layoutOf(model, name, gradients[l], input));
+    const layouts = names.map((name, l) => layoutOf(model, name, at(gradients, l), input));
     progress(1);
     return targets.map((_, t) => {
       const maps = names.map((layer, l) => {
-        const p = channelsFirst(gradients[l], t, layouts[l]);
+        const p = channelsFirst(at(gradients, l), t, at(layouts, l));
         return { layer, map: cellSums(p, p, (value) => value) };
       });
       return fromLayers(maps, true, height, width);

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
 import {
   fromTokens,
@@ -44,7 +45,7 @@ export const gae = defineMethod({
         });
         progress((t + 1) / targets.length);
         const matrices = wrt.map((_, l) =>
-          meanOverHeads([gradients[l], values[l]], positiveProduct),
+          meanOverHeads([at(gradients, l), at(values, l)], positiveProduct),
         );
         return fromTokens(attention, rolloutRow(attention, matrices, false), input);
       }),

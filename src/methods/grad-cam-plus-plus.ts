@@ -28,17 +28,18 @@ export const gradCamPlusPlus = defineMethod({
 
   explain: (context) =>
     explainCam(context, (a, g) => {
-      const [channels, height, width] = a.shape;
+      const [channels = 0, height = 0, width = 0] = a.shape;
       const area = height * width;
-      const weights = new Float64Array(channels);
-      for (let c = 0; c < channels; c++) {
+      const weights = Float64Array.from({ length: channels }, (_, c) => {
         const gradients = g.data.subarray(c * area, (c + 1) * area);
         const total = sum(a.data.subarray(c * area, (c + 1) * area));
+        let weight = 0;
         for (const gradient of gradients) {
           const share = gradient ** 2 / (2 * gradient ** 2 + total * gradient ** 3 + EPSILON);
-          weights[c] += share * Math.max(gradient, 0);
+          weight += share * Math.max(gradient, 0);
         }
-      }
+        return weight;
+      });
       return weightedSum(a, weights);
     }),
 });

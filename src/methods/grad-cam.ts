@@ -22,7 +22,8 @@ export const gradCam = defineMethod({
 
   explain: (context) =>
     explainCam(context, (a, g) => {
-      const area = a.shape[1] * a.shape[2];
+      const [, height = 0, width = 0] = a.shape;
+      const area = height * width;
       return weightedSum(
         a,
         channelSums(a, g, (_, gradient) => gradient / area),

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { deepLift as rules } from '../autodiff/index.ts';
 import { INPUT } from '../model/model.ts';
+import { at } from '../tensor/at.ts';
 import { areClose } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
@@ -48,8 +49,9 @@ export const liftCam = defineMethod({
         const reference = tensor(values.shape);
         const { gradients } = await gradientsOf(model, { ...request, rules, reference });
         const plain = (await gradientsOf(model, request)).gradients;
-        if (!areClose(gradients[0].data, plain[0].data)) bent.add(target);
-        const multipliers = channelsFirst(gradients[0], 0, layout);
+        const own = at(gradients, 0);
+        if (!areClose(own.data, at(plain, 0).data)) bent.add(target);
+        const multipliers = channelsFirst(own, 0, layout);
         report(1);
         return weightedSum(
           activations,
@@ -59,7 +61,7 @@ export const liftCam = defineMethod({
     );
     return attributions.map((attribution, t) => ({
       ...attribution,
-      warnings: bent.has(context.targets[t].index) ? [] : [LIKE_ABLATION],
+      warnings: bent.has(at(context.targets, t).index) ? [] : [LIKE_ABLATION],
     }));
   },
 });

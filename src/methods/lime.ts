@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { integer, number, option } from '../options.ts';
 import type { Segmentation } from '../superpixels/superpixels.ts';
+import { at } from '../tensor/at.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
@@ -28,7 +29,7 @@ const OFFERS = 10;
 export function limeKernel(samples: ArrayLike<number>, parts: number, width: number): Float64Array {
   return Float64Array.from({ length: samples.length / parts }, (_, n) => {
     let shown = 0;
-    for (let i = 0; i < parts; i++) shown += samples[n * parts + i];
+    for (let i = 0; i < parts; i++) shown += at(samples, n * parts + i);
     const distance = 1 - Math.sqrt(shown / parts);
     return Math.sqrt(Math.exp(-((distance / width) ** 2)));
   });
@@ -128,7 +129,7 @@ export const lime = defineMethod({
       }),
     });
     return targets.map((_, t) =>
-      attributionOf(segmentation, linearModel(scores[t], done), done, options.top),
+      attributionOf(segmentation, linearModel(at(scores, t), done), done, options.top),
     );
   },
 });

@@ -3,6 +3,7 @@ import { type BackwardRules, lrp as lrpRules } from '../autodiff/index.ts';
 import { normalizeColour } from '../model/input/preprocessing.ts';
 import { INPUT, type Model } from '../model/model.ts';
 import { number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, pixelAttribution, reduceOption, repeat } from './shared/gradients.ts';
@@ -29,11 +30,12 @@ interface Parameters {
 /** The rules of a composite for a model, whose pictures lie between black and white. */
 function rulesFor(model: Model, { composite, ...parameters }: Parameters): BackwardRules {
   const [first, convolution, dense] = composites[composite];
-  const [black, white] = [[0, 0, 0] as const, [255, 255, 255] as const].map((colour) => [
-    ...normalizeColour(colour, model.preprocessing).data,
-  ]);
-  const low = black.map((value, c) => Math.min(value, white[c]));
-  const high = black.map((value, c) => Math.max(value, white[c]));
+  const inputOf = (level: number): number[] => [
+    ...normalizeColour([level, level, level], model.preprocessing).data,
+  ];
+  const [black, white] = [inputOf(0), inputOf(255)];
+  const low = black.map((value, c) => Math.min(value, at(white, c)));
+  const high = black.map((value, c) => Math.max(value, at(white, c)));
   return lrpRules({ first, convolution, dense, ...parameters, low, high });
 }
 
@@ -101,8 +103,9 @@ export const lrp = defineMethod({
     });
     progress(1);
     return targets.map((_, t) => {
-      const relevance = slab(gradients[0], t).data.map((r) => r * scores.data[t]);
-      return { ...pixelAttribution(relevance, input, reduce), extras: { score: scores.data[t] } };
+      const score = at(scores.data, t);
+      const relevance = slab(at(gradients, 0), t).data.map((r) => r * score);
+      return { ...pixelAttribution(relevance, input, reduce), extras: { score } };
     });
   },
 });

@@ -19,7 +19,7 @@ export const random = defineMethod({
   options: v.object({}),
 
   async explain({ input, targets, random: source }) {
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     return targets.map((target) => {
       const stream = source.fork(target.index);
       return {

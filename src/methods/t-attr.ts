@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { transformerAttribution as rules } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import { integer, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
 import {
   fromTokens,
@@ -66,7 +67,7 @@ export const tAttr = defineMethod({
         ? (await gradientsOf(model, { ...request, rules })).gradients
         : plain.values;
       const matrices = wrt.map((_, l) =>
-        meanOverHeads([plain.gradients[l], relevance[l]], positiveProduct),
+        meanOverHeads([at(plain.gradients, l), at(relevance, l)], positiveProduct),
       );
       attributions.push(
         fromTokens(attention, rolloutRow(attention, matrices, !isPropagated), input),

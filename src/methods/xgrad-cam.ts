@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { at } from '../tensor/at.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, channelSums, explainCam, warnIfGradCam, weightedSum } from './shared/cam.ts';
@@ -11,7 +12,7 @@ function weigh(a: Tensor, g: Tensor): Tensor {
   const sums = channelSums(a, g, (activation) => activation);
   return weightedSum(
     a,
-    products.map((product, c) => product / (sums[c] + EPSILON)),
+    products.map((product, c) => product / (at(sums, c) + EPSILON)),
   );
 }
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { extent, sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
@@ -15,8 +16,8 @@ function precisionOf(scores: Float64Array, positive: Uint8Array): number {
   const positives = sum(positive);
   let [hits, area, before] = [0, 0, 0];
   order.forEach((index, place) => {
-    hits += positive[index];
-    if (place + 1 < order.length && scores[order[place + 1]] === scores[index]) return;
+    hits += at(positive, index);
+    if (place + 1 < order.length && scores[at(order, place + 1)] === scores[index]) return;
     area += ((hits - before) / positives) * (hits / (place + 1));
     before = hits;
   });
@@ -55,7 +56,7 @@ export const averagePrecision = defineMetric({
   }),
   measure: (context, { classes }) => {
     const regions = regionsOf(context);
-    const scores = normalized(context.map.data).filter((_, i) => regions[i] < 2);
+    const scores = normalized(context.map.data).filter((_, i) => at(regions, i) < 2);
     const object = regions.filter((region) => region < 2);
     const excluded = excludedWithoutObject(context);
     if (excluded) return excluded;

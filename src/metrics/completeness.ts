@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { BASELINES, createBaseline } from '../model/input/baseline.ts';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 
@@ -61,7 +62,7 @@ export const completeness = defineMetric({
       batchSize,
       signal,
     });
-    const promised = data[0] - data[1];
+    const promised = at(data, 0) - at(data, 1);
     if (promised === 0)
       return { value: null, reason: 'the picture and the baseline have the same score' };
     const error = Math.abs(sum(map.data) - promised);

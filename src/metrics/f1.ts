@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, type Overlap, overlapOf, thresholdOption } from './shared/threshold.ts';
@@ -62,7 +63,7 @@ export const f1 = defineMetric({
       excludedWithoutObject(context) ?? {
         value:
           over === 'rows'
-            ? rowWise(active, regions, context.map.shape[1])
+            ? rowWise(active, regions, at(context.map.shape, 1))
             : f1Of(overlapOf(active, regions)),
       }
     );

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { mean, quantile, sum } from '../tensor/statistics.ts';
 import type { Curve, Score } from './metric.ts';
 import { activated } from './shared/threshold.ts';
@@ -84,7 +85,7 @@ export function meanRatio(ratios: readonly Ratio[]): number {
 export function dataSetLevel(scores: readonly Pick<Score, 'ratios'>[]): LevelAverage {
   const rows = scores.flatMap(({ ratios }) => (ratios ? [ratios] : []));
   const sums = rows[0]?.map((_, k): Ratio => {
-    const total = (part: 0 | 1) => rows.reduce((sum, ratios) => sum + ratios[k][part], 0);
+    const total = (part: 0 | 1) => rows.reduce((sum, ratios) => sum + at(ratios, k)[part], 0);
     return [total(0), total(1)];
   });
   return {
@@ -113,8 +114,10 @@ export function curveLevel(
   const curves = scores.flatMap(({ value, curve }) => (value === null || !curve ? [] : [curve]));
   const excluded = scores.length - curves.length;
   if (curves.length === 0) return { value: null, count: 0, excluded, curve: null };
-  const { x } = curves[0];
-  if (curves.some((curve) => curve.x.length !== x.length || curve.x.some((at, i) => at !== x[i]))) {
+  const { x } = at(curves, 0);
+  if (
+    curves.some((curve) => curve.x.length !== x.length || curve.x.some((each, i) => each !== x[i]))
+  ) {
     throw new FoveaError(
       'usage',
       'curves of different points cannot be averaged: score all pictures with the same ' +
@@ -128,7 +131,9 @@ export function curveLevel(
           0.5,
         )
       : mean(values);
-  const y = x.map((_, i) => middle(curves.map((curve) => curve.y[i])));
-  const value = y.slice(1).reduce((sum, at, i) => sum + ((at + y[i]) / 2) * (x[i + 1] - x[i]), 0);
+  const y = x.map((_, i) => middle(curves.map((curve) => at(curve.y, i))));
+  const strip = (right: number, i: number): number =>
+    ((right + at(y, i)) / 2) * (at(x, i + 1) - at(x, i));
+  const value = y.slice(1).reduce((sum, right, i) => sum + strip(right, i), 0);
   return { value, count: curves.length, excluded, curve: { x, y } };
 }

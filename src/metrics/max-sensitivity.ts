@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { throwIfCancelled } from '../errors.ts';
 import { integer, number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
@@ -44,7 +45,7 @@ export const maxSensitivity = defineMetric({
       const draw = random.fork(k);
       const moved = input.data.map((value) => value + radius * (2 * draw.uniform() - 1));
       const { data } = await explain({ input: tensor(input.shape, moved) });
-      largest = Math.max(largest, norm(data.map((value, i) => value - map.data[i])) / size);
+      largest = Math.max(largest, norm(data.map((value, i) => value - at(map.data, i))) / size);
       onProgress?.((k + 1) / samples);
     }
     return { value: largest };

@@ -12,7 +12,7 @@ import { massOnObject } from './shared/relevance.ts';
  */
 function hits(
   regions: Uint8Array,
-  [height, width]: readonly number[],
+  [height = 0, width = 0]: readonly number[],
   point: number,
   tolerance: number,
 ): boolean {

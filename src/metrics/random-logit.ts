@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 import { integer, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { defineMetric } from './metric.ts';
 import {
   SIMILARITIES,
@@ -52,7 +53,7 @@ export const randomLogit = defineMetric({
     let sum = 0;
     for (let k = 0; k < count; k++) {
       throwIfCancelled(signal);
-      const [index] = others.splice(random.integer(others.length), 1);
+      const index = at(others.splice(random.integer(others.length), 1), 0);
       sum += similarityOf(map, await explain({ target: { index } }), options);
       onProgress?.((k + 1) / count);
     }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { at } from '../tensor/at.ts';
 import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { pixelOrder } from './shared/ranks.ts';
@@ -27,7 +28,7 @@ export const relevanceRank = defineMetric({
     const regions = regionsOf(context);
     const size = regions.reduce((sum, region) => sum + (region === 1 ? 1 : 0), 0);
     const ranked = Array.from(context.order ?? pixelOrder(context.map.data)).filter(
-      (pixel) => regions[pixel] < 2,
+      (pixel) => at(regions, pixel) < 2,
     );
     const hits = ranked.slice(0, size).filter((pixel) => regions[pixel] === 1).length;
     return excludedWithoutObject(context) ?? { value: hits / size };

@@ -22,12 +22,13 @@ import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
 import { withTwoClasses } from './classifier/two-classes.ts';
 import type { UsualForm } from './classifier/usual-form.ts';
+import { chooseLabels } from './files/labels.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model, ModelInside } from './model.ts';
 import { attentionFinder } from './network/attention-maps.ts';
 import { networkInside } from './network/inside.ts';
 import { preparationOf } from './network/prepared.ts';
-import { chooseLabels, choosePreprocessing } from './scores.ts';
+import { choosePreprocessing } from './scores.ts';
 
 /** An ONNX file and what is known about it. */
 export interface OnnxModelSource {

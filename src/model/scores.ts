@@ -61,31 +61,6 @@ export interface ModelDescription {
   readonly preprocessing?: Partial<Preprocessing>;
 }
 
-/**
- * The labels of a model; class indices, with a warning, if none are given.
- * @throws FoveaError `model` if their number is not that of the classes.
- */
-export function chooseLabels(
-  { name, labels }: ModelDescription,
-  classes: number,
-  warnings: string[],
-): readonly string[] {
-  if (!labels) {
-    warnings.push(
-      `${name}: no labels are given beside the model, so classes are named by their index`,
-    );
-    return Array.from({ length: classes }, (_, i) => String(i));
-  }
-  if (labels.length !== classes) {
-    throw new FoveaError(
-      'model',
-      `${name} has ${classes} classes, but ${labels.length} labels are given: ` +
-        'expected one label per class',
-    );
-  }
-  return labels;
-}
-
 /** The shape of the pictures that a model takes. */
 export interface InputShape {
   /** Whether it takes pixels of 0 to 255: bytes, or a graph that scales them itself. */

@@ -3,6 +3,7 @@ import { schemeTableau10 } from 'd3-scale-chromatic';
 import { line } from 'd3-shape';
 import { h, type JSX } from 'preact';
 import { render } from 'preact-render-to-string';
+import { at } from '../tensor/at.ts';
 
 /** One line of a chart: points (x, y), x rising. */
 export interface ChartSeries {
@@ -42,10 +43,10 @@ export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
   let [shown, controls] = [0, 0];
   return isControls.map((isControl) => {
     if (isControl)
-      return { colour: '#8a8590', dash: CONTROL_DASHES[controls++ % CONTROL_DASHES.length] };
+      return { colour: '#8a8590', dash: at(CONTROL_DASHES, controls++ % CONTROL_DASHES.length) };
     const style = {
-      colour: schemeTableau10[shown % 10],
-      dash: DASHES[Math.floor(shown / 10) % DASHES.length],
+      colour: at(schemeTableau10, shown % 10),
+      dash: at(DASHES, Math.floor(shown / 10) % DASHES.length),
     };
     shown += 1;
     return style;
@@ -58,12 +59,11 @@ function extent(
   of: (each: ChartSeries) => readonly number[],
 ): [number, number] {
   const values = series.flatMap((each) => [...of(each)]);
-  return values.length === 0
-    ? [0, 1]
-    : values.reduce(
-        ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
-        [values[0], values[0]],
-      );
+  if (values.length === 0) return [0, 1];
+  return values.reduce<[number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
 }
 
 /** A line chart as an element that fits the width it is given; text in the color of the page. */
@@ -80,11 +80,15 @@ export function lineChart({ alt, xTitle, yTitle, series }: LineChart): JSX.Eleme
   const number = (value: number) => value.toFixed(2);
   const middle = { x: (left + width - right) / 2, y: (top + height - bottom) / 2 };
   const grid = y.ticks(5).map((value) => {
-    const at = number(y(value));
-    const across = { x1: left, x2: width - right, y1: at, y2: at };
+    const level = number(y(value));
+    const across = { x1: left, x2: width - right, y1: level, y2: level };
     return [
       h('line', { ...across, stroke: 'currentColor', 'stroke-opacity': '.14' }),
-      h('text', { x: left - 7, y: at, dy: '.32em', 'text-anchor': 'end' }, y.tickFormat(5)(value)),
+      h(
+        'text',
+        { x: left - 7, y: level, dy: '.32em', 'text-anchor': 'end' },
+        y.tickFormat(5)(value),
+      ),
     ];
   });
   const ticks = x
@@ -116,7 +120,7 @@ export const lineChartSvg = (chart: LineChart): string => render(lineChart(chart
 /** The line of a series, with its name for a pointer that rests on it. */
 function pathOf({ name, style, ...points }: ChartSeries, x: Scale, y: Scale): JSX.Element {
   const path = line<number>(
-    (_, k) => x(points.x[k]),
+    (_, k) => x(at(points.x, k)),
     (value) => y(value),
   ).digits(2);
   return h(

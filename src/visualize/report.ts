@@ -1,5 +1,6 @@
 import { type ComponentChildren, h, type JSX } from 'preact';
 import { render } from 'preact-render-to-string';
+import { at } from '../tensor/at.ts';
 import { cssGradient } from './colormap.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { REPORT_STYLE } from './report-style.ts';
@@ -100,10 +101,11 @@ const textOf = (value: ReportValue): string => (typeof value === 'string' ? valu
 
 /** The number that a column's best cells have; undefined if there is no best number. */
 function bestOf(table: ReportTable, column: number): number | undefined {
-  const { best } = table.columns[column];
-  const numbers = table.rows.flatMap((row, i) =>
-    typeof row[column] === 'string' || table.neverBest?.includes(i) ? [] : [row[column].value],
-  );
+  const { best } = at(table.columns, column);
+  const numbers = table.rows.flatMap((row, i) => {
+    const cell = at(row, column);
+    return typeof cell === 'string' || table.neverBest?.includes(i) ? [] : [cell.value];
+  });
   if (!best || new Set(numbers).size < 2) return undefined;
   return best === 'highest' ? Math.max(...numbers) : Math.min(...numbers);
 }

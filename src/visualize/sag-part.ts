@@ -1,3 +1,5 @@
+import { at } from '../tensor/at.ts';
+
 /**
  * The parts of a structured attention graph that a picture shows; the `sag` of a manifest's extras
  * fits.
@@ -42,9 +44,8 @@ export interface SagPictureOptions {
 function spread<Item>(items: readonly Item[], count: number): Item[] {
   if (items.length <= count) return [...items];
   if (count < 2) return items.slice(0, count);
-  return Array.from(
-    { length: count },
-    (_, i) => items[Math.round((i * (items.length - 1)) / (count - 1))],
+  return Array.from({ length: count }, (_, i) =>
+    at(items, Math.round((i * (items.length - 1)) / (count - 1))),
   );
 }
 
@@ -53,6 +54,7 @@ export function shownPart(
   sag: DrawableSag,
   { maxChildren = 3, maxNodes = 40 }: Pick<SagPictureOptions, 'maxChildren' | 'maxNodes'> = {},
 ) {
+  const confidenceOf = (id: number): number => at(sag.nodes, id).confidence;
   const shown = new Set(sag.nodes.filter(({ root }) => root).map(({ id }) => id));
   const edges: DrawableSag['edges'][number][] = [];
   for (let level = [...shown]; level.length > 0; ) {
@@ -60,7 +62,7 @@ export function shownPart(
     for (const id of level) {
       const children = sag.edges
         .filter(({ from }) => from === id)
-        .sort((a, b) => sag.nodes[b.to].confidence - sag.nodes[a.to].confidence || a.to - b.to);
+        .sort((a, b) => confidenceOf(b.to) - confidenceOf(a.to) || a.to - b.to);
       for (const edge of spread(children, maxChildren)) {
         if (!shown.has(edge.to) && shown.size >= maxNodes) continue;
         if (!shown.has(edge.to)) next.push(edge.to);

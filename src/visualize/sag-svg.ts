@@ -1,6 +1,7 @@
 import { Graph, layout } from '@dagrejs/dagre';
 import { type ComponentChildren, h, type JSX } from 'preact';
 import { render } from 'preact-render-to-string';
+import { at } from '../tensor/at.ts';
 import { extent } from '../tensor/statistics.ts';
 import { colormap, colourIndex } from './colormap.ts';
 import { type DrawableSag, patchBox, type SagPictureOptions, shownPart } from './sag-part.ts';
@@ -22,19 +23,19 @@ const COLOURS = 'viridis';
  * Relative luminance of a color, 0 … 1, as WCAG defines it: dark text has more contrast than white
  * above 0.18.
  */
-function luminance(...rgb: number[]): number {
-  const [r, g, b] = rgb.map((value) => {
+function luminance(red: number, green: number, blue: number): number {
+  const linear = (value: number): number => {
     const share = value / 255;
     return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return 0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
 }
 
 /** The colour of a confidence, and that of text upon it. */
 function colourOf(confidence: number): { fill: string; ink: string } {
   const { table } = colormap(COLOURS);
-  const at = 3 * colourIndex(colormap(COLOURS), Math.min(1, confidence));
-  const [r, g, b] = table.subarray(at, at + 3);
+  const start = 3 * colourIndex(colormap(COLOURS), Math.min(1, confidence));
+  const [r = 0, g = 0, b = 0] = table.subarray(start, start + 3);
   return {
     fill: `rgb(${r},${g},${b})`,
     ink: luminance(r, g, b) > 0.18 ? '#111' : '#fff',
@@ -63,8 +64,8 @@ const rect = ({ x, y, width, height }: Box, style: Attributes): JSX.Element =>
 /** The rectangle of a patch within the thumbnail `box`. */
 function patchRect(sag: DrawableSag, patch: number, box: Box, style: Attributes): JSX.Element {
   const { left, top, width, height } = patchBox(sag, patch);
-  const at = { x: box.x + left * box.width, y: box.y + top * box.height };
-  return rect({ ...at, width: width * box.width, height: height * box.height }, style);
+  const place = { x: box.x + left * box.width, y: box.y + top * box.height };
+  return rect({ ...place, width: width * box.width, height: height * box.height }, style);
 }
 
 const KEPT = { fill: 'none', stroke: '#fff', 'stroke-opacity': 0.55, 'stroke-width': 1 };
@@ -134,15 +135,19 @@ function curve(from: Point, to: Point): string {
  * was deleted is written on it.
  */
 function edgeSvg(points: readonly Point[], removed: number, drop: number): JSX.Element[] {
-  const line = `M${fixed(points[0].x)} ${fixed(points[0].y)}${points
+  const first = at(points, 0);
+  const [before, last] = [at(points, points.length - 2), at(points, points.length - 1)];
+  const line = `M${fixed(first.x)} ${fixed(first.y)}${points
     .slice(1)
-    .map((point, i) => curve(points[i], point))
+    .map((point, i) => curve(at(points, i), point))
     .join('')}`;
-  const [before, last] = points.slice(-2);
   // A little beyond the middle, so that labels keep apart where lines of one parent part, where
   // lines meet in one child, and where two lines cross. A cubic that leaves and arrives upright has
   // gone 0.7 of its width at 0.6 of its height.
-  const at = { x: before.x + 0.7 * (last.x - before.x), y: before.y + 0.6 * (last.y - before.y) };
+  const label = {
+    x: before.x + 0.7 * (last.x - before.x),
+    y: before.y + 0.6 * (last.y - before.y),
+  };
   return [
     h('path', {
       d: line,
@@ -154,8 +159,8 @@ function edgeSvg(points: readonly Point[], removed: number, drop: number): JSX.E
     h(
       'text',
       {
-        x: fixed(at.x),
-        y: fixed(at.y + 4),
+        x: fixed(label.x),
+        y: fixed(label.y + 4),
         'text-anchor': 'middle',
         'font-size': 12,
         'font-weight': 600,
@@ -180,11 +185,11 @@ function legendSvg(x: number, y: number): JSX.Element[] {
   const stops = Array.from({ length: 9 }, (_, i) =>
     h('stop', { offset: `${fixed(12.5 * i)}%`, 'stop-color': colourOf(i / 8).fill }),
   );
-  const text = (at: number, anchor: string, words: string) =>
+  const text = (left: number, anchor: string, words: string) =>
     h(
       'text',
       {
-        x: fixed(at),
+        x: fixed(left),
         y: fixed(y + 24),
         'text-anchor': anchor,
         'font-size': 11,
@@ -265,7 +270,7 @@ export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
   const width = Math.max(560, right + 2 * MARGIN);
   const height = HEAD + bottom + 2 * MARGIN;
   const shift = { x: Math.max(MARGIN, (width - right) / 2), y: HEAD + MARGIN };
-  const at = (id: number, side: number): Point => {
+  const endOf = (id: number, side: number): Point => {
     const { x, y } = graph.node(String(id));
     return { x: x + shift.x, y: y + shift.y + side * ((sideY + LABEL) / 2 + 3) };
   };
@@ -274,12 +279,12 @@ export function drawSag(sag: DrawableSag, options: SagPictureOptions): string {
     const free = [...(graph.edge(String(from), String(to)).points ?? [])]
       .slice(1, -1)
       .map(({ x, y }) => ({ x: x + shift.x, y: y + shift.y }));
-    const [start, end] = [at(from, 1), at(to, -1)];
+    const [start, end] = [endOf(from, 1), endOf(to, -1)];
     const between = free.filter(({ y }) => y > start.y + 30 && y < end.y - 30);
     return edgeSvg(
       [start, ...between, end],
       removed,
-      sag.nodes[from].confidence - sag.nodes[to].confidence,
+      at(sag.nodes, from).confidence - at(sag.nodes, to).confidence,
     );
   };
   const node = (each: DrawableSag['nodes'][number]) => {

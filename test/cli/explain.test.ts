@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Manifest } from '../../src/explanation.ts';
@@ -142,6 +142,35 @@ describe('files', () => {
         )
         .sort(),
     );
+  });
+
+  test('--target may be given several times', async () => {
+    const args = ['explain', 'one.png', ...QUICK, '--out', 'several'];
+    const { code, stdout } = await fovea([...args, '-t', '3', '--target', 'teapot'], folder);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^one\.png +occlusion +bicycle +/m);
+    expect(stdout).toMatch(/^one\.png +occlusion +teapot +/m);
+    const names = await readdir(at('several'));
+    expect(names.filter((name) => name.endsWith('.npy'))).toHaveLength(2);
+    expect(names).toContain('one.occlusion.3.npy');
+  });
+
+  test('--resume keeps results of the same request, and makes all others', async () => {
+    const again = async (...more: string[]) => {
+      const args = ['explain', 'one.png', 'two.png', ...QUICK, '--out', 'kept', '--json'];
+      const { code, stdout, stderr } = await fovea([...args, ...more], folder);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return records(stdout).map(({ kept = false }) => kept);
+    };
+    const made = async () => (await stat(at('kept/two.occlusion.npy'))).mtimeMs;
+    expect(await again()).toEqual([false, false]);
+    const before = await made();
+    await rm(at('kept/one.occlusion.png'));
+    expect(await again('--resume')).toEqual([false, true]);
+    expect(await made()).toBe(before);
+    expect(await again('--resume')).toEqual([true, true]);
+    expect(await again('--resume', '--seed', '1')).toEqual([false, false]);
+    expect(await made()).toBeGreaterThan(before);
   });
 
   test('--format chooses the files, --quiet says nothing', async () => {

@@ -108,6 +108,24 @@ test('the data set reads pictures and labels', async () => {
   expect(sample.image).toMatchObject({ width: 224, height: 224 });
 });
 
+test('values of --data reach the reader in the types of its options', async () => {
+  await writeFile(join(folder, 'headed.csv'), 'file,label\none.png,teapot\n');
+  const { code, stderr } = await fovea(
+    [
+      ...['evaluate', ...CNN, '--plugin', example('dataset'), '--dataset', 'csv:headed.csv'],
+      ...['--data', 'header=true', '--methods', 'random', '--metrics', 'sparseness'],
+      ...['--out', 'headed', '--json'],
+    ],
+    folder,
+  );
+  expect({ code, stderr }).toMatchObject({ code: 0 });
+  const summary = JSON.parse(await readFile(join(folder, 'headed/summary.json'), 'utf8'));
+  expect(summary).toMatchObject({
+    pictures: 1,
+    settings: { dataset: { options: { header: true } } },
+  });
+});
+
 test('backward rules and a color map by the command line', async () => {
   const { code, stdout, stderr } = await fovea(
     [

@@ -288,7 +288,7 @@ describe('the packed package', () => {
     );
     expect(stdout).toBe('');
     expect(code).toBe(0);
-  });
+  }, 300_000);
 
   it('has a command that runs', async () => {
     const command = join(installed, manifest.bin.fovea);

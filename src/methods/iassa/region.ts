@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import { extent, mean, pearson } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
@@ -18,7 +19,7 @@ export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor 
   return tensor(
     sampled.shape,
     sampled.data.map(
-      (s, i) => beta * s + (1 - beta) * (middle + gain * (attended.data[i] - attendedMiddle)),
+      (s, i) => beta * s + (1 - beta) * (middle + gain * (at(attended.data, i) - attendedMiddle)),
     ),
   );
 }

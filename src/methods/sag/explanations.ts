@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import { argsortDescending } from '../../tensor/tensor.ts';
 import { diverseSubset } from './diverse-subset.ts';
 import type { PatchScorer } from './patch-scorer.ts';
@@ -36,9 +37,9 @@ async function freePatches(
     if (scorer.room(without, 1) < without.length) return undefined;
     const rest = await scorer.score(without);
     for (const i of argsortDescending(rest).subarray(maxOverlap))
-      free = withoutPatch(free, patches[i]);
+      free = withoutPatch(free, at(patches, i));
   }
-  return scorer.room([free]) === 1 && (await scorer.score([free]))[0] >= threshold
+  return scorer.room([free]) === 1 && at(await scorer.score([free]), 0) >= threshold
     ? free
     : undefined;
 }

@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import type { PatchScorer } from './patch-scorer.ts';
 import { type PatchSet, patchesOf, withoutPatch } from './patch-set.ts';
 import type { SagEdge, SagNode } from './schema.ts';
@@ -78,7 +79,7 @@ export async function buildGraph(
     return id;
   };
   const childrenOf = (id: number): Child[] => {
-    const { patches, confidence } = nodes[id];
+    const { patches, confidence } = at(nodes, id);
     if (!(confidence > expandAbove) || patches.length < 2) return [];
     const set = patches.reduce((bits, patch) => bits | (1n << BigInt(patch)), 0n);
     return patches
@@ -100,7 +101,7 @@ export async function buildGraph(
     for (const [i, { parent, removed, set }] of children.entries()) {
       let id = structure === 'dag' ? places.get(set) : undefined;
       if (id === undefined) {
-        id = place(set, scores[i], false);
+        id = place(set, at(scores, i), false);
         level.push(id);
       }
       edges.push({ from: parent, to: id, removed });

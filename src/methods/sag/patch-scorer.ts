@@ -3,6 +3,7 @@ import { upsamplingMatrix } from '../../image/upsampling.ts';
 import { type BaselineName, createBaseline } from '../../model/input/baseline.ts';
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Grids } from '../../model/perturbation.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
 
@@ -146,7 +147,7 @@ class Memory {
     const unknown = [...new Set(sets)].filter((set) => !this.known.has(set));
     if (unknown.length > 0) {
       const values = await evaluate(unknown);
-      for (const [i, set] of unknown.entries()) this.known.set(set, values[i]);
+      for (const [i, set] of unknown.entries()) this.known.set(set, at(values, i));
     }
     return sets.map((set) => this.known.get(set) as number);
   }
@@ -189,5 +190,5 @@ export function createPatchScorer(
 
 /** The probability of the whole picture, through the same graph as that of its parts. */
 export async function wholeProbability(scorer: PatchScorer): Promise<number> {
-  return (await scorer.score([allPatches(scorer.count)]))[0];
+  return at(await scorer.score([allPatches(scorer.count)]), 0);
 }

@@ -4,6 +4,7 @@ import { BASELINES, BASELINES_IN_WORDS, baselineOption } from '../../model/input
 import type { Model, RunOptions } from '../../model/model.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext, methods } from '../method.ts';
 import { weightedMaskSum } from '../shared/grid-sums.ts';
@@ -142,7 +143,7 @@ function unionMap(
       width,
     );
     mask.forEach((value, i) => {
-      if (value > map[i]) map[i] = value;
+      map[i] = Math.max(at(map, i), value);
     });
   }
   return tensor([height, width], map);

@@ -1,4 +1,5 @@
 import { type MapLayout, type Model, requireInside, type ScoreKind } from '../../model/model.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, LayerMap, MethodContext } from '../method.ts';
 import { type CamOptions, fromLayers } from './cam.ts';
@@ -27,8 +28,9 @@ export async function readLayers(
   const { activations } = requireInside(model);
   const read = await withLayers(model, names, () => activations(names, input));
   return names.map((name, l) => {
-    const layout = layoutOf(model, name, read[l], input);
-    return { name, values: read[l], layout, activations: channelsFirst(read[l], 0, layout) };
+    const values = at(read, l);
+    const layout = layoutOf(model, name, values, input);
+    return { name, values, layout, activations: channelsFirst(values, 0, layout) };
   });
 }
 
@@ -40,7 +42,7 @@ export async function explainLayers(
   { model, input, targets, options, progress }: MethodContext<CamOptions>,
   mapOf: (layer: LayerValues, target: number, report: (share: number) => void) => Promise<Tensor>,
 ): Promise<Attribution[]> {
-  const [, , height, width] = input.shape;
+  const [, , height = 0, width = 0] = input.shape;
   const layers = await readLayers(model, chooseLayers(model, options.layer), input);
   const attributions: Attribution[] = [];
   for (const [t, { index }] of targets.entries()) {

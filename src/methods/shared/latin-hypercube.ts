@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import type { Random } from '../../tensor/random.ts';
 
 /**
@@ -11,7 +12,7 @@ export function latinHypercube(rows: number, dimensions: number, random: Random)
   for (let d = 0; d < dimensions; d++) {
     random.shuffle(order);
     for (let i = 0; i < rows; i++)
-      points[i * dimensions + d] = (order[i] + random.uniform()) / rows;
+      points[i * dimensions + d] = (at(order, i) + random.uniform()) / rows;
   }
   return points;
 }

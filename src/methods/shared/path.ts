@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { BASELINES, BASELINES_IN_WORDS } from '../../model/input/baseline.ts';
 import { INPUT, type Model, type ScoreKind } from '../../model/model.ts';
 import { option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import { slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { gradientsOf } from './gradients.ts';
 
@@ -18,10 +19,11 @@ const GROUP = 16;
 /** A baseline [1, C, 1, 1] or [1, C, H, W] as a picture of the input's shape. */
 export function fullBaseline(baseline: Tensor, input: Tensor): Tensor {
   if (baseline.data.length === input.data.length) return baseline;
-  const area = input.shape[2] * input.shape[3];
+  const [, , height = 0, width = 0] = input.shape;
+  const area = height * width;
   const full = tensor(input.shape);
   for (let c = 0; c < baseline.data.length; c++)
-    full.data.fill(baseline.data[c], c * area, (c + 1) * area);
+    full.data.fill(at(baseline.data, c), c * area, (c + 1) * area);
   return full;
 }
 
@@ -65,7 +67,7 @@ export async function gradientSeries({
       batchSize,
     });
     for (let k = 0; k < group; k++)
-      take(from + k, slab(gradients[0], k).data, batch.data.subarray(k * size, (k + 1) * size));
+      take(from + k, slab(at(gradients, 0), k).data, batch.data.subarray(k * size, (k + 1) * size));
     onProgress?.(from + group);
   }
 }

@@ -1,5 +1,6 @@
 import type { Json } from '../../json.ts';
 import type { Perturbation } from '../../model/perturbation.ts';
+import { at } from '../../tensor/at.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { MethodContext } from '../method.ts';
 
@@ -69,11 +70,11 @@ export async function scoreInParts(
       onProgress: (part) => progress((from + part) / count),
     });
     scores.forEach((own, t) => {
-      for (let n = from; n < to; n++) own[n] = data[(n - from) * targets.length + t];
+      for (let n = from; n < to; n++) own[n] = at(data, (n - from) * targets.length + t);
     });
     done = to;
     for (const [t, target] of targets.entries()) {
-      const partial = done < count ? intermediate(t, scores[t], done) : undefined;
+      const partial = done < count ? intermediate(t, at(scores, t), done) : undefined;
       if (partial) accepted[t] = offer({ target, calls: done, ...partial });
     }
   }

@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import { argmax, slab, type Tensor } from '../../tensor/tensor.ts';
 
 /**
@@ -5,8 +6,8 @@ import { argmax, slab, type Tensor } from '../../tensor/tensor.ts';
  * 0).
  */
 export function classScores(scores: Tensor, target: number, accuracy: boolean): number[] {
-  return Array.from({ length: scores.shape[0] }, (_, i) => {
+  return Array.from({ length: at(scores.shape, 0) }, (_, i) => {
     const row = slab(scores, i).data;
-    return accuracy ? Number(argmax(row) === target) : row[target];
+    return accuracy ? Number(argmax(row) === target) : at(row, target);
   });
 }

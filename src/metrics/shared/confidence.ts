@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
+import { at } from '../../tensor/at.ts';
 import { extent } from '../../tensor/statistics.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import type { Given, Measurement } from '../metric.ts';
@@ -43,7 +44,7 @@ async function confidencesOf(
     batchSize,
     signal,
   });
-  return { whole: data[0], seen: data[1] };
+  return { whole: at(data, 0), seen: at(data, 1) };
 }
 
 /**

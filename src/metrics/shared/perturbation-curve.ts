@@ -3,6 +3,7 @@ import { riseBlur } from '../../image/blur.ts';
 import { BASELINES, createBaseline } from '../../model/input/baseline.ts';
 import type { Model } from '../../model/model.ts';
 import { integer, number, option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import { sum } from '../../tensor/statistics.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { Curve, Given, Measurement } from '../metric.ts';
@@ -70,7 +71,7 @@ export function changedPixels(pixels: number, step: number): number[] {
  */
 export function areaUnder(y: readonly number[]): number {
   const total = sum(y);
-  return y.length === 1 ? total : (total - y[0] / 2 - y[y.length - 1] / 2) / (y.length - 1);
+  return y.length === 1 ? total : (total - at(y, 0) / 2 - at(y, y.length - 1) / 2) / (y.length - 1);
 }
 
 function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor): Tensor {

@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.ts';
+import { at } from '../../tensor/at.ts';
 import { argsortDescending } from '../../tensor/tensor.ts';
 
 /**
@@ -15,7 +16,7 @@ export function ranksOf(order: ArrayLike<number>, count: number): Int32Array {
   if (order.length !== count) fail(`has ${order.length} entries`);
   const ranks = new Int32Array(count).fill(-1);
   for (let i = 0; i < count; i++) {
-    const pixel = order[i];
+    const pixel = at(order, i);
     if (!(Number.isInteger(pixel) && pixel >= 0 && pixel < count)) fail(`holds ${pixel}`);
     if (ranks[pixel] !== -1) fail(`names pixel ${pixel} twice`);
     ranks[pixel] = i;

@@ -1,3 +1,11 @@
+/**
+ * Where the labels of classes come from. The first of these counts (`chooseLabels`):
+ *
+ * 1. what the caller gives: a list, or a file (`parseLabels`)
+ * 2. `NAME.json` beside the model (model-config.ts), or `config.json` (hugging-face-config.ts)
+ * 3. the model itself, if it contains them (../classifier/usual-form.ts)
+ * 4. the indices of the classes, with a warning
+ */
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
@@ -82,4 +90,29 @@ function nonEmpty(labels: readonly string[], name: string): string[] {
   if (empty >= 0)
     throw new FoveaError('usage', `${name}: label ${empty + 1} is empty: expected one per line`);
   return cleanLabels(labels);
+}
+
+/**
+ * The labels of a model; class indices, with a warning, if none are given.
+ * @throws FoveaError `model` if their number is not that of the classes.
+ */
+export function chooseLabels(
+  { name, labels }: { readonly name: string; readonly labels?: readonly string[] },
+  classes: number,
+  warnings: string[],
+): readonly string[] {
+  if (!labels) {
+    warnings.push(
+      `${name}: no labels are given beside the model, so classes are named by their index`,
+    );
+    return Array.from({ length: classes }, (_, i) => String(i));
+  }
+  if (labels.length !== classes) {
+    throw new FoveaError(
+      'model',
+      `${name} has ${classes} classes, but ${labels.length} labels are given: ` +
+        'expected one label per class',
+    );
+  }
+  return labels;
 }

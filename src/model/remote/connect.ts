@@ -1,10 +1,11 @@
 import { FoveaError } from '../../errors.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { chooseLabels } from '../files/labels.ts';
 import { createFunctionModel } from '../function-model.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 import type { Model } from '../model.ts';
-import { chooseLabels, choosePreprocessing, sumToOne } from '../scores.ts';
+import { choosePreprocessing, sumToOne } from '../scores.ts';
 import {
   type Interface,
   parseMetadata,
