@@ -14,6 +14,7 @@ import { type AnyOptions, parseOptions } from '../options.ts';
 import { lockFolder } from './folder-lock.ts';
 import type { Evaluation, EvaluationMethod, EvaluationMetric, TargetPolicy } from './records.ts';
 import { type ResultFiles, writeResults } from './results.ts';
+import { claimFolder, settingsPath } from './resume.ts';
 import { type Problem, type RunEvents, runEvaluation } from './run.ts';
 import { settingsOf } from './settings.ts';
 import { createMemoryStore, openStore, type ScoreStore, scoresPath } from './store.ts';
