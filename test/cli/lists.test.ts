@@ -43,6 +43,6 @@ describe('datasets', () => {
   test('describes one with its options', async () => {
     const stdout = await run('datasets', 'voc');
     expect(stdout).toMatch(/given as +--dataset voc:PATH/);
-    expect(stdout).toMatch(/Options, given as --data NAME=VALUE:\n\n +masks: /);
+    expect(stdout).toMatch(/Options, given as --data NAME=VALUE:\n\n +set: text/);
   });
 });

@@ -33,11 +33,15 @@ describe('a model without gradients', () => {
   beforeAll(() => writeFile(join(folder, 'labels.txt'), 'a\nb\nc\nd\ne\n'));
 
   test('the refusal of one method never stops the others; exit code 1', async () => {
-    const args = [...explain('gradient,random,grad-cam,occlusion'), '--set', 'occlusion.window=16'];
+    const args = [
+      ...explain('gradient,random,gradient-x-input,occlusion'),
+      '--set',
+      'occlusion.window=16',
+    ];
     const { code, stdout, stderr } = await fovea(args, folder);
     expect(records(stdout).map(({ method }) => method)).toEqual(['random', 'occlusion']);
     expect(stderr).toMatch(/one\.png, gradient: .*Sign/);
-    expect(stderr).toMatch(/one\.png, grad-cam: .*Sign/);
+    expect(stderr).toMatch(/one\.png, gradient-x-input: .*Sign/);
     expect(stderr.trim().split('\n')).toHaveLength(2);
     expect(code).toBe(1);
   });
