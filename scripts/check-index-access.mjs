@@ -26,6 +26,7 @@ export const KERNELS = [
   'src/evaluate/statistics.ts',
   'src/image/blur.ts',
   'src/image/gaussian-filter.ts',
+  'src/image/interpolate.ts',
   'src/image/resize.ts',
   'src/image/upsampling.ts',
   'src/methods/blur-ig.ts',

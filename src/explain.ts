@@ -14,7 +14,8 @@ import {
 } from './methods/method.ts';
 import { createMeter, type Meter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
-import { type Target, type TargetSpec, targetChooser } from './model/target.ts';
+import type { Target, TargetSpec } from './model/target.ts';
+import { topTarget } from './model/top-target.ts';
 import { type AnyOptions, parseOptions } from './options.ts';
 import { type ExplainInput, type PreparedInput, prepare, regionOf } from './prepare-input.ts';
 import { at } from './tensor/at.ts';
@@ -127,9 +128,17 @@ async function prepareRun(
 ) {
   checkNeeds(method, model);
   checkSeed(seed);
-  const choose = targetChooser(model, target);
+  const choose = await chooserOf(model, target);
   const prepared = await prepare(model, source, signal);
   return { prepared, targets: choose(prepared.probabilities) };
+}
+
+/** Finds the targets of a picture; a label that does not exist is refused at once. */
+async function chooserOf(model: Model, target: RunMethodOptions['target'] = 'top1') {
+  if (target === 'top1')
+    return (probabilities: Float32Array): readonly Target[] => [topTarget(model, probabilities)];
+  const { targetChooser } = await import('./model/target.ts');
+  return targetChooser(model, target);
 }
 
 /** The method and the parsed options that a caller asks for. */

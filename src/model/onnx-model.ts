@@ -1,9 +1,7 @@
 import { loadPrepare, type Prepare } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
 import {
-  attachExternalData,
   dataInputs,
-  functionBodies,
   inferShapes,
   type OnnxModel,
   peakActivationBytes,
@@ -15,7 +13,7 @@ import { sha256 } from '../sha256.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
 import { type Classifier, findInput, findOutput } from './classifier/find-io.ts';
-import { isUsual } from './classifier/is-usual.ts';
+import { isOneFile, isUsual } from './classifier/is-usual.ts';
 import { rescalesPixels } from './classifier/rescales-pixels.ts';
 import { createScorer } from './classifier/scorer.ts';
 import { SessionCache } from './classifier/sessions.ts';
@@ -83,9 +81,14 @@ async function reading<Result>(
   }
 }
 
-function readSource({ bytes, externalData = new Map() }: OnnxModelSource): OnnxModel {
-  const attached = attachExternalData(readModel(bytes), externalData);
-  functionBodies(attached); // refuses those that a runtime would write out without end
+async function readSource({
+  bytes,
+  externalData = new Map(),
+}: OnnxModelSource): Promise<OnnxModel> {
+  const model = readModel(bytes);
+  const attached = isOneFile(model.graph)
+    ? model
+    : (await import('../onnx/external-data.ts')).attachExternalData(model, externalData);
   return withGraph(attached, { ...attached.graph, inputs: dataInputs(attached.graph) });
 }
 
@@ -98,7 +101,7 @@ async function inUsualForm(model: OnnxModel, size: readonly [number, number]): P
 /** The picture and the scores of a model, as far as its graph says. */
 async function inspect(source: OnnxModelSource): Promise<Classifier & Pick<UsualForm, 'labels'>> {
   const size = source.preprocessing?.size ?? IMAGENET_PREPROCESSING.size;
-  const { model, labels } = await inUsualForm(readSource(source), size);
+  const { model, labels } = await inUsualForm(await readSource(source), size);
   const types = inferShapes(model.graph);
   const input = findInput(model.graph, size);
   const independent = source.independent ?? false;

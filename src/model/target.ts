@@ -3,6 +3,7 @@ import { at } from '../tensor/at.ts';
 import { argsortDescending } from '../tensor/tensor.ts';
 import { findClass } from './find-class.ts';
 import type { Model } from './model.ts';
+import { scoredClass } from './top-target.ts';
 
 /** A class, with its probability for the whole picture. */
 export interface ScoredClass {
@@ -43,10 +44,6 @@ export function parseTarget(text: string): TargetSpec {
   const top = /^top:?(\d+)$/.exec(text.trim());
   if (top) return top[1] === '1' ? 'top1' : `top:${Number(top[1])}`;
   return /^-?\d+$/.test(text.trim()) ? Number(text) : { class: text };
-}
-
-function scoredClass(model: Model, probabilities: Float32Array, index: number): ScoredClass {
-  return { index, label: at(model.labels, index), probability: at(probabilities, index) };
 }
 
 /** The N of `top:N`, or undefined for other texts. */

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.ts';
+import { at } from '../tensor/at.ts';
 import { byteSize } from './data-types.ts';
 import type { Attribute, Graph } from './graph.ts';
 import { elementCount, type Initializer } from './initializer.ts';
@@ -68,7 +69,9 @@ function mapValues<T>(
 ): ReadonlyMap<string, T> {
   const before = [...values.values()];
   const after = mapList(before, map);
-  return after === before ? values : new Map([...values.keys()].map((key, i) => [key, after[i]]));
+  return after === before
+    ? values
+    : new Map([...values.keys()].map((key, i) => [key, at(after, i)]));
 }
 
 /** The graph with every tensor mapped, those in attributes too; the same graph if none changes. */

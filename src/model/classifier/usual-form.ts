@@ -2,6 +2,7 @@ import { raiseOldOpset } from '../../autodiff/index.ts';
 import {
   constantOf,
   dataInputs,
+  functionBodies,
   type Graph,
   inferShapes,
   initializerOf,
@@ -103,6 +104,7 @@ function withImpliedSizes(graph: Graph): Graph {
  * @param size - height and width for a graph that leaves them open
  */
 export function usualForm(model: OnnxModel, size: readonly [number, number]): UsualForm {
+  functionBodies(model); // refuses those that a runtime would write out without end
   const { graph, labels } = withoutZipMap(model.graph);
   return {
     model: withGraph(model, withImpliedSizes(withSettledSize(raiseOldOpset(graph), size))),
