@@ -243,12 +243,12 @@ function callsOf({ evaluation, store }: Run, item: string): number {
 }
 
 /** Drops the metrics that need weights which the model does not show. */
-function dropImpossible(run: Run): void {
+async function dropImpossible(run: Run): Promise<void> {
   const { metrics, model } = run.evaluation;
   for (const { key, metric } of metrics) {
     if (!metric.needs.includes('weights')) continue;
     try {
-      checkWeights(metric, model);
+      await checkWeights(metric, model);
     } catch (error) {
       dropMetric(run, key, error);
     }
@@ -301,7 +301,7 @@ export async function runEvaluation(
     problems: [],
   };
   for (const message of evaluation.dataset.problems) report(run, { kind: 'index', message });
-  dropImpossible(run);
+  await dropImpossible(run);
   await runSamples(run);
   return run.problems;
 }

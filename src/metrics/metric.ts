@@ -218,7 +218,7 @@ export function defineMetric<
   const declared = { level: 'mean' as const, ...given };
   const scoreWith = async (options: Output, context: MetricContext): Promise<Measurement> => {
     throwIfCancelled(context.signal);
-    checkContext(declared, context);
+    await checkContext(declared, context);
     const random = createRandom(context.seed ?? 0).fork(declared.name);
     return measure({ ...context, random } as Given<Need>, options);
   };
@@ -274,7 +274,7 @@ function fail(metric: Declared, what: string): never {
   throw new FoveaError('usage', `${metric.name}: ${what}`);
 }
 
-function checkContext(metric: Declared, context: MetricContext): void {
+async function checkContext(metric: Declared, context: MetricContext): Promise<void> {
   const { map } = context;
   if (map.shape.length !== 2)
     fail(metric, `the map is ${map.shape.join('×')}, expected [height, width]`);
@@ -282,7 +282,7 @@ function checkContext(metric: Declared, context: MetricContext): void {
   if (map.data.some((value) => !Number.isFinite(value)))
     fail(metric, 'the map holds NaN or infinite values');
   if (metric.needs.includes('model')) checkModel(metric, context);
-  if (metric.needs.includes('weights')) checkWeights(metric, context.model);
+  if (metric.needs.includes('weights')) await checkWeights(metric, context.model);
   if (metric.needs.includes('mask')) checkMask(metric, context);
   if (metric.needs.includes('explain') && !context.explain)
     fail(metric, 'runs the method again and needs `explain` to do so');
@@ -308,9 +308,13 @@ function checkModel(metric: Declared, { map, model, input, target }: MetricConte
  * Makes sure that the weights of a model can be read and replaced, for a metric that needs them.
  * @throws FoveaError `usage` if there is no model, `unsupported` if its weights are not known.
  */
-export function checkWeights({ name }: Pick<Metric, 'name'>, model: Model | undefined): void {
+export async function checkWeights(
+  { name }: Pick<Metric, 'name'>,
+  model: Model | undefined,
+): Promise<void> {
   if (!model) throw new FoveaError('usage', `${name}: needs a model with its weights`);
-  if (model.inside && model.inside.weightLayers().length > 0) return;
+  const layers = (await model.inside?.weightLayers()) ?? [];
+  if (layers.length > 0) return;
   const reason = `${name}: the weights of ${model.name} (${model.runtime}) are not known`;
   throw new FoveaError('unsupported', `${reason}: use an ONNX model`);
 }

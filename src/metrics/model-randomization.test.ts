@@ -30,7 +30,7 @@ function layered() {
   const model: Model = {
     ...plain,
     inside: fakeInside({
-      weightLayers: () => ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
+      weightLayers: async () => ['a', 'b', 'c', 'd', 'e', 'f', 'g'],
       randomized: async (layers) => {
         asked.push([...layers]);
         open++;

@@ -51,7 +51,7 @@ export const modelRandomization = defineMetric({
     ...similarityOptions,
   }),
   measure: async ({ model, map, explain, random, signal, onProgress }, { steps, ...how }) => {
-    const layers = model.inside.weightLayers();
+    const layers = await model.inside.weightLayers();
     const counts = cascade(layers.length, steps);
     const y: number[] = [];
     for (const count of counts) {

@@ -18,11 +18,11 @@ const plain = createFunctionModel({
 it('counts the calls of a randomized copy too, and leaves the rest of the model unchanged', async () => {
   const model: Model = {
     ...plain,
-    inside: fakeInside({ weightLayers: () => ['a'], randomized: async () => plain }),
+    inside: fakeInside({ weightLayers: async () => ['a'], randomized: async () => plain }),
   };
   const meter = createMeter();
   const wrapped = meter.wrap(model);
-  expect(requireInside(wrapped).weightLayers()).toEqual(['a']);
+  expect(await requireInside(wrapped).weightLayers()).toEqual(['a']);
   const copy = await requireInside(wrapped).randomized(['a'], createRandom(0));
   await copy.classify(tensor([3, 3, 2, 2]));
   expect(meter.calls()).toEqual({ forward: 3, backward: 0 });

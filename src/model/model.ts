@@ -216,7 +216,7 @@ export interface ModelInside {
   /** The types of the network's nodes, as ONNX spells them: `Conv`, `Relu`, … */
   operators(): ReadonlySet<string>;
   /** The names of the layers that hold learned weights, from the input to the scores. */
-  weightLayers(): readonly string[];
+  weightLayers(): Promise<readonly string[]>;
   /**
    * A copy of the model with the weights of `layers` in random order, for sanity checks of methods.
    * The caller disposes of it.

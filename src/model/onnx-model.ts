@@ -3,6 +3,7 @@ import { FoveaError } from '../errors.ts';
 import {
   dataInputs,
   inferShapes,
+  isOneFile,
   type OnnxModel,
   peakActivationBytes,
   readModel,
@@ -13,12 +14,10 @@ import { sha256 } from '../sha256.ts';
 import { sizeOf } from '../tensor/tensor.ts';
 import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
 import { type Classifier, findInput, findOutput } from './classifier/find-io.ts';
-import { isOneFile, isUsual } from './classifier/is-usual.ts';
-import { rescalesPixels } from './classifier/rescales-pixels.ts';
+import { isUsual } from './classifier/is-usual.ts';
 import { createScorer } from './classifier/scorer.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
-import { withTwoClasses } from './classifier/two-classes.ts';
 import type { UsualForm } from './classifier/usual-form.ts';
 import { chooseLabels } from './files/labels.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
@@ -130,12 +129,10 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     outputIsGiven: source.output !== undefined || source.independent === true,
   });
   const [settled, prepare] = await Promise.all([settling, loadPrepare(found.model)]);
-  const classifier = withTwoClasses(settled);
-  if (classifier !== settled) await sessions.dispose(); // what was built has one class
+  const classifier = await bothClasses(settled, sessions);
   const warnings = [...(source.warnings ?? [])];
   const described = { ...source, labels: source.labels ?? found.labels };
-  const { graph } = found.model;
-  const takesPixels = found.input.type === 'uint8' || rescalesPixels(graph, found.input.name);
+  const takesPixels = await takesPixelsOf(source, found);
   const { others, name: taken } = settled.output;
   if (others)
     warnings.push(
@@ -157,6 +154,25 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     fingerprint: await fingerprintOf(source),
     budget: memoryBudget,
   });
+}
+
+/** A classifier with one score gets a class for each of its two sides; any other one stays. */
+async function bothClasses(classifier: Classifier, sessions: SessionCache): Promise<Classifier> {
+  if (classifier.output.classes !== 1) return classifier;
+  const { withTwoClasses } = await import('./classifier/two-classes.ts');
+  await sessions.dispose(); // the sessions so far have one class
+  return withTwoClasses(classifier);
+}
+
+/** Whether pixels go in as they are. It matters only if no file beside the model says how. */
+async function takesPixelsOf(
+  { preprocessing: { mean, std, scale } = {} }: OnnxModelSource,
+  { model, input }: Classifier,
+): Promise<boolean> {
+  if (input.type === 'uint8') return true;
+  if (mean !== undefined || std !== undefined || scale !== undefined) return false;
+  const { rescalesPixels } = await import('./classifier/rescales-pixels.ts');
+  return rescalesPixels(model.graph, input.name);
 }
 
 /** The labels of both classes of a model with one score, of which one is given. */

@@ -83,6 +83,7 @@ export {
   withGraph,
   writeModel,
 } from './model-proto.ts';
+export { isOneFile } from './one-file.ts';
 export { each, namesIn, operatorKey, type Words } from './operators.ts';
 export { peakActivationBytes } from './peak-memory.ts';
 export { renameNode, renameTensors } from './rename.ts';

@@ -10,7 +10,6 @@ import {
 } from '../model/files/model-files.ts';
 import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
-import { createRemoteModel } from '../model/remote-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
 
 /**
@@ -63,35 +62,11 @@ async function request(url: URL, { headers, signal }: LoadModelOptions): Promise
   }
 }
 
-async function readBody(
-  response: Response,
-  { onProgress, signal }: LoadModelOptions,
-): Promise<Uint8Array> {
-  // behind a compressed transfer the length is not that of the file
-  const total = response.headers.has('content-encoding')
-    ? Number.NaN
-    : Number(response.headers.get('content-length') ?? Number.NaN);
-  if (!onProgress || !response.body || !(total > 0))
-    return new Uint8Array(await response.arrayBuffer());
-  const bytes = new Uint8Array(total);
-  const reader = response.body.getReader();
-  let at = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    throwIfCancelled(signal);
-    if (done) break;
-    if (at + value.length > total)
-      throw new FoveaError(
-        'download',
-        `${response.url} sends more than the ${total} bytes it announced`,
-      );
-    bytes.set(value, at);
-    at += value.length;
-    onProgress(at / total);
-  }
-  if (at < total)
-    throw new FoveaError('download', `${response.url} broke off after ${at} of ${total} bytes`);
-  return bytes;
+/** The body of a response; its progress is reported if the server says how long it is. */
+async function readBody(response: Response, options: LoadModelOptions): Promise<Uint8Array> {
+  if (!options.onProgress || !response.body) return new Uint8Array(await response.arrayBuffer());
+  const { readWithProgress } = await import('./read-with-progress.ts');
+  return readWithProgress(response, options.onProgress, options.signal);
 }
 
 /**
@@ -207,6 +182,6 @@ export async function loadModel(
   if (isEmbeddedModel(source)) return load(await sourceOfEmbedded(source, given));
   const url = urlOf(source);
   if (/\/v2\/models\/[^/]+/.test(url.pathname) && !url.pathname.endsWith('.onnx'))
-    return createRemoteModel(url.href, given);
+    return (await import('../model/remote-model.ts')).createRemoteModel(url.href, given);
   return load(await sourceOfUrl(url, given));
 }

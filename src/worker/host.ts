@@ -66,13 +66,13 @@ function defaultThreads(): number {
   return Math.min(8, Math.max(1, hardwareConcurrency - 1));
 }
 
-function summaryOf(model: Model, threads: number): ModelSummary {
+async function summaryOf(model: Model, threads: number): Promise<ModelSummary> {
   const { name, labels, preprocessing, output, fingerprint, runtime, warnings, inside } = model;
   return {
     ...{ name, labels, preprocessing, output, fingerprint, runtime, warnings },
     featureMaps: inside?.featureMaps() ?? [],
     attentionMaps: inside?.attentionMaps() ?? [],
-    weightLayers: inside?.weightLayers() ?? [],
+    weightLayers: (await inside?.weightLayers()) ?? [],
     methods: [...methods].map((method) => summaryOfMethod(method, model)),
     threads,
   };
@@ -112,7 +112,7 @@ class Host {
     if (layers === 0) return this.model;
     if (this.#randomized?.layers === layers) return this.#randomized.model;
     const inside = requireInside(this.model);
-    const names = inside.weightLayers();
+    const names = await inside.weightLayers();
     if (!(Number.isInteger(layers) && layers > 0 && layers <= names.length))
       throw new FoveaError(
         'usage',

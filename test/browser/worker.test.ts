@@ -86,7 +86,7 @@ describe.skipIf(!isInstalled)('a model in a worker, in Chromium', { timeout: 180
       runtime: expect.stringMatching(/\(wasm\)$/),
       threads: 2,
     });
-    expect(summary.weightLayers).toEqual(model.inside?.weightLayers());
+    expect(summary.weightLayers).toEqual(await model.inside?.weightLayers());
     const byName = new Map(summary.methods.map((method) => [method.name, method]));
     expect(byName.get('rise')).toMatchObject({ signed: false });
     expect(byName.get('grad-cam')?.obstacle).toBeUndefined();

@@ -163,7 +163,7 @@ const damaged: Readonly<Record<string, Case>> = {
       });
       const { code, message } = await failureOf(load);
       expect(code).toBe('download');
-      expect(message).toContain('a web page (HTML) came instead of it');
+      expect(message).toContain('a web page (HTML) came instead');
       expect(await filesIn(cacheDir)).not.toContain(broken);
     }
   },
@@ -299,7 +299,7 @@ const evaluations: Readonly<Record<string, Case>> = {
   'shards-same-pid': async () => {
     const { folder } = await finishedFolder();
     const settings = JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'));
-    const url = new URL('../../dist/evaluate/settings.js', import.meta.url).href;
+    const url = new URL('../../dist/evaluate/resume.js', import.meta.url).href;
     const script = `
       const { claimFolder } = await import(${JSON.stringify(url)});
       const settings = ${JSON.stringify(settings)};

@@ -103,7 +103,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
     [['--target', 'top:0'], 'top:0'],
     [['--colormap', 'rainbow'], 'unknown color map "rainbow"'],
     [['--format', 'gif'], 'is invalid: "gif": expected one of npy, png, json; see'],
-    [['--device', 'tpu'], 'is invalid: "tpu": expected one of cpu, webgpu'],
+    [['--device', 'tpu'], 'is invalid: "tpu": did you mean "cpu"? expected one of cpu, webgpu'],
     [['--seed', '1.5'], 'is invalid: expected an integer from 0'],
     [['--batch-size', '0'], 'an integer of at least 1'],
     [['--metod', 'rise'], "unknown option '--metod' (Did you mean --methods?)"],

@@ -1,11 +1,4 @@
-import {
-  dataInputs,
-  type Graph,
-  type Initializer,
-  nestedGraphs,
-  type OnnxModel,
-  opsetOf,
-} from '../../onnx/index.ts';
+import { dataInputs, type OnnxModel, opsetOf } from '../../onnx/index.ts';
 
 /** The opset that the stages before a classifier, and gradients, are written in at least. */
 const OLDEST_OPSET = 9;
@@ -20,23 +13,5 @@ export function isUsual({ graph, functions }: OnnxModel): boolean {
     sizes.every((size) => typeof size === 'number') &&
     !types.has('ZipMap') &&
     !(types.has('Reshape') && types.has('Concat'))
-  );
-}
-
-const isExternal = ({ data }: Initializer): boolean => data.kind === 'external';
-
-/** Whether all weights of a graph are in the model file itself. */
-export function isOneFile({ initializers, nodes }: Graph): boolean {
-  return (
-    ![...initializers.values()].some(isExternal) &&
-    nodes.every(
-      (node) =>
-        nestedGraphs(node).every(isOneFile) &&
-        [...node.attributes.values()].every(
-          ({ type, value }) =>
-            !(type === 'tensor' && isExternal(value)) &&
-            !(type === 'tensors' && value.some(isExternal)),
-        ),
-    )
   );
 }

@@ -1,6 +1,6 @@
 import { FoveaError, messageOf } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
-import { externalDataFiles, readModel } from '../../onnx/index.ts';
+import { isOneFile, type OnnxModel, readModel } from '../../onnx/index.ts';
 import type { OnnxModelSource } from '../onnx-model.ts';
 import { type ModelConfig, parseModelJson } from './model-config.ts';
 
@@ -92,41 +92,23 @@ async function readConfig(files: ModelFiles): Promise<ModelConfig> {
   };
 }
 
-async function readExternalData({
-  name,
-  file,
-  bytes,
-  read,
-  readWeights = read,
-}: ModelFiles): Promise<ReadonlyMap<string, Uint8Array>> {
-  let locations: string[];
+/** The contents of the files beside a model that hold its weights. */
+async function readExternalData(files: ModelFiles): Promise<ReadonlyMap<string, Uint8Array>> {
+  const model = readNamed(files);
+  if (isOneFile(model.graph)) return new Map();
+  const { readWeightFiles } = await import('./weight-files.ts');
+  return readWeightFiles(model, files);
+}
+
+/** Reads a model; errors name it. */
+function readNamed({ name, bytes }: ModelFiles): OnnxModel {
   try {
-    locations = externalDataFiles(readModel(bytes));
+    return readModel(bytes);
   } catch (error) {
     if (error instanceof FoveaError)
       throw new FoveaError(error.code, `${name}: ${error.message}`, { cause: error });
     throw error;
   }
-  const data = new Map<string, Uint8Array>();
-  for (const location of locations) {
-    const parts = location.split('/');
-    if (parts.includes('..') || parts[0] === '' || /[\\:\0]/.test(location)) {
-      throw new FoveaError(
-        'model',
-        `${name}: the model names weights outside its folder (${location}), which is refused`,
-      );
-    }
-    if (location === file)
-      throw new FoveaError('model', `${name}: the model names itself as the file of its weights`);
-    const content = await readWeights(location);
-    if (!content)
-      throw new FoveaError(
-        'model',
-        `${name}: its weights are in the file ${location}, which is missing beside the model`,
-      );
-    data.set(location, content);
-  }
-  return data;
 }
 
 /**

@@ -3,7 +3,6 @@ import { activationsOf } from './activations.ts';
 import { findFeatureMaps } from './feature-maps.ts';
 import { gradientsOf } from './gradients.ts';
 import type { PartContext } from './run-part.ts';
-import { weightLayersOf } from './weights.ts';
 
 /** `Model.inside` of an ONNX model, but for the copies with other weights. */
 export function networkInside(context: PartContext): Omit<ModelInside, 'randomized'> {
@@ -26,6 +25,9 @@ export function networkInside(context: PartContext): Omit<ModelInside, 'randomiz
       return pathIntegralOf(context)(request);
     },
     operators: () => new Set(model.graph.nodes.map(({ opType }) => opType)),
-    weightLayers: () => weightLayersOf(model.graph).map((layer) => layer.name),
+    async weightLayers() {
+      const { weightLayersOf } = await import('./weights.ts');
+      return weightLayersOf(model.graph).map((layer) => layer.name);
+    },
   };
 }

@@ -151,7 +151,7 @@ describe('a randomised model', () => {
   afterAll(() => model?.dispose());
 
   it('changes the scores, and redraws the layers above the cut only', async () => {
-    const layers = model.inside?.weightLayers() ?? [];
+    const layers = (await model.inside?.weightLayers()) ?? [];
     expect(layers).toEqual(['first', 'bn', 'middle', 'top']);
     const copy = (await model.inside?.randomized(layers.slice(-1), createRandom(1))) as Model;
     const scores = async (m: Model) => (await m.classify(batch, { score: 'logit' })).data;
@@ -167,7 +167,7 @@ describe('a randomised model', () => {
     const meter = createMeter();
     const metered = meter.wrap(model);
     const copy = (await metered.inside?.randomized(
-      metered.inside?.weightLayers() ?? [],
+      (await metered.inside?.weightLayers()) ?? [],
       createRandom(1),
     )) as Model;
     await copy.classify(batch);
