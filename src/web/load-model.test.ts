@@ -94,7 +94,7 @@ it('says what is wrong', async () => {
     /^usage: "net" is not a model: expected the address .* demo model .*; use loadModel of fovea\/node on a server$/,
   );
   expect(await errorOf(loadModel(`${base}/v2/models/net`))).toMatch(
-    /^runtime: .*does did not send JSON/,
+    /^runtime: .*did not send JSON/,
   );
   const { port } = server.address() as AddressInfo;
   server.closeAllConnections();
