@@ -57,8 +57,10 @@ export async function studioCommand(
   const server = await serveStudio(files, { host, port });
   const hash = given ? `#model=${encodeURIComponent(given.address)}` : '';
   const address = `${server.address}${hash}`;
-  output.print(`Fovea studio: ${address}`);
-  output.print('Everything runs in your browser, on this machine. Press Ctrl-C to end.');
+  output.print(
+    `Fovea studio: ${address}\n` +
+      'Everything runs in your browser, on this machine. Press Ctrl-C to end.',
+  );
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
