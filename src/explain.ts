@@ -14,8 +14,8 @@ import {
 } from './methods/method.ts';
 import { createMeter, type Meter } from './model/meter.ts';
 import type { Model } from './model/model.ts';
+import { mostProbable } from './model/scored-class.ts';
 import type { Target, TargetSpec } from './model/target.ts';
-import { topTarget } from './model/top-target.ts';
 import { type AnyOptions, parseOptions } from './options.ts';
 import { type ExplainInput, type PreparedInput, prepare, regionOf } from './prepare-input.ts';
 import { at } from './tensor/at.ts';
@@ -136,7 +136,7 @@ async function prepareRun(
 /** Finds the targets of a picture; a label that does not exist is refused at once. */
 async function chooserOf(model: Model, target: RunMethodOptions['target'] = 'top1') {
   if (target === 'top1')
-    return (probabilities: Float32Array): readonly Target[] => [topTarget(model, probabilities)];
+    return (probabilities: Float32Array): readonly Target[] => [mostProbable(model, probabilities)];
   const { targetChooser } = await import('./model/target.ts');
   return targetChooser(model, target);
 }

@@ -3,7 +3,7 @@ import { at } from '../tensor/at.ts';
 import { argsortDescending } from '../tensor/tensor.ts';
 import { findClass } from './find-class.ts';
 import type { Model } from './model.ts';
-import { scoredClass } from './top-target.ts';
+import { scoredClass } from './scored-class.ts';
 
 /** A class, with its probability for the whole picture. */
 export interface ScoredClass {

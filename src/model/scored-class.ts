@@ -13,6 +13,6 @@ export function scoredClass(
 }
 
 /** The most probable class of a picture, the first one of several. */
-export function topTarget(model: Model, probabilities: Float32Array): ScoredClass {
+export function mostProbable(model: Model, probabilities: Float32Array): ScoredClass {
   return scoredClass(model, probabilities, at(argsortDescending(probabilities), 0));
 }
