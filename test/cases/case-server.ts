@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { temporaryFolder } from './run-command.ts';
@@ -45,6 +45,7 @@ export async function startCaseServer(script: string): Promise<CaseServer> {
     child.stdout?.once('data', resolve);
     child.once('exit', () => reject(new Error('the server of the case ended')));
   });
+  await Promise.all([reachable(main), reachable(other)]);
   return {
     model: (mode) => `http://127.0.0.1:${main}/${mode}/v2/models/m`,
     requests: () =>
@@ -53,4 +54,16 @@ export async function startCaseServer(script: string): Promise<CaseServer> {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as Logged),
   };
+}
+
+/** Resolves when a server accepts connections at a port. */
+async function reachable(port: number): Promise<void> {
+  for (;;) {
+    const isOpen = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(true));
+      socket.on('error', () => resolve(false)).on('connect', () => socket.destroy());
+    });
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
