@@ -22,8 +22,8 @@ import type { UsualForm } from './classifier/usual-form.ts';
 import { chooseLabels } from './files/labels.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model, ModelInside } from './model.ts';
-import { attentionFinder } from './network/attention-maps.ts';
 import { networkInside } from './network/inside.ts';
+import { type FindAttention, loadAttention } from './network/load-attention.ts';
 import { preparationOf } from './network/prepared.ts';
 import { choosePreprocessing } from './scores.ts';
 
@@ -128,7 +128,11 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
     runtime: runtime.name,
     outputIsGiven: source.output !== undefined || source.independent === true,
   });
-  const [settled, prepare] = await Promise.all([settling, loadPrepare(found.model)]);
+  const [settled, prepare, findAttention] = await Promise.all([
+    settling,
+    loadPrepare(found.model),
+    loadAttention(found.model),
+  ]);
   const classifier = await bothClasses(settled, sessions);
   const warnings = [...(source.warnings ?? [])];
   const described = { ...source, labels: source.labels ?? found.labels };
@@ -141,6 +145,7 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   return onnxModel({
     classifier,
     prepare,
+    findAttention,
     sessions,
     runtime,
     name,
@@ -197,6 +202,7 @@ interface OnnxModelParts
   extends Pick<Model, 'name' | 'labels' | 'preprocessing' | 'warnings' | 'fingerprint'> {
   readonly classifier: Classifier;
   readonly prepare: Prepare;
+  readonly findAttention: FindAttention;
   readonly sessions: SessionCache;
   readonly runtime: Runtime;
   readonly budget: number;
@@ -211,10 +217,11 @@ function batchLimit({ model, types, input }: Classifier, budget: number): BatchL
 
 /** `Model.inside` of an ONNX model. */
 function insideOf(parts: OnnxModelParts, limit: BatchLimit): ModelInside {
-  const { classifier, prepare, sessions, runtime, name, fingerprint, budget } = parts;
+  const { classifier, prepare, findAttention, sessions, runtime, name, fingerprint, budget } =
+    parts;
   const { model } = classifier;
   const prepared = preparationOf(classifier, prepare);
-  const attention = attentionFinder(classifier, prepared);
+  const attention = findAttention(classifier, prepared);
   return {
     ...networkInside({ name, classifier, prepared, attention, sessions, limit, budget }),
     async randomized(layers, random) {
