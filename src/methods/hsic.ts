@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
+import { quantile } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { gridUpsampling, upsampleGrid } from './shared/grid-sums.ts';
@@ -21,14 +22,6 @@ export function binaryMasks(count: number, cells: number, random: Random): Float
   return latinHypercube(count, cells, random).map((value) => (value < 0.5 ? 0 : 1));
 }
 
-/** The middle one of the values, or the mean of the middle two. */
-function median(values: Float64Array): number {
-  const sorted = values.toSorted();
-  const half = Math.floor(sorted.length / 2);
-  const upper = sorted[half] ?? 0;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[half - 1] ?? upper)) / 2;
-}
-
 /**
  * How much the scores y depend on each cell m_d: the Hilbert-Schmidt independence criterion
  *
@@ -45,7 +38,7 @@ export function hsicScores(
   cells: number,
 ): Float64Array {
   const n = scores.length;
-  const width = median(scores.map(Math.abs)) || Number.MIN_VALUE;
+  const width = quantile(scores.map(Math.abs).sort(), 0.5) || Number.MIN_VALUE;
   const result = new Float64Array(cells);
   const centred = Float64Array.from({ length: n * cells }, (_, i) => 2 * masks[i] - 1);
   for (let d = 0; d < cells; d++) {

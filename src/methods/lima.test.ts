@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { countingGame } from './fixtures/counting-game.ts';
 import { bidirectionalGreedy } from './lima.ts';
-import type { RegionGame, RegionSet } from './shared/region-search.ts';
-
-/** A game whose sets are worth what `worth` says, and the number of sets that were valued. */
-function countingGame(regions: number, worth: (set: RegionSet) => number) {
-  const counted = { calls: 0 };
-  const game: RegionGame = {
-    regions,
-    async values(sets) {
-      counted.calls += sets.length;
-      return Float64Array.from(sets, worth);
-    },
-  };
-  return { game, counted };
-}
+import type { RegionSet } from './shared/region-search.ts';
 
 const weights = [0.05, 0.3, 0.1, 0.25, 0.2, 0.1];
 const additive = (set: RegionSet) => set.reduce((sum, on, i) => sum + on * (weights[i] ?? 0), 0);

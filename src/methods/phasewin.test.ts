@@ -1,20 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { countingGame } from './fixtures/counting-game.ts';
 import { phaseWindowSearch } from './phasewin.ts';
-import type { RegionGame, RegionSet } from './shared/region-search.ts';
+import type { RegionSet } from './shared/region-search.ts';
 
 const options = { aside: 0.05, queued: 0.6, accepted: 0.99, window: 0.3 };
-
-function countingGame(regions: number, worth: (set: RegionSet) => number) {
-  const counted = { calls: 0 };
-  const game: RegionGame = {
-    regions,
-    async values(sets) {
-      counted.calls += sets.length;
-      return Float64Array.from(sets, worth);
-    },
-  };
-  return { game, counted };
-}
 
 describe('phaseWindowSearch', () => {
   it('lists every region once', async () => {

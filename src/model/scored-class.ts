@@ -1,5 +1,5 @@
 import { at } from '../tensor/at.ts';
-import { argsortDescending } from '../tensor/tensor.ts';
+import { argmax } from '../tensor/tensor.ts';
 import type { Model } from './model.ts';
 import type { ScoredClass } from './target.ts';
 
@@ -14,5 +14,5 @@ export function scoredClass(
 
 /** The most probable class of a picture, the first one of several. */
 export function mostProbable(model: Model, probabilities: Float32Array): ScoredClass {
-  return scoredClass(model, probabilities, at(argsortDescending(probabilities), 0));
+  return scoredClass(model, probabilities, argmax(probabilities));
 }
