@@ -32,10 +32,6 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** A count and its noun: `1 picture`, `12,345 pictures`. */
-export const plural = (count: number, thing: string): string =>
-  `${formatCount(count)} ${thing}${count === 1 ? '' : 's'}`;
-
 /** A duration as people say it. */
 export function formatDuration(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;

@@ -7,10 +7,6 @@ export function formatScore(value: number): string {
   return value.toExponential(1);
 }
 
-/** A count with its noun: `1 picture`, `2,000 pictures`. */
-export const plural = (count: number, thing: string): string =>
-  `${count.toLocaleString('en-US')} ${thing}${count === 1 ? '' : 's'}`;
-
 /** The cell of a method under a metric; undefined if the method has no map. */
 export const cellOf = (
   { table }: Pick<Summary, 'table'>,

@@ -1,3 +1,4 @@
+import { plural } from '../plural.ts';
 import { seriesStyles } from '../visualize/line-chart.ts';
 import type { ReportChart, ReportTable, ReportValue } from '../visualize/report.ts';
 import {
@@ -7,7 +8,6 @@ import {
   formatScore,
   isControl,
   methodOrder,
-  plural,
   sharedMetrics,
 } from './ranking.ts';
 import { ranksOf } from './statistics.ts';

@@ -1,7 +1,7 @@
 import type { ScoreLevel } from '../metrics/metric.ts';
+import { plural } from '../plural.ts';
 import { VERSION } from '../version.ts';
 import { type ReportGallery, type ReportSection, reportHtml } from '../visualize/report.ts';
-import { plural } from './ranking.ts';
 import type { TargetPolicy } from './records.ts';
 import { costTable, curveChart, pixelTables, scoreTables } from './report-tables.ts';
 import type { Problem } from './run.ts';

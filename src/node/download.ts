@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError } from '../errors.ts';
+import { retryAfter } from '../retry-after.ts';
 import { checkSpace, diskError } from './disk-error.ts';
 import {
   type Answer,
@@ -22,9 +23,11 @@ import {
   networkCode,
   pause,
   Transient,
-  waitOf,
 } from './http-get.ts';
 import { lock } from './lock.ts';
+
+/** The longest wait that a server may ask for, in milliseconds. */
+const LONGEST_WAIT = 30_000;
 
 /** What `downloadFile` needs to know beside the address. */
 export interface DownloadOptions extends GetOptions {
@@ -143,7 +146,7 @@ async function isFile(
   if (status === 200 && isHtml) throw webPage(options);
   if (status === 416) await removePart(part);
   if (TRANSIENT_STATUS.has(status))
-    throw new Transient(`the server returned HTTP ${status}`, waitOf(headers));
+    throw new Transient(`the server returned HTTP ${status}`, retryAfter(headers, LONGEST_WAIT));
   const sentence = options.explain(status, headers);
   if (sentence === 'absent') return false;
   throw new FoveaError('download', sentence);

@@ -38,7 +38,6 @@ export interface Answer {
 }
 
 const MOST_REDIRECTS = 8;
-const LONGEST_WAIT = 30_000;
 const UNREACHABLE = new Set([
   'ENOTFOUND',
   'ECONNREFUSED',
@@ -140,13 +139,6 @@ export async function get(
     'download',
     `${options.name} could not be fetched: the server redirects more than ${MOST_REDIRECTS} times`,
   );
-}
-
-/** Milliseconds to wait by `Retry-After`, given in seconds or as a date; at most half a minute. */
-export function waitOf(headers: Headers): number {
-  const text = headers.get('retry-after') ?? '';
-  const wait = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
-  return wait > 0 ? Math.min(LONGEST_WAIT, wait) : 0;
 }
 
 /** Waits, or rejects as soon as the signal fires. */

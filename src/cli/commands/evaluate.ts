@@ -20,6 +20,7 @@ import {
   type TargetPolicy,
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
+import { plural } from '../../plural.ts';
 import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
 import {
   BROKEN_OUTPUT,
@@ -29,7 +30,6 @@ import {
   formatCount,
   formatDuration,
   type Output,
-  plural,
 } from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
 import { type MethodRequest, readerOptions, requestMethods, settingsFor } from '../settings.ts';

@@ -6,6 +6,7 @@ import { parseSag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
 import { pictureUri } from '../../node/write-image.ts';
+import { plural } from '../../plural.ts';
 import { at } from '../../tensor/at.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { VERSION } from '../../version.ts';
@@ -43,8 +44,6 @@ const fixed = (value: number, digits: number): ReportValue => ({
   value,
   text: value.toFixed(digits),
 });
-const plural = (count: number, thing: string): string =>
-  count === 1 ? `1 ${thing}` : `${count} ${thing}s`;
 
 /** The maps that one method made of all scenes. */
 function mapsBy(method: Method, scenes: readonly DemoScene[]): DemoMap[] {

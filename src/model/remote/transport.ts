@@ -1,5 +1,6 @@
 import { FoveaError, messageOf } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
+import { retryAfter } from '../../retry-after.ts';
 import { sha256 } from '../../sha256.ts';
 
 /** Keeps responses of a server, so that an identical request is not sent twice. */
@@ -66,13 +67,6 @@ class Transient extends Error {
 
 const cancelled = (host: string) =>
   new FoveaError('cancelled', `the request to ${host} was cancelled`);
-
-/** Milliseconds to wait by `Retry-After`, given in seconds or as a date; at most a minute. */
-function waitOf(headers: Headers): number {
-  const text = headers.get('retry-after') ?? '';
-  const wait = /^\d+$/.test(text) ? 1000 * Number(text) : Date.parse(text) - Date.now();
-  return wait > 0 ? Math.min(LONGEST_WAIT, wait) : 0;
-}
 
 function pause(milliseconds: number, host: string, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -195,7 +189,7 @@ async function attempt(endpoint: Endpoint, request: Request): Promise<string> {
   if (response.ok) return text;
   const error = statusError(endpoint, response.status, reasonIn(text), request.path === '/infer');
   throw TRANSIENT_STATUS.has(response.status)
-    ? new Transient(error, { wait: waitOf(response.headers) })
+    ? new Transient(error, { wait: retryAfter(response.headers, LONGEST_WAIT) })
     : error;
 }
 
