@@ -1,14 +1,16 @@
+import * as v from 'valibot';
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { FoveaErrorCode } from './errors.ts';
 import { type ExplainOptions, explain, explainAll, runMethod } from './explain.ts';
 import { image } from './image/image.ts';
 import { gradient } from './methods/gradient.ts';
-import type { Method } from './methods/method.ts';
+import { defineMethod, type Method } from './methods/method.ts';
 import { occlusion } from './methods/occlusion.ts';
 import { createFunctionModel } from './model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from './model/input/preprocessing.ts';
 import { parseOptions } from './options.ts';
 import { prepareInput } from './prepare-input.ts';
-import { tensor } from './tensor/tensor.ts';
+import { type Tensor, tensor } from './tensor/tensor.ts';
 
 let calls = 0;
 /** A model that shows its scores only, and counts the pictures that it sees. */
@@ -57,4 +59,33 @@ test('a prepared picture is not classified again', async () => {
     await explain(model, prepared, { method: occlusion, options: { window: 4, stride: 4 } })
   ).manifest;
   expect(calls).toBe(1 + modelCalls.forward);
+});
+
+describe('a method that returns a wrong map is named, and not called a fault of Fovea', () => {
+  const custom = (map: Tensor | undefined): Method =>
+    defineMethod({
+      ...occlusion,
+      name: 'mine',
+      options: v.object({}),
+      explain: async () => (map ? [{ map }] : []),
+    });
+  const maps: [string, Tensor | undefined, FoveaErrorCode, string][] = [
+    ['no map', undefined, 'usage', 'the method mine returned fewer maps than there are targets'],
+    [
+      'a map of another size',
+      tensor([3, 3], new Float32Array(9)),
+      'usage',
+      'the method mine returned a map of 3×3: expected one value per pixel of the input, 8×8',
+    ],
+    [
+      'a map with NaN',
+      tensor([8, 8], new Float32Array(64).fill(Number.NaN)),
+      'unexplained',
+      'the method mine returned a map with NaN or infinite values',
+    ],
+  ];
+  test.each(maps)('%s', async (_, map, code, message) => {
+    const explained = explain(model, picture, { method: custom(map) });
+    await expect(explained).rejects.toMatchObject({ code, message });
+  });
 });

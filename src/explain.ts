@@ -1,4 +1,4 @@
-import { FoveaError } from './errors.ts';
+import { FoveaError, type FoveaErrorCode } from './errors.ts';
 import type { Explanation } from './explanation.ts';
 import type { Json } from './json.ts';
 import { mapWarnings } from './map-warnings.ts';
@@ -280,17 +280,18 @@ function checkAttribution(
   attribution: Attribution | undefined,
   input: Tensor,
 ): Attribution {
-  const fail = (what: string): never => {
-    throw new FoveaError('internal', `the method ${method.name} returned ${what}`);
+  const fail = (code: FoveaErrorCode, what: string): never => {
+    throw new FoveaError(code, `the method ${method.name} returned ${what}`);
   };
-  if (!attribution) return fail('fewer maps than there are targets');
+  if (!attribution) return fail('usage', 'fewer maps than there are targets');
   const [, , height, width] = input.shape;
   const { shape, data } = attribution.map;
   if (shape.length !== 2 || shape[0] !== height || shape[1] !== width) {
-    return fail(`a map of ${shape.join('×')} for an input of ${height}×${width}`);
+    const wanted = `expected one value per pixel of the input, ${height}×${width}`;
+    return fail('usage', `a map of ${shape.join('×')}: ${wanted}`);
   }
   if (data.some((value) => !Number.isFinite(value))) {
-    return fail('a map with NaN or infinite values');
+    return fail('unexplained', 'a map with NaN or infinite values');
   }
   return attribution;
 }

@@ -189,7 +189,10 @@ export async function scoreMap(
   const { preset, options } = protocol;
   const { curve, ...score } = await metric.scoreWith(options, context);
   if (score.value !== null && !Number.isFinite(score.value))
-    throw new FoveaError('internal', `the metric ${metric.name} returned ${score.value}`);
+    throw new FoveaError(
+      'usage',
+      `the metric ${metric.name} returned ${score.value}: expected a finite number, or null`,
+    );
   const seconds = Math.round(performance.now() - started) / 1000;
   return {
     ...base,
