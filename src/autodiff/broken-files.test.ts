@@ -9,6 +9,9 @@ import {
   inferShapes,
   modelOf,
   type OnnxModel,
+  producersOf,
+  SAME_VALUES,
+  sourceOf,
   withGraph,
 } from '../onnx/index.ts';
 import { deepLift, gradientModel } from './index.ts';
@@ -59,6 +62,54 @@ describe('files that no runtime would take', () => {
       (b, x) => b.add('Mul', [x]),
       /the Mul node .* lacks its input 1/,
     ],
+    [
+      'a layer without weights',
+      [1, 3, 8, 8],
+      (b, x) => b.add('Conv', [x]),
+      /the Conv node .* lacks its input 1/,
+    ],
+    [
+      'an average over a window of a hundred million elements',
+      [1, 1, 2 ** 14, 2 ** 14],
+      (b, x) => b.add('AveragePool', [x], { kernel_shape: [2 ** 14, 2 ** 14], strides: [2, 2] }),
+      /needs constants of at most 16777216 elements, here 268435456/,
+    ],
+    [
+      'a picture that is resized along two axes by tables of 2^25 elements',
+      [1, 1, 2 ** 12, 2 ** 12],
+      (b, x) => b.add('Resize', [x, '', b.constant([1, 1, 2, 2], [4])], { mode: 'linear' }),
+      /needs constants of at most 16777216 elements, here 33554432/,
+    ],
+    [
+      'a scale that belongs to other sizes',
+      [1, 1, 64, 64],
+      (b, x) => {
+        const sizes = b.constant(BigInt64Array.of(1n, 1n, 9n, 9n), [4]);
+        return b.add('Resize', [x, '', b.constant([1, 1, 1e-30, 1], [4]), sizes], {
+          mode: 'linear',
+          antialias: 1,
+        });
+      },
+      /the Resize node .* needs a scale that makes 9 of 64/,
+    ],
+    [
+      'a kernel of three axes on a map of two',
+      [1, 3, 8, 8],
+      (b, x) => b.add('MaxPool', [x], { kernel_shape: [2, 2, 2] }),
+      /the MaxPool node .* has 3 numbers in the attribute kernel_shape: expected 2/,
+    ],
+    [
+      'groups that do not divide the filters',
+      [1, 6, 8, 8],
+      (b, x) => b.add('Conv', [x, b.constant(new Float32Array(36), [4, 1, 3, 3])], { group: 3 }),
+      /the Conv node .* needs a size that 3 divides, not 4/,
+    ],
+    [
+      'an equation of more terms than inputs',
+      [2, 3],
+      (b, x) => b.add('Einsum', [x, x], { equation: 'ab' }),
+      /the Einsum node .* needs an equation of as many terms as it has inputs, 2/,
+    ],
   ])('%s', (_, shape, build, message) => {
     const model = modelBy(shape, build);
     const error = (() => {
@@ -85,6 +136,49 @@ describe('files that no runtime would take', () => {
     expect(attempt(model, name).gradients.has(name)).toBe(true);
     const operator = modelBy([2, 3], (b, x) => b.add(name, [x]));
     expect(() => attempt(operator)).toThrow(`the ${name} node`);
+  });
+
+  it('reverses long axes by a sequence that the runtime counts', () => {
+    const ints = (...values: bigint[]) => [BigInt64Array.from(values), [values.length]] as const;
+    const model = modelBy([2 ** 24], (b, x) => {
+      const range = [ints(-1n), ints(-(2n ** 40n)), ints(0n), ints(-1n)];
+      return b.add('Slice', [x, ...range.map((part) => b.constant(...part))]);
+    });
+    const { initializers } = attempt(model).model.graph;
+    expect(Math.max(...[...initializers.values()].map(elementCount))).toBeLessThan(10);
+  });
+
+  it('infers no products of names without end', () => {
+    const b = graphBuilder({ opset: 17 });
+    let sizes = b.add('Shape', [b.input('x', 'float32', ['n', 3])]);
+    for (let i = 0; i < 40; i++) sizes = b.add('Mul', [sizes, sizes]);
+    b.add('ConstantOfShape', [sizes], {}, 'y');
+    b.output('y');
+    expect(inferShapes(b.finish()).get('y')?.shape?.[0]).toBe(null);
+  });
+
+  it('infers a Slice that states more ranges than there are axes', () => {
+    const b = graphBuilder({ opset: 17 });
+    const starts = b.input('starts', 'int64', [2 ** 40]);
+    b.add('Slice', [b.input('x', 'float32', [2, 3]), starts, starts], {}, 'y');
+    b.output('y');
+    expect(inferShapes(b.finish()).get('y')?.shape).toEqual([null, null]);
+  });
+
+  it('infers no copies of nothing', () => {
+    const b = graphBuilder({ opset: 17 });
+    const repeats = b.constant(BigInt64Array.of(2n ** 40n), [1]);
+    b.add('Tile', [b.constant(new BigInt64Array(0), [0]), repeats], {}, 'y');
+    b.output('y');
+    expect(inferShapes(b.finish()).get('y')?.shape).toEqual([0]);
+  });
+
+  it('follows a chain of twenty thousand copies', () => {
+    const b = graphBuilder({ opset: 17 });
+    let x = b.input('x', 'float32', [1, 3, 8, 8]);
+    for (let i = 0; i < 20_000; i++) x = b.add('Identity', [x]);
+    const graph = b.finish();
+    expect(sourceOf(producersOf(graph), x, SAME_VALUES)).toBe('x');
   });
 
   it('builds the gradient of GlobalMaxPool without a constant as large as the layer', () => {

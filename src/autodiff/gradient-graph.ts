@@ -15,7 +15,7 @@ import {
   type ValueInfo,
 } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
-import { checkAttributes, checkOpset, checkSizes, guarded, nameOf } from './guard.ts';
+import { checkAttributes, checkOpset, checkTensors, guarded, nameOf } from './guard.ts';
 import { differentiableInputs, markPath, type RuleLookup } from './mark-path.ts';
 import { createOps, type Ops } from './ops.ts';
 import { prune } from './passes/prune.ts';
@@ -137,7 +137,7 @@ function propagate(
 ): void {
   const { graph, known, ops } = walk;
   const context = createRuleContext({ ...walk, node, opset: opsetOf(graph, node), entry });
-  checkSizes(known, node);
+  checkTensors(known, node);
   checkAttributes(known, node);
   const [first = '', ...others] = dy;
   if (!entry.allOutputs && others.some((gradient) => gradient !== ''))

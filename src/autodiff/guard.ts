@@ -1,5 +1,11 @@
 import { FoveaError } from '../errors.ts';
-import { type Graph, type Node, operatorKey, type TensorInfo } from '../onnx/index.ts';
+import {
+  type DataType,
+  type Graph,
+  type Node,
+  operatorKey,
+  type TensorInfo,
+} from '../onnx/index.ts';
 
 /** An axis with more elements than this is a sign of a broken file. */
 const largestAxis = 2 ** 24;
@@ -7,6 +13,10 @@ const largestAxis = 2 ** 24;
 const largestSide = 2 ** 20;
 /** So is a tensor with more elements than this: 4 GiB in float32. */
 const largestTensor = 2 ** 30;
+/** The most elements of a constant that is computed for a gradient: 64 MiB in float32. */
+export const largestConstant = 2 ** 24;
+/** Element types whose tensors have no numbers, or numbers of a kind that no gradient has. */
+const withoutGradient: ReadonlySet<DataType> = new Set(['string', 'complex64', 'complex128']);
 
 /** The least and largest value of attributes that set the size of a rule's loops. */
 const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
@@ -19,6 +29,15 @@ const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
   num_groups: [1, 2 ** 20],
   blocksize: [1, 2 ** 10],
   size: [1, 2 ** 10],
+};
+
+/** How many numbers per spatial axis attributes of a layer with windows hold. */
+const perSide: Readonly<Record<string, number>> = {
+  kernel_shape: 1,
+  strides: 1,
+  dilations: 1,
+  pads: 2,
+  output_padding: 1,
 };
 
 /** The name of a node in messages. */
@@ -44,11 +63,18 @@ export function checkOpset(graph: Pick<Graph, 'opset'>): void {
 
 /**
  * Refuses a node with a tensor that does not fit into memory, before constants of that size are
- * made for its gradient.
+ * made for its gradient, or of an element type that no gradient can have.
  * @throws FoveaError `unsupported`, naming the node and the tensor.
  */
-export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
+export function checkTensors(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
   for (const name of [...node.inputs, ...node.outputs]) {
+    const type = known.get(name)?.type ?? 'float32';
+    if (withoutGradient.has(type) || type.startsWith('type:'))
+      throw new FoveaError(
+        'unsupported',
+        `the tensor "${name}" of ${nameOf(node)} has the element type ${type}, ` +
+          'through which no gradient flows',
+      );
     const sizes = (known.get(name)?.shape ?? []).filter((dim) => typeof dim === 'number');
     const count = sizes.reduce((product, size) => product * size, 1);
     const most = node.attributes.has('kernel_shape') ? largestSide : largestAxis;
@@ -62,11 +88,30 @@ export function checkSizes(known: ReadonlyMap<string, TensorInfo>, node: Node): 
 }
 
 /**
+ * Refuses a layer whose windows have another number of axes than its input.
+ * @throws FoveaError `model`, naming the node and the attribute.
+ */
+function checkWindow(node: Node, rank: number): void {
+  if (node.opType === 'Pad') return;
+  for (const [name, attribute] of node.attributes) {
+    if (attribute.type !== 'ints' || !Object.hasOwn(perSide, name)) continue;
+    const count = (perSide[name] ?? 0) * Math.max(0, rank - 2);
+    if (attribute.value.length !== count)
+      throw new FoveaError(
+        'model',
+        `${nameOf(node)} has ${attribute.value.length} numbers in the attribute ${name}: ` +
+          `expected ${count} for an input of ${rank} axes`,
+      );
+  }
+}
+
+/**
  * Refuses attributes that every runtime rejects, and that would keep a rule busy for minutes.
  * @throws FoveaError `model`, naming the node and the attribute.
  */
 export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
   const rank = known.get(node.inputs[0] ?? '')?.shape?.length;
+  if (rank !== undefined) checkWindow(node, rank);
   for (const [name, attribute] of node.attributes) {
     if (attribute.type !== 'int' && attribute.type !== 'ints') continue;
     const values = attribute.type === 'int' ? [attribute.value] : attribute.value;

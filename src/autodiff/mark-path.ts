@@ -4,11 +4,11 @@ import {
   isFloat,
   type Node,
   nodeInputs,
-  operatorKey,
   type TensorInfo,
   topologicalSort,
 } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
+import { nameOf } from './guard.ts';
 import type { RuleEntry } from './rule.ts';
 
 /** The entry of the table that holds for a node. */
@@ -102,7 +102,7 @@ function requireRule(node: Node, entry: RuleEntry | undefined): void {
   const reason = entry?.reason ?? 'Fovea has no gradient rule for this operator';
   throw new FoveaError(
     'unsupported',
-    `the model cannot be differentiated at the ${operatorKey(node)} node "${node.name}": ${reason}`,
+    `the model cannot be differentiated at ${nameOf(node)}: ${reason}`,
   );
 }
 
@@ -119,6 +119,6 @@ function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLo
   return new FoveaError(
     'model',
     `no gradient of "${of}" reaches "${wrt}", ` +
-      `for example because of the ${operatorKey(first)} node "${first.name}"${reason}`,
+      `for example because of ${nameOf(first)}${reason}`,
   );
 }

@@ -5,11 +5,10 @@ import {
   type Graph,
   inferNode,
   type Node,
-  operatorKey,
   type TensorInfo,
   tensorNumbers,
 } from '../onnx/index.ts';
-import { at } from '../tensor/at.ts';
+import { nameOf } from './guard.ts';
 import type { Ops } from './ops.ts';
 import type { RuleContext, RuleEntry } from './rule.ts';
 
@@ -53,18 +52,20 @@ export function createRuleContext({
     const { type } = ops.info(name);
     return type === 'float16' || type === 'bfloat16' ? ops.cast(name, 'float32') : name;
   };
-  const name = `the ${operatorKey(node)} node "${node.name}"`;
+  const title = nameOf(node);
+  const nameAt = (index: number): string => {
+    const tensor = node.inputs[index] ?? '';
+    if (tensor === '') throw new FoveaError('model', `${title} lacks its input ${index}`);
+    return tensor;
+  };
   return {
     node,
     opset,
     ops,
     needs: (index) => !stop.includes(index) && needed.has(node.inputs[index] ?? ''),
     has: (index) => (node.inputs[index] ?? '') !== '',
-    input(index) {
-      const tensor = node.inputs[index] ?? '';
-      if (tensor === '') throw new FoveaError('model', `${name} lacks its input ${index}`);
-      return widened(tensor);
-    },
+    name: nameAt,
+    input: (index) => widened(nameAt(index)),
     output(index) {
       const present = (requests.get(node) ?? node).outputs;
       const given = present[index] ?? '';
@@ -82,12 +83,12 @@ export function createRuleContext({
       return name;
     },
     shape(index) {
-      const input = at(node.inputs, index);
+      const input = nameAt(index);
       const { shape } = ops.info(input);
       if (shape === null)
         throw new FoveaError(
           'unsupported',
-          `the gradient of ${name} needs the shape of "${input}", which is not known`,
+          `the gradient of ${title} needs the shape of "${input}", which is not known`,
         );
       return shape;
     },
@@ -100,7 +101,7 @@ export function createRuleContext({
         : null;
     },
     refuse(reason) {
-      throw new FoveaError('unsupported', `the gradient of ${name} needs ${reason}`);
+      throw new FoveaError('unsupported', `the gradient of ${title} needs ${reason}`);
     },
   };
 }

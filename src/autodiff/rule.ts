@@ -12,6 +12,8 @@ export interface RuleContext {
   needs(index: number): boolean;
   /** Whether the node is given input `index`. */
   has(index: number): boolean;
+  /** The name of input `index`; an error if the node leaves it out. */
+  name(index: number): string;
   /** The tensor at input `index`, converted to float32 if it has half precision. */
   input(index: number): string;
   /** The tensor at output `index`, likewise. If the node leaves it out, the node is extended. */

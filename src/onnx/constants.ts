@@ -22,9 +22,15 @@ export function sourceOf(
   name: string,
   operators: ReadonlySet<string>,
 ): string {
-  const node = producers.get(name);
-  const [input] = node && operators.has(node.opType) ? node.inputs : [];
-  return input === undefined ? name : sourceOf(producers, input, operators);
+  let source = name;
+  // The nodes of a broken file can form a cycle.
+  for (let steps = 0; steps < producers.size; steps++) {
+    const node = producers.get(source);
+    const [input] = node && operators.has(node.opType) ? node.inputs : [];
+    if (input === undefined) break;
+    source = input;
+  }
+  return source;
 }
 
 /**

@@ -237,9 +237,15 @@ function encodeValues(name: string, type: DataType, values: TensorInput): Uint8A
   const View = views[type];
   if (View === undefined)
     throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
+  const encoder = encoders[type];
+  // Elements of the type are copied at once: a call per element takes seconds for a large table.
+  if (list instanceof View && !encoder) {
+    const copy = list.slice();
+    return new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
+  }
   const encoded = isWide(type)
     ? fillBigInts(new BigInt64Array(list.length), list as ArrayLike<number | bigint>)
-    : View.from(list as ArrayLike<unknown>, encoders[type] ?? Number);
+    : View.from(list as ArrayLike<unknown>, encoder ?? Number);
   return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
 

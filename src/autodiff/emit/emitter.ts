@@ -8,6 +8,7 @@ import {
   type Initializer,
   inferNode,
   initializerOf,
+  isFloat,
   type Node,
   namesOf,
   type Shape,
@@ -39,7 +40,7 @@ export interface NodeOps {
     domain?: string,
   ): string[];
   /** A constant of any shape. Small constants with equal contents are made once. */
-  constant(values: readonly number[], shape: readonly number[], type: DataType): string;
+  constant(values: ArrayLike<number>, shape: readonly number[], type: DataType): string;
   /** A number of the element type of `like`. */
   scalar(value: number, like: string): string;
   /** A vector of int64. */
@@ -101,19 +102,35 @@ function emit(
 
 function constant(
   { initializers, shared, known, fresh }: State,
-  values: readonly number[],
+  values: ArrayLike<number>,
   shape: readonly number[],
   type: DataType,
 ): string {
-  const isShared = values.length <= largestShared;
-  const key = isShared ? `${type}[${shape}]${values.join()}` : '';
+  const small = values.length <= largestShared ? Array.from(values) : null;
+  const key = small ? `${type}[${shape}]${small.join()}` : '';
   const earlier = shared.get(key);
   if (earlier !== undefined) return earlier;
   const name = fresh('grad/constant');
   initializers.set(name, initializerOf(name, type, shape, values));
-  known.set(name, { type, shape, value: isShared ? values : null });
-  if (isShared) shared.set(key, name);
+  known.set(name, { type, shape, value: small });
+  if (small) shared.set(key, name);
   return name;
+}
+
+/** The type of a tensor; float32 if it is not known. */
+const floatTypeOf = ({ known }: State, name: string): DataType =>
+  known.get(name)?.type ?? 'float32';
+
+/** A number of the type of a tensor, which must be a type that has the number. */
+function scalar(state: State, value: number, like: string): string {
+  const type = floatTypeOf(state, like);
+  if (!isFloat(type) && !Number.isSafeInteger(value))
+    throw new FoveaError(
+      'model',
+      `the tensor "${like}" has the element type ${type}, where a gradient needs the number ` +
+        `${value}: expected floating-point numbers`,
+    );
+  return constant(state, [value], [], type);
 }
 
 function shapeOf({ known }: State, name: string): Shape {
@@ -138,7 +155,7 @@ export function createEmitter(graph: Graph, known: Map<string, TensorInfo>): Emi
   };
   const { nodes, initializers, opsets, fresh } = state;
   const info = (name: string): TensorInfo => known.get(name) ?? unknown;
-  const floatType = (name: string): DataType => info(name).type ?? 'float32';
+  const floatType = (name: string): DataType => floatTypeOf(state, name);
   return {
     opset: graph.opset.get('') ?? 1,
     info,
@@ -154,7 +171,7 @@ export function createEmitter(graph: Graph, known: Map<string, TensorInfo>): Emi
       return outputs;
     },
     constant: (values, shape, type) => constant(state, values, shape, type),
-    scalar: (value, like) => constant(state, [value], [], floatType(like)),
+    scalar: (value, like) => scalar(state, value, like),
     ints: (values) => constant(state, values, [values.length], 'int64'),
     fresh,
     floatType,

@@ -1,4 +1,6 @@
+import { FoveaError } from '../../errors.ts';
 import { at } from '../../tensor/at.ts';
+import { largestConstant } from '../guard.ts';
 import { knownSize } from './axes.ts';
 import type { Emitter } from './emitter.ts';
 
@@ -23,23 +25,37 @@ export interface Selection {
 
 /** Parts of tensors, and tensors put together, as nodes of an emitter. */
 export function selection(emitter: Emitter): Selection {
-  const { op, ints } = emitter;
+  const { op } = emitter;
   return {
     slice: (x, axes, starts, ends, steps) => slice(emitter, x, { axes, starts, ends, steps }),
     pad: (x, before, after, value = 0) => pad(emitter, x, [...before, ...after], value),
     concat: (inputs, axis) =>
       inputs.length === 1 ? at(inputs, 0) : op('Concat', inputs, { axis }),
-    indices(size) {
-      if (emitter.opset < 11) return ints(Array.from({ length: size }, (_, i) => i));
-      const scalar = (value: number) => emitter.constant([value], [], 'int64');
-      return op('Range', [scalar(0), scalar(size), scalar(1)]);
-    },
+    indices: (size) => sequence(emitter, 0, size, 1),
     flip(x, axis) {
       const size = knownSize(emitter, x, axis);
-      const reversed = Array.from({ length: size }, (_, i) => size - 1 - i);
-      return size === 1 ? x : op('Gather', [x, ints(reversed)], { axis });
+      return size === 1 ? x : op('Gather', [x, sequence(emitter, size - 1, -1, -1)], { axis });
     },
   };
+}
+
+/** Longer sequences are counted by the runtime. */
+const longestWritten = 1024;
+
+/** The integers `first`, `first + step`, … before `end`. */
+function sequence(emitter: Emitter, first: number, end: number, step: number): string {
+  const count = Math.max(0, Math.ceil((end - first) / step));
+  if (count <= longestWritten || emitter.opset < 11) {
+    if (count > largestConstant)
+      throw new FoveaError(
+        'unsupported',
+        `a gradient needs ${count} indices, which before opset 11 is too many: ` +
+          'export the model at a later opset',
+      );
+    return emitter.ints(Array.from({ length: count }, (_, i) => first + i * step));
+  }
+  const scalar = (value: number) => emitter.constant([value], [], 'int64');
+  return emitter.op('Range', [scalar(first), scalar(end), scalar(step)]);
 }
 
 interface Ranges {
@@ -77,9 +93,8 @@ function everyNth(
   step: number,
 ): string {
   const size = knownSize(emitter, x, axis);
-  const indices: number[] = [];
-  for (let i = start; step > 0 ? i < Math.min(end, size) : i > end; i += step) indices.push(i);
-  return emitter.op('Gather', [x, emitter.ints(indices)], { axis });
+  const stop = step > 0 ? Math.min(end, size) : end;
+  return emitter.op('Gather', [x, sequence(emitter, start, stop, step)], { axis });
 }
 
 function pad(

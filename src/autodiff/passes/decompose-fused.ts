@@ -12,6 +12,7 @@ import {
   initializerOf,
   intAttribute,
   intsAttribute,
+  isFloat,
   type Node,
   namesOf,
   operatorKey,
@@ -317,6 +318,8 @@ export function decomposeFused(
   const nodes = graph.nodes.flatMap((node) => {
     const decompose = decompositions.get(operatorKey(node));
     const made: Node[] = [];
+    // Constants of the parts have the type of the node's input.
+    if (!isFloat(known.get(node.inputs[0] ?? '')?.type ?? 'float32')) return [node];
     return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made }))
       ? made
       : [node];

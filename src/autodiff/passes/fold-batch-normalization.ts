@@ -63,7 +63,10 @@ function affineOf(
   channels: number,
   rank: number,
 ): Affine | undefined {
-  if (node.opType === 'BatchNormalization') return batchNormalizationConstants(graph, node);
+  if (node.opType === 'BatchNormalization') {
+    const constants = batchNormalizationConstants(graph, node);
+    return constants?.scale.length === channels ? constants : undefined;
+  }
   const isFirst = node.inputs[0] === x;
   const values = perChannel(graph, node.inputs[isFirst ? 1 : 0] ?? '', channels, rank);
   if (values === undefined) return undefined;
@@ -87,20 +90,25 @@ function affineChain(
 ): (Affine & { readonly nodes: readonly Node[]; readonly output: string }) | undefined {
   const nodes: Node[] = [];
   let [output = ''] = conv.outputs;
-  let scale: readonly number[] = new Array<number>(channels).fill(1);
-  let shift: readonly number[] = new Array<number>(channels).fill(0);
+  let all: Affine | undefined;
   for (;;) {
     const next = view.onlyReader(output, following);
     const affine = next && affineOf(graph, next, output, channels, rank);
     if (!next || !affine) break;
-    scale = scale.map((value, c) => value * (affine.scale[c] ?? Number.NaN));
-    shift = shift.map(
-      (value, c) => value * (affine.scale[c] ?? Number.NaN) + (affine.shift[c] ?? Number.NaN),
-    );
+    all = all ? inTurn(all, affine) : affine;
     nodes.push(next);
     [output = ''] = next.outputs;
   }
-  return nodes.length === 0 ? undefined : { scale, shift, nodes, output };
+  return all && { ...all, nodes, output };
+}
+
+/** Two of them, one after the other. */
+function inTurn(first: Affine, then: Affine): Affine {
+  const at = (values: readonly number[], c: number): number => values[c] ?? Number.NaN;
+  return {
+    scale: first.scale.map((value, c) => value * at(then.scale, c)),
+    shift: first.shift.map((value, c) => value * at(then.scale, c) + at(then.shift, c)),
+  };
 }
 
 /**

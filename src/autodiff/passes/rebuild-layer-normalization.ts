@@ -9,6 +9,7 @@ import {
   type TensorInfo,
   tensorNumbers,
 } from '../../onnx/index.ts';
+import { largestConstant } from '../guard.ts';
 import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
@@ -98,6 +99,7 @@ function instanceNormalization(
   const channels = shape?.[1];
   if (!shape || !type || shape.length < 4 || axes !== shape.length - 2) return undefined;
   if (scale !== undefined || typeof channels !== 'number') return undefined;
+  if (channels > largestConstant) return undefined;
   const wanted = [channels, ...new Array<number>(axes).fill(1)].join();
   const values = (tensor: string): number[] | undefined => {
     const constant = graph.initializers.get(tensor);
@@ -191,6 +193,7 @@ function ones(
   const name = `layer_normalization_ones_${type}_${dims.join('x')}`;
   const sizes = dims as number[];
   const count = sizes.reduce((product, size) => product * size, 1);
+  if (count > largestConstant) return undefined;
   if (!initializers.has(name))
     initializers.set(name, initializerOf(name, type, sizes, new Array<number>(count).fill(1)));
   return name;

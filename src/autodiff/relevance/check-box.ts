@@ -1,5 +1,5 @@
 import { FoveaError } from '../../errors.ts';
-import type { Node } from '../../onnx/index.ts';
+import { type Node, sourceOf } from '../../onnx/index.ts';
 
 /** Operators after which the values of the picture still lie between the same bounds. */
 const MOVERS = new Set([
@@ -21,11 +21,7 @@ const MOVERS = new Set([
  * @throws FoveaError `unsupported` if it reads others, or if there is no convolution.
  */
 export function checkBox(first: Node | undefined, producers: ReadonlyMap<string, Node>): void {
-  const between = (name: string): Node | undefined => {
-    const maker = producers.get(name);
-    return maker && MOVERS.has(maker.opType) ? between(maker.inputs[0] ?? '') : maker;
-  };
-  const obstacle = first && between(first.inputs[0] ?? '');
+  const obstacle = first && producers.get(sourceOf(producers, first.inputs[0] ?? '', MOVERS));
   if (first && !obstacle) return;
   const reason = obstacle
     ? `the first one, ${first?.name || first?.outputs[0]}, reads them after ${obstacle.opType}`

@@ -329,7 +329,7 @@ export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLook
         ops.info(name).type === 'float16' || ops.info(name).type === 'bfloat16'
           ? ops.cast(name, 'float32')
           : name;
-      const input = (i: number): string => wide(referenceOf(elementAt(node.inputs, i)));
+      const input = (i: number): string => wide(referenceOf(at.name(i)));
       const mean = (i: number): string => ops.scale(ops.add(at.input(i), input(i)), 0.5);
       return pairRule(
         { at, ops, input, mean, output: () => wide(referenceOf(elementAt(node.outputs, 0))) },

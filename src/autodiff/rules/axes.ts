@@ -1,4 +1,5 @@
 import { intAttribute, type Shape } from '../../onnx/index.ts';
+import { largestConstant } from '../guard.ts';
 import type { RuleContext } from '../rule.ts';
 
 /** An axis counted from the front. */
@@ -21,4 +22,16 @@ export function spatial(at: RuleContext, shape: Shape, which: string): readonly 
   if (!sizes.every((size) => typeof size === 'number'))
     at.refuse(`the height and width of its ${which}: fix the shape of the model's input`);
   return sizes as readonly number[];
+}
+
+/** The size of each of several equal parts. */
+export function partOf(at: RuleContext, size: number, parts: number): number {
+  if (size % parts !== 0) at.refuse(`a size that ${parts} divides, not ${size}`);
+  return size / parts;
+}
+
+/** Refuses a constant that would take seconds to compute, and more memory than the network. */
+export function checkConstant(at: RuleContext, elements: number): void {
+  if (!(elements <= largestConstant))
+    at.refuse(`constants of at most ${largestConstant} elements, here ${elements}`);
 }

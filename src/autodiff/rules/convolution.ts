@@ -2,6 +2,7 @@ import { intAttribute, intsAttribute, stringAttribute } from '../../onnx/index.t
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import { partOf } from './axes.ts';
 import { blocked, type Channels, padded, reversedWeights } from './convolution-parts.ts';
 import type { FamilyRules } from './families.ts';
 import { byCells, byPhases } from './strided-convolution.ts';
@@ -15,6 +16,7 @@ function channelsOf(at: RuleContext): Channels {
   const group = intAttribute(at.node, 'group', 1);
   if (typeof outputs !== 'number' || typeof perGroup !== 'number')
     at.refuse('the shape of its weights');
+  partOf(at, outputs as number, group);
   return { group, inputs: (perGroup as number) * group, outputs: outputs as number };
 }
 
@@ -107,6 +109,8 @@ function byTransposed(
 
 /** Strides beyond this are no part of a classifier, and a form by phases would count them all. */
 const largestCell = 64;
+/** The form by cells has a table of all elements of a kernel. */
+const largestKernel = 256;
 
 /**
  * dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel
@@ -126,9 +130,10 @@ function inputGradient(at: RuleContext, dy: string): string {
     return byInsertedZeros(ops, dy, w, channels, window);
   const [stride = 1] = strides;
   const square = kernel.length === 2 && stride === strides[1] && stride <= largestCell;
+  const isTabled = kernel.every((size) => size <= largestKernel);
   const large =
     kernel.every((size) => size >= 5) || axes.every((axis) => axis.kernel <= axis.stride);
-  if (channels.group === 1 && square && large && all(dilations, 1))
+  if (channels.group === 1 && square && large && isTabled && all(dilations, 1))
     return byCells(ops, dy, w, channels, window);
   const wide =
     channels.inputs / channels.group >= 16 && axes.every((axis) => axis.kernel >= axis.stride);

@@ -1,5 +1,4 @@
 import { each } from '../../onnx/index.ts';
-import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, type RuleEntry, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
@@ -95,7 +94,7 @@ const mod: GradientRule = (at, [dy]) => {
 /** y = c ? a : b: da = c ? dy : 0, db = c ? 0 : dy */
 const where: GradientRule = (at, [dy]) => {
   const none = at.ops.scalar(0, dy);
-  const condition = elementAt(at.node.inputs, 0);
+  const condition = at.name(0);
   const pick = (inputs: string[]): string => at.ops.op('Where', inputs);
   return [
     '',

@@ -1,5 +1,4 @@
 import { intAttribute, isStatic } from '../../onnx/index.ts';
-import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, rule } from '../rule.ts';
 import { spatial } from './axes.ts';
 import type { FamilyRules } from './families.ts';
@@ -13,13 +12,13 @@ const globalAveragePool: GradientRule = (at, [dy]) => {
   const [, channels, ...sizes] = at.shape(0);
   if (!isStatic(sizes)) {
     const axes = sizes.map((_, i) => i + 2);
-    const ones = ops.expandLike(ops.scalar(1, dy), elementAt(at.node.inputs, 0));
-    return [ops.div(ops.expandLike(dy, elementAt(at.node.inputs, 0)), ops.reduceSum(ones, axes))];
+    const ones = ops.expandLike(ops.scalar(1, dy), at.name(0));
+    return [ops.div(ops.expandLike(dy, at.name(0)), ops.reduceSum(ones, axes))];
   }
   const count = (sizes as readonly number[]).reduce((total, size) => total * size, 1);
   const float = ops.info(dy).type === 'float32';
   if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap)
-    return [ops.expandLike(ops.scale(dy, 1 / count), elementAt(at.node.inputs, 0))];
+    return [ops.expandLike(ops.scale(dy, 1 / count), at.name(0))];
   // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in
   // the layout of convolutions.
   const weights = ops.op('Expand', [
@@ -44,7 +43,7 @@ const globalMaxPool: GradientRule = (at, [dy]) => {
   const first = ops.op('ArgMax', [flat], { axis: 1, keepdims: 1 });
   const isFirst = ops.op('Equal', [ops.indices(size), first]);
   const hit = ops.cast(isFirst, ops.info(dy).type ?? 'float32');
-  return [ops.mul(ops.reshapeLike(hit, elementAt(at.node.inputs, 0)), dy)];
+  return [ops.mul(ops.reshapeLike(hit, at.name(0)), dy)];
 };
 
 /** y = (Σ |x|^p)^(1/p): dx = dy sign(x) |x|^(p-1) / y^(p-1). */

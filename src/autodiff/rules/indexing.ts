@@ -123,7 +123,7 @@ function indicesLast(ops: Ops, dy: string, axis: number, count: number): string 
  * y = x[…, i, …]: dx = Σ over the places of y of dy, at the element that each was taken from.
  */
 const gather: GradientRule = (at, [dy]) => {
-  const { ops, node } = at;
+  const { ops } = at;
   const axis = axisOf(at, 0);
   const size = sizeAt(at, 0, axis);
   const [shape, indices] = [at.shape(0), at.shape(1)];
@@ -139,7 +139,7 @@ const gather: GradientRule = (at, [dy]) => {
   const rank = shape.length;
   const rows = indicesLast(ops, dy, axis, indices.length);
   const type = gradientType(ops.info(dy).type);
-  const flat = ops.reshape(elementAt(node.inputs, 1), [-1]);
+  const flat = ops.reshape(at.name(1), [-1]);
   const wrapped = known
     ? ops.ints(known)
     : ops.op('Where', [
@@ -168,7 +168,7 @@ const gatherElements: GradientRule = (at, [dy]) => {
   if (ops.opset < 16) at.refuse('opset 13 or later');
   const zeros = ops.zerosLike(at.input(0));
   return [
-    ops.op('ScatterElements', [zeros, elementAt(node.inputs, 1), dy], {
+    ops.op('ScatterElements', [zeros, at.name(1), dy], {
       axis: intAttribute(node, 'axis', 0),
       reduction: 'add',
     }),
@@ -181,7 +181,7 @@ const gatherND: GradientRule = (at, [dy]) => {
   if (ops.opset < 16) at.refuse('opset 13 or later');
   if (intAttribute(node, 'batch_dims', 0) !== 0) at.refuse('batch_dims=0');
   return [
-    ops.op('ScatterND', [ops.zerosLike(at.input(0)), elementAt(node.inputs, 1), dy], {
+    ops.op('ScatterND', [ops.zerosLike(at.input(0)), at.name(1), dy], {
       reduction: 'add',
     }),
   ];
@@ -194,7 +194,7 @@ const scatterElements: GradientRule = (at, [dy]) => {
   if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
   if (ops.opset < 11) at.refuse('opset 11 or later');
   const axis = intAttribute(node, 'axis', 0);
-  const indices = elementAt(node.inputs, 1);
+  const indices = at.name(1);
   const du = ops.op('GatherElements', [dy, indices], { axis });
   const dx =
     reduction === 'add' || !at.needs(0)
@@ -208,7 +208,7 @@ const scatterND: GradientRule = (at, [dy]) => {
   const reduction = stringAttribute(node, 'reduction', 'none');
   if (reduction !== 'none' && reduction !== 'add') at.refuse('a reduction of none or add');
   if (ops.opset < 11) at.refuse('opset 11 or later');
-  const indices = elementAt(node.inputs, 1);
+  const indices = at.name(1);
   const du = ops.op('GatherND', [dy, indices]);
   const dx =
     reduction === 'add' || !at.needs(0) ? dy : ops.op('ScatterND', [dy, indices, ops.scale(du, 0)]);

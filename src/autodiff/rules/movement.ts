@@ -2,7 +2,7 @@ import { type Dim, intAttribute, intsAttribute, stringAttribute } from '../../on
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
-import { axisOf, sizeAt } from './axes.ts';
+import { axisOf, partOf, sizeAt } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 import { resizeMatrices } from './resize-matrix.ts';
 
@@ -186,8 +186,8 @@ const depthToSpace: GradientRule = (at, [dy]) => {
   if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
     return at.refuse('the sizes of its input');
   // [N, C, H, s, W, s] -> [N, C, s, s, H, W]
-  const blocks = ops.reshape(dy, [0, channels / (s * s), height, s, width, s]);
-  return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), elementAt(at.node.inputs, 0))];
+  const blocks = ops.reshape(dy, [0, partOf(at, channels, s * s), height, s, width, s]);
+  return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), at.name(0))];
 };
 
 /** y has blocks of pixels as blocks of channels. */
@@ -204,7 +204,7 @@ const trilu: GradientRule = (at, [dy]) => [
 
 /** y = x in reverse order within each sequence: the same of dy. */
 const reverseSequence: GradientRule = (at, [dy]) => [
-  at.ops.op('ReverseSequence', [dy, elementAt(at.node.inputs, 1)], {
+  at.ops.op('ReverseSequence', [dy, at.name(1)], {
     batch_axis: intAttribute(at.node, 'batch_axis', 1),
     time_axis: intAttribute(at.node, 'time_axis', 0),
   }),
@@ -212,7 +212,7 @@ const reverseSequence: GradientRule = (at, [dy]) => [
 
 /** y = running sums of x: running sums of dy from the other end. */
 const cumSum: GradientRule = (at, [dy]) => [
-  at.ops.op('CumSum', [dy, elementAt(at.node.inputs, 1)], {
+  at.ops.op('CumSum', [dy, at.name(1)], {
     exclusive: intAttribute(at.node, 'exclusive', 0),
     reverse: 1 - intAttribute(at.node, 'reverse', 0),
   }),

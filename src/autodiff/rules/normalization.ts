@@ -1,6 +1,6 @@
 import { floatAttribute, intAttribute, intsAttribute, isStatic } from '../../onnx/index.ts';
-import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import { partOf } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 
 /**
@@ -13,7 +13,7 @@ const batchNormalization: GradientRule = (at, [dy]) => {
   const channels = at.shape(1)[0];
   if (typeof channels !== 'number') at.refuse('the number of its channels');
   const zeros = ops.constant(
-    new Array<number>(channels as number).fill(0),
+    new Float32Array(channels as number),
     [channels as number],
     ops.info(dy).type ?? 'float32',
   );
@@ -119,7 +119,7 @@ const groupNormalization: GradientRule = (at, [dy]) => {
     at.refuse('the channels, height and width of its input');
   if (at.needs(1) || at.needs(2))
     at.refuse('scale and bias that do not depend on what it is differentiated by');
-  const each = (channels as number) / groups;
+  const each = partOf(at, channels as number, groups);
   const grouped = (value: string): string =>
     ops.reshape(value, [0, groups, each, ...(sizes as number[])]);
   const scale =
@@ -130,7 +130,7 @@ const groupNormalization: GradientRule = (at, [dy]) => {
   const x = grouped(at.input(0));
   const { mean, r } = statistics(at, x, axes);
   const dx = normalized(at, ops.mul(grouped(dy), scale), mean, r, axes, x);
-  return [ops.reshapeLike(dx, elementAt(node.inputs, 0))];
+  return [ops.reshapeLike(dx, at.name(0))];
 };
 
 /**

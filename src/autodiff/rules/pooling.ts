@@ -2,6 +2,7 @@ import { intAttribute, intsAttribute } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
+import { checkConstant } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 import {
   interleave,
@@ -272,11 +273,12 @@ const averagePool: GradientRule = (at, [dy]) => {
   const channels = at.shape(0)[1];
   if (typeof channels !== 'number') return at.refuse('the number of its channels');
   const size = kernel.reduce((total, k) => total * k, 1);
+  checkConstant(at, channels * size);
   const weighted = weightedBy(at, dy, window, size);
   if (axes.every(({ dilation, stride }) => dilation === 1 && stride === 1))
     return [averageOf(ops, weighted, window)];
   const weights = ops.constant(
-    new Array<number>(channels * size).fill(1 / size),
+    new Float32Array(channels * size).fill(1 / size),
     [channels, 1, ...kernel],
     'float32',
   );

@@ -51,9 +51,7 @@ function reducing(
 }
 
 /** y = Σ x: dx = dy */
-const sum = reducing((ops, dy, _x, _y, _axes, at) =>
-  ops.expandLike(dy, elementAt(at.node.inputs, 0)),
-);
+const sum = reducing((ops, dy, _x, _y, _axes, at) => ops.expandLike(dy, at.name(0)));
 
 /** How many elements are reduced to one; computed in the graph where it is not known. */
 function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): string {
@@ -64,13 +62,13 @@ function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): 
       sizes.reduce((product: number, size) => product / Number(size), 1),
     );
   }
-  const ones = ops.expandLike(ops.scalar(1, dy), elementAt(at.node.inputs, 0));
+  const ones = ops.expandLike(ops.scalar(1, dy), at.name(0));
   return ops.div(dy, ops.reduceSum(ones, axes));
 }
 
 /** y = Σ x / n: dx = dy / n */
 const mean = reducing((ops, dy, _x, _y, axes, at) =>
-  ops.expandLike(share(ops, dy, axes, at), elementAt(at.node.inputs, 0)),
+  ops.expandLike(share(ops, dy, axes, at), at.name(0)),
 );
 
 /** y = max x: the elements that equal it share dy, as in PyTorch's amax. */
@@ -137,7 +135,7 @@ const sumSquare = reducing((ops, dy, x) => ops.mul(ops.scale(dy, 2), x));
 
 /** y = log Σ x: dx = dy / exp(y) */
 const logSum = reducing((ops, dy, _x, y, _axes, at) =>
-  ops.expandLike(ops.div(dy, ops.op('Exp', [y])), elementAt(at.node.inputs, 0)),
+  ops.expandLike(ops.div(dy, ops.op('Exp', [y])), at.name(0)),
 );
 
 /** y = log Σ exp(x): dx = dy exp(x - y) */

@@ -1,5 +1,4 @@
 import { intsAttribute } from '../../onnx/index.ts';
-import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, rule } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 import type { FamilyRules } from './families.ts';
@@ -30,11 +29,11 @@ const transpose: GradientRule = (at, [dy]) => {
 };
 
 /** y = x in another shape */
-const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, elementAt(at.node.inputs, 0))];
+const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, at.name(0))];
 
 /** The identity between floating-point types: gradients are float32 for half precision. */
 const cast: GradientRule = (at, [dy]) => [
-  at.ops.cast(dy, gradientType(at.ops.info(elementAt(at.node.inputs, 0)).type)),
+  at.ops.cast(dy, gradientType(at.ops.info(at.name(0)).type)),
 ];
 
 const reshaped = rule(reshape, { stop: [1] });

@@ -7,17 +7,15 @@ import {
 } from '../../onnx/index.ts';
 import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleContext } from '../rule.ts';
+import { checkConstant } from './axes.ts';
 
 /** Resizing along one axis as a matrix [size of the output, size of the input]. */
 export interface ResizeMatrix {
   readonly axis: number;
   readonly rows: number;
   readonly columns: number;
-  readonly values: readonly number[];
+  readonly values: Float32Array;
 }
-
-/** The most elements of a matrix, those of 5,792 pixels from as many. */
-const largestMatrix = 2 ** 25;
 
 /** How positions and weights are computed. */
 interface Mode {
@@ -100,7 +98,7 @@ function weightsAt(
 }
 
 function matrix(axis: number, from: number, to: number, scale: number, mode: Mode): ResizeMatrix {
-  const values = new Array<number>(from * to).fill(0);
+  const values = new Float32Array(from * to);
   for (let i = 0; i < to; i++) {
     const x = position(i, from, to, scale, mode.coordinates);
     const inner =
@@ -134,14 +132,18 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
     'axes',
     from.map((_, axis) => axis),
   ).map((axis) => (axis < 0 ? axis + from.length : axis));
+  let elements = 0;
   return axes.flatMap((axis, i) => {
     const [size, target] = [from[axis], to[axis]];
     const scale = scales?.[i];
     if (size === target || scale === 1) return [];
     if (typeof size !== 'number' || typeof target !== 'number')
       return at.refuse('the sizes of its input and output');
-    if (size * target > largestMatrix)
-      return at.refuse(`sizes whose product is at most ${largestMatrix}`);
+    if (size === 0) return at.refuse('an input with elements');
+    if (scale !== undefined && !(Math.abs(Math.floor(size * scale) - target) <= 1))
+      return at.refuse(`a scale that makes ${target} of ${size}, not ${scale}`);
+    elements += size * target;
+    checkConstant(at, elements);
     return [matrix(axis, size, target, f32(scale ?? target / size), mode)];
   });
 }

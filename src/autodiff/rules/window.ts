@@ -131,7 +131,7 @@ export function insertZeros(
 ): string {
   if (strides.every((stride) => stride === 1) && extra.every((count) => count === 0)) return x;
   const ones = ops.constant(
-    new Array<number>(channels).fill(1),
+    new Float32Array(channels).fill(1),
     [channels, 1, ...strides.map(() => 1)],
     'float32',
   );

@@ -10,6 +10,9 @@ interface Product {
   readonly symbols: readonly string[];
 }
 
+/** Products of more names than this come from no network, and each could double the last one. */
+const mostSymbols = 16;
+
 function productOf(dim: number | string): Product {
   if (typeof dim === 'number') return { coefficient: dim, symbols: [] };
   if (!/^[^*+/()\s-]+(\*[^*+/()\s-]+)*$/.test(dim)) return { coefficient: 1, symbols: [dim] };
@@ -33,6 +36,7 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   if (a === 0 || b === 0) return 0;
   if (a === null || b === null) return null;
   const [x, y] = [productOf(a), productOf(b)];
+  if (x.symbols.length + y.symbols.length > mostSymbols) return null;
   return dimOf({
     coefficient: x.coefficient * y.coefficient,
     symbols: [...x.symbols, ...y.symbols].sort(),

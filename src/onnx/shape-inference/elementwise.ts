@@ -33,6 +33,7 @@ function mapValues(
 ): Dim[] | null {
   const count = sizeOf(shape);
   if (count > largestValue || inputs.some((input) => input.value === null)) return null;
+  if (inputs.length < f.length) return null;
   const readers = inputs.map((input) => broadcastReader(input, shape));
   return Array.from({ length: count }, (_, i) => f(...readers.map((read) => read(i))));
 }

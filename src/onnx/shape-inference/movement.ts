@@ -162,7 +162,8 @@ const tile: ShapeRule = (at) => {
   if (repeats === null) return [tensorInfo(type, ofRank(shape.length))];
   const result = shape.map((dim, axis) => multiplyDims(dim, repeats[axis] ?? null));
   const count = shape.length === 1 ? repeats[0] : null;
-  const tiled = value && typeof count === 'number' && count * value.length <= largestValue;
+  const tiled =
+    value && typeof count === 'number' && count * Math.max(1, value.length) <= largestValue;
   return [
     tensorInfo(type, result, tiled ? Array.from({ length: count }, () => value).flat() : null),
   ];
