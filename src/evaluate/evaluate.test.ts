@@ -15,7 +15,7 @@ import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
-import { controlWarnings } from './index.ts';
+import { controlWarnings, metricAgreement } from './index.ts';
 import { evaluationReport } from './report.ts';
 
 const SIDE = 8;
@@ -191,6 +191,20 @@ describe('evaluate', () => {
     const page = evaluationReport(summary, { rows: [] });
     expect(page).toContain('first-column\u00a0↑\u00a0⚠');
     expect(page).not.toMatch(/centre \(control\).{0,40}●/);
+  });
+
+  it('says how far the metrics agree on the order of the methods', async () => {
+    const third = { method: stripe, options: { column: 3 }, name: 'third' };
+    const opposite = { ...firstColumn, name: 'opposite', direction: 'lower' } as const;
+    const methods = [stripe, third, 'random'] as const;
+    const agree = await evaluate(dataset, { model, methods, metrics: [firstColumn, 'iou'] });
+    expect(metricAgreement(agree.summary)).toBe(1);
+    expect(evaluationReport(agree.summary, { rows: [] })).toContain('W 1.00 (0 none,');
+    const differ = await evaluate(dataset, { model, methods, metrics: [firstColumn, opposite] });
+    expect(metricAgreement(differ.summary)).toBe(0);
+    const alone = await evaluate(dataset, { model, methods, metrics: [firstColumn] });
+    expect(metricAgreement(alone.summary)).toBeNull();
+    expect(evaluationReport(alone.summary, { rows: [] })).not.toContain('Agreement of the metrics');
   });
 
   it('says in every table that a row covers fewer pictures', async () => {

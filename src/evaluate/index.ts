@@ -15,7 +15,7 @@ export {
   type MethodChoice,
   type MetricChoice,
 } from './evaluate.ts';
-export { controlWarnings, coverage, formatScore, methodOrder } from './ranking.ts';
+export { controlWarnings, coverage, formatScore, methodOrder, metricAgreement } from './ranking.ts';
 export type { EvaluationRecord, MapRecord, ScoreRecord, TargetPolicy } from './records.ts';
 export type { ResultFiles } from './results.ts';
 export type { Problem, RunEvents } from './run.ts';

@@ -1,4 +1,5 @@
-import { mean } from '../tensor/statistics.ts';
+import { averageRanks, mean } from '../tensor/statistics.ts';
+import { kendallW } from './statistics.ts';
 import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 /** A score with three significant digits. */
@@ -52,6 +53,30 @@ export function methodOrder(
   return summary.cost
     .map(({ method }) => ({ method, rank: meanRank(method) }))
     .sort((a, b) => a.rank - b.rank);
+}
+
+/**
+ * How far the metrics agree on the order of the methods: Kendall's W, 0 … 1, over the metrics in
+ * which every method has a score. Controls are left out, because most metrics agree on these. null
+ * for fewer than two such metrics or methods.
+ */
+export function metricAgreement(summary: Summary): number | null {
+  const methods = summary.cost.map(({ method }) => method).filter((m) => !isControl(summary, m));
+  const scored = methods.filter((method) =>
+    summary.table.some((cell) => cell.method === method && cell.value !== null),
+  );
+  const shared = new Set(sharedMetrics(summary));
+  const ranks = summary.metrics
+    .filter(({ key }) => shared.has(key))
+    .map(({ key, direction }) =>
+      averageRanks(
+        scored.map((method) => {
+          const value = cellOf(summary, method, key)?.value ?? Number.NaN;
+          return direction === 'higher' ? -value : value;
+        }),
+      ),
+    );
+  return kendallW(ranks);
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   formatScore,
   isControl,
   methodOrder,
+  metricAgreement,
   sharedMetrics,
 } from './ranking.ts';
 import { ranksOf } from './statistics.ts';
@@ -72,11 +73,22 @@ function inTables(
   );
 }
 
+/** How far the metrics agree, in words; nothing if there is only one metric or method. */
+function agreementSentence(summary: Summary): string[] {
+  const agreement = metricAgreement(summary);
+  if (agreement === null) return [];
+  return [
+    `Agreement of the metrics on the order of the methods: Kendall's W ${agreement.toFixed(2)} ` +
+      '(0 none, 1 the same order in every metric)',
+  ];
+}
+
 function scoreNote(summary: Summary): string {
   const controls = summary.methods.flatMap((each) => (each.isControl ? [each.name] : []));
   const sentences = [
     '↑ higher is better, ↓ lower is better; ● best of its column, controls left out',
     `The mean rank is over ${rankNote(summary)}`,
+    ...agreementSentence(summary),
     ...(controls.length > 0
       ? [
           `The controls (${controls.join(', ')}) ignore picture and model: ` +

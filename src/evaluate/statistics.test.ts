@@ -1,9 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../tensor/random.ts';
-import { mean } from '../tensor/statistics.ts';
+import { mean, spearman } from '../tensor/statistics.ts';
 import { createWorkMeter } from './progress.ts';
 import { disagreement, sketchOf } from './sketch.ts';
-import { bootstrapInterval, meanInterval, medianAreaInterval, ranksOf } from './statistics.ts';
+import {
+  bootstrapInterval,
+  kendallW,
+  meanInterval,
+  medianAreaInterval,
+  ranksOf,
+} from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
   it('is as wide as the normal one for many values, and holds the mean', () => {
@@ -115,5 +121,33 @@ describe('the work meter', () => {
     meter.finish('slow'); // an earlier run had done it
     meter.drop('fast', 99);
     expect(meter.share()).toBe(1);
+  });
+});
+
+describe("Kendall's W", () => {
+  it('is 1 for judges who agree, and 0 for two who contradict each other', () => {
+    expect(kendallW([[1, 2, 3], [1, 2, 3], [1, 2, 3]])).toBe(1); // biome-ignore format: short
+    expect(kendallW([[1, 2, 3, 4], [4, 3, 2, 1]])).toBe(0); // biome-ignore format: short
+  });
+
+  it('follows from the mean rank correlation of the judges if there are no ties', () => {
+    const random = createRandom(2);
+    const judges = Array.from({ length: 4 }, () => {
+      const keys = Array.from({ length: 7 }, () => random.uniform());
+      return keys.map((key) => 1 + keys.filter((other) => other < key).length);
+    });
+    const pairs = judges.flatMap((a, i) => judges.slice(i + 1).map((b) => spearman(a, b)));
+    expect(kendallW(judges)).toBeCloseTo((1 + 3 * mean(pairs)) / 4, 12);
+  });
+
+  it('corrects for ties', () => {
+    // Sums 2, 4.5, 5.5; 12 · 6.5 / (4 · 24 - 2 · 6) = 78 / 84.
+    expect(kendallW([[1, 2.5, 2.5], [1, 2, 3]])).toBeCloseTo(78 / 84, 12); // biome-ignore format: short
+  });
+
+  it('has no value for one judge, one thing, or judges without an opinion', () => {
+    expect(kendallW([[1, 2]])).toBeNull();
+    expect(kendallW([[1], [1]])).toBeNull();
+    expect(kendallW([[1.5, 1.5], [1.5, 1.5]])).toBeNull(); // biome-ignore format: short
   });
 });

@@ -1,6 +1,6 @@
 import type { Curve } from '../metrics/metric.ts';
 import { createRandom, type Random } from '../tensor/random.ts';
-import { quantile } from '../tensor/statistics.ts';
+import { mean, quantile, sum } from '../tensor/statistics.ts';
 
 /** Draws of the bootstrap. */
 const BOOTSTRAP_DRAWS = 2000;
@@ -112,4 +112,35 @@ export function ranksOf(
       ? null
       : 1 + values.filter((other) => other !== null && better(other, value)).length,
   );
+}
+
+/**
+ * Kendall's coefficient of concordance: how far m judges agree on the order of n things, from 0 (the
+ * rank sums are all equal) to 1 (all judges give one order). `ranks` is [m][n]; equal values share
+ * the mean of their ranks.
+ *
+ *   W = 12 sum_i (R_i - mean R)² / (m² (n³ - n) - m sum_j T_j)
+ *
+ *   R_i: sum of the ranks of thing i.  T_j = sum over the groups of t equal ranks of judge j of t³ - t
+ *
+ * null for fewer than two judges or two things, and if every judge ranks all things alike.
+ * Source: Kendall & Babington Smith, The Problem of m Rankings, 1939; ties as in Kendall, Rank
+ * Correlation Methods, 1948.
+ */
+export function kendallW(ranks: readonly ArrayLike<number>[]): number | null {
+  const m = ranks.length;
+  const n = ranks[0]?.length ?? 0;
+  if (m < 2 || n < 2) return null;
+  const sums = Float64Array.from({ length: n }, (_, i) => sum(ranks.map((judge) => judge[i])));
+  const middle = mean(sums);
+  const spread = sum(sums.map((each) => (each - middle) ** 2));
+  // The sum of t³ - t over the groups, as a sum of t² - 1 over the members.
+  const ties = sum(
+    ranks.map((judge) => {
+      const list = Array.from(judge);
+      return sum(list.map((rank) => list.filter((other) => other === rank).length ** 2 - 1));
+    }),
+  );
+  const most = m * m * (n ** 3 - n) - m * ties;
+  return most > 0 ? (12 * spread) / most : null;
 }

@@ -1,9 +1,11 @@
+import { adcc } from './adcc.ts';
 import { aic } from './aic.ts';
 import { averageDrop } from './average-drop.ts';
 import { averageDropInDeletion } from './average-drop-in-deletion.ts';
 import { averagePrecision } from './average-precision.ts';
 import { completeness } from './completeness.ts';
 import { complexity } from './complexity.ts';
+import { confidenceAtArea } from './confidence-at-area.ts';
 import { deletion } from './deletion.ts';
 import { f1 } from './f1.ts';
 import { increaseInConfidence } from './increase-in-confidence.ts';
@@ -23,18 +25,24 @@ import { randomLogit } from './random-logit.ts';
 import { relevanceMass } from './relevance-mass.ts';
 import { relevanceRank } from './relevance-rank.ts';
 import { road } from './road.ts';
+import { saco } from './saco.ts';
 import { sic } from './sic.ts';
+import { singleDeletion } from './single-deletion.ts';
 import { sparseness } from './sparseness.ts';
 
 /** Every metric of Fovea. To add one: a file, a line here, a test. */
 const BUILT_IN = {
   deletion,
   insertion,
+  'confidence-at-area': confidenceAtArea,
+  'single-deletion': singleDeletion,
+  saco,
   'positive-perturbation': positivePerturbation,
   'negative-perturbation': negativePerturbation,
   'average-drop': averageDrop,
   'increase-in-confidence': increaseInConfidence,
   'average-drop-in-deletion': averageDropInDeletion,
+  adcc,
   road,
   sic,
   aic,

@@ -25,11 +25,15 @@ describe('the table of metrics', () => {
     expect(metrics.names).toEqual([
       'deletion',
       'insertion',
+      'confidence-at-area',
+      'single-deletion',
+      'saco',
       'positive-perturbation',
       'negative-perturbation',
       'average-drop',
       'increase-in-confidence',
       'average-drop-in-deletion',
+      'adcc',
       'road',
       'sic',
       'aic',
@@ -70,6 +74,7 @@ describe('the table of metrics', () => {
     expect(curved).toEqual([
       'deletion',
       'insertion',
+      'confidence-at-area',
       'positive-perturbation',
       'negative-perturbation',
       'road',

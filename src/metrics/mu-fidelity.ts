@@ -6,21 +6,7 @@ import type { Random } from '../tensor/random.ts';
 import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
-
-/**
- * Sums of the map over the cells of a grid, [grid · grid]; pixel i of an axis of n lies in cell
- * floor((i + 1/2) grid / n).
- */
-function cellSums({ shape: [height, width], data }: Tensor, grid: number): Float64Array {
-  const cell = (i: number, length: number) =>
-    Math.min(grid - 1, Math.floor(((i + 0.5) * grid) / length));
-  const sums = new Float64Array(grid * grid);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++)
-      sums[cell(y, height) * grid + cell(x, width)] += data[y * width + x];
-  }
-  return sums;
-}
+import { cellSums } from './shared/cell-sums.ts';
 
 /**
  * Random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]: a share of the cells, or each

@@ -15,6 +15,12 @@ export const confidencePresets = {
   black: { baseline: 'black' },
 } as const;
 
+/** A map scaled to 0 … 1 by its minimum and maximum; zeros for a constant map. */
+export function minMaxShares(map: Float32Array): Float32Array {
+  const [min, max] = extent(map);
+  return map.map((value) => (max > min ? (value - min) / (max - min) : 0));
+}
+
 /** The class's probability for the whole picture, and for the picture seen through its map. */
 export interface Confidences {
   readonly whole: number;
@@ -32,8 +38,7 @@ async function confidencesOf(
   through: 'map' | 'rest',
 ): Promise<Confidences> {
   const { model, input, map, target, batchSize, signal } = context;
-  const [min, max] = extent(map.data);
-  const shares = map.data.map((value) => (max > min ? (value - min) / (max - min) : 0));
+  const shares = minMaxShares(map.data);
   const masks = new Float32Array(2 * shares.length).fill(1);
   masks.set(through === 'map' ? shares : shares.map((share) => 1 - share), shares.length);
   const { data } = await model.perturb({

@@ -79,18 +79,20 @@ function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor)
 }
 
 /**
- * Scores of the picture with the first 0, step, 2 step, … H·W pixels of the order hidden
- * (`hide`) or shown (`show`), all others as they are not; ceil(H·W / step) + 1 pictures, one call
- * of `model.perturb`. Only the ranks and two bounds a picture go to the model.
+ * Scores of the picture with the first 0, step, 2 step, … pixels of the order hidden (`hide`) or
+ * shown (`show`), all others as they are not. The number of pixels ends at `area`, a share of H·W:
+ * ceil(H·W / step) + 1 pictures for all of them. One call of `model.perturb`. Only the ranks and
+ * two bounds per picture go to the model.
  */
-async function scoresAlong(
+export async function scoresAlong(
   context: Given<'model'>,
   options: CurveOptions,
   change: 'hide' | 'show',
+  area = 1,
 ): Promise<Curve> {
   const { model, input, map, target, batchSize, signal, onProgress } = context;
   const pixels = map.data.length;
-  const counts = changedPixels(pixels, options.step);
+  const counts = changedPixels(pixels, options.step).filter((count) => count <= area * pixels);
   const bounds = Int32Array.from(
     counts.flatMap((count) => (change === 'hide' ? [count, pixels] : [0, count])),
   );

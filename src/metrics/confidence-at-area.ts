@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { number, option } from '../options.ts';
+import { defineMetric } from './metric.ts';
+import { curveOptions, scoresAlong } from './shared/perturbation-curve.ts';
+
+/**
+ * Confidence at an area: the highest score that the class reaches while the most salient pixels
+ * appear, up to a share of the picture. 0 … 1 (in logits for `score: 'logit'`), higher is better.
+ *
+ *   max { y_i : x_i <= area },  x_i = share of pixels shown,  y_i = score of the class, as in
+ *   `insertion`
+ *
+ * The score before the first pixel appears, x_0 = 0, counts as well. The curve is that of
+ * `insertion`, up to `area`. Costs 1 + area · n model calls for n steps.
+ * Source: Chen et al., Less is More: Fewer Interpretable Region via Submodular Subset Selection,
+ * ICLR 2024: the average highest confidence within a share of the area.
+ */
+export const confidenceAtArea = defineMetric({
+  name: 'confidence-at-area',
+  title: 'Confidence at area',
+  direction: 'higher',
+  range: [0, 1],
+  paper:
+    'Chen et al., Less is More: Fewer Interpretable Region via Submodular Subset Selection, ' +
+    'ICLR 2024',
+  needs: ['model'],
+  axes: { x: 'share of pixels shown', y: 'score of the class' },
+  presets: {
+    'half-zero': { area: 0.5, step: 0.02, baseline: 'zero', score: 'probability' },
+    'half-blur': { area: 0.5, step: 0.02, baseline: 'rise-blur', score: 'probability' },
+    'third-zero': { area: 0.3, step: 0.02, baseline: 'zero', score: 'probability' },
+  },
+  options: v.object({
+    area: option(
+      v.pipe(number, v.gtValue(0), v.maxValue(1)),
+      0.5,
+      'largest share of the pixels that is shown',
+    ),
+    ...curveOptions('zero').entries,
+    step: v.optional(curveOptions('zero').entries.step.wrapped, 0.02),
+  }),
+  measure: async (context, { area, ...options }) => {
+    const curve = await scoresAlong(context, options, 'show', area);
+    return { value: Math.max(...curve.y), curve };
+  },
+});
