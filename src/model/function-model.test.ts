@@ -70,13 +70,29 @@ describe('createFunctionModel', () => {
     expect([...data]).toEqual([0, 3, 0, 6]);
   });
 
-  it('uses a sigmoid for a single logit', async () => {
-    const one = make({
-      labels: ['cat'],
-      classify: async (x) => tensor([x.shape[0], 1], new Float32Array(x.shape[0])),
-    });
-    expect([...(await one.classify(batch)).data]).toEqual([0.5, 0.5, 0.5]);
-  });
+  it.each([[['cat']], [['not cat', 'cat']]])(
+    'with one score and labels %j has the class that the score speaks against',
+    async (labels) => {
+      const x = 0.3;
+      const classify = async ({ shape: [n] }: Tensor) =>
+        tensor([n, 1], new Float32Array(n).fill(x));
+      const p = 1 / (1 + Math.exp(-x));
+      const logits = make({ labels, classify });
+      expect(logits.labels).toEqual(['not cat', 'cat']);
+      const rowsOf = (row: number[]) => [...row, ...row, ...row];
+      expect((await logits.classify(batch, { score: 'logit' })).data).toBeAllClose(rowsOf([-x, x]));
+      expect((await logits.classify(batch)).data).toBeAllClose(rowsOf([1 - p, p]));
+      const probabilities = make({ labels, classify, output: 'probabilities' });
+      expect((await probabilities.classify(batch)).data).toBeAllClose(rowsOf([1 - x, x]));
+      const { data } = await probabilities.perturb({
+        input: tensor([1, 3, 2, 2]),
+        baseline: zero,
+        perturbation: { kind: 'windows', windows: Int32Array.of(0, 0, 1, 2), keep: 'outside' },
+        targets: [1, 0],
+      });
+      expect(data).toBeAllClose([x, 1 - x]);
+    },
+  );
 
   it('halves a batch that the function has no memory for', async () => {
     const sizes: number[] = [];

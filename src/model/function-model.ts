@@ -1,23 +1,28 @@
 import { FoveaError } from '../errors.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type BatchLimit, rowsOf, runInBatches } from './classifier/batches.ts';
+import { bothLabels } from './files/labels.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
 import type { Model, ScoreKind } from './model.ts';
 import { checkRequest, slicePerturbation } from './perturb-request.ts';
 import { countOf } from './perturbation.ts';
 import { renderPerturbation } from './render-perturbation.ts';
-import { checkScores, pickClasses, toProbabilities } from './scores.ts';
+import { checkScores, pickClasses, sigmoid, toProbabilities } from './scores.ts';
 
 /**
  * A classifier that is just a function: an HTTP endpoint, a model of another runtime, a formula.
  */
 export interface FunctionModelOptions {
   name: string;
+  /** One label per class. For one score: the label of the class that it speaks for, or two. */
   labels: readonly string[];
   preprocessing: Preprocessing;
   /** What `classify` returns. */
   output: 'logits' | 'probabilities';
-  /** [n, C, H, W] -> [n, classes]. Must treat each picture by itself. */
+  /**
+   * [n, C, H, W] -> [n, classes]. Must treat each picture by itself. One score, [n, 1], counts for
+   * the second of two classes, and against the first.
+   */
   classify: (batch: Tensor, signal?: AbortSignal) => Promise<Tensor>;
   /** Names the function in manifests; the model's name by default. */
   fingerprint?: string;
@@ -29,6 +34,14 @@ export interface FunctionModelOptions {
 
 const CHUNK_BYTES = 64 * 2 ** 20;
 
+/** The scores of two classes from one score each: logits (-x, x), probabilities (1 - p, p). */
+const bothScores = (scores: Float32Array, output: FunctionModelOptions['output']): Float32Array =>
+  Float32Array.from({ length: 2 * scores.length }, (_, i) => {
+    const score = scores[i >> 1] ?? Number.NaN;
+    if (i % 2 === 1) return score;
+    return output === 'logits' ? -score : 1 - score;
+  });
+
 /** The scores that a function gives for a batch, checked, as logits or probabilities. */
 async function scoresOf(
   { name, labels, output, classify }: FunctionModelOptions,
@@ -38,14 +51,16 @@ async function scoresOf(
 ): Promise<Float32Array> {
   const classes = labels.length;
   const [rows] = batch.shape;
-  const { shape, data } = await classify(batch, signal);
-  if (shape.length !== 2 || shape[0] !== rows || shape[1] !== classes) {
+  const { shape, data: given } = await classify(batch, signal);
+  const isOne = classes === 2 && shape[1] === 1;
+  if (shape.length !== 2 || shape[0] !== rows || (shape[1] !== classes && !isOne)) {
     throw new FoveaError(
       'model',
       `${name} returned [${shape}] for ${rows} pictures: expected [${rows}, ${classes}]`,
     );
   }
-  checkScores(name, data);
+  checkScores(name, given);
+  const data = isOne ? bothScores(given, output) : given;
   if (kind === 'logit' && output === 'probabilities') {
     throw new FoveaError(
       'unsupported',
@@ -53,6 +68,7 @@ async function scoresOf(
     );
   }
   if (kind === 'logit' || output === 'probabilities') return data;
+  if (isOne) return data.map(sigmoid);
   const result = new Float32Array(data.length);
   for (let i = 0; i < result.length; i += classes)
     result.set(toProbabilities(data.subarray(i, i + classes)), i);
@@ -63,7 +79,8 @@ async function scoresOf(
  * Wraps a function as a `Model`: black-box methods work on it, with masking done in JavaScript, in
  * chunks.
  */
-export function createFunctionModel(options: FunctionModelOptions): Model {
+export function createFunctionModel(given: FunctionModelOptions): Model {
+  const options = { ...given, labels: bothLabels(given.labels, given.labels.length) };
   const { name, labels, preprocessing, output, fingerprint = name, maxBatch } = options;
   const { runtime = 'function', warnings = [] } = options;
   const classes = labels.length;

@@ -19,7 +19,7 @@ import { createScorer } from './classifier/scorer.ts';
 import { SessionCache } from './classifier/sessions.ts';
 import { settle } from './classifier/settle.ts';
 import type { UsualForm } from './classifier/usual-form.ts';
-import { chooseLabels } from './files/labels.ts';
+import { bothLabels, chooseLabels } from './files/labels.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from './input/preprocessing.ts';
 import type { Model, ModelInside } from './model.ts';
 import { networkInside } from './network/inside.ts';
@@ -178,12 +178,6 @@ async function takesPixelsOf(
   if (mean !== undefined || std !== undefined || scale !== undefined) return false;
   const { rescalesPixels } = await import('./classifier/rescales-pixels.ts');
   return rescalesPixels(model.graph, input.name);
-}
-
-/** The labels of both classes of a model with one score, of which one is given. */
-function bothLabels(labels: readonly string[] | undefined, scores: number | null) {
-  const [label] = labels ?? [];
-  return scores === 1 && labels?.length === 1 ? [`not ${label}`, `${label}`] : labels;
 }
 
 /** sha256 of the file, or of the hashes of all its files if weights lie in others. */

@@ -18,6 +18,7 @@ let base: string;
 let metadata: Record<string, unknown>;
 let batches: Infer[];
 let softmax: boolean;
+let classes: number;
 let largest: number;
 let broken: { status: number; body: string } | undefined;
 
@@ -33,12 +34,12 @@ const rows = ({ shape, data }: Infer['inputs'][0]): number[] => {
     return values.reduce((sum, x) => sum + x, 0) / values.length;
   };
   return Array.from({ length: count }, (_, n) =>
-    softmax ? [0.25, 0.5, 0.25] : [mean(n, 0), mean(n, channels - 1), 0],
+    (softmax ? [0.25, 0.5, 0.25] : [mean(n, 0), mean(n, channels - 1), 0]).slice(0, classes),
   ).flat();
 };
 
 beforeEach(async () => {
-  [batches, softmax, largest, broken] = [[], false, 99, undefined];
+  [batches, softmax, classes, largest, broken] = [[], false, 3, 99, undefined];
   metadata = {
     name: 'mean',
     platform: 'test',
@@ -59,7 +60,7 @@ beforeEach(async () => {
     const data = rows(body.inputs[0]);
     return send(200, {
       model_name: 'mean',
-      outputs: [{ name: 'y', datatype: 'FP32', shape: [data.length / 3, 3], data }],
+      outputs: [{ name: 'y', datatype: 'FP32', shape: [data.length / classes, classes], data }],
     });
   });
   await new Promise<void>((resolve) => server.listen(0, resolve));
@@ -199,6 +200,21 @@ it.each([
 ])('refuses %j', async (change, message) => {
   Object.assign(metadata, change);
   expect(await errorOf(load())).toMatch(message);
+});
+
+it('adds the class that one score speaks against', async () => {
+  classes = 1;
+  metadata.outputs = [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }];
+  const preprocessing = { mean: [0, 0, 0], std: [1, 1, 1] };
+  const model = await load({ labels: ['defect'], preprocessing });
+  expect(model.labels).toEqual(['not defect', 'defect']);
+  const [first, second] = [11.5, 83.5]; // the mean of the first channel of each picture
+  const logits = await model.classify(input(), { score: 'logit' });
+  expect(logits.data).toBeAllClose([-first, first, -second, second]);
+  expect((await load({ preprocessing })).labels).toEqual(['0', '1']);
+  expect(await errorOf(load({ labels: ['a', 'b', 'c'] }))).toMatch(
+    /^model: mean has 2 classes, but 3 labels/,
+  );
 });
 
 it('checks the number of labels, and stops when asked to', async () => {

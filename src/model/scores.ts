@@ -26,9 +26,12 @@ export function checkGradients(name: string, gradients: Float32Array): void {
   );
 }
 
+/** The probability of a class that is independent of others, from its logit. */
+export const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
+
 /** The probability of each class: softmax, or a sigmoid if there is one logit only. */
 export function toProbabilities(logits: Float32Array): Float32Array {
-  return logits.length === 1 ? logits.map((x) => 1 / (1 + Math.exp(-x))) : softmax(logits);
+  return logits.length === 1 ? logits.map(sigmoid) : softmax(logits);
 }
 
 /** Whether the scores of one picture look like the output of a softmax. */

@@ -35,7 +35,7 @@ const game = (weights: Partial<SearchOptions> = {}) =>
       options: { ...options, ...weights },
     },
     { labels: Int32Array.from([0, 1, 2, 2]), count: 3, width: 2, height: 2 },
-    0,
+    1,
   );
 
 describe('regionGame', () => {

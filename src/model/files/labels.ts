@@ -92,6 +92,15 @@ function nonEmpty(labels: readonly string[], name: string): string[] {
   return cleanLabels(labels);
 }
 
+/** The labels of both classes of a model with one score, of which one is given. */
+export function bothLabels<Labels extends readonly string[] | undefined>(
+  labels: Labels,
+  scores: number | null,
+): Labels | readonly string[] {
+  const [label] = labels ?? [];
+  return scores === 1 && labels?.length === 1 ? [`not ${label}`, `${label}`] : labels;
+}
+
 /**
  * The labels of a model; class indices, with a warning, if none are given.
  * @throws FoveaError `model` if their number is not that of the classes.

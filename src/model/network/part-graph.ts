@@ -15,6 +15,7 @@ import type { Classifier } from '../classifier/find-io.ts';
 import { BATCH, plain, STAGE_OUTPUT, stageGraph } from '../classifier/picture-stage.ts';
 import { SCORES, scoreSource, scoreTail } from '../classifier/score-tail.ts';
 import { INPUT, type ScoreKind } from '../model.ts';
+import { withFedBatch } from './fed-batch.ts';
 import type { Preparation, PreparedModel } from './prepared.ts';
 
 /**
@@ -125,7 +126,8 @@ function fedBody(
   outputs: readonly string[],
 ): Pick<BuiltPart, 'model' | 'input' | 'replaced'> {
   const start = part.at ?? input.name;
-  const cut = subgraph(model.graph, { inputs: [start, ...part.replaced], outputs }, types);
+  const graph = part.at === null ? model.graph : withFedBatch(model.graph, start, types);
+  const cut = subgraph(graph, { inputs: [start, ...part.replaced], outputs }, types);
   let body = withGraph(model, cut);
   const replaced = new Map<string, FedTensor>();
   part.replaced.forEach((name, i) => {

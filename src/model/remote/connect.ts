@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
-import { chooseLabels } from '../files/labels.ts';
+import { bothLabels, chooseLabels } from '../files/labels.ts';
 import { createFunctionModel } from '../function-model.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
 import type { Model } from '../model.ts';
@@ -117,9 +117,11 @@ export async function connect(address: string, options: RemoteModelOptions = {})
   );
   const infer = createInference(endpoint, face, text, budget);
   const scores = await infer(noise, options.signal);
+  const count = scores.data.length;
+  const described = { ...description, labels: bothLabels(options.labels, count) };
   return createFunctionModel({
     name: endpoint.name,
-    labels: chooseLabels(description, scores.data.length, warnings),
+    labels: chooseLabels(described, count === 1 ? 2 : count, warnings),
     preprocessing,
     output: options.output ?? (sumToOne(scores.data) ? 'probabilities' : 'logits'),
     classify: infer,
