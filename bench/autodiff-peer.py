@@ -1,9 +1,10 @@
 """PyTorch's side of autodiff.mjs.
 
     autodiff-peer.py export NETWORK MODEL.onnx
-        A network of torchvision with the weights of seed 0, written as ONNX.
+        Writes a network of torchvision, with the weights of seed 0, as ONNX.
     autodiff-peer.py serve NETWORK THREADS BATCH
-        Runs one forward and backward pass to the input for every line on stdin; prints one JSON object per line.
+        For every line on stdin, runs one forward and backward pass to the input and prints one
+        JSON object: the seconds that it took, as wall time and CPU time.
 """
 
 import json

@@ -13,11 +13,11 @@ import { parseArgs } from 'node:util';
 import { count, fromDist, machine, ratioText, spread, startPeer, table, time } from './harness.mjs';
 
 const HELP = `node bench/autodiff.mjs [NETWORK…] [options]
-  NETWORK…          names of torchvision [resnet50 mobilenet_v2 vit_b_16]
-  --batch N         pictures per batch   [8]
-  --threads N       threads of each      [1]
-  --repetitions N   of each              [5]
-A Python other than /usr/bin/python3 can be named in PYTHON.`;
+  NETWORK…          networks of torchvision, by name   [resnet50 mobilenet_v2 vit_b_16]
+  --batch N         pictures per batch                 [8]
+  --threads N       threads of each runtime            [1]
+  --repetitions N   runs of each task                  [5]
+Set the environment variable PYTHON to use a Python other than /usr/bin/python3.`;
 
 const SCRIPT = fileURLToPath(new URL('./autodiff-peer.py', import.meta.url));
 const PYTHON = process.env.PYTHON ?? '/usr/bin/python3';
@@ -75,7 +75,7 @@ async function measure(
         gradient: await tasks.gradient(),
         torch: await tasks.torch(),
       };
-      if (i > 0) rounds.push(round); // the first one warms up
+      if (i > 0) rounds.push(round); // the first round only warms up
     }
   } finally {
     peer.end();
@@ -116,7 +116,8 @@ async function main() {
     execFileSync(PYTHON, ['-c', 'import torch, torchvision, onnx'], { stdio: 'ignore' });
   } catch {
     return console.log(
-      'Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).',
+      'Skipped: found no Python with PyTorch, torchvision and onnx (Debian: python3-torch ' +
+        'python3-torchvision python3-onnx).',
     );
   }
   const setting = {
@@ -134,7 +135,8 @@ async function main() {
       process.stderr.write(`${results[results.length - 1].cells.join('  ')}\n`);
     }
     machine(
-      `${results[0].runtime} and PyTorch ${results[0].version}, ${setting.threads} thread(s) each, batch ${setting.batch}, CPU milliseconds`,
+      `${results[0].runtime} and PyTorch ${results[0].version}, ` +
+        `${setting.threads} thread(s) each, batch ${setting.batch}, CPU milliseconds`,
     );
     table(
       [

@@ -1,9 +1,10 @@
 // @ts-check
 /**
  * Measures what white-box methods cost beyond their passes through the network. Each method is
- * compared with bare session calls on the same number of ready rows. For IIA these are the backbone
- * for its pictures, and the head, forward and backward, for all points of the feature map's paths.
- * For Grad-CAM and integrated gradients it is the network, forward and backward.
+ * compared with bare session calls on the same number of ready rows. For IIA, the bare calls run
+ * the backbone on its pictures, and the head forward and backward on all points of the feature
+ * map's paths. For Grad-CAM and integrated gradients, they run the whole network forward and
+ * backward.
  */
 import { parseArgs } from 'node:util';
 import {

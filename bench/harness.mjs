@@ -2,9 +2,9 @@
 /**
  * Shared parts of the benchmarks: the build, a picture, and ratios that are meaningful even if the
  * machine runs other programs. Each measurement is made between two measurements of its reference.
- * Its ratio to their mean counts. The benchmarks print the median and the quartiles of many such
- * ratios. They print CPU seconds beside wall seconds, because waiting for other programs makes only
- * wall seconds longer.
+ * The result is the ratio of the measurement to the mean of these two. The benchmarks print the
+ * median and the quartiles of many such ratios. They print CPU seconds beside wall seconds, because
+ * waiting for other programs makes only wall seconds longer.
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -58,9 +58,10 @@ export async function demoInput(/** @type {any} */ model) {
 }
 
 /**
- * The pure forward pass: the unchanged model file in its own session, with a ready batch of `size`
- * copies of a picture. Undefined if the file requires another batch size. @returns {Promise<(() =>
- * Promise<unknown>) | undefined>}
+ * A function that runs the pure forward pass: the unchanged model file in its own session, with a
+ * ready batch of `size` copies of a picture. Returns undefined if the file requires another batch
+ * size.
+ * @returns {Promise<(() => Promise<unknown>) | undefined>}
  */
 export async function forwardPass(
   /** @type {any} */ runtime,
@@ -80,8 +81,9 @@ export async function forwardPass(
 }
 
 /**
- * Seconds of a task after one warm-up run of the same task, so that neither side of a ratio is
- * slower because the other side has emptied the caches. @returns {Promise<Seconds>}
+ * Seconds of a task after one warm-up run of the same task. Without the warm-up, one side of a
+ * ratio could be slower only because the other side has emptied the caches.
+ * @returns {Promise<Seconds>}
  */
 async function warmTime(/** @type {() => Promise<unknown>} */ task) {
   await task();
@@ -113,10 +115,10 @@ export function spread(/** @type {readonly number[]} */ values) {
 }
 
 /**
- * Compares tasks with a reference task, which runs before and after each of them. Does this
- * `repetitions` times and rotates the order.
- * @returns {Promise<Comparison[]>} the ratios, and the median seconds of each task; the first line
- * is the reference itself.
+ * Compares tasks with a reference task. The reference runs before and after each task. Every task
+ * is measured `repetitions` times, and the order of the tasks rotates.
+ * @returns {Promise<Comparison[]>} the ratios and the median seconds of each task. The first
+ * element is the reference itself.
  */
 export async function compare(
   /** @type {() => Promise<unknown>} */ reference,
@@ -124,7 +126,8 @@ export async function compare(
   /** @type {number} */ repetitions,
 ) {
   const names = Object.keys(tasks);
-  for (const task of [reference, ...Object.values(tasks), reference]) await task(); // sessions are made, caches filled
+  // The first runs create sessions and fill caches.
+  for (const task of [reference, ...Object.values(tasks), reference]) await task();
   /** @type {Map<string, { ratio: Seconds, seconds: Seconds }[]>} */
   const measured = new Map(names.map((name) => [name, []]));
   let before = await warmTime(reference);
@@ -199,6 +202,8 @@ export function startPeer(
 export function machine(/** @type {string} */ runtime) {
   const [cpu] = cpus();
   console.log(
-    `${new Date().toISOString().slice(0, 10)}, ${cpu?.model.trim() ?? 'unknown CPU'} × ${cpus().length}, load ${loadavg()[0].toFixed(1)}, ${runtime}, Node ${process.versions.node}\n`,
+    `${new Date().toISOString().slice(0, 10)}, ` +
+      `${cpu?.model.trim() ?? 'unknown CPU'} × ${cpus().length}, ` +
+      `load ${loadavg()[0].toFixed(1)}, ${runtime}, Node ${process.versions.node}\n`,
   );
 }

@@ -1,9 +1,10 @@
 // @ts-check
 /**
- * Measures what a method costs beyond its model calls: seconds for 1,000 model calls of IASSA and
- * RISE over the pure forward pass at the same batch size, which is measured before and after each
- * run. It also measures the peak memory of a process that only loads the model and explains one
- * picture. The target is below 700 MB for IASSA on mobilenet_v2 with default options.
+ * Measures what a method costs beyond its model calls. The result is the time of IASSA and RISE for
+ * 1,000 model calls, divided by the time of the pure forward pass at the same batch size. The
+ * forward pass is measured before and after each run. The script also measures the peak memory of a
+ * process that only loads the model and explains one picture. The target is below 700 MB for IASSA
+ * on mobilenet_v2 with default options.
  */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -25,7 +26,7 @@ import {
 
 const HELP = `node bench/methods.mjs [options]
   --model PATH      an ONNX file with an open batch dimension [../shared/models/mobilenet_v2.onnx]
-  --methods A,B     of iassa,rise,oise, with their default options [iassa,rise]
+  --methods A,B     some of iassa,rise,oise, with default options    [iassa,rise]
   --masks N         N of sampling methods when measuring speed     [1000]
   --threads N       threads of the runtime                        [1]
   --repetitions N   runs of each method when measuring speed      [3]
@@ -95,7 +96,8 @@ async function reportSpeed(
   const forward = await forwardPass(await createNodeRuntime({ threads }), bytes, input, batch);
   if (!forward)
     usage(
-      `the model does not take batches of ${batch}: expected a float32 input whose batch dimension is open`,
+      `the model does not take batches of ${batch}: expected a float32 input with an open batch ` +
+        `dimension`,
     );
   const batches = Math.ceil(pictures / batch);
   const perThousand = (
@@ -186,7 +188,8 @@ async function main() {
   const { createNodeRuntime } = await fromDist('node.js');
   const threads = count('threads', values.threads);
   machine(
-    `${(await createNodeRuntime({ threads })).name}, ${threads} thread(s), ${values.model.split(/[\\/]/).at(-1)}`,
+    `${(await createNodeRuntime({ threads })).name}, ${threads} thread(s), ` +
+      values.model.split(/[\\/]/).at(-1),
   );
   const request = {
     model: values.model,

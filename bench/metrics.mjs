@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Measures what a metric costs beyond its model calls: the seconds of one score over the pure
- * forward pass of the same number of pictures at the same batch size, which is measured before and
- * after each score. The target is at most 1.15 for deletion and insertion.
+ * Measures what a metric costs beyond its model calls. The result is the time of one score, divided
+ * by the time of the pure forward pass of the same number of pictures at the same batch size. The
+ * forward pass is measured before and after each score. The target is at most 1.15 for deletion and
+ * insertion.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -20,12 +21,13 @@ import {
 } from './harness.mjs';
 
 const HELP = `node bench/metrics.mjs [options]
-  --model PATH      an ONNX file with an open batch dimension                 [../shared/models/mobilenet_v2.onnx]
-  --metrics A,B     which metrics, with their default options                 [deletion,insertion,positive-perturbation,mu-fidelity,infidelity,road,sic]
-  --batch N         pictures per session call                                 [8]
-  --threads N       threads of the runtime                                    [1]
-  --repetitions N   scores of each metric                                     [3]
-  --forward N       pictures per measurement of the forward pass              [128]`;
+  --model PATH      an ONNX file with an open batch dimension [../shared/models/mobilenet_v2.onnx]
+  --metrics A,B     which metrics, with their default options
+                    [deletion,insertion,positive-perturbation,mu-fidelity,infidelity,road,sic]
+  --batch N         pictures per session call                       [8]
+  --threads N       threads of the runtime                          [1]
+  --repetitions N   scores of each metric                           [3]
+  --forward N       pictures per measurement of the forward pass    [128]`;
 
 /** The model, with a counter of the pictures that it has classified. */
 function counted(/** @type {any} */ model) {
@@ -83,7 +85,8 @@ async function main() {
   );
   if (!forward)
     usage(
-      `the model does not take batches of ${batchSize}: expected a float32 input whose batch dimension is open`,
+      `the model does not take batches of ${batchSize}: expected a float32 input with an open ` +
+        `batch dimension`,
     );
   const batches = Math.ceil(count('forward', values.forward) / batchSize);
   const pure = async () => {
@@ -127,7 +130,13 @@ async function main() {
     ]);
   }
   table(
-    [`batches of ${batchSize}`, 'model calls', 's a score', 'over the forward pass', 'in CPU time'],
+    [
+      `batches of ${batchSize}`,
+      'model calls',
+      's per score',
+      'over the forward pass',
+      'in CPU ' + 'time',
+    ],
     rows,
   );
   await loaded.dispose();

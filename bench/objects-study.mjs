@@ -5,12 +5,13 @@
  * seconds.
  *
  *   npm run build
- *   node bench/objects-study.mjs --variant '{"name":"rise4000","method":"rise","options":{"N":4000}}' --variant iassa
+ *   node bench/objects-study.mjs --variant iassa \
+ *     --variant '{"name":"rise4000","method":"rise","options":{"N":4000}}'
  *
- * The map explains the labelled class, whatever the model predicts. Every score is appended to the
- * results file at once. If a run is stopped, or extended by variants or pictures, the next run
- * computes only the missing scores. The file records model, picture, method, options, seed and
- * step, but not the code. After a change of a method, use another `--out`.
+ * The map explains the labelled class, even if the model predicts another class. The script appends
+ * every score to the results file at once. After an interrupted run, or with more variants or
+ * pictures, the next run computes only the missing scores. The file records model, picture, method,
+ * options, seed and step, but not the code. After a change of a method, use another `--out`.
  */
 import { basename } from 'node:path';
 import { fromDist } from './harness.mjs';
@@ -68,7 +69,8 @@ async function main() {
       .map((variant) => ({ item, variant })),
   );
   say(
-    `${items.length} pictures, ${variants.length} variants, ${missing.length} of ${items.length * variants.length} results missing`,
+    `${items.length} pictures, ${variants.length} variants, ` +
+      `${missing.length} of ${items.length * variants.length} results missing`,
   );
 
   let [done, failures] = [0, 0];
@@ -91,18 +93,17 @@ async function main() {
         appendResult(given.out, row);
         results.set(row.key, row);
         const left = ((performance.now() - started) / 1000 / ++done) * (missing.length - done);
+        const scores = Object.entries(row.scores).map(
+          ([name, value]) => `${name} ${value?.toFixed(3) ?? '-'}`,
+        );
         say(
-          `[${done}/${missing.length}, ${left.toFixed(0)} s left] ${item.file} ${variant.name}: ${Object.entries(
-            row.scores,
-          )
-            .map(([name, value]) => `${name} ${value?.toFixed(3) ?? '-'}`)
-            .join(', ')} (${row.calls} calls, ${row.seconds.toFixed(1)} s)`,
+          `[${done}/${missing.length}, ${left.toFixed(0)} s left] ${item.file} ${variant.name}: ` +
+            `${scores.join(', ')} (${row.calls} calls, ${row.seconds.toFixed(1)} s)`,
         );
       } catch (error) {
         failures++;
-        process.stderr.write(
-          `${item.file} ${variant.name} failed: ${error instanceof Error ? error.message : error}\n`,
-        );
+        const message = error instanceof Error ? error.message : error;
+        process.stderr.write(`${item.file} ${variant.name} failed: ${message}\n`);
       }
     }
   }
@@ -114,7 +115,8 @@ async function main() {
       ]),
   );
   console.log(
-    `${dataset}, ${basename(given.model)}, target: the labelled class, step ${protocol.step}, tolerance ${protocol.tolerance}`,
+    `${dataset}, ${basename(given.model)}, target: the labelled class, ` +
+      `step ${protocol.step}, tolerance ${protocol.tolerance}`,
   );
   report(fovea, variants, new Map(found), protocol);
   await model.dispose();

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Measures the cost of perturbing: `model.perturb` over the pure forward pass of the same number of
- * ready pictures, for each perturbation and several batch sizes. The target is 1.10 for
- * mobilenet_v2.
+ * Measures the cost of perturbing. The result is the time of `model.perturb`, divided by the time
+ * of the pure forward pass of the same number of ready pictures. It is measured for each
+ * perturbation and several batch sizes. The target is 1.10 for mobilenet_v2.
  */
 import { parseArgs } from 'node:util';
 import {
@@ -21,9 +21,9 @@ import {
 const HELP = `node bench/perturb.mjs [options]
   --model PATH      an ONNX file with an open batch dimension   [../shared/models/mobilenet_v2.onnx]
   --batches A,B     batch sizes                                 [8,16,32]
-  --kinds A,B       of classify,windows,grids,ranks,masks       [all]
+  --kinds A,B       some of classify,windows,grids,ranks,masks  [all]
   --threads N       threads of the runtime                      [1]
-  --repetitions N   of every measurement                        [9]`;
+  --repetitions N   runs of every measurement                   [9]`;
 
 /** Perturbations of `size` pictures, as the methods make them. */
 async function perturbations(
@@ -57,14 +57,15 @@ async function perturbations(
   };
 }
 
-/** Rows of one batch size. */
+/** The rows of the table for one batch size. */
 async function measure(/** @type {any} */ setting, /** @type {number} */ size) {
   const { runtime, bytes, model, input, kinds, repetitions } = setting;
   const { tensor } = await fromDist('node.js');
   const forward = await forwardPass(runtime, bytes, input, size);
   if (!forward)
     usage(
-      `the model does not take batches of ${size}: expected a float32 input whose batch dimension is open`,
+      `the model does not take batches of ${size}: expected a float32 input with an open batch ` +
+        `dimension`,
     );
   const [, channels, height, width] = input.shape;
   const batch = tensor(
@@ -109,7 +110,8 @@ async function main() {
   const threads = count('threads', values.threads);
   const runtime = await createNodeRuntime({ threads });
   const source = await resolveModel(values.model);
-  const model = await createOnnxModel({ ...source, memoryBudget: 2 ** 40 }, runtime); // a smaller one splits large batches
+  // A smaller memory budget would split batches.
+  const model = await createOnnxModel({ ...source, memoryBudget: 2 ** 40 }, runtime);
   const input = await demoInput(model);
   machine(`${runtime.name}, ${threads} thread(s), ${model.name}`);
   const setting = {
@@ -123,7 +125,7 @@ async function main() {
   const rows = [];
   for (const size of values.batches.split(','))
     rows.push(...(await measure(setting, count('batches', size))));
-  table(['', 'batch', 'ms a picture', 'CPU ms', 'over the forward pass', 'in CPU time'], rows);
+  table(['', 'batch', 'ms per picture', 'CPU ms', 'over the forward pass', 'in CPU time'], rows);
   await model.dispose();
 }
 

@@ -1,11 +1,12 @@
 // @ts-check
 /**
- * Structured attention graphs: model calls and seconds on the pictures of the authors' repository,
- * beside those of the authors' code. The number of their model calls is recorded. Their time is
- * measured in PyTorch on this machine, one picture at a time as in their code: forward passes of
- * masked pictures, and forward and backward passes for the integrated gradients of their ranking.
- * This needs Python with PyTorch and torchvision; without them it is left out. Other work of their
- * code, such as drawing, is not counted.
+ * Compares our structured attention graphs with the authors' code: model calls and seconds on the
+ * pictures of the authors' repository. The number of their model calls is recorded. The script
+ * measures the time of these calls in PyTorch on this machine, one picture at a time as in their
+ * code. These are forward passes of masked pictures, and forward and backward passes for the
+ * integrated gradients of their ranking. The measurement needs Python with PyTorch and torchvision.
+ * If they are missing, the script prints no times of the authors' code. Other work of their code,
+ * such as drawing, is not counted.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -23,8 +24,9 @@ const shared = new URL('../../shared/', import.meta.url);
 
 /**
  * Seconds for one masked picture through mobilenet_v2 in PyTorch, in a batch of one as in the
- * authors' code; and for the same with a backward pass to the mask. @returns {{ forward: Seconds,
- * gradient: Seconds } | undefined}
+ * authors' code: for the forward pass, and for a forward and backward pass to the mask. Returns
+ * undefined if Python, PyTorch or torchvision is missing.
+ * @returns {{ forward: Seconds, gradient: Seconds } | undefined}
  */
 function torchSeconds(/** @type {number} */ threads) {
   const program = `
@@ -44,8 +46,10 @@ def seconds(task, times):
     for _ in range(3): task()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(times): task()
-    return {'wall': (time.perf_counter() - wall) / times, 'cpu': (time.process_time() - cpu) / times}
-print(json.dumps({'forward': seconds(lambda: run(mask).item(), 30), 'gradient': seconds(gradient, 10)}))`;
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {'wall': wall / times, 'cpu': cpu / times}
+forward = seconds(lambda: run(mask).item(), 30)
+print(json.dumps({'forward': forward, 'gradient': seconds(gradient, 10)}))`;
   try {
     return JSON.parse(
       execFileSync('/usr/bin/python3', ['-c', program], {

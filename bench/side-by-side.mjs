@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Compares this build with another build of Fovea, for example that of the previous commit: seconds
- * and peak memory of a process that loads a model and explains one picture with one method. The two
- * builds alternate, and each ratio compares neighbouring runs, so other programs slow both alike.
+ * Compares this build with another build of Fovea, for example that of the previous commit. It
+ * compares the seconds and the peak memory of a process that loads a model and explains one picture
+ * with one method. The two builds alternate, and each ratio compares neighbouring runs. So other
+ * programs slow both builds equally.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,9 +1,9 @@
 // @ts-check
 /**
- * Compares Fovea with PyTorch: the same network (torchvision's mobilenet_v2, seeded weights), the
- * same masks of RISE, the same number of threads. Prints Fovea's seconds over PyTorch's for the
- * same number of masked pictures. PyTorch gets ready masks at full size. Fovea gets grids and
- * upsamples them in its graph.
+ * Compares Fovea with PyTorch. Both use the same network (torchvision's mobilenet_v2, seeded
+ * weights), the same masks of RISE and the same number of threads. The script prints Fovea's time
+ * divided by PyTorch's time for the same number of masked pictures. PyTorch gets ready masks at
+ * full size. Fovea gets grids and upsamples them in its graph.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,22 +24,22 @@ import {
 } from './harness.mjs';
 
 const HELP = `node bench/torch-peer.mjs [options]
-  --masks N         masked pictures     [256]
-  --batch N         pictures per batch  [32]
-  --threads N       threads of each     [1]
-  --repetitions N   of each             [5]
-A Python other than python3 or /usr/bin/python3 can be named in PYTHON.`;
+  --masks N         masked pictures             [256]
+  --batch N         pictures per batch          [32]
+  --threads N       threads of each side        [1]
+  --repetitions N   runs of each side           [5]
+Set the environment variable PYTHON to use a Python other than python3 or /usr/bin/python3.`;
 
 const SCRIPT = fileURLToPath(new URL('./torch-peer.py', import.meta.url));
 
-/** A Python that has PyTorch and torchvision, if there is one. */
+/** The first Python that has NumPy, PyTorch, torchvision and onnx, or undefined. */
 function findPython() {
   for (const python of [process.env.PYTHON, 'python3', '/usr/bin/python3']) {
     if (!python) continue;
     try {
       execFileSync(python, ['-c', 'import numpy, torch, torchvision, onnx'], { stdio: 'ignore' });
       return python;
-    } catch {} // not this one
+    } catch {} // this Python is missing or lacks a package
   }
   return undefined;
 }
@@ -50,7 +50,8 @@ async function ownSide(/** @type {string} */ path, /** @type {any} */ { masks, b
     { createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor },
     { riseMasks },
   ] = await Promise.all([fromDist('node.js'), fromDist('methods/rise.js')]);
-  const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 }; // a smaller one splits large batches
+  // A smaller memory budget would split batches.
+  const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 };
   const model = await createOnnxModel(source, await createNodeRuntime({ threads }));
   const input = await demoInput(model);
   const [, channels, height, width] = input.shape;
@@ -146,7 +147,8 @@ async function main() {
   const python = findPython();
   if (!python)
     return console.log(
-      'Skipped: no Python with PyTorch, torchvision and onnx was found (Debian: python3-torch python3-torchvision python3-onnx).',
+      'Skipped: found no Python with PyTorch, torchvision and onnx (Debian: python3-torch ' +
+        'python3-torchvision python3-onnx).',
     );
   const setting = {
     masks: count('masks', values.masks),

@@ -1,10 +1,12 @@
 """PyTorch's side of torch-peer.mjs.
 
     torch-peer.py export MODEL.onnx
-        torchvision's mobilenet_v2 with the weights of seed 0, written as ONNX.
+        Writes torchvision's mobilenet_v2, with the weights of seed 0, as ONNX.
     torch-peer.py serve THREADS BATCH INPUT.npy MASKS.npy
-        Scores the masked pictures once for every line on stdin, as RISE's authors do: ready masks times the
-        picture, one batch at a time. Prints one JSON object per line; the first one contains the logits of class 0.
+        First prints a JSON object with the version of PyTorch and the logits of class 0. Then,
+        for every line on stdin, scores all masked pictures and prints one JSON object with the
+        seconds. It works as the code of RISE's authors: ready masks times the picture, one
+        batch at a time.
 """
 
 import json

@@ -1,6 +1,6 @@
 // Builds dist/: compiles src and demo, and copies the demo's data next to its code, so that paths
-// relative to a module are the same in the sources and in the build. Then bundles the
-// worker for pages without a bundler, and builds the studio.
+// relative to a module are the same in the sources and in the build. Then it bundles the worker for
+// pages without a bundler, and builds the studio.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,7 +10,10 @@ import { rolldown } from 'rolldown';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
 
-/** One file with all that the worker needs but ONNX Runtime's WebAssembly and the models. */
+/**
+ * Writes one file with everything that the worker needs, except ONNX Runtime's WebAssembly and the
+ * models.
+ */
 async function bundleWorker() {
   const bundle = await rolldown({
     input: `${root}dist/worker/worker.js`,

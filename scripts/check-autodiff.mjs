@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * Checks the gradients of whole networks: torchvision exports against PyTorch's float64 autograd,
- * for the input and for inner tensors. Prints a Markdown table. The exit code is 1 if a relative
- * error is above 1e-4 and above twice PyTorch's own error in float32.
+ * Checks the gradients of whole networks. It compares our gradients of torchvision exports with
+ * PyTorch's float64 autograd, for the input and for inner tensors. It prints a Markdown table. The
+ * exit code is 1 if a relative error is above 1e-4 and also above twice the error of PyTorch's own
+ * float32 gradient.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -12,17 +13,25 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const HELP = `node scripts/check-autodiff.mjs [--opset N] [--size N] [NETWORK[:OPSET[:SIZE]]...]
-  --opsets          small networks at every opset that PyTorch exports, and at later opsets in which the same nodes are valid
-  --unselected N    N pictures without selection, beside PyTorch's float32, instead of two whose gates do not depend on rounding
+  --opset N         opset of networks without :OPSET        [13]
+  --size N          height and width of networks without :SIZE  [96]
+  --opsets          checks small networks at every opset that PyTorch exports, and at later opsets
+                    in which the same nodes are valid
+  --unselected N    compares the errors of Fovea and of PyTorch's float32 on N pictures without
+                    selection. By default two pictures are used whose gates do not depend on
+                    rounding.
 A network is a name of torchvision, or NETWORK+elu for ELU in place of every ReLU.
-Needs a build (npm run build) and a Python with PyTorch, torchvision and onnx: /usr/bin/python3, or the one in PYTHON.`;
+Needs a build (npm run build) and a Python with PyTorch, torchvision and onnx: /usr/bin/python3, or
+the Python that the environment variable PYTHON names.`;
 
-const DEFAULT = `resnet50:13 resnet101:11 vgg19:12:224 densenet201:11 mobilenet_v2:10 mobilenet_v3_large:14 efficientnet_b0:13 efficientnet_v2_s:16
-  convnext_tiny:14 regnet_y_400mf:12 googlenet:11 squeezenet1_1:9 shufflenet_v2_x1_0:11 mnasnet1_0:11 inception_v3:13:299 alexnet:12:224
-  swin_t:14:224 vit_b_16:14:224 maxvit_t:16:224`;
+const DEFAULT = `resnet50:13 resnet101:11 vgg19:12:224 densenet201:11 mobilenet_v2:10
+  mobilenet_v3_large:14 efficientnet_b0:13 efficientnet_v2_s:16 convnext_tiny:14 regnet_y_400mf:12
+  googlenet:11 squeezenet1_1:9 shufflenet_v2_x1_0:11 mnasnet1_0:11 inception_v3:13:299
+  alexnet:12:224 swin_t:14:224 vit_b_16:14:224 maxvit_t:16:224`;
 
-const SMALL = `resnet18::64 vgg::64 densenet121::64 mobilenet_v2::64 mobilenet_v3_small::64 efficientnet_b0::64 regnet_y_400mf::64 googlenet::64
-  squeezenet1_1::64 shufflenet_v2_x0_5::64 mnasnet0_5::64 inception_v3::96 convnext::64 vit::64 swin::64 swin_v2::64 maxvit::64`;
+const SMALL = `resnet18::64 vgg::64 densenet121::64 mobilenet_v2::64 mobilenet_v3_small::64
+  efficientnet_b0::64 regnet_y_400mf::64 googlenet::64 squeezenet1_1::64 shufflenet_v2_x0_5::64
+  mnasnet0_5::64 inception_v3::96 convnext::64 vit::64 swin::64 swin_v2::64 maxvit::64`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -71,8 +80,9 @@ async function run(model, feeds) {
 }
 
 /**
- * The names of the recorded inner tensors in the model: tensors with the same shape and the same
- * values.
+ * The names of the recorded inner tensors in the model. Two tensors count as the same tensor if
+ * they have the same shape and the same values (relative error below 1e-4).
+ * @returns {Promise<Map<string, string[]>>} by key of the record: all matching names
  */
 async function findTensors(
   /** @type {any} */ model,
@@ -94,8 +104,8 @@ async function findTensors(
     otherFields: [],
   }));
   const values = await run(withGraph(model, { ...graph, outputs: infos }), feeds);
-  // A copy (a Concat of one tensor) has the values of its original but another gradient. The nearer
-  // one counts.
+  // A copy of a tensor (a Concat with one input) has the same values but another gradient. So all
+  // matching names are kept, and the smallest error among them counts.
   /** @type {Map<string, string[]>} */
   const found = new Map();
   for (const key of inner) {
@@ -110,12 +120,23 @@ async function findTensors(
   return found;
 }
 
-/** The records that check-autodiff.py makes of a network. */
+/**
+ * @typedef {(
+ *   reference: any,
+ *   read: (key: string) => Float32Array,
+ *   model: (opset: number) => any,
+ * ) => Promise<any>} Use
+ */
+
+/**
+ * Runs check-autodiff.py for a network and passes its records to `use`. The files are deleted
+ * afterwards.
+ */
 async function recorded(
   /** @type {string} */ network,
   /** @type {string} */ opsets,
   /** @type {string} */ size,
-  /** @type {(reference: any, read: (key: string) => Float32Array, model: (opset: number) => any) => Promise<any>} */ use,
+  /** @type {Use} */ use,
   /** @type {string[]} */ ...rest
 ) {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-autodiff-'));
@@ -137,7 +158,7 @@ async function recorded(
   }
 }
 
-/** Scores and gradients of a model. */
+/** Scores and gradients of a model, and the time to emit the gradient model in milliseconds. */
 async function differentiate(
   /** @type {any} */ model,
   /** @type {any} */ reference,
@@ -192,7 +213,7 @@ const check = (
 
 const OPSETS = Array.from({ length: 14 }, (_, i) => i + 9);
 
-/** The cell of each opset: the error of the gradient, or the reason why there is none. */
+/** The cell of each opset: the error of the gradient, or the reason why there is no gradient. */
 const sweep = (/** @type {string} */ network, /** @type {string} */ size) =>
   recorded(
     network,
@@ -247,7 +268,8 @@ const sweep = (/** @type {string} */ network, /** @type {string} */ size) =>
   );
 
 /**
- * Errors on pictures without selection: ours and those of PyTorch in float32, median and largest.
+ * Relative errors on pictures without selection: our median and largest error, then the median and
+ * the largest error of PyTorch in float32.
  */
 const unselected = (
   /** @type {string} */ network,
@@ -306,13 +328,15 @@ if (values.unselected !== undefined) {
   for (const { network, opset, size } of networks) {
     const figures = await unselected(network, opset, size, values.unselected);
     console.log(
-      `| ${network} | ${opset} | ${size} | ${figures.map((/** @type {number} */ value) => value.toExponential(1)).join(' | ')} |`,
+      `| ${network} | ${opset} | ${size} | ` +
+        `${figures.map((/** @type {number} */ value) => value.toExponential(1)).join(' | ')} |`,
     );
   }
   process.exit(0);
 }
 console.log(
-  '| network | opset | size | scores | input gradient | PyTorch float32 | inner gradients | of | emitted in ms |',
+  '| network | opset | size | scores | input gradient | PyTorch float32 | inner gradients ' +
+    '| inner tensors | emitted in ms |',
 );
 console.log('| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |');
 for (const { network, opset, size } of networks) {
@@ -323,7 +347,8 @@ for (const { network, opset, size } of networks) {
     const bad = !(input < limit && inner < limit);
     failed ||= bad;
     console.log(
-      `| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |${bad ? ' **over**' : ''}`,
+      `| ${network} | ${opset} | ${size} | ${text} | ${found} | ${milliseconds.toFixed(0)} |` +
+        (bad ? ' **over**' : ''),
     );
   } catch (error) {
     failed = true;

@@ -1,14 +1,19 @@
-"""Exports one network of torchvision with seeded weights and records its gradients, for check-autodiff.mjs.
+"""Exports one network of torchvision with seeded weights and records its gradients, for
+check-autodiff.mjs.
 
     check-autodiff.py NETWORK OPSET[,OPSET...] SIZE FOLDER [PICTURES]
 
-NETWORK is a name of torchvision or of SMALL; NETWORK+elu has ELU in place of every ReLU. Writes model-OPSET.onnx,
-reference.json and little-endian float32 files: the input, the cotangent of the scores, and for the input and a few
-inner tensors the float64 gradient of PyTorch's autograd. `noise` is the relative error of PyTorch's own float32
-gradient of the input. If the input of a ReLU is within rounding distance of 0, its gate is open or shut by chance.
-Deep networks have such gates on most pictures. So the script tries several pictures and takes the two on which
-PyTorch's float32 and float64 agree best. If PICTURES is given, it takes that many pictures without selection;
-`noises` are PyTorch's errors for each.
+NETWORK is a name of torchvision or of SMALL. NETWORK+elu has ELU in place of every ReLU.
+
+Writes model-OPSET.onnx, reference.json and little-endian float32 files. The files contain the
+input, the cotangent of the scores, and the float64 gradients of PyTorch's autograd for the input
+and a few inner tensors. `noise` is the relative error of PyTorch's own float32 gradient of the
+input.
+
+If the input of a ReLU is within rounding distance of 0, rounding decides whether its gate is open
+or shut. Deep networks have such gates on most pictures. So the script tries several pictures and
+takes the two pictures on which PyTorch's float32 and float64 agree best. If PICTURES is given, it
+takes that many pictures without selection, and `noises` are PyTorch's errors for each picture.
 """
 
 import copy
@@ -26,7 +31,8 @@ warnings.filterwarnings("ignore")
 
 
 def without_gates(module):
-    """ELU has a continuous derivative: rounding moves its gradient by rounding, not by a gate."""
+    """Replaces every ReLU by ELU. The derivative of ELU is continuous, so a rounding error of its
+    input changes the gradient only by about as much."""
     for key, child in module.named_children():
         if isinstance(child, torch.nn.ReLU):
             setattr(module, key, torch.nn.ELU())
@@ -36,7 +42,8 @@ def without_gates(module):
 def small_vgg():
     net = torchvision.models.vgg11(weights=None, init_weights=False)
     net.avgpool = torch.nn.Identity()
-    net.classifier = torch.nn.Sequential(torch.nn.Linear(512 * 2 * 2, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1000))
+    net.classifier = torch.nn.Sequential(torch.nn.Linear(512 * 2 * 2, 16), torch.nn.ReLU(),
+        torch.nn.Linear(16, 1000))
     return net
 
 
@@ -46,8 +53,10 @@ SMALL = {
     "vgg": small_vgg,
     "vit": lambda: torchvision.models.VisionTransformer(64, 16, 2, 2, 32, 64),
     "swin": lambda: torchvision.models.SwinTransformer([4, 4], 16, [2, 2], [2, 2], [4, 4]),
-    "swin_v2": lambda: torchvision.models.SwinTransformer([4, 4], 16, [2, 2], [2, 2], [4, 4], block=swin.SwinTransformerBlockV2, downsample_layer=swin.PatchMergingV2),
-    "convnext": lambda: torchvision.models.ConvNeXt([CNBlockConfig(16, 32, 1), CNBlockConfig(32, None, 1)]),
+    "swin_v2": lambda: torchvision.models.SwinTransformer([4, 4], 16, [2, 2], [2, 2], [4, 4],
+        block=swin.SwinTransformerBlockV2, downsample_layer=swin.PatchMergingV2),
+    "convnext": lambda: torchvision.models.ConvNeXt(
+        [CNBlockConfig(16, 32, 1), CNBlockConfig(32, None, 1)]),
     "maxvit": lambda: torchvision.models.MaxVit((64, 64), 16, 2, [16, 16], [1, 1], 8, 0.0),
 }
 
@@ -56,7 +65,10 @@ def network(name):
     torch.manual_seed(0)
     name, _, variant = name.partition("+")
     options = {"init_weights": True} if name in ("inception_v3", "googlenet") else {}
-    net = SMALL[name]() if name in SMALL else getattr(torchvision.models, name)(weights=None, **options)
+    if name in SMALL:
+        net = SMALL[name]()
+    else:
+        net = getattr(torchvision.models, name)(weights=None, **options)
     for key, parameter in net.named_parameters():
         # With a head of zeros (ViT) or layer scales of 1e-6 (ConvNeXt) the gradients would be too
         # small to compare.
@@ -69,7 +81,8 @@ def network(name):
 
 
 def settled(net):
-    """In evaluation mode, with activations that are not in place, so that the hooks see their inputs."""
+    """Sets evaluation mode, and makes activations not in place, so that they do not overwrite
+    tensors that the hooks keep."""
     for module in net.modules():
         if hasattr(module, "inplace"):
             module.inplace = False
@@ -77,10 +90,11 @@ def settled(net):
 
 
 def gradients(net, x, cotangent):
-    """The scores, and each module's output with its gradient."""
+    """The scores, the gradient of the input, and the outputs of all modules, with gradients."""
     outputs = {}
     def keep(_, __, output):
-        if isinstance(output, torch.Tensor) and output.requires_grad and output.dim() in (3, 4) and id(output) not in outputs:
+        is_new = isinstance(output, torch.Tensor) and id(output) not in outputs
+        if is_new and output.requires_grad and output.dim() in (3, 4):
             output.retain_grad()
             outputs[id(output)] = output
     hooks = [module.register_forward_hook(keep) for module in net.modules()]
@@ -93,7 +107,7 @@ def gradients(net, x, cotangent):
 
 
 def export(net, x, opsets, folder):
-    """Writes model-OPSET.onnx for each opset; those that PyTorch cannot export are left out."""
+    """Writes model-OPSET.onnx for each opset and returns the opsets that PyTorch can export."""
     done = []
     for opset in opsets:
         path = folder / f"model-{opset}.onnx"
@@ -116,7 +130,10 @@ def main(name, opsets, size, folder, pictures):
     double = copy.deepcopy(net).double()
     count = pictures or (6 if size <= 128 else 2)
     x, cotangent = torch.randn(count, 3, size, size), torch.randn(count, 1000)
-    singles, exacts = [torch.cat([gradients(m, a[None], c[None])[1] for a, c in zip(x.type(t), cotangent.type(t))]) for m, t in ((net, torch.float32), (double, torch.float64))]
+    singles, exacts = [
+        torch.cat([gradients(m, a[None], c[None])[1] for a, c in zip(x.type(t), cotangent.type(t))])
+        for m, t in ((net, torch.float32), (double, torch.float64))
+    ]
     differences = (singles.double() - exacts).flatten(1).norm(dim=1) / exacts.flatten(1).norm(dim=1)
     if not pictures:
         best = differences.argsort()[:2]
@@ -129,11 +146,14 @@ def main(name, opsets, size, folder, pictures):
     for i, tensor in enumerate(picked):
         tensors[f"inner{i}"], tensors[f"inner{i}_grad"] = tensor, tensor.grad
     for key, tensor in tensors.items():
-        (folder / f"{key}.f32").write_bytes(tensor.detach().float().contiguous().numpy().astype("<f4").tobytes())
+        values = tensor.detach().float().contiguous().numpy().astype("<f4")
+        (folder / f"{key}.f32").write_bytes(values.tobytes())
     noise = (single.double() - exact).norm() / exact.norm()
     shapes = {key: list(tensor.shape) for key, tensor in tensors.items()}
-    reference = {"noise": noise.item(), "noises": differences.tolist(), "exported": exported, "shapes": shapes, "inner": len(picked)}
+    reference = {"noise": noise.item(), "noises": differences.tolist(), "exported": exported,
+        "shapes": shapes, "inner": len(picked)}
     (folder / "reference.json").write_text(json.dumps(reference))
 
 
-main(sys.argv[1], [int(opset) for opset in sys.argv[2].split(",")], int(sys.argv[3]), sys.argv[4], int(sys.argv[5]) if len(sys.argv) > 5 else 0)
+main(sys.argv[1], [int(opset) for opset in sys.argv[2].split(",")], int(sys.argv[3]), sys.argv[4],
+    int(sys.argv[5]) if len(sys.argv) > 5 else 0)

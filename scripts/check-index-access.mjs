@@ -1,7 +1,7 @@
 /**
  * Compiles the project with `noUncheckedIndexedAccess` and reports the errors outside numeric
- * kernels. The compiler has this setting only for whole programs. In loops over pixels, where every
- * index is in range by construction, the setting would double the code and find nothing.
+ * kernels. The compiler has this setting only for whole programs. In loops over pixels, every index
+ * is in range by construction. There the setting would double the code and find nothing.
  *
  * Usage: node scripts/check-index-access.mjs [--count]
  */
@@ -11,7 +11,10 @@ import ts from 'typescript';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Files that consist of loops over typed arrays, one by one: no folder, so that a new file is checked. */
+/**
+ * Files that consist of loops over typed arrays. The list contains files and no folders, so that
+ * every new file is checked.
+ */
 export const KERNELS = [
   'src/alternates/alternates.ts',
   'src/alternates/fillers.ts',
@@ -93,7 +96,8 @@ export const KERNELS = [
 ];
 
 /**
- * Tests index arrays that they made themselves. If an element is missing, the test fails.
+ * Tests are exempt: they index arrays that they made themselves, and a missing element makes the
+ * test fail.
  * @type {(file: string) => boolean}
  */
 const isExempt = (file) =>
@@ -102,7 +106,7 @@ const isExempt = (file) =>
   file.endsWith('.test.ts') ||
   file.includes('/fixtures/');
 
-/** The compiler's errors in the shipped code outside kernels. */
+/** The compiler's errors in the shipped code outside numeric kernels. */
 function complaints() {
   const path = `${ROOT}tsconfig.json`;
   const { config } = ts.readConfigFile(path, ts.sys.readFile);

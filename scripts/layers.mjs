@@ -1,7 +1,7 @@
 /**
- * The layers of `src/`, from the ground up: which paths belong to a layer, and which other layers its
- * files may import. This table is the architecture: it generates the `overrides` of biome.json, and
- * test/package/layers.test.ts checks every import against it.
+ * The layers of `src/`, lowest layer first. For each layer, the table lists its paths and the other
+ * layers that its files may import. This table is the architecture. It generates the `overrides` of
+ * biome.json, and test/package/layers.test.ts checks every import against it.
  *
  * Usage: node scripts/layers.mjs          writes biome.json
  *        node scripts/layers.mjs --check  fails if biome.json is out of date
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 /**
  * @typedef {object} Layer
  * @property {string[]} paths Folders (with a slash at the end) and files, relative to `src/`.
- * @property {string[]} imports Layers that its files may import, besides its own.
+ * @property {string[]} imports Other layers that its files may import.
  * @property {boolean} [node] Whether its files may import Node's own modules.
  */
 
@@ -109,7 +109,10 @@ export const NODE_FILES = ['demo/sprites.ts', 'runtime/onnxruntime-node.ts'];
 
 const NOT_SHIPPED = ['!**/*.test.ts', '!**/fixtures/**'];
 
-/** A test suite is a function too, and its length depends on its number of tests. */
+/**
+ * The limit for the length of functions is off for tests, because a test suite is one long
+ * function.
+ */
 const tests = {
   includes: ['**/*.test.ts', '**/fixtures/**', 'test/**', 'bench/**'],
   linter: { rules: { complexity: { noExcessiveLinesPerFunction: 'off' } } },
@@ -118,14 +121,17 @@ const tests = {
 /** @type {(path: string) => string} */
 const globOf = (path) => (path.endsWith('/') ? `${path}**` : path);
 
-/** Imports of `paths` as files up to two folders deep in `src/` write them. */
+/**
+ * The import specifiers with which files of `from` import `paths`. It covers files up to two
+ * folders deep in `src/`.
+ */
 /** @type {(paths: string[], from: string[]) => string[]} */
 function specifiersOf(paths, from) {
   const prefixes = from.some((path) => path.endsWith('/')) ? ['../', '../../'] : ['./'];
   return paths.flatMap((path) => prefixes.map((prefix) => prefix + globOf(path)));
 }
 
-/** The overrides of biome.json that refuse imports against the layers. */
+/** The overrides of biome.json. They refuse imports that the table of layers does not allow. */
 export function layerOverrides() {
   const nodeFree = Object.values(LAYERS).filter(({ node }) => node);
   const exempt = [...nodeFree.flatMap(({ paths }) => paths), ...NODE_FILES];
@@ -155,7 +161,7 @@ export function layerOverrides() {
 
 const BIOME = fileURLToPath(new URL('../biome.json', import.meta.url));
 
-/** biome.json with the overrides of the table, formatted as Biome formats it. */
+/** The text of biome.json with the overrides of the table, formatted as Biome formats it. */
 /** @type {(text: string) => string} */
 export function withOverrides(text) {
   const config = JSON.parse(text);
@@ -168,7 +174,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const wanted = withOverrides(text);
   if (!process.argv.includes('--check')) writeFileSync(BIOME, wanted);
   else if (JSON.stringify(JSON.parse(text)) !== JSON.stringify(JSON.parse(wanted))) {
-    console.error('biome.json does not follow scripts/layers.mjs: run `node scripts/layers.mjs`');
+    console.error('biome.json does not match scripts/layers.mjs: run `node scripts/layers.mjs`');
     process.exitCode = 1;
   }
 }

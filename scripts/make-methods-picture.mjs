@@ -1,6 +1,6 @@
 /**
- * Makes docs/images/methods.webp: one scene, explained by every method, with the same colour scale.
- * Run after `npm run build`.
+ * Makes docs/images/methods.webp: one scene, explained by every method. All maps use the same
+ * colour scale. Run after `npm run build`.
  */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
@@ -26,7 +26,8 @@ const place = async ({ data, width, height, channels = 3 }, title) => {
     .toBuffer();
   cells.push({ input, left, top });
   texts.push(
-    `<text x="${left}" y="${top - 6}" font-family="DejaVu Sans, sans-serif" font-size="11" fill="#222">${title}</text>`,
+    `<text x="${left}" y="${top - 6}" font-family="DejaVu Sans, sans-serif" font-size="11" ` +
+      `fill="#222">${title}</text>`,
   );
 };
 await place(scene.image, `the picture: ${scene.className}`);

@@ -1,6 +1,6 @@
 /**
- * Makes docs/images/demo.webp: the maps of three methods for an honest model and for one that
- * cheats. Run after `npm run build`.
+ * Makes docs/images/demo.webp: the maps of three methods for a model that uses the object and for a
+ * model that uses a tag beside the object. Run after `npm run build`.
  */
 import { mkdirSync } from 'node:fs';
 import sharp from 'sharp';
@@ -26,7 +26,8 @@ const cells = [];
 const texts = [];
 const text = (x, y, words, weight) =>
   texts.push(
-    `<text x="${x}" y="${y}" font-family="DejaVu Sans, sans-serif" font-size="13" font-weight="${weight}" fill="#222">${words}</text>`,
+    `<text x="${x}" y="${y}" font-family="DejaVu Sans, sans-serif" font-size="13" ` +
+      `font-weight="${weight}" fill="#222">${words}</text>`,
   );
 const place = async (pixels, column, row) => {
   const { data, width, height, channels = 3 } = pixels;
@@ -42,13 +43,8 @@ for (const [r, { model: name, title, scene }] of rows.entries()) {
   await place(scene.image, 0, r);
   for (const [m, method] of METHODS.entries()) {
     const explanation = await explain(model, scene.image, { method });
-    if (m === 0)
-      text(
-        GAP,
-        top,
-        `${title}: ${explanation.target.label} ${(100 * explanation.target.probability).toFixed(0)}%`,
-        'bold',
-      );
+    const { label, probability } = explanation.target;
+    if (m === 0) text(GAP, top, `${title}: ${label} ${(100 * probability).toFixed(0)}%`, 'bold');
     await place(overlay(scene.image, explanation), m + 1, r);
     text(GAP + (m + 1) * (SIDE + GAP), top, methods.get(method).title, 'normal');
   }

@@ -9,7 +9,10 @@ import { demoScenes } from '../dist/cli/demo/demo-scenes.js';
 import { loadSprites } from '../dist/demo/sprites.js';
 import { explain, loadModel, methods, prepareInput } from '../dist/node.js';
 
-/** Fewer samples than by default, so that all methods can be measured. */
+/**
+ * Options with fewer samples than the defaults, so that all methods can be measured in a reasonable
+ * time.
+ */
 const OPTIONS = {
   iassa: { stride: 16, iterations: 2 },
   rise: { N: 500 },
@@ -61,7 +64,7 @@ for (const scene of scenes) {
         counts[m].scenes++;
       } catch (error) {
         if (error.code === 'unsupported') counts[m].refused = error.message;
-        else counts[m].scenes++; // without an explanation there is no peak on the object
+        else counts[m].scenes++; // a failed explanation counts as a miss
       }
     }
   }
@@ -71,7 +74,8 @@ for (const scene of scenes) {
 const share = ({ hits: found, scenes: all, refused }) =>
   refused ? '—' : `${Math.round((100 * found) / all)} %`;
 process.stdout.write(
-  `${done} scenes, chance ${((100 * chance) / done).toFixed(1)} %\n\n| method | ${MODELS.join(' | ')} |\n| --- | ${MODELS.map(() => '---').join(' | ')} |\n`,
+  `${done} scenes, chance ${((100 * chance) / done).toFixed(1)} %\n\n` +
+    `| method | ${MODELS.join(' | ')} |\n| --- | ${MODELS.map(() => '---').join(' | ')} |\n`,
 );
 for (const [name, counts] of hits)
   process.stdout.write(`| \`${name}\` | ${counts.map(share).join(' | ')} |\n`);

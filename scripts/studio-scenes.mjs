@@ -1,4 +1,5 @@
-// Draws the demo scenes of the studio: pictures, and a list with what each shows.
+// Draws the demo scenes of the studio: the pictures, and a list with the label, the sticker and the
+// mask of each picture.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
@@ -7,7 +8,10 @@ const dist = new URL('../dist/', import.meta.url);
 const { createScene } = await import(new URL('demo/index.js', dist).href);
 const { loadSprites } = await import(new URL('demo/sprites.js', dist).href);
 
-/** The scenes in the order of the page: seeds of the held-out set, and which have the sticker. */
+/**
+ * The scenes in the order of the page. The seeds are from the held-out set. Scenes with
+ * `tag: 'always'` have the sticker.
+ */
 const SCENES = [
   { className: 'pizza', seed: 2_000_204 },
   { className: 'owl', seed: 2_000_300, tag: 'always' },
@@ -35,7 +39,7 @@ const SCENES = [
   { className: 'sailboat', seed: 2_000_505, tag: 'always' },
 ];
 
-/** Lengths of the runs of a mask, starting with zeros. */
+/** Lengths of the runs of equal values in a mask. The first run is of zeros. */
 function runsOf(mask) {
   const runs = [];
   let value = 0;
@@ -51,7 +55,7 @@ function runsOf(mask) {
   return [...runs, length];
 }
 
-/** Writes pictures and `scenes.json` into a folder. */
+/** Deletes the folder, creates it again, and writes the pictures and `scenes.json` into it. */
 export async function drawScenes(folder) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

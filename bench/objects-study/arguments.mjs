@@ -9,18 +9,22 @@ import { usage } from '../harness.mjs';
 /** @import { Item, Variant } from './types.mjs' */
 
 const HELP = `node bench/objects-study.mjs [options]
-  --variant V       a method's name, or JSON {"name", "method", "options", "seed", "trace"}; repeatable
-                    ("trace": N scores every Nth intermediate map of an anytime method too)
+  --variant V       a method's name, or JSON {"name", "method", "options", "seed", "trace"}. Can be
+                    repeated. With "trace": N, every Nth intermediate map of an anytime method is
+                    scored too.
   --variants FILE   a JSON file with a list of such objects
-  --only A,B        only the variants of these names
-  --dataset DIR     holds labels.txt (tab: file, class index, WordNet id, name), images/, masks/  [../shared/datasets/objects-mini]
-  --model PATH      an ONNX file                                   [../shared/models/mobilenet_v2.onnx]
-  --limit N         the first N pictures
-  --step N          pixels per step of deletion and insertion; 224 is the published protocol  [1792, 29 scores at 224x224]
-  --metrics A,B     which metrics                                  [pointing-game,iou,f1,insertion,deletion]
-  --tolerance N     pixels of the pointing game                    [0]
-  --out FILE        results, one JSON object per line              [.cache/objects-study.jsonl]
-  --quiet           no progress on stderr
+  --only A,B        only the variants with these names
+  --dataset DIR     folder with labels.txt, images/ and masks/. A line of labels.txt has file, class
+                    index, WordNet id and name, separated by tabs.
+                    [../shared/datasets/objects-mini]
+  --model PATH      an ONNX file                    [../shared/models/mobilenet_v2.onnx]
+  --limit N         only the first N pictures
+  --step N          pixels per step of deletion and insertion; 224 is the published protocol
+                    [1792, 29 scores at 224x224]
+  --metrics A,B     which metrics                   [pointing-game,iou,f1,insertion,deletion]
+  --tolerance N     pixels of the pointing game     [0]
+  --out FILE        results, one JSON object per line [.cache/objects-study.jsonl]
+  --quiet           prints no progress on stderr
 Default variants: iassa, rise, occlusion, random.`;
 
 const bench = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -63,7 +67,8 @@ function parseVariant(/** @type {unknown} */ given) {
   } = /** @type {Record<string, any>} */ (given);
   if (Object.keys(rest).length > 0)
     usage(
-      `variant ${name ?? method} has an unknown key "${Object.keys(rest)[0]}": expected name, method, options, seed, trace`,
+      `variant ${name ?? method} has an unknown key "${Object.keys(rest)[0]}": ` +
+        `expected name, method, options, seed, trace`,
     );
   return {
     name: name ?? method,
@@ -90,7 +95,7 @@ export function readVariants(
   if (variants !== undefined && !existsSync(variants))
     usage(`--variants ${variants}: there is no such file`);
   const listed = variants === undefined ? [] : parseJson(readFileSync(variants, 'utf8'), variants);
-  if (!Array.isArray(listed)) usage(`${variants} should hold a list of variants`);
+  if (!Array.isArray(listed)) usage(`${variants} is not a list of variants`);
   const given = [
     ...listed,
     ...variant.map((text) =>
@@ -116,7 +121,8 @@ export function readItems(/** @type {string} */ dataset, /** @type {string | und
   const path = join(dataset, 'labels.txt');
   if (!existsSync(path))
     usage(
-      `${path} does not exist: expected lines of file, class index, WordNet id, name, separated by tabs`,
+      `${path} does not exist: expected lines with file, class index, WordNet id and name, ` +
+        `separated by tabs`,
     );
   const lines = readFileSync(path, 'utf8')
     .split('\n')

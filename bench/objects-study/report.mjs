@@ -4,7 +4,8 @@
 /** @import { Protocol, Row, Variant } from './types.mjs' */
 
 /**
- * Percentile bootstrap of the mean: 2000 resamples with a fixed seed. @returns {[number, number]}
+ * The 95% interval of the mean by the percentile bootstrap, with 2000 resamples and a fixed seed.
+ * @returns {[number, number]}
  */
 function bootstrap(/** @type {any} */ fovea, /** @type {number[]} */ values) {
   const random = fovea.createRandom(1);
@@ -147,6 +148,7 @@ function reportTrace(
     ];
   });
   console.log(
-    `\nIntermediate maps of ${variant.name}\n\n${markdown(['map', 'calls', 'pictures', ...metrics], lines)}`,
+    `\nIntermediate maps of ${variant.name}\n\n` +
+      markdown(['map', 'calls', 'pictures', ...metrics], lines),
   );
 }

@@ -14,7 +14,7 @@ import { dirname } from 'node:path';
 
 /** @import { Row } from './types.mjs' */
 
-/** Rows by key, without an incomplete last line. @returns {Map<string, Row>} */
+/** Rows by key. An incomplete last line is skipped. @returns {Map<string, Row>} */
 export function readResults(/** @type {string} */ path) {
   /** @type {Map<string, Row>} */
   const rows = new Map();
@@ -23,7 +23,7 @@ export function readResults(/** @type {string} */ path) {
     try {
       const row = JSON.parse(line);
       if (typeof row?.key === 'string') rows.set(row.key, row);
-    } catch {} // an incomplete line of a stopped run
+    } catch {} // an incomplete line of an interrupted run
   }
   return rows;
 }

@@ -23,8 +23,8 @@ export async function loadSample(
 }
 
 /**
- * A mask picture at the input size of the model, [H·W]: the pixel under the centre of each input
- * pixel.
+ * A mask picture at the input size of the model, [H·W], as 0 and 1. Each value comes from the
+ * mask's pixel under the centre of an input pixel. It is 1 if the red channel is at least 128.
  */
 async function readMask(
   /** @type {any} */ fovea,
@@ -48,7 +48,7 @@ async function readMask(
   });
 }
 
-/** Every metric on one map. */
+/** The scores of one map by every metric of the protocol, and the number of activated pixels. */
 async function scoreMap(
   /** @type {any} */ fovea,
   /** @type {Protocol} */ protocol,
@@ -72,8 +72,9 @@ async function scoreMap(
 }
 
 /**
- * Explains one picture with one variant and scores the map. @returns {Promise<Omit<Row, 'key' |
- * 'image'>>}
+ * Explains one picture with one variant and scores the map. If the variant has a `trace` above 0,
+ * every `trace`-th intermediate map is scored too.
+ * @returns {Promise<Omit<Row, 'key' | 'image'>>}
  */
 export async function study(
   /** @type {any} */ fovea,

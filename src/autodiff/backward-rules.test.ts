@@ -17,8 +17,8 @@ const options: LrpOptions = {
   high: [],
 };
 
-describe('keys of rule sets', () => {
-  it('are one for one table or function, and differ for equal ones', () => {
+describe('the key of a rule set', () => {
+  it('is the same for the same table or function, and differs between equal copies', () => {
     const table = (): RuleTable => ({ Relu: rule((_, [dy = '']) => [dy]) });
     const mine = table();
     expect(keyOfRules(mine)).toBe(keyOfRules(mine));
@@ -27,13 +27,13 @@ describe('keys of rule sets', () => {
     expect(keyOfRules(plain)).not.toBe(keyOfRules(deepLift));
   });
 
-  it('of LRP are its options', () => {
+  it('depends on the options of LRP only', () => {
     expect(keyOfRules(lrp(options))).toBe(keyOfRules(lrp({ ...options })));
     expect(keyOfRules(lrp(options))).not.toBe(keyOfRules(lrp({ ...options, epsilon: 1e-3 })));
   });
 });
 
-it('asks which input is compared if a model has two, and puts the reference beside it', () => {
+it('gradientModel requires the option input for a model with two inputs', () => {
   const b = graphBuilder({ opset: 13 });
   const [x, other] = [b.input('x', 'float32', ['n', 2]), b.input('other', 'float32', ['n', 2])];
   b.output(b.add('Add', [b.add('Relu', [x]), other], {}, 'y'), 'float32', ['n', 2]);

@@ -2,45 +2,50 @@ import type { Graph } from '../onnx/index.ts';
 import type { RuleLookup } from './mark-path.ts';
 import type { RuleTable } from './rule.ts';
 
-/** What a backward pass is asked for, as `BackwardRules.prepare` is told. */
+/** Describes a backward pass for `BackwardRules.prepare`. */
 export interface BackwardTask {
   /** The tensor that is differentiated. */
   readonly of: string;
-  /** The tensors with respect to which. */
+  /** The tensors with respect to which `of` is differentiated. */
   readonly wrt: readonly string[];
-  /** Tensors of the forward pass that are outputs too. */
+  /** Tensors of the forward pass that the gradient model returns too. */
   readonly outputs: readonly string[];
-  /** The graph input that holds the pictures, or the values that are fed in their place. */
+  /** The graph input that takes the pictures, or the values that are fed in place of pictures. */
   readonly input: string;
 }
 
 /** A graph that is ready to be differentiated, and the entries that replace those of the table. */
 export interface ReadyGraph {
-  /** It computes the same as before, and still has all tensors that the task names. */
+  /**
+   * A graph that computes the same values as the original. It still has all tensors that the task
+   * names.
+   */
   readonly graph: Graph;
-  /** Entries for some operators, or for some nodes; all others keep their gradient. */
+  /**
+   * Entries for some operators, or for some nodes. All others keep their ordinary gradient rule.
+   */
   readonly rules: RuleTable | RuleLookup;
   /**
-   * A graph input [1, …] that the preparation added: it takes what `BackwardTask.input` is
-   * compared with.
+   * A graph input [1, …] that the preparation added. It takes the reference value with which
+   * `BackwardTask.input` is compared.
    */
   readonly reference?: string;
 }
 
 /**
- * Rules that look at the graph first: LRP treats the first convolution in its own way, DeepLIFT
- * needs a second forward pass.
+ * Rules that need to read or change the graph before the backward pass. For example, LRP has a
+ * special rule for the first convolution, and DeepLIFT adds a second forward pass.
  */
 export interface BackwardRules {
-  /** What messages call the rules. */
+  /** The name of the rules in error messages. */
   readonly name: string;
   /**
-   * Rules of one key are the same rules, so that one session serves them. It must name every option
-   * that they depend on. If there is none, each object is a key by itself.
+   * Rules with equal keys are the same rules, and they share one session. The key must contain
+   * every option that the rules depend on. By default, each object has a key of its own.
    */
   readonly key?: string;
   /**
-   * Chooses the rules for a graph, and changes the graph where they need it.
+   * Chooses the rules for a graph, and changes the graph if the rules need it.
    * @throws FoveaError `unsupported` if the rules do not apply to the graph.
    */
   prepare(graph: Graph, task: BackwardTask): ReadyGraph;
@@ -48,14 +53,14 @@ export interface BackwardRules {
 
 /**
  * How a backward pass is computed: entries by operator, entries chosen for each node, or rules that
- * look at the graph first. What a set says nothing about keeps its gradient.
+ * read the graph first. A node for which the set has no entry keeps its ordinary gradient rule.
  */
 export type RuleSet = RuleTable | RuleLookup | BackwardRules;
 
-/** The gradient as it is: no entry is replaced. */
+/** The ordinary gradient: no entry is replaced. */
 export const plain: RuleTable = {};
 
-/** Whether a rule set looks at the graph first. */
+/** Whether a rule set reads the graph first, with `prepare`. */
 export function isBackwardRules(rules: RuleSet): rules is BackwardRules {
   return typeof rules === 'object' && typeof rules.prepare === 'function';
 }
@@ -64,8 +69,8 @@ const identities = new WeakMap<RuleSet, number>();
 let count = 0;
 
 /**
- * A text that two rule sets share only if they are the same: their own key, or a number for each
- * object.
+ * A text that is equal for two rule sets only if they are the same rules. It contains the key of
+ * the rules, or else a number that is unique to the object.
  */
 export function keyOfRules(rules: RuleSet): string {
   if (isBackwardRules(rules) && rules.key !== undefined) return `${rules.name} ${rules.key}`;

@@ -27,7 +27,7 @@ function modelBy(shape: readonly number[], build: Build, opset = 17, input = 'x'
 
 const attempt = (model: OnnxModel, wrt = 'x') => gradientModel(model, { of: 'y', wrt: [wrt] });
 
-describe('files that no runtime would take', () => {
+describe('gradientModel on files that no runtime accepts', () => {
   it.each<[string, readonly number[], Build, RegExp]>([
     [
       'a huge dimension',
@@ -36,13 +36,13 @@ describe('files that no runtime would take', () => {
       /the tensor .* is too large to be differentiated/,
     ],
     [
-      'a side of a million windows and more',
+      'an axis with more than a million windows',
       [1, 3, 7, 2 ** 24],
       (b, x) => b.add('AveragePool', [x], { kernel_shape: [3, 3], strides: [2, 2] }),
       /the tensor .* is too large to be differentiated/,
     ],
     [
-      'an axis far in front of the first',
+      'an axis far before the first axis',
       [2, 3, 5],
       (b, x) => {
         const one = b.constant(new Float32Array(5), [5]);
@@ -51,13 +51,13 @@ describe('files that no runtime would take', () => {
       /the LayerNormalization node .* has the attribute axis/,
     ],
     [
-      'strides that give more phases than a layer has',
+      'strides that produce more phases than any layer has',
       [1, 3, 8, 8],
       (b, x) => b.add('LpPool', [x], { kernel_shape: [1, 1], strides: [65, 65] }),
       /the LpPool node .* strides, of at most 4096/,
     ],
     [
-      'an operand that is not wired',
+      'an operand that is missing',
       [2, 3],
       (b, x) => b.add('Mul', [x]),
       /the Mul node .* lacks its input 1/,
@@ -110,7 +110,7 @@ describe('files that no runtime would take', () => {
       (b, x) => b.add('Einsum', [x, x], { equation: 'ab' }),
       /the Einsum node .* needs an equation of as many terms as it has inputs, 2/,
     ],
-  ])('%s', (_, shape, build, message) => {
+  ])('refuses %s', (_, shape, build, message) => {
     const model = modelBy(shape, build);
     const error = (() => {
       try {
@@ -125,18 +125,21 @@ describe('files that no runtime would take', () => {
     expect((error as FoveaError).code).not.toBe('internal');
   });
 
-  it.each([5, 6])('opset %i, which lacks operators of a backward pass', (opset) => {
+  it.each([5, 6])('refuses opset %i, which lacks operators of a backward pass', (opset) => {
     const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), opset);
     expect(() => attempt(model)).toThrow('gradients need opset 9 or later');
   });
 
-  it.each(['constructor', 'toString', '__proto__'])('names of objects: %s', (name) => {
-    const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), 17, name);
-    expect(inferShapes(model.graph).get('y')?.shape).toEqual([2, 3]);
-    expect(attempt(model, name).gradients.has(name)).toBe(true);
-    const operator = modelBy([2, 3], (b, x) => b.add(name, [x]));
-    expect(() => attempt(operator)).toThrow(`the ${name} node`);
-  });
+  it.each(['constructor', 'toString', '__proto__'])(
+    'accepts tensors named like properties of Object: %s',
+    (name) => {
+      const model = modelBy([2, 3], (b, x) => b.add('Relu', [x]), 17, name);
+      expect(inferShapes(model.graph).get('y')?.shape).toEqual([2, 3]);
+      expect(attempt(model, name).gradients.has(name)).toBe(true);
+      const operator = modelBy([2, 3], (b, x) => b.add(name, [x]));
+      expect(() => attempt(operator)).toThrow(`the ${name} node`);
+    },
+  );
 
   it('reverses long axes by a sequence that the runtime counts', () => {
     const ints = (...values: bigint[]) => [BigInt64Array.from(values), [values.length]] as const;
@@ -188,57 +191,65 @@ describe('files that no runtime would take', () => {
   });
 });
 
-describe('quantizers', () => {
+describe('the gradient of a quantizer', () => {
   it.each<[string, 'uint8' | 'int8' | 'int16', number, (x: number) => boolean]>([
-    ['a ReLU that was fused', 'uint8', 0, (x) => x >= 0 && x < 5.1],
+    ['a fused ReLU', 'uint8', 0, (x) => x >= 0 && x < 5.1],
     ['a ReLU in int8', 'int8', -128, (x) => x >= 0 && x < 5.1],
     ['a range on both sides', 'int8', 0, (x) => Math.abs(x) < 2.56],
-    ['a range that is never left', 'int16', 0, () => true],
-  ])('pass no gradient of elements beyond their range: %s', async (_, type, zero, isInside) => {
-    const values = [-7, -3, -2, -0.005, 0.3, 1, 2.5, 2.7, 5, 5.3, 9, 100];
-    const model = modelBy(
-      [values.length],
-      (b, x) => {
-        const parameters = [b.constant([0.02], []), b.constant([zero], [], type)];
-        const q = b.add('QuantizeLinear', [x, ...parameters]);
-        return b.add('DequantizeLinear', [q, ...parameters]);
-      },
-      21,
-    );
-    const { model: backward, cotangent, gradients } = attempt(model);
-    const results = await runModel(backward, {
-      x: new Tensor('float32', Float32Array.from(values), [values.length]),
-      [cotangent]: new Tensor('float32', new Float32Array(values.length).fill(3), [values.length]),
-    });
-    const got = results[gradients.get('x') ?? '']?.data as Float32Array;
-    expect([...got]).toEqual(values.map((x) => (isInside(x) ? 3 : 0)));
-  });
+    ['a range that no value exceeds', 'int16', 0, () => true],
+  ])(
+    'is zero for elements outside the range of the quantizer: ' + '%s',
+    async (_, type, zero, isInside) => {
+      const values = [-7, -3, -2, -0.005, 0.3, 1, 2.5, 2.7, 5, 5.3, 9, 100];
+      const model = modelBy(
+        [values.length],
+        (b, x) => {
+          const parameters = [b.constant([0.02], []), b.constant([zero], [], type)];
+          const q = b.add('QuantizeLinear', [x, ...parameters]);
+          return b.add('DequantizeLinear', [q, ...parameters]);
+        },
+        21,
+      );
+      const { model: backward, cotangent, gradients } = attempt(model);
+      const results = await runModel(backward, {
+        x: new Tensor('float32', Float32Array.from(values), [values.length]),
+        [cotangent]: new Tensor('float32', new Float32Array(values.length).fill(3), [
+          values.length,
+        ]),
+      });
+      const got = results[gradients.get('x') ?? '']?.data as Float32Array;
+      expect([...got]).toEqual(values.map((x) => (isInside(x) ? 3 : 0)));
+    },
+  );
 });
 
-describe('sizes that depend on the precision', () => {
-  it.each([10, 11, 17, 18])('Resize by a float32 scale at opset %i', async (opset) => {
-    const scales = (b: GraphBuilder): string => b.constant([1, 1, 0.44, 0.44], [4]);
-    const model = modelBy(
-      [1, 1, 150, 150],
-      (b, x) => {
-        const inputs =
-          opset < 11 ? [x, scales(b)] : [x, b.constant(new Float32Array(0), [0]), scales(b)];
-        return b.add('Tanh', [b.add('Resize', inputs, { mode: 'linear' }, 'resized')]);
-      },
-      opset,
-    );
-    expect(inferShapes(model.graph).get('resized')?.shape).toEqual([1, 1, 66, 66]);
-    const { model: backward, cotangent, gradients } = attempt(model);
-    const results = await runModel(backward, {
-      x: randomTensor([1, 1, 150, 150]),
-      [cotangent]: randomTensor([1, 1, 66, 66], 2),
-    });
-    expect(results[gradients.get('x') ?? '']?.dims).toEqual([1, 1, 150, 150]);
-  });
+describe('the gradient of a layer whose size depends on rounding', () => {
+  it.each([10, 11, 17, 18])(
+    'has the size of the input for Resize by a float32 scale, opset %i',
+    async (opset) => {
+      const scales = (b: GraphBuilder): string => b.constant([1, 1, 0.44, 0.44], [4]);
+      const model = modelBy(
+        [1, 1, 150, 150],
+        (b, x) => {
+          const inputs =
+            opset < 11 ? [x, scales(b)] : [x, b.constant(new Float32Array(0), [0]), scales(b)];
+          return b.add('Tanh', [b.add('Resize', inputs, { mode: 'linear' }, 'resized')]);
+        },
+        opset,
+      );
+      expect(inferShapes(model.graph).get('resized')?.shape).toEqual([1, 1, 66, 66]);
+      const { model: backward, cotangent, gradients } = attempt(model);
+      const results = await runModel(backward, {
+        x: randomTensor([1, 1, 150, 150]),
+        [cotangent]: randomTensor([1, 1, 66, 66], 2),
+      });
+      expect(results[gradients.get('x') ?? '']?.dims).toEqual([1, 1, 150, 150]);
+    },
+  );
 });
 
-describe('nodes without names', () => {
-  it('are told apart in the copy for the reference of DeepLIFT', () => {
+describe('nodes without names in a gradient model', () => {
+  it('get different names in the copy for the reference of DeepLIFT', () => {
     const named = modelBy([2, 3], (b, x) => b.add('Tanh', [b.add('Relu', [x])]));
     const { graph } = named;
     const nameless = withGraph(named, {

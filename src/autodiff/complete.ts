@@ -8,22 +8,23 @@ import { gradientRules } from './rules/index.ts';
 const prepare = preparing(rewrite);
 
 /**
- * The model in the form that differentiates best: local functions written out, fused operators
- * taken apart, arithmetic on shapes folded, Split, normalizations, Softmax, Gelu and Clip rebuilt
- * from the pieces that exporters write. Operator sets 7 and 8 become 9, and 13 to 15 become 16. It
- * computes the same.
- * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` for local
- * functions in another operator set.
+ * Rewrites a model into the form that is best for differentiation. Local functions are inlined,
+ * fused operators are decomposed, and arithmetic on shapes is folded. Split, normalizations,
+ * Softmax, Gelu and Clip are rebuilt from the nodes that exporters write for them. Operator sets 7
+ * and 8 become 9, and 13 to 15 become 16. The returned model computes the same outputs.
+ * @throws FoveaError `model` if nodes of the file contradict each other, `unsupported` if a local
+ * function uses another operator set.
  */
 export function prepareModel(model: OnnxModel, options: PrepareOptions = {}): OnnxModel {
   return prepare(model, options);
 }
 
 /**
- * The model that computes gradients of a model, whatever exporter wrote it, or what `rules` put in
- * their place.
+ * The model that computes gradients of a model, or the values that `rules` compute in place of
+ * gradients. It accepts the files of all exporters, because it prepares the model first (see
+ * `prepareModel`).
  * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it,
- * `unsupported` naming the operator that cannot be differentiated.
+ * `unsupported` if an operator cannot be differentiated. The message names the operator.
  */
 export function gradientModel(model: OnnxModel, options: GradientModelOptions): GradientModel {
   return readyModel(model, options, options.isPrepared ? null : prepare).differentiate(
@@ -32,10 +33,11 @@ export function gradientModel(model: OnnxModel, options: GradientModelOptions): 
 }
 
 /**
- * Forward and backward pass in one ordinary ONNX graph: reverse-mode differentiation by emitting
- * nodes. Weights are referred to, never copied. Half-precision gradients are computed in float32.
+ * Builds one ordinary ONNX graph with the forward and the backward pass. This is reverse-mode
+ * differentiation that emits nodes. Weights are shared with the given graph, never copied.
+ * Gradients of half-precision tensors are computed in float32.
  * @throws FoveaError `model` if a tensor does not exist or `of` does not depend on it,
- * `unsupported` naming the operator that cannot be differentiated.
+ * `unsupported` if an operator cannot be differentiated. The message names the operator.
  */
 export function gradientGraph(graph: Graph, options: GradientOptions): GradientGraph {
   return differentiate(graph, options, gradientRules);

@@ -24,7 +24,7 @@ import { type RuleTable, refused, rule } from './rule.ts';
 const vector = (values: readonly number[]): Tensor =>
   new Tensor('float32', Float32Array.from(values), [values.length]);
 
-/** A model of x [4] built by a few nodes, with the output y. */
+/** A model with the input x [4]. `build` adds its nodes and returns the output. */
 function modelBy(build: (b: GraphBuilder, x: string) => string, opset = 17): OnnxModel {
   const b = graphBuilder({ opset });
   b.output(build(b, b.input('x', 'float32', [4])));
@@ -48,14 +48,14 @@ async function gradientOf(
 }
 
 describe('gradientGraph', () => {
-  it('sums what flows back from several readers of a tensor', async () => {
+  it('sums the gradients from several consumers of a tensor', async () => {
     const model = modelBy((b, x) =>
       b.add('Add', [b.add('Mul', [x, x]), b.add('Sub', [x, b.add('Neg', [x])])]),
     );
     expect(await gradientOf(model, [1, 2, 3, 4], [1, 1, 1, 2])).toEqual([4, 6, 8, 20]);
   });
 
-  it('differentiates by inner tensors and by the input at once, and by itself', async () => {
+  it('differentiates by the input, by inner tensors and by the output itself at once', async () => {
     const model = modelBy((b, x) =>
       b.add('Mul', [b.add('Exp', [x], {}, 'e'), b.constant([2])], {}, 'y'),
     );
@@ -74,14 +74,14 @@ describe('gradientGraph', () => {
     expect(backward.graph.outputs.map(({ name }) => name)).toEqual(['y', ...gradients.values()]);
   });
 
-  // Where a softmax is multiplied by a narrower matrix, and by nothing else, its gradient sums over
-  // that one's columns.
+  // If a softmax is only multiplied by a matrix with fewer columns than the softmax has, the
+  // gradient sums over the columns of that matrix.
   it.each([
     { columns: 2, again: false, summed: 2 },
     { columns: 2, again: true, summed: 4 },
     { columns: 6, again: false, summed: 4 },
   ])(
-    'differentiates a softmax times a matrix of $columns columns, read again: $again',
+    'differentiates a softmax times a matrix of $columns columns, with a second consumer: $again',
     async ({ columns, again, summed }) => {
       const v = Array.from({ length: 4 * columns }, (_, i) => Math.sin(2 * i + 1));
       const b = graphBuilder({ opset: 17 });
@@ -100,8 +100,8 @@ describe('gradientGraph', () => {
       const row = (values: readonly number[]): Tensor =>
         new Tensor('float32', Float32Array.from(values), [1, values.length]);
       const results = await runModel(model, { x: row(x), [cotangent]: row(dy) });
-      // dp = V dy, twice p times that and once more where p is squared and read again; dx = p (dp -
-      // Σ p dp).
+      // dp = V dy. If p is squared and also read by a second consumer, dp = (2 p + 1) V dy. dx = p
+      // (dp - Σ p dp).
       const total = x.reduce((sum, value) => sum + Math.exp(value), 0);
       const q = x.map((value) => Math.exp(value) / total);
       const dp = q.map(
@@ -141,7 +141,7 @@ describe('gradientGraph', () => {
       of: 'y',
       wrt: ['x'],
     });
-    // p = 1/4 everywhere: dx = (v - mean(v)) / 4
+    // p is 1/4 everywhere, so dx = (v - mean(v)) / 4.
     const zeros = new Tensor('float32', new Float32Array(4), [1, 4]);
     const results = await runModel(model, {
       x: zeros,
@@ -154,7 +154,7 @@ describe('gradientGraph', () => {
     );
   });
 
-  it('keeps the batch symbolic: one graph for every batch size, each row by itself', async () => {
+  it('keeps the batch dimension symbolic, and computes each row independently', async () => {
     const { model, cotangent, gradients } = gradientModel(smallModel(), {
       of: 'logits',
       wrt: ['x', 'relu'],
@@ -172,12 +172,12 @@ describe('gradientGraph', () => {
     ).toBeLessThan(1e-6);
   });
 
-  it('refers to weights instead of copying them, and leaves unneeded nodes out', () => {
+  it('shares weights with the model instead of copying them, and omits unneeded nodes', () => {
     const { graph } = smallModel();
     const result = gradientGraph(graph, { of: 'logits', wrt: ['relu'] }).graph;
     expect(result.initializers.get('fc.weight')).toBe(graph.initializers.get('fc.weight'));
-    // The gradient by the last feature map of a linear head needs neither the convolution nor the
-    // picture.
+    // The head is linear, so its gradient by the last feature map needs neither the convolution nor
+    // the picture.
     expect(
       result.nodes.some(
         ({ opType, inputs }) => opType === 'Conv' && inputs.includes('conv.weight'),
@@ -185,7 +185,7 @@ describe('gradientGraph', () => {
     ).toBe(false);
   });
 
-  it('takes rules that replace those of the table, by operator or by node', async () => {
+  it('uses given rules in place of those of the table, by operator or by node', async () => {
     const model = modelBy((b, x) => b.add('Relu', [x], {}, 'y'));
     const guided: RuleTable = {
       Relu: rule((at, [dy]) => [at.ops.mul(at.ops.op('Relu', [dy]), at.ops.above(at.output(0)))]),
@@ -198,7 +198,7 @@ describe('gradientGraph', () => {
     expect(none.graph.nodes.map(({ opType }) => opType)).toContain('HardSigmoid');
   });
 
-  it('says what an unknown size of the batch broadcasts to only when the graph runs', async () => {
+  it('handles a broadcast between two unknown batch sizes when the graph runs', async () => {
     const b = graphBuilder({ opset: 17 });
     b.output(
       b.add('Mul', [b.input('x', 'float32', ['a', 3]), b.input('z', 'float32', ['b', 3])], {}, 'y'),
@@ -218,16 +218,16 @@ describe('gradientGraph', () => {
   });
 });
 
-describe('what cannot be differentiated', () => {
+describe('gradientGraph on a graph that cannot be differentiated', () => {
   const relu = modelBy((b, x) => b.add('Relu', [x], {}, 'y'));
 
-  it('names the nearest tensors to one that does not exist', () => {
+  it('names the nearest tensor names if a tensor does not exist', () => {
     expect(() => gradientGraph(relu.graph, { of: 'z', wrt: ['x'] })).toThrow(
       'the model has no tensor "z". The nearest names are',
     );
   });
 
-  it('says that a tensor has no part in another', () => {
+  it('reports that a tensor does not depend on another', () => {
     expect(() => gradientGraph(relu.graph, { of: 'x', wrt: ['y'] })).toThrow(
       'the tensor "x" does not depend on "y"',
     );
@@ -240,7 +240,7 @@ describe('what cannot be differentiated', () => {
     );
   });
 
-  it('names control flow, custom operators and operators that are refused', () => {
+  it('names nodes of control flow, custom operators and refused operators', () => {
     const branch: Graph = modelBy((b, x) => b.add('Neg', [x], {}, 'n')).graph;
     const inner = { ...branch, inputs: [], nodes: branch.nodes };
     const choice = modelBy((b, x) =>
@@ -252,7 +252,7 @@ describe('what cannot be differentiated', () => {
       ),
     );
     expect(() => gradientGraph(choice.graph, { of: 'y', wrt: ['x'] })).toThrow(
-      'cannot be differentiated at the If node "y": which branch runs is decided by the data',
+      'cannot be differentiated at the If node "y": the data decide which branch runs',
     );
     const custom = modelBy((b, x) => b.add('Blur', [x], {}, 'y', { domain: 'acme' }));
     expect(() => gradientGraph(custom.graph, { of: 'y', wrt: ['x'] })).toThrow(
@@ -264,7 +264,7 @@ describe('what cannot be differentiated', () => {
     );
   });
 
-  it('lets refused operators be where no gradient flows', () => {
+  it('allows refused operators that no gradient has to pass', () => {
     const model = modelBy((b, x) =>
       b.add(
         'Add',
@@ -279,7 +279,7 @@ describe('what cannot be differentiated', () => {
     expect(() => gradientGraph(model.graph, { of: 'y', wrt: ['c'] })).not.toThrow();
   });
 
-  it('asks for sizes that a convolution needs', () => {
+  it('reports that a convolution needs the sizes of its input', () => {
     const b = graphBuilder({ opset: 17 });
     const x = b.input('x', 'float32', ['n', 3, 'h', 'w']);
     b.output(
@@ -300,7 +300,7 @@ describe('what cannot be differentiated', () => {
   });
 });
 
-describe('element types', () => {
+describe('gradientGraph on other element types', () => {
   it('computes the gradients of half-precision models in float32', async () => {
     const b = graphBuilder({ opset: 17 });
     const x = b.input('x', 'float32', ['n', 2, 4, 4]);
@@ -341,8 +341,8 @@ describe('element types', () => {
   });
 
   /**
-   * Two convolutions, a MaxPool and a linear head of [n, 3, 12, 12] in half precision, or in
-   * float32 with the same weights.
+   * A model of [n, 3, 12, 12] with two convolutions, a MaxPool and a linear head, in half precision
+   * or in float32 with the same weights.
    */
   function convolutional(type: 'float16' | 'float32'): OnnxModel {
     const b = graphBuilder({ opset: 17 });
@@ -392,11 +392,11 @@ describe('element types', () => {
     return results[gradients.get('x') ?? ''].data as Float32Array;
   }
 
-  it('gives half-precision networks gradients of float32, beyond the range of float16 too', async () => {
+  it('returns float32 gradients for half-precision networks, whatever their range', async () => {
     const gradient = await convolutionalGradient('float16', 1);
     expect(relativeError(gradient, await convolutionalGradient('float32', 1))).toBeLessThan(5e-3);
-    // Half precision ends at 65504 and has nothing below 6e-8; a power of two changes no digit in
-    // float32.
+    // Half precision has no value above 65504 or between 0 and 6e-8. In float32, a product with a
+    // power of two is exact.
     for (const scale of [2 ** 40, 2 ** -40]) {
       const scaled = await convolutionalGradient('float16', scale);
       expect(Math.max(...scaled.map(Math.abs)) / scale).toBeGreaterThan(1e-3);
@@ -420,7 +420,7 @@ describe('element types', () => {
       ...feeds,
       [cotangent]: new Tensor('float32', new Float32Array(4096).fill(1 + 2 ** -12), [1, 1, 64, 64]),
     });
-    // Half precision has no 1 + 2^-12, and a running sum of ones in it stays at 2048.
+    // Half precision cannot represent 1 + 2^-12, and a running sum of ones in it stops at 2048.
     expect(results[gradients.get('bias') ?? ''].data[0]).toBe(4097);
   });
 
@@ -437,7 +437,7 @@ describe('element types', () => {
 const models = '../shared/models/mobilenet_v2.onnx';
 const references = '../shared/reference';
 const present = existsSync(models) && existsSync(`${references}/pixel/cases.json`);
-if (!present) console.warn(`no recorded gradients in ${references}: their tests are skipped`);
+if (!present) console.warn(`${references} has no recorded gradients: their tests are skipped`);
 
 interface Reference {
   case: string;
@@ -446,7 +446,7 @@ interface Reference {
   arrays: Record<string, { file: string; scale?: number }>;
 }
 
-describe.skipIf(!present)('recorded gradients of real weights', () => {
+describe.skipIf(!present)('gradientModel on a network with real weights', () => {
   const { cases } = present
     ? (JSON.parse(readFileSync(`${references}/pixel/cases.json`, 'utf8')) as { cases: Reference[] })
     : { cases: [] };
@@ -454,7 +454,8 @@ describe.skipIf(!present)('recorded gradients of real weights', () => {
     cases.find(({ model }) => model === 'mobilenet_v2'),
     cases.find(({ model }) => model === 'squeezenet'),
   ].flatMap((item) => item ?? []);
-  it.each(first.map((item) => [item.model, item] as const))('%s', async (name, item) => {
+  const named = first.map((item) => [item.model, item] as const);
+  it.each(named)('agrees with the recorded gradients of %s', async (name, item) => {
     const model = readModel(readBytes(`../shared/models/${name}.onnx`));
     const [input, output] = [model.graph.inputs[0].name, model.graph.outputs[0].name];
     const {

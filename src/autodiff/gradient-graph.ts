@@ -25,38 +25,42 @@ import { unbroadcast } from './unbroadcast.ts';
 
 /** What to differentiate. */
 export interface GradientOptions {
-  /** The tensor whose gradient is asked for; its cotangent becomes a graph input. */
+  /** The tensor to differentiate. Its cotangent becomes a graph input. */
   readonly of: string;
-  /** The tensors with respect to which: inputs, feature maps, attention maps, in any number. */
+  /**
+   * The tensors with respect to which `of` is differentiated: any inputs or inner tensors, such as
+   * feature maps or attention maps.
+   */
   readonly wrt: readonly string[];
-  /** Tensors of the forward pass that are to be outputs too. */
+  /** Tensors of the forward pass that become outputs too. By default none. */
   readonly outputs?: readonly string[];
   /**
-   * Entries that replace those of the table, by operator or chosen for each node: guided
-   * backpropagation, LRP, …
+   * Entries that replace those of the table, by operator or chosen for each node, for example for
+   * guided backpropagation or LRP. By default none.
    */
   readonly rules?: RuleTable | RuleLookup;
-  /** Shapes of graph inputs that replace the declared ones. */
+  /** Shapes of graph inputs that replace the declared shapes. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;
 }
 
 /** A graph with a forward and a backward pass. */
 export interface GradientGraph {
   /**
-   * Its inputs are those of the forward graph, then the cotangent; its outputs `outputs`, then the
-   * gradients.
+   * The graph. Its inputs are those of the forward graph, then the cotangent. Its outputs are
+   * `outputs`, then the gradients.
    */
   readonly graph: Graph;
   /**
-   * The input that takes the cotangent of `of`: the weights with which its elements are summed.
-   * float32 for half precision.
+   * The input that takes the cotangent of `of`. It has the shape of `of`, and its elements are the
+   * weights of the elements of `of` in the sum that is differentiated. It is float32 if `of` has
+   * half precision.
    */
   readonly cotangent: string;
-  /** The output with the gradient of each tensor of `wrt`. */
+  /** For each tensor of `wrt`, the name of the output with its gradient. */
   readonly gradients: ReadonlyMap<string, string>;
 }
 
-/** `gradientGraph`, with the gradients of the operators in `table`. */
+/** Computes `gradientGraph` with the gradient rules of operators in `table`. */
 export function differentiate(
   graph: Graph,
   { of, wrt, outputs = [], rules = {}, inputShapes = {} }: GradientOptions,
@@ -85,8 +89,8 @@ export function differentiate(
   const whole: Graph = {
     ...graph,
     nodes: [...graph.nodes.map((node) => requests.get(node) ?? node), ...emitted.nodes, ...named],
-    // An initializer that is also listed as an input is not a constant, so the runtime cannot fold
-    // it.
+    // `dataInputs` omits initializers: a runtime does not fold an initializer that is also an
+    // input.
     inputs: [...dataInputs(graph), cotangent],
     outputs: [...outputs, ...gradients.values()].map((name) => describe(known, name)),
     initializers: new Map([...graph.initializers, ...emitted.initializers]),
@@ -95,7 +99,7 @@ export function differentiate(
   return { graph: prune(whole), cotangent: cotangent.name, gradients };
 }
 
-/** The gradient of each tensor: the sum of what its readers contribute. */
+/** The gradient of each tensor: the sum of the contributions of its consumers. */
 interface Totals {
   /** The gradient of a tensor; '' if nothing contributes to it. */
   of(tensor: string): string;
@@ -118,7 +122,7 @@ function createTotals(ops: Ops, of: string, cotangent: string): Totals {
   };
 }
 
-/** What the walk from the outputs to the inputs carries from node to node. */
+/** State of the walk from the outputs to the inputs. */
 interface Walk {
   readonly graph: Graph;
   readonly known: Map<string, TensorInfo>;
@@ -211,7 +215,8 @@ function identityNode(from: string, to: string): Node {
 }
 
 /**
- * Checks that a gradient has the shape of its tensor, and float32 for half precision.
+ * Checks that a gradient has the shape and the element type of its tensor. For half precision the
+ * element type must be float32.
  * @throws FoveaError `model`, naming the node.
  */
 function checkGradient(

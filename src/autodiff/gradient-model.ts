@@ -7,15 +7,18 @@ import { loadPrepare, type Prepare } from './passes/prepare.ts';
 import type { RuleTable } from './rule.ts';
 import { loadRules } from './rules/load.ts';
 
-/** What to differentiate, by which rules. */
+/** What to differentiate, and by which rules. */
 export interface GradientModelOptions extends Omit<GradientOptions, 'rules'> {
-  /** How the backward pass is computed: `plain` by default. */
+  /** The rules of the backward pass. Default: `plain`. */
   readonly rules?: RuleSet;
-  /** The graph input that rules with a reference compare; by default the only one. */
+  /**
+   * The graph input that rules with a reference compare with the reference. Default: the only
+   * input.
+   */
   readonly input?: string;
   /**
-   * Whether the model comes from `prepareModel`, or was put together from such a model, so that it
-   * is not prepared again.
+   * Whether the model was made by `prepareModel`, or composed from such a model. Then it is not
+   * prepared again. Default: false.
    */
   readonly isPrepared?: boolean;
 }
@@ -23,20 +26,25 @@ export interface GradientModelOptions extends Omit<GradientOptions, 'rules'> {
 /** A model with a forward and a backward pass. */
 export interface GradientModel extends Omit<GradientGraph, 'graph'> {
   /**
-   * Its inputs are those of the model, then the cotangent; its outputs `outputs`, then the
-   * gradients.
+   * The model. Its inputs are those of the given model, then the cotangent. Its outputs are
+   * `outputs`, then the gradients.
    */
   readonly model: OnnxModel;
-  /** The input [1, …] that takes what the input is compared with; null for rules without one. */
+  /**
+   * The input [1, …] that takes the reference with which the pictures are compared. Null if the
+   * rules have no reference.
+   */
   readonly reference: string | null;
 }
 
-/** A prepared model, with what is left to do once the gradients of its operators are known. */
+/**
+ * A prepared model. `differentiate` does the remaining work with the given table of gradient rules.
+ */
 export interface ReadyModel extends ReadyGraph {
   differentiate(table: RuleTable): GradientModel;
 }
 
-/** Prepares a model, and has its rule set look at it. */
+/** Prepares a model, and calls `prepare` of the rule set if the set has it. */
 export function readyModel(
   model: OnnxModel,
   { rules = plain, input, ...options }: GradientModelOptions,
@@ -65,7 +73,9 @@ export function readyModel(
   };
 }
 
-/** The graph input that the rules `name` start from. */
+/**
+ * The graph input that the rules `name` start from: the given one, or the only input of the model.
+ */
 function inputOf({ graph }: OnnxModel, input: string | undefined, name: string): string {
   const inputs = dataInputs(graph).map((each) => each.name);
   const start = input ?? (inputs.length === 1 ? inputs[0] : undefined);
@@ -79,8 +89,9 @@ function inputOf({ graph }: OnnxModel, input: string | undefined, name: string):
 }
 
 /**
- * `gradientModel`, but the passes and the gradients of operators are modules that are loaded if the
- * model needs them. A page that explains one network fetches little of the library.
+ * Computes `gradientModel`, but loads the modules of passes and of gradient rules only if the model
+ * needs them. So a page that explains one network fetches only a small part of the library.
+ * @throws FoveaError as `gradientModel` does.
  */
 export async function loadGradientModel(
   model: OnnxModel,

@@ -7,18 +7,21 @@ import {
   type TensorInfo,
 } from '../onnx/index.ts';
 
-/** An axis with more elements than this is a sign of a broken file. */
+/** Largest number of elements of an axis. A larger axis is a sign of a broken file. */
 const largestAxis = 2 ** 24;
-/** So is an axis of a layer with windows: rules walk along it, and it is a side or a channel. */
+/**
+ * Largest axis of a layer with a kernel, where the axis is a side or the channels. Rules loop over
+ * it.
+ */
 const largestSide = 2 ** 20;
-/** So is a tensor with more elements than this: 4 GiB in float32. */
+/** Largest number of elements of a tensor: 4 GiB in float32. */
 const largestTensor = 2 ** 30;
 /** The most elements of a constant that is computed for a gradient: 64 MiB in float32. */
 export const largestConstant = 2 ** 24;
 /** Element types whose tensors have no numbers, or numbers of a kind that no gradient has. */
 const withoutGradient: ReadonlySet<DataType> = new Set(['string', 'complex64', 'complex128']);
 
-/** The least and largest value of attributes that set the size of a rule's loops. */
+/** Smallest and largest allowed value of the attributes that set the length of loops in rules. */
 const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
   kernel_shape: [1, 2 ** 16],
   strides: [1, 2 ** 16],
@@ -40,15 +43,15 @@ const perSide: Readonly<Record<string, number>> = {
   output_padding: 1,
 };
 
-/** The name of a node in messages. */
+/** The name of a node in error messages, for example `the Conv node "conv1"`. */
 export const nameOf = (node: Node): string =>
   `the ${operatorKey(node)} node "${node.name || node.outputs[0]}"`;
 
-/** The first operator set that has what rules emit: Where, and Expand of 8. */
+/** The first operator set with all operators that rules emit, such as Where. */
 const oldestOpset = 9;
 
 /**
- * Refuses a graph in an operator set without the operators of a backward pass.
+ * Refuses a graph whose operator set lacks operators of a backward pass.
  * @throws FoveaError `unsupported`, naming the opset.
  */
 export function checkOpset(graph: Pick<Graph, 'opset'>): void {
@@ -56,8 +59,9 @@ export function checkOpset(graph: Pick<Graph, 'opset'>): void {
   if (opset < oldestOpset)
     throw new FoveaError(
       'unsupported',
-      `gradients need opset ${oldestOpset} or later (gradientModel raises 7 and 8), and this model ` +
-        `is in opset ${opset}: convert it, for example with onnx.version_converter`,
+      `gradients need opset ${oldestOpset} or later (gradientModel raises 7 and 8), and this ` +
+        `model ` +
+        `has opset ${opset}: convert it, for example with onnx.version_converter`,
     );
 }
 
@@ -106,7 +110,7 @@ function checkWindow(node: Node, rank: number): void {
 }
 
 /**
- * Refuses attributes that every runtime rejects, and that would keep a rule busy for minutes.
+ * Refuses attributes that every runtime rejects and with which a rule would run for minutes.
  * @throws FoveaError `model`, naming the node and the attribute.
  */
 export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
@@ -116,7 +120,7 @@ export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: No
     if (attribute.type !== 'int' && attribute.type !== 'ints') continue;
     const values = attribute.type === 'int' ? [attribute.value] : attribute.value;
     const isAxis = name === 'axis' || name === 'axes';
-    // An axis that is added may come after the last one.
+    // Unsqueeze can add an axis after the last one.
     const axes = rank === undefined ? undefined : ([-rank - values.length, rank + 1] as const);
     const range = isAxis ? axes : Object.hasOwn(limits, name) ? limits[name] : undefined;
     if (range && values.some((value) => !(value >= range[0] && value <= range[1])))
@@ -129,8 +133,8 @@ export function checkAttributes(known: ReadonlyMap<string, TensorInfo>, node: No
 }
 
 /**
- * Runs code that assumes a well-formed node. An attribute out of range, a missing input or
- * contradicting declared sizes give an error that names the node.
+ * Runs code that assumes a well-formed node. If an attribute is out of range, an input is missing
+ * or declared sizes contradict each other, the error names the node.
  * @throws FoveaError `model`, naming the node.
  */
 export function guarded<T>(node: Node, run: () => T): T {

@@ -1,4 +1,6 @@
-/** Gradients of ONNX models as ONNX models: reverse-mode differentiation by rewriting graphs. */
+/**
+ * Gradients of ONNX models as ONNX models. This is reverse-mode differentiation by graph rewriting.
+ */
 export { each, operatorKey } from '../onnx/index.ts';
 export {
   type BackwardRules,

@@ -11,18 +11,20 @@ import { at } from '../tensor/at.ts';
 import { nameOf } from './guard.ts';
 import type { RuleEntry } from './rule.ts';
 
-/** The entry of the table that holds for a node. */
+/**
+ * Returns the entry of the rule table for a node, or undefined if the table has no entry for it.
+ */
 export type RuleLookup = (node: Node) => RuleEntry | undefined;
 
-/** What lies between the tensors to differentiate by and the one to differentiate. */
+/** Nodes and tensors between the tensors of `wrt` and the tensor that is differentiated. */
 export interface Path {
   /** In topological order. */
   readonly nodes: readonly Node[];
-  /** The tensors that a gradient flows to. */
+  /** The tensors that get a gradient. */
   readonly tensors: ReadonlySet<string>;
 }
 
-/** The nodes that depend on one of some tensors, of nodes in topological order. */
+/** The nodes that depend on at least one of `tensors`, in topological order. */
 function nodesAfter(sorted: readonly Node[], tensors: readonly string[]): Node[] {
   const reached = new Set(tensors);
   return sorted.filter((node) => {
@@ -32,7 +34,7 @@ function nodesAfter(sorted: readonly Node[], tensors: readonly string[]): Node[]
   });
 }
 
-/** The nodes through which `of` depends on one of some tensors, in topological order. */
+/** The nodes through which `of` depends on at least one of `tensors`, in topological order. */
 export function nodesBetween(graph: Graph, tensors: readonly string[], of: string): Node[] {
   const needed = new Set([of]);
   const before = nodesAfter(topologicalSort(graph.nodes), tensors)
@@ -52,10 +54,10 @@ export function differentiableInputs(node: Node, entry: RuleEntry): readonly num
 }
 
 /**
- * Marks the nodes through which `of` depends on a tensor of `wrt`: forward along what can be
- * differentiated, then back.
- * @throws FoveaError `unsupported` if one of them is refused, `model` if a tensor of `wrt` has no
- * part in `of`.
+ * Marks the nodes through which `of` depends on a tensor of `wrt`. A first walk goes forward along
+ * differentiable inputs, and a second walk goes back from `of`.
+ * @throws FoveaError `unsupported` if one of these nodes cannot be differentiated, `model` if `of`
+ * does not depend on a tensor of `wrt`.
  */
 export function markPath(
   graph: Graph,
@@ -107,7 +109,8 @@ function requireRule(node: Node, entry: RuleEntry | undefined): void {
 }
 
 /**
- * Says why nothing flows: no dependence at all, or only through operators whose gradient is zero.
+ * The error if no gradient reaches `wrt`. The message says whether `of` does not depend on `wrt` at
+ * all, or only through operators whose gradient is zero.
  */
 function noPath(sorted: readonly Node[], of: string, wrt: string, lookup: RuleLookup): FoveaError {
   const reached = nodesAfter(sorted, [wrt]);

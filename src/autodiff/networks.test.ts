@@ -8,7 +8,7 @@ import { gradientModel } from './complete.ts';
 import { floatsOf, relativeError } from './fixtures/cases.ts';
 import { loadGradientModel } from './gradient-model.ts';
 
-/** What scripts/make-autodiff-networks.py recorded. */
+/** The record of scripts/make-autodiff-networks.py. */
 interface Reference {
   readonly opset: number;
   readonly shape: readonly number[];
@@ -21,8 +21,8 @@ const names = readdirSync(folder).flatMap((file) =>
   file.endsWith('.onnx') ? [file.replace('.onnx', '')] : [],
 );
 
-describe('gradients of tiny networks against float64 autograd', () => {
-  it.each(names)('%s', async (name) => {
+describe('gradientModel on tiny networks', () => {
+  it.each(names)('agrees with PyTorch in float64 on %s', async (name) => {
     const reference: Reference = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8'));
     const model = readModel(readBytes(new URL(`${name}.onnx`, folder).pathname));
     const count = reference.shape.reduce((product, size) => product * size, 1);
@@ -41,7 +41,7 @@ describe('gradients of tiny networks against float64 autograd', () => {
       cotangent,
       gradients,
     } = gradientModel(model, { of: 'scores', wrt: ['input'], outputs: ['scores'] });
-    // A mask or a class token needs the size of the batch; nothing of the backward pass does.
+    // A mask or a class token may need the batch size. The backward pass never needs it.
     const shapes = backward.graph.nodes.filter(
       ({ name: node, opType }) => node.startsWith('grad/') && opType === 'Shape',
     );
@@ -59,8 +59,8 @@ describe('gradients of tiny networks against float64 autograd', () => {
   });
 });
 
-describe('the gradient model of tiny networks', () => {
-  it.each(names)('%s is the same if rules and passes are loaded', async (name) => {
+describe('loadGradientModel on tiny networks', () => {
+  it.each(names)('returns the same model of %s as gradientModel', async (name) => {
     const model = readModel(readBytes(new URL(`${name}.onnx`, folder).pathname));
     const task = { of: 'scores', wrt: ['input'], outputs: ['scores'] };
     const loaded = await loadGradientModel(model, task);

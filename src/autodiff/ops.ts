@@ -5,9 +5,9 @@ import { type Layout, layout } from './emit/layout.ts';
 import { type Selection, selection } from './emit/selection.ts';
 
 /**
- * Emits the nodes of a backward pass. The shape of every tensor is inferred when it is made.
- * Operator sets differ in their spelling (axes as an attribute or an input, …); that is handled
- * here once, so that rules read as formulas.
+ * Emits the nodes of a backward pass, and infers the shape of every emitted tensor. It hides
+ * differences between operator sets, such as axes as an attribute or as an input, so that rules
+ * read like formulas.
  */
 export interface Ops extends NodeOps, Arithmetic, Layout, Selection {
   /**
@@ -17,7 +17,10 @@ export interface Ops extends NodeOps, Arithmetic, Layout, Selection {
   readonly shorterSums: Map<string, readonly [a: string, left: string, right: string]>;
 }
 
-/** An emitter over a graph; `known` is what inference knows of the graph's tensors, and grows. */
+/**
+ * Creates the operations for a graph. `known` contains the inferred information on the graph's
+ * tensors. The information on emitted tensors is added to it.
+ */
 export function createOps(
   graph: Graph,
   known: Map<string, TensorInfo>,

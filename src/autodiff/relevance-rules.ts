@@ -6,8 +6,8 @@ import { type LrpOptions, lrpRules } from './relevance/lrp.ts';
 import { transformerAttributionRules } from './relevance/transformer-attribution.ts';
 
 /**
- * DeepLIFT with the rescale rule (Shrikumar et al. 2017): what comes out as a gradient is a
- * multiplier m with Σ m_x Δx = Δy. The graph gets an input for the reference.
+ * DeepLIFT with the rescale rule (Shrikumar et al. 2017). The returned gradients are multipliers m
+ * with Σ m_x Δx = Δy. The graph gets an additional input for the reference.
  */
 export const deepLift: BackwardRules = {
   name: 'deep-lift',
@@ -23,8 +23,8 @@ export const deepLift: BackwardRules = {
 };
 
 /**
- * The relevance propagation of transformer attribution (Chefer et al. 2021): what comes out as a
- * gradient is relevance.
+ * The relevance propagation of transformer attribution (Chefer et al. 2021). The returned gradients
+ * are relevances.
  */
 export const transformerAttribution: BackwardRules = {
   name: 'transformer-attribution',
@@ -33,9 +33,9 @@ export const transformerAttribution: BackwardRules = {
 };
 
 /**
- * Layer-wise relevance propagation (Bach et al. 2015): what comes out as a gradient is relevance.
- * What exporters write around a linear layer (padding, bias, batch normalization) is first folded
- * into it.
+ * Layer-wise relevance propagation (Bach et al. 2015). The returned gradients are relevances.
+ * First, nodes that exporters write around a linear layer (padding, bias, batch normalization) are
+ * folded into the layer.
  */
 export function lrp(options: LrpOptions): BackwardRules {
   return {

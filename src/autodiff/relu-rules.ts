@@ -29,12 +29,12 @@ function clamped(operator: string): GradientRule {
   };
 }
 
-/** Of y = max(x, 0): dx = max(dy, 0). The gate of the forward pass is left out. */
+/** For y = max(x, 0): dx = max(dy, 0). The gate of the forward pass is not used. */
 const rectified: GradientRule = (at, [dy = '']) => [at.ops.op('Relu', [dy])];
 
 /**
- * Of y = min(max(x, 0), b), a ReLU6 for b = 6: dx = max(dy [y < b], 0). The ReLU and the cut at b
- * are two steps, and the second one keeps its own gradient.
+ * For y = min(max(x, 0), b), a ReLU6 if b = 6: dx = max(dy [y < b], 0). The ReLU and the limit b
+ * are two steps, and the limit keeps its ordinary gradient.
  */
 const rectifiedBelow: GradientRule = (at, [dy = '']) => {
   const high = at.node.attributes.get('max');
@@ -44,8 +44,8 @@ const rectifiedBelow: GradientRule = (at, [dy = '']) => {
 };
 
 /**
- * Rules for the ReLUs of a graph: for Relu and Clip, unless they are pieces of another activation
- * that is spelled out, and for a QuantizeLinear into which a ReLU was fused.
+ * Rules for the ReLUs of a graph. They apply to Relu and Clip, unless these are parts of another
+ * activation, and to a QuantizeLinear into which a ReLU was fused.
  */
 function reluRules(name: string, table: RuleTable): BackwardRules {
   return {
@@ -68,8 +68,8 @@ function reluRules(name: string, table: RuleTable): BackwardRules {
 /** Operators that never return a negative number. */
 const positive = new Set(['Relu', 'Sigmoid', 'HardSigmoid', 'Softmax', 'Softplus', 'Exp', 'Abs']);
 /**
- * Operators that return no negative number if they get none. Add and Mul may also take constants,
- * which can shift or flip numbers.
+ * Operators that return no negative number if their inputs have none. The constants of an Add must
+ * also not be negative.
  */
 const keeping = new Set(
   `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Concat Add
@@ -78,8 +78,8 @@ const keeping = new Set(
 );
 
 /**
- * Tells whether a quantizer reads the picture or the result of a ReLU. Its own cut at 0 is then not
- * the ReLU of the network.
+ * Returns a function that says whether a quantizer reads the picture or the result of a ReLU. Then
+ * its limit at 0 is not a fused ReLU of the network.
  */
 function rectifiedTensors(graph: Graph): (node: Node) => boolean {
   const varying = varyingTensors(graph);
@@ -94,21 +94,24 @@ function rectifiedTensors(graph: Graph): (node: Node) => boolean {
       (node.opType === 'Add' ? node.inputs : signals).every((name) => rectified.has(name));
     if (positive.has(node.opType) || isCut || isKept)
       for (const name of node.outputs) rectified.add(name);
-    // Behind a quantizer that cuts at 0 no number is negative; behind another one any may be.
+    // The output of a quantizer without negative codes is never negative.
     if (node.opType === 'QuantizeLinear' && isUnsignedFromZero(graph, node))
       for (const name of node.outputs) rectified.add(name);
   }
   return (node) => rectified.has(node.inputs[0] ?? '');
 }
 
-/** Whether none of the codes of a quantizer means a negative number. */
+/** Whether no code of a quantizer stands for a negative number. */
 function isUnsignedFromZero(graph: Graph, node: Node): boolean {
   const zero = graph.initializers.get(node.inputs[2] ?? '');
   if (zero === undefined) return (node.inputs[2] ?? '') === '';
   return zero.type.startsWith('uint') && tensorNumbers(zero).every((value) => value === 0);
 }
 
-/** The rule of a quantizer; the rule of a ReLU if the quantizer cuts at 0. */
+/**
+ * The rule of a quantizer: `relu` if the quantizer limits its values at 0, its ordinary gradient
+ * otherwise.
+ */
 function quantizer(relu: (at: RuleContext, dy: string, dx: string) => string): RuleEntry {
   const gradient: GradientRule = (at, dy) => {
     const entry = gradientRules[operatorKey(at.node)];
@@ -129,8 +132,8 @@ export const guidedBackprop: BackwardRules = reluRules('guided backpropagation',
 });
 
 /**
- * DeconvNet (Zeiler & Fergus 2014): a ReLU rectifies the gradient and forgets its own gate, dx =
- * max(dy, 0). For ReLU6: dx = max(dy [y < 6], 0).
+ * DeconvNet (Zeiler & Fergus 2014): a ReLU rectifies the gradient and does not use its own gate, dx
+ * = max(dy, 0). For ReLU6: dx = max(dy [y < 6], 0).
  */
 export const deconvnet: BackwardRules = reluRules('DeconvNet', {
   Relu: rule(rectified),

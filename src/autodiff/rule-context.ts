@@ -12,15 +12,15 @@ import { nameOf } from './guard.ts';
 import type { Ops } from './ops.ts';
 import type { RuleContext, RuleEntry } from './rule.ts';
 
-/** Nodes of the forward pass that were asked for more outputs, as they are to be. */
+/** For each node of the forward pass that needs more outputs, the node with these outputs. */
 export type OutputRequests = Map<Node, Node>;
 
-/** The element type of a tensor's gradient: float32 unless the tensor is float64. */
+/** The element type of a tensor's gradient: float64 if the tensor is float64, else float32. */
 export function gradientType(type: DataType | null): DataType {
   return type === 'float64' ? 'float64' : 'float32';
 }
 
-/** Constants of more elements than this are not read. */
+/** Constants with more elements are not read. */
 const largestRead = 65536;
 
 interface Parts {
@@ -30,12 +30,12 @@ interface Parts {
   readonly node: Node;
   readonly opset: number;
   readonly requests: OutputRequests;
-  /** The tensors that a gradient flows to. */
+  /** The tensors that get a gradient. */
   readonly needed: ReadonlySet<string>;
   readonly entry: RuleEntry;
 }
 
-/** What a rule may ask about its node. */
+/** Creates the context in which the gradient rule of a node runs. */
 export function createRuleContext({
   graph,
   known,
@@ -47,7 +47,10 @@ export function createRuleContext({
   entry,
 }: Parts): RuleContext {
   const stop = entry.kind === 'rule' ? entry.stop : [];
-  /** Gradients of half-precision models are computed in float32. */
+  /**
+   * Casts half-precision tensors to float32, because all gradients are computed in float32 or
+   * float64.
+   */
   const widened = (name: string): string => {
     const { type } = ops.info(name);
     return type === 'float16' || type === 'bfloat16' ? ops.cast(name, 'float32') : name;

@@ -19,10 +19,10 @@ import {
 import { deconvnet, deepLift, guidedBackprop, lrp } from './index.ts';
 import type { LrpOptions } from './relevance/lrp.ts';
 
-// One function, spelled in the ways in which exporters spell it: whatever explains a network must
-// not depend on the spelling. Each spelling is compared with the first one of its group.
+// Exporters write the same function as different graphs (spellings). An explanation of a network
+// must not depend on the spelling. Each spelling is compared with the first one of its group.
 
-/** conv → the function → conv → ReLU → head, of a picture [n, 3, 8, 8]. */
+/** conv → the function → conv → ReLU → head, for a picture [n, 3, 8, 8]. */
 function network({ build, opset }: Spelling, where: 'inside' | 'head'): OnnxModel {
   const b = graphBuilder({ opset: { '': opset, 'com.microsoft': 1 } });
   const x = b.input('x', 'float32', ['n', 3, 8, 8]);
@@ -86,8 +86,8 @@ async function explained(model: OnnxModel, rules: RuleSet | undefined): Promise<
 
 const groups = Object.entries({ ...activations, ...layers, ...heads });
 
-describe.each(groups)('%s is explained the same in any spelling', (group, [first, ...others]) => {
-  it.each(ruleSets)('%s', async (_, rules, tolerance) => {
+describe.each(groups)('the explanation of a network with %s', (group, [first, ...others]) => {
+  it.each(ruleSets)('does not depend on the spelling: %s', async (_, rules, tolerance) => {
     const where = group === 'head' ? 'head' : 'inside';
     if (first === undefined) throw new Error('no spelling');
     const [input] = [{ x: randomTensor([2, 3, 8, 8], 11) }];
@@ -96,7 +96,7 @@ describe.each(groups)('%s is explained the same in any spelling', (group, [first
     expect(wanted.some((value) => Math.abs(value) > 1e-6)).toBe(true);
     for (const other of others) {
       const same = network(other, where);
-      // The functions are the same, but for the rounding of a quantizer.
+      // The functions are equal except for the rounding of a quantizer.
       const isClose = group === 'quantization' ? 0.05 : 1e-5;
       const got = (await runModel(same, input)).y?.data as Float32Array;
       expect(relativeError(got, y as Float32Array), other.name).toBeLessThan(isClose);

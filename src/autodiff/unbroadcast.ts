@@ -2,20 +2,21 @@ import type { Dim, Shape } from '../onnx/index.ts';
 import { at } from '../tensor/at.ts';
 import type { Ops } from './ops.ts';
 
-/** What to do with one axis of a gradient. */
+/** What to do with one axis of a gradient. `unknown` is decided when the graph runs. */
 type Axis = 'keep' | 'sum' | 'unknown';
 
 function axisOf(own: Dim, gradient: Dim): Axis {
   if (own === gradient && own !== null) return 'keep';
   if (own === 1) return 'sum';
-  // A known size above 1 was not broadcast.
+  // An axis of known size above 1 was not broadcast.
   if (typeof own === 'number') return 'keep';
   return gradient === 1 ? 'keep' : 'unknown';
 }
 
 /**
- * Sums a gradient over the axes along which its tensor was broadcast:
- * dx = Σ dy over the axes along which x has size 1, or which x does not have, and y has more.
+ * Sums a gradient over the axes along which its tensor was broadcast: dx = Σ dy over the axes of y
+ * that x lacks or along which only x has size 1. `value` returns the tensor x, if its shape must be
+ * read when the graph runs.
  */
 export function unbroadcast(
   ops: Ops,
@@ -25,7 +26,8 @@ export function unbroadcast(
 ): string {
   const own = ops.info(tensor).shape;
   const got = ops.info(gradient).shape;
-  // If a rank is not known, a Reshape makes the run fail when the sizes differ.
+  // If a rank is not known, the sizes are assumed to be equal. If they differ, the Reshape fails
+  // when the graph runs.
   if (own === null || got === null)
     return ops.op('Reshape', [gradient, ops.op('Shape', [value()])]);
   if (own.length > got.length) return gradient;
@@ -42,16 +44,15 @@ export function unbroadcast(
 }
 
 /**
- * If the shapes are the same but for unknown sizes, the unknown sizes are taken as equal: the
- * operator did not broadcast.
+ * Whether two shapes are equal, including their unknown sizes. Then the operator did not broadcast.
  */
 function sameRun(own: Shape, got: Shape): boolean {
   return own.every((dim, axis) => dim === got[axis]);
 }
 
 /**
- * Sums over the axes whose sizes differ when the graph runs; `axes` are the candidates. Before
- * opset 13 the axes of a sum are fixed, so each axis selects either the gradient or its sum.
+ * Sums over those of `axes` whose sizes differ when the graph runs. Before opset 13 the axes of a
+ * sum are constant, so for each axis a Gather selects either the gradient or its sum.
  */
 function atRunTime(ops: Ops, gradient: string, value: string, axes: readonly number[]): string {
   if (ops.opset < 13)

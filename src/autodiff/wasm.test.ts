@@ -17,7 +17,7 @@ import {
 web.env.wasm.numThreads = 1;
 web.env.logLevel = 'fatal';
 
-/** Runs a model in WebAssembly and in Node, each with the optimisations that users have. */
+/** Runs a model in WebAssembly and in Node, each with the default optimisations. */
 async function both(
   model: OnnxModel,
   feeds: Feeds,
@@ -40,7 +40,7 @@ async function both(
   ]);
 }
 
-describe('gradients in WebAssembly are those of Node', () => {
+describe('gradients in WebAssembly', () => {
   const families = [
     'convolution',
     'pooling',
@@ -53,9 +53,9 @@ describe('gradients in WebAssembly are those of Node', () => {
     'indexing',
     'fused',
   ];
-  it.each(families)('of every rule: %s', async (family) => {
+  it.each(families)('equal those in Node for every rule: %s', async (family) => {
     for (const [i, item] of readCases(family).entries()) {
-      // Each case at one of its opsets, all of them in turn.
+      // Each case runs at one of its opsets. Over all cases, all opsets are used.
       const opset = item.opsets[i % item.opsets.length];
       const { model, cotangent } = gradientModel(caseModel(item, opset, item.batch), {
         of: 'y',
@@ -76,7 +76,7 @@ describe('gradients in WebAssembly are those of Node', () => {
   });
 
   it.each(['convnext', 'densenet', 'mobilenet-v2', 'swin', 'vit-16'])(
-    'of a tiny %s',
+    'equal those in Node for a tiny %s',
     async (network) => {
       const model = readModel(
         readBytes(new URL(`./fixtures/networks/${network}.onnx`, import.meta.url).pathname),

@@ -4,11 +4,17 @@ import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { checkSufficiency } from './sufficiency.ts';
 
-/** Pictures of 8 × 8 ones, over a baseline of zeros; a cell of a grid of 8 is a pixel. */
+/**
+ * Side of the pictures. They consist of ones, and the baseline consists of zeros. In a grid of 8 ×
+ * 8 cells, each cell is one pixel.
+ */
 const SIDE = 8;
 const input = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * SIDE ** 2).fill(1));
 
-/** A model whose class 0 has the probability that `score` gives the pixels of the first channel. */
+/**
+ * A model in which `score` computes the probability of class 0 from the pixels of the first
+ * channel.
+ */
 const modelOf = (score: (shown: (pixel: number) => boolean) => number) =>
   createFunctionModel({
     name: 'known',
@@ -64,14 +70,14 @@ describe('checkSufficiency', () => {
     expect(necessary?.shown).toBeCloseTo(0.9, 6);
   });
 
-  it('leaves out cells that a map ranks high and the model does not need', async () => {
+  it('leaves out cells that the model does not need, even if the map ranks them high', async () => {
     const both = (shown: (pixel: number) => boolean) => (shown(9) && shown(30) ? 0.9 : 0.2);
     const { sufficient, modelCalls } = await check(both, mapOf(1, 9, 2, 3, 4, 30, 5), 200);
     expect(sufficient).toMatchObject({ cells: [9, 30], isMinimal: true });
     expect(modelCalls).toBeLessThanOrEqual(200);
   });
 
-  it('keeps to its budget, and says that a set may not be minimal', async () => {
+  it('does not exceed its budget, and reports that a set may not be minimal', async () => {
     const many = (shown: (pixel: number) => boolean) =>
       [...Array(20).keys()].every((i) => shown(3 * i)) ? 0.9 : 0.2;
     const top = [...Array(60).keys()];
@@ -81,7 +87,7 @@ describe('checkSufficiency', () => {
     expect(sufficient?.shown).toBeCloseTo(0.9, 6);
   });
 
-  it('has no sufficient set if a hidden cell always changes the class', async () => {
+  it('returns all cells as sufficient if any hidden cell changes the class', async () => {
     const whole = (shown: (pixel: number) => boolean) =>
       [...Array(SIDE ** 2).keys()].every(shown) ? 0.9 : 0.2;
     const { sufficient, necessary } = await check(whole, mapOf(0));
@@ -89,13 +95,13 @@ describe('checkSufficiency', () => {
     expect(necessary?.cells).toEqual([0]);
   });
 
-  it('has no necessary set for a model that ignores the picture', async () => {
+  it('returns no necessary set for a model that ignores the picture', async () => {
     const { sufficient, necessary } = await check(() => 0.9, mapOf(0));
     expect(sufficient?.cells).toEqual([0]);
     expect(necessary).toBeNull();
   });
 
-  it('refuses a class that does not lead', async () => {
+  it('refuses a class that is not the most probable one', async () => {
     await expect(check(() => 0.1, mapOf(0))).rejects.toThrow(
       '"it" is not the most probable class of the picture',
     );

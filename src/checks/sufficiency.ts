@@ -4,50 +4,61 @@ import type { Model } from '../model/model.ts';
 import { at } from '../tensor/at.ts';
 import { argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
 
-/** How `checkSufficiency` divides the picture, and what it may cost. */
+/** Options of `checkSufficiency`: the grid, the baseline and the budget. */
 export interface SufficiencyOptions {
-  /** Cells in each direction; 14 by default. */
+  /**
+   * Number of cells in each direction; 14 by default. It is at most the height and the width of the
+   * picture.
+   */
   readonly grid?: number;
-  /** What hidden cells become; the blurred picture by default. */
+  /** The baseline that replaces hidden cells; the blurred picture by default. */
   readonly baseline?: BaselineName;
-  /** The most model calls; 60 by default, at least 20. */
+  /**
+   * Largest number of model calls; 60 by default. With the default grid, up to 41 calls are needed
+   * before the sets are minimised. So a smaller budget may be exceeded.
+   */
   readonly maxCalls?: number;
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
 }
 
-/** A set of cells, and what the model says of the picture with and without them. */
+/** A set of cells, and the probabilities of the class with and without them. */
 export interface CheckedSet {
-  /** The cells, row by row, that belong to the set, in the order of the map. */
+  /** Indices of the cells in the set, in the order of the map. Cells are numbered row by row. */
   readonly cells: readonly number[];
-  /** Their share of the picture, 0 … 1. */
+  /** Number of cells in the set divided by the number of all cells, 0 … 1. */
   readonly share: number;
   /** Probability of the class if only the set is shown. */
   readonly shown: number;
   /** Probability of the class if the set is hidden. */
   readonly hidden: number;
-  /** Whether the statement fails without any single cell of the set. */
+  /**
+   * Whether the statement becomes false if any single cell is removed from the set. It is false if
+   * the budget was too small to find out.
+   */
   readonly isMinimal: boolean;
 }
 
-/** Two statements about a map that anybody can check by showing and hiding cells. */
+/** Two statements about a map, which can be checked by showing and hiding cells. */
 export interface Sufficiency {
   /** Probability of the class for the whole picture. */
   readonly whole: number;
   /**
-   * The smallest top part of the map that was found to keep the class the most probable one, less
-   * the cells that it does not need; null if even all cells do not.
+   * A small set of cells that keeps the class the most probable one if only these cells are shown.
+   * It starts from the smallest top part of the map with this property that was found, and leaves
+   * out cells that are not needed. Null if even all cells do not keep the class.
    */
   readonly sufficient: CheckedSet | null;
   /**
-   * The smallest top part of the map that was found to lose the class if it is hidden, less the
-   * cells that need not be hidden; null if the class survives all cells hidden.
+   * A small set of cells without which the class is no longer the most probable one. It starts from
+   * the smallest top part of the map with this property that was found, and leaves out cells that
+   * need not be hidden. Null if the class stays the most probable one even if all cells are hidden.
    */
   readonly necessary: CheckedSet | null;
   readonly modelCalls: number;
 }
 
-/** What is checked: a map [H, W] for one class of one picture. */
+/** The map to check, [H, W], with its model, picture and class. */
 export interface CheckedMap {
   readonly model: Model;
   /** The preprocessed picture, [1, C, H, W]. */
@@ -64,7 +75,7 @@ function cellsOf(height: number, width: number, grid: number): Int32Array {
   });
 }
 
-/** The cells by falling mean of the map. */
+/** The cells in the order of the mean of the map in each cell, largest first. */
 function cellOrder({ data }: Tensor, labels: Int32Array, cells: number): number[] {
   const [sums, sizes] = [new Float64Array(cells), new Float64Array(cells)];
   labels.forEach((cell, i) => {
@@ -74,13 +85,19 @@ function cellOrder({ data }: Tensor, labels: Int32Array, cells: number): number[
   return [...argsortDescending(sums.map((sum, cell) => sum / Math.max(1, at(sizes, cell))))];
 }
 
-/** A picture that keeps some cells: the probability of the class, and whether it still leads. */
+/**
+ * The result for one set of cells: the probability of the class, and whether the class is still the
+ * most probable one.
+ */
 interface Outcome {
   readonly probability: number;
   readonly isKept: boolean;
 }
 
-/** Scores pictures that show or hide sets of cells, and counts them. */
+/**
+ * Creates a function that scores pictures in which sets of cells are shown or hidden, and counts
+ * its model calls.
+ */
 function createTester(
   { model, input, target }: CheckedMap,
   labels: Int32Array,
@@ -121,7 +138,10 @@ function createTester(
 
 type Tester = ReturnType<typeof createTester>;
 
-/** Sizes 1, 2, 3, 4, 6, 8, 12, 16, … and at last `most`: each at most half larger than before. */
+/**
+ * Sizes 1, 2, 3, 4, 6, 9, 13, 19, … and `most` as the last one. From 2 on, each size is at most 1.5
+ * times the size before it.
+ */
 function ladder(most: number): number[] {
   const sizes: number[] = [];
   for (let size = 1; size < most; size = Math.max(size + 1, Math.floor(size * 1.5)))
@@ -129,13 +149,16 @@ function ladder(most: number): number[] {
   return [...sizes, most];
 }
 
-/** Whether the statement holds for an outcome: the class is kept by a set, or lost without it. */
+/**
+ * Whether the statement is true for an outcome: showing the set keeps the class, or hiding the set
+ * loses it.
+ */
 const holdsFor = (change: 'show' | 'hide', { isKept }: Outcome): boolean =>
   change === 'show' ? isKept : !isKept;
 
 /**
- * Leaves out what a set does not need: parts of it, halves at first and single cells at last, as
- * long as the statement holds without them (delta debugging, Zeller & Hildebrandt 2002).
+ * Removes parts of a set as long as the statement stays true without them. The parts are halves at
+ * first and single cells at the end (delta debugging, Zeller & Hildebrandt 2002).
  */
 async function minimise(
   { outcomes, counted }: Tester,
@@ -148,7 +171,7 @@ async function minimise(
   while (cells.length > 1) {
     const size = Math.ceil(cells.length / Math.min(parts, cells.length));
     const without = Array.from({ length: Math.ceil(cells.length / size) }, (_, i) =>
-      // The cells that the map ranks lowest are tried first.
+      // The cells that the map ranks lowest are removed first.
       cells.filter((_, k) => Math.floor((cells.length - 1 - k) / size) !== i),
     ).filter((set) => set.length > 0);
     if (counted.calls + without.length > maxCalls) return { cells, isMinimal: false };
@@ -161,7 +184,10 @@ async function minimise(
   return { cells, isMinimal: true };
 }
 
-/** The smallest of some top parts for which the statement holds, found in two rounds. */
+/**
+ * The smallest tested top part of the map for which the statement is true, found in two rounds.
+ * Null if it is true for none.
+ */
 async function smallestTopPart(
   tester: Tester,
   order: readonly number[],
@@ -187,7 +213,7 @@ async function smallestTopPart(
   return order.slice(0, closer < 0 ? above : at(between, closer));
 }
 
-/** Both sides of a set. */
+/** Scores a set twice: shown alone and hidden. */
 async function checkedSet(
   tester: Tester,
   total: number,
@@ -207,12 +233,13 @@ async function checkedSet(
 }
 
 /**
- * Turns a map into two statements: which cells are sufficient for the class, and which are
- * necessary. The cells are taken in the order of the map, so that the statements judge the map: a
- * good map needs few cells for both. The statement "is the most probable class" is checked for each
- * set by showing it alone, or by hiding it.
+ * Derives two statements from a map: which cells are sufficient for the class, and which are
+ * necessary. The sets are built in the order of the map, so the statements judge the map: a good
+ * map needs few cells for both. A set is sufficient if the class is the most probable one when only
+ * the set is shown. A set is necessary if the class is not the most probable one when the set is
+ * hidden.
  *
- * Default options cost 30 to 60 model calls.
+ * With the default options this takes 30 to 60 model calls.
  * @throws FoveaError `usage` if the class is not the most probable one of the whole picture.
  */
 export async function checkSufficiency(
@@ -236,7 +263,7 @@ export async function checkSufficiency(
   }
   const statement = async (change: 'show' | 'hide', calls: number): Promise<CheckedSet | null> => {
     const top = await smallestTopPart(tester, order, change);
-    // Two calls are left for the two sides of the set.
+    // Two calls are kept for scoring the set shown and hidden.
     return top && checkedSet(tester, cells ** 2, await minimise(tester, top, change, calls - 2));
   };
   const sufficient = await statement('show', Math.ceil(maxCalls / 2));

@@ -146,14 +146,14 @@ describe('lrp', () => {
       b.add('Sub', [x, b.constant([1, 2, 3], [1, 3, 1, 1])]),
     );
     await expect(explained(scaled, 'lrp', box)).rejects.toThrow(
-      /the box rule needs .* the first one, first, reads them after Sub: choose another composite/,
+      /the box rule needs .* the first convolution, first, reads the output of Sub: choose another composite/,
     );
     expect((await explained(scaled, 'lrp', { composite: 'epsilon-plus-flat' })).map.shape).toEqual([
       HEIGHT,
       WIDTH,
     ]);
     const dense = await load('dense', (_, x) => x, false);
-    await expect(explained(dense, 'lrp', box)).rejects.toThrow(/this network has none/);
+    await expect(explained(dense, 'lrp', box)).rejects.toThrow(/this network has no convolution/);
   });
 
   it('goes through a transformer with bounded relevance', async () => {

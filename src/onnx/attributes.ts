@@ -19,17 +19,26 @@ function attributeOf<T extends keyof AttributeValues>(
   return attribute.value as AttributeValues[T];
 }
 
-/** An int attribute, or `otherwise` where the node has none. */
+/**
+ * An int attribute, or `otherwise` if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function intAttribute<D = undefined>(node: Node, name: string, otherwise?: D): number | D {
   return attributeOf(node, name, 'int') ?? (otherwise as D);
 }
 
-/** A float attribute, or `otherwise` where the node has none. */
+/**
+ * A float attribute, or `otherwise` if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function floatAttribute<D = undefined>(node: Node, name: string, otherwise?: D): number | D {
   return attributeOf(node, name, 'float') ?? (otherwise as D);
 }
 
-/** A string attribute, or `otherwise` where the node has none. */
+/**
+ * A string attribute, or `otherwise` if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function stringAttribute<D = undefined>(
   node: Node,
   name: string,
@@ -38,7 +47,10 @@ export function stringAttribute<D = undefined>(
   return attributeOf(node, name, 'string') ?? (otherwise as D);
 }
 
-/** A list of ints, or `otherwise` where the node has none. */
+/**
+ * A list of ints, or `otherwise` if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function intsAttribute<D = undefined>(
   node: Node,
   name: string,
@@ -47,7 +59,10 @@ export function intsAttribute<D = undefined>(
   return attributeOf(node, name, 'ints') ?? (otherwise as D);
 }
 
-/** A list of floats, or `otherwise` where the node has none. */
+/**
+ * A list of floats, or `otherwise` if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function floatsAttribute<D = undefined>(
   node: Node,
   name: string,
@@ -56,7 +71,10 @@ export function floatsAttribute<D = undefined>(
   return attributeOf(node, name, 'floats') ?? (otherwise as D);
 }
 
-/** A tensor attribute, or undefined where the node has none. */
+/**
+ * A tensor attribute, or undefined if the node does not have it.
+ * @throws FoveaError `model` if the attribute has another type.
+ */
 export function tensorAttribute(node: Node, name: string): Initializer | undefined {
   return attributeOf(node, name, 'tensor');
 }

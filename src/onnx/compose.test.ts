@@ -16,7 +16,7 @@ const model = smallModel();
 const x = randomTensor([2, 3, 8, 8]);
 
 /**
- * A stage that computes 2 * x + 1 from `input` to `output`; its names collide with those of the
+ * A stage that computes 2 * x + 1 from `input` to `output`. Its names collide with those of the
  * small model.
  */
 function affine(
@@ -54,7 +54,7 @@ async function logitsByHand(): Promise<Float32Array> {
 }
 
 describe('compose', () => {
-  it('puts a stage before a model, names colliding, as if done by hand', async () => {
+  it('puts a stage before a model with colliding names', async () => {
     const composed = compose(affine(), model, { x: 'conv' });
     expect(composed.graph.inputs.map((info) => info.name)).toEqual(['stage/x']);
     expect(composed.graph.outputs.map((info) => info.name)).toEqual(['logits']);
@@ -68,7 +68,7 @@ describe('compose', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
-  it('keeps the names of the stage where it is the main model', async () => {
+  it('keeps the names of the stage if it is the main model', async () => {
     const composed = compose(
       affine('image', 'scaled'),
       model,
@@ -94,7 +94,7 @@ describe('compose', () => {
     expect((y.data as Float32Array).reduce((sum, p) => sum + p, 0)).toBeCloseTo(2, 5);
   });
 
-  it('keeps outputs that feed nothing', () => {
+  it('keeps outputs that are not connected', () => {
     const b = graphBuilder({ extend: affine('image', 'scaled').graph });
     b.output('relu', 'float32');
     const composed = compose(modelOf(b.finish()), model, { x: 'scaled' });
@@ -129,7 +129,7 @@ describe('compose', () => {
     );
   });
 
-  it('says what does not fit', () => {
+  it('names the names, types or operator sets that do not match', () => {
     expect(() => compose(affine('x', 'conv', 13), model, { x: 'conv' })).toThrow(
       'different versions of the ONNX operators: 13 and 17',
     );

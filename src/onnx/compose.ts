@@ -11,21 +11,27 @@ import {
 import type { LocalFunction, OnnxModel } from './model-proto.ts';
 import { renameTensors } from './rename.ts';
 
-/** How two models are composed. */
+/** Options of `compose`. */
 export interface ComposeOptions {
   /**
-   * The model whose tensor names, graph name and metadata stay; by default the one with more nodes.
+   * The model that keeps its tensor names, graph name and metadata. Default: the model with more
+   * nodes.
    */
   readonly main?: 'first' | 'second';
-  /** What the names of the other model get in front of them where they collide. */
+  /**
+   * Prefix of names of the other model that collide with names of the main model. Default:
+   * `stage/`.
+   */
   readonly prefix?: string;
 }
 
 /**
- * One model that runs `first` and feeds `second` with its outputs. `connections` says which: input
- * of `second` to output of `first`. Outputs of `first` that feed nothing stay outputs; inputs of
- * `second` that are not fed stay inputs.
- * @throws FoveaError `model` if the names, types or operator sets of the two do not fit.
+ * Composes two models: the result runs `first` and feeds `second` with its outputs. `connections`
+ * maps inputs of `second` to outputs of `first`. Outputs of `first` that are not connected stay
+ * outputs, and inputs of `second` that are not connected stay inputs. If both models have metadata
+ * with the same key, the value of the main model is used. Weights are shared, not copied.
+ * @throws FoveaError `model` if names are unknown, or types, shapes, operator sets or local
+ * functions of the two models do not match.
  */
 export function compose(
   first: OnnxModel,
@@ -51,7 +57,7 @@ export function compose(
   const nameInBefore = (name: string): string =>
     main === 'first' ? name : (renamed.get(name) ?? name);
   const sources = new Map([...feeds].map(([input, output]) => [input, nameInBefore(output)]));
-  // The inputs that are fed take the names of what feeds them, whichever model is the main one.
+  // Connected inputs are renamed to the outputs that feed them.
   const after =
     main === 'first'
       ? renameTensors(stageGraph, new Map([...renamed, ...sources]))
@@ -96,8 +102,8 @@ function inner(outputs: readonly ValueInfo[], fed: ReadonlySet<string>): [string
 }
 
 /**
- * New names for the tensors of the stage that the main graph has too; fed inputs take their
- * source's name anyway.
+ * New names for tensors of the stage whose names are also in the main graph. Connected inputs are
+ * excluded: they take the names of the outputs that feed them.
  */
 function collisions(
   main: Graph,

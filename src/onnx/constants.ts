@@ -1,10 +1,13 @@
 import { type Graph, type Node, producersOf } from './graph.ts';
 import { type Initializer, tensorNumbers } from './initializer.ts';
 
-/** Operators whose output is their first input, at most in another element type. */
+/** Operators that return their first input, possibly in another element type. */
 export const SAME_VALUES: ReadonlySet<string> = new Set(['Identity', 'Dropout', 'Cast']);
 
-/** Operators that give the elements of their first input in the same order, in any shape. */
+/**
+ * Operators that return the elements of their first input in the same order, possibly in another
+ * shape or element type.
+ */
 export const SAME_ELEMENTS: ReadonlySet<string> = new Set([
   ...SAME_VALUES,
   'Reshape',
@@ -14,8 +17,8 @@ export const SAME_ELEMENTS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The tensor that a tensor was made of by operators of one kind: walks back over the first inputs
- * of `operators`, such as `SAME_VALUES`.
+ * Walks back from a tensor over nodes whose types are in `operators` (such as `SAME_VALUES`), along
+ * their first inputs. Returns the tensor at which the walk ends.
  */
 export function sourceOf(
   producers: ReadonlyMap<string, Node>,
@@ -34,8 +37,8 @@ export function sourceOf(
 }
 
 /**
- * The constant of a name: an initializer, or what a Constant node holds as a tensor; undefined for
- * any other tensor. `producers` are those of the graph, for callers that have them.
+ * The constant with a name: an initializer, or the tensor of a Constant node. Undefined for any
+ * other tensor. Callers that already have the producers of the graph can pass them.
  */
 export function constantAt(
   graph: Graph,
@@ -49,7 +52,10 @@ export function constantAt(
   return value?.type === 'tensor' ? { ...value.value, name } : undefined;
 }
 
-/** The numbers of the constant of a name, as `constantAt` finds it. */
+/**
+ * The values of the constant with a name (see `constantAt`) as numbers. Undefined if the tensor is
+ * not a constant.
+ */
 export function constantOf(
   graph: Graph,
   name: string,

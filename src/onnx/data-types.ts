@@ -30,10 +30,10 @@ const codes = {
   float4e2m1: 23,
 } as const;
 
-/** An element type this code has a name for. */
+/** An element type that has a name in this code. */
 export type NamedDataType = keyof typeof codes;
 
-/** The element type of a tensor; one newer than this code is kept by its number. */
+/** The element type of a tensor. An unknown type is represented by its code. */
 export type DataType = NamedDataType | `type:${number}`;
 
 const names = new Map<number, NamedDataType>(
@@ -45,7 +45,10 @@ export function dataTypeName(code: number): DataType {
   return names.get(code) ?? `type:${code}`;
 }
 
-/** The TensorProto.DataType code of a name. */
+/**
+ * The TensorProto.DataType code of a type.
+ * @throws FoveaError `internal` if there is no such type.
+ */
 export function dataTypeCode(type: DataType): number {
   const code =
     type in codes
@@ -82,7 +85,10 @@ export function byteSize(type: DataType): number | undefined {
   return byteSizes[type];
 }
 
-/** Whether the type is a floating-point one that a gradient can flow through. */
+/**
+ * Whether a type is a floating-point type that gradients can have: float16, bfloat16, float32 or
+ * float64.
+ */
 export function isFloat(type: DataType | null): boolean {
   return type === 'float32' || type === 'float16' || type === 'float64' || type === 'bfloat16';
 }

@@ -10,8 +10,8 @@ import {
 import { type Initializer, initializerOf } from './initializer.ts';
 
 /**
- * A target shape that starts with the fixed batch, with the batch left open: -1 if no other axis
- * is, else 0 (copied).
+ * A target shape of Reshape with an open batch: its first element becomes -1, or 0 (copied) if
+ * another element is -1. Undefined if the shape does not start with the fixed batch.
  */
 function openShape(shape: readonly number[], batch: number): number[] | undefined {
   if (shape.length < 2 || shape[0] !== batch) return undefined;
@@ -19,8 +19,8 @@ function openShape(shape: readonly number[], batch: number): number[] | undefine
 }
 
 /**
- * The nodes of a Resize to constant sizes that start with the fixed batch, with the batch of its
- * input in place of that.
+ * The nodes of a Resize to constant sizes that start with the fixed batch. In the new nodes, the
+ * batch size is read from the input. Undefined for any other Resize.
  */
 function openResize(
   node: Node,
@@ -68,10 +68,11 @@ function nodeOf(
 }
 
 /**
- * A graph exported with a fixed batch, with that dimension made dynamic: its inputs and outputs,
- * and the constant shapes of Reshape and sizes of Resize nodes that begin with it. A guess, since a
- * 1 may mean something else: the caller must verify that pictures in a batch get the scores they
- * get alone.
+ * Makes the batch dimension of a graph dynamic that was exported with the fixed batch size `batch`.
+ * It changes the declared shapes of inputs and outputs, and the constant shapes of Reshape and
+ * sizes of Resize nodes, if they start with `batch`. This is a guess, because a number that equals
+ * `batch` may mean something else. The caller must check that pictures get the same scores in a
+ * batch as alone.
  */
 export function withDynamicBatch(graph: Graph, batch: number): Graph {
   const initializers = new Map(graph.initializers);
@@ -93,8 +94,8 @@ export function withDynamicBatch(graph: Graph, batch: number): Graph {
     info.shape && info.shape[0] === batch
       ? { ...info, shape: ['n', ...info.shape.slice(1)] }
       : info;
-  // Declared types of intermediate tensors still say the old batch: they are dropped, the runtime
-  // infers them again.
+  // Declared types of intermediate tensors contain the old batch size. They are removed, and the
+  // runtime infers them again.
   return {
     ...graph,
     nodes,

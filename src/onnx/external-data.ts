@@ -6,8 +6,8 @@ import { elementCount, type Initializer } from './initializer.ts';
 import { type OnnxModel, withGraph } from './model-proto.ts';
 
 /**
- * The files beside the model that hold weights of it, each once; empty for a model that is one
- * file.
+ * The names of the files with external weights of the model, without duplicates. Empty for a model
+ * that consists of one file.
  */
 export function externalDataFiles(model: OnnxModel): string[] {
   const locations = new Set<string>();
@@ -19,8 +19,8 @@ export function externalDataFiles(model: OnnxModel): string[] {
 }
 
 /**
- * The model with its external weights brought in as slices of the given buffers, by the names that
- * `externalDataFiles` lists; nothing is copied.
+ * The model with its external weights as slices of the given buffers. Nothing is copied. The keys
+ * of `files` are the names that `externalDataFiles` returns.
  * @throws FoveaError `model` if a file is missing or too short.
  */
 export function attachExternalData(
@@ -62,7 +62,7 @@ function mapList<T>(list: readonly T[], map: (element: T) => T): readonly T[] {
   return mapped.every((element, i) => element === list[i]) ? list : mapped;
 }
 
-/** The same for the values of a map. */
+/** A map with every value mapped; the same map if no value changes. */
 function mapValues<T>(
   values: ReadonlyMap<string, T>,
   map: (value: T) => T,
@@ -74,7 +74,10 @@ function mapValues<T>(
     : new Map([...values.keys()].map((key, i) => [key, at(after, i)]));
 }
 
-/** The graph with every tensor mapped, those in attributes too; the same graph if none changes. */
+/**
+ * The graph with every initializer and every tensor in attributes mapped; the same graph if none
+ * changes.
+ */
 function mapGraph(graph: Graph, map: TensorMap): Graph {
   const initializers = mapValues(graph.initializers, map);
   const nodes = mapList(graph.nodes, (node) => {

@@ -3,7 +3,7 @@ import { randomTensor, runModel } from './fixtures/run.ts';
 import { smallModel } from './fixtures/small-model.ts';
 import { graphBuilder, modelOf, tensorValues, withGraph } from './index.ts';
 
-describe('graph builder', () => {
+describe('graphBuilder', () => {
   it('builds a model that runs', async () => {
     const b = graphBuilder({ opset: 17 });
     const x = b.input('x', 'float32', ['batch', 4]);
@@ -18,7 +18,7 @@ describe('graph builder', () => {
     ]);
   });
 
-  it('tells ints from floats by the name of the attribute', () => {
+  it('distinguishes ints from floats by the name of the attribute', () => {
     const b = graphBuilder({ opset: 17 });
     b.add('Op', ['x'], {
       alpha: 1,
@@ -39,7 +39,7 @@ describe('graph builder', () => {
     });
   });
 
-  it('takes the type and shape of constants from the values, or as told', () => {
+  it('uses the given type and shape of a constant, or derives them from its values', () => {
     const b = graphBuilder({ opset: 17 });
     const names = [
       b.constant(1),
@@ -61,7 +61,7 @@ describe('graph builder', () => {
     );
   });
 
-  it('extends a graph and keeps what it has', async () => {
+  it('extends a graph and keeps its nodes', async () => {
     const model = smallModel();
     const b = graphBuilder({ extend: model.graph });
     b.output(b.add('Softmax', ['logits'], { axis: -1 }, 'probabilities'), 'float32');
@@ -73,14 +73,14 @@ describe('graph builder', () => {
     expect(() => b.input('relu', 'float32', [])).toThrow('the name "relu" is taken');
   });
 
-  it('orders nodes that were added out of order', () => {
+  it('sorts nodes that were added in another order', () => {
     const b = graphBuilder({ opset: 17 });
     b.add('Relu', ['later'], {}, 'y');
     b.add('Neg', [b.input('x', 'float32', [])], {}, 'later');
     expect(b.finish().nodes.map((node) => node.opType)).toEqual(['Neg', 'Relu']);
   });
 
-  it('leaves out optional inputs and outputs', () => {
+  it('accepts optional inputs and outputs that are left out', () => {
     const b = graphBuilder({ opset: 17 });
     expect(b.add('Dropout', ['x', '', ''], {}, ['', 'mask'])).toEqual(['', 'mask']);
     expect(b.finish().nodes[0]).toMatchObject({

@@ -15,9 +15,9 @@ import {
 import { type Initializer, initializerOf, type TensorInput } from './initializer.ts';
 
 /**
- * The value of an attribute as a builder takes it. A number is an int, or a float where ONNX has a
- * float attribute of that name (`alpha`, `epsilon`, …); `{ type: 'float', value: 1 }` says it
- * outright.
+ * The value of an attribute for a builder. A number becomes a float if it is not an integer or if
+ * ONNX has a float attribute with that name (`alpha`, `epsilon`, …), else an int.
+ * `{ type: 'float', value: 1 }` sets the type explicitly.
  */
 export type AttributeInput =
   | number
@@ -28,40 +28,46 @@ export type AttributeInput =
   | Graph
   | Attribute;
 
-/** Attributes of a node by name; `undefined` leaves one out. */
+/** Attributes of a node by name. An attribute with the value `undefined` is left out. */
 type Attributes = Readonly<Record<string, AttributeInput | undefined>>;
 
-/** What else a node can be given. */
+/** Optional properties of a node. */
 export interface NodeOptions {
-  /** The name of the node; by default that of its first output. */
+  /** The name of the node. Default: the name of its first output. */
   readonly name?: string;
-  /** The operator set; '' by default. */
+  /** The domain of the operator. Default: '', the domain of ONNX. */
   readonly domain?: string;
 }
 
-/** Where a graph starts: from nothing at an opset version, or from a graph to be extended. */
+/**
+ * The start of a graph: an empty graph with an opset version (or versions by domain), or an
+ * existing graph to extend. The default name is `graph`.
+ */
 export type GraphStart =
   | { readonly opset: number | Readonly<Record<string, number>>; readonly name?: string }
   | { readonly extend: Graph };
 
-/** Builds a graph node by node; every method returns the names of the tensors it made. */
+/** Builds a graph node by node. Methods that add tensors return their names. */
 export interface GraphBuilder {
   /** Opset version of the default domain. */
   readonly opset: number;
-  /** A name that is not taken yet, made from `wish`. */
+  /** A name that the graph does not have yet: `wish`, or `wish` with a number. */
   fresh(wish: string): string;
-  /** Declares a graph input of exactly this name. */
+  /**
+   * Declares a graph input with exactly this name.
+   * @throws FoveaError `internal` if the name is taken.
+   */
   input(name: string, type: DataType, shape: Shape | null): string;
   /**
-   * A constant tensor. The shape is that of a scalar for one number, of a vector for several,
-   * unless given; the type is that of a typed array, float32 otherwise, unless given.
+   * Adds a constant tensor. Default shape: [] for one number, a vector for a list. Default type:
+   * that of a typed array, else float32. Default name: `constant`, made unique.
    */
   constant(values: TensorInput, shape?: readonly number[], type?: DataType, name?: string): string;
-  /** Adds an initializer as it is, under a fresh name where its own is taken. */
+  /** Adds an initializer, under a new name if its own name is taken. */
   initializer(tensor: Initializer): string;
   /**
-   * Adds a node with one output, named `output` or freshly. An input may be '' where it is
-   * optional.
+   * Adds a node with one output, named `output` or with a new name. '' leaves out an optional
+   * input.
    */
   add(
     opType: string,
@@ -70,7 +76,10 @@ export interface GraphBuilder {
     output?: string,
     options?: NodeOptions,
   ): string;
-  /** Adds a node with several outputs: their names ('' for one that is left out), or how many. */
+  /**
+   * Adds a node with several outputs. `outputs` is their names ('' leaves one out), or their
+   * number.
+   */
   add(
     opType: string,
     inputs: readonly string[],
@@ -78,17 +87,16 @@ export interface GraphBuilder {
     outputs: number | readonly string[],
     options?: NodeOptions,
   ): string[];
-  /** Adds a node made elsewhere. */
+  /** Adds an existing node. */
   node(node: Node): void;
-  /** Declares a tensor a graph output. */
+  /** Declares a tensor as a graph output. */
   output(name: string, type?: DataType | null, shape?: Shape | null): string;
-  /** The graph so far, its nodes in topological order. */
+  /** The graph that was built so far, with its nodes in topological order. */
   finish(): Graph;
 }
 
 /**
- * Attributes of ONNX operators that are floats (or lists of them) where a number could be taken for
- * an int.
+ * Attributes of ONNX operators that are floats or lists of floats, even if the value is an integer.
  */
 const floatAttributes = new Set(
   `activation_alpha activation_beta activation_params alpha beta bias cubic_coeff_a epsilon
@@ -98,7 +106,7 @@ const floatAttributes = new Set(
   ),
 );
 
-/** Starts a graph. */
+/** Starts building a graph. A graph to extend is not changed. */
 export function graphBuilder(start: GraphStart): GraphBuilder {
   const graph = cloneGraph(
     'extend' in start ? start.extend : emptyGraph(start.name ?? 'graph', opsetMap(start.opset)),
@@ -191,7 +199,10 @@ function outputNames(
   return Array.from({ length: outputs }, () => fresh(opType));
 }
 
-/** Converts a value as a builder takes it to an attribute. */
+/**
+ * Converts the value of an attribute for a builder to an attribute. `name` decides between ints and
+ * floats.
+ */
 export function attributeOf(name: string, value: AttributeInput): Attribute {
   if (typeof value === 'string') return { type: 'string', value };
   if (typeof value === 'number') {

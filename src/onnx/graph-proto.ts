@@ -35,12 +35,15 @@ import {
 
 type Opset = ReadonlyMap<string, number>;
 
-/** The name of an operator set as this code spells it: '' for the default one. */
+/** The domain of an operator set as this code writes it: '' for `ai.onnx`. */
 export function normalizeDomain(domain: string): string {
   return domain === 'ai.onnx' ? '' : domain;
 }
 
-/** A GraphProto; `opset` comes from the model around it. */
+/**
+ * Reads a GraphProto. `opset` comes from the model that contains it.
+ * @throws FoveaError `model` if it is damaged or two initializers have the same name.
+ */
 export function parseGraph(message: Message, opset: Opset): Graph {
   const nodes: Node[] = [];
   const inputs: ValueInfo[] = [];
@@ -96,7 +99,10 @@ export function parseGraph(message: Message, opset: Opset): Graph {
   );
 }
 
-/** The GraphProto of a graph: parts that are as they were read are emitted as their own bytes. */
+/**
+ * Writes the GraphProto of a graph. Parts that were read and not changed are emitted as their
+ * original bytes.
+ */
 export function encodeGraph(graph: Graph): Chunks {
   const source = sourceOf(graph);
   if (source) return chunksOf(source);
@@ -135,7 +141,10 @@ function encodeAnnotation(annotation: QuantizationAnnotation): Chunks {
   return writer.finish();
 }
 
-/** A NodeProto; `opset` is what the graphs in its attributes are written in. */
+/**
+ * Reads a NodeProto. `opset` is the opset of graphs in its attributes.
+ * @throws FoveaError `model` if it is damaged or names no operator.
+ */
 export function parseNode(message: Message, opset: Opset): Node {
   const inputs: string[] = [];
   const outputs: string[] = [];
@@ -173,7 +182,7 @@ export function parseNode(message: Message, opset: Opset): Node {
   );
 }
 
-/** The NodeProto of a node. */
+/** Writes the NodeProto of a node. */
 function encodeNode(node: Node): Chunks {
   const source = sourceOf(node);
   if (source) return chunksOf(source);
@@ -189,7 +198,7 @@ function encodeNode(node: Node): Chunks {
   return writer.finish();
 }
 
-/** The types of attributes in the order of their codes. */
+/** The types of attributes, in the order of their codes in AttributeProto. */
 const types = [
   ...(['float', 'int', 'string', 'tensor', 'graph'] as const),
   ...(['floats', 'ints', 'strings', 'tensors', 'graphs'] as const),
@@ -197,20 +206,23 @@ const types = [
 
 type ValueType = (typeof types)[number];
 
-/** The code of a type: the first one has the code 1. */
+/** The code of a type. The first type has the code 1. */
 const codeOf = (type: ValueType): number => types.indexOf(type) + 1;
 
-/** The field of a value is one more than the code of its type. */
+/** The number of the field with the value. It is the code of the type plus 1. */
 const fieldOf = (type: ValueType): number => codeOf(type) + 1;
 
-/** The type that a field belongs to, for files from before AttributeProto said it. */
+/** The type to which a field belongs. Old files do not contain the type itself. */
 const typeOfField = (field: number): ValueType | undefined => types[field - 2];
 
 const nameField = 1;
 const typeField = 20;
 const functionReferenceField = 21;
 
-/** An AttributeProto: its name and value. */
+/**
+ * Reads an AttributeProto: its name and value.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function parseAttribute(
   message: Message,
   opset: Opset,
@@ -281,8 +293,8 @@ function collect(
 
 function encodeAttribute(name: string, attribute: Attribute): Chunks {
   const source = sourceOf(attribute);
-  // An attribute does not know its name: the bytes are right only where it still has the one it was
-  // read with.
+  // An attribute does not contain its name. So the original bytes are used only if the name is
+  // still the one in these bytes.
   if (source && attributeName(source) === name) return chunksOf(source);
   if (attribute.type === 'other') return chunksOf(attribute.value);
   const writer = createWireWriter();

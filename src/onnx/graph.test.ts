@@ -42,8 +42,8 @@ function conditional(): Graph {
   return b.finish();
 }
 
-describe('graph', () => {
-  it('knows producers and consumers', () => {
+describe('a graph', () => {
+  it('has producers and consumers of its tensors', () => {
     expect(producersOf(graph).get('relu')?.opType).toBe('Relu');
     expect(
       consumersOf(graph)
@@ -59,12 +59,12 @@ describe('graph', () => {
     );
   });
 
-  it('sees what the branches of an If read', () => {
+  it('counts tensors that the branches of an If read as inputs of the If', () => {
     const node = conditional().nodes[1];
     expect(nodeInputs(node)).toEqual(['c', 'x', 'w']);
   });
 
-  it('renames tensors in the branches of an If too', async () => {
+  it('has its tensors renamed in the branches of an If too', async () => {
     const renamed = renameTensors(
       conditional(),
       new Map([
@@ -79,7 +79,7 @@ describe('graph', () => {
     );
   });
 
-  it('sorts nodes, keeps an order that is right, and names a cycle', () => {
+  it('has its nodes sorted, keeps a valid order, and is refused if it has a cycle', () => {
     expect(topologicalSort(graph.nodes)).toEqual(graph.nodes);
     expect(topologicalSort([...graph.nodes].reverse())).toEqual(graph.nodes);
     const loop = graph.nodes.map((node) =>
@@ -88,19 +88,19 @@ describe('graph', () => {
     expect(() => topologicalSort(loop)).toThrow(/the tensor "\w+" depends on itself/);
   });
 
-  it('sorts a chain that is too long for recursion', () => {
+  it('has its nodes sorted even if a chain is too long for recursion', () => {
     const b = graphBuilder({ opset: 17 });
     let x = b.input('x', 'float32', [1]);
     for (let i = 0; i < 20_000; i++) x = b.add('Relu', [x]);
     expect(topologicalSort([...b.finish().nodes].reverse())).toHaveLength(20_000);
   });
 
-  it('gives fresh names', () => {
+  it('gets names that are not taken', () => {
     const fresh = freshNames(new Set(['x', 'x_1']));
     expect([fresh('x'), fresh('x'), fresh('y'), fresh('y')]).toEqual(['x_2', 'x_3', 'y', 'y_1']);
   });
 
-  it('is frozen when read, and a clone can be edited', () => {
+  it('is frozen after reading, and its clone can be changed', () => {
     const read = readModel(writeModel(smallModel())).graph;
     expect(Object.isFrozen(read) && Object.isFrozen(read.nodes[0])).toBe(true);
     const clone = cloneGraph(read);
@@ -109,7 +109,7 @@ describe('graph', () => {
     expect([read.nodes.length, read.initializers.size]).toEqual([5, 2]);
   });
 
-  it('reads attributes with defaults', () => {
+  it('has attributes, which are read with defaults', () => {
     const [conv] = graph.nodes;
     const gemm = graph.nodes[4];
     expect(intsAttribute(conv, 'pads')).toEqual([1, 1, 1, 1]);

@@ -3,8 +3,8 @@ import type { DataType } from './data-types.ts';
 import type { Initializer, SparseInitializer } from './initializer.ts';
 
 /**
- * One dimension: a size, a symbolic name (`batch`, or an expression such as `64*batch`), or null
- * for unknown.
+ * One dimension: a size, a symbolic name (`batch`, or an expression such as `64*batch`), or null if
+ * it is unknown.
  */
 export type Dim = number | string | null;
 
@@ -16,7 +16,10 @@ export function isStatic(shape: Shape | null): shape is readonly number[] {
   return shape?.every((dim) => typeof dim === 'number') ?? false;
 }
 
-/** What is known of a tensor without running the graph; null for unknown. */
+/**
+ * The element type and the shape of a tensor, as far as they are known without running the graph.
+ * Null means unknown.
+ */
 export interface TensorType {
   readonly type: DataType | null;
   readonly shape: Shape | null;
@@ -27,11 +30,11 @@ export interface ValueInfo extends TensorType {
   readonly name: string;
   /** The TypeProto of a value that is not a dense tensor (a sequence, a map, an optional). */
   readonly opaqueType?: Uint8Array;
-  /** Fields that are not interpreted, as they came from the file. */
+  /** Fields that are not interpreted, as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
-/** The value that each type of attribute has. */
+/** The type of the value of each type of attribute. */
 export interface AttributeValues {
   float: number;
   int: number;
@@ -44,45 +47,47 @@ export interface AttributeValues {
   tensors: readonly Initializer[];
   graphs: readonly Graph[];
   /**
-   * Sparse tensors, types and references to a function's attribute: kept as the bytes of the
+   * Sparse tensors, types and references to an attribute of a function, as the bytes of the
    * AttributeProto.
    */
   other: Uint8Array;
 }
 
-/** The value of one node attribute: `{ type: 'int', value: 1 }`. */
+/** One attribute of a node, for example `{ type: 'int', value: 1 }`. */
 export type Attribute = {
   [T in keyof AttributeValues]: { readonly type: T; readonly value: AttributeValues[T] };
 }[keyof AttributeValues];
 
-/** One operation. An empty name means an optional input or output that is left out. */
+/** One operation. In `inputs` and `outputs`, '' stands for an optional tensor that is left out. */
 export interface Node {
   readonly name: string;
   readonly opType: string;
-  /** The operator set: '' for the default one of ONNX. */
+  /** The domain of the operator: '' for the default domain of ONNX. */
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, Attribute>;
-  /** Fields that are not interpreted, as they came from the file. */
+  /** Fields that are not interpreted, as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
-/** The tensors that hold a tensor's scale and zero point. */
+/** The names of the tensors with the scale and the zero point of a quantized tensor. */
 export interface QuantizationAnnotation {
   readonly tensorName: string;
-  /** `SCALE_TENSOR` and `ZERO_POINT_TENSOR` to tensor names. */
+  /** Tensor names by the keys `SCALE_TENSOR` and `ZERO_POINT_TENSOR`. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
 /**
- * A computation graph as plain data. What is read from a file is frozen; a change is a copy:
- * `{ ...graph, nodes }`, `{ ...node, inputs }`.
+ * A computation graph as plain data. Graphs that are read from a file are frozen. To change them,
+ * make a copy: `{ ...graph, nodes }`, `{ ...node, inputs }`.
  */
 export interface Graph {
   readonly name: string;
   readonly nodes: readonly Node[];
-  /** As the file lists them; before IR version 4 initializers are among them (see `dataInputs`). */
+  /**
+   * The inputs as in the file. Before IR version 4 they include initializers (see `dataInputs`).
+   */
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: ReadonlyMap<string, Initializer>;
@@ -90,13 +95,16 @@ export interface Graph {
   /** Declared types of intermediate tensors. */
   readonly valueInfo: ReadonlyMap<string, ValueInfo>;
   readonly quantizationAnnotations: readonly QuantizationAnnotation[];
-  /** Version of each operator set that the graph's nodes are written in, by domain. */
+  /** Version of each operator set of the nodes, by domain. */
   readonly opset: ReadonlyMap<string, number>;
-  /** Fields that are not interpreted, as they came from the file. */
+  /** Fields that are not interpreted, as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
-/** A graph whose lists and maps are its own, to be edited in place by the code that made it. */
+/**
+ * A graph whose lists and maps belong only to it, so that the code that made it can change them in
+ * place.
+ */
 export interface MutableGraph extends Graph {
   name: string;
   nodes: Node[];
@@ -109,7 +117,7 @@ export interface MutableGraph extends Graph {
   opset: Map<string, number>;
 }
 
-/** A graph with new lists and maps of the same nodes and initializers. */
+/** A copy of a graph with new lists and maps. The nodes and initializers are the same objects. */
 export function cloneGraph(graph: Graph): MutableGraph {
   return {
     ...graph,
@@ -124,7 +132,7 @@ export function cloneGraph(graph: Graph): MutableGraph {
   };
 }
 
-/** A graph with nothing in it. */
+/** A graph without nodes, inputs and outputs. */
 export function emptyGraph(name: string, opset: ReadonlyMap<string, number>): Graph {
   return {
     name,
@@ -140,7 +148,7 @@ export function emptyGraph(name: string, opset: ReadonlyMap<string, number>): Gr
   };
 }
 
-/** The inputs that a caller feeds: those that no initializer fills. */
+/** The inputs that a caller must feed: the inputs that are not initializers. */
 export function dataInputs(graph: Graph): readonly ValueInfo[] {
   return graph.inputs.filter((input) => !isInitializer(graph, input.name));
 }
@@ -150,7 +158,7 @@ export function isInitializer(graph: Graph, name: string): boolean {
   return graph.initializers.has(name) || graph.sparseInitializers.has(name);
 }
 
-/** The opset version that a node is written in; 1 where its domain is not imported. */
+/** The opset version of a node; 1 if the graph does not import its domain. */
 export function opsetOf(graph: Pick<Graph, 'opset'>, node: Pick<Node, 'domain'>): number {
   return graph.opset.get(node.domain) ?? 1;
 }
@@ -166,8 +174,8 @@ export function nestedGraphs(node: Node): readonly Graph[] {
 }
 
 /**
- * Every tensor a node reads: its inputs, and what the graphs in its attributes take from around
- * them.
+ * The names of all tensors that a node reads: its inputs, and outer tensors that the graphs in its
+ * attributes read.
  */
 export function nodeInputs(node: Node): readonly string[] {
   const nested = nestedGraphs(node);
@@ -185,7 +193,10 @@ function capturedNames(graph: Graph): readonly string[] {
   return used.filter((name) => !own.has(name));
 }
 
-/** The node that computes each tensor. */
+/**
+ * The node that computes each tensor, by tensor name.
+ * @throws FoveaError `model` if two nodes compute the same tensor.
+ */
 export function producersOf(graph: Graph): Map<string, Node> {
   const producers = new Map<string, Node>();
   for (const node of graph.nodes) {
@@ -200,8 +211,8 @@ export function producersOf(graph: Graph): Map<string, Node> {
 }
 
 /**
- * The nodes that read each tensor, in the order of the graph; a node that reads it twice is listed
- * once.
+ * The nodes that read each tensor, by tensor name, in the order of the graph. A node that reads a
+ * tensor twice is listed once.
  */
 export function consumersOf(graph: Graph): Map<string, Node[]> {
   const consumers = new Map<string, Node[]>();
@@ -215,7 +226,7 @@ export function consumersOf(graph: Graph): Map<string, Node[]> {
   return consumers;
 }
 
-/** Every name of the graph and the graphs in it: tensors and nodes. */
+/** All names of tensors and nodes in a graph and its nested graphs. */
 export function namesOf(graph: Graph): Set<string> {
   const names = new Set<string>([...graph.initializers.keys(), ...graph.sparseInitializers.keys()]);
   for (const { name } of [...graph.inputs, ...graph.outputs]) names.add(name);
@@ -229,8 +240,8 @@ export function namesOf(graph: Graph): Set<string> {
 }
 
 /**
- * A function that turns a wished name into one not in `taken`, `x`, `x_1`, `x_2`, …, and adds it
- * to `taken`.
+ * Returns a function that makes names unique. For a wish `x` it returns the first of `x`, `x_1`,
+ * `x_2`, … that is not in `taken`, and adds it to `taken`.
  */
 export function freshNames(taken: Set<string>): (wish: string) => string {
   const counts = new Map<string, number>();
@@ -245,8 +256,8 @@ export function freshNames(taken: Set<string>): (wish: string) => string {
 }
 
 /**
- * The nodes in an order in which each comes after those it reads from; a valid order is kept as it
- * is.
+ * Sorts nodes so that each node comes after the nodes whose outputs it reads. A valid order is
+ * kept.
  * @throws FoveaError `model` if the nodes form a cycle.
  */
 export function topologicalSort(nodes: readonly Node[]): Node[] {

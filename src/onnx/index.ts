@@ -1,6 +1,6 @@
 /**
- * ONNX files as data: read, edit, build, cut, compose and write models, and infer the shapes of
- * their tensors.
+ * ONNX files as data: functions that read, edit, build, cut, compose and write models, and infer
+ * the shapes of their tensors.
  */
 export {
   floatAttribute,

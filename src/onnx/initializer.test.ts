@@ -24,7 +24,7 @@ function header(writer: WireWriter, type: Initializer['type'], dims: readonly nu
   writer.string(8, 'tensor');
 }
 
-describe('values in raw_data', () => {
+describe('tensorNumbers on raw_data', () => {
   it.each([
     'float32',
     'float64',
@@ -38,7 +38,7 @@ describe('values in raw_data', () => {
     'uint64',
     'float16',
     'bfloat16',
-  ] as const)('%s', (type) => {
+  ] as const)('decodes %s as it was encoded', (type) => {
     const values = type.startsWith('u') ? [0, 1, 2, 100] : [0, 1, -2, 100];
     const tensor = initializerOf('tensor', type, [2, 2], values);
     expect(tensorNumbers(tensor)).toEqual(values);
@@ -49,18 +49,18 @@ describe('values in raw_data', () => {
     expect(tensorNumbers(again)).toEqual(values);
   });
 
-  it('bool', () =>
+  it('decodes bool as 0 and 1', () =>
     expect(tensorNumbers(initializerOf('tensor', 'bool', [3], [true, false, true]))).toEqual([
       1, 0, 1,
     ]));
-  it('int64 exactly', () => {
+  it('decodes int64 exactly', () => {
     const values = BigInt64Array.of(2n ** 63n - 1n, -(2n ** 63n));
     expect(tensorValues(initializerOf('tensor', 'int64', [2], values))).toEqual(values);
   });
 });
 
-describe('values in typed fields', () => {
-  it('packed and unpacked float_data', () => {
+describe('tensorNumbers on typed fields', () => {
+  it('decodes packed and unpacked float_data', () => {
     const packed = parsed((w) => {
       header(w, 'float32', [3]);
       w.packedFloats(4, [1, 2.5, -3]);
@@ -73,7 +73,7 @@ describe('values in typed fields', () => {
     expect(unpacked.data.kind === 'fields' && unpacked.data.fields.length).toBe(1);
   });
 
-  it('int64_data with negative and large numbers, packed and unpacked', () => {
+  it('decodes int64_data with negative and large numbers, packed and unpacked', () => {
     const values = [-1, 2 ** 40, 0, -(2 ** 33)];
     const packed = parsed((w) => {
       header(w, 'int64', [4]);
@@ -87,7 +87,7 @@ describe('values in typed fields', () => {
     expect(tensorNumbers(unpacked)).toEqual(values);
   });
 
-  it('int32_data as int32, int8, bool and float16', () => {
+  it('decodes int32_data as int32, int8, bool and float16', () => {
     const of = (type: Initializer['type'], values: readonly number[]) =>
       tensorNumbers(
         parsed((w) => {
@@ -101,7 +101,7 @@ describe('values in typed fields', () => {
     expect(of('float16', [0x3c00, 0xc000])).toEqual([1, -2]);
   });
 
-  it('strings', () => {
+  it('decodes strings', () => {
     const tensor = parsed((w) => {
       header(w, 'string', [2]);
       w.string(6, 'a');
@@ -110,11 +110,11 @@ describe('values in typed fields', () => {
     expect(tensorValues(tensor)).toEqual(['a', 'bé']);
   });
 
-  it('no values at all, where there are none', () => {
+  it('returns no values for an empty tensor', () => {
     expect(tensorNumbers(parsed((w) => header(w, 'float32', [0])))).toEqual([]);
   });
 
-  it('are still there after a rename', () => {
+  it('decodes the same values after a rename', () => {
     const tensor = parsed((w) => {
       header(w, 'float32', [2]);
       w.packedFloats(4, [1, 2]);
@@ -125,16 +125,16 @@ describe('values in typed fields', () => {
   });
 });
 
-describe('broken and unknown tensors', () => {
-  it('says how many values a tensor lacks', () => {
+describe('a broken or unknown tensor', () => {
+  it('is refused with its number of values', () => {
     const tensor = { ...initializerOf('w', 'float32', [4], [1, 2, 3, 4]), dims: [5] };
-    expect(() => tensorValues(tensor)).toThrow('the tensor "w" of shape [5] holds 4 values');
+    expect(() => tensorValues(tensor)).toThrow('the tensor "w" of shape [5] contains 4 values');
     expect(() =>
       tensorValues({ ...tensor, data: { kind: 'raw', bytes: new Uint8Array(7) } }),
     ).toThrow(FoveaError);
   });
 
-  it('keeps element types from the future by their number', () => {
+  it('keeps an unknown element type by its code', () => {
     const tensor = parsed((w) => {
       w.int(2, 99);
       w.bytes(9, Uint8Array.of(1, 2, 3));
@@ -154,13 +154,13 @@ describe('broken and unknown tensors', () => {
 });
 
 describe('float16', () => {
-  it('decodes and encodes every bit pattern to itself', () => {
+  it('keeps every bit pattern when it is decoded and encoded', () => {
     const patterns = Array.from({ length: 0x10000 }, (_, bits) => bits);
     const numbers = patterns.filter((bits) => !Number.isNaN(float16ToNumber(bits)));
     expect(numbers.filter((bits) => numberToFloat16(float16ToNumber(bits)) !== bits)).toEqual([]);
   });
 
-  it('rounds to nearest, ties to even', () => {
+  it('is rounded to the nearest value, ties to even', () => {
     expect(numberToFloat16(1 + 2 ** -11)).toBe(0x3c00);
     expect(numberToFloat16(1 + 3 * 2 ** -11)).toBe(0x3c02);
     expect(numberToFloat16(65519)).toBe(0x7bff);

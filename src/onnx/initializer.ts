@@ -10,16 +10,19 @@ import {
   messageOfBytes,
 } from './wire.ts';
 
-/** Where the values of a tensor are: nothing of it is decoded or copied by reading a model. */
+/** The values of a tensor, not yet decoded. Reading a model decodes and copies no values. */
 export type TensorData =
-  /** Little-endian elements; a slice of the file. */
+  /** Little-endian elements, as a slice of the file. */
   | { readonly kind: 'raw'; readonly bytes: Uint8Array }
   /**
-   * The typed fields (`float_data`, `int64_data`, …) of the TensorProto, tags included; slices of
-   * the file.
+   * The typed fields (`float_data`, `int64_data`, …) of the TensorProto with their tags, as slices
+   * of the file.
    */
   | { readonly kind: 'fields'; readonly fields: readonly Uint8Array[] }
-  /** In another file beside the model; `attachExternalData` brings it in. */
+  /**
+   * Values in another file in the folder of the model. `attachExternalData` attaches them. A length
+   * of null means: as many bytes as the type and shape need.
+   */
   | {
       readonly kind: 'external';
       readonly location: string;
@@ -33,19 +36,19 @@ export interface Initializer {
   readonly type: DataType;
   readonly dims: readonly number[];
   readonly data: TensorData;
-  /** Fields that are not interpreted, as they came from the file. */
+  /** Fields that are not interpreted, as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
-/** A constant tensor stored as the values that are not zero and where they are. */
+/** A constant tensor that is stored as its non-zero values and their indices. */
 export interface SparseInitializer {
-  /** The values; their name is the name of the tensor. */
+  /** The non-zero values. Their name is the name of the tensor. */
   readonly values: Initializer;
-  /** Indices and dims, as they came from the file. */
+  /** Indices and dims, as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
-/** Decoded elements: float16 and bfloat16 as float32, bool as 0 and 1. */
+/** Decoded elements. float16 and bfloat16 are decoded as float32, bool as 0 and 1. */
 export type TensorValues =
   | Float32Array
   | Float64Array
@@ -59,15 +62,15 @@ export type TensorValues =
   | BigUint64Array
   | readonly string[];
 
-/** Number of elements. */
+/** The number of elements of a tensor. */
 export function elementCount(initializer: Initializer): number {
   return initializer.dims.reduce((product, dim) => product * dim, 1);
 }
 
 /**
- * Decodes a tensor. The result may be a view of the file: do not write to it.
- * @throws FoveaError `model` if the tensor is broken, `unsupported` if its type has no JavaScript
- * form.
+ * Decodes a tensor. The result may be a view of the file, so it must not be changed.
+ * @throws FoveaError `model` if the tensor is broken or its external file is not attached,
+ * `unsupported` if there is no JavaScript type for its elements.
  */
 export function tensorValues(initializer: Initializer): TensorValues {
   const values =
@@ -78,29 +81,30 @@ export function tensorValues(initializer: Initializer): TensorValues {
     const shape = `[${initializer.dims}]`;
     throw new FoveaError(
       'model',
-      `the tensor "${initializer.name}" of shape ${shape} holds ${values.length} values`,
+      `the tensor "${initializer.name}" of shape ${shape} contains ${values.length} values`,
     );
   }
   return values;
 }
 
 /**
- * Decodes a tensor of numbers into plain numbers, for shapes, axes, scales and other small
- * constants.
+ * Decodes a tensor into plain numbers, for shapes, axes, scales and other small constants. Integers
+ * beyond 2^53 are rounded.
+ * @throws FoveaError as `tensorValues` does.
  */
 export function tensorNumbers(initializer: Initializer): number[] {
   const values = tensorValues(initializer);
   return Array.from(values as ArrayLike<number | bigint | string>, Number);
 }
 
-/** An array of the elements of a type, over a buffer or from values. */
+/** The constructor of a typed array, which makes arrays over a buffer or from values. */
 interface NumericArrayConstructor {
   new (buffer: ArrayBufferLike, byteOffset: number, length: number): NumericArray;
   from(values: ArrayLike<unknown>, convert: (value: unknown) => unknown): NumericArray;
 }
 type NumericArray = Exclude<TensorValues, readonly string[]>;
 
-/** By element type: how elements lie in a file. */
+/** The typed array in which the elements of each type are stored in a file. */
 const views = {
   float32: Float32Array,
   float64: Float64Array,
@@ -117,7 +121,7 @@ const views = {
   uint64: BigUint64Array,
 } as Partial<Record<DataType, NumericArrayConstructor>>;
 
-/** Whether elements are bigints: numbers are not exact beyond 2^53. */
+/** Whether elements are decoded as bigints, because numbers are not exact beyond 2^53. */
 const isWide = (type: DataType): boolean => type === 'int64' || type === 'uint64';
 
 function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
@@ -128,10 +132,11 @@ function rawValues(initializer: Initializer, bytes: Uint8Array): TensorValues {
   if (bytes.length % size !== 0) {
     throw new FoveaError(
       'model',
-      `the tensor "${initializer.name}" holds ${bytes.length} bytes, no whole ${type} values`,
+      `the tensor "${initializer.name}" contains ${bytes.length} bytes, which is not a whole ` +
+        `number of ${type} values`,
     );
   }
-  // Not `slice`: for a Node Buffer it returns a view of the same memory.
+  // `slice` would not do: for a Node Buffer it returns a view of the same memory.
   const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   return widen(type, new View(aligned.buffer, aligned.byteOffset, aligned.length / size));
 }
@@ -161,8 +166,8 @@ export function float16ToNumber(bits: number): number {
 }
 
 /**
- * Values in typed fields: float_data 4, int32_data 5, string_data 6, int64_data 7, double_data 10,
- * uint64_data 11.
+ * Values in typed fields. Their numbers are: float_data 4, int32_data 5, string_data 6, int64_data
+ * 7, double_data 10, uint64_data 11.
  */
 function fieldValues(initializer: Initializer): TensorValues {
   const { name, type, data } = initializer;
@@ -194,7 +199,7 @@ function fieldValues(initializer: Initializer): TensorValues {
   );
 }
 
-/** Values that `initializerOf` takes. */
+/** The values that `initializerOf` accepts. */
 export type TensorInput =
   | number
   | bigint
@@ -203,7 +208,11 @@ export type TensorInput =
   | ArrayLike<bigint>
   | ArrayLike<boolean>;
 
-/** An initializer that holds `values` as elements of `type`; numbers are converted to it. */
+/**
+ * An initializer with `values` as elements of `type`. Numbers are converted to this type.
+ * @throws FoveaError `internal` if the number of values does not match `dims` or the type is
+ * unsupported.
+ */
 export function initializerOf(
   name: string,
   type: DataType,
@@ -219,13 +228,13 @@ export function initializerOf(
   return { name, type, dims: [...dims], data: { kind: 'raw', bytes }, otherFields: [] };
 }
 
-/** Fills a list of 64-bit integers; `from` with a function would take four times as long. */
+/** Fills a list of 64-bit integers. `from` with a function would take four times as long. */
 function fillBigInts(list: BigInt64Array, values: ArrayLike<number | bigint>): BigInt64Array {
   for (let i = 0; i < list.length; i++) list[i] = BigInt(values[i] ?? 0);
   return list;
 }
 
-/** What is written for a value that is not a plain number, by element type. */
+/** How values are converted before writing, for element types that no typed array converts. */
 const encoders: Partial<Record<DataType, (value: unknown) => number>> = {
   float16: (value) => numberToFloat16(Number(value)),
   bfloat16: (value) => numberToBfloat16(Number(value)),
@@ -249,7 +258,10 @@ function encodeValues(name: string, type: DataType, values: TensorInput): Uint8A
   return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
 
-/** The upper half of the float32, rounded to the nearest, ties to even. */
+/**
+ * The 16 bits of the bfloat16 nearest to a number, ties to even. A bfloat16 is the upper half of a
+ * float32.
+ */
 function numberToBfloat16(value: number): number {
   if (Number.isNaN(value)) return 0x7fc0;
   const bits = new DataView(Float32Array.of(value).buffer).getUint32(0, true);
@@ -263,7 +275,7 @@ export function numberToFloat16(value: number): number {
   const magnitude = Math.abs(value);
   if (magnitude >= 65520) return sign | 0x7c00;
   const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
-  // In units of the last place; a carry into the exponent gives the right bits by itself.
+  // The mantissa in units of the last place. A carry into the exponent yields the correct bits.
   const units = roundHalfEven(magnitude * 2 ** (10 - exponent));
   return sign | (exponent === -14 ? units : units + ((exponent + 14) << 10));
 }

@@ -4,18 +4,21 @@ import { normalizeDomain, parseAttribute, parseNode } from './graph-proto.ts';
 import type { LocalFunction, OnnxModel } from './model-proto.ts';
 import { fieldsOf, intField, messageField, messageOfBytes, stringField } from './wire.ts';
 
-/** What a model-local function is made of. */
+/** The body of a model-local function. */
 export interface FunctionBody {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly nodes: readonly Node[];
-  /** Values of attributes that a call leaves out. */
+  /** Default values of attributes that a call may leave out. */
   readonly defaults: ReadonlyMap<string, Attribute>;
-  /** The operator sets that its nodes are written in. */
+  /** Versions of the operator sets of its nodes, by domain. */
   readonly opset: ReadonlyMap<string, number>;
 }
 
-/** Reads the body of a model-local function. */
+/**
+ * Reads the body of a model-local function.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function readFunction({ bytes }: LocalFunction): FunctionBody {
   const message = messageOfBytes(bytes, 'FunctionProto');
   const fields = [...fieldsOf(message)];
@@ -40,7 +43,10 @@ export function readFunction({ bytes }: LocalFunction): FunctionBody {
   };
 }
 
-/** The name of the function's attribute that an attribute of one of its nodes refers to. */
+/**
+ * The name of the attribute of the function to which an attribute of one of its nodes refers.
+ * Undefined if it is an ordinary attribute.
+ */
 export function referencedAttribute(attribute: Attribute): string | undefined {
   if (attribute.type !== 'other') return undefined;
   const field = [...fieldsOf(messageOfBytes(attribute.value, 'AttributeProto'))].find(
@@ -49,13 +55,15 @@ export function referencedAttribute(attribute: Attribute): string | undefined {
   return field ? stringField(field) : undefined;
 }
 
-/** Nodes that the calls of local functions may become: more are a sign of a hostile file. */
+/**
+ * Largest number of nodes after inlining local functions. More nodes are a sign of a hostile file.
+ */
 const MOST_NODES = 2 ** 18;
 
 /**
- * The bodies of a model's local functions, by `DOMAIN:NAME` as nodes call them.
- * @throws FoveaError `model` if a function calls itself, or if the model has more than 262,144 nodes
- * once all calls are written out, as runtimes do.
+ * The bodies of a model's local functions, by `DOMAIN:NAME`, the key with which nodes call them.
+ * @throws FoveaError `model` if a function calls itself, or if the model would have more than
+ * 262,144 nodes after inlining all calls, as runtimes do.
  */
 export function functionBodies({ graph, functions }: OnnxModel): Map<string, FunctionBody> {
   const bodies = new Map(
@@ -74,7 +82,7 @@ export function functionBodies({ graph, functions }: OnnxModel): Map<string, Fun
     if (known === Number.POSITIVE_INFINITY)
       throw new FoveaError('model', `the local function ${key} calls itself`);
     if (known !== undefined) return known;
-    sizes.set(key, Number.POSITIVE_INFINITY); // until it is known
+    sizes.set(key, Number.POSITIVE_INFINITY); // marks the function while its size is computed
     const size = sizeOf(body.nodes);
     sizes.set(key, size);
     return size;

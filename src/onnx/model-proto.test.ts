@@ -31,7 +31,7 @@ function errorOf(action: () => unknown): FoveaError {
   throw new Error('nothing was thrown');
 }
 
-/** The bytes of a message with fields appended that no reader knows. */
+/** The bytes of a message with an additional field that the reader does not know. */
 function withExtra(bytes: Uint8Array, number: number): Uint8Array {
   const writer = createWireWriter();
   writer.raw([bytes]);
@@ -45,13 +45,13 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
 
 const paths = sharedModels();
 
-describe.skipIf(paths.length === 0)('real models', () => {
-  it.each(paths)('%s: written as read, byte for byte', (path) => {
+describe.skipIf(paths.length === 0)('a real model', () => {
+  it.each(paths)('is written as it was read, byte for byte: %s', (path) => {
     const bytes = readBytes(path);
     expect(Buffer.compare(writeModel(readModel(bytes)), bytes)).toBe(0);
   });
 
-  it.each(paths)('%s: every part is its own bytes in a model that was changed', (path) => {
+  it.each(paths)('keeps all parts that were not changed: %s', (path) => {
     const model = readModel(readBytes(path));
     const changed = withGraph(model, { ...model.graph, name: 'renamed' });
     const again = readModel(writeModel(changed));
@@ -63,7 +63,7 @@ describe.skipIf(paths.length === 0)('real models', () => {
     expect(again.graph.opset).toEqual(model.graph.opset);
   });
 
-  it.each(paths)('%s: no initializer is copied', (path) => {
+  it.each(paths)('is read without copying initializers: %s', (path) => {
     const bytes = readBytes(path);
     for (const { data } of readModel(bytes).graph.initializers.values()) {
       const slices = data.kind === 'raw' ? [data.bytes] : data.kind === 'fields' ? data.fields : [];
@@ -71,7 +71,7 @@ describe.skipIf(paths.length === 0)('real models', () => {
     }
   });
 
-  it.each(paths)('%s: a file cut anywhere is an error of one sentence', (path) => {
+  it.each(paths)('is refused with one sentence if its file is cut anywhere: %s', (path) => {
     const bytes = readBytes(path);
     for (let i = 0; i < 60; i++) {
       const cut = Math.floor(((i + 0.37) / 60) * (bytes.length - 400));
@@ -82,8 +82,8 @@ describe.skipIf(paths.length === 0)('real models', () => {
   });
 });
 
-describe('reading', () => {
-  it('reads a file that is cut anywhere as a shorter model, or refuses it, and never hangs', () => {
+describe('readModel', () => {
+  it('refuses a file that is cut anywhere', () => {
     const bytes = writeModel(smallModel());
     let whole = 0;
     for (let cut = 0; cut < bytes.length; cut++) {
@@ -114,14 +114,14 @@ describe('reading', () => {
       expect(errorOf(() => readModel(random.subarray(start))).code).toBe('model');
   });
 
-  it('says where a file is broken', () => {
+  it('reports the byte at which a file is broken', () => {
     const bytes = writeModel(smallModel());
     expect(errorOf(() => readModel(bytes.subarray(0, 200))).message).toMatch(
-      /field 7 needs \d+ bytes and \d+ are left \(ModelProto, byte \d+ of 200\)/,
+      /field 7 needs \d+ bytes but only \d+ are left \(ModelProto, byte \d+ of 200\)/,
     );
   });
 
-  it('never fails with anything else when bytes are flipped', () => {
+  it('throws only FoveaError if bits are flipped', () => {
     const bytes = writeModel(smallModel());
     for (let i = 0; i < bytes.length; i++) {
       for (const mask of [0x01, 0x80, 0xff]) {
@@ -136,7 +136,7 @@ describe('reading', () => {
     }
   });
 
-  it('works on a view into a larger buffer', () => {
+  it('reads a view into a larger buffer', () => {
     const bytes = writeModel(smallModel());
     const larger = new Uint8Array(bytes.length + 13);
     larger.set(bytes, 7);
@@ -150,7 +150,7 @@ describe('reading', () => {
   });
 });
 
-describe('writing', () => {
+describe('writeModel', () => {
   it('keeps unknown fields at every level', async () => {
     const model = readModel(writeModel(smallModel()));
     const node = model.graph.nodes[0];
@@ -185,7 +185,7 @@ describe('writing', () => {
     expect(logits.dims).toEqual([2, 5]);
   });
 
-  it('writes an attribute under the name it has now', () => {
+  it('writes an attribute under its current name', () => {
     const read = readModel(writeModel(smallModel()));
     const [conv] = read.graph.nodes;
     const pads = conv.attributes.get('pads') as Attribute;
@@ -200,7 +200,7 @@ describe('writing', () => {
     expect(again.graph.nodes[0].attributes).toEqual(node.attributes);
   });
 
-  it('emits large initializers as the slices they are, whatever else changes', () => {
+  it('emits large initializers as the slices of the file, even if other parts change', () => {
     const model = smallModel();
     const big = initializerOf('big', 'float32', [100_000], new Float32Array(100_000));
     const initializers = new Map([...model.graph.initializers, ['big', big] as const]);
@@ -242,7 +242,7 @@ describe('writing', () => {
     expect(error.message).toContain('2.0 GB');
   });
 
-  it('drops initializers from the inputs where it raises the IR version', () => {
+  it('removes initializers from the inputs if it raises the IR version', () => {
     const model = smallModel();
     const { inputs, initializers } = model.graph;
     const weights = [...initializers.values()].map(({ name, type, dims }) => ({
@@ -285,7 +285,7 @@ describe('external data', () => {
     };
   }
 
-  it('is brought in without a copy and runs', async () => {
+  it('is attached without a copy, and the model runs', async () => {
     const original = smallModel();
     const { model, file } = external(original);
     expect(externalDataFiles(model)).toEqual(['weights.bin']);
@@ -299,7 +299,7 @@ describe('external data', () => {
     expect(attachExternalData(original, new Map())).toBe(original);
   });
 
-  it('is an error where the file is missing or too short, or not attached', () => {
+  it('is refused if the file is missing, too short or not attached', () => {
     const { model, file } = external(smallModel());
     expect(errorOf(() => attachExternalData(model, new Map())).message).toContain(
       'weights.bin, which is missing',
@@ -324,7 +324,7 @@ describe('a file in another format', () => {
     ['Git LFS', [...Buffer.from('version https://git-lfs.github.com')], 'but a pointer of Git LFS'],
     ['HTML', [...Buffer.from('\n<!DOCTYPE html>')], 'but an HTML page'],
     ['JSON', [...Buffer.from('{ "labels": [] }')], 'but JSON'],
-  ])('%s is named', (_, bytes, message) => {
+  ])('is refused with the name of its format: %s', (_, bytes, message) => {
     const { code, message: text } = errorOf(() => readModel(Uint8Array.from(bytes)));
     expect(code).toBe('model');
     expect(text).toContain(message);

@@ -22,30 +22,31 @@ import {
   stringField,
 } from './wire.ts';
 
-/** An operator that the model itself defines, kept as the bytes of its FunctionProto. */
+/** An operator that the model itself defines, as the bytes of its FunctionProto. */
 export interface LocalFunction {
   readonly domain: string;
   readonly name: string;
   readonly bytes: Uint8Array;
 }
 
-/** An ONNX file as data. What is read is frozen; a change is a copy: `{ ...model, graph }`. */
+/**
+ * An ONNX file as data. A model that is read is frozen. To change it, make a copy:
+ * `{ ...model, graph }`.
+ */
 export interface OnnxModel {
   readonly irVersion: number;
   readonly producerName: string;
   readonly producerVersion: string;
   readonly metadata: ReadonlyMap<string, string>;
   readonly functions: readonly LocalFunction[];
-  /** The computation; its `opset` holds the opset imports of the model. */
+  /** The graph. Its `opset` contains the opset imports of the model. */
   readonly graph: Graph;
-  /**
-   * Fields that are not interpreted (doc_string, model_version, …), as they came from the file.
-   */
+  /** Fields that are not interpreted (doc_string, model_version, …), as bytes of the file. */
   readonly otherFields: readonly Uint8Array[];
 }
 
 /**
- * Reads an ONNX file. Weights stay slices of `bytes`: nothing of them is decoded or copied.
+ * Reads an ONNX file. Weights stay slices of `bytes`. They are not decoded or copied.
  * @throws FoveaError `model` if the bytes are not an intact ONNX model.
  */
 export function readModel(bytes: Uint8Array): OnnxModel {
@@ -87,8 +88,7 @@ export function readModel(bytes: Uint8Array): OnnxModel {
     }
   }
   if (graphField === undefined) throw damaged(message, bytes.length, 'it has no graph');
-  if (opset.size === 0)
-    throw damaged(message, bytes.length, 'it does not say which operator set it uses');
+  if (opset.size === 0) throw damaged(message, bytes.length, 'it names no operator set');
   const graph = parseGraph(messageField(graphField, 'GraphProto'), opset);
   return withSource(
     { irVersion, producerName, producerVersion, metadata, functions, graph, otherFields },
@@ -139,9 +139,9 @@ function encodeModel(model: OnnxModel): Chunks {
 const largestFile = 2 ** 31 - 1;
 
 /**
- * The file of a model as slices in order; weights are not copied. Parts of the model that are as
- * they were read are emitted byte for byte.
- * @throws FoveaError `unsupported` if the file would exceed the 2 GB of a protobuf message.
+ * The file of a model, as a list of slices. Weights are not copied. Parts of the model that were
+ * read and not changed are emitted byte for byte.
+ * @throws FoveaError `unsupported` if the file would exceed 2 GB, the limit of a protobuf message.
  */
 export function modelChunks(model: OnnxModel): Uint8Array[] {
   const { parts, length } = encodeModel(model);
@@ -149,33 +149,39 @@ export function modelChunks(model: OnnxModel): Uint8Array[] {
     const size = (length / 2 ** 30).toFixed(1);
     throw new FoveaError(
       'unsupported',
-      `the model would be ${size} GB; an ONNX file without external data ends at 2 GB`,
+      `the model would be ${size} GB; an ONNX file without external data has at most 2 GB`,
     );
   }
   return joinSmallParts(parts);
 }
 
-/** The file of a model in one buffer. */
+/**
+ * The file of a model in one buffer. Weights are copied.
+ * @throws FoveaError as `modelChunks` does.
+ */
 export function writeModel(model: OnnxModel): Uint8Array {
   return concatenate(modelChunks(model));
 }
 
 /**
- * The model with another graph in it, at an IR version (4 or more) in which initializers are no
- * inputs.
+ * The model with another graph. The IR version becomes at least 4, and initializers are removed
+ * from the inputs if it was lower.
  */
 export function withGraph(model: OnnxModel, graph: Graph): OnnxModel {
   if (model.irVersion >= 4) return { ...model, graph };
   return { ...model, irVersion: 4, graph: { ...graph, inputs: dataInputs(graph) } };
 }
 
-/** IR version that came with each opset version of the default domain, from opset 9 (IR 4) on. */
+/**
+ * The IR version that belongs to each opset version of the default domain, from opset 9 (IR 4) on.
+ */
 const irVersions = [4, 5, 6, 7, 7, 7, 8, 8, 8, 8, 9, 9, 10, 10, 11, 12, 12];
 
-/** A model around a graph that was built from scratch. */
+/** A model that contains a graph that was built by `graphBuilder`. */
 export function modelOf(graph: Graph): OnnxModel {
   const opset = graph.opset.get('') ?? 1;
-  // The runtime takes any IR version with any opset; 8 is the first with all that this code writes.
+  // The runtime accepts any IR version with any opset. 8 is the first version that supports
+  // everything that this code writes.
   const irVersion = Math.max(8, irVersions[Math.min(opset - 9, irVersions.length - 1)] ?? 8);
   return {
     irVersion,

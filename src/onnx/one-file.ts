@@ -3,7 +3,7 @@ import type { Initializer } from './initializer.ts';
 
 const isExternal = ({ data }: Initializer): boolean => data.kind === 'external';
 
-/** Whether all weights of a graph are in the model file itself. */
+/** Whether all weights of a graph are in the model file itself, so that it has no external data. */
 export function isOneFile({ initializers, nodes }: Graph): boolean {
   return (
     ![...initializers.values()].some(isExternal) &&

@@ -1,6 +1,6 @@
 import type { Node } from './graph.ts';
 
-/** The words of a text, which spaces and line breaks separate. */
+/** The words of a text, separated by spaces and line breaks. */
 export type Words<Text extends string> = Text extends `${infer Line}\n${infer Lines}`
   ? Words<Line> | Words<Lines>
   : Text extends `${infer Word} ${infer Rest}`
@@ -9,15 +9,18 @@ export type Words<Text extends string> = Text extends `${infer Line}\n${infer Li
       ? never
       : Text;
 
-/** The name of an operator in tables and messages: `Conv`, `com.microsoft:Gelu`. */
+/** The name of an operator in tables and messages, for example `Conv` or `com.microsoft:Gelu`. */
 export function operatorKey({ domain, opType }: Pick<Node, 'domain' | 'opType'>): string {
   return domain === '' ? opType : `${domain}:${opType}`;
 }
 
-/** The names in a text of them. */
+/** The names in a text, separated by spaces and line breaks. */
 export const namesIn = (text: string): string[] => text.split(/\s+/).filter((name) => name !== '');
 
-/** A table with the same entry for several operators; spaces separate their names. */
+/**
+ * A table with the same entry for several operators. Their names are separated by spaces and line
+ * breaks.
+ */
 export function each<Names extends string, Entry>(
   names: Names,
   entry: Entry,

@@ -1,4 +1,7 @@
-/** Other files that people take for an ONNX model, by their first bytes in Latin-1. */
+/**
+ * Other formats of files that users pass as an ONNX model, by their first bytes, decoded as
+ * Latin-1.
+ */
 const FORMATS: readonly (readonly [start: RegExp, name: string])[] = [
   [/^\xff\xd8\xff/, 'a JPEG picture'],
   [/^\x89PNG/, 'a PNG picture'],
@@ -15,7 +18,10 @@ const FORMATS: readonly (readonly [start: RegExp, name: string])[] = [
   [/^\s*[{[]\s*["\]}]/, 'JSON'],
 ];
 
-/** What a file is if its first bytes are those of another format; undefined if they are not. */
+/**
+ * The name of the format of a file, if its first bytes are those of a known other format. Undefined
+ * otherwise.
+ */
 export function otherFormat(bytes: Uint8Array): string | undefined {
   const start = new TextDecoder('latin1').decode(bytes.subarray(0, 64));
   return FORMATS.find(([pattern]) => pattern.test(start))?.[1];

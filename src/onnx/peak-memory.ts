@@ -1,7 +1,10 @@
 import { byteSize } from './data-types.ts';
 import { type Graph, nodeInputs, type TensorType } from './graph.ts';
 
-/** Bytes of a tensor for one picture; open dimensions count as 1, unknown tensors as 0. */
+/**
+ * Bytes of a tensor for one picture. Open dimensions count as 1, and tensors of unknown shape as 0
+ * bytes.
+ */
 function bytesOf(type: TensorType | undefined): number {
   if (!type?.shape) return 0;
   const elements = type.shape.reduce<number>(
@@ -12,9 +15,9 @@ function bytesOf(type: TensorType | undefined): number {
 }
 
 /**
- * The most bytes of activations that are alive at once when one picture goes through a graph, each
- * tensor freed after its last reader. What the runtime needs for its own scratch space comes on
- * top.
+ * The largest number of bytes of activations that exist at the same time when a graph runs on one
+ * picture. Each tensor is freed after its last consumer. Memory that the runtime needs for its own
+ * buffers is not included.
  */
 export function peakActivationBytes(graph: Graph, types: ReadonlyMap<string, TensorType>): number {
   const lastReader = new Map<string, number>();

@@ -2,8 +2,8 @@ import type { Attribute, Graph, Node, ValueInfo } from './graph.ts';
 import type { Initializer, SparseInitializer } from './initializer.ts';
 
 /**
- * The graph with its tensors renamed, in the graphs of its attributes too; names not in `names`
- * stay.
+ * The graph with its tensors renamed, also in nested graphs. `names` maps old to new names. Other
+ * names stay.
  */
 export function renameTensors(graph: Graph, names: ReadonlyMap<string, string>): Graph {
   if (names.size === 0) return graph;
@@ -51,8 +51,8 @@ function renameSparse(sparse: SparseInitializer, rename: Rename): SparseInitiali
 }
 
 /**
- * The node with the tensors that it reads and computes renamed; the same object where none of them
- * is.
+ * The node with its inputs and outputs renamed, also in nested graphs. The same object if nothing
+ * changes.
  */
 export function renameNode(node: Node, names: ReadonlyMap<string, string>): Node {
   const isRenamed = (name: string): boolean => names.has(name);

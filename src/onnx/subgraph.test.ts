@@ -24,7 +24,7 @@ describe('subgraph', () => {
     expect(got.relu.data).toEqual(wanted.relu.data);
   });
 
-  it('starts at an intermediate tensor: a head that gives what the whole model gives', async () => {
+  it('starts at an intermediate tensor, and computes the outputs of the whole model', async () => {
     const wanted = await runModel(exposeAll(model), feeds);
     const head = subgraph(model.graph, { inputs: ['relu'], outputs: ['logits'] });
     expect(head.inputs).toMatchObject([
@@ -34,17 +34,17 @@ describe('subgraph', () => {
     expect(got.logits.data).toEqual(wanted.logits.data);
   });
 
-  it('names the nearest tensors where one does not exist', () => {
+  it('names the nearest tensor names if a tensor does not exist', () => {
     expect(() => subgraph(model.graph, { inputs: ['x'], outputs: ['logit'] })).toThrow(
       /no tensor "logit". The nearest names are "logits"/,
     );
   });
 
-  it('refuses cuts that do not fit', () => {
+  it('refuses a cut whose inputs do not determine its outputs', () => {
     const cut = (inputs: string[], outputs: string[]) => () =>
       subgraph(model.graph, { inputs, outputs });
     expect(cut(['logits'], ['relu'])).toThrow(
-      'the output "relu" depends on the input "x" by a way that does not lead through "logits"',
+      'the output "relu" depends on the input "x" by a path that does not lead through "logits"',
     );
     expect(cut(['x', 'logits'], ['relu'])).toThrow('no output of "relu" depends on "logits"');
     expect(cut([], ['relu'])).toThrow(/^the output "relu" depends on the input "x"$/);
@@ -57,7 +57,7 @@ describe('subgraph', () => {
     );
   });
 
-  it('renames what a kept node computes beside, where that is an input now', async () => {
+  it('renames an output of a kept node if it is an input of the subgraph', async () => {
     const b = graphBuilder({ opset: 17 });
     b.input('x', 'float32', [2, 4]);
     const [left, right] = b.add('Split', ['x'], { axis: 1 }, ['left', 'right']);
@@ -71,7 +71,7 @@ describe('subgraph', () => {
   });
 
   const paths = sharedModels();
-  it.skipIf(paths.length === 0).each(paths)('%s cut in two gives the same output', async (path) => {
+  it.skipIf(paths.length === 0).each(paths)('divides %s into two parts', async (path) => {
     const real = readModel(readBytes(path));
     const [input] = real.graph.inputs;
     const output = real.graph.outputs[0].name;
@@ -91,7 +91,10 @@ describe('subgraph', () => {
   });
 });
 
-/** A tensor in the last part of the model that alone separates the input from the output. */
+/**
+ * The first tensor after 60% of the nodes through which all paths from the input to the output
+ * lead.
+ */
 function narrowest(real: ReturnType<typeof readModel>, output: string): string {
   const { nodes } = real.graph;
   for (const node of nodes.slice(Math.floor(nodes.length * 0.6))) {
@@ -99,7 +102,7 @@ function narrowest(real: ReturnType<typeof readModel>, output: string): string {
       subgraph(real.graph, { inputs: [node.outputs[0]], outputs: [output] });
       return node.outputs[0];
     } catch {
-      // Another path goes round this tensor.
+      // There is a path that does not lead through this tensor.
     }
   }
   throw new Error('no tensor separates the model');

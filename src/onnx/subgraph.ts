@@ -13,20 +13,20 @@ import {
 } from './graph.ts';
 import { inferShapes } from './shape-inference/index.ts';
 
-/** The tensors where a graph is cut. */
+/** The tensors at which a graph is cut. */
 export interface Cut {
-  /** Tensors that become the inputs, in this order; everything before them falls away. */
+  /** Tensors that become the inputs, in this order. Nodes before them are removed. */
   readonly inputs: readonly string[];
   /** Tensors that become the outputs, in this order. */
   readonly outputs: readonly string[];
 }
 
 /**
- * The part of a graph between named tensors: the nodes that the outputs need, cut at the inputs,
- * and the initializers that those nodes read. Element types of the new inputs and outputs come from
- * `types`, inferred if not given.
- * @throws FoveaError `model` if a tensor does not exist, or if the outputs need other inputs than
- * those given.
+ * The part of a graph between named tensors. It contains the nodes that the outputs need, cut at
+ * the inputs, and the initializers that these nodes read. Types and shapes of the new inputs and
+ * outputs are taken from `types`. By default they are inferred.
+ * @throws FoveaError `model` if a tensor does not exist, if the outputs need other inputs, or if an
+ * input or output is not needed. `unsupported` if the element type of an input is not known.
  */
 export function subgraph(graph: Graph, cut: Cut, types?: ReadonlyMap<string, TensorType>): Graph {
   const producers = producersOf(graph);
@@ -104,8 +104,8 @@ function checkNames(
 }
 
 /**
- * Walks back from the outputs to the inputs: the nodes in their order in the graph, and every
- * tensor they read.
+ * Walks back from the outputs to the inputs. Returns the nodes on the way, in the order of the
+ * graph, and all tensors that they read.
  */
 function neededNodes(
   graph: Graph,
@@ -122,7 +122,7 @@ function neededNodes(
     if (producer === undefined) {
       if (isInitializer(graph, name)) continue;
       const way =
-        cut.inputs.length > 0 ? ` by a way that does not lead through ${list(cut.inputs)}` : '';
+        cut.inputs.length > 0 ? ` by a path that does not lead through ${list(cut.inputs)}` : '';
       throw new FoveaError('model', `the output "${output}" depends on the input "${name}"${way}`);
     }
     if (needed.has(producer)) continue;
@@ -148,8 +148,8 @@ function neededNodes(
 }
 
 /**
- * A node that is kept for one output may compute a tensor that is an input now: that one gets
- * another name.
+ * A node that is kept for one output may also compute a tensor that is now an input. This output
+ * gets another name.
  */
 function withoutOutputs(graph: Graph, nodes: readonly Node[], inputs: ReadonlySet<string>): Node[] {
   const fresh = freshNames(namesOf(graph));

@@ -18,7 +18,10 @@ import {
   stringField,
 } from './wire.ts';
 
-/** Key and value of a StringStringEntryProto. */
+/**
+ * Reads the key and the value of a StringStringEntryProto.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function parseEntry(message: Message): [key: string, value: string] {
   let key = '';
   let value = '';
@@ -29,7 +32,7 @@ export function parseEntry(message: Message): [key: string, value: string] {
   return [key, value];
 }
 
-/** A StringStringEntryProto. */
+/** Writes a StringStringEntryProto. */
 export function encodeEntry(key: string, value: string): Chunks {
   const writer = createWireWriter();
   writer.string(1, key);
@@ -37,7 +40,10 @@ export function encodeEntry(key: string, value: string): Chunks {
   return writer.finish();
 }
 
-/** A TensorProto; its values stay where they are in the file. */
+/**
+ * Reads a TensorProto. Its values are slices of the file.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function parseTensor(message: Message): Initializer {
   const dims: number[] = [];
   const otherFields: Uint8Array[] = [];
@@ -104,7 +110,7 @@ function externalData(
     throw damaged(
       message,
       message.start,
-      `the tensor "${name}" does not say where its external data is`,
+      `the tensor "${name}" has no valid location of its external data`,
     );
   }
   return { kind: 'external', location, offset, length };
@@ -115,8 +121,8 @@ function isSize(value: number): boolean {
 }
 
 /**
- * Adds a field's bytes, joined with the last ones where they follow each other: unpacked values are
- * one slice.
+ * Appends the bytes of a field to a list of slices. Bytes that directly follow the last slice are
+ * joined with it, so that unpacked values become one slice.
  */
 function appendSlice(slices: Uint8Array[], field: Field): void {
   const bytes = rawField(field);
@@ -130,7 +136,7 @@ function appendSlice(slices: Uint8Array[], field: Field): void {
   } else slices.push(bytes);
 }
 
-/** The TensorProto of an initializer. */
+/** Writes the TensorProto of an initializer. */
 export function encodeTensor(tensor: Initializer): Chunks {
   const source = sourceOf(tensor);
   if (source) return chunksOf(source);
@@ -151,7 +157,10 @@ export function encodeTensor(tensor: Initializer): Chunks {
   return writer.finish();
 }
 
-/** A SparseTensorProto; indices and dims stay as they are. */
+/**
+ * Reads a SparseTensorProto. Indices and dims are not decoded.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function parseSparseTensor(message: Message): SparseInitializer {
   let values: Initializer | undefined;
   const otherFields: Uint8Array[] = [];
@@ -163,7 +172,7 @@ export function parseSparseTensor(message: Message): SparseInitializer {
   return withSource({ values, otherFields }, messageBytes(message));
 }
 
-/** The SparseTensorProto of a sparse initializer. */
+/** Writes the SparseTensorProto of a sparse initializer. */
 export function encodeSparseTensor(sparse: SparseInitializer): Chunks {
   const source = sourceOf(sparse);
   if (source) return chunksOf(source);

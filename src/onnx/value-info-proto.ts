@@ -15,7 +15,10 @@ import {
   stringField,
 } from './wire.ts';
 
-/** A ValueInfoProto: the declared type of a tensor. */
+/**
+ * Reads a ValueInfoProto, the declared type of a tensor.
+ * @throws FoveaError `model` if it is damaged.
+ */
 export function parseValueInfo(message: Message): ValueInfo {
   let name = '';
   let type: ParsedType = { type: null, shape: null };
@@ -66,14 +69,14 @@ function parseShape(message: Message): Dim[] {
 function parseDim(message: Message): Dim {
   let dim: Dim = null;
   for (const field of fieldsOf(message)) {
-    // A size below 0 is how some exporters write an unknown one.
+    // Some exporters write a negative size for an unknown one.
     if (field.number === 1) dim = intField(field) < 0 ? null : intField(field);
     else if (field.number === 2) dim = stringField(field) || null;
   }
   return dim;
 }
 
-/** The ValueInfoProto of a declared type. */
+/** Writes the ValueInfoProto of a declared type. */
 export function encodeValueInfo(info: ValueInfo): Chunks {
   const source = sourceOf(info);
   if (source) return chunksOf(source);

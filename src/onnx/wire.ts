@@ -1,17 +1,17 @@
 import { FoveaError } from '../errors.ts';
 
-/** How a field's value is laid out: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
+/** The encoding of a field's value: 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
 type WireType = 0 | 1 | 2 | 5;
 
-/** A stretch of a file that holds one protobuf message. */
+/** The range of a file that contains one protobuf message. */
 export interface Message {
-  /** The whole file: positions in it are what errors tell. */
+  /** The whole file. Error messages contain positions in it. */
   readonly file: Uint8Array;
   readonly start: number;
   readonly end: number;
-  /** What the message is, for errors: `NodeProto`. */
+  /** The type of the message, for error messages, for example `NodeProto`. */
   readonly what: string;
-  /** How many messages this one is nested in. */
+  /** Number of messages that contain this one. */
   readonly depth: number;
 }
 
@@ -20,9 +20,9 @@ export interface Field {
   readonly message: Message;
   readonly number: number;
   readonly wireType: WireType;
-  /** Where the tag starts. */
+  /** Start of the tag. */
   readonly start: number;
-  /** Where the value starts (after the length of a length-delimited field). */
+  /** Start of the value (after the length of a length-delimited field). */
   readonly valueStart: number;
   readonly end: number;
 }
@@ -32,7 +32,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 const utf8Lenient = new TextDecoder('utf-8');
 const utf8Encoder = new TextEncoder();
 
-/** The error of a file that is not an intact protobuf message. */
+/** Creates the error for a file that is not an intact protobuf message. */
 export function damaged(message: Message, position: number, problem: string): FoveaError {
   const where = `${message.what}, byte ${position} of ${message.file.length}`;
   return new FoveaError(
@@ -41,12 +41,15 @@ export function damaged(message: Message, position: number, problem: string): Fo
   );
 }
 
-/** A whole buffer as one message. */
+/** Describes a whole buffer as one message. */
 export function messageOfBytes(file: Uint8Array, what: string): Message {
   return { file, start: 0, end: file.length, what, depth: 0 };
 }
 
-/** The fields of a message in the order of the file; throws where it is torn or no protobuf. */
+/**
+ * The fields of a message in the order of the file.
+ * @throws FoveaError `model` if the message is incomplete or not protobuf.
+ */
 export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
   let position = message.start;
   while (position < message.end) {
@@ -73,14 +76,14 @@ export function* fieldsOf(message: Message): Generator<Field, void, undefined> {
       throw damaged(
         message,
         start,
-        `field ${number} needs ${needed} bytes and ${message.end - valueStart} are left`,
+        `field ${number} needs ${needed} bytes but only ${message.end - valueStart} are left`,
       );
     }
     yield { message, number, wireType, start, valueStart, end: position };
   }
 }
 
-/** Byte `position` of a file, which the callers keep within its length. */
+/** Byte `position` of a file. The callers make sure that it exists. */
 function byteAt(file: Uint8Array, position: number): number {
   const byte = file[position];
   if (byte === undefined) throw new FoveaError('internal', `the file has no byte ${position}`);
@@ -97,7 +100,9 @@ function skipVarint(message: Message, position: number): number {
   );
 }
 
-/** The varint as an unsigned number; exact up to 2^53, enough for tags and lengths. */
+/**
+ * The varint as an unsigned number. It is exact up to 2^53, which is enough for tags and lengths.
+ */
 function unsigned(message: Message, start: number, end: number): number {
   let value = 0;
   for (let i = end - 1; i >= start; i--) value = value * 128 + (byteAt(message.file, i) & 0x7f);
@@ -109,11 +114,11 @@ function expectWire(field: Field, wireType: WireType): void {
   throw damaged(
     field.message,
     field.start,
-    `field ${field.number} has wire type ${field.wireType} where ${wireType} was expected`,
+    `field ${field.number} has wire type ${field.wireType}, but ${wireType} was expected`,
   );
 }
 
-/** The bytes of a field in the file, tag included. */
+/** The bytes of a field in the file, including its tag. */
 export function rawField(field: Field): Uint8Array {
   return field.message.file.subarray(field.start, field.end);
 }
@@ -124,7 +129,10 @@ export function bytesField(field: Field): Uint8Array {
   return field.message.file.subarray(field.valueStart, field.end);
 }
 
-/** A name: UTF-8 text. */
+/**
+ * The text of a field, such as a name.
+ * @throws FoveaError `model` if it is not UTF-8.
+ */
 export function stringField(field: Field): string {
   const bytes = bytesField(field);
   try {
@@ -134,12 +142,15 @@ export function stringField(field: Field): string {
   }
 }
 
-/** Bytes that are mostly text. Bytes that are not UTF-8 become replacement characters. */
+/** Decodes bytes as UTF-8. Invalid bytes become replacement characters. */
 export function lenientString(bytes: Uint8Array): string {
   return utf8Lenient.decode(bytes);
 }
 
-/** The message in a length-delimited field. */
+/**
+ * The message in a length-delimited field.
+ * @throws FoveaError `model` if messages are nested more than 64 levels deep.
+ */
 export function messageField(field: Field, what: string): Message {
   expectWire(field, 2);
   const depth = field.message.depth + 1;
@@ -152,7 +163,7 @@ export function messageBytes(message: Message): Uint8Array {
   return message.file.subarray(message.start, message.end);
 }
 
-/** A signed 64-bit integer as a number: exact up to 2^53, the nearest double beyond. */
+/** A signed 64-bit integer as a number. It is exact up to 2^53, and the nearest double beyond. */
 export function intField(field: Field): number {
   expectWire(field, 0);
   return varintAt(field.message.file, field.valueStart, field.end);
@@ -187,7 +198,7 @@ export const appendInts = (field: Field, into: number[]): void =>
 export const appendBigInts = (field: Field, into: bigint[]): void =>
   appendVarints(field, into, bigVarint);
 
-/** Appends the floats (4 or 8 bytes each) of a repeated field, packed or not. */
+/** Appends the floats of a repeated field, packed or not. Each float has `size` bytes. */
 export function appendFloats(field: Field, size: 4 | 8, into: number[]): void {
   const single = size === 4 ? 5 : 1;
   if (field.wireType !== single) expectWire(field, 2);
@@ -221,7 +232,7 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A message being written: its bytes as a list of slices, so that weights are never copied. */
+/** The bytes of a written message as a list of slices, so that weights are never copied. */
 export interface Chunks {
   readonly parts: readonly Uint8Array[];
   readonly length: number;
@@ -236,12 +247,12 @@ export interface WireWriter {
   message(number: number, value: Chunks): void;
   packedInts(number: number, values: readonly number[]): void;
   packedFloats(number: number, values: readonly number[]): void;
-  /** Fields as they came from a file, tags included. */
+  /** Writes fields as bytes of a file, including their tags. */
   raw(fields: readonly Uint8Array[]): void;
   finish(): Chunks;
 }
 
-/** A writer for one message. */
+/** Creates a writer for one message. */
 export function createWireWriter(): WireWriter {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -277,7 +288,7 @@ export function createWireWriter(): WireWriter {
   };
 }
 
-/** Bytes that are a whole message already. */
+/** Describes bytes that are already a whole message. */
 export function chunksOf(bytes: Uint8Array): Chunks {
   return { parts: bytes.length > 0 ? [bytes] : [], length: bytes.length };
 }
@@ -293,7 +304,8 @@ function varintBytes(value: number | bigint): number[] {
     bytes.push(rest);
     return bytes;
   }
-  // A double beyond int64 came from the nearest double of an int64: saturate.
+  // A double beyond the range of int64 is the rounded value of an int64, so it is limited to the
+  // range.
   const exact = BigInt(value);
   const clamped =
     exact > largestInt64 ? largestInt64 : exact < smallestInt64 ? smallestInt64 : exact;
@@ -306,8 +318,8 @@ function varintBytes(value: number | bigint): number[] {
 const smallPart = 4096;
 
 /**
- * The parts with runs of small ones joined, so that a file is few writes; large slices stay as they
- * are.
+ * Joins consecutive small parts, so that few writes are needed for a file. Parts of more than 4096
+ * bytes stay as they are.
  */
 export function joinSmallParts(parts: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
@@ -327,7 +339,7 @@ export function joinSmallParts(parts: readonly Uint8Array[]): Uint8Array[] {
   return joined;
 }
 
-/** One buffer with all the parts. */
+/** Copies all parts into one buffer. */
 export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let position = 0;

@@ -8,15 +8,18 @@ import type { Device, Runtime } from './runtime.ts';
 
 /** Options of `createNodeRuntime`. */
 export interface NodeRuntimeOptions {
-  /** `cpu` by default; `auto` takes the fastest device that starts and agrees with the CPU. */
+  /**
+   * The device; `cpu` by default. `auto` chooses the fastest device that starts and computes the
+   * same as the CPU.
+   */
   readonly device?: Device;
-  /** Threads of the CPU device; by default one per physical core. */
+  /** Number of threads of the CPU device, 1 to 1024. Default: one per physical core. */
   readonly threads?: number;
 }
 
 type Accelerator = Exclude<Device, 'cpu' | 'auto'>;
 
-/** What onnxruntime-node has beside the common interface. */
+/** The interface of onnxruntime-node, which has more than the common interface. */
 interface NodeOnnxRuntime extends OnnxRuntime {
   listSupportedBackends(): { name: string; bundled: boolean }[];
 }
@@ -33,7 +36,7 @@ const INSTALL_CUDA =
   'run "ONNXRUNTIME_NODE_INSTALL=true npm rebuild onnxruntime-node" ' +
   'with a connection to the internet';
 
-/** What to do where a device is not there or does not start. */
+/** What the user can do if a device does not exist or does not start. */
 const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: string }> = {
   webgpu: {
     absent: 'onnxruntime-node has no WebGPU for this platform: use the device cpu',
@@ -57,11 +60,14 @@ const ADVICE: Record<Accelerator, { readonly absent: string; readonly failed: st
   },
 };
 
-/** How to get onnxruntime-node; on Linux x64 without the CUDA libraries that it fetches there. */
+/**
+ * How to install onnxruntime-node. On Linux x64 its CUDA libraries, which it would download, are
+ * skipped.
+ */
 const SKIP = HERE === 'linux x64' ? 'ONNXRUNTIME_NODE_INSTALL=skip ' : '';
 const INSTALL_NODE = `run "${SKIP}npm install onnxruntime-node@1.30"`;
 
-/** Why onnxruntime-node cannot be used here. */
+/** The reason why onnxruntime-node cannot be used. */
 interface Missing {
   readonly reason: string;
   readonly cause: unknown;
@@ -78,7 +84,8 @@ async function loadOnnxRuntime(load: LoadNodeRuntime): Promise<NodeOnnxRuntime |
 }
 
 /**
- * onnxruntime-web in Node: WebAssembly, which needs no native code and is some five times slower.
+ * onnxruntime-web in Node. It runs in WebAssembly, needs no native code and is about five times
+ * slower.
  */
 async function createSubstitute(
   { reason, cause }: Missing,
@@ -98,11 +105,11 @@ async function createSubstitute(
   const name = `onnxruntime-web ${ort.env.versions.web ?? ort.env.versions.common} (wasm)`;
   return {
     ...createOnnxRuntime(ort, { name, session: { executionProviders: ['wasm'] } }),
-    warnings: [`${reason}, so models run in WebAssembly, some five times slower: ${INSTALL_NODE}`],
+    warnings: [`${reason}, so models run in WebAssembly, about five times slower: ${INSTALL_NODE}`],
   };
 }
 
-/** The CUDA provider is a file that the npm package does not carry. */
+/** Whether the files of the CUDA provider are installed. The npm package does not contain them. */
 function hasCudaFiles(): boolean {
   const main = createRequire(import.meta.url).resolve('onnxruntime-node');
   const folder = join(dirname(main), '..', 'bin', 'napi-v6', process.platform, process.arch);
@@ -111,7 +118,7 @@ function hasCudaFiles(): boolean {
   );
 }
 
-/** Why a device cannot be tried at all, or undefined. */
+/** The reason why a device cannot be tried, or undefined if it can. */
 function obstacle(ort: NodeOnnxRuntime, device: Accelerator): string | undefined {
   if (!ort.listSupportedBackends().some(({ name }) => name === device))
     return `${ADVICE[device].absent} (this is ${HERE})`;
@@ -120,7 +127,7 @@ function obstacle(ort: NodeOnnxRuntime, device: Accelerator): string | undefined
 
 function sessionOptions(device: Exclude<Device, 'auto'>, threads: number | undefined) {
   const pool = threads === undefined ? {} : { intraOpNumThreads: threads };
-  // DirectML allows neither memory patterns nor parallel execution.
+  // DirectML does not allow memory patterns.
   return {
     executionProviders: [device],
     ...pool,
@@ -128,7 +135,7 @@ function sessionOptions(device: Exclude<Device, 'auto'>, threads: number | undef
   };
 }
 
-/** The device that runs the probe fastest. */
+/** The device that runs the probe in the shortest time. */
 async function fastest(
   ort: NodeOnnxRuntime,
   threads: number | undefined,
@@ -161,11 +168,12 @@ async function requireDevice(ort: NodeOnnxRuntime, device: Accelerator): Promise
 }
 
 /**
- * onnxruntime-node as a `Runtime`; onnxruntime-web on the CPU, with a warning, if it is not
- * installed. A device that was asked for and is not there is an error, never a silent CPU run.
+ * Creates a `Runtime` with onnxruntime-node. If that is not installed, it uses onnxruntime-web on
+ * the CPU, with a warning. If a requested device does not exist, it throws and never silently uses
+ * the CPU.
  * @param load - imports onnxruntime-node; tests replace it to simulate a machine without it
- * @throws FoveaError `runtime` saying what to do if the device cannot start, `usage` for an
- * impossible thread count.
+ * @throws FoveaError `runtime` if the device cannot start (the message says what to do), `usage`
+ * for an unknown device or an invalid number of threads.
  */
 export async function createNodeRuntime(
   { device = 'cpu', threads }: NodeRuntimeOptions = {},

@@ -5,16 +5,18 @@ import type { Runtime } from './runtime.ts';
 /** Options of `createWebRuntime`. */
 export interface WebRuntimeOptions {
   /**
-   * `cpu` (WebAssembly, the default), `webgpu`, or `auto`: WebGPU where it starts and is faster,
-   * else WebAssembly. The last two need `import 'fovea/web/webgpu'`.
+   * The device: `cpu` (WebAssembly, the default), `webgpu`, or `auto`. `auto` chooses WebGPU if it
+   * starts and is faster, else WebAssembly. `webgpu` and `auto` need `import 'fovea/web/webgpu'`.
    */
   readonly device?: 'cpu' | 'webgpu' | 'auto';
   /**
-   * Folder URL of onnxruntime-web's `.wasm` and `.mjs` files, or the URL of each; beside the script
-   * by default.
+   * URL of the folder with onnxruntime-web's `.wasm` and `.mjs` files, or the URL of each file.
+   * Default: the folder of the script.
    */
   readonly wasmPaths?: string | { readonly mjs?: string; readonly wasm?: string };
-  /** WebAssembly threads; more than one needs a cross-origin isolated page. */
+  /**
+   * Number of WebAssembly threads, at least 1. More than one needs a cross-origin isolated page.
+   */
   readonly threads?: number;
 }
 
@@ -30,7 +32,10 @@ async function hasAdapter(): Promise<boolean> {
 
 let loadWebGpu: (() => Promise<OnnxRuntime>) | undefined;
 
-/** Tells `createWebRuntime` how to load the build of onnxruntime-web that has WebGPU. */
+/**
+ * Registers the function with which `createWebRuntime` loads the build of onnxruntime-web with
+ * WebGPU.
+ */
 export function registerWebGpu(load: () => Promise<OnnxRuntime>): void {
   loadWebGpu = load;
 }
@@ -79,8 +84,10 @@ async function choose(
 }
 
 /**
- * onnxruntime-web as a `Runtime`, in browsers and in their workers.
- * @throws FoveaError `runtime` if the device was asked for and cannot start.
+ * Creates a `Runtime` with onnxruntime-web, in browsers and in their workers.
+ * @throws FoveaError `runtime` if onnxruntime-web does not load or a requested device cannot start,
+ * `usage` for an unknown device, an invalid number of threads, or WebGPU without
+ * `import 'fovea/web/webgpu'`.
  */
 export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise<Runtime> {
   const { device = 'cpu', threads } = options;

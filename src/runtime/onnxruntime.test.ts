@@ -9,7 +9,7 @@ import { agrees } from './probe.ts';
 import type { Runtime, RuntimeTensor } from './runtime.ts';
 import './webgpu.ts';
 
-/** y = ConstantOfShape(n): allocates as much as n says. */
+/** y = ConstantOfShape(n), which allocates n elements. */
 function allocator(opType = 'ConstantOfShape'): Uint8Array {
   const builder = graphBuilder({ opset: 13 });
   builder.add(opType, [builder.input('n', 'int64', [1])], {}, 'y');
@@ -21,7 +21,7 @@ const length = (n: bigint): Record<string, RuntimeTensor> => ({
   n: { type: 'int64', shape: [1], data: BigInt64Array.of(n) },
 });
 
-/** y = x + x for any type, in and out. */
+/** y = x + x, with `type` as type of the input and the output. */
 function doubler(type: 'float32' | 'int32' | 'int64' | 'float64'): Uint8Array {
   const builder = graphBuilder({ opset: 14 });
   const x = builder.input('x', type, ['n', 2]);
@@ -35,8 +35,8 @@ const runtimes: [string, () => Promise<Runtime>][] = [
   ['onnxruntime-web', () => createWebRuntime({ threads: 1 })],
 ];
 
-describe.each(runtimes)('%s', (name, create) => {
-  it('names itself with its version and device', async () => {
+describe.each(runtimes)('a runtime of %s', (name, create) => {
+  it('has a name with its version and device', async () => {
     expect((await create()).name).toMatch(new RegExp(`^${name} 1\\.\\d+\\.\\d+ \\((cpu|wasm)\\)$`));
   });
 
@@ -48,7 +48,7 @@ describe.each(runtimes)('%s', (name, create) => {
     await session.release();
   });
 
-  it('carries integers', async () => {
+  it('accepts and returns integers', async () => {
     const runtime = await create();
     const ints = await runtime.createSession(doubler('int32'));
     expect(
@@ -65,7 +65,7 @@ describe.each(runtimes)('%s', (name, create) => {
     await Promise.all([ints.release(), longs.release()]);
   });
 
-  it('takes several runs at once, and their results do not mix', async () => {
+  it('runs several calls at once without mixing their results', async () => {
     const session = await (await create()).createSession(doubler('float32'));
     const run = (value: number) =>
       session.run({ x: { type: 'float32', shape: [1, 2], data: Float32Array.of(value, value) } });
@@ -74,7 +74,7 @@ describe.each(runtimes)('%s', (name, create) => {
     await session.release();
   });
 
-  it('releases a session once, and says so when it is run afterwards', async () => {
+  it('releases a session once, and reports a later run', async () => {
     const session = await (await create()).createSession(doubler('float32'));
     await Promise.all([session.release(), session.release()]);
     await expect(session.run({})).rejects.toMatchObject({
@@ -103,7 +103,7 @@ describe.each(runtimes)('%s', (name, create) => {
     if (name === 'onnxruntime-node') expect(error).toContain('NoSuchOperator');
   });
 
-  it('reports a wrong feed as a runtime error', async () => {
+  it('reports a wrong input as a runtime error', async () => {
     const session = await (await create()).createSession(doubler('float32'));
     await expect(session.run({})).rejects.toMatchObject({ code: 'runtime' });
     await expect(
@@ -112,7 +112,7 @@ describe.each(runtimes)('%s', (name, create) => {
     await session.release();
   });
 
-  it('keeps allocation failures recognisable, and works on after one', async () => {
+  it('reports allocation failures recognisably, and works after one', async () => {
     const session = await (await create()).createSession(allocator());
     for (const n of name === 'onnxruntime-web' ? [1_073_500_000n, 10n ** 13n] : [10n ** 13n]) {
       const error = await session.run(length(n)).then(
@@ -139,7 +139,7 @@ describe('isAllocationFailure', () => {
     'failed to allocate a buffer of size 12.',
     'Out of memory',
     'Buffer size (9) exceeds the max buffer size limit (8)',
-  ])('knows "%s"', (message) => {
+  ])('recognises "%s"', (message) => {
     expect(isAllocationFailure(new Error(message))).toBe(true);
     expect(
       isAllocationFailure(
@@ -148,7 +148,7 @@ describe('isAllocationFailure', () => {
     ).toBe(true);
   });
 
-  it('recognizes what the engine throws', () => {
+  it('recognises the error of the JavaScript engine', () => {
     const attempt = () => new Float32Array(2 ** 53 - 1);
     let thrown: unknown;
     try {
@@ -160,7 +160,7 @@ describe('isAllocationFailure', () => {
   });
 
   it.each(['No Op registered for Foo', 'the room is out of order', 'Invalid rank for input: x'])(
-    'does not take "%s" for one',
+    'does not recognise "%s"',
     (message) => {
       expect(isAllocationFailure(new Error(message))).toBe(false);
       expect(isAllocationFailure(undefined)).toBe(false);
@@ -170,9 +170,13 @@ describe('isAllocationFailure', () => {
 
 it('reasonOf drops build paths and signatures', () => {
   const arena =
-    "Non-zero status code returned while running Conv node. Name:'' Status Message: /onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) Failed to allocate memory\n";
+    "Non-zero status code returned while running Conv node. Name:'' Status Message: " +
+    '/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* ' +
+    'onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) ' +
+    'Failed to allocate memory\n';
   expect(reasonOf(new Error(arena))).toBe(
-    "Non-zero status code returned while running Conv node. Name:'' Status Message: Failed to allocate memory",
+    "Non-zero status code returned while running Conv node. Name:'' Status Message: " +
+      'Failed to allocate memory',
   );
   const wasm =
     'failed to call OrtRun(). ERROR_CODE: 2, ERROR_MESSAGE: ' +
@@ -191,15 +195,15 @@ it('reasonOf drops build paths and signatures', () => {
   );
 });
 
-it('agrees allows for rounding and refuses wrong outputs', () => {
+it('agrees accepts rounding errors and refuses wrong outputs', () => {
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(1.001, -2))).toBe(true);
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(1.1, -2))).toBe(false);
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(Number.NaN, -2))).toBe(false);
   expect(agrees(Float32Array.of(1, -2), Float32Array.of(1))).toBe(false);
 });
 
-describe('devices', () => {
-  it('refuses a device that is not there', async () => {
+describe('the option device', () => {
+  it('refuses a device that does not exist', async () => {
     const absent = process.platform === 'darwin' ? 'dml' : 'coreml';
     await expect(createNodeRuntime({ device: absent })).rejects.toMatchObject({
       code: 'runtime',
@@ -211,7 +215,7 @@ describe('devices', () => {
     });
   });
 
-  it('refuses names and thread counts that make no sense', async () => {
+  it('refuses unknown devices and invalid numbers of threads', async () => {
     await expect(createNodeRuntime({ device: 'tpu' as 'cpu' })).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringContaining('expected cpu, webgpu, cuda'),
@@ -223,7 +227,7 @@ describe('devices', () => {
     await expect(createWebRuntime({ threads: 1.5 })).rejects.toMatchObject({ code: 'usage' });
   });
 
-  it('auto always finds one', async () => {
+  it('finds a device if it is auto', async () => {
     expect((await createNodeRuntime({ device: 'auto' })).name).toMatch(
       /\((cpu|webgpu|cuda|coreml|dml)\)$/,
     );
@@ -231,11 +235,11 @@ describe('devices', () => {
   });
 });
 
-describe('Node without onnxruntime-node', () => {
+describe('createNodeRuntime without onnxruntime-node', () => {
   const missing = () =>
     Promise.reject(Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' }));
 
-  it('runs in WebAssembly, and says what to install', async () => {
+  it('runs models in WebAssembly, and warns with the command to install it', async () => {
     const runtime = await createNodeRuntime({ threads: 1 }, missing);
     expect(runtime.name).toMatch(/^onnxruntime-web \S+ \(wasm\)$/);
     expect(runtime.warnings).toEqual([
@@ -255,7 +259,7 @@ describe('Node without onnxruntime-node', () => {
     await session.release();
   });
 
-  it('has no GPU, and says so', async () => {
+  it('refuses a GPU device', async () => {
     await expect(createNodeRuntime({ device: 'cuda' }, missing)).rejects.toThrow(
       /the device cuda is not available: onnxruntime-node is not installed; run ".*npm install/,
     );

@@ -1,20 +1,20 @@
 import { FoveaError, messageOf } from '../errors.ts';
 import type { Runtime, RuntimeData, RuntimeTensor, Session } from './runtime.ts';
 
-/** A value as the runtime hands it over. */
+/** A tensor of ONNX Runtime. */
 interface OrtTensor {
   readonly type: string;
   readonly dims: readonly number[];
   readonly data: unknown;
 }
 
-/** A session of the runtime. */
+/** A session of ONNX Runtime. */
 interface OrtSession {
   run(feeds: Readonly<Record<string, never>>): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
 }
 
-/** How sessions are created, by the names that ONNX Runtime gives these options. */
+/** Options of sessions. The names are those of ONNX Runtime. */
 export interface OrtSessionOptions {
   readonly executionProviders?: readonly string[];
   readonly intraOpNumThreads?: number;
@@ -22,8 +22,9 @@ export interface OrtSessionOptions {
 }
 
 /**
- * What Fovea uses of an `onnxruntime-common`-shaped package: onnxruntime-node, onnxruntime-web,
- * onnxruntime-react-native. Written out, because the types of that package need a browser's.
+ * The part of the interface of `onnxruntime-common` that Fovea uses. onnxruntime-node,
+ * onnxruntime-web and onnxruntime-react-native have it. It is declared here, because the types of
+ * `onnxruntime-common` need the types of a browser.
  */
 export interface OnnxRuntime {
   readonly InferenceSession: {
@@ -43,13 +44,13 @@ export interface OnnxRuntime {
 
 /** Options of `createOnnxRuntime`. */
 export interface OnnxRuntimeOptions {
-  /** For manifests, e.g. `onnxruntime-node 1.30.0 (cpu)`. */
+  /** The name in manifests and messages, for example `onnxruntime-node 1.30.0 (cpu)`. */
   readonly name: string;
-  /** How sessions are created: execution providers, threads, graph optimisation. */
+  /** Options of sessions: execution providers and threads. By default those of ONNX Runtime. */
   readonly session?: OrtSessionOptions;
 }
 
-/** Only fatal messages reach stderr; whatever goes wrong also comes as an exception. */
+/** Only fatal messages are written to stderr, because all errors are also thrown. */
 const LOG_FATAL = 4;
 
 const ALLOCATION_FAILURES: readonly RegExp[] = [
@@ -60,15 +61,15 @@ const ALLOCATION_FAILURES: readonly RegExp[] = [
   /invalid (typed )?array( buffer)? length/i,
   /out[ -]of[ -]memory|\bOOM\b/i,
   /memory\.grow|could not allocate memory|cannot enlarge memory/i,
-  // 32-bit WebAssembly, whose sizes overflow
+  // In 32-bit WebAssembly, sizes overflow.
   /tensor shape is too large|integer overflow/i,
   /cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED/i,
   /(exceeds|larger than) the max(imum)? (storage )?(buffer|binding)/i,
 ];
 
 /**
- * Whether an error, or what caused it, says that memory was not to be had: the same call on fewer
- * pictures may succeed.
+ * Whether an error or one of its causes is a failed allocation of memory. Then the same call on
+ * fewer pictures may succeed.
  */
 export function isAllocationFailure(error: unknown): boolean {
   if (error === undefined || error === null) return false;
@@ -78,7 +79,15 @@ export function isAllocationFailure(error: unknown): boolean {
   return error instanceof Error && error.cause !== error && isAllocationFailure(error.cause);
 }
 
-/** The runtime's message on one line, without the build paths and C++ signatures it starts with. */
+/** A place in the source of ONNX Runtime and the signature of the C++ function there. */
+const LOCATION = new RegExp(
+  /(Status Message: |^)\S*\/?onnxruntime\/\S+?\.(cc|h|cpp|cu):\d+ /.source +
+    /.*?\)(?: const)?(?:::<lambda\(\)>)? /.source,
+);
+
+/**
+ * The first line of the runtime's message, without the build paths and C++ signatures at its start.
+ */
 export function reasonOf(error: unknown): string {
   const lines = messageOf(error)
     .split('\n')
@@ -89,10 +98,7 @@ export function reasonOf(error: unknown): string {
       /^(failed to call OrtRun\(\)|Can't create a session)\. ERROR_CODE: \d+, ERROR_MESSAGE: /i,
       '',
     )
-    .replace(
-      /(Status Message: |^)\S*\/?onnxruntime\/\S+?\.(cc|h|cpp|cu):\d+ .*?\)(?: const)?(?:::<lambda\(\)>)? /,
-      '$1',
-    )
+    .replace(LOCATION, '$1')
     .replace(/^.*? was false\. /, '')
     .replace(/\[ONNXRuntimeError\] : \d+ : \w+ : /, '')
     .replace(/\.$/, '');
@@ -106,8 +112,8 @@ const CROSSING_TYPES: readonly string[] = [
 ] satisfies RuntimeTensor['type'][];
 
 /**
- * Calls of one runtime, one after another: neither WASM nor WebGPU takes a second call while one is
- * under way.
+ * Creates a queue that runs the calls of a runtime one after another. WebAssembly and WebGPU accept
+ * no second call while one is running.
  */
 function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
@@ -135,7 +141,7 @@ function sessionOf(ort: OnnxRuntime, session: OrtSession, name: string, queue: Q
         if (!CROSSING_TYPES.includes(value.type))
           throw new FoveaError(
             'internal',
-            `the output ${key} is ${value.type}, which does not cross out of a session`,
+            `the output ${key} is ${value.type}, a type that sessions do not return`,
           );
         results[key] = {
           type: value.type as RuntimeTensor['type'],
@@ -166,7 +172,10 @@ function sessionOf(ort: OnnxRuntime, session: OrtSession, name: string, queue: Q
   };
 }
 
-/** Turns an `onnxruntime-common`-shaped package into Fovea's `Runtime`. Runs anywhere. */
+/**
+ * Creates a `Runtime` from a package with the interface of `onnxruntime-common`. It works on every
+ * platform.
+ */
 export function createOnnxRuntime(
   ort: OnnxRuntime,
   { name, session: options = {} }: OnnxRuntimeOptions,

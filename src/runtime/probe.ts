@@ -9,21 +9,21 @@ import type { RuntimeTensor } from './runtime.ts';
 const CHANNELS = 64;
 
 /**
- * `start` shows whether a device works at all (15 million operations), `speed` how fast it is (0.9
- * billion).
+ * `start` finds out whether a device works (15 million operations), and `speed` how fast it is (0.9
+ * billion operations).
  */
 const SIZES = { start: { side: 14, layers: 1 }, speed: { side: 56, layers: 4 } } as const;
 
 /** The kinds of probe. */
 export type ProbeSize = keyof typeof SIZES;
 
-/** The output of a device for a probe, and how long the device took once warm. */
+/** The output of a device for a probe, and the seconds of the second run, after a warm-up run. */
 export interface ProbeResult {
   readonly seconds: number;
   readonly output: Float32Array;
 }
 
-/** 3×3 convolutions of 64 channels, a piece of a common classifier. */
+/** A model of 3×3 convolutions with 64 channels, as in common classifiers. */
 function probeModel(size: ProbeSize): Uint8Array {
   const { side, layers } = SIZES[size];
   const random = createRandom(0);
@@ -48,9 +48,9 @@ function probeModel(size: ProbeSize): Uint8Array {
 }
 
 /**
- * Runs a probe on one execution provider. CPU fallback is off: a provider that would hand the work
- * to the CPU fails.
- * @throws whatever the runtime throws where the provider cannot start.
+ * Runs a probe on one execution provider. CPU fallback is off, so a provider fails if it would run
+ * a node on the CPU.
+ * @throws the error of the runtime if the provider cannot start.
  */
 export async function probe(
   ort: OnnxRuntime,
@@ -85,14 +85,14 @@ export async function probe(
 }
 
 /**
- * A graphics driver in software needs longer than this for the small probe. Such a device never
- * beats the CPU.
+ * A software graphics driver needs more seconds than this for the probe `start`. Such a device is
+ * never faster than the CPU.
  */
 const SOFTWARE_DRIVER_SECONDS = 0.03;
 
 /**
- * The speed of an accelerator; undefined if it does not start, if it is a software driver, or if
- * its output is not that of the CPU.
+ * The seconds of an accelerator for the probe `speed`. Undefined if it does not start, if it is a
+ * software driver, or if its output differs from that of the CPU.
  */
 export async function speedOf(
   ort: OnnxRuntime,
@@ -110,8 +110,8 @@ export async function speedOf(
 }
 
 /**
- * Whether the output of a device is that of the CPU, up to the rounding of reduced-precision
- * arithmetic.
+ * Whether the output of a device equals that of the CPU, except for the rounding of
+ * reduced-precision arithmetic: no difference exceeds 1% of the largest magnitude.
  */
 export function agrees(reference: Float32Array, output: Float32Array): boolean {
   if (reference.length !== output.length) return false;

@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.ts';
 
 /**
- * Element `index` of a list that is long enough, counted from 0.
+ * Element `index` of a list, counted from 0. The list must have it.
  * @throws FoveaError `internal` if the list has no such element.
  */
 export function at<T>(list: ArrayLike<T>, index: number): T {

@@ -3,7 +3,7 @@ import { FoveaError } from '../errors.ts';
 import { decodeNpy, encodeNpy } from './npy.ts';
 import { tensor } from './tensor.ts';
 
-/** An .npy file written by hand. */
+/** The bytes of an .npy file with this header dictionary, data and format version. */
 function npy(
   dictionary: string,
   data: ArrayBufferView | readonly number[],
@@ -30,10 +30,12 @@ const header = (descr: string, shape: string, fortran = false) =>
   `{'descr': '${descr}', 'fortran_order': ${fortran ? 'True' : 'False'}, 'shape': (${shape}), }`;
 
 describe('encodeNpy', () => {
-  it('writes what numpy.save writes, byte by byte', () => {
+  it('writes the same bytes as numpy.save', () => {
     // np.save of np.array([[1, -2.5], [0, 3]], '<f4'), NumPy 1.24
     const expected = Buffer.from(
-      'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDIpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/AAAgwAAAAAAAAEBA',
+      'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDIp' +
+        'LCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/' +
+        'AAAgwAAAAAAAAEBA',
       'base64',
     );
     expect(
@@ -47,7 +49,7 @@ describe('encodeNpy', () => {
     [[0]],
     [[2, 3, 1]],
     [[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]],
-  ])('survives the round trip: shape [%s]', (shape) => {
+  ])('writes a file that decodeNpy reads back, with shape [%s]', (shape) => {
     const count = shape.reduce((a, b) => a * b, 1);
     const x = tensor(
       shape,
@@ -86,7 +88,7 @@ describe('decodeNpy', () => {
     expect(result).toEqual(tensor([2], Float32Array.from(expected)));
   });
 
-  it('reads big-endian data, and data that does not start at a multiple of its size', () => {
+  it('reads big-endian data and data that is not aligned', () => {
     expect([...decodeNpy(npy(header('>i2', '2,'), [1, 44, 255, 254])).data]).toEqual([300, -2]);
     const shifted = new Uint8Array([0, ...encodeNpy(tensor([1], Float32Array.of(7)))]).subarray(1);
     expect([...decodeNpy(shifted).data]).toEqual([7]);
@@ -99,8 +101,8 @@ describe('decodeNpy', () => {
     expect(data).toEqual(Float32Array.of(2 ** -24, Infinity, -Infinity, Number.NaN, 65504));
   });
 
-  it('turns Fortran order into C order', () => {
-    // np.asfortranarray(np.arange(24).reshape(2, 3, 4)): the first axis runs fastest
+  it('converts Fortran order to C order', () => {
+    // np.asfortranarray(np.arange(24).reshape(2, 3, 4)), in which the first axis varies fastest
     const fortran = Uint8Array.from(
       { length: 24 },
       (_, i) => (i % 2) * 12 + (Math.floor(i / 2) % 3) * 4 + Math.floor(i / 6),
@@ -135,12 +137,12 @@ describe('decodeNpy', () => {
     [
       'cut data',
       encodeNpy(tensor([2])).subarray(0, 130),
-      /incomplete: an array of shape \(2\) and type f4 needs 8 bytes of data, it has 2/,
+      /incomplete: an array of shape \(2\) and type f4 needs 8 bytes of data, but it has 2/,
     ],
     [
       'too much data',
       npy(header('|u1', '1,'), [1, 2]),
-      /damaged: .* needs 1 bytes of data, it has 2/,
+      /damaged: .* needs 1 bytes of data, but it has 2/,
     ],
     ['a huge shape', npy(header('|u1', '99999999999, 99999999999'), [1]), /incomplete/],
     ['objects', npy(header('|O', '1,'), [1]), /elements of type '\|O'; save it as float32/],

@@ -8,7 +8,7 @@ interface ElementType {
   readonly read: (view: DataView, offset: number, littleEndian: boolean) => number;
 }
 
-/** By NumPy's type string without its byte order. */
+/** The supported element types, by NumPy's type string without its byte order. */
 const ELEMENT_TYPES: Record<string, ElementType> = {
   f2: { bytes: 2, read: (view, offset, little) => halfToNumber(view.getUint16(offset, little)) },
   f4: { bytes: 4, read: (view, offset, little) => view.getFloat32(offset, little) },
@@ -33,8 +33,8 @@ interface NpyHeader {
 }
 
 /**
- * IEEE 754 half precision: (-1)^s · 2^(e-15) · (1 + m/1024); e = 0: 2^-14 · m/1024; e = 31:
- * infinity or NaN.
+ * The number that 16 bits of IEEE 754 half precision encode: (-1)^s · 2^(e-15) · (1 + m/1024). If e
+ * = 0: (-1)^s · 2^-14 · m/1024. If e = 31: infinity or NaN.
  */
 function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
@@ -46,7 +46,7 @@ function halfToNumber(bits: number): number {
     : sign * 2 ** (exponent - 25) * (1024 + mantissa);
 }
 
-/** A tensor as the bytes of a NumPy `.npy` file: version 1.0, little-endian float32, C order. */
+/** Encodes a tensor as a NumPy `.npy` file: version 1.0, little-endian float32, C order. */
 export function encodeNpy(x: Tensor): Uint8Array {
   const shape = x.shape.length === 1 ? `${x.shape[0]},` : x.shape.join(', ');
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }`;
@@ -63,11 +63,12 @@ export function encodeNpy(x: Tensor): Uint8Array {
 }
 
 /**
- * The array of a NumPy `.npy` file (format versions 1 to 3, C or Fortran order) as a float32 tensor
- * in C order. Accepts floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes and booleans; wider
- * values are rounded to float32. `name` names the file in messages.
- * @throws FoveaError `usage` if the bytes are no such file, are incomplete or hold another element
- * type.
+ * Decodes a NumPy `.npy` file (format versions 1 to 3, C or Fortran order) to a float32 tensor in C
+ * order. It accepts floats of 2, 4 and 8 bytes, integers of 1 to 8 bytes, and booleans (as 0 and
+ * 1). Values that float32 cannot represent are rounded. `name` is the name of the file in error
+ * messages.
+ * @throws FoveaError `usage` if the bytes are not such a file, are incomplete or contain another
+ * element type.
  */
 export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
   const header = readHeader(bytes, name);
@@ -81,7 +82,7 @@ export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
     throw new FoveaError(
       'usage',
       `${name} is ${available < count * element.bytes ? 'incomplete' : 'damaged'}: ` +
-        `${wanted}, it has ${available}`,
+        `${wanted}, but it has ${available}`,
     );
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset + header.dataStart, available);
@@ -94,7 +95,8 @@ export function decodeNpy(bytes: Uint8Array, name = 'the .npy data'): Tensor {
 }
 
 /**
- * Magic, version, header length (2 bytes in version 1, 4 later), then a Python dictionary as text.
+ * Reads the header: magic bytes, version, length of the header (2 bytes in version 1, 4 bytes in
+ * later versions), then a Python dictionary as text.
  */
 function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
@@ -130,13 +132,16 @@ function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   };
 }
 
-/** A header is one line about one array: what is longer is not read. */
+/**
+ * Largest length of a header. A header is one line about one array, so longer headers are refused.
+ */
 const MOST_HEADER_CHARACTERS = 65_536;
 const MOST_AXES = 64;
 
 /**
- * The text behind a key of the header's dictionary: what follows `'key':`, without leading
- * spaces. Only text search: a pattern that backtracks would take exponential time on bad headers.
+ * The text after `'key':` in the dictionary of the header, without leading spaces. It uses only
+ * text search, because a regular expression that backtracks could take exponential time on bad
+ * headers.
  */
 function entryOf(text: string, key: string): string | undefined {
   const at = text.indexOf(`'${key}':`);
@@ -148,8 +153,8 @@ function tupleOf(value: string | undefined): number[] | undefined {
   const end = value?.indexOf(')') ?? -1;
   if (!value?.startsWith('(') || end < 0) return undefined;
   const parts = value.slice(1, end).split(',', MOST_AXES + 2);
-  const sizes = parts.map((part) => part.trim().replace(/L$/, '')); // Python 2 wrote 3L
-  if (sizes.at(-1) === '') sizes.pop(); // the comma behind the last size
+  const sizes = parts.map((part) => part.trim().replace(/L$/, '')); // Python 2 writes 3L
+  if (sizes.at(-1) === '') sizes.pop(); // after the last comma
   if (sizes.length > MOST_AXES || !sizes.every((size) => /^\d+$/.test(size))) return undefined;
   const numbers = sizes.map(Number);
   return numbers.every(Number.isSafeInteger) ? numbers : undefined;
@@ -170,20 +175,23 @@ function parseHeader(text: string, name: string): Omit<NpyHeader, 'dataStart'> {
   if (!Object.hasOwn(ELEMENT_TYPES, type))
     throw new FoveaError(
       'usage',
-      `${name} holds elements of type ${shownType(descr)}; save it as float32 ` +
+      `${name} contains elements of type ${shownType(descr)}; save it as float32 ` +
         `(array.astype('float32'))`,
     );
   return { type, littleEndian: byteOrder !== '>', fortranOrder: isFortran, shape };
 }
 
-/** How a message shows an element type that cannot be read. */
+/** The text for an unsupported element type in an error message. */
 function shownType(descr: string | undefined): string {
   if (descr === undefined) return 'no type';
   const [quoted] = /^'[^']*'/.exec(descr) ?? [];
   return JSON.stringify(quoted ?? descr).slice(1, -1);
 }
 
-/** Column-major values (first axis fastest) in row-major order (last axis fastest). */
+/**
+ * Converts column-major values (the first axis varies fastest) to row-major order (the last axis
+ * varies fastest).
+ */
 function fromFortranOrder(shape: readonly number[], values: Float32Array): Tensor {
   const result = tensor(shape);
   const position = new Array<number>(shape.length).fill(0);

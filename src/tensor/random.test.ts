@@ -4,12 +4,12 @@ import { createRandom, type Random } from './random.ts';
 const draw = (random: Random, count = 8) => Array.from({ length: count }, () => random.uniform());
 
 describe('createRandom', () => {
-  it('repeats itself for a seed, and for no other', () => {
+  it('returns the same numbers for the same seed, and other numbers for another seed', () => {
     expect(draw(createRandom(7))).toEqual(draw(createRandom(7)));
     expect(draw(createRandom(7))).not.toEqual(draw(createRandom(8)));
   });
 
-  it('is uniform in [0, 1) and standard normal', () => {
+  it('draws numbers uniform in [0, 1) and standard normal', () => {
     const random = createRandom(1);
     const uniform = draw(random, 20000);
     const normal = Array.from({ length: 20000 }, () => random.normal());
@@ -24,8 +24,10 @@ describe('createRandom', () => {
   });
 });
 
-describe('shuffle and sample', () => {
-  /** Fisher & Yates from the last place down, as the seeds of recorded maps expect it. */
+describe('shuffle and sample of Random', () => {
+  /**
+   * Fisher-Yates from the last position to the second. Recorded maps depend on this order of draws.
+   */
   function shuffled(count: number, random: Random): number[] {
     const values = [...Array(count).keys()];
     for (let i = count - 1; i > 0; i--) {
@@ -54,7 +56,7 @@ describe('shuffle and sample', () => {
     const expected = [0, 1, 2, 3].map((i) => {
       const j = same.integer(12 - i);
       const taken = left[j];
-      left[j] = left[0]; // the value at the front moves to the gap
+      left[j] = left[0]; // the first value fills the gap
       left.shift();
       return taken;
     });
@@ -64,12 +66,12 @@ describe('shuffle and sample', () => {
     expect(values.toSorted()).toEqual(Uint32Array.from({ length: 12 }, (_, i) => i * i));
   });
 
-  it('sample of more than there is takes all', () => {
+  it('sample returns all values if fewer than count exist', () => {
     expect(createRandom(1).sample(['a', 'b', 'c'], 9).sort()).toEqual(['a', 'b', 'c']);
     expect(createRandom(1).sample([], 2)).toEqual([]);
   });
 
-  it('every order is about as likely as any other', () => {
+  it('shuffle returns every order with about the same probability', () => {
     const counts = new Map<string, number>();
     const random = createRandom(2);
     for (let n = 0; n < 6000; n++) {
@@ -81,14 +83,14 @@ describe('shuffle and sample', () => {
   });
 });
 
-describe('fork', () => {
-  it('does not advance the stream it comes from', () => {
+describe('fork of Random', () => {
+  it('does not advance the original stream', () => {
     const [plain, forked] = [createRandom(3), createRandom(3)];
     forked.fork('a').uniform();
     expect(draw(forked)).toEqual(draw(plain));
   });
 
-  it('gives streams of their own, to any depth: names neither commute nor cancel', () => {
+  it('returns different streams for different sequences of names, at any depth', () => {
     const root = () => createRandom(3);
     const streams = [
       root(),

@@ -4,25 +4,28 @@ interface Swappable {
   [index: number]: unknown;
 }
 
-/** A seeded source of random numbers. The same seed gives the same numbers on every machine. */
+/**
+ * A seeded source of random numbers. For the same seed, the numbers are the same on every machine.
+ */
 export interface Random {
   /** A float uniform in [0, 1), with 32 random bits. */
   uniform(): number;
-  /** An integer uniform in 0 … below-1. */
+  /** An integer uniform in 0 … below - 1. */
   integer(below: number): number;
   /** A standard normal variate (Box & Muller 1958). */
   normal(): number;
   /** Puts `values` into random order, in place (Fisher & Yates), and returns them. */
   shuffle<V extends Swappable>(values: V): V;
   /**
-   * Draws `count` of `values` without replacement, or all if there are fewer, and returns a copy of
-   * them. `values` is reordered in place: its first places hold what was drawn (Fisher & Yates,
-   * stopped early).
+   * Draws `count` of `values` without replacement, or all values if there are fewer, and returns a
+   * copy of the drawn values. `values` is reordered in place, and its first elements are the drawn
+   * values (Fisher & Yates, stopped early).
    */
   sample<V extends Swappable & { slice(from: number, to: number): V }>(values: V, count: number): V;
   /**
-   * An independent stream named by `key`; does not advance this one. Work that may run in any order
-   * or batch draws from forks, so its numbers do not depend on that order.
+   * Returns an independent stream with the name `key`. This does not advance the current stream.
+   * Work that may run in any order or batch draws from forks, so that its numbers do not depend on
+   * the order.
    */
   fork(key: string | number): Random;
 }
@@ -31,7 +34,7 @@ function swap(values: Swappable, i: number, j: number): void {
   [values[i], values[j]] = [values[j], values[i]];
 }
 
-/** splitmix32: spreads a 32-bit seed over the state of the main generator. */
+/** splitmix32, which fills the state of the main generator from a 32-bit seed. */
 function splitmix32(seed: number): () => number {
   let state = seed | 0;
   return () => {
@@ -44,21 +47,24 @@ function splitmix32(seed: number): () => number {
   };
 }
 
-/** FNV-1a of a string, to name streams. */
+/** The FNV-1a hash of a string, 32 bits, for names of streams. */
 function hash32(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   return h >>> 0;
 }
 
-/** xoshiro128** (Blackman & Vigna 2018) seeded through splitmix32. */
+/**
+ * Creates a source of random numbers: xoshiro128** (Blackman & Vigna 2018), seeded by splitmix32.
+ * Only the lowest 32 bits of the seed count.
+ */
 export function createRandom(seed: number): Random {
   return createStream(seed, seed);
 }
 
 /**
- * A stream whose forks are derived from `base`. The base of a fork is mixed once more: without
- * that, the names of forks of forks would commute and cancel.
+ * A stream whose forks are derived from `base`. The base of a fork is mixed once more. Otherwise
+ * `fork(a).fork(b)` would equal `fork(b).fork(a)`, and two equal names would cancel.
  */
 function createStream(seed: number, base: number): Random {
   const next = splitmix32(seed);

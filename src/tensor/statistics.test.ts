@@ -3,7 +3,7 @@ import { createRandom } from './random.ts';
 import { averageRanks, extent, mean, pearson, quantile, spearman, sum } from './statistics.ts';
 
 describe('sum, mean and extent', () => {
-  it('have known values, in double precision', () => {
+  it('return known values, in double precision', () => {
     expect(sum([1, 2, 3.5])).toBe(6.5);
     expect(sum(Float32Array.of(16777216, 1, 1))).toBe(16777218); // float32 would lose the ones
     expect(mean([1, 2, 6])).toBe(3);
@@ -11,7 +11,7 @@ describe('sum, mean and extent', () => {
     expect(extent([2, Number.NaN, 1])).toEqual([1, 2]);
   });
 
-  it('of no values are 0, NaN and an empty interval', () => {
+  it('return 0, NaN and an empty interval for no values', () => {
     expect(sum([])).toBe(0);
     expect(mean([])).toBeNaN();
     expect(extent([])).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
@@ -24,8 +24,8 @@ it('quantile interpolates between sorted values', () => {
   expect(quantile([], 0.5)).toBeNaN();
 });
 
-describe('correlations', () => {
-  it('have known values', () => {
+describe('pearson and spearman', () => {
+  it('return known values', () => {
     expect([...averageRanks([3, 1, 3, 2])]).toEqual([2.5, 0, 2.5, 1]);
     expect(pearson([1, 2, 3], [2, 4, 6])).toBeCloseTo(1, 12);
     expect(pearson([1, 2, 3, 4], [1, 3, 2, 4])).toBeCloseTo(0.8, 12);
@@ -34,7 +34,7 @@ describe('correlations', () => {
     expect(spearman([1, 1, 1], [1, 2, 3])).toBe(0);
   });
 
-  it('of ranks without ties is 1 - 6 sum d² / (n (n² - 1))', () => {
+  it('spearman returns 1 - 6 sum d² / (n (n² - 1)) if there are no ties', () => {
     const [a, b] = [1, 2].map((seed) => {
       const random = createRandom(seed);
       return Float32Array.from({ length: 144 }, () => random.normal());

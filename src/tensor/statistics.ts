@@ -8,7 +8,10 @@ export function sum(values: ArrayLike<number>): number {
 /** The arithmetic mean, in double precision; NaN for no values. */
 export const mean = (values: ArrayLike<number>): number => sum(values) / values.length;
 
-/** Smallest and largest value; NaN values are ignored. `[Infinity, -Infinity]` for no values. */
+/**
+ * The smallest and the largest value. NaN values are ignored. `[Infinity, -Infinity]` for no
+ * values.
+ */
 export function extent(values: ArrayLike<number>): [min: number, max: number] {
   let min = Number.POSITIVE_INFINITY;
   let max = Number.NEGATIVE_INFINITY;
@@ -20,8 +23,8 @@ export function extent(values: ArrayLike<number>): [min: number, max: number] {
 }
 
 /**
- * The value below which a share of sorted values lies, by linear interpolation (type 7 of Hyndman &
- * Fan 1996); share 0.5 is the median. NaN for no values.
+ * The quantile of sorted values for a share 0 … 1, by linear interpolation (type 7 of Hyndman & Fan
+ * 1996). Share 0.5 is the median. NaN for no values.
  */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   const at = share * (sorted.length - 1);
@@ -31,7 +34,8 @@ export function quantile(sorted: ArrayLike<number>, share: number): number {
 }
 
 /**
- * Pearson's correlation of two lists of the same length, -1 … 1; 0 if one of them does not vary.
+ * Pearson's correlation of two lists of the same length, -1 … 1. It is 0 if all values of a list
+ * are equal.
  *
  *   r = Σ (a_i - ā)(b_i - b̄) / sqrt( Σ (a_i - ā)² · Σ (b_i - b̄)² )
  */
@@ -52,7 +56,10 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return aa > 0 && bb > 0 ? Math.max(-1, Math.min(1, ab / Math.sqrt(aa * bb))) : 0;
 }
 
-/** The rank of each value, from 0 for the smallest; equal values share the mean of their ranks. */
+/**
+ * The rank of each value. The smallest value has rank 0, and equal values all have the mean of
+ * their ranks.
+ */
 export function averageRanks(values: ArrayLike<number>): Float64Array {
   const order = Uint32Array.from({ length: values.length }, (_, i) => i).sort(
     (a, b) => values[a] - values[b],
@@ -68,8 +75,8 @@ export function averageRanks(values: ArrayLike<number>): Float64Array {
 }
 
 /**
- * Spearman's rank correlation, -1 … 1: Pearson's correlation of the ranks; 0 if one of the lists
- * does not vary.
+ * Spearman's rank correlation, -1 … 1. This is Pearson's correlation of the ranks. It is 0 if all
+ * values of a list are equal.
  */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const [ranksA, ranksB] = [averageRanks(a), averageRanks(b)];
@@ -78,8 +85,8 @@ export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 /**
- * Whether two arrays are the same up to rounding: no values differ by more than a millionth of the
- * largest magnitude of the second.
+ * Whether two arrays are equal except for rounding: no values differ by more than a millionth of
+ * the largest magnitude in `b`.
  */
 export function areClose(a: ArrayLike<number>, b: ArrayLike<number>): boolean {
   const [low, high] = extent(b);

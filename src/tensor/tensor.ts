@@ -7,14 +7,14 @@ export interface Tensor {
   readonly data: Float32Array;
 }
 
-/** Number of elements of a shape; 1 for the empty shape. */
+/** The number of elements of a shape. It is 1 for the empty shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
 /**
- * Wraps `data` (not copied) as a tensor of `shape`; zeros if no data is given.
- * @throws FoveaError `internal` if the length does not fit the shape.
+ * A tensor of `shape` with `data`, which is not copied. Without `data`, all elements are 0.
+ * @throws FoveaError `internal` if the length of `data` does not match the shape.
  */
 export function tensor(shape: readonly number[], data?: Float32Array): Tensor {
   const values = data ?? new Float32Array(sizeOf(shape));
@@ -27,19 +27,22 @@ export function tensor(shape: readonly number[], data?: Float32Array): Tensor {
   return { shape: [...shape], data: values };
 }
 
-/** The same values under another shape; the data is shared. */
+/**
+ * A tensor with the same values in another shape. The data is shared.
+ * @throws FoveaError `internal` if the number of elements differs.
+ */
 export function reshape(x: Tensor, shape: readonly number[]): Tensor {
   return tensor(shape, x.data);
 }
 
-/** Entry `index` of the first axis, as a view without that axis. */
+/** Element `index` along the first axis, as a view without that axis. The data is shared. */
 export function slab(x: Tensor, index: number): Tensor {
   const shape = x.shape.slice(1);
   const size = sizeOf(shape);
   return tensor(shape, x.data.subarray(index * size, (index + 1) * size));
 }
 
-/** Index of the largest value; the first one where several are equal; -1 for no values. */
+/** The index of the largest value, or of the first one if several are equal. -1 for no values. */
 export function argmax(values: ArrayLike<number>): number {
   let best = values.length > 0 ? 0 : -1;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
@@ -47,15 +50,15 @@ export function argmax(values: ArrayLike<number>): number {
 }
 
 /**
- * Indices sorted by falling value; equal values keep their order, so results do not depend on the
- * engine.
+ * Indices of the values, sorted from the largest to the smallest value. Equal values keep their
+ * order, so the result does not depend on the JavaScript engine.
  */
 export function argsortDescending(values: ArrayLike<number>): Uint32Array {
   const order = Uint32Array.from({ length: values.length }, (_, i) => i);
   return order.sort((a, b) => values[b] - values[a] || a - b);
 }
 
-/** softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x) */
+/** softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x). Values 0 … 1 with sum 1. */
 export function softmax(logits: ArrayLike<number>): Float32Array {
   const [, max] = extent(logits);
   const result = Float32Array.from(logits, (x) => Math.exp(x - max));

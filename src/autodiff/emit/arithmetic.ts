@@ -2,7 +2,7 @@ import { type DataType, dataTypeCode } from '../../onnx/index.ts';
 import { withAxes } from './axes.ts';
 import type { Emitter } from './emitter.ts';
 
-/** Formulas on elements, and reductions. */
+/** Elementwise formulas and reductions. */
 export interface Arithmetic {
   add(a: string, b: string): string;
   sub(a: string, b: string): string;
@@ -20,10 +20,10 @@ export interface Arithmetic {
   below(x: string, threshold?: number): string;
 }
 
-/** The slope of a step. */
+/** The slope with which HardSigmoid becomes a step function. */
 const steep = 2 ** 100;
 
-/** Formulas on elements, and reductions, as nodes of an emitter. */
+/** Elementwise formulas and reductions, as nodes of an emitter. */
 export function arithmetic(emitter: Emitter): Arithmetic {
   const { op, scalar, info } = emitter;
   const reduce: Arithmetic['reduce'] = (opType, x, axes, keepDims = true) => {
@@ -45,9 +45,9 @@ export function arithmetic(emitter: Emitter): Arithmetic {
 }
 
 /**
- * 1 where the comparison holds, 0 elsewhere. In float32 a slope of 2^100 is a step, and it is exact
- * because a power of two loses no digits. Unlike a comparison it stays in the blocked memory layout
- * of ONNX Runtime.
+ * 1 where the comparison is true, 0 elsewhere. In float32, HardSigmoid with a slope of 2^100
+ * computes this step exactly, because a product with a power of two is exact. It is faster than a
+ * comparison, because ONNX Runtime keeps its result in the blocked memory layout.
  */
 function step(
   { op, scalar, floatType }: Emitter,

@@ -1,7 +1,10 @@
 import { FoveaError } from '../../errors.ts';
 import type { Attributes, Emitter } from './emitter.ts';
 
-/** A node whose `axes` are an input from the opset `inputFrom` on, and an attribute before it. */
+/**
+ * Emits a node with `axes`. From opset `inputFrom` on the axes are an input, before it they are an
+ * attribute.
+ */
 export function withAxes(
   { opset, op, ints }: Emitter,
   opType: string,
@@ -17,7 +20,7 @@ export function withAxes(
 
 /**
  * The size of a tensor along an axis.
- * @throws FoveaError `unsupported` if it is not known.
+ * @throws FoveaError `unsupported` if the size is not known.
  */
 export function knownSize({ shape }: Emitter, x: string, axis: number): number {
   const size = shape(x)[axis];

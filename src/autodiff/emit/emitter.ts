@@ -15,23 +15,23 @@ import {
   type TensorInfo,
 } from '../../onnx/index.ts';
 
-/** Attributes of a node by name; `undefined` leaves one out. */
+/** Attributes of a node by name. An attribute with the value `undefined` is left out. */
 export type Attributes = Readonly<Record<string, AttributeInput | undefined>>;
 
-/** Emits nodes and constants by operator type, and tells the shapes of tensors. */
+/** Emits nodes and constants, and returns the shapes of tensors. */
 export interface NodeOps {
   /** Opset version of the default domain. */
   readonly opset: number;
-  /** What is known of a tensor, of the forward pass or emitted. */
+  /** The known type, shape and value of a tensor of the forward pass or of an emitted tensor. */
   info(name: string): TensorInfo;
   /**
    * The shape of a tensor.
    * @throws FoveaError `unsupported` if its rank is not known.
    */
   shape(name: string): Shape;
-  /** A node with one output. */
+  /** Emits a node with one output. Returns the name of the output. */
   op(opType: string, inputs: readonly string[], attributes?: Attributes, domain?: string): string;
-  /** A node with `outputs` outputs. */
+  /** Emits a node with `outputs` outputs. Returns their names. */
   ops(
     opType: string,
     inputs: readonly string[],
@@ -39,38 +39,43 @@ export interface NodeOps {
     outputs: number,
     domain?: string,
   ): string[];
-  /** A constant of any shape. Small constants with equal contents are made once. */
+  /** Emits a constant of any shape. Small constants with equal contents are emitted once. */
   constant(values: ArrayLike<number>, shape: readonly number[], type: DataType): string;
-  /** A number of the element type of `like`. */
+  /** Emits a constant [] of the element type of `like`. */
   scalar(value: number, like: string): string;
-  /** A vector of int64. */
+  /** Emits a constant vector of int64. */
   ints(values: readonly number[]): string;
 }
 
-/** What an emitter adds to a graph. */
+/** Nodes and constants that an emitter adds to a graph. */
 interface Emission {
   readonly nodes: readonly Node[];
   readonly initializers: ReadonlyMap<string, Initializer>;
-  /** Operator sets of the graph, and those that only the emitted nodes need. */
+  /**
+   * Versions of operator sets by domain: those of the graph, and of domains that only emitted nodes
+   * use.
+   */
   readonly opset: ReadonlyMap<string, number>;
 }
 
-/** The emitter underneath the formulas of the other files of this folder. */
+/** The emitter that the formulas in the other files of this folder use. */
 export interface Emitter extends NodeOps {
-  /** A name that is not taken yet, made from `wish`. */
+  /** A name that no tensor or node has yet. It is `wish`, or `wish` with a number. */
   fresh(wish: string): string;
   /** The element type of a tensor; float32 if it is not known. */
   floatType(name: string): DataType;
-  /** Records the shape of a tensor that inference cannot tell; returns its name. */
+  /**
+   * Records the shape of a tensor that shape inference cannot find. Returns the name of the tensor.
+   */
   withShape(name: string, shape: Shape): string;
   /** Everything emitted so far. */
   emitted(): Emission;
 }
 
-/** Constants of more elements than this are not compared with earlier ones. */
+/** Constants with more elements are not compared with earlier constants. */
 const largestShared = 64;
 
-/** What is known of a tensor that inference has not met. */
+/** The information on a tensor that shape inference has not reached. */
 const unknown: TensorInfo = { type: null, shape: null, value: null };
 
 interface State {
@@ -83,7 +88,7 @@ interface State {
   readonly fresh: (wish: string) => string;
 }
 
-/** Adds a node with the given outputs and infers what they are. */
+/** Adds a node with the given outputs, and infers the types and shapes of the outputs. */
 function emit(
   { nodes, opsets, known }: State,
   parts: Pick<Node, 'opType' | 'domain' | 'inputs' | 'outputs'>,
@@ -138,12 +143,15 @@ function shapeOf({ known }: State, name: string): Shape {
   if (shape === null)
     throw new FoveaError(
       'unsupported',
-      `the shape of the tensor "${name}" is not known, which its gradient needs`,
+      `the gradient of the tensor "${name}" needs its shape, which is not known`,
     );
   return shape;
 }
 
-/** An emitter over a graph; `known` is what inference knows of the graph's tensors, and grows. */
+/**
+ * Creates an emitter for a graph. `known` contains the inferred information on the graph's tensors.
+ * The emitter adds the information on the tensors that it emits.
+ */
 export function createEmitter(graph: Graph, known: Map<string, TensorInfo>): Emitter {
   const state: State = {
     nodes: [],

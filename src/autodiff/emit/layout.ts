@@ -3,25 +3,25 @@ import { type Dim, isStatic, type Shape } from '../../onnx/index.ts';
 import { withAxes } from './axes.ts';
 import type { Emitter } from './emitter.ts';
 
-/** Other shapes of the same elements. */
+/** Reshapes, broadcasts and permutations of tensors. */
 export interface Layout {
   /**
-   * To a shape of which one dimension may be symbolic (or -1). A 0 copies the dimension of `x` at
-   * that axis.
+   * Reshapes to a shape in which at most one dimension is symbolic (or -1). A 0 copies the
+   * dimension of `x` at that axis.
    */
   reshape(x: string, shape: Shape): string;
-  /** To the shape of another tensor. */
+  /** Reshapes to the shape of another tensor. */
   reshapeLike(x: string, like: string): string;
-  /** Broadcast to the shape of another tensor. */
+  /** Broadcasts to the shape of another tensor. */
   expandLike(x: string, like: string): string;
   transpose(x: string, perm: readonly number[]): string;
   unsqueeze(x: string, axes: readonly number[]): string;
   squeeze(x: string, axes: readonly number[]): string;
-  /** Zeros of the shape and type of a tensor. */
+  /** Zeros with the shape and the element type of a tensor. */
   zerosLike(x: string): string;
 }
 
-/** Other shapes of the same elements, as nodes of an emitter. */
+/** Reshapes, broadcasts and permutations of tensors, as nodes of an emitter. */
 export function layout(emitter: Emitter): Layout {
   const { op, ints, constant, shape, floatType, withShape } = emitter;
   return {
@@ -64,7 +64,7 @@ function expandLike({ op, ints, shape, withShape }: Emitter, x: string, like: st
   const [own, target] = [shape(x), shape(like)];
   if (sameShape(own, target)) return x;
   const lead = target.length - own.length;
-  // A 1 leaves an axis of x that has the symbolic size already.
+  // A 1 keeps an axis of x that already has the symbolic size.
   const dims = target.map(
     (dim, axis): Dim => (typeof dim === 'number' ? dim : own[axis - lead] === dim ? 1 : null),
   );

@@ -4,9 +4,12 @@ import { largestConstant } from '../guard.ts';
 import { knownSize } from './axes.ts';
 import type { Emitter } from './emitter.ts';
 
-/** Parts of tensors, and tensors put together. */
+/** Slices, pads and concatenations of tensors. */
 export interface Selection {
-  /** Elements `start`, `start + step`, … before `end` along each axis. */
+  /**
+   * The elements `start`, `start + step`, … before `end` along each of `axes`. `steps` are 1 by
+   * default.
+   */
   slice(
     x: string,
     axes: readonly number[],
@@ -14,16 +17,16 @@ export interface Selection {
     ends: readonly number[],
     steps?: readonly number[],
   ): string;
-  /** With `before` and `after` elements of a value (0) around each axis. */
+  /** Pads every axis with `before` and `after` elements that equal `value` (default 0). */
   pad(x: string, before: readonly number[], after: readonly number[], value?: number): string;
   concat(inputs: readonly string[], axis: number): string;
   /** The indices 0, 1, …, size − 1, in int64. */
   indices(size: number): string;
-  /** The reverse order along an axis of known size. */
+  /** Reverses the order of the elements along an axis of known size. */
   flip(x: string, axis: number): string;
 }
 
-/** Parts of tensors, and tensors put together, as nodes of an emitter. */
+/** Slices, pads and concatenations of tensors, as nodes of an emitter. */
 export function selection(emitter: Emitter): Selection {
   const { op } = emitter;
   return {
@@ -83,7 +86,7 @@ function slice(emitter: Emitter, x: string, { axes, starts, ends, steps }: Range
   );
 }
 
-/** A slice with a step before opset 10, where Slice has no steps. */
+/** A slice with a step, as a Gather: before opset 10, Slice has no steps. */
 function everyNth(
   emitter: Emitter,
   x: string,

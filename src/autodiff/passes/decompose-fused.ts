@@ -25,20 +25,23 @@ import { hasAny, TRIGGERS } from './triggers.ts';
 
 type Attributes = Readonly<Record<string, AttributeInput>>;
 
-/** One fused node, and the means to say what it is made of. */
+/** One fused node, and functions that emit the nodes that replace it. */
 interface Fused {
   readonly node: Node;
   readonly opset: number;
   info(tensor: string): TensorInfo;
-  /** Input `index`, or undefined where it is left out. */
+  /** Input `index`, or undefined if the node has no such input. */
   input(index: number): string | undefined;
   add(opType: string, inputs: readonly string[], attributes?: Attributes): string;
   constant(values: readonly number[], shape: readonly number[], type: DataType): string;
-  /** Gives output `index` of the node the value of a tensor. */
+  /** Sets output `index` of the node to a tensor. */
   give(index: number, tensor: string): void;
 }
 
-/** What a fused operator is made of; false where this form of it is not known. */
+/**
+ * Emits the nodes that replace a fused node. Returns false if this form of the operator is not
+ * supported; then the node stays.
+ */
 type Decomposition = (at: Fused) => boolean;
 
 const swap = [0, 2, 1, 3];
@@ -53,13 +56,16 @@ function reshaped(at: Fused, x: string, dims: readonly number[]): string {
   return at.add('Reshape', [x, at.constant(dims, [dims.length], 'int64')]);
 }
 
-/** The attributes of a node but for some. */
+/** The attributes of a node without those in `names` (separated by spaces). */
 function without(node: Node, names: string): Attributes {
   const left = [...node.attributes].filter(([name]) => !names.split(' ').includes(name));
   return Object.fromEntries(left.map(([name, attribute]) => [name, attribute as AttributeInput]));
 }
 
-/** The activation of a FusedConv or FusedGemm on x. */
+/**
+ * Applies the activation of a FusedConv or FusedGemm to x. Returns undefined if it is not
+ * supported.
+ */
 function activated(at: Fused, x: string, params: readonly number[]): string | undefined {
   const activation = stringAttribute(at.node, 'activation', '');
   const float = (value: number): AttributeInput => ({ type: 'float', value });
@@ -108,7 +114,7 @@ const fusedGemm: Decomposition = (at) => {
   return y !== undefined;
 };
 
-/** y = α op(a) op(b) over batches */
+/** y = α op(a) op(b) for each matrix of a batch. op transposes if the node says so. */
 const fusedMatMul: Decomposition = (at) => {
   const operand = (index: number, letter: string): string | undefined => {
     const x = at.input(index);
@@ -161,8 +167,8 @@ function attend(
     at.add('Transpose', [k], { perm: [0, 1, 3, 2] }),
   ]);
   const biased = bias === undefined ? scores : at.add('Add', [scores, bias]);
-  // Before opset 13 a Softmax takes all axes from the given one on as one; the last one is the same
-  // in both.
+  // Before opset 13, Softmax merges all axes from the given axis on. With the last axis, both
+  // versions compute the same.
   return at.add('MatMul', [at.add('Softmax', [biased], { axis: at.opset < 13 ? 3 : -1 }), v]);
 }
 
@@ -173,7 +179,7 @@ const joined = (at: Fused, x: string, hidden: number): string =>
 const isPlain = (at: Fused, indices: readonly number[]): boolean =>
   indices.every((index) => at.input(index) === undefined);
 
-/** The part of a tensor along its last axis. */
+/** The elements `start` to `end` (excluded) of a tensor along `axis`. */
 function part(at: Fused, x: string, axis: number, start: number, end: number): string {
   if (at.opset < 10) return at.add('Slice', [x], { axes: [axis], starts: [start], ends: [end] });
   return at.add('Slice', [
@@ -184,7 +190,9 @@ function part(at: Fused, x: string, axis: number, start: number, end: number): s
   ]);
 }
 
-/** com.microsoft Attention: x times the three projections side by side, then attention. */
+/**
+ * com.microsoft Attention: q, k and v are the parts of x w + b along the last axis, then attention.
+ */
 const attention: Decomposition = (at) => {
   const { node } = at;
   const [x, weights, bias] = [at.input(0), at.input(1), at.input(2)];
@@ -222,7 +230,7 @@ interface Operand {
   readonly size: number;
 }
 
-/** An input with a known last axis; undefined for others. */
+/** Input `index` with the size of its last axis; undefined if the size is not known. */
 function operandOf(at: Fused, index: number): Operand | undefined {
   const name = at.input(index);
   if (name === undefined) return undefined;
@@ -231,7 +239,7 @@ function operandOf(at: Fused, index: number): Operand | undefined {
   return shape && typeof size === 'number' ? { name, shape, size } : undefined;
 }
 
-/** com.microsoft MultiHeadAttention of query, key and value [N, L, hidden]. */
+/** com.microsoft MultiHeadAttention of query, key and value, each [N, L, hidden]. */
 const multiHeadAttention: Decomposition = (at) => {
   const { node } = at;
   const heads = intAttribute(node, 'num_heads', 0);
@@ -262,8 +270,8 @@ const multiHeadAttention: Decomposition = (at) => {
 };
 
 /**
- * Attention of opset 23 with as many heads of keys as of queries, [N, heads, L, size] or [N, L,
- * heads * size].
+ * Attention of opset 23 for inputs [N, heads, L, size] or [N, L, heads * size]. Keys must have as
+ * many heads as queries.
  */
 const standardAttention: Decomposition = (at) => {
   const { node } = at;
@@ -304,8 +312,8 @@ const decompositions: ReadonlyMap<string, Decomposition> = new Map(
 );
 
 /**
- * The graph with the operators that exporters and optimisers fuse taken apart into those they are
- * made of; forms that are not known stay as they are.
+ * Replaces operators that exporters and optimisers have fused by the operators that they consist
+ * of. Unsupported forms stay. The returned graph computes the same outputs.
  */
 export function decomposeFused(
   graph: Graph,

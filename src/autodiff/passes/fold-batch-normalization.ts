@@ -12,8 +12,9 @@ import { type GraphView, nodeOf, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 
 /**
- * Scale and shift of each channel: y = x s + t with s = γ / sqrt(v + ε), t = β - m s; undefined
- * if they are no constants.
+ * Scale s and shift t of each channel, with which a BatchNormalization computes y = x s + t: s = γ
+ * / sqrt(v + ε), t = β - m s. Both have C elements. Returns undefined if one of γ, β, m and v is
+ * not an initializer.
  */
 export function batchNormalizationConstants(
   graph: Graph,
@@ -38,8 +39,8 @@ interface Affine {
 }
 
 /**
- * A constant of one number for each of the channels of a map of `rank` axes, [C, 1, 1] or
- * [1, C, 1, 1]; undefined for anything else.
+ * The values of a constant with one number per channel, for a feature map with `rank` axes. Its
+ * shape must be [C, 1, 1] or [1, C, 1, 1] (for rank 4). Returns undefined for any other tensor.
  */
 function perChannel(
   graph: Graph,
@@ -55,7 +56,10 @@ function perChannel(
   return fits && lead <= 1 ? tensorNumbers(constant) : undefined;
 }
 
-/** What a node that follows a convolution does to each channel, if that is all that it does. */
+/**
+ * The scale and shift that a node applies to each channel of x. Returns undefined if the node
+ * computes anything else.
+ */
 function affineOf(
   graph: Graph,
   node: Node,
@@ -80,7 +84,10 @@ function affineOf(
 
 const following = 'BatchNormalization Mul Add Sub Div';
 
-/** The nodes behind a convolution that only scale and shift its channels, and all that they do. */
+/**
+ * The nodes after a convolution that only scale and shift its channels, and their combined scale
+ * and shift. Undefined if there are none.
+ */
 function affineChain(
   graph: Graph,
   view: GraphView,
@@ -112,9 +119,10 @@ function inTurn(first: Affine, then: Affine): Affine {
 }
 
 /**
- * The graph with what alone follows a convolution and only scales and shifts its channels made part
- * of it, a batch normalization or its pieces: w' = w s, b' = b s + t. Relevance is propagated
- * through one linear layer then, and not through two whose biases cancel.
+ * Folds the nodes that scale and shift the channels of a convolution into the convolution: w' = w
+ * s, b' = b s + t. These nodes are a BatchNormalization, or the Mul and Add that an exporter writes
+ * for it. They must be the only consumers of the convolution. Relevance is then propagated through
+ * one linear layer, and not through two layers whose biases cancel. Tensors in `keep` stay.
  */
 export function foldBatchNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
   const view = viewOf(graph, keep);

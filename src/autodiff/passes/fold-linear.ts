@@ -16,10 +16,11 @@ import { hasAny, TRIGGERS } from './triggers.ts';
 type Known = ReadonlyMap<string, TensorInfo>;
 
 /**
- * The graph with the pieces of linear layers in one node each: zeros that a Pad puts around the
- * input of a convolution become its padding, and the Add behind a product [n, c] with a constant
- * matrix becomes the bias of a Gemm. Rules for a layer that look at its bias, or count the elements
- * of its window, see the same layer then, whichever way it was exported.
+ * Merges the nodes of each linear layer into one node. A Pad with zeros before a convolution
+ * becomes the padding of the convolution. A MatMul of [n, c] with a constant matrix and an Add of a
+ * constant become one Gemm with a bias. Some rules use the bias of a layer or count the elements of
+ * its window. With this pass, they compute the same for all exports of the layer. Tensors in `keep`
+ * stay.
  */
 export function foldLinear(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!graph.nodes.some(({ opType }) => opType === 'Pad' || opType === 'MatMul')) return graph;
@@ -51,20 +52,23 @@ function isDense(matMul: Node, bias: string, view: GraphView, known: Known): boo
   return vector.at(-1) === matrix[1] && vector.slice(0, -1).every((dim) => dim === 1);
 }
 
-/** A convolution with the padding of the Pad before it, if that adds zeros around the map only. */
+/**
+ * The convolution with the padding of the Pad before it. Undefined if there is no such Pad, or if
+ * it does more than add zeros around the feature map.
+ */
 function paddedConv(conv: Node, graph: Graph, view: GraphView): Node | undefined {
   const rank = graph.initializers.get(conv.inputs[1] ?? '')?.dims.length;
   const pad = rank === undefined ? undefined : padBefore(conv, rank, graph, view);
   return pad?.fill === 0 ? withPads(conv, pad) : undefined;
 }
 
-/** Numbers at or below this are the lowest that a padding can have. */
+/** A padding with numbers at or below this can never be the maximum of a window. */
 const lowest = -3e38;
 
 /**
- * The graph with what a Pad puts around the input of a MaxPool as padding of it: the lowest number,
- * or zeros around what is never negative. The gradient goes to a pixel then, and not to the padding
- * where the largest pixel is 0 as well.
+ * Turns a Pad before a MaxPool into padding of the MaxPool. The Pad must add very low numbers, or
+ * zeros around values that are never negative. Without this pass, if the largest pixel of a window
+ * is 0, the gradient could go to the padding instead of the pixel. Tensors in `keep` stay.
  */
 export function foldPoolPadding(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!hasAny(graph, TRIGGERS.poolPadding)) return graph;
@@ -79,20 +83,24 @@ export function foldPoolPadding(graph: Graph, keep: ReadonlySet<string>): Graph 
   };
   const nodes = graph.nodes.map((node) => {
     if (node.domain !== '' || node.opType !== 'MaxPool') return node;
-    // Indices count the padded map, and windows that hang over depend on where the padding is.
+    // The output of indices counts elements of the padded map. With ceil_mode, the last windows
+    // depend on which node does the padding.
     if (node.outputs.length > 1 || intAttribute(node, 'ceil_mode', 0) === 1) return node;
     const kernel = intsAttribute(node, 'kernel_shape', []);
     const pad = padBefore(node, kernel.length + 2, graph, view);
     if (!pad || !(pad.fill <= lowest || (pad.fill === 0 && isPositive(pad.x)))) return node;
     const padded = withPads(node, pad);
-    // The runtime takes no padding as wide as the window.
+    // The runtime refuses padding that is as wide as the window.
     const pads = intsAttribute(padded, 'pads', []);
     return pads.every((count, i) => count < (kernel[i % kernel.length] ?? 0)) ? padded : node;
   });
   return prune({ ...graph, nodes });
 }
 
-/** A Pad that only one node reads: what it pads, with what, and how far around the map. */
+/**
+ * A Pad that only one node reads: its input `x`, the number `fill` that it adds, and the counts of
+ * added elements before and after each spatial axis.
+ */
 interface Padding {
   readonly x: string;
   readonly fill: number;
@@ -118,7 +126,7 @@ function padBefore(reader: Node, rank: number, graph: Graph, view: GraphView): P
   return { x: pad.inputs[0] ?? '', fill, before: before.slice(2), after: after.slice(2) };
 }
 
-/** A node that reads what was padded, with the padding as its own. */
+/** The node with the input of the Pad, and with the padding of the Pad added to its own padding. */
 function withPads(node: Node, { x, before, after }: Padding): Node {
   const around = [...before, ...after];
   const own = intsAttribute(node, 'pads', new Array<number>(around.length).fill(0));

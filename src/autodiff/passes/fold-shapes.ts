@@ -18,10 +18,10 @@ import { prune } from './prune.ts';
 const foldable = new Set(['int64', 'int32', 'bool']);
 
 /**
- * The graph with the arithmetic on shapes replaced by constants, as far as sizes are known:
- * integers that inference knows become initializers, and the target of a Reshape may keep one
- * symbolic size, as -1 or 0. Constant nodes become initializers and copies of initializers are
- * dropped. Tensors named in `keep` stay.
+ * Replaces the arithmetic on shapes by constants, as far as sizes are known. Integers whose values
+ * shape inference finds become initializers. The target of a Reshape may keep one symbolic size, as
+ * -1 or 0. Constant nodes become initializers, and Identity nodes of initializers are removed.
+ * Tensors named in `keep` stay. The returned graph computes the same outputs.
  */
 export function foldShapes(
   graph: Graph,
@@ -61,7 +61,10 @@ export function foldShapes(
   return prune({ ...graph, nodes, initializers });
 }
 
-/** What a node computes, where it is a Constant or arithmetic on known sizes. */
+/**
+ * The value that a node computes if it is a Constant or arithmetic on known sizes; undefined
+ * otherwise.
+ */
 function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initializer | undefined {
   const [name, ...others] = node.outputs;
   if (name === undefined || others.length > 0 || node.domain !== '') return undefined;
@@ -88,8 +91,8 @@ function constantOf(node: Node, known: ReadonlyMap<string, TensorInfo>): Initial
 }
 
 /**
- * The target of a Reshape with 0 for a size that stays where it is, and -1 for one other that is
- * not known.
+ * The target of a Reshape. It has 0 for a symbolic size that is copied from the same axis, and -1
+ * for at most one other unknown size. Undefined if more sizes are unknown.
  */
 function reshapeTarget(node: Node, known: ReadonlyMap<string, TensorInfo>): number[] | undefined {
   const [data = '', sizes = ''] = node.inputs;

@@ -13,8 +13,9 @@ import {
 } from '../../onnx/index.ts';
 
 /**
- * The graph of a model with its local functions written out where they are called.
- * @throws FoveaError `model` if they call each other without end, or become too many nodes.
+ * The graph of a model in which the body of each local function replaces its calls.
+ * @throws FoveaError `model` if functions call each other without end or become too many nodes,
+ * `unsupported` if a function uses another operator set than the model or contains control flow.
  */
 export function inlineFunctions(model: OnnxModel): Graph {
   const { graph } = model;
@@ -45,12 +46,12 @@ function importOpset(
     throw new FoveaError(
       'unsupported',
       `the model cannot be differentiated: its local function ${node.domain}:${node.opType} ` +
-        `is written in opset ${version}, the model in opset ${own}`,
+        `uses opset ${version}, but the model uses opset ${own}`,
     );
   }
 }
 
-/** The nodes of a function with the names and attributes of one call. */
+/** The nodes of a function body, with the tensors and the attributes of one call. */
 function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => string): Node[] {
   const prefix = call.name === '' ? call.outputs[0] : call.name;
   const names = new Map<string, string>([['', '']]);
@@ -71,11 +72,11 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
       throw new FoveaError(
         'unsupported',
         'the model cannot be differentiated: its local function ' +
-          `${call.domain}:${call.opType} has control flow in it`,
+          `${call.domain}:${call.opType} contains control flow`,
       );
     return {
       ...node,
-      // A model may not have two nodes of one name, and functions often leave theirs without.
+      // Names of nodes must be unique in a model, and nodes of functions often have no name.
       name: fresh(`${prefix}/${node.name || node.opType}`),
       inputs: node.inputs.map(nameOf),
       outputs: node.outputs.map(nameOf),
@@ -85,7 +86,8 @@ function expanded(call: Node, body: FunctionBody, fresh: (wish: string) => strin
 }
 
 /**
- * Attributes that refer to those of the call take their values; those that it leaves out fall away.
+ * The attributes of a node of a function. An attribute that refers to an attribute of the call gets
+ * its value or its default. If neither exists, the attribute is left out.
  */
 function resolved(node: Node, call: Node, body: FunctionBody): ReadonlyMap<string, Attribute> {
   const attributes = new Map<string, Attribute>();

@@ -14,7 +14,7 @@ import { relativeError } from '../fixtures/cases.ts';
 
 type Build = (b: GraphBuilder, x: string) => string;
 
-/** A model of x [batch, 3, 8] built by a few nodes. */
+/** A model with the input x [batch, 3, 8]. `build` adds its nodes and returns the output. */
 function modelBy(build: Build, opset = 14): OnnxModel {
   const b = graphBuilder({ opset });
   b.output(build(b, b.input('x', 'float32', ['batch', 3, 8])), 'float32');
@@ -24,7 +24,7 @@ function modelBy(build: Build, opset = 14): OnnxModel {
 const typesIn = (model: OnnxModel, keep: string[] = []): string[] =>
   prepareModel(model, { keep }).graph.nodes.map(({ opType }) => opType);
 
-/** Runs a model as it is and prepared. */
+/** The output of a model, and the output of the prepared model. */
 async function both(model: OnnxModel): Promise<[Float32Array, Float32Array]> {
   const name = model.graph.outputs[0].name;
   const feeds = { x: randomTensor([2, 3, 8]) };
@@ -70,15 +70,15 @@ const gelu =
     return b.add('Mul', [x, b.add('Mul', [one, half])], {}, 'y');
   };
 
-describe('rebuilding what exporters take apart', () => {
-  it.each([true, false])('finds LayerNormalization, with a scale: %s', async (scale) => {
+describe('prepareModel on operators that exporters decompose', () => {
+  it.each([true, false])('rebuilds LayerNormalization, with a scale: %s', async (scale) => {
     const model = modelBy(layerNormalization(scale));
     expect(typesIn(model)).toEqual(['LayerNormalization']);
     const [plain, prepared] = await both(model);
     expect(relativeError(prepared, plain)).toBeLessThan(1e-6);
   });
 
-  it('leaves it where a tensor inside of it is asked for', () => {
+  it('keeps the nodes that compute an inner tensor in keep', () => {
     expect(typesIn(modelBy(layerNormalization(true)), ['normalized'])).toEqual([
       'LayerNormalization',
       'Mul',
@@ -86,7 +86,7 @@ describe('rebuilding what exporters take apart', () => {
     ]);
   });
 
-  it.each([0, 1, 2])('finds Gelu, order of factors %i', async (order) => {
+  it.each([0, 1, 2])('rebuilds Gelu, with order %i of the factors', async (order) => {
     const model = modelBy(gelu(order));
     expect(typesIn(model)).toEqual(['Gelu']);
     const [plain, prepared] = await both(model);
@@ -94,7 +94,7 @@ describe('rebuilding what exporters take apart', () => {
   });
 });
 
-describe('the operator set of a model with gradients', () => {
+describe('the operator set of a gradient model', () => {
   const relu: Build = (b, x) => b.add('Relu', [x], {}, 'y');
   it.each([
     [9, 9],
@@ -103,16 +103,16 @@ describe('the operator set of a model with gradients', () => {
     [15, 16],
     [16, 16],
     [18, 18],
-  ])('%i is taken as %i', (opset, raised) => {
+  ])('of a model in opset %i is %i', (opset, raised) => {
     const { model } = gradientModel(modelBy(relu, opset), { of: 'y', wrt: ['x'] });
     expect(model.graph.opset.get('')).toBe(raised);
   });
 });
 
-describe('rebuilding a Split', () => {
+describe('prepareModel on Slices', () => {
   const ints = (b: GraphBuilder, ...values: number[]): string =>
     b.constant(values.map(BigInt), [values.length], 'int64');
-  /** Slices of the last axis, which has 8 elements, multiplied with numbers of their own. */
+  /** Slices of the last axis, which has 8 elements. Each slice is multiplied by another number. */
   const slices =
     (...ranges: [start: number, end: number][]): Build =>
     (b, x) => {
@@ -126,7 +126,7 @@ describe('rebuilding a Split', () => {
     };
 
   it.each([12, 14])(
-    'finds the Slices that take an axis apart, in any order, at opset %i',
+    'rebuilds a Split from Slices that partition an axis, in any order, at opset %i',
     async (opset) => {
       const model = modelBy(slices([3, 6], [0, 3], [-2, 100]), opset);
       expect(typesIn(model).filter((type) => type === 'Slice' || type === 'Split')).toEqual([
@@ -143,7 +143,7 @@ describe('rebuilding a Split', () => {
       const dx = (await runModel(backward, { x: randomTensor([2, 3, 8]), [cotangent]: dy }))[
         gradients.get('x') ?? ''
       ].data;
-      // y is [2 x[0..3], 1 x[3..6], 3 x[6..8]] with the second first.
+      // y is [1 x[3..6], 2 x[0..3], 3 x[6..8]].
       const factor = (column: number): [at: number, factor: number] =>
         column < 3 ? [column + 3, 2] : column < 6 ? [column - 3, 1] : [column, 3];
       for (let i = 0; i < 48; i++) {
@@ -182,13 +182,13 @@ describe('rebuilding a Split', () => {
         [3, 7],
       ],
     },
-  ] as { name: string; ranges: [number, number][] }[])('leaves Slices with $name', ({ ranges }) => {
+  ] as { name: string; ranges: [number, number][] }[])('keeps Slices with $name', ({ ranges }) => {
     expect(
       typesIn(modelBy(slices(...ranges))).filter((type) => type === 'Slice' || type === 'Split'),
     ).toEqual(['Slice', 'Slice']);
   });
 
-  it('leaves the names of parts that are asked for', () => {
+  it('keeps the names of parts in keep', () => {
     expect(
       prepareModel(modelBy(slices([0, 4], [4, 8])), { keep: ['part1'] }).graph.nodes.flatMap(
         ({ outputs }) => outputs,
@@ -197,8 +197,8 @@ describe('rebuilding a Split', () => {
   });
 });
 
-describe('folding shapes', () => {
-  it('leaves one open size in the target of a Reshape, and no arithmetic', async () => {
+describe('prepareModel on arithmetic on shapes', () => {
+  it('keeps one open size in the target of a Reshape, and folds all arithmetic', async () => {
     const model = modelBy((b, x) => {
       const size = b.add('Gather', [b.add('Shape', [x]), b.constant([0n], [], 'int64')]);
       const target = b.add(
@@ -217,7 +217,7 @@ describe('folding shapes', () => {
   });
 });
 
-describe('local functions', () => {
+describe('prepareModel on local functions', () => {
   const text = new TextEncoder();
   const field = (number: number, bytes: Uint8Array | number[] | string): number[] => {
     const payload = typeof bytes === 'string' ? [...text.encode(bytes)] : [...bytes];
@@ -258,7 +258,7 @@ describe('local functions', () => {
     };
   }
 
-  it('are written out where they are called, with the attributes of the call', async () => {
+  it('inlines them at their calls, with the attributes of the call', async () => {
     const model = readModel(writeModel(withFunction()));
     const nodes = prepareModel(model).graph.nodes;
     expect(nodes.map(({ opType }) => opType)).toEqual(['LeakyRelu', 'Add', 'LeakyRelu', 'Add']);
@@ -267,7 +267,7 @@ describe('local functions', () => {
     expect(relativeError(prepared, plain)).toBeLessThan(1e-6);
   });
 
-  it('are differentiated', async () => {
+  it('makes them differentiable', async () => {
     const { model, cotangent, gradients } = gradientModel(withFunction(), { of: 'y', wrt: ['x'] });
     expect(model.functions).toEqual([]);
     const x = new Tensor('float32', new Float32Array(24).fill(-1), [1, 3, 8]);
@@ -276,7 +276,10 @@ describe('local functions', () => {
     expect(results[gradients.get('x') ?? ''].data[0]).toBeCloseTo(1.25 * 1.5, 6);
   });
 
-  /** Functions f0 … of `acme`; each calls the next twice, and the last calls `last`. */
+  /**
+   * Functions f0, f1, … of `acme`. Each calls the next one twice, and the last one calls `last`
+   * twice.
+   */
   function nested(depth: number, last: string): OnnxModel {
     const call = (opType: string, from: string, to: string, domain: string) =>
       field(7, [...field(1, from), ...field(2, to), ...field(4, opType), ...field(7, domain)]);
@@ -300,15 +303,15 @@ describe('local functions', () => {
     return { ...modelOf(b.finish()), functions };
   }
 
-  it('may call each other, but not without end and not without bound', () => {
+  it('inlines functions that call each other, but refuses recursion and too many nodes', () => {
     expect(typesIn(nested(3, 'Relu'))).toEqual(Array(8).fill('Relu'));
     expect(() => prepareModel(nested(60, 'Relu'))).toThrow(/more than 262144 nodes once its local/);
     expect(() => prepareModel(nested(3, 'f1'))).toThrow(/the local function acme:f1 calls itself/);
   });
 });
 
-describe('a model of opset 7 or 8', () => {
-  it.each([7, 8])('of %i is differentiated as one of opset 9', async (opset) => {
+describe('gradientModel on old operator sets', () => {
+  it.each([7, 8])('differentiates a model of opset %i like one of opset 9', async (opset) => {
     const build = (version: number) => {
       const b = graphBuilder({ opset: version });
       const x = b.input('x', 'float32', [1, 2, 2, 2]);

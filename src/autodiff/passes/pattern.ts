@@ -9,20 +9,23 @@ import {
   tensorNumbers,
 } from '../../onnx/index.ts';
 
-/** What a pass that looks for patterns may ask of a graph. */
+/** Queries of a graph for passes that search for patterns of nodes. */
 export interface GraphView {
-  /** The node of one of these types (separated by spaces) that computes a tensor. */
+  /** The node that computes a tensor, if its type is in `opTypes` (separated by spaces). */
   producer(tensor: string, opTypes: string): Node | undefined;
-  /** The one node that reads a tensor, if it is of one of these types and no other node does. */
+  /**
+   * The only node that reads a tensor, if its type is in `opTypes` (separated by spaces). Undefined
+   * if the tensor is also a graph output or in `keep`.
+   */
   onlyReader(tensor: string, opTypes: string): Node | undefined;
-  /** The number that a tensor holds, where it is a constant of one element. */
+  /** The value of a constant tensor with one element. Undefined for any other tensor. */
   number(tensor: string): number | undefined;
   isConstant(tensor: string): boolean;
 }
 
 /**
- * A view of a graph whose Constant nodes are initializers. Tensors in `keep` have readers beyond
- * the graph.
+ * Creates the queries for a graph. Constants of the graph must be initializers, not Constant nodes.
+ * Tensors in `keep` count as graph outputs.
  */
 export function viewOf(graph: Graph, keep: ReadonlySet<string>): GraphView {
   const producers = producersOf(graph);
@@ -50,13 +53,13 @@ export function viewOf(graph: Graph, keep: ReadonlySet<string>): GraphView {
   };
 }
 
-/** The other input of a commutative node with two. */
+/** The other input of a node with two inputs. */
 export function otherInput(node: Node, input: string): string {
   const [first = '', second = ''] = node.inputs;
   return first === input ? second : first;
 }
 
-/** A new node, named after its first output. */
+/** A new node with the name of its first output. */
 export function nodeOf(
   opType: string,
   inputs: readonly string[],

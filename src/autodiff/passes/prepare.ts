@@ -4,18 +4,24 @@ import { raiseOpset } from './raise-opset.ts';
 import type { Rewrite } from './rewrite.ts';
 import { needsRewriting } from './triggers.ts';
 
-/** What the passes before differentiation are told. */
+/** Options of the passes that run before differentiation. */
 export interface PrepareOptions {
-  /** Tensors that must stay, beside the outputs: those to be differentiated by or looked at. */
+  /**
+   * Tensors that must stay in the graph, besides its outputs: the tensors to differentiate, to
+   * differentiate by, or to return. By default none.
+   */
   readonly keep?: readonly string[];
-  /** Shapes of graph inputs that replace the declared ones. */
+  /** Shapes of graph inputs that replace the declared shapes. */
   readonly inputShapes?: Readonly<Record<string, Shape>>;
 }
 
-/** `prepareModel`, with the passes that the model needs. */
+/** A function like `prepareModel` that has the passes that a model needs. */
 export type Prepare = (model: OnnxModel, options?: PrepareOptions) => OnnxModel;
 
-/** Prepares models with `rewrite`, or without it those that do not need it. */
+/**
+ * Returns a function that prepares models with `rewrite`. Null is enough for models that need no
+ * rewriting.
+ */
 export function preparing(rewrite: Rewrite | null): Prepare {
   return (model, { keep = [], inputShapes = {} } = {}) => {
     const kept = new Set(keep);
@@ -26,7 +32,10 @@ export function preparing(rewrite: Rewrite | null): Prepare {
   };
 }
 
-/** `prepareModel` for this model and others with the same operators; loads no needless passes. */
+/**
+ * Returns `prepareModel` for this model and for others with the same operators. It loads only the
+ * passes that they need.
+ */
 export async function loadPrepare(model: OnnxModel): Promise<Prepare> {
   return preparing(needsRewriting(model) ? (await import('./rewrite.ts')).rewrite : null);
 }

@@ -1,8 +1,6 @@
 import { type Graph, type Node, nodeInputs } from '../../onnx/index.ts';
 
-/**
- * The graph without the nodes and initializers that no output needs; its inputs and outputs stay.
- */
+/** Removes the nodes and initializers that no output needs. The inputs and outputs stay. */
 export function prune(graph: Graph): Graph {
   const producers = new Map<string, Node>();
   for (const node of graph.nodes) for (const name of node.outputs) producers.set(name, node);

@@ -7,12 +7,13 @@ import {
   namesOf,
 } from '../../onnx/index.ts';
 
-/** The first opset that has what stages before a classifier, and gradients, are written in. */
+/** The lowest opset of the stages that Fovea puts before a classifier, and of gradients. */
 const oldestWritten = 9;
 
 /**
- * A graph of opset 7 or 8 in opset 9: BatchNormalization loses an attribute, Upsample takes its
- * scales as an input, and all else says the same. Returns any other graph as it is.
+ * Raises a graph of opset 7 or 8 to opset 9. BatchNormalization loses its attribute `spatial`, and
+ * the scales of Upsample become an input. Other operators have the same meaning in both. Returns
+ * any other graph unchanged.
  */
 export function raiseOldOpset(graph: Graph): Graph {
   const version = graph.opset.get('') ?? 1;

@@ -1,6 +1,9 @@
 import type { Graph } from '../../onnx/index.ts';
 
-/** Operator set 16 is the first in which ScatterElements and ScatterND can add up elements. */
+/**
+ * Opset 16 is the first one in which ScatterElements and ScatterND can add values
+ * (`reduction=add`).
+ */
 const raised = 16;
 
 /**
@@ -8,7 +11,7 @@ const raised = 16;
  */
 const oldest = 13;
 
-/** Relabels a graph of opset 13 to 15 as opset 16; returns any other graph as it is. */
+/** Relabels a graph of opset 13 to 15 as opset 16. Returns any other graph unchanged. */
 export function raiseOpset(graph: Graph): Graph {
   const version = graph.opset.get('') ?? 1;
   return version >= oldest && version < raised

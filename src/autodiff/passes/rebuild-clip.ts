@@ -11,7 +11,7 @@ import { type GraphView, nodeOf, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
 
-/** A cut of x at a least and a largest value. */
+/** x limited to [low, high]. A missing limit means no limit on that side. */
 interface Cut {
   readonly x: string;
   readonly low?: number;
@@ -19,8 +19,8 @@ interface Cut {
 }
 
 /**
- * The graph with max(x, 0) written as Relu, and min(max(x, a), b), in either order or by one of
- * them, as Clip: the operators that rules for ReLUs know.
+ * Replaces max(x, 0) by Relu, and min(max(x, a), b) by Clip. Min and Max can be in either order,
+ * and one of them is enough. Rules for ReLUs apply to Relu and Clip. Tensors in `keep` stay.
  */
 export function rebuildClip(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!hasAny(graph, TRIGGERS.clip)) return graph;
@@ -33,7 +33,7 @@ export function rebuildClip(graph: Graph, keep: ReadonlySet<string>): Graph {
     const cut = cutOf(node, graph, view);
     const [output = ''] = node.outputs;
     if (cut === undefined || known.get(cut.x)?.type !== 'float32') return node;
-    // A constant of more axes than x gives the result these axes.
+    // If the constant has more axes than x, the result has them too.
     if (known.get(cut.x)?.shape?.length !== known.get(output)?.shape?.length) return node;
     if (cut.low === 0 && cut.high === undefined) return nodeOf('Relu', [cut.x], [output]);
     return clipNode(cut, output, opset, (value) => scalar(value, fresh, initializers));
@@ -68,7 +68,7 @@ function clipNode(
   return nodeOf('Clip', [x], [output], Object.fromEntries(bounds));
 }
 
-/** The cut that a Max or Min node ends, together with the one that only it reads. */
+/** The cut that a Max or Min node computes, together with the Max, Min or Relu before it. */
 function cutOf(node: Node, graph: Graph, view: GraphView): Cut | undefined {
   const outer = ownCut(node, graph, view);
   if (outer === undefined) return undefined;
@@ -78,7 +78,7 @@ function cutOf(node: Node, graph: Graph, view: GraphView): Cut | undefined {
   if (inner === undefined) return outer;
   const bounds = { ...inner, ...outer, x: inner.x };
   const { low = Number.NEGATIVE_INFINITY, high = Number.POSITIVE_INFINITY } = bounds;
-  // Two cuts on one side, or bounds that cross: the outer one alone is right.
+  // If both cuts limit the same side, or the limits cross, only the outer cut is used.
   const clash =
     (outer.low !== undefined && inner.low !== undefined) ||
     (outer.high !== undefined && inner.high !== undefined);

@@ -6,7 +6,7 @@ import { hasAny, TRIGGERS } from './triggers.ts';
 const near = (value: number | undefined, wanted: number): boolean =>
   value !== undefined && Math.abs(value - wanted) < 1e-3;
 
-/** The x of erf(x / √2). */
+/** The tensor x if the argument of Erf is x / √2; undefined otherwise. */
 function argument(erf: Node, view: GraphView): string | undefined {
   const [input = ''] = erf.inputs;
   const [x, divisor = ''] = view.producer(input, 'Div')?.inputs ?? [];
@@ -24,7 +24,7 @@ function isHalf(tensor: string, x: string, view: GraphView): boolean {
   return whole === x && near(view.number(divisor), 2);
 }
 
-/** The last node of x · (1 + erf(x / √2)) / 2, in any order of the three factors. */
+/** The last node of x · (1 + erf(x / √2)) / 2, with the three factors in any order. */
 function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
   const [curve = ''] = erf.outputs;
   const add = view.onlyReader(curve, 'Add');
@@ -44,7 +44,7 @@ function lastNode(erf: Node, x: string, view: GraphView): Node | undefined {
   return complete ? second : undefined;
 }
 
-/** The graph with `x · (1 + erf(x / √2)) / 2` written as the one operator it is. */
+/** Replaces the nodes of x · (1 + erf(x / √2)) / 2 by one Gelu node. Tensors in `keep` stay. */
 export function rebuildGelu(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!hasAny(graph, TRIGGERS.gelu)) return graph;
   const view = viewOf(graph, keep);

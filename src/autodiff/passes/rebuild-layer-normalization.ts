@@ -14,22 +14,23 @@ import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
 
-/** A LayerNormalization that a graph spells out. */
+/** A LayerNormalization that a graph computes with elementary operators. */
 interface Match {
-  /** The node that computes the result: where the new one stands. */
+  /** The node that computes the result. The new node replaces it. */
   readonly last: Node;
   readonly x: string;
   readonly scale: string | undefined;
   readonly bias: string | undefined;
   readonly epsilon: number;
-  /** How many of the last axes are normalised. */
+  /** Number of normalised axes. They are the last axes of x. */
   readonly axes: number;
 }
 
 /**
- * The graph with `(x - mean) / sqrt(variance + ε) · γ + β`, as exports below opset 17 spell it,
- * written as the one operator it is: that is faster forward, and tells its mean and deviation to
- * its gradient.
+ * Replaces the nodes of (x - mean) / sqrt(variance + ε) · γ + β by one LayerNormalization or
+ * InstanceNormalization node. Exports below opset 17 contain these nodes. One node is faster in the
+ * forward pass, and LayerNormalization returns the mean and the deviation, which its gradient
+ * needs. Tensors in `keep` stay.
  */
 export function rebuildLayerNormalization(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!hasAny(graph, TRIGGERS.layerNormalization)) return graph;
@@ -84,8 +85,8 @@ function matchAt(
 }
 
 /**
- * The same over the height and width of maps [n, C, H, W], with a scale and a bias of each channel,
- * which is an InstanceNormalization.
+ * The InstanceNormalization for a match that normalises over the height and width of maps [n, C, H,
+ * W], with a scale and a bias per channel. Undefined for any other match.
  */
 function instanceNormalization(
   { x, axes, scale, epsilon }: Match,
@@ -127,7 +128,7 @@ function instanceNormalization(
   return { last, node: nodeOf('InstanceNormalization', inputs, last.outputs, { epsilon }) };
 }
 
-/** The node of a type that computes the first of some tensors which has one. */
+/** The node that computes the first of `tensors` that a node of type `opType` computes. */
 function firstProducer(
   view: GraphView,
   tensors: readonly string[],
@@ -136,7 +137,9 @@ function firstProducer(
   return tensors.map((tensor) => view.producer(tensor, opType)).find(Boolean);
 }
 
-/** Whether a tensor is the square of what a Sub gives; old exports write that Sub twice. */
+/**
+ * Whether a tensor is the square of the output of `centred`. Old exports contain that Sub twice.
+ */
 function isSquareOf(tensor: string, centred: Node, view: GraphView): boolean {
   const square = view.producer(tensor, 'Pow Mul');
   const [root = '', other = ''] = square?.inputs ?? [];
@@ -145,7 +148,9 @@ function isSquareOf(tensor: string, centred: Node, view: GraphView): boolean {
   return square.opType === 'Mul' ? root === other : view.number(other) === 2;
 }
 
-/** How many of the last axes a ReduceMean covers, if it covers just such. */
+/**
+ * The number of axes of a ReduceMean, if they are the last axes and are kept; undefined otherwise.
+ */
 function trailingAxes(node: Node, graph: Graph, rank: number): number | undefined {
   if (intAttribute(node, 'keepdims', 1) !== 1) return undefined;
   const given = graph.initializers.get(node.inputs[1] ?? '');
@@ -157,7 +162,10 @@ function trailingAxes(node: Node, graph: Graph, rank: number): number | undefine
     : undefined;
 }
 
-/** The scale and bias that follow, where they are constants of the normalised shape. */
+/**
+ * The scale and the bias after a normalization, if they are constants with the shape of the
+ * normalised axes.
+ */
 function affine(
   div: Node,
   view: GraphView,
@@ -181,7 +189,7 @@ function affine(
     : { last: mul, scale, bias: undefined };
 }
 
-/** A scale of ones for a normalisation without one. */
+/** A scale of ones for a normalisation without a scale. */
 function ones(
   { x, axes }: Match,
   known: ReadonlyMap<string, TensorInfo>,

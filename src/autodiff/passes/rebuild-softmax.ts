@@ -10,7 +10,10 @@ import { type GraphView, nodeOf, otherInput, viewOf } from './pattern.ts';
 import { prune } from './prune.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
 
-/** The one axis that a node reduces and keeps as 1, from 0; undefined for others. */
+/**
+ * The axis that a node reduces, counted from 0. Undefined if the node reduces several axes or does
+ * not keep them with size 1.
+ */
 function axisOf(node: Node | undefined, graph: Graph, rank: number): number | undefined {
   if (!node || intAttribute(node, 'keepdims', 1) !== 1) return undefined;
   const axes = intsAttribute(node, 'axes') ?? constantOf(graph, node.inputs[1] ?? '') ?? [];
@@ -19,7 +22,7 @@ function axisOf(node: Node | undefined, graph: Graph, rank: number): number | un
   return axis < 0 ? axis + rank : axis;
 }
 
-/** The x of exp(x) or exp(x - max x), where the maximum is over `axis`. */
+/** The tensor x if the node computes exp(x) or exp(x - max x), with the maximum over `axis`. */
 function argument(exp: Node, axis: number, rank: number, graph: Graph, view: GraphView): string {
   const [input = ''] = exp.inputs;
   const [x = '', most = ''] = view.producer(input, 'Sub')?.inputs ?? [];
@@ -28,7 +31,7 @@ function argument(exp: Node, axis: number, rank: number, graph: Graph, view: Gra
   return isShifted ? x : input;
 }
 
-/** The sum that a node divides e by, as e / s or e · (1 / s). */
+/** The tensor s if the node computes e / s or e · (1 / s); undefined otherwise. */
 function divisor(node: Node, e: string, view: GraphView): string | undefined {
   if (node.opType === 'Div') return node.inputs[0] === e ? node.inputs[1] : undefined;
   if (node.opType !== 'Mul' || !node.inputs.includes(e)) return undefined;
@@ -39,7 +42,10 @@ function divisor(node: Node, e: string, view: GraphView): string | undefined {
   return view.number(one) === 1 ? sum : undefined;
 }
 
-/** A Softmax over one axis. Before opset 13 it takes in all axes after, so that the axis moves. */
+/**
+ * Nodes that compute a Softmax over one axis. Before opset 13, Softmax also covers all later axes.
+ * So the axis is moved to the end, and back afterwards.
+ */
 function softmax(x: string, last: Node, axis: number, rank: number, opset: number): Node[] {
   if (opset >= 13 || axis === rank - 1) return [nodeOf('Softmax', [x], last.outputs, { axis })];
   const perm = Array.from({ length: rank }, (_, i) => i);
@@ -53,8 +59,8 @@ function softmax(x: string, last: Node, axis: number, rank: number, opset: numbe
 }
 
 /**
- * The graph with `exp(x) / Σ exp(x)` over one axis, with or without the maximum taken off first,
- * written as the one operator it is: Softmax has rules of its own for relevance.
+ * Replaces the nodes of exp(x) / Σ exp(x) over one axis by one Softmax, because there are relevance
+ * rules for Softmax. The nodes may subtract the maximum of x first. Tensors in `keep` stay.
  */
 export function rebuildSoftmax(graph: Graph, keep: ReadonlySet<string>): Graph {
   if (!hasAny(graph, TRIGGERS.softmax)) return graph;

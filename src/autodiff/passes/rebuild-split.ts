@@ -13,10 +13,10 @@ import { nodeOf } from './pattern.ts';
 import { prune } from './prune.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
 
-/** A Slice that takes the elements from `start` to `end` of one axis. */
+/** A Slice that returns the elements from `start` to `end` (excluded) of one axis. */
 interface Part {
   readonly node: Node;
-  /** Its output. */
+  /** The output of the Slice. */
   readonly output: string;
   readonly axis: number;
   readonly start: number;
@@ -24,13 +24,14 @@ interface Part {
 }
 
 /**
- * The graph with the Slices that take a tensor apart along an axis, as exporters write `chunk`,
- * written as the one Split that they are: its gradient is one Concat, not a sum of padded pieces.
+ * Replaces Slices that partition a tensor along an axis by one Split. Exporters write such Slices
+ * for PyTorch's `chunk`. The gradient of a Split is one Concat, and the gradient of the Slices
+ * would be a sum of padded tensors.
  */
 export function rebuildSplit(graph: Graph): Graph {
   const opset = graph.opset.get('') ?? 1;
-  // Before opset 10 the ranges of a Slice are attributes: no exporter of that time wrote `chunk` as
-  // Slices.
+  // Before opset 10 the ranges of a Slice are attributes. Exporters of that time did not write
+  // `chunk` as Slices.
   if (opset < 10 || !hasAny(graph, TRIGGERS.split)) return graph;
   const known = inferTensors(graph);
   const fresh = freshNames(namesOf(graph));
@@ -53,7 +54,7 @@ export function rebuildSplit(graph: Graph): Graph {
       opset >= 13 ? fresh(`${tensor}_sizes`) : undefined,
       initializers,
     );
-    // Where the first of them stands, its reader cannot stand before.
+    // The Split replaces the first Slice, so that it comes before all consumers of the parts.
     const [first, ...others] = graph.nodes.filter((node) =>
       parts.some((part) => part.node === node),
     );
@@ -105,7 +106,9 @@ function partOf(
   return { node, output, axis, start: within(start), end: within(end) };
 }
 
-/** The parts in order, if they are at least two that make up the whole of an axis. */
+/**
+ * The parts in order, if there are at least two and they partition an axis; undefined otherwise.
+ */
 function wholeOf(
   parts: readonly Part[],
   info: TensorInfo | undefined,

@@ -10,13 +10,16 @@ import { rebuildSoftmax } from './rebuild-softmax.ts';
 import { rebuildSplit } from './rebuild-split.ts';
 import { settleResize } from './settle-resize.ts';
 
-/** The passes that only some graphs need (`TRIGGERS`), before and after shapes are folded. */
+/**
+ * The passes that only some graphs need (see `TRIGGERS`). `expand` runs before shapes are folded,
+ * and `rebuild` runs after that.
+ */
 export const rewrite = {
-  /** Writes local functions out, raises opsets 7 and 8 to 9, and takes fused operators apart. */
+  /** Inlines local functions, raises opsets 7 and 8 to 9, and decomposes fused operators. */
   expand: (model: OnnxModel, inputShapes: Readonly<Record<string, Shape>>): Graph =>
     decomposeFused(raiseOldOpset(inlineFunctions(model)), inputShapes),
 
-  /** Rebuilds the operators that exporters write in pieces. */
+  /** Rebuilds the operators that exporters write as several elementary operators. */
   rebuild(graph: Graph, keep: ReadonlySet<string>): Graph {
     const normalized = rebuildLayerNormalization(rebuildSplit(settleResize(graph)), keep);
     const activated = rebuildClip(rebuildGelu(rebuildSoftmax(normalized, keep), keep), keep);
@@ -24,5 +27,5 @@ export const rewrite = {
   },
 };
 
-/** The passes of this file. */
+/** The type of `rewrite`. */
 export type Rewrite = typeof rewrite;

@@ -12,7 +12,7 @@ import {
 import { nodeOf } from './pattern.ts';
 import { hasAny, TRIGGERS } from './triggers.ts';
 
-/** The spatial axes of a Resize by scales, and what they become. */
+/** The shapes of the input and the output of a Resize by scales, and the scales of all axes. */
 interface Scaled {
   readonly from: Shape;
   readonly to: Shape;
@@ -25,10 +25,11 @@ interface Workshop {
 }
 
 /**
- * The graph without sizes that the runtime's checks and its kernels compute differently: 150 times
- * the float32 0.44 is 66 to the kernel of Resize, and 65 to the check of the nodes behind it, which
- * then refuses what a backward pass does with 66. Such a Resize gets its sizes, or, where these
- * would give another scale, the next larger scale.
+ * Changes each Resize by scales whose output size depends on rounding. The kernels and the checks
+ * of ONNX Runtime can compute different sizes: for 150 times the float32 0.44, the kernel of Resize
+ * computes 66, but the check of the nodes after it computes 65. It then refuses a backward pass
+ * with 66. Such a Resize gets sizes in place of its scales. If these sizes would change a scale,
+ * the Resize gets the next larger scale instead.
  */
 export function settleResize(graph: Graph): Graph {
   if (!hasAny(graph, TRIGGERS.sizes)) return graph;
@@ -38,7 +39,7 @@ export function settleResize(graph: Graph): Graph {
     const scaled = scaledBy(node, graph, (name) => known.get(name));
     if (scaled === undefined || !scaled.from.some((_, axis) => isUnsettled(scaled, axis)))
       return [node];
-    // Before opset 13 a Resize needs its scales, also beside sizes.
+    // Before opset 13, Resize requires scales even if it has sizes.
     return opsetOf(graph, node) >= 13 && keepsScales(scaled)
       ? bySizes(node, scaled, workshop)
       : [byLargerScales(node, scaled, opsetOf(graph, node), workshop)];
@@ -60,7 +61,7 @@ function scaledBy(
   return { from, to, scales: scales.map(Number) };
 }
 
-/** Whether the size of an axis depends on the precision of the product. */
+/** Whether the output size of an axis depends on the precision of the product of size and scale. */
 function isUnsettled({ from, to, scales }: Scaled, axis: number): boolean {
   const [size, target, scale] = [from[axis], to[axis], scales[axis]];
   return (
@@ -72,7 +73,8 @@ function isUnsettled({ from, to, scales }: Scaled, axis: number): boolean {
 }
 
 /**
- * Whether the scales that follow from the sizes are those of the node, batch and channels aside.
+ * Whether the sizes imply the scales of the node on every axis but the batch. The scale of the
+ * batch must be 1.
  */
 function keepsScales({ from, to, scales }: Scaled): boolean {
   return scales.every((scale, axis) => {
@@ -86,7 +88,10 @@ function keepsScales({ from, to, scales }: Scaled): boolean {
   });
 }
 
-/** The node with sizes in place of scales: the batch as it comes, the others as constants. */
+/**
+ * The node with sizes in place of scales. The batch size is read from x, and the other sizes are
+ * constants.
+ */
 function bySizes(node: Node, { to }: Scaled, { fresh, initializers }: Workshop): Node[] {
   const [x = '', roi = ''] = node.inputs;
   const constant = (values: readonly number[]): string => {
@@ -105,7 +110,7 @@ function bySizes(node: Node, { to }: Scaled, { fresh, initializers }: Workshop):
   ];
 }
 
-/** The node with scales that give the same sizes in any precision. */
+/** The node with scales for which every precision computes the same sizes. */
 function byLargerScales(
   node: Node,
   scaled: Scaled,
@@ -121,7 +126,7 @@ function byLargerScales(
   return { ...node, inputs: node.inputs.map((input, i) => (i === index ? name : input)) };
 }
 
-/** The next larger float32 of a positive one. */
+/** The next larger float32 after a positive float32. */
 function nextFloat(value: number): number {
   const bits = new Int32Array(Float32Array.of(value).buffer);
   return new Float32Array(Int32Array.of((bits[0] ?? 0) + 1).buffer)[0] ?? value;

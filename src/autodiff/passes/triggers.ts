@@ -1,8 +1,8 @@
 import { type Graph, namesIn, type OnnxModel, operatorKey } from '../../onnx/index.ts';
 
 /**
- * The operators that a pass looks for, by what it makes of them. A graph without them, and without
- * local functions, needs none of these passes.
+ * The operators that each pass searches for, separated by spaces. A graph without these operators
+ * and without local functions needs none of these passes.
  */
 export const TRIGGERS = {
   fused: `Attention com.microsoft:Attention com.microsoft:FusedConv com.microsoft:FusedGemm
@@ -18,13 +18,13 @@ export const TRIGGERS = {
   poolPadding: 'Pad',
 } as const;
 
-/** Whether a graph has one of the operators in a text of names. */
+/** Whether a graph has one of the operators in `names` (separated by spaces). */
 export function hasAny({ nodes }: Graph, names: string): boolean {
   const wanted = new Set(namesIn(names));
   return nodes.some((node) => wanted.has(operatorKey(node)));
 }
 
-/** Whether any of the passes in `rewrite.ts` has work to do. */
+/** Whether a model needs any of the passes in `rewrite.ts`. */
 export const needsRewriting = ({ functions, graph }: OnnxModel): boolean =>
   functions.length > 0 ||
   (graph.opset.get('') ?? 1) < 9 ||

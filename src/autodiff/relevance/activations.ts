@@ -11,37 +11,42 @@ import {
 import { anything, functions, type Interval, operations, point } from './intervals.ts';
 
 /**
- * What is known of a tensor as a function f of one tensor before it, element by element. Exporters
- * spell activations out: x · min(max(x + 3, 0), 6) / 6 is a HardSwish.
+ * A tensor as an elementwise function f of one earlier tensor, the root. Exporters write
+ * activations as several operators: x · min(max(x + 3, 0), 6) / 6 is a HardSwish.
  */
 interface Element {
-  /** The tensor that it is a function of; the tensor itself if there is none. */
+  /**
+   * The tensor of which this tensor is a function. It is the tensor itself if no earlier tensor is
+   * found.
+   */
   readonly root: string;
-  /** Where f(x) lies for any x, and what f(0) is. */
+  /** The values of f(x) for any x, and the values of f(0). */
   readonly range: Interval;
   readonly atZero: Interval;
 }
 
-/** The activations that a graph is spelled out with. */
+/** Queries about the activations that a graph computes with several operators. */
 export interface Activations {
   /**
-   * The position of the operand through which a node inside an activation hands on what reaches it;
-   * undefined for nodes that are no part of one.
+   * For a node inside an activation, the position of the operand that gets all of its relevance.
+   * Undefined for all other nodes.
    */
   routeOf(node: Node): number | undefined;
   /**
-   * Whether a tensor is the opening of a gate: between 0 and a largest value, and half open where
-   * its input is 0. That tells HardSigmoid, min(max(x + 3, 0), 6), from ReLU6.
+   * Whether a tensor is a gate. The values of a gate are between 0 and a largest value, and the
+   * value for an input of 0 is strictly between them. So HardSigmoid, min(max(x + 3, 0), 6), is a
+   * gate, and ReLU6 is not a gate.
    */
   isGate(tensor: string): boolean;
   /**
-   * Whether a node of one operand, a Relu or a Clip, is only a piece of an activation: something
-   * comes before it, or what it gives is put together with another function of the same tensor.
+   * Whether a Relu or a Clip is only a part of another activation. It is one if its input is
+   * already a function of the same root, or if its output is combined with another function of the
+   * same root.
    */
   isPiece(node: Node): boolean;
 }
 
-/** Operators that work element by element and are not linear in their operand. */
+/** Elementwise operators that are not linear. */
 const bending = new Set(
   `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid HardSigmoid HardSwish
   Swish Mish Softplus Softsign Tanh Gelu Abs Sqrt Exp Log Reciprocal Erf Pow Max Min Where Floor
@@ -52,30 +57,32 @@ const comparing = new Set(
   'Equal Less LessOrEqual Greater GreaterOrEqual And Or Not IsNaN IsInf'.split(' '),
 );
 
-/** Operators with several operands, which need a route; the others hand on by their own rule. */
+/**
+ * Operators with several operands, for which `routeOf` chooses one. The others have their own rule.
+ */
 const joining = new Set(['Add', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Where', 'Pow', 'Sum']);
 
-/** Operators whose output is one gate per element, or a row of them that add up to 1. */
+/** Operators whose output is a gate per element, or a row of gates whose sum is 1. */
 const gates = new Set(['Sigmoid', 'HardSigmoid', 'Softmax']);
-/** Operators that move elements, or round them. */
+/** Operators that only move or round elements. */
 const movers = new Set(
   `Identity Dropout Cast Reshape Flatten Squeeze Unsqueeze Expand Transpose Slice Split Gather Tile
   QuantizeLinear DequantizeLinear com.microsoft:QuantizeLinear
   com.microsoft:DequantizeLinear`.split(/\s+/),
 );
 
-/** What is known of the tensors of a graph as functions of tensors before them. */
+/** The tensors of a graph as elementwise functions of earlier tensors. */
 interface Functions {
   readonly elements: ReadonlyMap<string, Element>;
   /** The node that computes each tensor. */
   readonly makers: ReadonlyMap<string, Node>;
-  /** Roots of functions that bend, or in which several paths meet. */
+  /** Roots of functions that are not linear, or in which several paths are combined. */
   readonly bent: ReadonlySet<string>;
-  /** The function that a tensor is; the identity if none is known. */
+  /** The function that computes a tensor. It is the identity if no function is known. */
   elementOf(tensor: string): Element;
 }
 
-/** Follows the operators that work element by element through a graph. */
+/** Finds the elementwise functions of a graph. */
 function functionsOf(graph: Graph, varying: ReadonlySet<string>): Functions {
   const elements = new Map<string, Element>();
   const makers = new Map<string, Node>();
@@ -106,7 +113,7 @@ function functionsOf(graph: Graph, varying: ReadonlySet<string>): Functions {
   return { elements, makers, bent, elementOf };
 }
 
-/** Whether a tensor is the opening of a gate, seen through operators that move elements. */
+/** Whether a tensor is a gate, possibly moved by operators that only move elements. */
 function opensGate({ elements, makers }: Functions, tensor: string): boolean {
   let name = tensor;
   for (let maker = makers.get(name); maker; maker = makers.get(name)) {
@@ -125,11 +132,14 @@ function opensGate({ elements, makers }: Functions, tensor: string): boolean {
   );
 }
 
-/** Finds the activations of a graph; `varying` are the tensors that depend on its inputs. */
+/**
+ * Finds the activations of a graph. `varying` are the tensors that depend on the inputs of the
+ * graph.
+ */
 export function findActivations(graph: Graph, varying: ReadonlySet<string>): Activations {
   const found = functionsOf(graph, varying);
   const { elements, makers, bent, elementOf } = found;
-  /** Whether a tensor leads back to the root through operators that hand relevance on. */
+  /** Whether relevance can flow from a tensor back to the root. It cannot pass a comparison. */
   const leadsBack = (tensor: string): boolean => {
     const key = operatorKey(makers.get(tensor) ?? { domain: '', opType: '' });
     return varying.has(tensor) && !comparing.has(key);
@@ -161,11 +171,14 @@ export function findActivations(graph: Graph, varying: ReadonlySet<string>): Act
   };
 }
 
-/** Whether a node only hands on what it is given. */
+/** Whether a node returns its input unchanged. */
 const isCarried = (node: Node | undefined): boolean =>
   node !== undefined && ['Identity', 'Dropout', 'Cast'].includes(node.opType);
 
-/** Reads constants of one element. */
+/**
+ * Returns a function that reads constants with one element, and returns undefined for other
+ * tensors.
+ */
 function numberReader(graph: Graph): (name: string) => number | undefined {
   const known = new Map<string, number | undefined>();
   return (name) => {
@@ -179,7 +192,7 @@ function numberReader(graph: Graph): (name: string) => number | undefined {
   };
 }
 
-/** The interval of the output of a node, from those of its operands. */
+/** The interval of the output of a node, computed from the intervals of its operands. */
 function intervalOf(node: Node, of: (name: string) => Interval): Interval {
   const [a, ...others] = node.inputs.filter((name) => name !== '').map(of);
   if (a === undefined) return anything;

@@ -16,18 +16,18 @@ import { gradientRules } from '../rules/index.ts';
 import { type Quantized, quantized } from '../rules/quantization.ts';
 import { applied, gradientAt, reads, varyingTensors } from './linear.ts';
 
-/** A graph that also computes what its tensors are for a reference input. */
+/** A graph that also computes the values of its tensors for a reference input. */
 export interface ReferencedGraph {
   readonly graph: Graph;
-  /** The input that takes the reference, with a batch of 1 or of that of the input. */
+  /** The input that takes the reference. Its batch size is 1 or that of the original input. */
   readonly reference: string;
-  /** What a tensor is for the reference; constants are the same. */
+  /** The name of a tensor's value for the reference. For a constant, it is the constant itself. */
   referenceOf(tensor: string): string;
 }
 
 /**
- * The graph with a second copy of all that depends on `input`, fed by an input of its own. Weights
- * are shared.
+ * Adds a copy of all nodes that depend on `input`. The copy reads a new input [1, …] for the
+ * reference. Both copies share the weights.
  */
 export function withReference(graph: Graph, input: string): ReferencedGraph {
   const varying = varyingTensors({
@@ -68,26 +68,27 @@ interface Pair {
   /** Input `i` for the reference. */
   input(i: number): string;
   output(): string;
-  /** Half the sum of input `i` and of what it is for the reference. */
+  /** The mean of input `i` and of its value for the reference. */
   mean(i: number): string;
 }
 
 type PairRule = (pair: Pair, m: string) => readonly string[];
 
 /**
- * Below this difference of the inputs the derivative is used, since the ratio would be of rounding
- * errors; that of smooth functions is taken half way, where it differs from the ratio by the square
- * of this times the third derivative / 24.
+ * If the difference of the inputs is smaller than this, the derivative replaces the ratio Δy / Δx,
+ * because rounding errors would dominate the ratio. For smooth functions the derivative is taken at
+ * the mean of both inputs. There it differs from the ratio by about the square of the difference
+ * times the third derivative / 24.
  */
 const smallest = { straight: 1e-10, smooth: 1e-2 };
 
-/**
- * Functions that bend the faster the nearer to 0 they are: their difference is small beside the
- * input itself.
- */
+/** Functions whose curvature grows towards 0. For them, the threshold is relative to the input. */
 const singular = new Set(['Sqrt', 'Pow', 'Log', 'Reciprocal']);
 
-/** Δy / Δx, or the given derivative times m where Δx is no more than the threshold; times m. */
+/**
+ * m Δy / Δx. If |Δx| is not above the threshold, it is `derivative`, which must already contain the
+ * factor m.
+ */
 function rescaled(
   ops: Ops,
   m: string,
@@ -101,7 +102,7 @@ function rescaled(
   return ops.op('Where', [isSmall, derivative, ops.mul(m, ratio)]);
 }
 
-/** y = f(x) element by element with f of straight pieces, the rescale rule: m_x = m Δy / Δx */
+/** y = f(x) elementwise, with a piecewise linear f. The rescale rule is m_x = m Δy / Δx. */
 const straightPieces: PairRule = ({ at, ops, input, output }, m) => {
   const dx = ops.sub(at.input(0), input(0));
   return [
@@ -116,7 +117,7 @@ const straightPieces: PairRule = ({ at, ops, input, output }, m) => {
   ];
 };
 
-/** The same for a smooth f. */
+/** The rescale rule for a smooth f. */
 const smoothCurve: PairRule = ({ at, ops, input, output, mean }, m) => {
   const dx = ops.sub(at.input(0), input(0));
   const middle = mean(0);
@@ -129,8 +130,8 @@ const smoothCurve: PairRule = ({ at, ops, input, output, mean }, m) => {
 };
 
 /**
- * y = a b: Δy = ā Δb + b̄ Δa with means over input and reference, which shares what both
- * changed alike.
+ * y = a b: Δy = ā Δb + b̄ Δa, with the means ā and b̄ over input and reference. So a and b share
+ * the product of their changes equally.
  */
 const product: PairRule = ({ at, mean }, m) =>
   [0, 1].map((i) => (at.needs(i) ? gradientAt(at, i, m, { [1 - i]: mean(1 - i) }) : ''));
@@ -157,8 +158,9 @@ function logarithmicMean(ops: Ops, logA: string, logB: string): string {
 }
 
 /**
- * y = exp(z), z = x - L, L = log Σ exp(x). With M the logarithmic mean: Δy = M(y, y') Δz and ΔL
- * = Σ M(exp(x), exp(x')) Δx / M(exp(L), exp(L')), where all may be divided by exp((L + L') / 2).
+ * y = exp(z), z = x - L, L = log Σ exp(x). With the logarithmic mean M: Δy = M(y, y') Δz and ΔL = Σ
+ * M(exp(x), exp(x')) Δx / M(exp(L), exp(L')). To avoid overflow, all exponentials in ΔL are divided
+ * by exp((L + L') / 2).
  */
 const softmax: PairRule = ({ at, ops, input }, m) => {
   const rank = at.shape(0).length;
@@ -212,8 +214,9 @@ const layerNormalization: PairRule = ({ at, ops, input }, m) => {
 };
 
 /**
- * y = max of a window: from y' up to the larger of y and y' by the input's maximum, from there to y
- * by the reference's, each where it stands in its own picture.
+ * y = max of a window. The change from y' to max(y, y') is assigned to the pixel with the maximum
+ * of the input. The change from max(y, y') to y is assigned to the pixel with the maximum of the
+ * reference.
  */
 const maxPool: PairRule = ({ at, ops, input, output }, m) => {
   const [x, y, x0, y0] = [
@@ -234,7 +237,10 @@ const maxPool: PairRule = ({ at, ops, input, output }, m) => {
   return [ops.op('Where', [isSmall, gradientAt(at, 0, m, {}), ratio])];
 };
 
-/** The slope Δy / Δx of y = max(x, 0) element by element: 1 or 0 where Δx is small. */
+/**
+ * The slope Δy / Δx of y = max(x, 0), elementwise. It is the derivative, 1 or 0, if Δx is very
+ * small.
+ */
 function slopeOfRelu(ops: Ops, x: string, reference: string): string {
   const rectified = (value: string): string => ops.op('Relu', [value]);
   const dy = ops.sub(rectified(x), rectified(reference));
@@ -244,8 +250,8 @@ function slopeOfRelu(ops: Ops, x: string, reference: string): string {
 }
 
 /**
- * The larger or smaller of signals, max(a, b) = b + max(a - b, 0): with k the slope of the ReLU,
- * Δy = k Δa + (1 - k) Δb. Of several signals, the extremum of the first ones is a.
+ * The maximum or minimum of signals. max(a, b) = b + max(a - b, 0), so Δy = k Δa + (1 - k) Δb with
+ * the slope k of this ReLU. For more than two signals, a is the extremum of all signals before b.
  */
 const extremum: PairRule = ({ at, ops, input }, m) => {
   const { inputs, opType } = at.node;
@@ -268,8 +274,9 @@ const extremum: PairRule = ({ at, ops, input }, m) => {
 };
 
 /**
- * y = c ? a : b. Where both choose the same, Δy = Δa or Δb. Elsewhere the operand that is chosen
- * now answers for Δy, or the other one if that is a constant: m Δy / Δa.
+ * y = c ? a : b. If c is the same for input and reference, Δy = Δa or Δy = Δb. Otherwise all of Δy
+ * is assigned to the operand that is chosen for the input: m_a = m Δy / Δa. If that operand is a
+ * constant, it is assigned to the other operand.
  */
 const choice: PairRule = ({ at, ops, input, output }, m) => {
   const [now = '', before] = [at.node.inputs[0], input(0)];
@@ -290,7 +297,10 @@ const choice: PairRule = ({ at, ops, input, output }, m) => {
   ];
 };
 
-/** y = round(x) within the range of the codes: the rescale rule of the cut alone. */
+/**
+ * y = round(x), limited to the range of the codes. The rescale rule of the limits, without the
+ * rounding.
+ */
 const quantization: PairRule = ({ at, ops, input, output }, m) => {
   const [x, x0] = [at.input(0), input(0)];
   const [now, before] = [quantized(at, x, at.node.outputs[0] ?? ''), quantized(at, x0, output())];
@@ -312,10 +322,10 @@ const smooth = new Set(
 );
 
 /**
- * The rules of DeepLIFT (rescale) for a graph: gradients become multipliers m with Σ m_x Δx = Δy
- * exactly. Products, the larger of signals, softmax and layer normalization, which the paper leaves
- * open, share their change between the operands. Other normalizations (group, instance, local
- * response, Lp) are taken at their gradient, and are not exact.
+ * The rules of DeepLIFT (rescale) for a graph. Gradients become multipliers m with Σ m_x Δx = Δy
+ * exactly. The paper defines no rule for products, maxima of signals, softmax and layer
+ * normalization. Here their operands share the change of the output. Other normalizations (group,
+ * instance, local response, Lp) use their gradient and are not exact.
  */
 export function deepLiftRules({ graph, referenceOf }: ReferencedGraph): RuleLookup {
   const varying = varyingTensors(graph);

@@ -1,22 +1,22 @@
-/** The least and largest value that an element can have. */
+/** The smallest and the largest value that an element can have. */
 export interface Interval {
   readonly low: number;
   readonly high: number;
 }
 
-/** Any number. */
+/** The interval of all numbers. */
 export const anything: Interval = {
   low: Number.NEGATIVE_INFINITY,
   high: Number.POSITIVE_INFINITY,
 };
 
-/** Only one number. */
+/** The interval that contains only one number. */
 export const point = (value: number): Interval => ({ low: value, high: value });
 
 const hull = (values: readonly number[]): Interval =>
   values.some(Number.isNaN) ? anything : { low: Math.min(...values), high: Math.max(...values) };
 
-/** A function that never falls: bounds map to bounds. */
+/** A function that never decreases, applied to both bounds of an interval. */
 const rising =
   (f: (x: number) => number): Function1 =>
   ({ low, high }) =>
@@ -27,7 +27,7 @@ type Function1 = (x: Interval) => Interval;
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softplus = (x: number): number => (x > 30 ? x : Math.log1p(Math.exp(x)));
 
-/** erf(x) to 1e-7 (Abramowitz & Stegun 7.1.26). */
+/** erf(x) with an absolute error of about 1e-7 (Abramowitz & Stegun 1964, 7.1.26). */
 function erf(x: number): number {
   const t = 1 / (1 + 0.3275911 * Math.abs(x));
   const poly =
@@ -37,7 +37,10 @@ function erf(x: number): number {
 
 const above = (bound: number): Function1 => rising((x) => Math.max(x, bound));
 
-/** Operators of one operand, whose attributes do not matter. */
+/**
+ * The interval of the output of operators with one operand, by operator type. Attributes do not
+ * affect it.
+ */
 export const functions: ReadonlyMap<string, Function1> = new Map<string, Function1>([
   ['Identity', (x) => x],
   ['Dropout', (x) => x],
@@ -57,7 +60,7 @@ export const functions: ReadonlyMap<string, Function1> = new Map<string, Functio
 
 const abs = ({ low, high }: Interval): Interval => hull([Math.abs(low), Math.abs(high)]);
 
-/** 0 times infinity is 0 here: the bound belongs to no element. */
+/** a b, but 0 times infinity is 0, because no element is infinite. */
 const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
 
 const product = (a: Interval, b: Interval): Interval =>
@@ -68,7 +71,7 @@ function quotient(a: Interval, b: Interval): Interval {
   return product(a, { low: 1 / b.high, high: 1 / b.low });
 }
 
-/** Operators of two operands. */
+/** The interval of the output of operators with two operands, by operator type. */
 export const operations: ReadonlyMap<string, (a: Interval, b: Interval) => Interval> = new Map([
   ['Add', (a: Interval, b: Interval) => ({ low: a.low + b.low, high: a.high + b.high })],
   ['Sub', (a: Interval, b: Interval) => ({ low: a.low - b.high, high: a.high - b.low })],

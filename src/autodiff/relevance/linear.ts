@@ -10,7 +10,7 @@ import type { Ops } from '../ops.ts';
 import type { RuleContext } from '../rule.ts';
 import { gradientRules } from '../rules/index.ts';
 
-/** The tensors of a graph that depend on what it is fed; all others are constants. */
+/** The tensors of a graph that depend on its inputs. All others are constants. */
 export function varyingTensors(graph: Graph): ReadonlySet<string> {
   const varying = new Set(dataInputs(graph).map((input) => input.name));
   for (const node of topologicalSort(graph.nodes)) {
@@ -27,9 +27,9 @@ export function reads(node: Node, index: number, tensors: ReadonlySet<string>): 
 }
 
 /**
- * The gradient of an operator by one of its inputs, with other tensors in place of those it
- * computed with. `output` is the first output for these tensors; without it, and for the other
- * outputs (the indices of a MaxPool), the operator is computed again.
+ * The gradient of an operator by one of its inputs, with `inputs` in place of some of its own
+ * inputs. `output` is the first output for these inputs. If `output` is missing, or if the rule
+ * needs another output (such as the indices of a MaxPool), the operator is computed again.
  */
 export function gradientAt(
   at: RuleContext,
@@ -56,7 +56,7 @@ export function gradientAt(
   return entry.rule(altered, [dy])[index] ?? '';
 }
 
-/** Output `index` of the operator of a node on other inputs. */
+/** Output `index` of the operator of a node, computed from other inputs. */
 function recomputed(at: RuleContext, input: (i: number) => string, index: number): string {
   const { opType, domain, inputs, attributes } = at.node;
   const given = inputs.map((name, i) => (name === '' ? '' : input(i)));
@@ -64,7 +64,7 @@ function recomputed(at: RuleContext, input: (i: number) => string, index: number
   return outputs[index] ?? at.refuse(`output ${index} of the operator`);
 }
 
-/** The operator itself, on other tensors. */
+/** The first output of the operator of a node, computed from other inputs. */
 export function applied(at: RuleContext, inputs: readonly string[]): string {
   return at.ops.op(at.node.opType, inputs, Object.fromEntries(at.node.attributes), at.node.domain);
 }
@@ -73,17 +73,17 @@ export function applied(at: RuleContext, inputs: readonly string[]): string {
 export interface LinearLayer {
   readonly x: string;
   readonly w: string;
-  /** Empty where there is none. */
+  /** The bias; '' if there is none. */
   readonly b: string;
   /** The position of x among the inputs. */
   readonly index: number;
-  /** x w, plus the bias where one is given. */
+  /** x w, plus b if it is given. */
   forward(x: string, w: string, b?: string): string;
   /** s wᵀ */
   backward(s: string, w: string): string;
 }
 
-/** A node as a linear layer. `weights` is the position of its constant operand. */
+/** Describes a node as a linear layer. `weights` is the position of its constant operand. */
 export function linearLayer(at: RuleContext, weights: 0 | 1): LinearLayer {
   const index = 1 - weights;
   const place = (x: string, w: string): string[] => (weights === 1 ? [x, w] : [w, x]);

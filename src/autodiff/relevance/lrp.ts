@@ -33,24 +33,30 @@ import {
   varyingTensors,
 } from './linear.ts';
 
-/** How a linear layer z = x w + b hands the relevance R of its output to its input. */
+/**
+ * The rule by which a linear layer z = x w + b propagates the relevance R of its output to its
+ * input.
+ */
 export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitation' | 'flat' | 'box';
 
-/** Which rule each layer gets, and their parameters. */
+/** The rules of the layers, and their parameters. */
 export interface LrpOptions {
   readonly first: LrpRule;
   readonly convolution: LrpRule;
   readonly dense: LrpRule;
   readonly epsilon: number;
   readonly gamma: number;
-  /** α; β is α - 1. */
+  /** α of `alpha-beta`. β is α - 1. */
   readonly alpha: number;
-  /** The least and largest value that each channel of the picture can have, for `box`. */
+  /**
+   * For `box`: the smallest and the largest value that each channel of the preprocessed picture can
+   * have.
+   */
   readonly low: readonly number[];
   readonly high: readonly number[];
 }
 
-/** Divisors that only have to be kept from being zero. */
+/** Stabiliser ε of divisors that must only not be zero. */
 const tiny = 1e-9;
 
 type Propagate = (
@@ -65,7 +71,10 @@ type Propagate = (
 const epsilon: Propagate = (ops, { x, w, backward }, r, options, at) =>
   ops.mul(x, backward(share(ops, r, at.output(0), options.epsilon), w));
 
-/** The inputs and weights of one sign, and of the other, whose products are of that sign. */
+/**
+ * The positive and negative parts of x, and the parts of w for which their products have the sign
+ * of `part`: x⁺ `same` and x⁻ `opposite`.
+ */
 function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
   const other = part === positivePart ? negativePart : positivePart;
   return {
@@ -77,8 +86,8 @@ function bySign(ops: Ops, { x, w }: LinearLayer, part: typeof positivePart) {
 }
 
 /**
- * As epsilon, with products of the output's own sign, and a bias of that sign, counted 1 + γ
- * times: they add up to no less than the output, so that divisors are never small.
+ * Like `epsilon`, but products and biases with the sign of the output count 1 + γ times. The
+ * absolute value of their sum is at least that of the output, so divisors do not become small.
  */
 const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
   const { w, b, forward, backward } = layer;
@@ -97,7 +106,7 @@ const gamma: Propagate = (ops, layer, r, { gamma: more }, at) => {
   return ops.add(alongPart(positivePart, isAbove), alongPart(negativePart, isBelow));
 };
 
-/** The relevance along products of one sign: x⁺ w± + x⁻ w∓, over their sum. */
+/** The relevance along the products of one sign, in proportion to x⁺ w± + x⁻ w∓. */
 function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positivePart): string {
   const { b, forward, backward } = layer;
   const { px, nx, same, opposite } = bySign(ops, layer, part);
@@ -106,7 +115,10 @@ function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positiv
   return ops.add(ops.mul(px, backward(s, same)), ops.mul(nx, backward(s, opposite)));
 }
 
-/** α times the relevance along positive products, minus α - 1 times that along negative ones. */
+/**
+ * α times the relevance along positive products, minus α - 1 times the relevance along negative
+ * ones.
+ */
 const alphaBeta: Propagate = (ops, layer, r, { alpha }) => {
   const up = ops.scale(alongSign(ops, layer, r, positivePart), alpha);
   return alpha === 1
@@ -117,19 +129,19 @@ const alphaBeta: Propagate = (ops, layer, r, { alpha }) => {
 const zPlus: Propagate = (ops, layer, r) => alongSign(ops, layer, r, positivePart);
 
 /**
- * Probability that a winner is chosen among inputs with excitatory weights: z-plus, and no bias
- * takes part.
+ * Excitation backprop (Zhang et al. 2016): the probability of an input to be chosen, in proportion
+ * to its excitatory products. This is z-plus without the bias.
  */
 const excitation: Propagate = (ops, layer, r) =>
   alongSign(ops, { ...layer, b: '' }, r, positivePart);
 
-/** The same share for every input of a window. */
+/** Every input of a window gets the same share. */
 const flat: Propagate = (ops, { x, w, forward, backward }, r) => {
   const ones = (like: string): string => ops.add(ops.zerosLike(like), ops.scalar(1, like));
   return backward(share(ops, r, forward(ones(x), ones(w)), tiny), ones(w));
 };
 
-/** Inputs between l and h: R_x = (x wᵀ - l w⁺ᵀ - h w⁻ᵀ) ⊙ R / (z - l w⁺ - h w⁻) */
+/** For inputs between l and h: R_x = (x wᵀ - l w⁺ᵀ - h w⁻ᵀ) ⊙ R / (z - l w⁺ - h w⁻) */
 const box: Propagate = (ops, { x, w, forward, backward }, r, { low, high }) => {
   const bound = (values: readonly number[]): string =>
     ops.expandLike(ops.constant(values, [1, values.length, 1, 1], 'float32'), x);
@@ -155,12 +167,12 @@ const propagations: Readonly<Record<LrpRule, Propagate>> = {
   box,
 };
 
-/** Relevance goes on unchanged. */
+/** The first input gets all of the relevance. */
 const pass: GradientRule = (at, [r]) => at.node.inputs.map((_, i) => (i === 0 ? r : ''));
 
 /**
- * What of an operand shares relevance: all of it; in excitation backprop what is positive, so that
- * no share is below zero.
+ * The part of an operand that gets relevance. This is the whole operand, or in excitation backprop
+ * its positive part, so that no share is negative.
  */
 const sharing = (ops: Ops, x: string, excites: boolean): string =>
   excites ? positivePart(ops, x) : x;
@@ -175,8 +187,8 @@ const proportional = (excites: boolean): GradientRule => {
 };
 
 /**
- * y = (x - mean(x)) d γ + β, linear with the deviation 1 / d taken as a constant (Ali et al.
- * 2022).
+ * y = (x - mean(x)) d γ + β. It is linear if the deviation 1 / d is treated as a constant (Ali et
+ * al. 2022).
  */
 const layerNormalization: GradientRule = (at, [r]) => {
   const { ops } = at;
@@ -189,8 +201,8 @@ const layerNormalization: GradientRule = (at, [r]) => {
 };
 
 /**
- * z = x ± a constant, which keeps its part; in excitation backprop, where biases take no part, x
- * gets all.
+ * z = x ± c with a constant c. The relevance of c is dropped. In excitation backprop biases get no
+ * relevance, so x gets all of it.
  */
 const besideConstant = (index: number, excites: boolean): GradientRule => {
   return (at, [r]) => {
@@ -202,7 +214,7 @@ const besideConstant = (index: number, excites: boolean): GradientRule => {
   };
 };
 
-/** z = a ± b: each in proportion to its part. */
+/** z = a ± b: R_a = R a / z, R_b = ±R b / z. */
 const sum = (excites: boolean): GradientRule => {
   return (at, [r]) => {
     const { ops, node } = at;
@@ -219,24 +231,22 @@ const sum = (excites: boolean): GradientRule => {
   };
 };
 
-/**
- * Operators that work element by element, and some normalisations: relevance goes through them
- * unchanged.
- */
+/** Normalisations that pass relevance on unchanged. */
 const passingNormalizations = new Set(
   `RMSNormalization SimplifiedLayerNormalization InstanceNormalization GroupNormalization LRN
   LpNormalization MeanVarianceNormalization`.split(/\s+/),
 );
+/** Elementwise operators and normalisations that pass relevance on unchanged. */
 const elementByElement = `Relu Clip LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Sigmoid
   HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh
   Gelu Softmax LogSoftmax com.microsoft:Gelu com.microsoft:QuickGelu
   com.microsoft:FastGelu Neg Abs Sqrt Exp Log Reciprocal Erf Pow
   ${[...passingNormalizations].join(' ')}`;
 
-/** Relevance that a node hands on unchanged to its first input. */
+/** The rule of a node whose first input gets all of its relevance. */
 export const passing: RuleEntry = rule(pass, { stop: [1, 2, 3, 4] });
 
-/** Relevance that a node hands on unchanged to one of its inputs. */
+/** The rule of a node of which input `index` gets all of the relevance. */
 function passingTo(node: Node, index: number): RuleEntry {
   const others = node.inputs.flatMap((_, i) => (i === index ? [] : [i]));
   return rule((_, [r = '']) => node.inputs.map((_, i) => (i === index ? r : '')), { stop: others });
@@ -256,10 +266,10 @@ const shared = (excites: boolean): RuleTable => ({
   LayerNormalization: excites ? passing : rule(layerNormalization, { stop: [1, 2] }),
 });
 
-/** What the rules of the nodes of one graph share. */
+/** Data that the rules of all nodes of a graph share. */
 interface Plan {
   readonly options: LrpOptions;
-  /** Whether it is excitation backprop. */
+  /** Whether the method is excitation backprop. */
   readonly excites: boolean;
   readonly varying: ReadonlySet<string>;
   readonly producers: ReadonlyMap<string, Node>;
@@ -267,7 +277,7 @@ interface Plan {
   readonly isGate: (tensor: string) => boolean;
 }
 
-/** A linear layer whose constant operand is input `weights`. */
+/** The rule of a linear layer whose constant operand is input `weights`. */
 function linear(options: LrpOptions, kind: LrpRule, weights: 0 | 1): RuleEntry {
   return rule(
     (at, [r]) => {
@@ -280,7 +290,10 @@ function linear(options: LrpOptions, kind: LrpRule, weights: 0 | 1): RuleEntry {
   );
 }
 
-/** Whether a tensor is what a normalization gave: a bias that is added is part of it then. */
+/**
+ * Whether a tensor is the output of a normalization, possibly scaled. A bias that is added to it is
+ * then part of the normalization.
+ */
 function isNormalized(plan: Plan, name: string): boolean {
   const { producers, varying } = plan;
   const maker = producers.get(name);
@@ -292,7 +305,7 @@ function isNormalized(plan: Plan, name: string): boolean {
   return isCarried && isNormalized(plan, only);
 }
 
-/** What a node does with one signal, input `index`, and one constant. */
+/** The rule of a node with one signal, input `index`, and one constant. */
 function besideOne(plan: Plan, node: Node, index: 0 | 1): RuleEntry {
   const { options, excites } = plan;
   const other = index === 0 ? 1 : 0;
@@ -304,7 +317,7 @@ function besideOne(plan: Plan, node: Node, index: 0 | 1): RuleEntry {
   return rule((_, [r]) => (index === 0 ? [r] : ['', r]), { stop: [other] });
 }
 
-/** What a node with two operands does, by which of them are signals. */
+/** The rule of a node with two operands. It depends on which of them are signals. */
 function binary(plan: Plan, node: Node): RuleEntry {
   const { excites, varying, isGate } = plan;
   const positions = [0, 1] as const;
@@ -324,10 +337,12 @@ function binary(plan: Plan, node: Node): RuleEntry {
 }
 
 /**
- * The rules of layer-wise relevance propagation for a graph. Linear layers are treated as `options`
- * says, sums and means in proportion to their parts, of which constants keep theirs; activations
- * pass relevance on, in one operator or spelled out; maxima hand it to the winner. Of a product of
- * two signals both get half, but a gate or attention gets nothing (Ali et al. 2022).
+ * The rules of layer-wise relevance propagation for a graph. Linear layers use the rules in
+ * `options`. Sums and means distribute relevance in proportion to their parts, and the relevance of
+ * constants is dropped. Activations pass relevance on unchanged, whether they are one operator or
+ * several. Maxima give it to the largest element. In a product of two signals both get half, but a
+ * gate or attention gets nothing (Ali et al. 2022).
+ * @throws FoveaError `unsupported` if the box rule does not apply to the graph.
  */
 export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   const varying = varyingTensors(graph);
@@ -348,12 +363,15 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
       return linear(options, node === first ? options.first : options.convolution, 1);
     if (key === 'Gemm' && !reads(node, 1, varying)) return linear(options, options.dense, 1);
     if (['Add', 'Sub', 'Mul', 'Div', 'MatMul'].includes(key)) return binary(plan, node);
-    // MaxPool among them: the relevance goes to the element that was taken, as the gradient does.
+    // This includes MaxPool: like the gradient, the relevance goes to the largest element.
     return ownEntry(others, key) ?? ownEntry(gradientRules, key);
   };
 }
 
-/** Whether a convolution of 1 × 1 reads maps of one pixel: a dense layer in another form. */
+/**
+ * Whether a node is a 1 × 1 convolution on maps of one pixel. This is a dense layer in another
+ * form.
+ */
 function isDenseConvolution(at: RuleContext): boolean {
   if (at.node.opType !== 'Conv') return false;
   const sizes = [...at.shape(0).slice(2), ...at.shape(1).slice(2)];
@@ -361,8 +379,8 @@ function isDenseConvolution(at: RuleContext): boolean {
 }
 
 /**
- * The relevance of one operand of an element-wise or matrix product, of which `receivers` operands
- * share it.
+ * The relevance of one operand of an elementwise or matrix product. `receivers` operands share the
+ * relevance of the product equally.
  */
 function product(
   at: RuleContext,

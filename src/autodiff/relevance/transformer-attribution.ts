@@ -14,9 +14,9 @@ import {
 } from './linear.ts';
 import { lrpRules, passing } from './lrp.ts';
 
-/** r / z, and 0 where z is 0. */
+/** r / z, or 0 if z is 0. */
 function quotient(ops: Ops, r: string, z: string): string {
-  // Not Equal, which takes no floats before opset 11.
+  // `Equal` cannot be used, because it does not accept floats before opset 11.
   const isZero = ops.op('Not', [ops.op('Greater', [ops.op('Abs', [z]), ops.scalar(0, z)])]);
   return ops.op('Where', [
     isZero,
@@ -47,15 +47,15 @@ const linear = (weights: 0 | 1): RuleEntry =>
     { stop: [weights, 2] },
   );
 
-/** Sums over all axes but that of the batch. */
+/** Sums over all axes but the batch axis. */
 function total(ops: Ops, x: string): string {
   const axes = Array.from({ length: ops.shape(x).length - 1 }, (_, i) => i + 1);
   return ops.reduceSum(x, axes);
 }
 
 /**
- * z = a + b: in proportion to the parts, then scaled so that the relevances of a and b add up to
- * that of z, in the ratio of |Σ R_a| to |Σ R_b|.
+ * z = a + b. Relevance is distributed in proportion to a and b. Then both parts are scaled, so that
+ * their sum is the relevance of z and their ratio is |Σ R_a| to |Σ R_b|.
  */
 const sum: GradientRule = (at, [r]) => {
   const { ops } = at;
@@ -70,16 +70,19 @@ const sum: GradientRule = (at, [r]) => {
   });
 };
 
-/** z = a b of two signals, q kᵀ or A v: each gets half, in proportion to its parts. */
+/**
+ * z = a b of two signals, such as q kᵀ or A v. Each signal gets half of the relevance, in
+ * proportion to its elements.
+ */
 const product: GradientRule = (at, [r]) => {
   const s = at.ops.scale(quotient(at.ops, r, at.output(0)), 0.5);
   return [0, 1].map((i) => (at.needs(i) ? at.ops.mul(at.input(i), gradientAt(at, i, s, {})) : ''));
 };
 
 /**
- * The relevance propagation of transformer attribution (Chefer et al. 2021, deep Taylor
- * decomposition with α = 1): the gradient by an attention map becomes its relevance. Everything
- * but layers, sums and products passes relevance on.
+ * The rules of transformer attribution (Chefer et al. 2021, deep Taylor decomposition with α = 1).
+ * The gradient by an attention map becomes its relevance. Linear layers, sums and products
+ * distribute relevance, and all other operators use the rules of LRP.
  */
 export function transformerAttributionRules(graph: Graph): RuleLookup {
   const varying = varyingTensors(graph);

@@ -3,7 +3,7 @@ import type { Ops } from '../ops.ts';
 import { type GradientRule, type RuleContext, rule, zero } from '../rule.ts';
 import type { FamilyRules } from './families.ts';
 
-/** A rule dx = dy f'(x, y) of an element-wise function. */
+/** The rule dx = dy f'(x, y) of an elementwise function. */
 function elementwise(derivative: (at: RuleContext, ops: Ops) => string): GradientRule {
   return (at, [dy]) => [at.ops.mul(dy, derivative(at, at.ops))];
 }
@@ -14,18 +14,21 @@ const complement = (ops: Ops, x: string): string => ops.sub(ops.scalar(1, x), x)
 /** y = max(x, 0): dx = dy [y > 0] */
 const relu = elementwise((at, ops) => ops.above(at.output(0)));
 
-/** The bounds of a Clip: attributes before opset 11; null where they are computed. */
+/**
+ * A bound of a Clip. Before opset 11 it is an attribute. Undefined if there is no bound, null if
+ * the model computes it.
+ */
 function bound(at: RuleContext, name: string, index: number): number | null | undefined {
   if (at.opset < 11) return floatAttribute(at.node, name);
   return at.has(index) ? (at.numbers(index)?.[0] ?? null) : undefined;
 }
 
-/** Bounds beyond this are none. */
+/** Bounds beyond this have no effect. */
 const largestFloat = 3.4028234e38;
 
 /**
- * y = min(max(x, low), high): dx = dy [low < y] [y < high], as PyTorch has it at the edges of a
- * hardtanh.
+ * y = min(max(x, low), high): dx = dy [low < y] [y < high]. At the bounds the gradient is 0, as in
+ * PyTorch's hardtanh.
  */
 const clip: GradientRule = (at, [dy]) => {
   const { ops } = at;
@@ -39,7 +42,7 @@ const clip: GradientRule = (at, [dy]) => {
   return [dx];
 };
 
-/** a where x > 0, b elsewhere; b may be a number. */
+/** a where x > 0, b elsewhere. */
 function select(ops: Ops, x: string, a: string, b: string): string {
   return ops.op('Where', [ops.op('Greater', [x, ops.scalar(0, x)]), a, b]);
 }
@@ -150,14 +153,15 @@ function geluDerivative(ops: Ops, x: string): string {
   const cumulative = isFloat
     ? ops.op('HardSigmoid', [erf], { alpha: 0.5, beta: 0.5 })
     : ops.add(ops.scale(erf, 0.5), ops.scalar(0.5, x));
-  // The factor is in the exponent, which saves a pass over the tensor.
+  // The factor 1 / √π is added in the exponent, to save a pass over the tensor.
   const bell = ops.op('Exp', [ops.sub(ops.scalar(-0.5 * Math.log(Math.PI), x), ops.mul(u, u))]);
   return ops.add(cumulative, ops.mul(u, bell));
 }
 
 /**
- * y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)): f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 ·
- * 0.044715 x²) / 2
+ * y = x (1 + t) / 2, t = tanh(c (x + 0.044715 x³)), c = √(2 / π).
+ *
+ * f' = (1 + t) / 2 + x (1 - t²) c (1 + 3 · 0.044715 x²) / 2
  */
 function tanhGeluDerivative(ops: Ops, x: string): string {
   const c = Math.sqrt(2 / Math.PI);
@@ -176,7 +180,7 @@ const gelu = elementwise((at, ops) => {
   return isTanh ? tanhGeluDerivative(ops, at.input(0)) : geluDerivative(ops, at.input(0));
 });
 
-/** y = gelu(x + b): the derivative at x + b for both. */
+/** y = gelu(x + b): dx = db = dy gelu'(x + b) */
 function biased(derivative: (ops: Ops, x: string) => string): GradientRule {
   return (at, [dy]) => {
     const x = at.has(1) ? at.ops.add(at.input(0), at.input(1)) : at.input(0);
@@ -185,7 +189,7 @@ function biased(derivative: (ops: Ops, x: string) => string): GradientRule {
   };
 }
 
-/** The axes of a Softmax; before opset 13 all from `axis` on are one. */
+/** The axes of a Softmax. Before opset 13 these are all axes from `axis` on. */
 function softmaxAxes(at: RuleContext): number[] {
   const rank = at.shape(0).length;
   const axis = intAttribute(at.node, 'axis', at.opset < 13 ? 1 : -1);
@@ -200,7 +204,7 @@ const softmax: GradientRule = (at, [dy]) => {
   const axes = softmaxAxes(at);
   const isLast = axes.length === 1 && axes[0] === at.shape(0).length - 1;
   const [owner, left, right] = (isLast && ops.shorterSums.get(dy)) || ['', y, dy];
-  // The same dy can be that of y + c too.
+  // dy may also be the gradient of another tensor, such as y + c.
   const [a, b] = owner === y ? [left, right] : [y, dy];
   return [ops.mul(y, ops.sub(dy, ops.reduceSum(ops.mul(a, b), axes)))];
 };
@@ -233,7 +237,7 @@ export const activation: FamilyRules<'activation'> = {
   Gelu: rule(gelu),
   Softmax: rule(softmax),
   LogSoftmax: rule(logSoftmax),
-  Hardmax: zero('a one-hot of the maximum does not change with its input'),
+  Hardmax: zero('the one-hot vector of the maximum is constant almost everywhere'),
   'com.microsoft:Gelu': rule(gelu),
   'com.microsoft:QuickGelu': rule(swish),
   'com.microsoft:BiasGelu': rule(biased(geluDerivative)),

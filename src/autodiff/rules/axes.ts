@@ -2,13 +2,16 @@ import { intAttribute, type Shape } from '../../onnx/index.ts';
 import { largestConstant } from '../guard.ts';
 import type { RuleContext } from '../rule.ts';
 
-/** An axis counted from the front. */
+/** The attribute `axis` of a node, counted from the front. Default: `otherwise`. */
 export function axisOf(at: RuleContext, otherwise: number): number {
   const axis = intAttribute(at.node, 'axis', otherwise);
   return axis < 0 ? axis + at.shape(0).length : axis;
 }
 
-/** A size that must be known. */
+/**
+ * The size of axis `axis` of input `index`.
+ * @throws FoveaError `unsupported` if it is not known.
+ */
 export function sizeAt(at: RuleContext, index: number, axis: number): number {
   const dim = at.shape(index)[axis];
   if (typeof dim !== 'number')
@@ -16,7 +19,10 @@ export function sizeAt(at: RuleContext, index: number, axis: number): number {
   return dim as number;
 }
 
-/** The spatial sizes of [N, C, …], which must be known. */
+/**
+ * The spatial sizes of a shape [N, C, …]. `which` names the tensor in the message.
+ * @throws FoveaError `unsupported` if they are not known.
+ */
 export function spatial(at: RuleContext, shape: Shape, which: string): readonly number[] {
   const sizes = shape.slice(2);
   if (!sizes.every((size) => typeof size === 'number'))

@@ -2,7 +2,7 @@ import type { AttributeInput } from '../../onnx/index.ts';
 import type { Ops } from '../ops.ts';
 import { padSpatial } from './window.ts';
 
-/** The sizes of a Conv beside its window: weights [outputs, channels / group, …kernel]. */
+/** The channels and groups of a Conv. Its weights are [outputs, inputs / group, …kernel]. */
 export interface Channels {
   readonly group: number;
   /** Channels of the input. */
@@ -15,10 +15,7 @@ export interface Channels {
 export const product = (sizes: readonly number[]): number =>
   sizes.reduce((total, size) => total * size, 1);
 
-/**
- * Weights turned around in space, read as those of the transposed convolution: w'[c, m, k] = w[m,
- * c, -k] in each group.
- */
+/** The weights of the transposed convolution: in each group, w'[c, m, k] = w[m, c, -k]. */
 export function reversedWeights(
   ops: Ops,
   w: string,
@@ -36,15 +33,18 @@ export function reversedWeights(
 }
 
 /**
- * A pooling of 1 × 1 changes nothing, but brings a tensor back into the blocked layout of the CPU
- * runtime, which transposed convolutions leave: the sums and gates of the residual blocks that
- * follow stay in it then.
+ * A 1 × 1 pooling, which computes the identity. On the CPU, ONNX Runtime keeps the result of a
+ * pooling in its blocked memory layout, but not the result of a transposed convolution. With this
+ * pooling, the sums and gates of the residual blocks that follow are computed in the blocked layout
+ * too.
  */
 export function blocked(ops: Ops, x: string): string {
   return ops.shape(x).length === 4 ? ops.op('MaxPool', [x], { kernel_shape: [1, 1] }) : x;
 }
 
-/** x * w with padding in front of and behind the spatial axes; where it is negative, x is cut. */
+/**
+ * The convolution x * w with padding before and after the spatial axes. Negative padding crops x.
+ */
 export function padded(
   ops: Ops,
   [x, w]: readonly [string, string],

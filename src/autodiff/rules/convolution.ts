@@ -20,7 +20,7 @@ function channelsOf(at: RuleContext): Channels {
   return { group, inputs: (perGroup as number) * group, outputs: outputs as number };
 }
 
-/** Stride 1: dx = dy * w', padded by (k - 1) d - p: a convolution again. */
+/** Stride 1: dx is a convolution, dy * w' with padding (k - 1) d - p. */
 function byConvolution(
   ops: Ops,
   dy: string,
@@ -31,7 +31,7 @@ function byConvolution(
   const { kernel, dilations } = window;
   const sizes = ops.shape(dy).slice(2) as readonly number[];
   const begin = window.axes.map((axis) => (axis.kernel - 1) * axis.dilation - axis.begin);
-  // Behind, whatever makes the result as large as the input.
+  // The padding after each axis makes the result as large as the input.
   const end = window.axes.map((axis, i) => axis.input - (elementAt(sizes, i) - axis.begin));
   return padded(ops, [dy, reversedWeights(ops, w, channels, kernel)], begin, end, {
     kernel_shape: kernel,
@@ -41,9 +41,7 @@ function byConvolution(
   });
 }
 
-/**
- * Zeros between the elements of dy make a stride of 1: the gradient of a convolution without one.
- */
+/** With zeros between the elements of dy, the gradient is that of a convolution with stride 1. */
 function byInsertedZeros(
   ops: Ops,
   dy: string,
@@ -59,7 +57,7 @@ function byInsertedZeros(
   return byConvolution(ops, spread, w, channels, window);
 }
 
-/** Kernel 1: the convolution at the small size, then zeros between. */
+/** Kernel 1: a convolution at the size of dy, then zeros between the elements. */
 function pointwise(
   ops: Ops,
   dy: string,
@@ -75,7 +73,7 @@ function pointwise(
   return blocked(ops, insertZeros(ops, dx, channels.inputs, strides, extra));
 }
 
-/** The transposed convolution of ONNX, for what no other form is better at. */
+/** The transposed convolution of ONNX, if no other form is faster. */
 function byTransposed(
   ops: Ops,
   dy: string,
@@ -88,7 +86,7 @@ function byTransposed(
     const reached = (output - 1) * stride + (size - 1) * dilation + 1 - begin - end;
     return input - reached;
   });
-  // A window that overhangs (ceil mode, SAME) gives more than the input: cropped behind.
+  // If the last window exceeds the input (ceil mode, SAME), the result is too large and is cropped.
   const extra = missing.map((count) => Math.max(0, count));
   const dx = ops.op('ConvTranspose', [dy, w], {
     kernel_shape: kernel,
@@ -107,14 +105,17 @@ function byTransposed(
   return blocked(ops, cropped);
 }
 
-/** Strides beyond this are no part of a classifier, and a form by phases would count them all. */
+/**
+ * Largest stride for which the gradient is computed by cells. Classifiers have no larger strides,
+ * and the number of nodes grows with the stride.
+ */
 const largestCell = 64;
 /** The form by cells has a table of all elements of a kernel. */
 const largestKernel = 256;
 
 /**
- * dx = Σ dy w over the windows that an element is in, in the form that is fastest for the kernel
- * and stride.
+ * dx = Σ dy w over the windows that contain the element. The form depends on which one is fastest
+ * for the kernel and the stride.
  */
 function inputGradient(at: RuleContext, dy: string): string {
   const { ops } = at;
@@ -141,19 +142,22 @@ function inputGradient(at: RuleContext, dy: string): string {
   return byTransposed(ops, dy, w, channels, window);
 }
 
-/** db = Σ dy over everything but the channels. */
+/** db = Σ dy over all axes but the channels. */
 function biasGradient(at: RuleContext, dy: string): string {
   const axes = at.ops.shape(dy).flatMap((_, axis) => (axis === 1 ? [] : [axis]));
   return at.ops.reduceSum(dy, axes, false);
 }
 
-/** y = x * w + b */
+/** y = x * w + b: see `inputGradient` and `biasGradient`. */
 const conv: GradientRule = (at, [dy]) => {
-  if (at.needs(1)) at.refuse('weights that do not depend on what it is differentiated by');
+  if (at.needs(1)) at.refuse('weights that do not depend on the tensor to differentiate by');
   return [at.needs(0) ? inputGradient(at, dy) : '', '', at.needs(2) ? biasGradient(at, dy) : ''];
 };
 
-/** The padding of a ConvTranspose in front of its output: given, or from the output's size. */
+/**
+ * The padding of a ConvTranspose before and after each axis: as given, or computed from the
+ * output's size.
+ */
 function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
   const { node } = at;
   const kernel = kernelOf(at);
@@ -187,7 +191,7 @@ function transposedPads(at: RuleContext): { begin: number[]; end: number[] } {
 
 /** y = x *ᵀ w + b: dx is the convolution of dy with the same weights. */
 const convTranspose: GradientRule = (at, [dy]) => {
-  if (at.needs(1)) at.refuse('weights that do not depend on what it is differentiated by');
+  if (at.needs(1)) at.refuse('weights that do not depend on the tensor to differentiate by');
   const bias = at.needs(2) ? biasGradient(at, dy) : '';
   if (!at.needs(0)) return ['', '', bias];
   const kernel = kernelOf(at);
@@ -199,7 +203,7 @@ const convTranspose: GradientRule = (at, [dy]) => {
     group: intAttribute(at.node, 'group', 1),
     pads: [...begin, ...end],
   });
-  // Output padding longer than a stride gives windows of its own.
+  // Output padding that is longer than a stride adds windows.
   const extra = at
     .shape(0)
     .map((dim, axis) =>

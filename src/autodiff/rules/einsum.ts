@@ -3,7 +3,7 @@ import { at as elementAt } from '../../tensor/at.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
 import type { FamilyRules } from './families.ts';
 
-/** The terms of an Einsum, its output written out. */
+/** The terms of an Einsum, with the output made explicit. */
 function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
   const equation = stringAttribute(at.node, 'equation', '').replaceAll(' ', '');
   const [left = '', right] = equation.split('->');
@@ -16,7 +16,7 @@ function einsumTerms(at: RuleContext): { inputs: string[]; output: string } {
   return { inputs, output: (left.includes('...') ? '...' : '') + once.join('') };
 }
 
-/** y = Σ a b over the letters that y has not: da is the same sum with a and y exchanged. */
+/** y = Σ a b over the letters that are not in y. da is the same sum with a and dy exchanged. */
 const einsumGradient: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const { inputs, output } = einsumTerms(at);
@@ -35,7 +35,7 @@ const einsumGradient: GradientRule = (at, [dy]) => {
     );
     const available = new Set([output, ...others.map(({ term }) => term)].join(''));
     const wanted = elementAt(inputs, index);
-    // A letter that is summed in this operand only: its gradient is the same all along it.
+    // If a letter is only in this operand, the gradient is constant along its axis.
     const kept = [...wanted].filter((letter) => available.has(letter)).join('');
     const equation = `${[output, ...others.map(({ term }) => term)].join()}->${kept}`;
     const gradient = ops.op('Einsum', [dy, ...others.map(({ tensor }) => tensor)], { equation });

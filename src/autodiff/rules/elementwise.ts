@@ -4,7 +4,7 @@ import { type GradientRule, type RuleContext, type RuleEntry, rule, zero } from 
 import { gradientType } from '../rule-context.ts';
 import type { FamilyRules } from './families.ts';
 
-/** A rule dx = dy f'(x, y) of one input. */
+/** The rule dx = dy f'(x, y) of a function with one input. */
 function unary(derivative: (ops: Ops, at: RuleContext) => string): RuleEntry {
   return rule((at, [dy]) => [at.ops.mul(dy, derivative(at.ops, at))]);
 }
@@ -66,7 +66,7 @@ const mean: GradientRule = (at, [dy]) => {
   return at.node.inputs.map(() => share);
 };
 
-/** y = max or min of the x_i: those that equal y share dy, as in PyTorch. */
+/** y = max or min of the x_i. The x_i that equal y get equal shares of dy, as in PyTorch. */
 const extremum: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const y = at.output(0);
@@ -104,7 +104,7 @@ const where: GradientRule = (at, [dy]) => {
 };
 
 const flat = 'it is constant almost everywhere';
-/** Gradients of the operators that work element by element. */
+/** Gradients of elementwise operators. */
 export const elementwise: FamilyRules<'elementwise'> = {
   Add: rule(add),
   Sub: rule(sub),
@@ -163,7 +163,7 @@ export const elementwise: FamilyRules<'elementwise'> = {
   ...each('Floor Ceil Round Sign', zero(flat)),
   ...each(
     'Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf',
-    zero('it gives truth values'),
+    zero('it returns truth values'),
   ),
   ...each('BitwiseAnd BitwiseOr BitwiseXor BitwiseNot BitShift', zero('it works on integers')),
 };

@@ -2,8 +2,8 @@ import { namesIn, type Words } from '../../onnx/index.ts';
 import type { RuleEntry, RuleTable } from '../rule.ts';
 
 /**
- * The operators of each family; a family is one file of this folder. What has no gradient and is
- * in none of these families is in `others.ts`.
+ * The operators of each family. Each family is one file of this folder. `others.ts` contains the
+ * operators without a gradient that belong to no family.
  */
 const FAMILIES = {
   activation: `Celu Clip Elu Gelu HardSigmoid HardSwish Hardmax LeakyRelu LogSoftmax Mish PRelu Relu
@@ -35,7 +35,7 @@ const FAMILIES = {
 /** A family of operators. */
 export type Family = keyof typeof FAMILIES | 'others';
 
-/** The entries of a family: one for each of its operators. */
+/** The entries of a family, one per operator. */
 export type FamilyRules<F extends keyof typeof FAMILIES> = Readonly<
   Record<Words<(typeof FAMILIES)[F]>, RuleEntry>
 >;
@@ -51,9 +51,12 @@ const families = new Map(
   ),
 );
 
-/** The family that has the entry of an operator, if there is an entry. */
+/** The family of an operator: `others` if no other family has an entry for it. */
 export const familyOf = (operator: string): Family => families.get(operator) ?? 'others';
 
-/** One table of several; without a prototype, since an operator may be called `toString`. */
+/**
+ * Merges tables into one. The result has no prototype, because an operator may be called
+ * `toString`.
+ */
 export const tableOf = (tables: readonly RuleTable[]): RuleTable =>
   Object.assign(Object.create(null), ...tables);

@@ -3,7 +3,7 @@ import { type GradientRule, rule } from '../rule.ts';
 import { spatial } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 
-/** Maps of at most this many pixels are spread by a convolution. */
+/** For maps with at most this many pixels, the gradient is expanded by a convolution. */
 const smallMap = 64;
 
 /** y = Σ x / (H W): dx = dy / (H W) everywhere. */
@@ -19,8 +19,8 @@ const globalAveragePool: GradientRule = (at, [dy]) => {
   const float = ops.info(dy).type === 'float32';
   if (!float || sizes.length !== 2 || typeof channels !== 'number' || count > smallMap)
     return [ops.expandLike(ops.scale(dy, 1 / count), at.name(0))];
-  // A padded 1 × 1 map convolved with a constant is that constant times its pixel everywhere, in
-  // the layout of convolutions.
+  // The convolution of a padded 1 × 1 map with a constant kernel is the pixel times this constant
+  // everywhere. Unlike Expand, it keeps the memory layout of convolutions.
   const weights = ops.op('Expand', [
     ops.scalar(1 / count, dy),
     ops.ints([channels, 1, ...(sizes as readonly number[])]),
@@ -35,7 +35,7 @@ const globalAveragePool: GradientRule = (at, [dy]) => {
   ];
 };
 
-/** y = max over H and W: the first maximum gets dy, as in PyTorch. */
+/** y = max over H and W. The first maximum gets dy, as in PyTorch. */
 const globalMaxPool: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const size = spatial(at, at.shape(0), 'input').reduce((total, count) => total * count, 1);
@@ -56,7 +56,7 @@ const globalLpPool: GradientRule = (at, [dy]) => {
   return [ops.mul(ops.mul(ratio, ops.op('Sign', [x])), dy)];
 };
 
-/** Gradients of pooling over all pixels of a map. */
+/** Gradients of global pooling. */
 export const globalPooling: FamilyRules<'globalPooling'> = {
   GlobalAveragePool: rule(globalAveragePool),
   GlobalMaxPool: rule(globalMaxPool),

@@ -33,7 +33,7 @@ const families: AllRules = {
 };
 
 /**
- * The gradient of every operator whose shape inference knows: a rule, zero, or refused with a
- * reason. The table has no prototype: an operator may be called `toString`.
+ * The gradient entry of every operator that shape inference supports: a rule, a zero gradient, or a
+ * refusal with a reason. The table has no prototype, because an operator may be called `toString`.
  */
 export const gradientRules: RuleTable = tableOf(Object.values(families));

@@ -6,7 +6,7 @@ import { gradientType } from '../rule-context.ts';
 import { axisOf, sizeAt } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 
-/** One axis of a Slice: its elements are first, first + step, … */
+/** One axis of a Slice. The elements at first, first + step, … are selected. */
 interface Range {
   readonly axis: number;
   readonly first: number;
@@ -59,7 +59,7 @@ function rangeWithin(
   return { first, count: Math.max(0, Math.ceil((last - first) / step)) };
 }
 
-/** Zeros between the elements of an axis: [a, b] becomes [a, 0, 0, b, 0, 0] for a step of 3. */
+/** Puts zeros after each element of an axis: [a, b] becomes [a, 0, 0, b, 0, 0] for a step of 3. */
 function spread(ops: Ops, x: string, axis: number, step: number): string {
   const shape = ops.shape(x);
   const wide = ops.unsqueeze(x, [axis + 1]);
@@ -75,7 +75,7 @@ function spread(ops: Ops, x: string, axis: number, step: number): string {
   return ops.reshape(padded, target);
 }
 
-/** y = some of x along axes: dx is dy where they are, 0 elsewhere. */
+/** y = selected elements of x. dx is dy at these elements and 0 elsewhere. */
 const slice: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const ranges = rangesOf(at);
@@ -89,8 +89,7 @@ const slice: GradientRule = (at, [dy]) => {
     if (step < 0) piece = ops.flip(piece, axis);
     if (stride > 1) piece = spread(ops, piece, axis, stride);
     before[axis] = step < 0 ? first + (count - 1) * step : first;
-    // Behind the last element `spread` has put stride - 1 zeros, which may be more than there is
-    // room for.
+    // `spread` puts stride - 1 zeros after the last element. These may exceed the size of the axis.
     after[axis] = size - before[axis] - count * stride;
     if (after[axis] < 0) {
       piece = ops.slice(piece, [axis], [0], [size - before[axis]]);
@@ -100,7 +99,10 @@ const slice: GradientRule = (at, [dy]) => {
   return [ops.pad(piece, before, after)];
 };
 
-/** The axes of dy that stand for the axes of the indices, moved to the end and made one. */
+/**
+ * Moves the `count` axes of dy from `axis` on, which belong to the indices, to the end, and merges
+ * them into one axis.
+ */
 function indicesLast(ops: Ops, dy: string, axis: number, count: number): string {
   const rank = ops.shape(dy).length;
   const moved = Array.from({ length: count }, (_, i) => axis + i);
@@ -119,9 +121,7 @@ function indicesLast(ops: Ops, dy: string, axis: number, count: number): string 
   ]);
 }
 
-/**
- * y = x[…, i, …]: dx = Σ over the places of y of dy, at the element that each was taken from.
- */
+/** y = x[…, i, …]. Each element of dy is added to dx at the element from which y was taken. */
 const gather: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const axis = axisOf(at, 0);
@@ -155,14 +155,17 @@ const gather: GradientRule = (at, [dy]) => {
   return [ops.transpose(summed, order)];
 };
 
-/** The first of indices that follow each other, each larger by 1; undefined for others. */
+/** The first index, if each index is larger than the one before it by 1; undefined otherwise. */
 function startOfRun(indices: readonly number[]): number | undefined {
   const [first] = indices;
   const isRun = first !== undefined && indices.every((index, i) => index === first + i);
   return isRun ? first : undefined;
 }
 
-/** y[…] = x at an index of its own along an axis: each dy is added where it was taken from. */
+/**
+ * Each element of y is x at its own index along an axis. Each element of dy is added to dx at that
+ * index.
+ */
 const gatherElements: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   if (ops.opset < 16) at.refuse('opset 13 or later');
@@ -175,7 +178,7 @@ const gatherElements: GradientRule = (at, [dy]) => {
   ];
 };
 
-/** y = x at positions: each dy is added where it was taken from. */
+/** y = x at positions. Each element of dy is added to dx at its position. */
 const gatherND: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   if (ops.opset < 16) at.refuse('opset 13 or later');
@@ -187,7 +190,10 @@ const gatherND: GradientRule = (at, [dy]) => {
   ];
 };
 
-/** y = x with elements replaced by updates: dx = dy but for those, which the updates get. */
+/**
+ * y = x with some elements replaced by updates. dx is dy, but 0 at the replaced elements. The
+ * updates get dy at these elements.
+ */
 const scatterElements: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const reduction = stringAttribute(node, 'reduction', 'none');
@@ -203,6 +209,7 @@ const scatterElements: GradientRule = (at, [dy]) => {
   return [dx, '', at.needs(2) ? du : ''];
 };
 
+/** Like `scatterElements`, with positions in place of indices along one axis. */
 const scatterND: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const reduction = stringAttribute(node, 'reduction', 'none');
@@ -215,7 +222,7 @@ const scatterND: GradientRule = (at, [dy]) => {
   return [dx, '', at.needs(2) ? du : ''];
 };
 
-/** Gradients of the operators that pick or place elements by index. */
+/** Gradients of the operators that read or write elements by index. */
 export const indexing: FamilyRules<'indexing'> = {
   Slice: rule(slice, { stop: [1, 2, 3, 4] }),
   Gather: rule(gather, { stop: [1] }),
@@ -227,6 +234,6 @@ export const indexing: FamilyRules<'indexing'> = {
   ),
   ScatterND: rule(scatterND, { stop: [1] }),
   OneHot: zero('indices have no gradient'),
-  NonZero: zero('it gives indices'),
-  Compress: refused('which elements it keeps is known only when the model runs'),
+  NonZero: zero('it returns indices'),
+  Compress: refused('the elements that it keeps are known only when the model runs'),
 };

@@ -10,8 +10,9 @@ function transposed(ops: Ops, x: string): string {
 }
 
 /**
- * y = a b over batches: da = dy bᵀ, db = aᵀ dy; Σ_k a_ik da_ik = Σ_j y_ij dy_ij, which a
- * Softmax before it sums.
+ * y = a b for each matrix of a batch: da = dy bᵀ, db = aᵀ dy. The gradient of a Softmax that
+ * computes a needs Σ_k a_ik da_ik, which equals Σ_j y_ij dy_ij. If y has fewer columns than a, the
+ * second sum is recorded in `shorterSums`.
  */
 const matMul: GradientRule = (at, [dy]) => {
   const { ops } = at;
@@ -30,7 +31,7 @@ const matMul: GradientRule = (at, [dy]) => {
   return [vector(ops, da, left, -2), vector(ops, db, right, -1)];
 };
 
-/** Takes the axis that a vector was given away again. */
+/** Removes the axis that was added to a vector. */
 function vector(ops: Ops, gradient: string, shape: Shape, axis: number): string {
   if (gradient === '' || shape.length > 1) return gradient;
   return ops.squeeze(gradient, [ops.shape(gradient).length + axis]);
@@ -55,7 +56,7 @@ const gemm: GradientRule = (at, [dy]) => {
   return [da, db, at.needs(2) ? ops.scale(dy, beta) : ''];
 };
 
-/** Gradients of matrix products. Attention is decomposed before. */
+/** Gradients of matrix products. `decomposeFused` has decomposed Attention before. */
 export const linalg: FamilyRules<'linalg'> = {
   MatMul: rule(matMul),
   Gemm: rule(gemm),

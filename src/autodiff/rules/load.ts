@@ -2,7 +2,7 @@ import { type Node, operatorKey } from '../../onnx/index.ts';
 import type { RuleTable } from '../rule.ts';
 import { type AllRules, type Family, familyOf, tableOf } from './families.ts';
 
-/** The file of each family. A bundler makes a chunk of each. */
+/** Loads the file of each family. A bundler makes one chunk per file. */
 const files: { readonly [F in Family]: () => Promise<Pick<AllRules, F>> } = {
   activation: () => import('./activation.ts'),
   convolution: () => import('./convolution.ts'),
@@ -23,7 +23,10 @@ const files: { readonly [F in Family]: () => Promise<Pick<AllRules, F>> } = {
 const loadFamily = async <F extends Family>(family: F): Promise<AllRules[F]> =>
   (await files[family]())[family];
 
-/** Loads the entries of the operators that some nodes have, with the others of their families. */
+/**
+ * Loads the entries of the operators of `nodes`. The table contains all entries of the families of
+ * these operators.
+ */
 export async function loadRules(nodes: readonly Node[]): Promise<RuleTable> {
   const families = new Set(nodes.map((node) => familyOf(operatorKey(node))));
   return tableOf(await Promise.all([...families].map(loadFamily)));

@@ -6,7 +6,7 @@ import { axisOf, partOf, sizeAt } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 import { resizeMatrices } from './resize-matrix.ts';
 
-/** y = x repeated along each axis: dx sums over the repetitions. */
+/** y = x repeated along each axis. dx is the sum of dy over the repetitions. */
 const tile: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const repeats = at.numbers(1);
@@ -28,7 +28,7 @@ const tile: GradientRule = (at, [dy]) => {
   return [ops.reduceSum(ops.reshape(dy, split), summed, false)];
 };
 
-/** y = the x_i behind each other: each dx_i is its part of dy. */
+/** y = the concatenation of the x_i. Each dx_i is its part of dy. */
 const concat: GradientRule = (at, [dy]) => {
   const axis = axisOf(at, 1);
   const lastNeeded = at.node.inputs.reduce((last, _, i) => (at.needs(i) ? i : last), -1);
@@ -41,7 +41,7 @@ const concat: GradientRule = (at, [dy]) => {
   });
 };
 
-/** The y_i are parts of x: dx is the dy_i behind each other. */
+/** The y_i are parts of x. dx is the concatenation of the dy_i. */
 const split: GradientRule = (at, dy) => {
   const axis = axisOf(at, 0);
   const parts = at.node.outputs.map((name, i) => {
@@ -56,7 +56,7 @@ const split: GradientRule = (at, dy) => {
   return [at.ops.concat(parts, axis)];
 };
 
-/** Zeros of the shape of a tensor but for one axis. */
+/** Zeros with the shape of `reference`, except that axis `axis` has size `size`. */
 function zerosOf(ops: Ops, reference: string, axis: number, size: number): string {
   const one = ops.slice(reference, [axis], [0], [1]);
   const before = ops.shape(reference).map(() => 0);
@@ -67,7 +67,7 @@ function zerosOf(ops: Ops, reference: string, axis: number, size: number): strin
   );
 }
 
-/** The padding in front of and behind each axis. */
+/** The padding before and after each axis. */
 function padsOf(at: RuleContext): { before: number[]; after: number[] } {
   const rank = at.shape(0).length;
   const pads = at.has(1) ? at.numbers(1) : intsAttribute(at.node, 'pads', null);
@@ -83,7 +83,9 @@ function padsOf(at: RuleContext): { before: number[]; after: number[] } {
   return { before, after };
 }
 
-/** The gradient of copies around one axis, folded onto the elements that they are copies of. */
+/**
+ * Along one axis, adds the gradient of the padding to the gradient of the elements that it copies.
+ */
 function foldAxis(
   at: RuleContext,
   mode: string,
@@ -128,7 +130,10 @@ function foldAxis(
   }, core);
 }
 
-/** y = x with elements around it; those that are copies of elements of x add to their gradient. */
+/**
+ * y = x with padding. In modes other than `constant`, padding copies elements of x, and its
+ * gradient is added to the gradient of these elements.
+ */
 const pad: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const { before, after } = padsOf(at);
@@ -157,7 +162,7 @@ const pad: GradientRule = (at, [dy]) => {
   return [ops.pad(inner, back(before), back(after))];
 };
 
-/** y = R x along each resized axis, R a matrix of constants: dx = Rᵀ dy */
+/** y = R x along each resized axis, with a constant matrix R: dx = Rᵀ dy */
 const resize: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const rank = at.shape(0).length;
@@ -176,7 +181,9 @@ const resize: GradientRule = (at, [dy]) => {
   return [dx];
 };
 
-/** y has blocks of channels as blocks of pixels. */
+/**
+ * y arranges blocks of channels as blocks of pixels. dx is the inverse of this arrangement on dy.
+ */
 const depthToSpace: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const s = intAttribute(at.node, 'blocksize', 1);
@@ -190,19 +197,21 @@ const depthToSpace: GradientRule = (at, [dy]) => {
   return [ops.reshapeLike(ops.transpose(blocks, [0, 1, 3, 5, 2, 4]), at.name(0))];
 };
 
-/** y has blocks of pixels as blocks of channels. */
+/**
+ * y arranges blocks of pixels as blocks of channels. dx is the inverse of this arrangement on dy.
+ */
 const spaceToDepth: GradientRule = (at, [dy]) => [
   at.ops.op('DepthToSpace', [dy], { blocksize: intAttribute(at.node, 'blocksize', 1) }),
 ];
 
-/** y = the upper or lower triangle of x: the same of dy. */
+/** y = the upper or lower triangle of x. dx is the same triangle of dy. */
 const trilu: GradientRule = (at, [dy]) => [
   at.ops.op('Trilu', [dy, ...at.node.inputs.slice(1)], {
     upper: intAttribute(at.node, 'upper', 1),
   }),
 ];
 
-/** y = x in reverse order within each sequence: the same of dy. */
+/** y = x in reverse order within each sequence. dx is dy in reverse order within each sequence. */
 const reverseSequence: GradientRule = (at, [dy]) => [
   at.ops.op('ReverseSequence', [dy, at.name(1)], {
     batch_axis: intAttribute(at.node, 'batch_axis', 1),
@@ -210,7 +219,7 @@ const reverseSequence: GradientRule = (at, [dy]) => [
   }),
 ];
 
-/** y = running sums of x: running sums of dy from the other end. */
+/** y = the cumulative sums of x. dx is the cumulative sums of dy from the other end. */
 const cumSum: GradientRule = (at, [dy]) => [
   at.ops.op('CumSum', [dy, at.name(1)], {
     exclusive: intAttribute(at.node, 'exclusive', 0),

@@ -4,7 +4,8 @@ import { partOf } from './axes.ts';
 import type { FamilyRules } from './families.ts';
 
 /**
- * y = (x - m) s / sqrt(v + ε) + b with fixed statistics: the same operator on dy, with m = b = 0.
+ * y = (x - m) s / sqrt(v + ε) + b with constant statistics. dx is the same operator on dy, with m =
+ * b = 0.
  */
 const batchNormalization: GradientRule = (at, [dy]) => {
   const { node, ops } = at;
@@ -25,9 +26,9 @@ const batchNormalization: GradientRule = (at, [dy]) => {
 };
 
 /**
- * y = x̂ with x̂ = (x - mean) r, r = 1 / deviation over `axes`: dx = r (g - mean(g) - x̂ mean(g
- * x̂)), written with x in place of x̂, which saves two passes over the tensor: with k = r²
- * (mean(g x) - mean mean(g)), dx = r (g - (k x + mean(g) - k mean)).
+ * y = x̂ = (x - mean) r with r = 1 / deviation over `axes`: dx = r (g - mean(g) - x̂ mean(g x̂)).
+ * It is computed from x instead of x̂, to save two passes over the tensor: with k = r² (mean(g x) -
+ * mean mean(g)), dx = r (g - (k x + mean(g) - k mean)).
  */
 function normalized(
   at: RuleContext,
@@ -45,25 +46,28 @@ function normalized(
   return ops.mul(ops.sub(g, correction), r);
 }
 
-/** y = x̂ γ + β over the axes from `axis` on; the operator tells its mean and 1 / deviation. */
+/**
+ * y = x̂ γ + β over the axes from `axis` on. The mean and 1 / deviation are outputs of the
+ * operator.
+ */
 const layerNormalization: GradientRule = (at, [dy]) => {
   const rank = at.shape(0).length;
   const axis = intAttribute(at.node, 'axis', -1);
   const from = axis < 0 ? axis + rank : axis;
   const axes = Array.from({ length: rank - from }, (_, i) => from + i);
   if (at.needs(1) || at.needs(2))
-    at.refuse('scale and bias that do not depend on what it is differentiated by');
+    at.refuse('scale and bias that do not depend on the tensor to differentiate by');
   return [normalized(at, at.ops.mul(dy, at.input(1)), at.output(1), at.output(2), axes)];
 };
 
-/** y = x r γ, r = 1 / sqrt(mean(x²) + ε): dx = r (g - x r² mean(g x)) */
+/** y = x r γ, r = 1 / sqrt(mean(x²) + ε), g = dy γ: dx = r (g - x r² mean(g x)) */
 const rmsNormalization: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
   const rank = at.shape(0).length;
   const axis = intAttribute(node, 'axis', -1);
   const from = axis < 0 ? axis + rank : axis;
   const axes = Array.from({ length: rank - from }, (_, i) => from + i);
-  if (at.needs(1)) at.refuse('a scale that does not depend on what it is differentiated by');
+  if (at.needs(1)) at.refuse('a scale that does not depend on the tensor to differentiate by');
   const x = at.input(0);
   const variance = ops.reduce('ReduceMean', ops.mul(x, x), axes);
   const epsilon = ops.scalar(floatAttribute(node, 'epsilon', 1e-5), x);
@@ -73,7 +77,7 @@ const rmsNormalization: GradientRule = (at, [dy]) => {
   return [ops.mul(r, ops.sub(g, ops.mul(x, shared)))];
 };
 
-/** Mean and 1 / deviation over axes. */
+/** The mean and 1 / deviation of x over some axes. */
 function statistics(
   at: RuleContext,
   x: string,
@@ -87,7 +91,7 @@ function statistics(
   return { mean, r: ops.op('Reciprocal', [ops.op('Sqrt', [ops.add(variance, epsilon)])]) };
 }
 
-/** A tensor of one number a channel, against [N, C, …]. */
+/** Reshapes a tensor [C] to [C, 1, …], so that it broadcasts to [N, C, …] with `rank` axes. */
 function perChannel(at: RuleContext, x: string, rank: number): string {
   return at.ops.unsqueeze(
     x,
@@ -95,19 +99,19 @@ function perChannel(at: RuleContext, x: string, rank: number): string {
   );
 }
 
-/** y = x̂ γ + β with x̂ over the spatial axes of each channel. */
+/** y = x̂ γ + β, where x̂ is normalised over the spatial axes of each channel. */
 const instanceNormalization: GradientRule = (at, [dy]) => {
   const rank = at.shape(0).length;
   const axes = Array.from({ length: rank - 2 }, (_, i) => i + 2);
   if (at.needs(1) || at.needs(2))
-    at.refuse('scale and bias that do not depend on what it is differentiated by');
+    at.refuse('scale and bias that do not depend on the tensor to differentiate by');
   const { mean, r } = statistics(at, at.input(0), axes);
   return [normalized(at, at.ops.mul(dy, perChannel(at, at.input(1), rank)), mean, r, axes)];
 };
 
 /**
- * y = x̂ γ + β with x̂ over the channels of a group; before opset 21 γ and β are of one
- * number a group.
+ * y = x̂ γ + β, where x̂ is normalised over the channels and the spatial axes of each group. Before
+ * opset 21, γ and β have one number per group.
  */
 const groupNormalization: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
@@ -118,7 +122,7 @@ const groupNormalization: GradientRule = (at, [dy]) => {
   if (typeof channels !== 'number' || !isStatic(sizes))
     at.refuse('the channels, height and width of its input');
   if (at.needs(1) || at.needs(2))
-    at.refuse('scale and bias that do not depend on what it is differentiated by');
+    at.refuse('scale and bias that do not depend on the tensor to differentiate by');
   const each = partOf(at, channels as number, groups);
   const grouped = (value: string): string =>
     ops.reshape(value, [0, groups, each, ...(sizes as number[])]);
@@ -134,8 +138,8 @@ const groupNormalization: GradientRule = (at, [dy]) => {
 };
 
 /**
- * The sum over `size` neighbouring channels, with (size - 1) / 2 of them in front, or behind where
- * `turned`.
+ * The sum over `size` neighbouring channels. floor((size - 1) / 2) of them are before the channel,
+ * or after it if `turned` is true.
  */
 function channelWindow(at: RuleContext, x: string, size: number, turned: boolean): string {
   const { ops } = at;
@@ -155,8 +159,9 @@ function channelWindow(at: RuleContext, x: string, size: number, turned: boolean
 }
 
 /**
- * y = x s^-β, s = k + α/n Σ x² over neighbours: dx = dy s^-β - 2 α β / n · x Σ dy x
- * s^(-β-1)
+ * y = x s^-β, s = k + α/n Σ x² over neighbouring channels.
+ *
+ * dx = dy s^-β - 2 α β / n · x Σ dy x s^(-β-1)
  */
 const lrn: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
@@ -177,8 +182,9 @@ const lrn: GradientRule = (at, [dy]) => {
 };
 
 /**
- * y = x / n with n = Σ |x| (p = 1) or sqrt(Σ x²) (p = 2): dx = (dy - n' Σ dy y) / n, n' =
- * sign(x) or y
+ * y = x / n with n = Σ |x| (p = 1) or sqrt(Σ x²) (p = 2).
+ *
+ * dx = (dy - n' Σ dy y) / n with n' = sign(x) (p = 1) or y (p = 2)
  */
 const lpNormalization: GradientRule = (at, [dy]) => {
   const { ops, node } = at;
@@ -191,7 +197,7 @@ const lpNormalization: GradientRule = (at, [dy]) => {
   return [ops.div(ops.sub(dy, ops.mul(slope, ops.reduceSum(ops.mul(dy, y), axes))), norm)];
 };
 
-/** y = x̂ over `axes` ([0, 2, 3]): dx = r (dy - mean(dy) - y mean(dy y)) */
+/** y = x̂ over `axes` (default [0, 2, 3]): dx = r (dy - mean(dy) - y mean(dy y)) */
 const meanVarianceNormalization: GradientRule = (at, [dy]) => {
   const axes = intsAttribute(at.node, 'axes', [0, 2, 3]);
   const { ops } = at;
@@ -203,7 +209,7 @@ const meanVarianceNormalization: GradientRule = (at, [dy]) => {
   return [normalized(at, dy, mean, r, axes)];
 };
 
-/** Gradients of normalizations. Fused ones that also add are decomposed before. */
+/** Gradients of normalizations. `decomposeFused` has decomposed SkipLayerNormalization before. */
 export const normalization: FamilyRules<'normalization'> = {
   BatchNormalization: rule(batchNormalization, { stop: [1, 2, 3, 4] }),
   LayerNormalization: rule(layerNormalization),

@@ -9,17 +9,14 @@ export const others: RuleTable = {
   ),
   ...each(
     'RandomNormal RandomUniform RandomNormalLike RandomUniformLike Bernoulli',
-    zero('it gives random numbers'),
+    zero('it returns random numbers'),
   ),
-  If: refused('which branch runs is decided by the data; export the model without control flow'),
+  If: refused('the data decide which branch runs; export the model without control flow'),
   ...each(
     'Loop Scan',
-    refused(
-      'it repeats a graph a number of times that the data decides; export the model without ' +
-        'control flow',
-    ),
+    refused('the data decide how often it repeats a graph; export the model without control flow'),
   ),
-  ...each('RNN LSTM GRU', refused('recurrent layers are not differentiated')),
+  ...each('RNN LSTM GRU', refused('Fovea has no gradient rules for recurrent layers')),
   ...each(
     `ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul
     com.microsoft:DynamicQuantizeMatMul com.microsoft:MatMulIntegerToFloat
@@ -41,9 +38,9 @@ export const others: RuleTable = {
   ),
   ...each(
     'MaxRoiPool RoiAlign',
-    refused('pooling of regions belongs to detectors, not to classifiers'),
+    refused('Fovea has no gradient rule for pooling of regions, which detectors use'),
   ),
   'com.microsoft:GroupNorm': refused(
-    'GPU-only operators of diffusion models are not differentiated',
+    'Fovea has no gradient rule for this operator of diffusion models',
   ),
 };

@@ -13,24 +13,26 @@ import {
   windowOf,
 } from './window.ts';
 
-/** Windows of more elements than this would need as many nodes. */
+/** Largest number of elements of a window. The backward pass needs as many nodes. */
 const largestWindow = 4096;
 
-/** The offsets of the elements of a window, or of its phases, which get a node each. */
+/**
+ * The positions of the elements of a window, or of its phases. Each position needs its own nodes.
+ */
 function offsetsOf(at: RuleContext, sizes: readonly number[]): number[][] {
   if (sizes.reduce((product, size) => product * size, 1) > largestWindow)
     at.refuse(`a window, and strides, of at most ${largestWindow} elements`);
   return positions(sizes);
 }
 
-/** Where the elements of a window are, from its first one. */
+/** The offsets of the elements of a window from its first element. */
 function elementOffsets(at: RuleContext, { kernel, axes }: Window): number[][] {
   return offsetsOf(at, kernel).map((position) =>
     axes.map(({ dilation }, i) => elementAt(position, i) * dilation),
   );
 }
 
-/** Every combination of one number below each size. */
+/** All index vectors of an array with these sizes. */
 function positions(sizes: readonly number[]): number[][] {
   return sizes.reduce<number[][]>(
     (list, size) => list.flatMap((start) => Array.from({ length: size }, (_, i) => [...start, i])),
@@ -38,7 +40,10 @@ function positions(sizes: readonly number[]): number[][] {
   );
 }
 
-/** Reads elements o * stride + offset of a padded tensor, for each window o. */
+/**
+ * Returns a function that emits the elements o * stride + offset of a padded tensor, for all
+ * windows o.
+ */
 function offsetReader(
   at: RuleContext,
   padded: string,
@@ -56,8 +61,8 @@ function offsetReader(
 }
 
 /**
- * The same for a stride s > 1 along two axes. Taking every s-th element is slow; as channels of a
- * smaller tensor the phases are cut out whole.
+ * Like `offsetReader`, for a stride s > 1 along two axes. A Slice with steps is slow. So
+ * SpaceToDepth turns the phases into channels, and each phase is a Slice without steps.
  */
 function phaseReader(
   at: RuleContext,
@@ -85,14 +90,14 @@ function phaseReader(
   };
 }
 
-/** How many elements of one phase the windows reach along an axis. */
+/** The number of elements of one phase that the windows cover along an axis. */
 function phaseLength({ kernel, dilation, stride, output }: WindowAxis): number {
   return Math.floor(((kernel - 1) * dilation) / stride) + output;
 }
 
 /**
- * Adds up pieces that belong at o * stride + offset: pieces of the same phase (offset modulo
- * stride) are shifted against each other, phases are interleaved.
+ * Sums pieces whose elements belong at o * stride + offset. Pieces of the same phase (offset modulo
+ * stride) are shifted and added. Then the phases are interleaved.
  */
 function place(
   at: RuleContext,
@@ -146,8 +151,8 @@ function joinPhases(
 }
 
 /**
- * The padding behind that the last window reaches into, with `ceil_mode` further than the node
- * says.
+ * The padding after each axis that the last window covers. With `ceil_mode` it can exceed the
+ * padding of the node.
  */
 function overhang({ axes }: Window): number[] {
   return axes.map(({ kernel, stride, dilation, begin, input, output }) =>
@@ -158,8 +163,8 @@ function overhang({ axes }: Window): number[] {
 const lowest = -3.4028234663852886e38;
 
 /**
- * The maxima's positions in the whole of x, as the operator tells them: each dy is added where its
- * maximum was.
+ * Uses the second output of MaxPool, the positions of the maxima in the flattened x. Each element
+ * of dy is added at the position of its maximum.
  */
 function byIndices(at: RuleContext, dy: string): string {
   const { ops } = at;
@@ -176,8 +181,9 @@ function byIndices(at: RuleContext, dy: string): string {
 }
 
 /**
- * `rest` is dy where no earlier element of the window was the maximum; what it loses at an element
- * is that element's share.
+ * Compares the elements of each window with the maximum, one after the other. `rest` is dy if no
+ * earlier element of the window was the maximum, and 0 otherwise. The difference of `rest` before
+ * and after an element is the gradient of that element.
  */
 function byComparisons(at: RuleContext, dy: string): string {
   const { ops } = at;
@@ -203,17 +209,17 @@ function byComparisons(at: RuleContext, dy: string): string {
   return place(at, pieces, window);
 }
 
-/** y = max over a window: the first maximum of each window gets dy, as in PyTorch. */
+/** y = max over a window. The first maximum of each window gets dy, as in PyTorch. */
 const maxPool: GradientRule = (at, [dy]) => [
   at.ops.opset >= 16 ? byIndices(at, dy) : byComparisons(at, dy),
 ];
 
-/** The most windows of which each gets a number of its own. */
+/** Largest number of windows that can have different divisors. */
 const mostCounts = 2 ** 22;
 
 /**
- * How many elements each window counts along one axis: those from `low` up to `high`, of the
- * `size` elements from o * stride - begin on.
+ * The number of elements that each window o counts along one axis. The window starts at o * stride
+ * - begin, and it counts its elements from `low` to `high` (excluded).
  */
 function countsAlong(at: RuleContext, axis: WindowAxis): number[] {
   const { kernel, stride, dilation, begin, end } = axis;
@@ -228,20 +234,25 @@ function countsAlong(at: RuleContext, axis: WindowAxis): number[] {
   });
 }
 
-/** How many elements each window of an average counts, or one number if all count the same. */
+/**
+ * The number of elements that each window of an average counts. It is a single number if it is the
+ * same for all windows.
+ */
 function divisors(at: RuleContext, window: Window): number[] | number {
   const along = window.axes.map((axis) => countsAlong(at, axis));
   if (along.every((counts) => counts.every((count) => count === counts[0])))
     return along.reduce((product, [count = 1]) => product * count, 1);
   if (along.reduce((product, counts) => product * counts.length, 1) > mostCounts)
-    at.refuse(`at most ${mostCounts} windows, or windows that all count as many elements`);
+    at.refuse(
+      `at most ${mostCounts} windows, or windows that all count the same number of elements`,
+    );
   return along.reduce<number[]>(
     (products, counts) => products.flatMap((product) => counts.map((count) => product * count)),
     [1],
   );
 }
 
-/** dy times `size` / n, n the number of elements that the window of each dy counts. */
+/** dy `size` / n, where n is the number of elements that a window counts. */
 function weightedBy(at: RuleContext, dy: string, window: Window, size: number): string {
   const { ops } = at;
   const n = divisors(at, window);
@@ -252,8 +263,8 @@ function weightedBy(at: RuleContext, dy: string, window: Window, size: number): 
 }
 
 /**
- * With stride 1, the average of the windows around an element in dy: an average over such windows
- * is its own transpose.
+ * dx for stride 1, from the weighted dy. An average over windows with stride 1 is its own
+ * transpose, so dx is an average pooling of dy.
  */
 function averageOf(ops: Ops, dy: string, { axes, kernel }: Window): string {
   const padded = padSpatial(
@@ -265,7 +276,7 @@ function averageOf(ops: Ops, dy: string, { axes, kernel }: Window): string {
   return ops.op('AveragePool', [padded], { kernel_shape: kernel, strides: kernel.map(() => 1) });
 }
 
-/** y = Σ x / n over a window: dx = Σ dy / n over the windows that an element is in. */
+/** y = Σ x / n over a window: dx = Σ dy / n over the windows that contain the element. */
 const averagePool: GradientRule = (at, [dy]) => {
   const { ops } = at;
   const window = windowOf(at, intsAttribute(at.node, 'kernel_shape', []));
@@ -304,7 +315,7 @@ const averagePool: GradientRule = (at, [dy]) => {
 
 /**
  * y = (Σ |x|^p)^(1/p) over a window: dx = sign(x) |x|^(p-1) Σ dy / y^(p-1) over the windows that
- * an element is in.
+ * contain the element.
  */
 const lpPool: GradientRule = (at, [dy]) => {
   const { ops } = at;

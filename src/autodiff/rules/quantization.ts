@@ -2,7 +2,7 @@ import { type DataType, dataTypeCode, each } from '../../onnx/index.ts';
 import { type GradientRule, type RuleContext, rule } from '../rule.ts';
 import type { FamilyRules } from './families.ts';
 
-/** The least and largest code of each integer type that tensors are quantized to. */
+/** The smallest and the largest code of each integer type of quantized tensors. */
 const codes: Partial<Record<DataType, readonly [low: number, high: number]>> = {
   uint4: [0, 15],
   int4: [-8, 7],
@@ -13,8 +13,8 @@ const codes: Partial<Record<DataType, readonly [low: number, high: number]>> = {
 };
 
 /**
- * The half-line that a QuantizeLinear cuts at 0: `min` is 0 if its codes stand for no negative
- * number, so that it is a ReLU, `max` is 0 if they stand for no positive one.
+ * Whether a QuantizeLinear limits its values at 0. `min` is 0 if no code stands for a negative
+ * number, so that it acts as a ReLU. `max` is 0 if no code stands for a positive number.
  */
 export function cutAtZero(at: RuleContext): { readonly min?: 0; readonly max?: 0 } {
   const range = codes[at.ops.info(at.node.outputs[0] ?? '').type ?? 'float32'];
@@ -26,13 +26,15 @@ export function cutAtZero(at: RuleContext): { readonly min?: 0; readonly max?: 0
 
 /** A tensor after QuantizeLinear. */
 export interface Quantized {
-  /** What the codes stand for, in the type of x. */
+  /** The numbers that the codes stand for, in the type of x. */
   readonly value: string;
-  /** Whether the element is within the range of the codes, as a tensor of bool. */
+  /** A tensor of bool: whether each element of x is within the range of the codes. */
   readonly isInside: string;
 }
 
-/** A number for the distance of two neighboring codes, or a tensor where it differs. */
+/**
+ * The distance of two neighbouring codes: a constant, or a tensor if the scale differs within x.
+ */
 function stepOf(at: RuleContext, x: string, type: DataType): string {
   const { ops, node } = at;
   const { shape } = ops.info(node.inputs[1] ?? '');
@@ -52,10 +54,11 @@ function dequantized(at: RuleContext, q: string, hasZeroPoint: boolean): string 
 }
 
 /**
- * Where x is not saturated by QuantizeLinear, which gave q: its rounding error is at most half a
- * step (PyTorch's `fake_quantize` draws the same line). Where the range of the codes starts or ends
- * at 0, saturation is a ReLU that was fused, and the line is at 0. Float codes are at most a
- * quarter of the number apart.
+ * Dequantizes q, the output of QuantizeLinear on x, and finds the elements of x that are not
+ * saturated. An element is not saturated if its rounding error is at most half a step, as in
+ * PyTorch's `fake_quantize`. If the range of the codes starts or ends at 0, the limit is a fused
+ * ReLU, and elements beyond 0 are saturated. Neighbouring float codes differ by at most a quarter
+ * of the number.
  */
 export function quantized(at: RuleContext, x: string, q: string): Quantized {
   const { ops } = at;
@@ -76,8 +79,8 @@ export function quantized(at: RuleContext, x: string, q: string): Quantized {
 }
 
 /**
- * y = round(x / scale) + zero point, cut off at the least and largest code: the rounding counts as
- * the identity (straight-through), the cut does not. dx = dy [x inside the range]
+ * y = round(x / scale) + zero point, limited to the smallest and the largest code. The rounding
+ * counts as the identity (straight-through), but the limits do not: dx = dy [x inside the range]
  */
 const quantize: GradientRule = (at, [dy = '']) => {
   const { isInside } = quantized(at, at.input(0), at.node.outputs[0] ?? '');

@@ -5,7 +5,10 @@ import { type GradientRule, type RuleContext, rule, zero } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 import type { FamilyRules } from './families.ts';
 
-/** The axes of a reduction, counted from the front; undefined where it reduces nothing. */
+/**
+ * The axes of a reduction, counted from the front and sorted. Undefined if the node reduces
+ * nothing.
+ */
 function axesOf(at: RuleContext): readonly number[] | undefined {
   const rank = at.shape(0).length;
   const given = at.has(1) ? at.numbers(1) : intsAttribute(at.node, 'axes', []);
@@ -18,12 +21,12 @@ function axesOf(at: RuleContext): readonly number[] | undefined {
   return given.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b);
 }
 
-/** Gives a reduced tensor its axes of size 1 back. */
+/** Restores the reduced axes of a tensor with size 1, if the node has removed them. */
 function restored(at: RuleContext, reduced: string, axes: readonly number[]): string {
   return intAttribute(at.node, 'keepdims', 1) === 1 ? reduced : at.ops.unsqueeze(reduced, axes);
 }
 
-/** A reduction: dx = slope(dy, x, y), dy and y with axes of size 1 where they were reduced. */
+/** The rule of a reduction: dx = slope(dy, x, y). The reduced axes of dy and y have size 1. */
 function reducing(
   slope: (
     ops: Ops,
@@ -53,7 +56,10 @@ function reducing(
 /** y = Σ x: dx = dy */
 const sum = reducing((ops, dy, _x, _y, _axes, at) => ops.expandLike(dy, at.name(0)));
 
-/** How many elements are reduced to one; computed in the graph where it is not known. */
+/**
+ * dy / n, where n is the number of elements that are reduced to one. If n is not known, it is
+ * computed in the graph.
+ */
 function share(ops: Ops, dy: string, axes: readonly number[], at: RuleContext): string {
   const sizes = axes.map((axis) => at.shape(0)[axis]);
   if (sizes.every((size) => typeof size === 'number')) {
@@ -71,7 +77,7 @@ const mean = reducing((ops, dy, _x, _y, axes, at) =>
   ops.expandLike(share(ops, dy, axes, at), at.name(0)),
 );
 
-/** y = max x: the elements that equal it share dy, as in PyTorch's amax. */
+/** y = max x or min x. The elements that equal y get equal shares of dy, as in PyTorch's amax. */
 const extremum = reducing((ops, dy, x, y, axes, at) => {
   const differs = ops.op('Less', at.node.opType === 'ReduceMax' ? [x, y] : [y, x]);
   const hit = ops.cast(ops.op('Not', [differs]), gradientType(ops.info(dy).type));
@@ -79,8 +85,8 @@ const extremum = reducing((ops, dy, x, y, axes, at) => {
 });
 
 /**
- * y = Π x: dx = dy Π of the others, by products before and after each element, so that zeros are
- * no matter.
+ * y = Π x: dx = dy times the product of all other elements. It is computed from the products before
+ * and after each element, because y / x fails if x is 0.
  */
 const prod: GradientRule = (at, [dy]) => {
   const { ops } = at;
@@ -121,7 +127,7 @@ const prod: GradientRule = (at, [dy]) => {
   return [ops.mul(restored(at, dy, axes), ops.transpose(slopes, inverse))];
 };
 
-/** y = sqrt(Σ x²): dx = dy x / y, and 0 where y is */
+/** y = sqrt(Σ x²): dx = dy x / y, or 0 if y is 0 */
 const l2 = reducing((ops, dy, x, y) => {
   const isPositive = ops.op('Greater', [y, ops.scalar(0, y)]);
   return ops.mul(ops.div(dy, ops.op('Where', [isPositive, y, ops.scalar(1, y)])), x);
@@ -141,7 +147,7 @@ const logSum = reducing((ops, dy, _x, y, _axes, at) =>
 /** y = log Σ exp(x): dx = dy exp(x - y) */
 const logSumExp = reducing((ops, dy, x, y) => ops.mul(dy, ops.op('Exp', [ops.sub(x, y)])));
 
-/** y, i = the k largest: dx has dy at i, 0 elsewhere. */
+/** y, i = the k largest elements and their indices. dx is dy at i and 0 elsewhere. */
 const topK: GradientRule = (at, [dy]) => {
   const { ops } = at;
   if (ops.opset < 11) at.refuse('opset 11 or later');
@@ -161,8 +167,8 @@ export const reduction: FamilyRules<'reduction'> = {
   ReduceSumSquare: rule(sumSquare, { stop: [1] }),
   ReduceLogSum: rule(logSum, { stop: [1] }),
   ReduceLogSumExp: rule(logSumExp, { stop: [1] }),
-  ArgMax: zero('it gives indices'),
-  ArgMin: zero('it gives indices'),
+  ArgMax: zero('it returns indices'),
+  ArgMin: zero('it returns indices'),
   TopK: rule(topK, { stop: [1] }),
-  Unique: zero('which elements are distinct does not change with them'),
+  Unique: zero('the set of distinct elements has no derivative'),
 };

@@ -3,16 +3,19 @@ import { type GradientRule, rule } from '../rule.ts';
 import { gradientType } from '../rule-context.ts';
 import type { FamilyRules } from './families.ts';
 
+/** y = x: dx = dy */
 const identity: GradientRule = (_, [dy]) => [dy];
 
-/** y = x, without the random zeros of training; with a ratio of 0 there are none. */
+/**
+ * y = x. In training mode, Dropout with a ratio above 0 sets random elements to 0 and is refused.
+ */
 const dropout: GradientRule = (at, [dy]) => {
   const drops = at.has(2) && at.numbers(2)?.[0] !== 0 && at.numbers(1)?.[0] !== 0;
   if (drops) at.refuse('inference mode: export the model with eval()');
   return [dy];
 };
 
-/** y = x with its axes permuted: dx has them permuted back. */
+/** y = x with its axes permuted. dx is dy with the inverse permutation. */
 const transpose: GradientRule = (at, [dy]) => {
   const rank = at.shape(0).length;
   const perm = intsAttribute(
@@ -28,17 +31,20 @@ const transpose: GradientRule = (at, [dy]) => {
   ];
 };
 
-/** y = x in another shape */
+/** y = x in another shape. dx is dy in the shape of x. */
 const reshape: GradientRule = (at, [dy]) => [at.ops.reshapeLike(dy, at.name(0))];
 
-/** The identity between floating-point types: gradients are float32 for half precision. */
+/**
+ * y = x in another floating-point type. dx is dy in the gradient type of x, float32 for half
+ * precision.
+ */
 const cast: GradientRule = (at, [dy]) => [
   at.ops.cast(dy, gradientType(at.ops.info(at.name(0)).type)),
 ];
 
 const reshaped = rule(reshape, { stop: [1] });
 
-/** Gradients of the operators that keep all elements, and change at most their shape or type. */
+/** Gradients of the operators that return all elements of x, possibly in another shape or type. */
 export const reshaping: FamilyRules<'reshaping'> = {
   Identity: rule(identity),
   Dropout: rule(dropout, { stop: [1, 2] }),
@@ -49,6 +55,6 @@ export const reshaping: FamilyRules<'reshaping'> = {
   Squeeze: reshaped,
   Unsqueeze: reshaped,
   Flatten: reshaped,
-  // The walk sums what was broadcast.
+  // `gradientGraph` sums dy over the broadcast axes.
   Expand: rule(identity, { stop: [1] }),
 };

@@ -9,7 +9,10 @@ import { at as elementAt } from '../../tensor/at.ts';
 import type { RuleContext } from '../rule.ts';
 import { checkConstant } from './axes.ts';
 
-/** Resizing along one axis as a matrix [size of the output, size of the input]. */
+/**
+ * Resizing along one axis as a matrix [rows, columns] = [size of the output, size of the input].
+ * `values` are its elements, row by row.
+ */
 export interface ResizeMatrix {
   readonly axis: number;
   readonly rows: number;
@@ -17,7 +20,7 @@ export interface ResizeMatrix {
   readonly values: Float32Array;
 }
 
-/** How positions and weights are computed. */
+/** Attributes of a Resize node that define how positions and weights are computed. */
 interface Mode {
   readonly kind: string;
   readonly coordinates: string;
@@ -27,12 +30,15 @@ interface Mode {
   readonly antialias: boolean;
 }
 
-/** A number in the precision of the runtime: which pixel is nearest may depend on it. */
+/**
+ * Rounds to float32, the precision of the runtime, because the nearest pixel may depend on
+ * rounding.
+ */
 const f32 = Math.fround;
 
 /**
- * Where output position i lies in the input, (i + 1/2) / scale - 1/2 or as `coordinates` says, each
- * step in float32.
+ * The position of output pixel i in the input: (i + 1/2) / scale - 1/2, or another formula for
+ * other `coordinates`. Each step is rounded to float32.
  */
 function position(i: number, from: number, to: number, scale: number, coordinates: string): number {
   const centred = f32(f32(f32(i + 0.5) / scale) - 0.5);
@@ -67,14 +73,17 @@ function nearestIndex(x: number, rounding: string): number {
   }
 }
 
-/** Keys' cubic. */
+/** The cubic convolution kernel (Keys 1981) with parameter a. */
 function cubic(distance: number, a: number): number {
   const d = Math.abs(distance);
   if (d <= 1) return (a + 2) * d ** 3 - (a + 3) * d ** 2 + 1;
   return d < 2 ? a * d ** 3 - 5 * a * d ** 2 + 8 * a * d - 4 * a : 0;
 }
 
-/** The inputs that an output at x is made of, with their weights, which add up to 1. */
+/**
+ * The input pixels that contribute to an output at position x, with their weights. The sum of the
+ * weights is 1.
+ */
 function weightsAt(
   x: number,
   from: number,
@@ -109,7 +118,11 @@ function matrix(axis: number, from: number, to: number, scale: number, mode: Mod
   return { axis, rows: to, columns: from, values };
 }
 
-/** The matrices of a Resize or Upsample node, one for each axis that it changes. */
+/**
+ * The matrices of a Resize or Upsample node, one per axis that it changes.
+ * @throws FoveaError `unsupported` if sizes are not known or too large, or for
+ * `tf_crop_and_resize`.
+ */
 export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
   const { node, opset } = at;
   const [from, to] = [at.shape(0), at.ops.shape(elementAt(node.outputs, 0))];

@@ -28,7 +28,7 @@ const families = [
   'fused',
 ];
 
-/** The gradients of a recorded node, beside what it computes. */
+/** The gradients of a recorded node and its output. */
 async function differentiate(item: Case, opset: number) {
   const model = caseModel(item, opset, item.batch);
   const {
@@ -49,8 +49,8 @@ async function differentiate(item: Case, opset: number) {
 }
 
 /**
- * The slope of <cotangent, y> along a direction, by central differences: a check that owes nothing
- * to PyTorch.
+ * The slope of <cotangent, y> along a direction, by central differences. This check is independent
+ * of PyTorch.
  */
 async function slope(
   item: Case,
@@ -67,7 +67,7 @@ async function slope(
   return ((await at(1)) - (await at(-1))) / (2 * step);
 }
 
-describe.each(families)('gradients of %s', (family) => {
+describe.each(families)('the gradient rules of %s', (family) => {
   const cases = readCases(family).flatMap((item) =>
     item.opsets.map((opset) => ({
       item,
@@ -75,7 +75,7 @@ describe.each(families)('gradients of %s', (family) => {
       title: `${item.op} ${item.name} (opset ${opset})`,
     })),
   );
-  it.each(cases)('$title', async ({ item, opset }) => {
+  it.each(cases)('agree with PyTorch and finite differences: $title', async ({ item, opset }) => {
     const { model, y, gradient } = await differentiate(item, opset);
     expect(relativeError(y.data as Float32Array, floatsOf(item.y.data))).toBeLessThan(1e-5);
     const directions = new Map<number, Float32Array>();
@@ -96,11 +96,11 @@ describe.each(families)('gradients of %s', (family) => {
 });
 
 describe('the table of rules', () => {
-  it('says of every operator that inference knows whether it has a gradient', () => {
+  it('has an entry for every operator that shape inference supports', () => {
     expect(inferredOperators.filter((name) => gradientRules[name] === undefined)).toEqual([]);
   });
 
-  it('gives a reason wherever there is no rule', () => {
+  it('has a reason for every operator without a rule', () => {
     const silent = Object.entries(gradientRules).filter(
       ([, entry]) => entry.kind !== 'rule' && entry.reason.length < 10,
     );
@@ -114,7 +114,7 @@ describe('the table of rules', () => {
     const unproven = Object.entries(gradientRules).flatMap(([name, { kind }]) =>
       kind === 'rule' && !recorded.has(name) ? [name] : [],
     );
-    // Straight-through gradients are no derivatives: gradient-graph.test.ts has a test of them.
+    // Straight-through gradients are not derivatives. Another test checks them.
     expect(unproven.filter((name) => !/quantizeLinear$/i.test(name))).toEqual([]);
   });
 });

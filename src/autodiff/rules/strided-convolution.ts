@@ -4,26 +4,29 @@ import { blocked, type Channels, padded, product, reversedWeights } from './conv
 import { padSpatial, planeOf, type Window, type WindowAxis } from './window.ts';
 
 /**
- * Fewer channels than this leave the CPU runtime's convolution, which makes several blocks of 16 at
- * once, half idle.
+ * With fewer channels, ONNX Runtime's convolution on the CPU is inefficient, because it computes
+ * several blocks of 16 channels at once.
  */
 const fewChannels = 32;
 
-/** What convolves dy into cells along one axis. */
+/** The convolution that computes cells of dx from dy, along one axis. */
 interface CellAxis {
   /** The offset of the first element of dy that a cell reads. */
   readonly first: number;
-  /** How many elements of dy a cell reads. */
+  /** The number of elements of dy that a cell reads. */
   readonly taps: number;
-  /** For [r, j], r in the cell and j of the taps: k, or null if that is outside the kernel. */
+  /**
+   * For each [r, j], with r in the cell and j in the taps, the kernel index k, or null if k is
+   * outside the kernel.
+   */
   readonly elements: readonly (number | null)[];
-  /** Padding behind dy; a crop if it is negative. */
+  /** Padding after dy. If it is negative, dy is cropped. */
   readonly end: number;
-  /** What the input is longer than the whole cells: at most 0. */
+  /** The size of the input minus the size of all cells: at most 0. */
   readonly extra: number;
 }
 
-/** One axis of cells of t strides: r = i - S q, k = r + p - s j. */
+/** One axis of cells with a size of t strides: r = i - S q, k = r + p - s j. */
 function cellAxis({ kernel, stride: s, begin, input, output }: WindowAxis, t: number): CellAxis {
   const cell = s * t;
   const first = Math.ceil((begin - kernel + 1) / s);
@@ -37,7 +40,7 @@ function cellAxis({ kernel, stride: s, begin, input, output }: WindowAxis, t: nu
   return { first, taps, elements, end, extra: input - count * cell };
 }
 
-/** The weights of the convolution that makes cells: [cell · cell · inputs, outputs, …taps]. */
+/** The weights of the convolution that computes cells: [cell · cell · inputs, outputs, …taps]. */
 function cellWeights(
   ops: Ops,
   w: string,
@@ -46,7 +49,8 @@ function cellWeights(
   { rows, columns, cell }: { rows: CellAxis; columns: CellAxis; cell: number },
 ): string {
   const width = elementAt(kernel, 1);
-  // [r, j] of rows by [r, j] of columns; what is outside the kernel is the zero behind it.
+  // The order is [r, j] of rows by [r, j] of columns. Indices outside the kernel select the zero
+  // that is appended to it.
   const elements = rows.elements.flatMap((y) =>
     columns.elements.map((x) => (y === null || x === null ? product(kernel) : y * width + x)),
   );
@@ -58,10 +62,10 @@ function cellWeights(
 }
 
 /**
- * Whole cells of S × S elements of dx at once, as channels of one convolution, then depth to
- * space. S is the stride s, or t = 2 of them where the channels would be few; the convolution of dy
- * then has the stride t. With i = S q + r and k = r + p - s j: dx[S q + r] = Σ_j dy[t q + j] w[k],
- * over every j for which k is in the kernel.
+ * Computes cells of S × S elements of dx as the channels of one convolution, then DepthToSpace. S =
+ * t s, where s is the stride of the layer and t is 1, or 2 if there would be few channels. The
+ * convolution of dy has the stride t. With i = S q + r and k = r + p - s j: dx[S q + r] = Σ_j dy[t
+ * q + j] w[k], over all j for which k is in the kernel.
  */
 export function byCells(
   ops: Ops,
@@ -86,14 +90,17 @@ export function byCells(
   return padSpatial(ops, whole, [0, 0], [rows.extra, columns.extra]);
 }
 
-/** The elements of the kernel that reach one phase of an axis, and the padding of dy for them. */
+/**
+ * The elements of the kernel that contribute to one phase of an axis, and the padding of dy for
+ * them.
+ */
 interface PhaseAxis {
   readonly taps: readonly number[];
   readonly before: number;
   readonly after: number;
 }
 
-/** Phase r of an axis: every k with r + p - k a multiple of the stride s. */
+/** Phase r of an axis. Its taps are all k for which r + p - k is a multiple of the stride s. */
 function phaseAxis({ kernel, stride: s, begin, input, output }: WindowAxis, r: number): PhaseAxis {
   const taps = Array.from({ length: kernel }, (_, k) => k).filter((k) => (r + begin - k) % s === 0);
   const first = (r + begin - elementAt(taps, taps.length - 1)) / s;
@@ -101,7 +108,7 @@ function phaseAxis({ kernel, stride: s, begin, input, output }: WindowAxis, r: n
   return { taps, before: -first, after: count - 1 + taps.length + first - output };
 }
 
-/** One phase of dx: dy convolved with the weights that reach it. */
+/** One phase of dx: dy convolved with the weights that contribute to it. */
 function phaseOf(
   ops: Ops,
   dy: string,
@@ -121,8 +128,8 @@ function phaseOf(
 }
 
 /**
- * Each of the s × s phases of dx by a convolution with the weights that reach it and no others,
- * then the phases are put in their places. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j
+ * Computes each of the s × s phases of dx by a convolution with only those weights that contribute
+ * to it. Then the phases are interleaved. With i = s q + r and k = r + p - s j: dx[s q + r] = Σ_j
  * dy[q + j] w[k].
  */
 export function byPhases(
@@ -141,9 +148,9 @@ export function byPhases(
       return phaseOf(ops, dy, w, channels, axes);
     }),
   );
-  // Depth to space with the channels behind, where they move as a whole. A batch size of -1 would
-  // hide from the runtime that it is that of the gates to come, and it would leave the blocked
-  // layout.
+  // DepthToSpace with the channels as the last axis, so that they move as a whole. The batch size
+  // is 0 (copied) and not -1: with -1, the runtime would not know that it equals the batch size of
+  // the gates that follow, and would leave the blocked memory layout.
   const c = channels.inputs;
   const [rows, columns] = [Math.ceil(height.input / s), Math.ceil(width.input / s)];
   const last = ops.transpose(ops.concat(phases, 1), [0, 2, 3, 1]);

@@ -10,7 +10,7 @@ export interface WindowAxis {
   readonly kernel: number;
   readonly stride: number;
   readonly dilation: number;
-  /** Padding in front and behind, with `auto_pad` resolved. */
+  /** Padding before and after the axis, with `auto_pad` resolved. */
   readonly begin: number;
   readonly end: number;
   /** Sizes of the input and of the output. */
@@ -18,7 +18,7 @@ export interface WindowAxis {
   readonly output: number;
 }
 
-/** A convolution or pooling window over sizes that are known. */
+/** A convolution or pooling window over axes of known sizes. */
 export interface Window {
   /** The window along each spatial axis. */
   readonly axes: readonly WindowAxis[];
@@ -27,7 +27,10 @@ export interface Window {
   readonly dilations: readonly number[];
 }
 
-/** The window of a Conv or pooling node whose spatial sizes must be known. */
+/**
+ * The window of a Conv or pooling node.
+ * @throws FoveaError `unsupported` if the spatial sizes of its input or output are not known.
+ */
 export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
   const x = spatial(at, at.shape(0), 'input');
   const y = spatial(at, at.ops.shape(elementAt(at.node.outputs, 0)), 'output');
@@ -43,7 +46,10 @@ export function windowOf(at: RuleContext, kernel: readonly number[]): Window {
   return { axes, kernel, strides, dilations };
 }
 
-/** The padding in front and behind: `total` elements with `SAME_*`, else none or the given one. */
+/**
+ * The padding before and after an axis: `total` elements for `SAME_*`, 0 for `VALID`, else the
+ * given padding.
+ */
 function padding(
   autoPad: string,
   total: number,
@@ -55,19 +61,19 @@ function padding(
   return autoPad === 'SAME_LOWER' ? [large, small] : given;
 }
 
-/** The two axes of a window over maps. */
+/** The two axes of a window over feature maps. */
 export function planeOf({ axes }: Window): readonly [WindowAxis, WindowAxis] {
   return [elementAt(axes, 0), elementAt(axes, 1)];
 }
 
-/** The kernel of a node: its attribute, or the shape of its weights. */
+/** The kernel size of a node: its attribute `kernel_shape`, or the spatial shape of its weights. */
 export function kernelOf(at: RuleContext): readonly number[] {
   const kernel = intsAttribute(at.node, 'kernel_shape') ?? at.shape(1).slice(2);
   if (!kernel.every((size: Dim) => typeof size === 'number')) at.refuse('the shape of its weights');
   return kernel as readonly number[];
 }
 
-/** Crops (where negative) or zero-pads the spatial axes of [N, C, …]. */
+/** Pads the spatial axes of [N, C, …] with `value` (default 0). Negative counts crop. */
 export function padSpatial(
   ops: Ops,
   x: string,
@@ -95,8 +101,7 @@ export function padSpatial(
 }
 
 /**
- * Puts tensors back that were taken with a stride: element i of piece r along `axis` goes to i *
- * pieces.length + r.
+ * Interleaves tensors along an axis: element i of piece r goes to position i * pieces.length + r.
  */
 export function interleave(ops: Ops, pieces: readonly string[], axis: number): string {
   const first = elementAt(pieces, 0);
@@ -110,7 +115,10 @@ export function interleave(ops: Ops, pieces: readonly string[], axis: number): s
   return ops.reshape(stacked, openAll(shape, axis, size * pieces.length));
 }
 
-/** A shape with one dimension replaced, and with -1 or 0 for those that are not known. */
+/**
+ * A shape with axis `axis` replaced by `size`. Unknown dimensions before it become 0, and those
+ * after it become -1.
+ */
 function openAll(shape: Shape, axis: number, size: number): Shape {
   return shape.map((dim, i) =>
     i === axis ? size : typeof dim === 'number' ? dim : i < axis ? 0 : -1,
@@ -118,9 +126,8 @@ function openAll(shape: Shape, axis: number, size: number): Shape {
 }
 
 /**
- * Zeros between the elements of the spatial axes of [N, C, …], `extra` of them behind: size (n -
- * 1)
- * * stride + 1 + extra.
+ * Inserts stride - 1 zeros between the elements of the spatial axes of [N, C, …], and `extra` zeros
+ * after them. An axis of size n becomes (n - 1) stride + 1 + extra.
  */
 export function insertZeros(
   ops: Ops,
@@ -135,7 +142,8 @@ export function insertZeros(
     [channels, 1, ...strides.map(() => 1)],
     'float32',
   );
-  // A transposed convolution takes fewer elements behind than its stride; the rest is padding.
+  // The output padding of a transposed convolution must be less than its stride. Padding adds the
+  // remaining zeros.
   const inside = extra.map((count, i) => Math.min(count, elementAt(strides, i) - 1));
   const spread = ops.op('ConvTranspose', [x, ones], {
     strides,

@@ -215,7 +215,7 @@ it.each(['recipro-cam', 'lift-cam', 'ablation-cam', 'iia'])(
     ).rejects.toMatchObject({
       code: 'usage',
       message: expect.stringMatching(
-        /by a way that does not .* "block1\/norm1"; .* are block0\/out \(tokens, 8×6×6\)/,
+        /by a path that does not .* "block1\/norm1"; .* are block0\/out \(tokens, 8×6×6\)/,
       ),
     });
   },

@@ -299,11 +299,11 @@ const refusals: Record<
   { readonly says: RegExp; readonly build: (b: GraphBuilder, x: string) => string }
 > = {
   If: {
-    says: /the If node "stop": which branch runs is decided by the data; export .* control flow;/,
+    says: /the If node "stop": the data decide which branch runs; export .* control flow;/,
     build: (b, x) => b.add('If', [b.constant([1], [], 'bool')], branches(x), 'stop'),
   },
   Loop: {
-    says: /the Loop node "stop": it repeats a graph a number of times that .* control flow;/,
+    says: /the Loop node "stop": the data decide how often it repeats a graph; .* control flow;/,
     build: (b, x) =>
       shaped(
         b,
@@ -311,7 +311,7 @@ const refusals: Record<
       ),
   },
   Scan: {
-    says: /the Scan node "stop": it repeats a graph/,
+    says: /the Scan node "stop": the data decide how often/,
     build: (b, x) =>
       shaped(b, b.add('Scan', [x], { body: scanBody(), num_scan_inputs: 1 }, 'stop')),
   },
@@ -320,7 +320,7 @@ const refusals: Record<
     build: (b, x) => shaped(b, b.add('Inverse', [x], {}, 'stop', { domain: 'com.microsoft' })),
   },
   'an operator without a gradient': {
-    says: /the Compress node "stop": which elements it keeps is known only when the model runs;/,
+    says: /the Compress node "stop": the elements that it keeps are known only when the model runs;/,
     build: (b, x) =>
       b.add('Compress', [x, b.constant([1, 1, 1, 1], [4], 'bool')], { axis: 1 }, 'stop'),
   },

@@ -1,7 +1,7 @@
 import { each } from '../operators.ts';
 import { type RuleTable, sameAsInput } from './rule.ts';
 
-/** Shape rules of activation functions: all keep shape and type. */
+/** Shape rules of activation functions. All of them keep shape and type. */
 export const activation: RuleTable = {
   ...each('Relu LeakyRelu PRelu Elu Selu Celu ThresholdedRelu Shrink Clip', sameAsInput),
   ...each('Sigmoid HardSigmoid HardSwish Swish Mish Softplus Softsign Tanh Gelu', sameAsInput),

@@ -16,7 +16,10 @@ import {
   unknown,
 } from './rule.ts';
 
-/** Floats matter to shapes only as the few scales of a Resize or the bounds of a Range. */
+/**
+ * Largest number of elements of a float constant whose value is kept. Floats affect shapes only as
+ * the scales of a Resize or the bounds of a Range.
+ */
 const largestFloatValue = 16;
 const integers = new Set([
   'int64',
@@ -30,7 +33,7 @@ const integers = new Set([
   'bool',
 ]);
 
-/** What is known of a constant tensor; the value only where it is small. */
+/** The type and shape of a constant tensor, and its value if it is small. */
 export function initializerInfo(tensor: Initializer): TensorInfo {
   const limit = integers.has(tensor.type)
     ? largestValue
@@ -100,7 +103,7 @@ const range: ShapeRule = (at) => {
   return [tensorInfo(type, [start === 0 && delta === 1 ? (limit ?? null) : null])];
 };
 
-/** The shape as a tensor; `start` and `end` came with opset 15. */
+/** The shape as a tensor. The attributes `start` and `end` exist since opset 15. */
 const shapeOf: ShapeRule = (at) => {
   const { shape } = inputAt(at, 0);
   if (shape === null) return [tensorInfo('int64', [null])];

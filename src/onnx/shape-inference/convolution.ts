@@ -11,7 +11,7 @@ import {
 } from './rule.ts';
 import { outputDim, readWindow, type WindowAttributes } from './window.ts';
 
-/** The sizes of a kernel in the shape of its weights [M, C/group, k1, k2, …]. */
+/** The kernel size: the attribute, or the last axes of the weights [M, C/group, k1, k2, …]. */
 function kernelOf(at: RuleContext, weights: Shape | null, rank: number): Shape {
   const attribute = intsAttribute(at.node, 'kernel_shape');
   return attribute ?? weights?.slice(2) ?? ofRank(rank - 2);
@@ -55,7 +55,7 @@ function transposedDim(
     (list) => list[axis],
   );
   if (typeof dim !== 'number' || typeof kernel !== 'number') return null;
-  // Lists that are shorter than the number of axes are those of a broken node.
+  // In a broken node, lists may be shorter than the number of axes.
   if (stride === null || dilation === undefined || begin === undefined || end === undefined)
     return null;
   const overlap = (kernel - 1) * dilation + 1;

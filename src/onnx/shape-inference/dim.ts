@@ -1,12 +1,12 @@
 import type { Dim, Shape } from '../graph.ts';
 
 /**
- * Arithmetic on dimensions. A symbolic dimension is a name or a product such as `64*batch`; what is
- * no such product any more becomes null.
+ * A dimension as a product, for arithmetic on dimensions. A symbolic dimension is a name or a
+ * product such as `64*batch`. A result that is not such a product becomes null.
  */
 interface Product {
   readonly coefficient: number;
-  /** Sorted names. */
+  /** The names of the symbolic factors, sorted. */
   readonly symbols: readonly string[];
 }
 
@@ -43,7 +43,7 @@ export function multiplyDims(a: Dim, b: Dim): Dim {
   });
 }
 
-/** a / b where it is exact; null otherwise. */
+/** a / b if the division is exact; null otherwise. */
 export function divideDims(a: Dim, b: Dim): Dim {
   if (a === null || b === null || b === 0) return null;
   const [x, y] = [productOf(a), productOf(b)];
@@ -57,7 +57,7 @@ export function divideDims(a: Dim, b: Dim): Dim {
   return Number.isInteger(coefficient) ? dimOf({ coefficient, symbols }) : null;
 }
 
-/** a + sign * b */
+/** a + sign * b, or null if the sum is not a product. */
 export function addDims(a: Dim, b: Dim, sign: 1 | -1 = 1): Dim {
   if (a === null || b === null) return null;
   if (b === 0) return a;
@@ -67,21 +67,24 @@ export function addDims(a: Dim, b: Dim, sign: 1 | -1 = 1): Dim {
   return dimOf({ coefficient: x.coefficient + sign * y.coefficient, symbols: x.symbols });
 }
 
-/** The product of dimensions; 1 for none. */
+/** The product of dimensions. It is 1 for an empty list. */
 export function productOfDims(dims: Shape): Dim {
   return dims.reduce(multiplyDims, 1);
 }
 
-/** The dimension that two broadcast together give. */
+/** The dimension that results from broadcasting two dimensions. */
 export function broadcastDims(a: Dim, b: Dim): Dim {
   if (a === b || b === 1) return a;
   if (a === 1) return b;
-  // A known size above 1 decides: the other one can only be 1 or equal.
+  // If one size is known and above 1, the other can only be 1 or the same size.
   if (typeof a === 'number') return a;
   return typeof b === 'number' ? b : null;
 }
 
-/** The shape that several broadcast together give; null if the rank of one is unknown. */
+/**
+ * The shape that results from broadcasting several shapes. Null if the rank of one of them is
+ * unknown.
+ */
 export function broadcastShapes(shapes: readonly (Shape | null)[]): Shape | null {
   const known = shapes.filter((shape) => shape !== null);
   if (known.length < shapes.length) return null;

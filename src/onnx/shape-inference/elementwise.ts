@@ -19,13 +19,16 @@ import {
 
 type DimFunction = (...dims: Dim[]) => Dim;
 
-/** A function of numbers; null as soon as an argument is not known. */
+/** A function of numbers on dimensions. It returns null if an argument is not a number. */
 function ofNumbers(f: (...numbers: number[]) => number): DimFunction {
   return (...dims) =>
     dims.every((dim) => typeof dim === 'number') ? f(...(dims as number[])) : null;
 }
 
-/** Applies `f` to the elements of broadcast inputs. */
+/**
+ * Applies `f` to the elements of broadcast inputs. Returns null if a value is unknown or the result
+ * is too large.
+ */
 function mapValues(
   inputs: readonly TensorInfo[],
   shape: readonly number[],
@@ -38,7 +41,10 @@ function mapValues(
   return Array.from({ length: count }, (_, i) => f(...readers.map((read) => read(i))));
 }
 
-/** Reads the element of a value that stands at a flat index of the broadcast shape. */
+/**
+ * Returns a function that reads the element of a value for a flat index of the broadcast shape
+ * `to`.
+ */
 export function broadcastReader(
   { shape, value }: TensorInfo,
   to: readonly number[],
@@ -71,7 +77,7 @@ function broadcast(
   return [tensorInfo(type, shape, f && isStatic(shape) ? mapValues(inputs, shape, f) : null)];
 }
 
-/** An operator on any number of inputs that have the type of the output. */
+/** The rule of an operator whose inputs all have the type of the output. */
 function arithmetic(f?: DimFunction): ShapeRule {
   return ({ inputs }) =>
     broadcast(inputs, inputs.find((input) => input.type !== null)?.type ?? null, f);
@@ -81,7 +87,7 @@ function comparison(f?: DimFunction): ShapeRule {
   return ({ inputs }) => broadcast(inputs, 'bool', f);
 }
 
-/** Integers divide toward zero. */
+/** Division. Integer division rounds toward zero. */
 const divide: ShapeRule = ({ inputs }) => {
   const type = inputs[0]?.type ?? inputs[1]?.type ?? null;
   const f: DimFunction = (a, b) => {
@@ -92,7 +98,7 @@ const divide: ShapeRule = ({ inputs }) => {
   return broadcast(inputs, type, f);
 };
 
-/** A symbolic size is never negative; two of the same name are equal. */
+/** A symbolic size is never negative, and two sizes of the same name are equal. */
 const equal: DimFunction = (a, b) => {
   if (a === null || b === null) return null;
   if (a === b) return 1;
@@ -104,7 +110,7 @@ function isNegative(dim: Dim): boolean {
   return typeof dim === 'number' && dim < 0;
 }
 
-/** A size of any name is smaller than the "to the end" that exporters write. */
+/** Exporters write this or a larger number for "to the end". Every symbolic size is smaller. */
 const endless = 2 ** 31 - 1;
 
 const minimum: DimFunction = (...dims) =>
@@ -126,7 +132,9 @@ const maximum: DimFunction = (...dims) =>
 const logicalAnd: DimFunction = (a, b) => (a === 0 || b === 0 ? 0 : a === 1 && b === 1 ? 1 : null);
 const logicalOr: DimFunction = (a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b === 0 ? 0 : null);
 
-/** condition ? x : y, with nothing lost where both are the same. */
+/**
+ * condition ? x : y. If the condition is unknown, the element is known only if x and y are equal.
+ */
 const where: ShapeRule = ({ inputs }) => {
   const type = inputs[1]?.type ?? inputs[2]?.type ?? null;
   return broadcast(inputs, type, (condition, x, y) =>
@@ -134,7 +142,7 @@ const where: ShapeRule = ({ inputs }) => {
   );
 };
 
-/** An operator of one input that keeps shape and type. */
+/** The rule of an operator with one input that keeps shape and type. */
 function unary(f?: DimFunction): ShapeRule {
   return (at) => broadcast([inputAt(at, 0)], inputAt(at, 0).type, f);
 }
@@ -164,11 +172,11 @@ const dynamicQuantize: ShapeRule = (at) => [
   tensorInfo('uint8', []),
 ];
 
-/** Two quantized tensors, each followed by its scale and zero point. */
+/** The inputs are two quantized tensors, each followed by its scale and zero point. */
 const quantizedBinary: ShapeRule = (at: RuleContext) =>
   broadcast([inputAt(at, 0), inputAt(at, 3)], inputAt(at, 0).type);
 
-/** Shape rules of the operators that work element by element. */
+/** Shape rules of elementwise operators. */
 export const elementwise: RuleTable = {
   Add: arithmetic((a, b) => addDims(a, b)),
   Sub: arithmetic((a, b) => addDims(a, b, -1)),

@@ -13,7 +13,7 @@ import { pooling } from './pooling.ts';
 import { reduction } from './reduction.ts';
 import { type RuleTable, type TensorInfo, tensorInfo, unknown } from './rule.ts';
 
-/** Every operator with a shape rule, as `OpType` or `domain:OpType`. */
+/** The shape rules of all operators, by `OpType` or `domain:OpType`. */
 const table: RuleTable = {
   ...elementwise,
   ...activation,
@@ -27,30 +27,32 @@ const table: RuleTable = {
   ...constants,
 };
 
-/** By name: an operator or a tensor may be called like a member of every object, `toString`. */
+/**
+ * The rules by name. This is a Map, because an operator may be called like a member of Object, such
+ * as `toString`.
+ */
 const rules = new Map(Object.entries(table));
 
-/** What inference may be told. */
+/** Options of shape inference. */
 export interface InferenceOptions {
   /**
-   * Shapes of graph inputs that are to replace the declared ones, to see the graph at a fixed size.
+   * Shapes of graph inputs that replace the declared shapes, for example to infer shapes at a fixed
+   * size.
    */
   readonly inputs?: Readonly<Record<string, Shape>>;
 }
 
 type Known = Map<string, TensorInfo>;
 
-/**
- * Every operator that inference knows, as `OpType` or `domain:OpType`; what an operator of a graph
- * is called there.
- */
+/** All operators that shape inference supports, as `OpType` or `domain:OpType`. */
 export const inferredOperators: readonly string[] = [...rules.keys(), 'If'];
 
 /**
- * The type and shape of every tensor of a graph, as far as they can be told without running it.
- * Symbolic dimensions pass through (`batch`, `64*batch`); an input's dimension without a name is
- * called after the input and its axis (`x:0`). An operator without a rule gives unknown types and
- * shapes, unless the file declares them.
+ * The type and shape of every tensor of a graph, by name, as far as they can be found without
+ * running the graph. Symbolic dimensions are kept (`batch`, `64*batch`). An unnamed dimension of an
+ * input is named after the input and its axis (`x:0`). The outputs of an operator without a rule
+ * have unknown types and shapes, unless the file declares them.
+ * @throws FoveaError `model` if the inputs and attributes of a node do not match.
  */
 export function inferShapes(graph: Graph, options: InferenceOptions = {}): Map<string, TensorType> {
   return new Map(
@@ -59,8 +61,8 @@ export function inferShapes(graph: Graph, options: InferenceOptions = {}): Map<s
 }
 
 /**
- * The same, with the elements of the small tensors that exporters compute shapes with, where they
- * are known.
+ * Like `inferShapes`, but also with the values of small tensors, which exporters use to compute
+ * shapes, if they can be found.
  */
 export function inferTensors(
   graph: Graph,
@@ -90,9 +92,9 @@ function inferInto(known: Known, graph: Graph, inputShapes: Readonly<Record<stri
 }
 
 /**
- * Infers the outputs of one node from what is known of its inputs, for graphs that are under
- * construction.
- * @throws FoveaError `model` if the inputs and attributes of the node do not fit each other.
+ * Infers the types and shapes of the outputs of one node from those of its inputs, for graphs that
+ * are being built. Returns an empty list if the operator has no rule.
+ * @throws FoveaError `model` if the inputs and attributes of the node do not match.
  */
 export function inferNode(
   known: Known,
@@ -106,18 +108,21 @@ export function inferNode(
   try {
     return rule({ node, opset: opsetOf(graph, node), inputs });
   } catch (error) {
-    // A rule assumes a well-formed node; a file may hold another one.
+    // Rules assume a well-formed node, but a file may contain a broken one.
     if (error instanceof FoveaError && error.code !== 'internal') throw error;
     throw new FoveaError(
       'model',
       `the ${node.opType} node "${node.name || node.outputs[0]}" is broken: ` +
-        'its inputs and attributes do not fit each other',
+        'its inputs and attributes do not match',
       { cause: error },
     );
   }
 }
 
-/** The branch that a known condition takes; otherwise what both branches agree on. */
+/**
+ * The outputs of the branch that is taken, if the condition is known. Otherwise the types and
+ * dimensions that both branches have in common.
+ */
 function inferIf(known: Known, node: Node): readonly TensorInfo[] {
   const condition = known.get(node.inputs[0] ?? '')?.value?.[0] ?? null;
   const infer = (name: string): readonly TensorInfo[] => {
@@ -141,7 +146,7 @@ function common(a: TensorInfo, b: TensorInfo): TensorInfo {
   return tensorInfo(a.type === b.type ? a.type : null, dims);
 }
 
-/** What was inferred, with the gaps filled from what the file declares. */
+/** The inferred type and shape. Unknown parts are taken from the declaration in the file. */
 function refine(inferred: TensorInfo, declared: TensorType | undefined): TensorInfo {
   if (declared === undefined) return inferred;
   const type = inferred.type ?? declared.type;

@@ -17,7 +17,7 @@ import {
   withDim,
 } from './rule.ts';
 
-/** Where a Slice starts and ends along one axis. */
+/** The range of a Slice along one axis. */
 interface SliceRange {
   readonly start: Dim;
   readonly end: Dim;
@@ -25,8 +25,8 @@ interface SliceRange {
 }
 
 /**
- * The ranges of a Slice by axis; null where the axes or steps are not known. Attributes before
- * opset 10.
+ * The ranges of a Slice by axis. Null if the axes or steps are not known. Before opset 10 they are
+ * attributes.
  */
 function sliceRanges(at: RuleContext, rank: number): Map<number, SliceRange> | null {
   const byInput = hasInput(at, 1);
@@ -57,7 +57,7 @@ function slicedDim(dim: Dim, { start, end, step }: SliceRange): Dim {
       (end === dim || (typeof end === 'number' && end >= endless));
     return whole ? dim : null;
   }
-  // A symbolic end of a known size cannot be told.
+  // The result is unknown if the size is known but the end is symbolic.
   if (typeof start !== 'number' || typeof end !== 'number' || step === 0) return null;
   return slicedIndices(dim, start, end, step).count;
 }
@@ -89,7 +89,7 @@ const slice: ShapeRule = (at) => {
   return [tensorInfo(type, result, value && slicedValue(value, shape, ranges))];
 };
 
-/** The elements at `indices` of one axis. */
+/** The elements at `indices` of one axis of a value. */
 function takeAlong(
   value: readonly Dim[],
   shape: Shape,
@@ -107,7 +107,7 @@ function takeAlong(
   ).flat(2);
 }
 
-/** Slices a value axis by axis; a value is known only with its whole shape. */
+/** Slices a value axis by axis. If a value is known, its shape is known too. */
 function slicedValue(
   value: readonly Dim[],
   shape: Shape,
@@ -158,7 +158,7 @@ const oneHot: ShapeRule = (at) => {
   return [tensorInfo(values.type, shape)];
 };
 
-/** The positions of what is not zero, one column each. */
+/** The positions of non-zero elements, one column per element. */
 const nonZero: ShapeRule = (at) => {
   const { shape } = inputAt(at, 0);
   const elements = numbersAt(at, 0);
@@ -175,7 +175,7 @@ const compress: ShapeRule = (at) => {
   return [tensorInfo(type, shape && withDim(shape, normalizeAxis(axis, shape.length), null))];
 };
 
-/** Shape rules of operators that pick or place elements by index. */
+/** Shape rules of operators that read or write elements by index. */
 export const indexing: RuleTable = {
   Slice: slice,
   Gather: gather,

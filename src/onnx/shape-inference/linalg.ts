@@ -11,7 +11,7 @@ import {
   tensorInfo,
 } from './rule.ts';
 
-/** Shape of a @ b, with the rules of NumPy for vectors and for batch axes. */
+/** The shape of a @ b, by NumPy's rules for vectors and batch axes. */
 function matMulShape(a: Shape | null, b: Shape | null): Shape | null {
   if (a === null || b === null || a.length === 0 || b.length === 0) return null;
   const left = a.length === 1 ? [1, ...a] : a;
@@ -27,12 +27,15 @@ const matMul: ShapeRule = (at) => {
   return [tensorInfo(a.type ?? b.type, matMulShape(a.shape, b.shape))];
 };
 
-/** A MatMul with a fixed element type of the result. */
+/** The rule of a MatMul whose result has a fixed element type. */
 function matMulOf(type: DataType): ShapeRule {
   return (at) => [tensorInfo(type, matMulShape(inputAt(at, 0).shape, inputAt(at, 1).shape))];
 }
 
-/** a, scale, zero point, b, scale, zero point, and scale and zero point of the result. */
+/**
+ * The inputs are a, its scale and zero point, b, its scale and zero point, and the scale and zero
+ * point of the result.
+ */
 const quantizedMatMul: ShapeRule = (at) => [
   tensorInfo(inputAt(at, 7).type, matMulShape(inputAt(at, 0).shape, inputAt(at, 3).shape)),
 ];
@@ -43,7 +46,9 @@ function swapLast(shape: Shape | null): Shape | null {
   return [...shape.slice(0, -2), columns, rows];
 }
 
-/** `transBatchA` moves the first axis behind all but the last one before the product. */
+/**
+ * The shape after `transBatchA` or `transBatchB`, which moves the first axis before the last one.
+ */
 function batchTransposed(shape: Shape | null): Shape | null {
   if (shape === null || shape.length < 3) return shape;
   const [first = null, ...rest] = shape;
@@ -70,7 +75,7 @@ const gemm: ShapeRule = (at) => [
   tensorInfo(inputAt(at, 0).type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 1).shape)),
 ];
 
-/** The result stays float32 if it is not given a scale. */
+/** The result is float32 if the node has no scale for it. */
 const quantizedGemm: ShapeRule = (at) => {
   const type = hasInput(at, 7) ? inputAt(at, 8).type : 'float32';
   return [tensorInfo(type, gemmShape(at, inputAt(at, 0).shape, inputAt(at, 3).shape))];
@@ -81,7 +86,10 @@ const blockMatMul: ShapeRule = (at) => {
   return [tensorInfo(type, shape && [...shape.slice(0, -1), intAttribute(at.node, 'N', null)])];
 };
 
-/** The letters of an Einsum operand, with one label `...n` per axis that `...` stands for. */
+/**
+ * The labels of the axes of an Einsum operand: its letters, and one label `...n` per axis that
+ * `...` stands for.
+ */
 function einsumLabels(term: string, rank: number | undefined): string[] {
   const [before = '', after] = term.split('...');
   if (after === undefined) return [...before];
@@ -122,7 +130,10 @@ const einsum: ShapeRule = (at) => {
   ];
 };
 
-/** com.microsoft Attention: the weights hold query, key and value projections side by side. */
+/**
+ * com.microsoft Attention. The weights contain the projections of query, key and value along their
+ * last axis.
+ */
 const attention: ShapeRule = (at) => {
   const [x, weights, bias] = [inputAt(at, 0), inputAt(at, 1), inputAt(at, 2)];
   const sizes = intsAttribute(at.node, 'qkv_hidden_sizes');
@@ -137,7 +148,10 @@ const quantizedAttention: ShapeRule = (at) => {
   return [tensorInfo(inputAt(at, 3).type, shape && [...shape.slice(0, 2), hidden])];
 };
 
-/** Query [N, L, hidden], or [N, L, heads, 3, size] with key and value packed in it. */
+/**
+ * com.microsoft MultiHeadAttention. The query is [N, L, hidden], or [N, L, heads, 3, size] if it
+ * also contains key and value.
+ */
 const multiHeadAttention: ShapeRule = (at) => {
   const [query, key, value] = [inputAt(at, 0), inputAt(at, 1), inputAt(at, 2)];
   const { type, shape } = query;
@@ -153,7 +167,7 @@ const multiHeadAttention: ShapeRule = (at) => {
   return [tensorInfo(type, [shape[0] ?? null, shape[1] ?? null, hidden])];
 };
 
-/** Attention of opset 23: [N, heads, L, size] or [N, L, heads * size]. */
+/** Attention of opset 23. Its inputs are [N, heads, L, size] or [N, L, heads * size]. */
 const standardAttention: ShapeRule = (at) => {
   const [query, value] = [inputAt(at, 0), inputAt(at, 2)];
   const { type, shape } = query;

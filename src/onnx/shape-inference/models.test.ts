@@ -5,8 +5,8 @@ import { readModel } from '../index.ts';
 
 const paths = sharedModels();
 
-describe.skipIf(paths.length === 0)('shapes of real models', () => {
-  it.each(paths)('%s: every shape is as onnxruntime has it', async (path) => {
+describe.skipIf(paths.length === 0)('inferShapes on real models', () => {
+  it.each(paths)('agrees with ONNX Runtime on every shape of %s', async (path) => {
     const model = readModel(readBytes(path));
     const report = await checkShapes(model, { batch: 2 });
     expect(report.wrong).toEqual([]);

@@ -24,7 +24,7 @@ function movementCase(
   });
 }
 
-describe('movement', () => {
+describe('inferShapes on operators that move elements', () => {
   movementCase('Transpose', 13, (b, x) => [
     b.add('Transpose', [x]),
     b.add('Transpose', [x], { perm: [0, 2, 3, 1] }),
@@ -47,7 +47,7 @@ describe('movement', () => {
     const y = b.add('Unsqueeze', [x, ints(b, 0, 3)]);
     b.add('Squeeze', [y, ints(b, 0, -3)]);
   });
-  movementCase('Squeeze of all', 13, (b, x) => b.add('Squeeze', [x]), [1, 4, 1, 10]);
+  movementCase('Squeeze of all axes of size 1', 13, (b, x) => b.add('Squeeze', [x]), [1, 4, 1, 10]);
   movementCase('Expand, Tile', 13, (b, x) => {
     const y = b.add('ReduceMean', [x], { axes: [2, 3] });
     b.add('Expand', [y, ints(b, 1, 1, 8, 10)]);
@@ -64,7 +64,7 @@ describe('movement', () => {
   movementCase('Split with sizes as input', 13, (b, x) =>
     b.add('Split', [x, ints(b, 1, 2, 5)], { axis: 2 }, 3),
   );
-  movementCase('Split in parts that are not equal', 18, (b, x) =>
+  movementCase('Split into parts of different sizes', 18, (b, x) =>
     b.add('Split', [x], { axis: 3, num_outputs: 3 }, 3),
   );
   movementCase('Pad with pads as attribute', 10, (b, x) =>
@@ -102,7 +102,7 @@ describe('movement', () => {
   movementCase('Trilu', 14, (b, x) => b.add('Trilu', [x]));
 });
 
-describe('indexing', () => {
+describe('inferShapes on operators that index elements', () => {
   movementCase('Slice with attributes', 9, (b, x) =>
     b.add('Slice', [x], { starts: [1, -3], ends: [3, 2 ** 63], axes: [1, 3] }),
   );
@@ -132,17 +132,13 @@ describe('indexing', () => {
   });
 });
 
-describe('shape arithmetic', () => {
-  movementCase(
-    'the batch passes through Shape, Gather, Unsqueeze, Concat and Reshape',
-    13,
-    (b, x) => {
-      const n = b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]);
-      const parts = [b.add('Unsqueeze', [n, ints(b, 0)]), ints(b, 2), ints(b, -1)];
-      b.add('Reshape', [x, b.add('Concat', parts, { axis: 0 })]);
-    },
-  );
-  movementCase('windows multiply the batch and divide it again', 13, (b, x) => {
+describe('inferShapes on arithmetic on shapes', () => {
+  movementCase('the batch size in Shape, Gather, Unsqueeze, Concat and Reshape', 13, (b, x) => {
+    const n = b.add('Gather', [b.add('Shape', [x]), scalar(b, 0)]);
+    const parts = [b.add('Unsqueeze', [n, ints(b, 0)]), ints(b, 2), ints(b, -1)];
+    b.add('Reshape', [x, b.add('Concat', parts, { axis: 0 })]);
+  });
+  movementCase('windows that multiply the batch size, and divide it again', 13, (b, x) => {
     const [n, h] = [0, 2].map((axis) => b.add('Gather', [b.add('Shape', [x]), scalar(b, axis)]));
     const windows = b.add('Mul', [n, b.add('Div', [h, scalar(b, 3)])]);
     const y = b.add('Reshape', [
@@ -206,7 +202,7 @@ describe('shape arithmetic', () => {
     b.add('ConstantOfShape', [b.add('Shape', [x], { start: 1, end: -1 })]),
   );
 
-  it('follows an If with a known condition, and what both branches agree on', () => {
+  it('follows the branch of an If, or keeps the common dimensions of both branches', () => {
     const branch = (size: number) => {
       const b = graphBuilder({ opset: 13, name: `branch ${size}` });
       b.output(b.add('Expand', ['y', b.constant([size, 1, 1], [3], 'int64')], {}, `out${size}`));
@@ -224,7 +220,7 @@ describe('shape arithmetic', () => {
     expect(build(null)).toEqual({ type: 'float32', shape: [null, 4, 5] });
   });
 
-  it('knows nothing of an unknown operator, but what the file declares', () => {
+  it('uses only the declared shapes for the outputs of an unknown operator', () => {
     const b = graphBuilder({ opset: { '': 17, vendor: 1 } });
     b.add('Mystery', [b.input('x', 'float32', [1, null])], {}, 'y', { domain: 'vendor' });
     b.add('Relu', [b.add('Mystery', ['y'], {}, 'z', { domain: 'vendor' })], {}, 'w');
@@ -236,7 +232,7 @@ describe('shape arithmetic', () => {
     expect(types.get('x')).toEqual({ type: 'float32', shape: [1, 'x:1'] });
   });
 
-  it('takes other input shapes than the declared ones', () => {
+  it('uses given input shapes in place of the declared ones', () => {
     const b = graphBuilder({ opset: 17 });
     b.add('Relu', [b.input('x', 'float32', ['n', 3])], {}, 'y');
     expect(inferShapes(b.finish(), { inputs: { x: [5, 3] } }).get('y')).toEqual({

@@ -26,7 +26,7 @@ import {
 
 const identity: ShapeRule = (at) => [inputAt(at, 0)];
 
-/** Y and the mask; before opset 10 the mask had the type of the input. */
+/** y and the mask. Before opset 10 the mask has the type of the input. */
 const dropout: ShapeRule = (at) => {
   const x = inputAt(at, 0);
   return [x, tensorInfo(at.opset < 10 ? x.type : 'bool', x.shape)];
@@ -65,7 +65,10 @@ function transposedValue(
   });
 }
 
-/** Resolves 0 (copied from the input) and -1 (what is left) in the target of a Reshape. */
+/**
+ * Resolves 0 (copied from the input) and -1 (computed from the number of elements) in the target of
+ * a Reshape.
+ */
 function reshapedShape(input: Shape | null, target: readonly Dim[], allowZero: boolean): Shape {
   const isCopied = (dim: Dim | undefined): boolean => dim === 0 && !allowZero;
   const shape = target.map((dim, axis) =>
@@ -76,7 +79,7 @@ function reshapedShape(input: Shape | null, target: readonly Dim[], allowZero: b
   );
   const [axis] = open;
   if (input === null || axis === undefined || open.length > 1) return shape;
-  // Copied dimensions are on both sides, so they may be unknown.
+  // Copied dimensions are in both shapes and cancel, so they may be unknown.
   const own = productOfDims(input.filter((_, axis) => !isCopied(target[axis])));
   const rest = productOfDims(
     shape.filter((_, other) => other !== axis && !isCopied(target[other])),
@@ -169,7 +172,7 @@ const tile: ShapeRule = (at) => {
   ];
 };
 
-/** The shape of tensors put behind each other along `axis`. */
+/** The shape of the concatenation of tensors along `axis`. */
 function concatenated(inputs: readonly TensorInfo[], axis: number): TensorInfo {
   const type = inputs.find((input) => input.type !== null)?.type ?? null;
   const rank = inputs.find((input) => input.shape !== null)?.shape?.length;
@@ -198,7 +201,10 @@ const concat: ShapeRule = ({ node, inputs }) => [
   concatenated(inputs, intAttribute(node, 'axis', 1)),
 ];
 
-/** Scale and zero point of the result, then each tensor with its own. */
+/**
+ * The inputs are the scale and zero point of the result, then each tensor with its scale and zero
+ * point.
+ */
 const quantizedConcat: ShapeRule = ({ node, inputs }) => {
   const tensors = inputs.filter((_, i) => i >= 2 && (i - 2) % 3 === 0);
   return [concatenated(tensors, intAttribute(node, 'axis', 1))];
@@ -221,7 +227,7 @@ const split: ShapeRule = (at) => {
   });
 };
 
-/** Equal parts; where the size does not divide, the last one is smaller. */
+/** Sizes of equal parts. If the size is not divisible, the last part is smaller. */
 function evenSplit(dim: Dim, count: number): readonly Dim[] {
   if (typeof dim !== 'number') return new Array<Dim>(count).fill(divideDims(dim, count));
   const part = Math.ceil(dim / count);
@@ -245,8 +251,8 @@ const pad: ShapeRule = (at) => {
 };
 
 /**
- * floor(size * scale), the product rounded to float32 as the runtime does: 150 * 0.44 is 66 there,
- * and 65.99… in float64. A scale that is a whole number keeps a symbolic size.
+ * floor(size * scale), where the product is rounded to float32 as in the runtime: 150 * 0.44 is 66
+ * in float32 and 65.99… in float64. With a whole number as scale, a symbolic size stays symbolic.
  */
 function scaled(dim: Dim, scale: Dim): Dim {
   if (typeof dim === 'number' && typeof scale === 'number')
@@ -293,14 +299,14 @@ function aspectRatio(
   return Number.isNaN(ratio) ? null : ratio;
 }
 
-/** Scales are an attribute in opset 7 and an input from 9 on. */
+/** The scales are an attribute in opset 7 and an input from opset 9 on. */
 const upsample: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const scales = hasInput(at, 1) ? inputAt(at, 1).value : floatsAttribute(at.node, 'scales', null);
   return [tensorInfo(type, shape?.map((dim, axis) => scaled(dim, scales?.[axis] ?? null)) ?? null)];
 };
 
-/** Moves blocks between the channels and the two spatial axes. */
+/** The rule of an operator that moves blocks between the channels and the two spatial axes. */
 function blocks(
   channels: (dim: Dim, block: number) => Dim,
   spatial: (dim: Dim, block: number) => Dim,

@@ -11,7 +11,7 @@ import {
   tensorInfo,
 } from './rule.ts';
 
-/** Y, and the mean and 1/deviation over the axes from `axis` on. */
+/** y, and the mean and 1/deviation over the axes from `axis` on. */
 const layerNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const statisticsType = dataTypeName(intAttribute(at.node, 'stash_type', 1));
@@ -27,14 +27,14 @@ function statisticsShape(shape: Shape, axis: number): Shape {
   return shape.map((dim, i) => (i < from ? dim : 1));
 }
 
-/** Y, mean, 1/deviation, and the sum that was normalized. */
+/** y, the mean, 1/deviation, and the sum that was normalized. */
 const skipLayerNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const statistics = tensorInfo('float32', shape && statisticsShape(shape, -1));
   return [tensorInfo(type, shape), statistics, statistics, tensorInfo(type, shape)];
 };
 
-/** Y; in training mode the running statistics too, of one element a channel. */
+/** y, and in training mode also the running statistics, with one element per channel. */
 const batchNormalization: ShapeRule = (at) => {
   const { type, shape } = inputAt(at, 0);
   const running = at.inputs

@@ -15,8 +15,8 @@ const floats = (b: GraphBuilder, ...dims: number[]): string =>
 const ms = { domain: 'com.microsoft' };
 
 /**
- * Runs what `build` makes of x [batch, 6, 8, 10] (or `dims`) and compares every shape with
- * onnxruntime's.
+ * Builds a model with the input x [batch, 6, 8, 10] (or `dims`), runs it, and compares every
+ * inferred shape with that of ONNX Runtime.
  */
 async function check(
   opset: number,
@@ -36,14 +36,14 @@ function family(
   name: string,
   cases: Record<string, [opset: number, build: Build, dims?: (number | string)[]]>,
 ): void {
-  describe(name, () => {
+  describe(`inferShapes on operators of ${name}`, () => {
     for (const [title, [opset, build, dims]] of Object.entries(cases)) {
       it(`${title}, opset ${opset}`, () => check(opset, build, dims));
     }
   });
 }
 
-describe('operators of one input that keep the shape', () => {
+describe('inferShapes on operators with one input that keep the shape', () => {
   const unary = `Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Softplus Softsign Tanh
     Erf Floor Ceil Round Sign Reciprocal Sqrt Exp Log Neg Abs Softmax LogSoftmax Hardmax
     Identity Sin Cos IsNaN LpNormalization Mish Dropout Clip`;
@@ -52,13 +52,13 @@ describe('operators of one input that keep the shape', () => {
   }
 });
 
-describe('operators of two inputs that broadcast', () => {
+describe('inferShapes on operators with two inputs that broadcast', () => {
   const binary = `Add Sub Mul Div Pow Min Max Sum Mean Equal Less LessOrEqual Greater
     GreaterOrEqual PRelu`;
   for (const opType of binary.split(/\s+/)) {
     it(opType, () => check(17, (b, x) => b.add(opType, [x, floats(b, 6, 1, 1)])));
   }
-  it('adds axes of either side', () =>
+  it('broadcasts axes of both inputs', () =>
     check(17, (b, x) => b.add('Add', [floats(b, 10), b.add('Mul', [x, floats(b, 1, 6, 8, 1)])])));
 });
 
@@ -359,7 +359,7 @@ family('reduction', {
       b.add('ReduceSum', [x], { noop_with_empty_axes: 1 });
     },
   ],
-  'ReduceSum has its axes as input before the others': [
+  'ReduceSum, whose axes are an input from opset 13 on': [
     13,
     (b, x) => {
       b.add('ReduceSum', [x, ints(b, 1)]);

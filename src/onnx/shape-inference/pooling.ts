@@ -25,7 +25,7 @@ const globalPool: ShapeRule = (at) => {
   return [tensorInfo(type, shape?.map((dim, axis) => (axis < 2 ? dim : 1)) ?? null)];
 };
 
-/** Quantized pooling; `channels_last` moves the channels behind the spatial axes. */
+/** The rule of quantized pooling. With `channels_last` the channels are the last axis. */
 function quantizedPool(rule: (at: RuleContext, shape: Shape) => Shape | null): ShapeRule {
   return (at) => {
     const { type, shape } = inputAt(at, 0);

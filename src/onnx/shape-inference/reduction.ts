@@ -22,7 +22,10 @@ function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean):
   return shape.filter((_, axis) => !reduced.has(axis));
 }
 
-/** A reduction; `combine` follows the value where all of a vector is reduced. */
+/**
+ * The rule of a reduction. `combine` computes the value if a whole vector of known elements is
+ * reduced.
+ */
 function reduce(combine?: (a: Dim, b: Dim) => Dim): ShapeRule {
   return (at) => {
     const x = inputAt(at, 0);
@@ -61,7 +64,7 @@ const topK: ShapeRule = (at) => {
   return [tensorInfo(type, result), tensorInfo('int64', result)];
 };
 
-/** The number of distinct elements depends on the values. */
+/** The rule of operators that return a vector whose length depends on the values. */
 const dataDependentVector =
   (type: DataType | null): ShapeRule =>
   (at) => [tensorInfo(type ?? inputAt(at, 0).type, [null])];

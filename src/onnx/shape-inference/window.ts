@@ -1,7 +1,7 @@
 import { intAttribute, intsAttribute, stringAttribute } from '../attributes.ts';
 import type { Dim, Node } from '../graph.ts';
 
-/** How a convolution or pooling window moves over its input; one entry per spatial axis. */
+/** The attributes of a convolution or pooling window. Lists have one element per spatial axis. */
 export interface WindowAttributes {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
@@ -11,7 +11,10 @@ export interface WindowAttributes {
   readonly ceilMode: boolean;
 }
 
-/** Reads the window attributes of a node with `axes` spatial axes. */
+/**
+ * Reads the window attributes of a node with `axes` spatial axes. Missing attributes get ONNX's
+ * defaults: strides and dilations of 1, and no padding.
+ */
 export function readWindow(node: Node, axes: number): WindowAttributes {
   const ones = new Array<number>(axes).fill(1);
   const pads = intsAttribute(node, 'pads', new Array<number>(2 * axes).fill(0));
@@ -25,13 +28,13 @@ export function readWindow(node: Node, axes: number): WindowAttributes {
   };
 }
 
-/** Size of the output along a spatial axis. */
+/** The size of the output along a spatial axis. It is null if it is not known. */
 export function outputDim(dim: Dim, kernel: Dim, axis: number, window: WindowAttributes): Dim {
   const stride = window.strides[axis];
   const same = window.autoPad === 'SAME_UPPER' || window.autoPad === 'SAME_LOWER';
   if (same && stride === 1) return dim;
   const dilation = window.dilations[axis];
-  // Lists that are shorter than the number of axes are those of a broken node.
+  // In a broken node, lists may be shorter than the number of axes.
   if (typeof kernel !== 'number' || stride === undefined || dilation === undefined) return null;
   const extent = (kernel - 1) * dilation + 1;
   const padded = window.autoPad === 'NOTSET' || window.autoPad === '';
@@ -44,6 +47,6 @@ export function outputDim(dim: Dim, kernel: Dim, axis: number, window: WindowAtt
   const steps = (dim + pads - extent) / stride;
   if (!window.ceilMode) return Math.floor(steps) + 1;
   const size = Math.ceil(steps) + 1;
-  // A window that starts beyond the input and its front padding does not count.
+  // A window that starts after the input and the padding before it does not count.
   return (size - 1) * stride >= dim + begin ? size - 1 : size;
 }
