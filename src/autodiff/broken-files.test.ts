@@ -75,13 +75,13 @@ describe('gradientModel on files that no runtime accepts', () => {
       /needs constants of at most 16777216 elements, here 268435456/,
     ],
     [
-      'a picture that is resized along two axes by tables of 2^25 elements',
+      'a resized picture whose matrices have 2^25 elements',
       [1, 1, 2 ** 12, 2 ** 12],
       (b, x) => b.add('Resize', [x, '', b.constant([1, 1, 2, 2], [4])], { mode: 'linear' }),
       /needs constants of at most 16777216 elements, here 33554432/,
     ],
     [
-      'a scale that belongs to other sizes',
+      'a scale that contradicts the sizes',
       [1, 1, 64, 64],
       (b, x) => {
         const sizes = b.constant(BigInt64Array.of(1n, 1n, 9n, 9n), [4]);
@@ -90,25 +90,25 @@ describe('gradientModel on files that no runtime accepts', () => {
           antialias: 1,
         });
       },
-      /the Resize node .* needs a scale that makes 9 of 64/,
+      /the Resize node .* needs a scale that resizes 64 to 9/,
     ],
     [
-      'a kernel of three axes on a map of two',
+      'a kernel with three axes for a feature map with two',
       [1, 3, 8, 8],
       (b, x) => b.add('MaxPool', [x], { kernel_shape: [2, 2, 2] }),
       /the MaxPool node .* has 3 numbers in the attribute kernel_shape: expected 2/,
     ],
     [
-      'groups that do not divide the filters',
+      'a number of filters that is not divisible by the number of groups',
       [1, 6, 8, 8],
       (b, x) => b.add('Conv', [x, b.constant(new Float32Array(36), [4, 1, 3, 3])], { group: 3 }),
-      /the Conv node .* needs a size that 3 divides, not 4/,
+      /the Conv node .* needs a size that is divisible by 3, not 4/,
     ],
     [
-      'an equation of more terms than inputs',
+      'an equation with another number of terms than inputs',
       [2, 3],
       (b, x) => b.add('Einsum', [x, x], { equation: 'ab' }),
-      /the Einsum node .* needs an equation of as many terms as it has inputs, 2/,
+      /the Einsum node .* needs an equation with as many terms as it has inputs, 2/,
     ],
   ])('refuses %s', (_, shape, build, message) => {
     const model = modelBy(shape, build);
@@ -141,7 +141,7 @@ describe('gradientModel on files that no runtime accepts', () => {
     },
   );
 
-  it('reverses long axes by a sequence that the runtime counts', () => {
+  it('builds the gradient of a long reversed axis without a constant as long as the axis', () => {
     const ints = (...values: bigint[]) => [BigInt64Array.from(values), [values.length]] as const;
     const model = modelBy([2 ** 24], (b, x) => {
       const range = [ints(-1n), ints(-(2n ** 40n)), ints(0n), ints(-1n)];
@@ -151,7 +151,7 @@ describe('gradientModel on files that no runtime accepts', () => {
     expect(Math.max(...[...initializers.values()].map(elementCount))).toBeLessThan(10);
   });
 
-  it('infers no products of names without end', () => {
+  it('infers no products with an unlimited number of names', () => {
     const b = graphBuilder({ opset: 17 });
     let sizes = b.add('Shape', [b.input('x', 'float32', ['n', 3])]);
     for (let i = 0; i < 40; i++) sizes = b.add('Mul', [sizes, sizes]);
@@ -160,7 +160,7 @@ describe('gradientModel on files that no runtime accepts', () => {
     expect(inferShapes(b.finish()).get('y')?.shape?.[0]).toBe(null);
   });
 
-  it('infers a Slice that states more ranges than there are axes', () => {
+  it('infers a Slice with more ranges than axes', () => {
     const b = graphBuilder({ opset: 17 });
     const starts = b.input('starts', 'int64', [2 ** 40]);
     b.add('Slice', [b.input('x', 'float32', [2, 3]), starts, starts], {}, 'y');
@@ -168,7 +168,7 @@ describe('gradientModel on files that no runtime accepts', () => {
     expect(inferShapes(b.finish()).get('y')?.shape).toEqual([null, null]);
   });
 
-  it('infers no copies of nothing', () => {
+  it('infers a Tile of an empty tensor without making copies', () => {
     const b = graphBuilder({ opset: 17 });
     const repeats = b.constant(BigInt64Array.of(2n ** 40n), [1]);
     b.add('Tile', [b.constant(new BigInt64Array(0), [0]), repeats], {}, 'y');
@@ -176,7 +176,7 @@ describe('gradientModel on files that no runtime accepts', () => {
     expect(inferShapes(b.finish()).get('y')?.shape).toEqual([0]);
   });
 
-  it('follows a chain of twenty thousand copies', () => {
+  it('finds the source of a tensor over a chain of twenty thousand copies', () => {
     const b = graphBuilder({ opset: 17 });
     let x = b.input('x', 'float32', [1, 3, 8, 8]);
     for (let i = 0; i < 20_000; i++) x = b.add('Identity', [x]);

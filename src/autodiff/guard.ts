@@ -16,9 +16,9 @@ const largestAxis = 2 ** 24;
 const largestSide = 2 ** 20;
 /** Largest number of elements of a tensor: 4 GiB in float32. */
 const largestTensor = 2 ** 30;
-/** The most elements of a constant that is computed for a gradient: 64 MiB in float32. */
+/** Largest number of elements of a constant that a gradient rule computes: 64 MiB in float32. */
 export const largestConstant = 2 ** 24;
-/** Element types whose tensors have no numbers, or numbers of a kind that no gradient has. */
+/** Element types that gradients cannot have and that do not contain real numbers. */
 const withoutGradient: ReadonlySet<DataType> = new Set(['string', 'complex64', 'complex128']);
 
 /** Smallest and largest allowed value of the attributes that set the length of loops in rules. */
@@ -34,7 +34,7 @@ const limits: Readonly<Record<string, readonly [low: number, high: number]>> = {
   size: [1, 2 ** 10],
 };
 
-/** How many numbers per spatial axis attributes of a layer with windows hold. */
+/** The number of elements per spatial axis in each attribute of a layer with a kernel. */
 const perSide: Readonly<Record<string, number>> = {
   kernel_shape: 1,
   strides: 1,
@@ -66,8 +66,8 @@ export function checkOpset(graph: Pick<Graph, 'opset'>): void {
 }
 
 /**
- * Refuses a node with a tensor that does not fit into memory, before constants of that size are
- * made for its gradient, or of an element type that no gradient can have.
+ * Refuses a node if one of its tensors does not fit into memory, or has an element type without a
+ * gradient. The check runs before the gradient rule creates constants of the tensor's size.
  * @throws FoveaError `unsupported`, naming the node and the tensor.
  */
 export function checkTensors(known: ReadonlyMap<string, TensorInfo>, node: Node): void {
@@ -77,7 +77,7 @@ export function checkTensors(known: ReadonlyMap<string, TensorInfo>, node: Node)
       throw new FoveaError(
         'unsupported',
         `the tensor "${name}" of ${nameOf(node)} has the element type ${type}, ` +
-          'through which no gradient flows',
+          'for which no gradient exists',
       );
     const sizes = (known.get(name)?.shape ?? []).filter((dim) => typeof dim === 'number');
     const count = sizes.reduce((product, size) => product * size, 1);
@@ -92,7 +92,7 @@ export function checkTensors(known: ReadonlyMap<string, TensorInfo>, node: Node)
 }
 
 /**
- * Refuses a layer whose windows have another number of axes than its input.
+ * Refuses a layer whose kernel has another number of axes than its input.
  * @throws FoveaError `model`, naming the node and the attribute.
  */
 function checkWindow(node: Node, rank: number): void {

@@ -12,7 +12,10 @@ export interface RuleContext {
   needs(index: number): boolean;
   /** Whether the node has input `index`. */
   has(index: number): boolean;
-  /** The name of input `index`; an error if the node leaves it out. */
+  /**
+   * The name of input `index`.
+   * @throws FoveaError `model` if the node leaves it out.
+   */
   name(index: number): string;
   /** The tensor at input `index`, converted to float32 if it has half precision. */
   input(index: number): string;

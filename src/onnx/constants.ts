@@ -26,7 +26,7 @@ export function sourceOf(
   operators: ReadonlySet<string>,
 ): string {
   let source = name;
-  // The nodes of a broken file can form a cycle.
+  // In a broken file the nodes can form a cycle.
   for (let steps = 0; steps < producers.size; steps++) {
     const node = producers.get(source);
     const [input] = node && operators.has(node.opType) ? node.inputs : [];

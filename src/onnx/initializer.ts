@@ -247,7 +247,8 @@ function encodeValues(name: string, type: DataType, values: TensorInput): Uint8A
   if (View === undefined)
     throw new FoveaError('internal', `the constant "${name}" cannot be of type ${type}`);
   const encoder = encoders[type];
-  // Elements of the type are copied at once: a call per element takes seconds for a large table.
+  // A typed array of this type is copied as a whole: one call per element takes seconds for a large
+  // table.
   if (list instanceof View && !encoder) {
     const copy = list.slice();
     return new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);

@@ -122,18 +122,22 @@ function constant(
   return name;
 }
 
-/** The type of a tensor; float32 if it is not known. */
+/** The element type of a tensor. It is float32 if it is not known. */
 const floatTypeOf = ({ known }: State, name: string): DataType =>
   known.get(name)?.type ?? 'float32';
 
-/** A number of the type of a tensor, which must be a type that has the number. */
+/**
+ * A constant [] with the element type of `like`.
+ * @throws FoveaError `model` if this type cannot represent the number.
+ */
 function scalar(state: State, value: number, like: string): string {
   const type = floatTypeOf(state, like);
   if (!isFloat(type) && !Number.isSafeInteger(value))
     throw new FoveaError(
       'model',
-      `the tensor "${like}" has the element type ${type}, where a gradient needs the number ` +
-        `${value}: expected floating-point numbers`,
+      `the tensor "${like}" has the element type ${type}, but a gradient needs the number ` +
+        `` +
+        `${value}: expected a floating-point type`,
     );
   return constant(state, [value], [], type);
 }

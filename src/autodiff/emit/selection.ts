@@ -42,17 +42,17 @@ export function selection(emitter: Emitter): Selection {
   };
 }
 
-/** Longer sequences are counted by the runtime. */
+/** Longest sequence that is emitted as a constant. The runtime computes longer ones, by Range. */
 const longestWritten = 1024;
 
-/** The integers `first`, `first + step`, … before `end`. */
+/** The integers `first`, `first + step`, … before `end`, in int64. */
 function sequence(emitter: Emitter, first: number, end: number, step: number): string {
   const count = Math.max(0, Math.ceil((end - first) / step));
   if (count <= longestWritten || emitter.opset < 11) {
     if (count > largestConstant)
       throw new FoveaError(
         'unsupported',
-        `a gradient needs ${count} indices, which before opset 11 is too many: ` +
+        `a gradient needs ${count} indices, which is too many before opset 11: ` +
           'export the model at a later opset',
       );
     return emitter.ints(Array.from({ length: count }, (_, i) => first + i * step));

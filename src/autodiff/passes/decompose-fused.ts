@@ -326,7 +326,7 @@ export function decomposeFused(
   const nodes = graph.nodes.flatMap((node) => {
     const decompose = decompositions.get(operatorKey(node));
     const made: Node[] = [];
-    // Constants of the parts have the type of the node's input.
+    // The constants that are emitted have the element type of the node's input.
     if (!isFloat(known.get(node.inputs[0] ?? '')?.type ?? 'float32')) return [node];
     return decompose?.(fusedNode(graph, node, { known, fresh, initializers, made }))
       ? made

@@ -109,7 +109,7 @@ function affineChain(
   return all && { ...all, nodes, output };
 }
 
-/** Two of them, one after the other. */
+/** The scale and shift of two affine functions, one after the other. */
 function inTurn(first: Affine, then: Affine): Affine {
   const at = (values: readonly number[], c: number): number => values[c] ?? Number.NaN;
   return {

@@ -30,13 +30,19 @@ export function spatial(at: RuleContext, shape: Shape, which: string): readonly 
   return sizes as readonly number[];
 }
 
-/** The size of each of several equal parts. */
+/**
+ * The size of each of `parts` equal parts.
+ * @throws FoveaError `unsupported` if `size` is not divisible by `parts`.
+ */
 export function partOf(at: RuleContext, size: number, parts: number): number {
-  if (size % parts !== 0) at.refuse(`a size that ${parts} divides, not ${size}`);
+  if (size % parts !== 0) at.refuse(`a size that is divisible by ${parts}, not ${size}`);
   return size / parts;
 }
 
-/** Refuses a constant that would take seconds to compute, and more memory than the network. */
+/**
+ * Refuses a constant with too many elements. It would take seconds to compute, and could need more
+ * memory than the network.
+ */
 export function checkConstant(at: RuleContext, elements: number): void {
   if (!(elements <= largestConstant))
     at.refuse(`constants of at most ${largestConstant} elements, here ${elements}`);

@@ -110,7 +110,10 @@ function byTransposed(
  * and the number of nodes grows with the stride.
  */
 const largestCell = 64;
-/** The form by cells has a table of all elements of a kernel. */
+/**
+ * Largest number of elements of a kernel for which the gradient is computed by cells. That form has
+ * a table of all elements.
+ */
 const largestKernel = 256;
 
 /**

@@ -27,7 +27,7 @@ const einsumGradient: GradientRule = (at, [dy]) => {
   )
     at.refuse('an equation without diagonals');
   if (inputs.length !== node.inputs.length)
-    at.refuse(`an equation of as many terms as it has inputs, ${node.inputs.length}`);
+    at.refuse(`an equation with as many terms as it has inputs, ${node.inputs.length}`);
   return node.inputs.map((name, index) => {
     if (!at.needs(index)) return '';
     const others = inputs.flatMap((term, i) =>

@@ -154,7 +154,7 @@ export function resizeMatrices(at: RuleContext): ResizeMatrix[] {
       return at.refuse('the sizes of its input and output');
     if (size === 0) return at.refuse('an input with elements');
     if (scale !== undefined && !(Math.abs(Math.floor(size * scale) - target) <= 1))
-      return at.refuse(`a scale that makes ${target} of ${size}, not ${scale}`);
+      return at.refuse(`a scale that resizes ${size} to ${target}, not ${scale}`);
     elements += size * target;
     checkConstant(at, elements);
     return [matrix(axis, size, target, f32(scale ?? target / size), mode)];

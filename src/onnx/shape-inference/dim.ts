@@ -10,7 +10,10 @@ interface Product {
   readonly symbols: readonly string[];
 }
 
-/** Products of more names than this come from no network, and each could double the last one. */
+/**
+ * Largest number of names in a product. Networks do not need more, and in a broken file each
+ * product could double the one before it.
+ */
 const mostSymbols = 16;
 
 function productOf(dim: number | string): Product {

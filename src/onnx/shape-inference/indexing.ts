@@ -37,7 +37,7 @@ function sliceRanges(at: RuleContext, rank: number): Map<number, SliceRange> | n
   const count = starts?.length ?? ends?.length ?? axes?.length ?? inputAt(at, 1).shape?.[0] ?? null;
   if (axes === null || steps === null || typeof count !== 'number') return null;
   const ranges = new Map<number, SliceRange>();
-  // A broken file can state more ranges than there are axes.
+  // In a broken file, a Slice can have more ranges than axes.
   for (let i = 0; i < Math.min(count, rank); i++) {
     const axis = normalizeAxis(axes?.[i] ?? i, rank);
     ranges.set(axis, { start: starts?.[i] ?? null, end: ends?.[i] ?? null, step: steps?.[i] ?? 1 });
