@@ -145,7 +145,7 @@ function propagate(
   checkAttributes(known, node);
   const [first = '', ...others] = dy;
   if (!entry.allOutputs && others.some((gradient) => gradient !== ''))
-    context.refuse('no output but its first one to be used');
+    context.refuse('a model that uses only its first output');
   const results = guarded(node, () => entry.rule(context, [first, ...others]));
   for (const index of differentiableInputs(node, entry)) {
     const gradient = results[index] ?? '';

@@ -18,7 +18,7 @@ const largestSide = 2 ** 20;
 const largestTensor = 2 ** 30;
 /** Largest number of elements of a constant that a gradient rule computes: 64 MiB in float32. */
 export const largestConstant = 2 ** 24;
-/** Element types that gradients cannot have and that do not contain real numbers. */
+/** Element types whose elements are not real numbers. Tensors of these types have no gradient. */
 const withoutGradient: ReadonlySet<DataType> = new Set(['string', 'complex64', 'complex128']);
 
 /** Smallest and largest allowed value of the attributes that set the length of loops in rules. */
@@ -145,7 +145,7 @@ export function guarded<T>(node: Node, run: () => T): T {
     throw new FoveaError(
       'model',
       `no gradient can be built for ${nameOf(node)}: ` +
-        'its inputs, attributes and declared sizes do not fit each other',
+        'its inputs, attributes and declared sizes contradict each other',
       { cause: error },
     );
   }

@@ -5,6 +5,7 @@ import { plain, type RuleSet } from './backward-rules.ts';
 export interface NamedRules {
   /** Letters, digits and hyphens. */
   readonly name: string;
+  /** A few words that describe the rules. */
   readonly title: string;
   readonly rules: RuleSet;
 }

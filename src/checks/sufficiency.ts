@@ -18,7 +18,9 @@ export interface SufficiencyOptions {
    * before the sets are minimised. So a smaller budget may be exceeded.
    */
   readonly maxCalls?: number;
+  /** Number of pictures per batch. By default the model chooses it. */
   readonly batchSize?: number;
+  /** Aborts the check. */
   readonly signal?: AbortSignal;
 }
 
@@ -33,8 +35,8 @@ export interface CheckedSet {
   /** Probability of the class if the set is hidden. */
   readonly hidden: number;
   /**
-   * Whether the statement becomes false if any single cell is removed from the set. It is false if
-   * the budget was too small to find out.
+   * Whether the statement becomes false if any single cell is removed from the set. `isMinimal` is
+   * also false if the budget was too small to find out.
    */
   readonly isMinimal: boolean;
 }
@@ -55,6 +57,7 @@ export interface Sufficiency {
    * need not be hidden. Null if the class stays the most probable one even if all cells are hidden.
    */
   readonly necessary: CheckedSet | null;
+  /** Number of pictures that the model has scored. */
   readonly modelCalls: number;
 }
 
@@ -63,7 +66,9 @@ export interface CheckedMap {
   readonly model: Model;
   /** The preprocessed picture, [1, C, H, W]. */
   readonly input: Tensor;
+  /** The map of `target`, [H, W]. Larger values mean more important pixels. */
   readonly map: Tensor;
+  /** The class, by its index and its label. */
   readonly target: { readonly index: number; readonly label: string };
 }
 

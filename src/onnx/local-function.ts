@@ -90,7 +90,7 @@ export function functionBodies({ graph, functions }: OnnxModel): Map<string, Fun
   if (bodies.size > 0 && sizeOf(graph.nodes) > MOST_NODES)
     throw new FoveaError(
       'model',
-      `the model has more than ${MOST_NODES} nodes once its local functions are written out`,
+      `the model has more than ${MOST_NODES} nodes after inlining its local functions`,
     );
   return bodies;
 }

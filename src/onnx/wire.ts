@@ -154,7 +154,8 @@ export function lenientString(bytes: Uint8Array): string {
 export function messageField(field: Field, what: string): Message {
   expectWire(field, 2);
   const depth = field.message.depth + 1;
-  if (depth > maximumDepth) throw damaged(field.message, field.start, 'graphs are nested too deep');
+  if (depth > maximumDepth)
+    throw damaged(field.message, field.start, 'graphs are nested too deeply');
   return { file: field.message.file, start: field.valueStart, end: field.end, what, depth };
 }
 

@@ -19,7 +19,7 @@ export interface Session {
 
 /** A runtime for ONNX graphs on one device. */
 export interface Runtime {
-  /** For manifests, e.g. `onnxruntime-node 1.30.0 (cpu)`. */
+  /** The name in manifests, for example `onnxruntime-node 1.30.0 (cpu)`. */
   readonly name: string;
   /** Warnings for the user, one sentence each, for example about a slow substitute. */
   readonly warnings?: readonly string[];

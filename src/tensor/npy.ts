@@ -123,8 +123,8 @@ function readHeader(bytes: Uint8Array, name: string): NpyHeader {
   if (dataStart - textStart > MOST_HEADER_CHARACTERS)
     throw new FoveaError(
       'usage',
-      `${name} has a .npy header of ${dataStart - textStart} bytes: at most ` +
-        `${MOST_HEADER_CHARACTERS} are read`,
+      `${name} has a .npy header of ${dataStart - textStart} bytes: expected at most ` +
+        `${MOST_HEADER_CHARACTERS}`,
     );
   return {
     ...parseHeader(new TextDecoder().decode(bytes.subarray(textStart, dataStart)), name),

@@ -305,7 +305,9 @@ describe('prepareModel on local functions', () => {
 
   it('inlines functions that call each other, but refuses recursion and too many nodes', () => {
     expect(typesIn(nested(3, 'Relu'))).toEqual(Array(8).fill('Relu'));
-    expect(() => prepareModel(nested(60, 'Relu'))).toThrow(/more than 262144 nodes once its local/);
+    expect(() => prepareModel(nested(60, 'Relu'))).toThrow(
+      /more than 262144 nodes after inlining its local/,
+    );
     expect(() => prepareModel(nested(3, 'f1'))).toThrow(/the local function acme:f1 calls itself/);
   });
 });

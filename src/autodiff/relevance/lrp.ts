@@ -41,10 +41,15 @@ export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitatio
 
 /** The rules of the layers, and their parameters. */
 export interface LrpOptions {
+  /** The rule of the first convolution. */
   readonly first: LrpRule;
+  /** The rule of all other convolutions. `excitation` selects excitation backprop. */
   readonly convolution: LrpRule;
+  /** The rule of dense layers. */
   readonly dense: LrpRule;
+  /** ε of `epsilon`, which is added to the absolute value of the layer's output. */
   readonly epsilon: number;
+  /** γ of `gamma`, 0 or more. */
   readonly gamma: number;
   /** α of `alpha-beta`. β is α - 1. */
   readonly alpha: number;
@@ -56,7 +61,7 @@ export interface LrpOptions {
   readonly high: readonly number[];
 }
 
-/** Stabiliser ε of divisors that must only not be zero. */
+/** Stabiliser ε for divisors that only must not be zero. */
 const tiny = 1e-9;
 
 type Propagate = (

@@ -41,7 +41,7 @@ const einsumGradient: GradientRule = (at, [dy]) => {
     const gradient = ops.op('Einsum', [dy, ...others.map(({ tensor }) => tensor)], { equation });
     if (kept === wanted) return gradient;
     if (wanted.includes('.'))
-      at.refuse('an equation without an ellipsis beside letters of one operand only');
+      at.refuse('an equation without an ellipsis in an operand that has letters of its own');
     const missing = [...wanted].flatMap((letter, axis) => (available.has(letter) ? [] : [axis]));
     return ops.expandLike(ops.unsqueeze(gradient, missing), name);
   });

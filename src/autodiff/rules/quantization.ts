@@ -13,8 +13,8 @@ const codes: Partial<Record<DataType, readonly [low: number, high: number]>> = {
 };
 
 /**
- * Whether a QuantizeLinear limits its values at 0. `min` is 0 if no code stands for a negative
- * number, so that it acts as a ReLU. `max` is 0 if no code stands for a positive number.
+ * The limits of the values of a QuantizeLinear, if they are 0. `min` is 0 if no code stands for a
+ * negative number, so that it acts as a ReLU. `max` is 0 if no code stands for a positive number.
  */
 export function cutAtZero(at: RuleContext): { readonly min?: 0; readonly max?: 0 } {
   const range = codes[at.ops.info(at.node.outputs[0] ?? '').type ?? 'float32'];
