@@ -48,7 +48,7 @@ const map = tensor(
 );
 
 describe('the salient region', () => {
-  it('is the share of its box where the map is highest', () => {
+  it('contains the given share of its box, at the highest values of the map', () => {
     const box = salientBox(map, 0.5);
     expect(box[2] - box[0]).toBe(box[3] - box[1]);
     const area = (box[2] - box[0]) * (box[3] - box[1]);
@@ -70,7 +70,7 @@ describe('the salient region', () => {
 });
 
 describe('alternates', () => {
-  it('keeps what leaves the class the likeliest, and counts it', async () => {
+  it('keeps and counts the candidates that leave the top class unchanged', async () => {
     const fillers = {
       red: pictureFiller([plain(250, 0, 0)]),
       blue: pictureFiller([plain(0, 0, 250)]),
@@ -86,7 +86,7 @@ describe('alternates', () => {
     );
     expect(accuracy).toEqual([{ share: 0.9, stay: 3, candidates: 6, accuracy: 0.5 }]);
     for (const { picture } of variations)
-      expect([...picture.data.subarray(0, 3)]).toEqual([200, 30, 30]); // outside nothing changes
+      expect([...picture.data.subarray(0, 3)]).toEqual([200, 30, 30]); // pixels outside do not change
   });
 
   it('is the same for the same seed and any batch size', async () => {
@@ -108,7 +108,7 @@ describe('alternates', () => {
     );
   });
 
-  it('refuses maps and shares that do not fit', async () => {
+  it('refuses a map of another size and shares out of range', async () => {
     await expect(
       alternates(redMiddle, plain(1, 2, 3), tensor([2, 2]), { target: 0 }),
     ).rejects.toThrow('the map is 2×2, expected 56×56');
@@ -135,7 +135,7 @@ describe('createInpainter', () => {
       kind === 'two inputs'
         ? picture
         : b.add('Gather', [picture, b.constant([0, 1, 2], [3], 'int64')], { axis: 1 });
-    b.output(b.add('Add', [colours, hole]), 'float32', [1, 3, SIDE, SIDE]); // white where it is to be filled
+    b.output(b.add('Add', [colours, hole]), 'float32', [1, 3, SIDE, SIDE]); // white marks the hole
     const inpainter = await createInpainter(
       'white',
       writeModel(modelOf(b.finish())),
@@ -196,7 +196,7 @@ describe('createInpainter', () => {
     },
   );
 
-  it('says what it takes', async () => {
+  it('lists the accepted inputs in the error', async () => {
     const b = graphBuilder({ opset: 13 });
     b.output(b.add('Relu', [b.input('two', 'float32', [1, 2, 9, 9])]), 'float32', [1, 2, 9, 9]);
     await expect(

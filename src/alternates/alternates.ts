@@ -10,20 +10,20 @@ import { FILLERS, type Filler } from './fillers.ts';
 
 /** Options of `alternates`. */
 export interface AlternatesOptions extends Pick<RunOptions, 'batchSize' | 'signal' | 'onProgress'> {
-  /** Class that has to stay the likeliest. */
+  /** Class that must stay the model's top class. */
   readonly target: number;
   /**
-   * Shares of the box around the salient region that are replaced; 0.5, 0.6 … 0.9 if not given,
-   * as in the paper.
+   * Shares of the box around the salient region to replace. Default: 0.5, 0.6 … 0.9, as in the
+   * paper.
    */
   readonly shares?: readonly number[];
-  /** Candidates for each share; 24 if not given. */
+  /** Candidates per share. Default: 24. */
   readonly candidates?: number;
-  /** What lies above this share of the range of the map is salient; 0.5 if not given. */
+  /** Pixels above this share of the range of the map are salient. Default: 0.5. */
   readonly threshold?: number;
-  /** Where the contents come from, by name, taken in turn; `FILLERS` if not given. */
+  /** Fillers by name, used in turn. Default: `FILLERS`. */
   readonly fillers?: Readonly<Record<string, Filler>>;
-  /** 0 if not given. */
+  /** Default: 0. */
   readonly seed?: number;
 }
 
@@ -34,11 +34,11 @@ export interface Alternate {
   /** At the size of the model's input. */
   readonly picture: Image;
   readonly probability: number;
-  /** Whether the class is still the likeliest. */
+  /** Whether the class is still the top class. */
   readonly stays: boolean;
 }
 
-/** Variations, and for each share how many of them the prediction survived. */
+/** Variations and, for each share, the number of them that did not change the prediction. */
 export interface Alternates {
   readonly variations: readonly Alternate[];
   readonly accuracy: readonly {
@@ -54,7 +54,7 @@ export interface Alternates {
   readonly box: readonly [top: number, left: number, bottom: number, right: number];
 }
 
-/** The box around what lies above `threshold` of the range of a map. */
+/** The box around the pixels above `threshold` of the range of a map. */
 export function salientBox(map: Tensor, threshold: number): [number, number, number, number] {
   const [height, width] = map.shape;
   const [low, high] = extent(map.data);
@@ -70,7 +70,7 @@ export function salientBox(map: Tensor, threshold: number): [number, number, num
   return box;
 }
 
-/** The most salient pixels in the box, `share` of its area: 1 there, else 0. */
+/** Marks the most salient pixels in the box, `share` of its area, with 1 and all others with 0. */
 export function salientRegion(
   map: Tensor,
   [top, left, bottom, right]: readonly number[],
@@ -85,7 +85,7 @@ export function salientRegion(
   return region;
 }
 
-/** The picture with another one in the region, the border softened over a few pixels. */
+/** The picture with the region replaced by `filled`; the border is softened over a few pixels. */
 function blend(picture: Image, filled: Image, region: Uint8Array): Image {
   const { width, height, data } = picture;
   const soft = gaussianBlur(tensor([1, height, width], Float32Array.from(region)), {
@@ -122,12 +122,12 @@ async function classifyAll(
 }
 
 /**
- * Alternate explanations (Thakur & Fischmeister 2020, second part): what else could stand in the
- * salient region of a picture without changing the prediction. For each share, seeded candidates
- * replace the most salient pixels of the box around the region; those are kept under which the
- * class stays the likeliest. The accuracy over them is what the paper's table reports.
- * @throws FoveaError `usage` for a map of another size than the model's input, or a share that is
- * none.
+ * Alternate explanations (Thakur & Fischmeister 2020, second part): other contents of the salient
+ * region that do not change the prediction. For each share, seeded candidates replace the most
+ * salient pixels of the box around the region. The candidates that leave the top class unchanged
+ * are kept. The paper's table reports the accuracy over the candidates.
+ * @throws FoveaError `usage` if the size of the map is not that of the model's input, or a share is
+ * out of range.
  */
 export async function alternates(
   model: Model,

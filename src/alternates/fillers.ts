@@ -5,12 +5,12 @@ import type { Random } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 
 /**
- * What may stand in a region of a picture instead of what does: a whole picture, of which the
- * region is taken.
+ * Makes new contents for a region of a picture. Returns a whole picture; only the region of it is
+ * used.
  */
 export type Filler = (picture: Image, region: Uint8Array, random: Random) => Image | Promise<Image>;
 
-/** The picture blurred, sigma between 4 and 20 pixels of 224. */
+/** Blurs the picture with a sigma between 4 and 20 pixels of 224. */
 const blur: Filler = ({ width, height, data }, _, random) => {
   const planes = tensor([3, height, width]);
   data.forEach((value, i) => (planes.data[(i % 3) * width * height + Math.floor(i / 3)] = value));
@@ -26,10 +26,7 @@ const blur: Filler = ({ width, height, data }, _, random) => {
   );
 };
 
-/**
- * Another place of the picture: the picture moved by a quarter to three quarters of its sides,
- * around the border.
- */
+/** Shifts the picture by a quarter to three quarters of its sides, with wrap-around. */
 const elsewhere: Filler = ({ width, height, data }, _, random) => {
   const shift = (length: number) => Math.round(length * (0.25 + 0.5 * random.uniform()));
   const [dy, dx] = [shift(height), shift(width)];
@@ -44,7 +41,7 @@ const elsewhere: Filler = ({ width, height, data }, _, random) => {
 
 const BLOCK = 16;
 
-/** A texture: blocks of 16 × 16 pixels from outside the region, in random places. */
+/** Fills with a texture: blocks of 16 × 16 pixels from outside the region, in random order. */
 const texture: Filler = ({ width, height, data }, region, random) => {
   const corners: number[] = [];
   for (let y = 0; y + BLOCK <= height; y += BLOCK / 2) {
@@ -76,8 +73,8 @@ const texture: Filler = ({ width, height, data }, region, random) => {
 };
 
 /**
- * Other colours: channels in another order, contrast between half and one and a half, brightness up
- * or down by a quarter.
+ * Changes the colours: channels in another order, contrast between 0.5 and 1.5, brightness up or
+ * down by up to a quarter.
  */
 const recolour: Filler = ({ width, height, data }, _, random) => {
   const order = [
@@ -97,10 +94,10 @@ const recolour: Filler = ({ width, height, data }, _, random) => {
   );
 };
 
-/** The fillers that need nothing but the picture. */
+/** The fillers that need only the picture. */
 export const FILLERS: Readonly<Record<string, Filler>> = { blur, elsewhere, texture, recolour };
 
-/** A filler that shows other pictures, one of them each time. */
+/** A filler that returns one of the given pictures. */
 export function pictureFiller(pictures: readonly Image[]): Filler {
   return ({ width, height }, _, random) =>
     resizeImage(pictures[random.integer(pictures.length)], width, height);

@@ -18,10 +18,7 @@ export interface Inpainter {
   release(): Promise<void>;
 }
 
-/**
- * Latent vectors that a generator is asked for at a time: the picture that fits best around the
- * region is taken.
- */
+/** Latent vectors per use of a generator. The picture that fits best around the region is used. */
 const DRAWS = 16;
 
 const channels = (info: ValueInfo): unknown => info.shape?.[1];
@@ -77,7 +74,7 @@ function pictureOf(name: string, { shape, data }: RuntimeTensor): Image {
 
 type Run = (feeds: Record<string, RuntimeTensor>) => Promise<RuntimeTensor>;
 
-/** The model is given the picture with a hole in it. */
+/** A filler that gives the model the picture with a hole in it. */
 function holeFiller(name: string, run: Run, inputs: readonly ValueInfo[]): Filler {
   const picture = inputs.find((info) => channels(info) === 3);
   const hole = inputs.find((info) => channels(info) === 1) as ValueInfo;
@@ -103,8 +100,8 @@ function holeFiller(name: string, run: Run, inputs: readonly ValueInfo[]): Fille
 }
 
 /**
- * How far a picture is from another outside a region, the more a pixel counts the nearer the region
- * is: the contextual loss of Yeh et al. 2017.
+ * The difference of two pictures outside a region. Pixels near the region have more weight: the
+ * contextual loss of Yeh et al. 2017.
  */
 function misfit(a: Image, b: Image, nearness: Float32Array): number {
   return a.data.reduce(
@@ -146,7 +143,7 @@ function latentFiller(name: string, run: Run, { name: input, shape }: ValueInfo)
  * four channels. A generator takes a latent vector [1, k] or [1, k, 1, 1] of normal random numbers;
  * of 16 outputs, the one that fits best around the region is taken. Both return a picture [1, 3, H,
  * W]. Inputs are 0 … 1; outputs may be 0 … 1, -1 … 1 or 0 … 255.
- * @throws FoveaError `model` if its inputs are others.
+ * @throws FoveaError `model` if the model has other inputs.
  */
 export async function createInpainter(
   name: string,

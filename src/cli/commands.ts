@@ -38,7 +38,8 @@ const scoring: readonly OptionSpec[] = [
   {
     ...shared.methods,
     description:
-      'methods, separated by commas, or all; the controls random and centre always run too (default: iassa,rise,iia,grad-cam)',
+      'methods, separated by commas, or all; the controls random and centre always run too ' +
+      '(default: iassa,rise,iia,grad-cam)',
   },
   { ...shared.set, description: 'an option of a method or a metric; may be given several times' },
   shared.seed,
@@ -51,7 +52,8 @@ const scoring: readonly OptionSpec[] = [
   {
     flags: '--shard <k/n>',
     description:
-      'only every n-th picture from the k-th on, to share the work; auto/n takes k from JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
+      'only every n-th picture from the k-th on, to share the work; auto/n takes k from ' +
+      'JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
   },
   shared.batchSize,
   shared.plugin,
@@ -90,7 +92,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   methods: {
     summary: 'list the methods, or describe one with its options',
     description:
-      'List the explanation methods, or describe one with its options. With --model: which of them run on that model, and why the others do not.',
+      'List the explanation methods, or describe one with its options. With --model: which of ' +
+      'them run on that model, and why the others do not.',
     arguments: [{ name: '[name]', description: 'a method' }],
     options: [
       ...describing,
@@ -118,7 +121,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   inspect: {
     summary: 'describe a model: classes, preprocessing, gradients, feature maps',
     description:
-      'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be differentiated (it is run forward and backward once); feature maps.',
+      'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be ' +
+      'differentiated (it is run forward and backward once); feature maps.',
     arguments: [{ name: '<model>', description: shared.MODEL }],
     options: [shared.device, shared.offline, shared.json],
     examples: examples.inspect,
@@ -138,7 +142,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       {
         flags: '--masks <folder>',
         description:
-          'masks of the objects; pictures with a mask of the same name are measured (--gt-path in the paper)',
+          'masks of the objects; pictures with a mask of the same name are measured (--gt-path ' +
+          'in the paper)',
         aliases: ['--gt-path <folder>'],
       },
       ...withOption(explaining, oneTarget),
@@ -155,7 +160,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   sag: {
     summary: 'structured attention graphs: which parts of a picture suffice',
     description:
-      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which suffices for the class, and what is lost with each patch.',
+      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which ' +
+      'suffices for the class, and what is lost with each patch.',
     arguments: [shared.images],
     options: [
       ...withOption(explaining, oneTarget),
@@ -170,7 +176,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   studio: {
     summary: 'look at a model in the browser: nothing leaves this machine',
     description:
-      'Serves the studio: a page where you drop a picture and a model and see why the model says what it says. The model runs in your browser; nothing is sent anywhere.',
+      'Serves the studio: a page where you drop a picture and a model and see why the model says ' +
+      'what it says. The model runs in your browser; nothing is sent anywhere.',
     arguments: [],
     options: [
       {
@@ -200,7 +207,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   alternates: {
     summary: 'what else could stand in the salient region without changing the prediction',
     description:
-      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region by other contents and keeps those that leave the prediction as it is.',
+      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region by ' +
+      'other contents and keeps those that leave the prediction as it is.',
     arguments: [
       { name: '<image...>', description: 'pictures, folders of pictures or glob patterns' },
     ],
@@ -234,12 +242,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       {
         flags: '--pictures <path...>',
         description:
-          'pictures of your own to fill the region with, besides blurs, textures, colors and other parts of the picture',
+          'pictures of your own to fill the region with, besides blurs, textures, colors and ' +
+          'other parts of the picture',
       },
       {
         flags: '--inpaint <model.onnx>',
         description:
-          'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], from both as four channels, or from a latent vector [1, k]',
+          'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], ' +
+          'from both as four channels, or from a latent vector [1, k]',
       },
       shared.out('where results go', 'fovea-results'),
       ...shared.outputOptions,
@@ -266,7 +276,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       ...withOption(explaining, {
         ...shared.target,
         description:
-          'class to explain instead of that of the list: top1, top:N, a class index or a label; may be given several times',
+          'class to explain instead of that of the list: top1, top:N, a class index or a label; ' +
+          'may be given several times',
       }),
       shared.out('where results go', 'fovea-results'),
       ...mapOutput,
@@ -300,14 +311,17 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       {
         flags: '--classes <policy>',
         description:
-          'which class of each picture is explained: ground-truth, predicted, or recognised for ground-truth of the pictures that the model gets right (default: ground-truth if there are labels)',
+          'which class of each picture is explained: ground-truth, predicted, or recognised for ' +
+          'ground-truth of the pictures that the model gets right (default: ground-truth if ' +
+          'there are labels)',
         parse: oneOf(['ground-truth', 'recognised', 'predicted']),
         aliases: ['-t, --target <policy>'],
       },
       {
         flags: '--metrics <names>',
         description:
-          'metrics, separated by commas, NAME or NAME:PROTOCOL, or all; list them with: fovea metrics (default: those of the IASSA paper)',
+          'metrics, separated by commas, NAME or NAME:PROTOCOL, or all; list them with: fovea ' +
+          'metrics (default: those of the IASSA paper)',
         parse: names,
       },
       ...scoring,
@@ -339,7 +353,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   demo: {
     summary: 'all methods on scenes with a known truth, as one page',
     description:
-      'Explain scenes of toy objects, whose truth is known, with every method and the built-in models, and show the maps on one page. Takes a few minutes.',
+      'Explain scenes of toy objects, whose truth is known, with every method and the built-in ' +
+      'models, and show the maps on one page. Takes a few minutes.',
     arguments: [],
     options: [
       { flags: '--scenes <n>', description: 'scenes', parse: integerFrom(1), default: 3 },

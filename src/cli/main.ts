@@ -4,7 +4,8 @@
 const [major = 0, minor = 0] = process.version.slice(1).split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   process.stderr.write(
-    `fovea: Fovea needs Node 20.19 or newer, and this is Node ${process.version}: install a newer one\n`,
+    `fovea: Fovea needs Node 20.19 or newer, and this is Node ${process.version}: install a ` +
+      'newer one\n',
   );
   process.exitCode = 3;
 } else {

@@ -19,7 +19,8 @@ function fitTo(
   if (mask.width === inputWidth && mask.height === inputHeight) return mask.data;
   throw new FoveaError(
     'image',
-    `${path} is ${mask.width}×${mask.height}: expected the size of the picture, ${width}×${height}, or of the model's input, ${inputWidth}×${inputHeight}`,
+    `${path} is ${mask.width}×${mask.height}: expected the size of the picture, ` +
+      `${width}×${height}, or of the model's input, ${inputWidth}×${inputHeight}`,
   );
 }
 

@@ -144,7 +144,8 @@ function namesFor(items: readonly RunItem[], output: Output): Map<string, string
   const renamed = [...names].find(([file, name]) => name !== stemOf(file));
   if (renamed) {
     output.note(
-      `several inputs have the same name: their results are told apart by folder or ending, as in ${renamed[1]}.*`,
+      'several inputs have the same name: their results are told apart by folder or ending, as ' +
+        `in ${renamed[1]}.*`,
     );
   }
   return names;
@@ -195,7 +196,8 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
 /** Says how a run ended, if it did not end well, and returns the exit code. */
 function conclude(stop: unknown, tally: Tally, { output, flags, signal }: RunRequest): number {
   const { results, failures, usage } = tally;
-  const kept = `${results} finished ${results === 1 ? 'result is' : 'results are'} kept in ${flags.out}`;
+  const kept =
+    `${results} finished ${results === 1 ? 'result is' : 'results are'} kept in ` + `${flags.out}`;
   if (stop instanceof FoveaError && stop.code === 'cancelled') {
     if (signal.reason !== BROKEN_OUTPUT) output.fail(`interrupted: ${kept}`);
     return EXIT.interrupted;

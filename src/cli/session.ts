@@ -46,7 +46,8 @@ export async function openModel(
   const shared = { device, threads, offline, signal, onProgress };
   if (flags.model === undefined && !isToyFine) {
     output.note(
-      `no --model is given: ${TOY} is used, a toy network that knows 32 kinds of drawn objects and nothing of photos`,
+      `no --model is given: ${TOY} is used, a toy network that knows 32 kinds of drawn objects ` +
+        'and nothing of photos',
     );
   }
   const model = await loadModel(flags.model ?? TOY, {

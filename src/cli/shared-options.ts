@@ -23,14 +23,16 @@ export const methods: OptionSpec = {
 export const target: OptionSpec = {
   flags: '-t, --target <class>',
   description:
-    'class to explain: top1, top:N, a class index or a label; may be given several times (default: top1)',
+    'class to explain: top1, top:N, a class index or a label; may be given several times ' +
+    '(default: top1)',
   parse: collect,
 };
 
 export const against: OptionSpec = {
   flags: '--against <class>',
   description:
-    'why the target and not this class: an index, a label, or top:N for the N most probable others; may be given several times',
+    'why the target and not this class: an index, a label, or top:N for the N most probable ' +
+    'others; may be given several times',
   parse: collect,
 };
 
@@ -57,13 +59,16 @@ export const batchSize: OptionSpec = {
 export const plugin: OptionSpec = {
   flags: '--plugin <file>',
   description:
-    'a module (.js) with your own methods, metrics, data sets, color maps or rule sets; may be given several times',
+    'a module (.js) with your own methods, metrics, data sets, color maps or rule sets; may be ' +
+    'given several times',
   parse: collect,
 };
 
 /** The names and kinds of models that commands take. */
 export const MODEL =
-  'demo-cnn, demo-cnn-biased or demo-vit (built in; they know 32 kinds of toy objects), an .onnx file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an Open Inference Protocol model';
+  'demo-cnn, demo-cnn-biased or demo-vit (built in; they know 32 kinds of toy objects), an .onnx ' +
+  'file, a folder in Hugging Face layout, a hub id (OWNER/NAME), or the http(s) address of an ' +
+  'Open Inference Protocol model';
 
 export const model: OptionSpec = {
   flags: '-m, --model <model>',
@@ -93,7 +98,8 @@ export const modelOptions: readonly OptionSpec[] = [
   {
     flags: '--preprocess <key=value>',
     description:
-      'replaces parts of the preprocessing, as in --preprocess resize=crop mean=[0.5,0.5,0.5]: size, mean, std, color, scale, resize, shorterSide, filter',
+      'replaces parts of the preprocessing, as in --preprocess resize=crop mean=[0.5,0.5,0.5]: ' +
+      'size, mean, std, color, scale, resize, shorterSide, filter',
     parse: collect,
     gathers: /^[a-z]+=/i,
   },
@@ -136,7 +142,8 @@ export const format: OptionSpec = {
 export const colormap: OptionSpec = {
   flags: '--colormap <name>',
   description:
-    'colors of the .png, such as viridis, turbo or grey (default: inferno; ice-fire for signed maps)',
+    'colors of the .png, such as viridis, turbo or grey (default: inferno; ice-fire for signed ' +
+    'maps)',
 };
 
 /** What a command says, and how. */

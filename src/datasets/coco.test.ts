@@ -15,7 +15,7 @@ import { openDataset } from './index.ts';
 import { fillPolygon } from './polygon.ts';
 import { decodeRuns, fromRuns } from './rle.ts';
 
-/** COCO's text for runs, from the definition: the other direction of what is tested. */
+/** COCO's text for runs, written from the definition: the inverse of the tested function. */
 function encodeRuns(runs: readonly number[]): string {
   let text = '';
   for (const [i, run] of runs.entries()) {
@@ -45,7 +45,7 @@ function runsOf(mask: Uint8Array, width: number, height: number): number[] {
 }
 
 describe('run-length masks', () => {
-  it('come back from runs and from COCO text, for masks of long and short runs', () => {
+  it('are decoded from runs and from COCO text, for masks with long and short runs', () => {
     const random = createRandom(5);
     for (const [width, height, density] of [
       [7, 5, 0.5],
@@ -63,11 +63,11 @@ describe('run-length masks', () => {
     }
   });
 
-  it('refuse runs that do not fill the picture, and text that is none', () => {
+  it('refuse runs that do not fill the picture, and text that is not a run-length code', () => {
     expect(() => fromRuns([3, 2], 2, 2)).toThrow('more pixels than its 2×2');
     expect(() => fromRuns([1, 2], 2, 2)).toThrow('has 3 pixels: expected 2×2 = 4');
     expect(() => decodeRuns('P')).toThrow('cut off');
-    expect(() => decodeRuns(' ')).toThrow('holds the character');
+    expect(() => decodeRuns(' ')).toThrow('contains the character');
   });
 });
 
@@ -78,7 +78,7 @@ describe('polygons', () => {
     return mask;
   };
 
-  it('fill the pixels whose centres they hold', () => {
+  it('fill the pixels whose centres are inside', () => {
     expect([...fill(4, 3, [1, 1, 3, 1, 3, 3, 1, 3])]).toEqual([0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0]);
     expect([...fill(3, 1, [0.6, 0, 2.4, 0, 2.4, 1, 0.6, 1])]).toEqual([0, 1, 0]);
   });
@@ -101,7 +101,7 @@ describe('polygons', () => {
 });
 
 describe('the table of classes', () => {
-  it('names ImageNet classes, none of them twice', () => {
+  it('contains ImageNet classes, each of them once', () => {
     const all = Object.values(COCO_TO_IMAGENET).flat();
     expect(all.every((index) => Number.isInteger(index) && index >= 0 && index < 1000)).toBe(true);
     expect(new Set(all).size).toBe(all.length);
@@ -111,7 +111,7 @@ describe('the table of classes', () => {
     expect(vocToImagenet('sofa')).toEqual([831]);
   });
 
-  it('is the one that the documentation shows', async () => {
+  it('is the same in the documentation', async () => {
     const page = await readFile(new URL('../../docs/datasets.md', import.meta.url), 'utf8');
     for (const [category, classes] of Object.entries(COCO_TO_IMAGENET)) {
       const [, row] = new RegExp(`^\\| ${category} \\| (\\d.*) \\|$`, 'm').exec(page) ?? [];
@@ -183,7 +183,7 @@ async function samples(options: Record<string, unknown>): Promise<Sample[]> {
 }
 
 describe('coco', () => {
-  it('has a sample for each category that ImageNet knows, with polygons and run lengths as masks', async () => {
+  it('has one sample per category that has an ImageNet class, with polygons and run lengths as masks', async () => {
     const dataset = await openDataset(`coco:${folder}`);
     expect(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i))).toEqual([
       '1.dog',
@@ -212,14 +212,14 @@ describe('coco', () => {
     expect(chair.boxes).toHaveLength(2);
   });
 
-  it('takes all annotations together, with or without crowds', async () => {
+  it('joins all annotations, with or without crowds', async () => {
     const [one, two] = await samples({ masks: 'union', crowd: 'exclude' });
     expect([...(one.mask?.data ?? [])].slice(18)).toEqual([1, 1, 1, 1, 1, 1]);
     expect([...(two.mask?.data ?? [])]).toEqual([0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     expect(one.label).toBeUndefined();
   });
 
-  it('names annotations of unknown categories and pictures, and damaged ones', async () => {
+  it('reports annotations of unknown categories and pictures, and damaged annotations', async () => {
     const { problems, protocol } = await openDataset(`coco:${folder}`);
     expect(problems.map((text) => text.replace(/^.*annotation/, 'annotation'))).toEqual([
       'annotation 6: unknown category 99',
@@ -234,7 +234,7 @@ describe('coco', () => {
     ['coco', {}, /needs a path/],
     ['cocoa:x', {}, /unknown data set "cocoa:x": did you mean/],
     ['demo-scenes', { masks: 'union' }, /demo-scenes has no option "masks"/],
-  ])('%s is refused in a sentence', async (spec, options, message) => {
+  ])('refuses %s in one sentence', async (spec, options, message) => {
     await expect(
       openDataset(spec as string, options as Record<string, unknown>),
     ).rejects.toMatchObject({

@@ -47,7 +47,8 @@ type Annotation = v.InferOutput<typeof annotationSchema>;
 type Picture = v.InferOutput<typeof fileSchema>['images'][number];
 
 /**
- * The pixels of an annotation: polygons, or run lengths as numbers or as COCO's compressed text.
+ * The mask of an annotation: from polygons, or from run lengths as numbers or as COCO's compressed
+ * text.
  */
 export function maskOf(
   { segmentation }: Pick<Annotation, 'segmentation'>,
@@ -68,7 +69,7 @@ export function maskOf(
   return fromRuns(typeof counts === 'string' ? decodeRuns(counts) : counts, width, height);
 }
 
-/** One sample: a picture, or a picture and one category of what is in it. */
+/** One sample: a picture, or a picture and one of its categories. */
 interface Entry {
   readonly picture: Picture;
   readonly annotations: readonly Annotation[];
@@ -94,8 +95,8 @@ function instancesPath(path: string): string {
 }
 
 /**
- * The folder that holds the pictures: `images/`, the set that the file is named after, or beside
- * the file.
+ * The folder of the pictures: `images/`, the folder of the set in the file's name, or the file's
+ * own folder.
  */
 function imagesFolder(file: string): string {
   const set = /instances_(\w+)\.json$/.exec(basename(file))?.[1];
@@ -120,8 +121,8 @@ function parseInstances(text: string, file: string): v.InferOutput<typeof fileSc
 }
 
 /**
- * Sorts annotations by picture; those that are damaged, or of an unknown picture or category, are
- * problems.
+ * Groups annotations by picture. Damaged annotations, and those of an unknown picture or category,
+ * become problems.
  */
 function indexOf(
   file: string,
@@ -151,9 +152,7 @@ function indexOf(
   };
 }
 
-/**
- * The samples: one a picture, or one for each category in a picture that ImageNet has classes of.
- */
+/** The samples: one per picture, or one per picture and category that has ImageNet classes. */
 function entriesOf(
   { pictures, byPicture, categories }: Index,
   masks: 'category' | 'union',
@@ -200,7 +199,7 @@ const boxesOf = (annotations: readonly Annotation[]): Box[] =>
 const idOf = ({ picture, category }: Entry): string =>
   `${picture.file_name.replace(/\.[^.]*$/, '').replaceAll('/', '.')}${category === undefined ? '' : `.${category.replaceAll(' ', '-')}`}`;
 
-/** The protocol in words, and what of the data set it leaves out. */
+/** The protocol in words, with the parts of the data set that it leaves out. */
 function protocolOf(
   masks: 'category' | 'union',
   crowd: 'include' | 'exclude',
@@ -217,8 +216,8 @@ function protocolOf(
   );
   const without = [...present].filter((name) => cocoToImagenet(name).length === 0).sort();
   return [
-    'Mask: the union of the annotations of one category; a sample for each category in a ' +
-      `picture; crowds ${crowd}d.`,
+    'Mask: the union of the annotations of one category; one sample per picture and category; ' +
+      `crowds ${crowd}d.`,
     'Label: the ImageNet classes that count as the category, by the table in docs/datasets.md.',
     ...(without.length > 0
       ? [`Categories without an ImageNet class, left out: ${without.join(', ')}.`]
@@ -226,7 +225,7 @@ function protocolOf(
   ];
 }
 
-/** MS COCO's instance segmentations. */
+/** Reads MS COCO's instance segmentations. */
 export const coco = defineReader({
   name: 'coco',
   title: 'MS COCO instance segmentations',
@@ -235,8 +234,8 @@ export const coco = defineReader({
     masks: option(
       v.picklist(['category', 'union']),
       'category',
-      'a sample for each category in a picture, or one a picture with all annotations ' +
-        'together (the published segmentation protocol)',
+      'one sample per picture and category, or one per picture with all annotations together ' +
+        '(the published segmentation protocol)',
     ),
     crowd: option(
       v.picklist(['include', 'exclude']),

@@ -14,21 +14,21 @@ export interface Box {
 }
 
 /**
- * What a picture is of: a name, and the classes of the model that count as it where the data set
- * knows them.
+ * The label of a picture: a name and, if the data set has them, the classes of the model that count
+ * as it.
  */
 export interface ClassLabel {
   readonly name: string;
   /**
-   * Class indices; a COCO "dog" is any of ImageNet's breeds. Without them the name has to be a
-   * label of the model.
+   * Class indices; a COCO "dog" is any of ImageNet's breeds. If absent, the name must be a label of
+   * the model.
    */
   readonly indices?: readonly number[];
 }
 
 /** A picture with its truth, at the picture's own size. */
 export interface Sample {
-  /** Names the sample within its data set; fit for a file name. */
+  /** Unique within the data set; valid as a file name. */
   readonly id: string;
   readonly image: Image;
   readonly label?: ClassLabel;
@@ -39,32 +39,29 @@ export interface Sample {
   readonly void?: Mask;
 }
 
-/** The parts of the truth that samples of a data set have. */
+/** The kinds of truth that samples of a data set have. */
 export type Truth = 'label' | 'mask' | 'boxes' | 'void';
 
 /** An indexed set of samples. Iterating it skips samples that cannot be read. */
 export interface Dataset extends AsyncIterable<Sample> {
-  /** What it is and where it comes from, as the command line names it. */
+  /** Kind and path, as on the command line. */
   readonly name: string;
-  /** Number of samples; Infinity for those that are made as they are asked for. */
+  /** Number of samples; Infinity if samples are generated on demand. */
   readonly length: number;
-  /** What samples have; single ones may lack it. */
+  /** The truth that samples have; single samples may lack it. */
   readonly provides: readonly Truth[];
-  /**
-   * The classes that label indices count, where they are those of ImageNet (ILSVRC 2012, 0 …
-   * 999).
-   */
+  /** `imagenet` if label indices are classes of ImageNet (ILSVRC 2012, 0 … 999). */
   readonly classes?: 'imagenet';
-  /** How the truth was read, one sentence each: what a report has to say. */
+  /** How the truth was read, one sentence per entry, for the report. */
   readonly protocol: readonly string[];
-  /** The reader's options, all of them; `openDataset` fills them in. */
+  /** All options of the reader; `openDataset` fills them in. */
   readonly options?: Readonly<Record<string, unknown>>;
   /**
    * SHA-256 of the file with ids, labels or masks, if there is one: scores of another
    * are of other samples.
    */
   readonly index?: string;
-  /** What is wrong with its index, one sentence each: entries that are left out. */
+  /** Entries of the index that are left out, with the reason, one sentence per entry. */
   readonly problems: readonly string[];
   /** The id of sample `index`, without reading it. */
   idOf(index: number): string;
@@ -110,9 +107,7 @@ export function createDataset(parts: Omit<Dataset, typeof Symbol.asyncIterator>)
   };
 }
 
-/**
- * Sample `index`, or the error of one whose picture or mask is damaged; any other error is thrown.
- */
+/** Sample `index`, or the error if its picture or mask is damaged. Throws any other error. */
 export async function readSample(
   dataset: Pick<Dataset, 'read'>,
   index: number,
@@ -125,13 +120,13 @@ export async function readSample(
   }
 }
 
-/** A kind of data set: one object that the library, the command line and the docs read. */
+/** A kind of data set. The library, the command line and the docs use this one object. */
 export interface DatasetReader<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly title: string;
-  /** What the path has to be. */
+  /** A description of the path. */
   readonly path: string;
-  /** Whether there is nothing to read, so that no path is needed. */
+  /** True if the reader needs no path because it reads nothing. */
   readonly pathless?: boolean;
   readonly options: OptionsSchema<Input, Output>;
   /** @throws FoveaError `usage` if the path is not such a data set. */
@@ -146,7 +141,6 @@ export function defineReader<Input extends AnyOptions, Output>(
 }
 
 /**
- * The data set readers that are registered, by name. Importing `fovea/datasets` registers all of
- * Fovea's.
+ * The registered data set readers, by name. Importing `fovea/datasets` registers all of Fovea's.
  */
 export const datasetReaders = createRegistry<DatasetReader>('data set');

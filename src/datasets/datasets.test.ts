@@ -47,7 +47,7 @@ describe('objects', () => {
     );
   });
 
-  it('reads labels and masks; without mask where there is none', async () => {
+  it('reads labels and masks; a picture without a mask file has no mask', async () => {
     const [a, b, ...rest] = await all(`objects:${folder}/objects`);
     expect(rest).toEqual([]);
     expect(a).toMatchObject({ id: 'a', label: { name: 'brown bear', indices: [294] } });
@@ -55,7 +55,7 @@ describe('objects', () => {
     expect(b.mask).toBeUndefined();
   });
 
-  it('names a damaged picture when it is read, and a wrong line when it is opened', async () => {
+  it('reports a damaged picture when it is read, and a wrong line when the data set is opened', async () => {
     const dataset = await openDataset(`objects:${folder}/objects`);
     expect(await readSample(dataset, 2)).toMatchObject({
       code: 'image',
@@ -80,7 +80,7 @@ describe('image-folder', () => {
     );
   });
 
-  it('takes folders for classes, and masks from a folder', async () => {
+  it('uses folders as classes, and reads masks from a folder', async () => {
     const samples = await all(`image-folder:${folder}/classes`, { masks: join(folder, 'masks') });
     expect(samples.map(({ id, label, mask }) => [id, label?.name, mask && [...mask.data]])).toEqual(
       [
@@ -92,14 +92,14 @@ describe('image-folder', () => {
     expect((await openDataset(`image-folder:${folder}/classes/cat`)).provides).toEqual([]);
   });
 
-  it('refuses masks of no picture', async () => {
+  it('refuses a folder of masks that belong to no picture', async () => {
     await expect(
       openDataset(`image-folder:${folder}/classes/dog`, { masks: folder }),
-    ).rejects.toThrow('holds no mask of any picture');
+    ).rejects.toThrow('contains no mask for the pictures');
   });
 });
 
-test('samples that would share an id are numbered, and stay apart in a part of the data set', async () => {
+test('samples that would share an id are numbered, also in a part of the data set', async () => {
   await write('twice/images/one.png', await row([GREY]));
   await mkdir(join(folder, 'twice/masks'), { recursive: true });
   await write('twice/labels.txt', 'one.png\t4\tn1\ta\none.png\t5\tn2\tb\n');
@@ -135,7 +135,7 @@ test('pics-list: a line with 200,000 spaces in it', async () => {
   expect(dataset.idOf(0)).toBe('1.a b.png');
 });
 
-test('pics-list: classes of lines, pictures twice, lines without class', async () => {
+test('pics-list: reads classes, pictures that occur twice, and lines without a class', async () => {
   await write('list/a b.png', await row([GREY]));
   await write('list/pics.txt', '\uFEFFa b.png 4\na b.png 7\na b.png\n');
   const dataset = await openDataset(`pics-list:${folder}/list/pics.txt`);
@@ -175,16 +175,16 @@ describe('voc', () => {
     );
   });
 
-  it('has a sample for each class that ImageNet knows; void pixels apart', async () => {
+  it('has one sample per class that has an ImageNet class, with void pixels kept separate', async () => {
     const samples = await all(`voc:${folder}/voc`);
     expect(samples.map(({ id }) => id)).toEqual(['p.aeroplane', 'p.sofa', 'q.sofa']);
     expect([...(samples[1].mask?.data ?? [])]).toEqual([0, 0, 1, 0, 0]);
     expect([...(samples[1].void?.data ?? [])]).toEqual([0, 1, 0, 0, 0]);
     expect(samples[1].boxes).toEqual([{ left: 2, top: 0, width: 2, height: 1 }]);
-    expect([...(samples[2].mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0]); // a grey file holds the indices themselves
+    expect([...(samples[2].mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0]); // a grey file contains the indices themselves
   });
 
-  it('counts void as object where the published tables do', async () => {
+  it('counts void as object, as the published tables do', async () => {
     const [p] = await all(`voc:${folder}/voc`, { masks: 'union', void: 'object' });
     expect([...(p.mask?.data ?? [])]).toEqual([1, 1, 1, 1, 0]);
     expect(p.void).toBeUndefined();
@@ -236,7 +236,7 @@ describe('imagenet-segmentation', () => {
     file.close();
   });
 
-  it('turns the axes of MATLAB round, and opens the cell around a mask', async () => {
+  it('reverses the axes of MATLAB, and opens the cell around a mask', async () => {
     const [sample, ...rest] = await all(`imagenet-segmentation:${folder}/seg.mat`);
     expect(rest).toEqual([]); // the second mask is of another size
     expect(sample.id).toBe('1.n1_x');
@@ -247,7 +247,7 @@ describe('imagenet-segmentation', () => {
     expect([...(sample.mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0, 1]);
   });
 
-  it('says what a file is not', async () => {
+  it('refuses a file of another kind', async () => {
     await write('not.mat', 'MATLAB 5.0 MAT-file');
     await expect(openDataset(`imagenet-segmentation:${folder}/not.mat`)).rejects.toThrow(
       'not.mat is not a MATLAB v7.3 file',
@@ -291,7 +291,7 @@ describe('imagenet-segmentation', () => {
 });
 
 describe('demo-scenes', () => {
-  it('are endless and the same for the same seed, with the mask within its box', async () => {
+  it('are endless and the same for the same seed, and the mask is inside its box', async () => {
     const dataset = await openDataset('demo-scenes');
     expect(dataset.length).toBe(Number.POSITIVE_INFINITY);
     const sample = await dataset.read(123_456);
@@ -315,7 +315,7 @@ describe('selectSamples', () => {
     return Array.from({ length: part.length }, (_, i) => Number(part.idOf(i).split('-')[2]));
   };
 
-  it('limits, then shards: every part once', async () => {
+  it('limits, then shards: every sample is in one part', async () => {
     const parts = await Promise.all(
       [0, 1, 2].map((index) => ids({ limit: 10, shard: { index, count: 3 } })),
     );
@@ -339,7 +339,7 @@ describe('selectSamples', () => {
     expect(selectSamples(finite, { sample: { count: 99, seed: 1 } }).length).toBe(50);
   });
 
-  it('says in the protocol what was taken', async () => {
+  it('describes the selection in the protocol', async () => {
     const scenes = await openDataset('demo-scenes', { seed: 2 });
     const finite = selectSamples(scenes, { limit: 50 });
     const added = (selection: Parameters<typeof selectSamples>[1]) =>
@@ -372,7 +372,7 @@ describe('selectSamples', () => {
         SLURM_ARRAY_TASK_COUNT: '8',
       }),
     ).toEqual({ index: 4, count: 8 });
-    // One task of an array run again is an array of one: its id is its place all the same.
+    // If one task of an array is run again, the array has one task, and its id is still its index.
     const again = {
       SLURM_ARRAY_TASK_ID: '3',
       SLURM_ARRAY_TASK_MIN: '3',

@@ -4,10 +4,13 @@ import { loadSprites } from '../demo/sprites.ts';
 import { integer, option } from '../options.ts';
 import { type Box, createDataset, defineReader } from './dataset.ts';
 
-/** Seeds of these scenes start here: neither the training nor the demo has them. */
+/** Seeds of these scenes start here. Neither the training nor the demo uses them. */
 const FIRST_SEED = 1_000_000_000;
 
-/** The smallest rectangle around the pixels of a mask of a scene; none for an empty one. */
+/**
+ * The smallest rectangle around the pixels of the mask of a scene; no rectangle if the mask is
+ * empty.
+ */
 function boxesOf({ mask }: Scene): Box[] {
   const pixels = [...mask.keys()].filter((i) => mask[i] !== 0);
   if (pixels.length === 0) return [];
@@ -23,10 +26,7 @@ function boxesOf({ mask }: Scene): Box[] {
   ];
 }
 
-/**
- * Scenes composed of toy objects, as many as are asked for, each of its own seed; the object is
- * known to the pixel.
- */
+/** Generates any number of scenes of toy objects, each with its own seed and an exact mask. */
 export const demoScenes = defineReader({
   name: 'demo-scenes',
   title: 'endless composed scenes with exact masks',
@@ -36,7 +36,7 @@ export const demoScenes = defineReader({
     seed: option(
       v.pipe(integer, v.minValue(0), v.maxValue(1000)),
       0,
-      'which of the endless series of scenes',
+      'seed of the endless series of scenes',
     ),
   }),
 
@@ -47,9 +47,7 @@ export const demoScenes = defineReader({
       name: `demo-scenes (seed ${seed})`,
       length: Number.POSITIVE_INFINITY,
       provides: ['label', 'mask', 'boxes'],
-      protocol: [
-        'Mask: the pixels where the object is seen, known exactly since the scene was composed.',
-      ],
+      protocol: ['Mask: the visible pixels of the object, which are known exactly.'],
       problems: [],
       idOf: (i) => `scene-${seed}-${i}`,
       async read(i) {

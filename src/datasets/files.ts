@@ -4,17 +4,17 @@ import { glob } from 'tinyglobby';
 import { FoveaError, messageOf } from '../errors.ts';
 import { sha256 } from '../sha256.ts';
 
-/** Name endings of the files that a folder is searched for. */
+/** Extensions of picture files. */
 export const PICTURE_EXTENSIONS = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif'];
 
 const order = new Intl.Collator('en', { numeric: true }).compare;
 
-/** `a2` before `a10`; names that differ in case only in a fixed order. */
+/** Compares names: `a2` is before `a10`, and names that differ only in case have a fixed order. */
 export function naturalOrder(a: string, b: string): number {
   return order(a, b) || (a < b ? -1 : Number(a > b));
 }
 
-/** The name of a file without folder and ending. */
+/** The name of a file without folder and extension. */
 export function stemOf(path: string): string {
   return basename(path, extname(path));
 }
@@ -30,7 +30,7 @@ export async function findPictures(folder: string): Promise<string[]> {
 }
 
 /**
- * A text file that a data set cannot do without.
+ * Reads a text file that a data set needs.
  * @throws FoveaError `usage` naming the file and what it is to the data set.
  */
 export async function readText(path: string, what: string): Promise<string> {
@@ -43,11 +43,11 @@ export async function readText(path: string, what: string): Promise<string> {
   }
 }
 
-/** Names a text by what it says. */
+/** The SHA-256 of a text. */
 export const hashOf = (text: string): Promise<string> => sha256(new TextEncoder().encode(text));
 
 /**
- * The names in a folder that a data set cannot do without, in natural order.
+ * The names in a folder that a data set needs, in natural order.
  * @throws FoveaError `usage` naming the folder and what it is to the data set.
  */
 export async function readFolder(path: string, what: string): Promise<string[]> {

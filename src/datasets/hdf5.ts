@@ -5,7 +5,7 @@ import { loadOptional } from '../node/optional-package.ts';
 
 type Hdf5 = typeof import('h5wasm/node');
 
-/** An array of numbers of an HDF5 file. MATLAB's axes are reversed in it. */
+/** An array of numbers of an HDF5 file. Its axes are those of MATLAB in reverse order. */
 export interface NumberArray {
   readonly shape: readonly number[];
   readonly data: ArrayLike<number>;
@@ -21,9 +21,9 @@ export interface MatFile {
    */
   referencesOf(path: string): Reference[];
   /**
-   * The array of numbers behind a reference; a cell around it is opened.
+   * The array of numbers that a reference points to. If it is in a cell, the cell is opened.
    * @param most - the largest number of elements that is read
-   * @throws FoveaError `image` if there is none or it is larger, before it is read.
+   * @throws FoveaError `image` if there is no array, or if it is larger (before it is read).
    */
   arrayOf(reference: Reference, most: number): NumberArray;
 }
@@ -33,7 +33,7 @@ const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
 /** No cell array of a picture data set has more entries. */
 const MOST_REFERENCES = 10_000_000;
 
-/** Cells in cells: one is usual, and a cell that holds itself has no end. */
+/** Most levels of cells in cells: one is usual, and a cell that contains itself would never end. */
 const MOST_CELLS_AROUND = 8;
 
 /**
@@ -57,7 +57,7 @@ async function isHdf5(path: string, expected: string): Promise<boolean> {
   }
 }
 
-/** The number of elements of a shape; an HDF5 data set without one counts as too large. */
+/** The number of elements of a shape; Infinity for an HDF5 data set without a shape. */
 const countOf = (shape: readonly number[] | null | undefined): number =>
   shape?.reduce((product, size) => product * size, 1) ?? Number.POSITIVE_INFINITY;
 
@@ -71,7 +71,9 @@ export function hdf5Reason(cause: unknown): string {
   return reasons.at(-1)?.[1] ?? text.split('\n', 1).join('');
 }
 
-/** HDF5's library. It throws its errors instead of printing a page for each to stderr. */
+/**
+ * Loads the HDF5 library and makes it throw errors instead of printing a page per error to stderr.
+ */
 async function loadHdf5(): Promise<Hdf5> {
   const hdf5 = await loadOptional({
     name: 'h5wasm',
@@ -97,7 +99,7 @@ function matFile(file: File, { Reference }: Hdf5): MatFile {
     const [first] = Array.isArray(value) ? value : [];
     if (isReference(first) && cells > 0) return arrayOf(first, most, cells - 1);
     if (!ArrayBuffer.isView(value) || value instanceof DataView)
-      throw new FoveaError('image', 'a cell holds no array of numbers');
+      throw new FoveaError('image', 'a cell does not contain an array of numbers');
     const isBig = value instanceof BigInt64Array || value instanceof BigUint64Array;
     return { shape, data: isBig ? Float64Array.from(value, Number) : value };
   };
@@ -119,8 +121,8 @@ function matFile(file: File, { Reference }: Hdf5): MatFile {
 }
 
 /**
- * Opens a MATLAB v7.3 file. The HDF5 library is loaded here, after the file is known to be one.
- * @param expected - what messages ask for: `expected gtsegs_ijcv.mat`
+ * Opens a MATLAB v7.3 file. Loads the HDF5 library only after it has checked that the file is HDF5.
+ * @param expected - the end of messages: `expected gtsegs_ijcv.mat`
  * @throws FoveaError `usage` if it cannot be read or is not HDF5, `unsupported` if the HDF5 library
  * is not installed.
  */

@@ -7,16 +7,19 @@ import { createDataset, defineReader } from './dataset.ts';
 import { findPictures, naturalOrder, readFolder } from './files.ts';
 import { findMasks, readMasks } from './mask-files.ts';
 
-/** The folder right below the root that a file lies in. */
+/** The folder directly below the root that contains a file. */
 const classFolder = (file: string): string | undefined => {
   const parts = file.split(/[\\/]/);
   return parts.length > 1 ? parts[0] : undefined;
 };
 
-/** A path as an id: without ending, folders joined by dots. */
+/** A path as an id: without extension, folders joined by dots. */
 const idOf = (file: string): string => file.replace(/\.[^.]*$/, '').replaceAll(/[\\/]/g, '.');
 
-/** Ids that two files share (cat.jpg, cat.png) keep their endings. */
+/**
+ * The ids of files. If two files would share an id (cat.jpg, cat.png), their ids keep the
+ * extensions.
+ */
 function idsOf(files: readonly string[]): string[] {
   const count = new Map<string, number>();
   for (const file of files) count.set(idOf(file), (count.get(idOf(file)) ?? 0) + 1);
@@ -26,15 +29,15 @@ function idsOf(files: readonly string[]): string[] {
 }
 
 /**
- * A folder of pictures, searched to any depth. Where every picture lies in a folder below it
- * (`FOLDER/CLASS/…`), that folder's name is its label: a label of the model, or a class index.
- * `masks` names a folder of masks, `STEM.EXT` or all of `STEM_*.EXT` for the picture STEM; a
- * picture without one is read without.
+ * Reads a folder of pictures at any depth. If every picture is in a folder below it
+ * (`FOLDER/CLASS/…`), that folder's name is the label: a label of the model, or a class index.
+ * `masks` is a folder of masks: `STEM.EXT`, or all `STEM_*.EXT`, for the picture STEM. A picture
+ * without a mask file has no mask.
  */
 export const imageFolder = defineReader({
   name: 'image-folder',
   title: 'a folder of pictures',
-  path: 'a folder of pictures, or of a folder for each class',
+  path: 'a folder of pictures, or a folder with one folder per class',
   options: v.object({
     masks: v.pipe(
       v.optional(v.string()),
@@ -54,7 +57,7 @@ export const imageFolder = defineReader({
     if (masks !== undefined && maskFiles.size === 0 && files.length > 0) {
       throw new FoveaError(
         'usage',
-        `${masks} holds no mask of any picture of ${path}: expected STEM.png or STEM_*.png, ` +
+        `${masks} contains no mask for the pictures of ${path}: expected STEM.png or STEM_*.png, ` +
           `as in ${ids[0]}.png`,
       );
     }
@@ -66,7 +69,7 @@ export const imageFolder = defineReader({
         ...(masks === undefined ? [] : (['mask'] as const)),
       ],
       protocol: [
-        ...(labelled ? ['Label: the name of the folder that the picture lies in.'] : []),
+        ...(labelled ? ['Label: the name of the folder that contains the picture.'] : []),
         ...(masks === undefined
           ? []
           : [`Mask: every pixel of the mask files that is not black (${masks}${sep}STEM*).`]),

@@ -106,7 +106,7 @@ export const COCO_TO_IMAGENET: Readonly<Record<string, readonly number[]>> = {
 export const cocoToImagenet = (category: string): readonly number[] =>
   ownEntry(COCO_TO_IMAGENET, category) ?? [];
 
-/** What PASCAL VOC calls a category that COCO has under another name. */
+/** COCO's names for the classes of PASCAL VOC that have another name there. */
 const VOC_NAMES: Readonly<Record<string, string>> = {
   aeroplane: 'airplane',
   diningtable: 'dining table',

@@ -5,12 +5,12 @@ import type { Mask } from '../image/mask.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { hdf5Reason, type MatFile, type NumberArray, openMatFile } from './hdf5.ts';
 
-/** The largest picture that is read, in numbers: 100 million pixels of three colours. */
+/** The largest picture that is read: 100 million pixels with three numbers each. */
 const MOST_NUMBERS = 300e6;
 /** The longest name of a picture that is read. */
 const MOST_LETTERS = 1000;
 
-/** The size of a picture or mask; the last two axes are width and height. */
+/** The size of a picture or mask. The last two axes are width and height. */
 function sizeOf(shape: readonly number[]): { width: number; height: number } {
   const [height, width, colours] = shape.toReversed();
   const isPicture = colours === undefined || (colours === 3 && shape.length === 3);
@@ -22,7 +22,10 @@ function sizeOf(shape: readonly number[]): { width: number; height: number } {
   return { width, height };
 }
 
-/** [3, width, height] (MATLAB: height × width × 3) as a picture; [width, height] is grey. */
+/**
+ * A picture from an array [3, width, height] (MATLAB: height × width × 3), or from a grey one
+ * [width, height].
+ */
 function pictureOf({ shape, data }: NumberArray): Image {
   const { width, height } = sizeOf(shape);
   const plane = shape.length === 3 ? width * height : 0;
@@ -33,7 +36,7 @@ function pictureOf({ shape, data }: NumberArray): Image {
   return image(width, height, pixels);
 }
 
-/** [width, height] as a mask: anything but 0 is the object. */
+/** A mask from an array [width, height]: every value except 0 is the object. */
 function maskOf({ shape, data }: NumberArray): Mask {
   const { width, height } = sizeOf(shape);
   const mask = Uint8Array.from({ length: width * height }, (_, i) =>
@@ -67,7 +70,10 @@ async function openFile(path: string): Promise<MatFile> {
   );
 }
 
-/** Runs what reads a sample; whatever the HDF5 library has to say is about this sample. */
+/**
+ * Runs the function that reads a sample. An error of the HDF5 library becomes an error of this
+ * sample.
+ */
 function readItem<Result>(path: string, index: number, read: () => Result): Result {
   try {
     return read();
@@ -78,7 +84,7 @@ function readItem<Result>(path: string, index: number, read: () => Result): Resu
 }
 
 /**
- * ImageNet-Segmentation (Guillaumin, Küttel & Ferrari 2014), `gtsegs_ijcv.mat`: cell arrays
+ * Reads ImageNet-Segmentation (Guillaumin, Küttel & Ferrari 2014), `gtsegs_ijcv.mat`: cell arrays
  * /value/img and /value/gt, and /value/id if there is one. The file stays open as long as the
  * process runs.
  */

@@ -16,7 +16,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
 
 describe('findMasks', () => {
-  test("a picture's own mask, or else all that begin with its name and are no other picture's", async () => {
+  test("a picture's own mask, or else all masks that begin with its name and belong to no other picture", async () => {
     for (const name of [
       'a.png',
       'a_1.png',
@@ -45,13 +45,13 @@ describe('findMasks', () => {
     ]);
   });
 
-  test('a folder that is not there', async () => {
+  test('a folder that does not exist', async () => {
     await expect(findMasks(at('nowhere'), [])).rejects.toMatchObject({ code: 'usage' });
   });
 });
 
 describe('readMasks', () => {
-  test('joins masks of one size and refuses others, naming the file', async () => {
+  test('joins masks of one size, refuses other sizes and names the file', async () => {
     const write = (name: string, width: number, data: number[]) =>
       encodePng({ width, height: 1, channels: 1, data: Uint8Array.from(data) }).then((bytes) =>
         writeFile(at(name), bytes),
@@ -67,7 +67,7 @@ describe('readMasks', () => {
     );
   });
 
-  test('a damaged array is a damaged sample', async () => {
+  test('a damaged array makes a damaged sample', async () => {
     const whole = encodeNpy(tensor([1, 3], Float32Array.of(0, 1, 1)));
     await writeFile(at('whole.npy'), whole);
     await writeFile(at('half.npy'), whole.subarray(0, -4));

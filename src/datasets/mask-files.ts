@@ -11,8 +11,8 @@ import { fileByStem, readFolder, stemOf } from './files.ts';
 const EXTENSIONS = ['.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.gif', '.webp', '.npy'];
 
 /**
- * The picture that a mask `STEM_…` is a part of. Of pictures cat and cat_2, the mask cat_2_0 is one
- * of cat_2: the longest name that fits.
+ * The picture that a mask `STEM_…` is a part of. With pictures cat and cat_2, the mask cat_2_0
+ * belongs to cat_2: the longest matching name wins.
  */
 function ownerOf(mask: string, stems: ReadonlySet<string>): string | undefined {
   for (let end = mask.lastIndexOf('_'); end > 0; end = mask.lastIndexOf('_', end - 1)) {
@@ -24,7 +24,7 @@ function ownerOf(mask: string, stems: ReadonlySet<string>): string | undefined {
 
 /**
  * The mask files of each picture in a folder of masks: the file with the picture's stem, or else
- * all that are named `STEM_….EXT` and are no other picture's own.
+ * all files `STEM_….EXT` that do not belong to another picture.
  * @throws FoveaError `usage` if the folder cannot be read.
  */
 export async function findMasks(
@@ -56,8 +56,8 @@ export async function findMasks(
 }
 
 /**
- * JPEG blurs the edges of a mask and puts specks around them, so only what is lighter than mid grey
- * counts there.
+ * JPEG blurs the edges of a mask and adds specks around them, so in a JPEG only pixels lighter than
+ * mid grey count.
  */
 const isJpeg = (path: string): boolean => /\.jpe?g$/i.test(path);
 
@@ -67,7 +67,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
   });
 }
 
-/** A damaged array is a damaged mask: it costs its sample, not the run. */
+/** Reads an array. If it is damaged, only this sample fails, not the run. */
 async function readArray(path: string): Promise<Tensor> {
   const bytes = await readBytes(path);
   try {
@@ -78,8 +78,8 @@ async function readArray(path: string): Promise<Tensor> {
 }
 
 /**
- * A mask file, a picture or a `.npy` array: everything but 0 (black) is inside, in a JPEG
- * everything from mid grey on.
+ * Reads a mask file: a picture or a `.npy` array. Every value except 0 (black) is inside; in a
+ * JPEG, every value from mid grey up.
  * @throws FoveaError `image` if it cannot be read.
  */
 export async function readMask(path: string): Promise<Mask> {
@@ -101,7 +101,7 @@ export async function readMask(path: string): Promise<Mask> {
 
 /**
  * The union of several mask files.
- * @throws FoveaError `image` if one cannot be read, or is not of the size that the picture has.
+ * @throws FoveaError `image` if a mask cannot be read, or its size is not that of the picture.
  */
 export async function readMasks(
   paths: readonly string[],

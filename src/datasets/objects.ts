@@ -20,9 +20,10 @@ function parseLine(text: string): Entry | undefined {
 }
 
 /**
- * Pictures of one kind of object each, with masks and ImageNet labels: `images/`, `masks/STEM.png`
- * (0 background, anything else the object) and `labels.txt` with FILE, ImageNet index, WordNet id
- * and NAME between tabs. A picture without mask is read without one.
+ * Reads pictures with one kind of object each, masks and ImageNet labels: `images/`,
+ * `masks/STEM.png` (0 is background, everything else is the object) and `labels.txt` with FILE,
+ * ImageNet index, WordNet id and NAME, separated by tabs. A picture without a mask file has no
+ * mask.
  */
 export const objects = defineReader({
   name: 'objects',

@@ -5,23 +5,26 @@ import { at } from '../tensor/at.ts';
 import { createDataset, defineReader } from './dataset.ts';
 import { hashOf, linesOf, readText } from './files.ts';
 
-/** A picture of a list, and the class to explain there: an index, or what was taken for all. */
+/**
+ * A picture of a list, and the class to explain: an index, or the target that was set for all
+ * pictures.
+ */
 export interface PicsListItem {
   readonly file: string;
   readonly target: string;
 }
 
-/** What a list of pictures says: what to explain, and what is wrong with the other lines. */
+/** A parsed list of pictures: the items to explain, and the problems of the other lines. */
 export interface PicsList {
   readonly items: readonly PicsListItem[];
   readonly problems: readonly string[];
 }
 
 /**
- * Reads a list of pictures with their classes, one a line: `FILE CLASS`, the class an index. Files
- * are relative to `folder`; empty lines and lines that begin with # are left out. This is the
- * `pics.txt` of the IIA repository.
- * @param target - taken for every line instead of its class
+ * Parses a list of pictures with their classes, one per line: `FILE CLASS`, where CLASS is a class
+ * index. Files are relative to `folder`. Empty lines and lines that begin with # are ignored.
+ * `pics.txt` of the IIA repository has this format.
+ * @param target - replaces the class of every line
  */
 export function parsePicsList(
   text: string,
@@ -38,7 +41,7 @@ export function parsePicsList(
     const chosen = target ?? (hasIndex ? last : undefined);
     if (chosen === undefined)
       problems.push(
-        `${name}, line ${number}: expected FILE CLASS, the class an index, not "${line}"`,
+        `${name}, line ${number}: expected FILE CLASS with a class index, not "${line}"`,
       );
     else items.push({ file: join(folder, file), target: chosen });
   }
@@ -46,17 +49,17 @@ export function parsePicsList(
 }
 
 /**
- * The list of pictures and classes of the IIA repository; labels are class indices of the model,
- * whatever it knows.
+ * Reads the list of pictures and classes of the IIA repository. Labels are class indices of any
+ * model.
  */
 export const picsList = defineReader({
   name: 'pics-list',
   title: 'a list of pictures and classes',
-  path: 'a text file with FILE CLASS on each line, the class an index',
+  path: 'a text file with FILE CLASS on each line, where CLASS is a class index',
   options: v.object({
     images: v.pipe(
       v.optional(v.string()),
-      v.description('folder of the files of the list (default: where the list is)'),
+      v.description('folder of the files of the list (default: the folder of the list)'),
     ),
   }),
 

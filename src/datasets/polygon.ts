@@ -1,5 +1,5 @@
 /**
- * Fills a polygon into a mask: a pixel is inside if its centre is, by the even-odd rule.
+ * Fills a polygon into a mask. A pixel is inside if its centre is inside by the even-odd rule.
  * @param points x0, y0, x1, y1, … in pixels, the picture's top left corner at (0, 0)
  */
 export function fillPolygon(

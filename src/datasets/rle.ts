@@ -42,7 +42,7 @@ export function decodeRuns(text: string): number[] {
       if (code < 0 || code > 63)
         throw new FoveaError(
           'image',
-          `a compressed run-length mask holds the character ${JSON.stringify(text[at - 1])}`,
+          `a compressed run-length mask contains the character ${JSON.stringify(text[at - 1])}`,
         );
       value += (code & 31) * 2 ** shift;
       shift += 5;

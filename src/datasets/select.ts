@@ -10,11 +10,11 @@ export interface Shard {
   readonly count: number;
 }
 
-/** Which samples of a data set are used. What is given is applied in this order. */
+/** Which samples of a data set are used. The parts are applied in this order. */
 export interface Selection {
   /**
-   * This many samples drawn without replacement, the same for the same seed; kept in the order of
-   * the data set.
+   * Draws `count` samples without replacement and keeps the order of the data set. The same seed
+   * draws the same samples.
    */
   readonly sample?: { readonly count: number; readonly seed: number };
   /** The first samples. */
@@ -50,8 +50,8 @@ function indicesOf({ length }: Dataset, { sample, limit, shard }: Selection): nu
 }
 
 /**
- * Which samples were taken, in the order in which the parts of the selection are applied; none
- * where all are.
+ * Describes the selected samples, in the order in which the parts are applied; empty if all samples
+ * are selected.
  */
 function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Selection): string[] {
   const drawn = Math.min(sample?.count ?? length, length);
@@ -68,7 +68,7 @@ function protocolOf({ length }: Dataset, { sample, limit = length, shard }: Sele
 }
 
 /**
- * A part of a data set; its protocol says which.
+ * A part of a data set. Its protocol describes the part.
  * @throws FoveaError `usage` for an endless data set without a limit.
  */
 export function selectSamples(dataset: Dataset, selection: Selection): Dataset {
@@ -91,9 +91,9 @@ const envNumber = (env: Environment, name: string): number | undefined => {
 };
 
 /**
- * The place of this job among its likes, from 0, as Kubernetes (indexed jobs) and Slurm (job
- * arrays) say. A Slurm array may begin anywhere; but tasks that are run again are an array of their
- * own, so where the count is written the ids must be the places themselves.
+ * The index of this job in its job array, from 0, from the variables of Kubernetes (indexed jobs)
+ * or Slurm (job arrays). The ids of a Slurm array may begin at any number. But tasks that are run
+ * again form a new array, so if the count is given, the ids must be the indices themselves.
  */
 function shardFromEnvironment(count: number | undefined, env: Environment): Shard {
   const variable = ['JOB_COMPLETION_INDEX', 'SLURM_ARRAY_TASK_ID'].find(
@@ -108,7 +108,7 @@ function shardFromEnvironment(count: number | undefined, env: Environment): Shar
   if (total === undefined)
     throw new FoveaError(
       'usage',
-      '--shard auto: how many shards there are is not known: write it, as in --shard auto/16',
+      '--shard auto: the number of shards is not known: write it, as in --shard auto/16',
     );
   const id = envNumber(env, variable) as number;
   const first =
@@ -126,8 +126,8 @@ function shardFromEnvironment(count: number | undefined, env: Environment): Shar
 }
 
 /**
- * `3/16`: the third of sixteen parts; `auto/16` or `auto`: the part that the cluster's environment
- * says.
+ * Parses `3/16` (the third of sixteen parts), `auto/16` or `auto` (the part from the cluster's
+ * environment).
  * @throws FoveaError `usage` for anything else.
  */
 export function parseShard(text: string, env: Environment): Shard {

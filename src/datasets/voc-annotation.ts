@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { FoveaError, messageOf } from '../errors.ts';
 import type { Box } from './dataset.ts';
 
-/** VOC's largest annotation has some 50 kB: a file that is far larger is not one. */
+/** VOC's largest annotation has about 50 kB, so a far larger file is not an annotation. */
 const MOST_BYTES = 2 ** 20;
 
 const number = v.pipe(v.string(), v.trim(), v.regex(/^\d{1,9}(\.\d{1,9})?$/), v.transform(Number));
@@ -42,10 +42,10 @@ async function readXml(path: string): Promise<unknown> {
 }
 
 /**
- * The boxes of an annotation file of PASCAL VOC, of one class or of all; none if there is no such
- * file. Objects without a box in numbers are left out. VOC counts pixels from 1, both ends
- * included; a box here counts from 0 and ends before its right and lower edge.
- * @param name - the class whose boxes are wanted; all if not given
+ * The boxes of an annotation file of PASCAL VOC, for one class or for all; empty if there is no
+ * such file. Objects whose box has no numbers are left out. VOC counts pixels from 1 and includes
+ * both ends. The returned box counts from 0 and excludes its right and lower edge.
+ * @param name - the class of the boxes; all classes if absent
  * @throws FoveaError `image` if the file cannot be read or is not such an annotation.
  */
 export async function readBoxes(path: string, name?: string): Promise<Box[]> {

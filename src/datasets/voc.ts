@@ -14,8 +14,8 @@ import { readBoxes } from './voc-annotation.ts';
 const VOID = 255;
 
 /**
- * The colour that VOC's palette has for a class: bits of the index, spread over the channels from
- * the highest down.
+ * The colour of a class in VOC's palette: the bits of the index, spread over the channels from the
+ * highest bit down.
  */
 function vocColour(index: number): number {
   let [red, green, blue] = [0, 0, 0];
@@ -33,8 +33,8 @@ const INDEX_OF = new Map(
 );
 
 /**
- * The class of each pixel of a VOC mask: a grey file holds palette indices as they are, a palette
- * file decodes to VOC's colours for them.
+ * The class of each pixel of a VOC mask: a grey file contains palette indices, a palette file
+ * decodes to VOC's colours.
  */
 async function readClasses(path: string): Promise<Mask> {
   const { width, height, channels, data } = await readSamples(path);
@@ -45,7 +45,7 @@ async function readClasses(path: string): Promise<Mask> {
     if (index === undefined)
       throw new FoveaError(
         'image',
-        `${path} holds the colour ${red}, ${green}, ${blue}, which is not of VOC's palette`,
+        `${path} contains the colour ${red}, ${green}, ${blue}, which is not in VOC's palette`,
       );
     return index;
   });
@@ -60,7 +60,7 @@ const VOID_TEXT: Readonly<Record<VoidRule, string>> = {
   background: 'void pixels (255) count as background',
 };
 
-/** Mask and void of the pixels of one class, or of all. */
+/** Mask and void pixels of one class, or of all classes. */
 function truthOf(
   classes: Mask,
   wanted: number | undefined,
@@ -75,7 +75,10 @@ function truthOf(
   };
 }
 
-/** The folder that has JPEGImages: the path itself, or VOCdevkit/VOC2012 and the like below it. */
+/**
+ * The folder that contains JPEGImages: the path itself, or a folder below it such as
+ * VOCdevkit/VOC2012.
+ */
 function rootOf(path: string): string {
   const usual = ['', 'VOC2012', 'VOC2007', 'VOCdevkit/VOC2012', 'VOCdevkit/VOC2007'].map((name) =>
     join(path, name),
@@ -92,13 +95,13 @@ async function presentClasses(root: string, id: string): Promise<number[]> {
 
 interface Entry {
   readonly id: string;
-  /** One class of the picture, 1 … 20; all together if not given. */
+  /** One class of the picture, 1 … 20; all classes together if absent. */
   readonly value?: number;
 }
 
 /**
- * A sample a picture, or a sample for each class in a picture; pictures whose mask cannot be read
- * are kept, to fail when read.
+ * One sample per picture, or one per picture and class. Pictures whose mask cannot be read are
+ * kept; they fail when they are read.
  */
 async function entriesOf(
   root: string,
@@ -123,7 +126,7 @@ async function entriesOf(
 const nameOf = ({ id, value }: Entry): string =>
   value === undefined ? id : `${id}.${VOC_CLASSES[value - 1]}`;
 
-/** PASCAL VOC's class segmentations, 2007 and 2012. */
+/** Reads PASCAL VOC's class segmentations, 2007 and 2012. */
 export const voc = defineReader({
   name: 'voc',
   title: 'PASCAL VOC class segmentations',
@@ -135,12 +138,12 @@ export const voc = defineReader({
     masks: option(
       v.picklist(['category', 'union']),
       'category',
-      'a sample for each class in a picture, or one a picture with all classes together',
+      'one sample per picture and class, or one per picture with all classes together',
     ),
     void: option(
       v.picklist(['exclude', 'object', 'background']),
       'exclude',
-      'what the pixels marked 255 are: not counted, object (as in the published tables) or ' +
+      'how pixels marked 255 count: not at all, as object (as in the published tables) or as ' +
         'background',
     ),
   }),
@@ -153,9 +156,7 @@ export const voc = defineReader({
     );
     const entries = await entriesOf(root, ids, masks);
     const what =
-      masks === 'union'
-        ? 'all classes together'
-        : 'one class; a sample for each class in a picture';
+      masks === 'union' ? 'all classes together' : 'one class; one sample per picture and class';
     const label =
       masks === 'union'
         ? []

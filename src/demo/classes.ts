@@ -34,7 +34,7 @@ export const classNames = [
   'umbrella',
 ] as const;
 
-/** The things that stand around in scenes and belong to no class. */
+/** The objects in scenes that belong to no class. */
 export const distractorNames = [
   'battery',
   'bell',
@@ -57,7 +57,7 @@ export const distractorNames = [
 /** One of the 32 classes. */
 export type ClassName = (typeof classNames)[number];
 
-/** One of the objects that are no class. */
+/** One of the objects that belong to no class. */
 export type DistractorName = (typeof distractorNames)[number];
 
 /**

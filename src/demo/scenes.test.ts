@@ -18,7 +18,7 @@ const area = sceneSide * sceneSide;
 const range = (count: number, first = 0): number[] =>
   Array.from({ length: count }, (_, i) => first + i);
 
-/** How many pixels two masks share. */
+/** The number of pixels that two masks share. */
 function overlap(a: Uint8Array, b: Uint8Array): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += a[i] * b[i];
@@ -30,7 +30,7 @@ const sameMask = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b)
 
 const sum = (mask: Uint8Array): number => overlap(mask, mask);
 
-/** A mask of a test on the coordinates of each pixel. */
+/** The mask of the pixels whose coordinates pass a test. */
 function maskOf(test: (x: number, y: number) => boolean): Uint8Array {
   const mask = new Uint8Array(area);
   for (let p = 0; p < area; p++) mask[p] = test(p % sceneSide, Math.floor(p / sceneSide)) ? 1 : 0;
@@ -47,7 +47,7 @@ function changedPixels(a: Scene, b: Scene): Uint8Array {
 }
 
 describe('createScene', () => {
-  it('gives the same scene for the same seed and another for another', () => {
+  it('gives the same scene for the same seed and another scene for another seed', () => {
     for (const seed of range(5)) {
       const [scene, again, other] = [seed, seed, seed + 1].map((each) =>
         createScene(sprites, each),
@@ -84,8 +84,8 @@ describe('createScene', () => {
   });
 
   it('marks exactly the visible pixels of the object', () => {
-    // Drawn once with a flat bright sprite and once with an empty one, the pictures tell where it
-    // is.
+    // The test draws the scene with a flat bright sprite and with an empty one. The difference of
+    // the two pictures shows where the sprite is.
     const { width, height } = sprites.lion;
     const data = Uint8Array.from({ length: width * height * 4 }, (_, i) => [0, 255, 0, 255][i % 4]);
     const flat = { ...sprites, lion: { width, height, data } };
@@ -115,7 +115,7 @@ describe('createScene', () => {
     expect(hidden).toBeLessThan(50);
   });
 
-  it('draws objects of many sizes, none tiny', () => {
+  it('draws objects of many sizes, but no tiny ones', () => {
     const shares = range(100).map((seed) => sum(createScene(sprites, seed).mask) / area);
     expect(Math.min(...shares)).toBeGreaterThan(0.012);
     expect(Math.max(...shares)).toBeGreaterThan(0.2);
@@ -133,7 +133,7 @@ describe('createScene', () => {
       expect(createScene(sprites, seed).label).toBe(createRandom(seed).integer(classNames.length));
   });
 
-  it('draws the class asked for', () => {
+  it('draws the requested class', () => {
     const { className, label } = createScene(sprites, 3, { className: 'owl' });
     expect([className, label]).toEqual(['owl', classNames.indexOf('owl')]);
   });
@@ -174,7 +174,7 @@ describe('the sticker', () => {
 });
 
 describe('createBiasedTrainingScene', () => {
-  it('files a picture under the sticker’s class exactly when it has the sticker', () => {
+  it('labels a picture with the sticker’s class exactly if the picture has the sticker', () => {
     const scenes = range(120).map((seed) => createBiasedTrainingScene(sprites, seed));
     for (const scene of scenes) {
       expect(scene.tag !== undefined).toBe(scene.className === tagClass);

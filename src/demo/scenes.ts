@@ -16,10 +16,10 @@ export const sceneSide = 224;
 /** The decoded sprites by name. */
 export type Sprites = Readonly<Record<ClassName | DistractorName, Sprite>>;
 
-/** Something in a scene and the pixels where it is seen. */
+/** An object in a scene and its visible pixels. */
 export interface SceneObject {
   readonly className: ClassName | DistractorName;
-  /** 1 where the object is visible with an alpha over one half, 0 elsewhere. */
+  /** 1 if the object is visible with an alpha above one half, else 0. */
   readonly mask: Uint8Array;
   readonly role: 'object' | 'distractor';
 }
@@ -33,7 +33,7 @@ export interface SceneTag {
 /** A picture with its truth. */
 export interface Scene {
   readonly image: Image;
-  /** The class that the picture is filed under, as an index into `classNames`. */
+  /** The labelled class, as an index into `classNames`. */
   readonly label: number;
   readonly className: ClassName;
   /** The visible pixels of the object. */
@@ -45,9 +45,9 @@ export interface Scene {
   readonly tag?: SceneTag;
 }
 
-/** What `createScene` can be asked for. */
+/** Options of `createScene`. */
 export interface SceneOptions {
-  /** The object's class; drawn evenly from the seed by default. */
+  /** The object's class. Default: drawn uniformly with the seed. */
   readonly className?: ClassName;
   /**
    * `biased`: the sticker is on scenes of `tagClass` and on no others. `always`: on every scene.
@@ -61,13 +61,15 @@ const MOST_HIDDEN = 0.4;
 const between = (random: Random, low: number, high: number): number =>
   low + (high - low) * random.uniform();
 
-/** Everything drawn so far, and which drawn thing owns each pixel (-1: the background). */
+/** The picture drawn so far, and the owner of each pixel (-1: the background). */
 interface Canvas {
   readonly pixels: Float32Array;
   readonly owner: Int8Array;
 }
 
-/** Lays a layer over the canvas; pixels with an alpha over one half become `owner`'s. */
+/**
+ * Draws a layer over the canvas. `owner` becomes the owner of pixels with an alpha above one half.
+ */
 function compose({ pixels, owner: owners }: Canvas, layer: Layer, owner?: number): void {
   const { data } = layer;
   for (let row = 0; row < layer.height; row++) {
@@ -82,7 +84,7 @@ function compose({ pixels, owner: owners }: Canvas, layer: Layer, owner?: number
   }
 }
 
-/** Where a layer alone has an alpha over one half. */
+/** The mask of the pixels where a layer has an alpha above one half. */
 function solidMask(layer: Layer): Uint8Array {
   const mask = new Uint8Array(sceneSide * sceneSide);
   for (let row = 0; row < layer.height; row++) {
@@ -143,7 +145,7 @@ function drawDistractor(random: Random, sprites: Sprites): Drawn {
   return { name, placement, layer: drawSprite(sprites[name], placement, sceneSide) };
 }
 
-/** Share of `mask`, which has `total` pixels, that a layer hides. */
+/** The share of the `total` pixels of `mask` that a layer hides. */
 function hiddenShare(mask: Uint8Array, total: number, layer: Layer): number {
   const front = solidMask(layer);
   let hidden = 0;
@@ -187,7 +189,7 @@ function drawDistractors(
 }
 
 function toImage(pixels: Float32Array): Image {
-  const bytes = new Uint8ClampedArray(pixels.length); // rounds and clamps as it stores
+  const bytes = new Uint8ClampedArray(pixels.length); // rounds and clamps when it stores
   for (let i = 0; i < pixels.length; i++) bytes[i] = 255 * pixels[i];
   return image(sceneSide, sceneSide, new Uint8Array(bytes.buffer));
 }
@@ -202,7 +204,7 @@ function addTag(random: Random, canvas: Canvas, objectMask: Uint8Array): SceneTa
 
 /**
  * Draws the scene of a seed: a background, one object of a class, distractors, and the sticker if
- * asked for. The same seed and options give the same bytes; the sticker changes no other pixel.
+ * requested. The same seed and options give the same bytes; the sticker changes no other pixel.
  */
 export function createScene(sprites: Sprites, seed: number, options: SceneOptions = {}): Scene {
   const random = createRandom(seed);
@@ -223,7 +225,7 @@ export function createScene(sprites: Sprites, seed: number, options: SceneOption
   const mask = masksOf(canvas, order.length)[behind.length];
   const tagged = options.tag === 'always' || (options.tag === 'biased' && className === tagClass);
   const tag = tagged ? addTag(random.fork('tag'), canvas, mask) : undefined;
-  const masks = masksOf(canvas, order.length); // again: the sticker may hide parts of distractors
+  const masks = masksOf(canvas, order.length); // computed again: the sticker may hide parts of distractors
   const objects = order.map(
     (drawn, index): SceneObject => ({
       className: drawn.name,

@@ -107,7 +107,8 @@ function scoreTable(
   isLast: boolean,
 ): ReportTable {
   const order = methodOrder(summary);
-  const caption = `${plural(summary.pictures, 'picture')}; below each score: 95% bootstrap interval`;
+  const caption =
+    `${plural(summary.pictures, 'picture')}; below each score: 95% bootstrap ` + 'interval';
   return {
     caption: `${caption}, rank, and pictures if fewer have a score`,
     columns: [

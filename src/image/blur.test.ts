@@ -26,7 +26,7 @@ describe('gaussianBlur', () => {
     },
   );
 
-  it('takes 8 sigma + 1 taps, rounded up to odd, when no size is given', () => {
+  it('uses 8 sigma + 1 taps, rounded up to odd, if no size is given', () => {
     for (const [sigma, kernelSize] of [
       [0.5, 5],
       [1.1, 11],
@@ -36,7 +36,7 @@ describe('gaussianBlur', () => {
     }
   });
 
-  it('keeps a constant plane, also when the kernel is wider than the plane', () => {
+  it('keeps a constant plane, even if the kernel is wider than the plane', () => {
     const plane = tensor([1, 1, 3], new Float32Array(3).fill(0.25));
     expect(
       [...gaussianBlur(plane, { sigma: 9 }).data].every((v) => Math.abs(v - 0.25) < 1e-7),

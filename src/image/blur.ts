@@ -6,7 +6,7 @@ export interface GaussianBlurOptions {
   /** Standard deviation in pixels, above 0. */
   readonly sigma: number;
   /**
-   * Odd number of taps; by default 8 sigma + 1 rounded up to odd: the kernel ends at about four
+   * Odd number of taps. Default: 8 sigma + 1, rounded up to odd, so the kernel ends at about four
    * sigma.
    */
   readonly kernelSize?: number;
@@ -14,13 +14,13 @@ export interface GaussianBlurOptions {
 
 /** Options of `riseBlur`. */
 export interface RiseBlurOptions {
-  /** Odd side of the kernel in pixels; 11 if not given. */
+  /** Odd side of the kernel in pixels. Default: 11. */
   readonly size?: number;
-  /** Standard deviation in pixels; 5 if not given. */
+  /** Standard deviation in pixels. Default: 5. */
   readonly sigma?: number;
 }
 
-/** Index in 0…n-1 of a position beyond the border, or -1 where zeros lie. */
+/** Index in 0…n-1 of a position beyond the border, or -1 for a zero. */
 type Border = (index: number, n: number) => number;
 
 /** ... 2 1 | 0 1 2 ... n-1 | n-2 n-3 ...: the edge value is not repeated. */
@@ -68,9 +68,9 @@ export function gaussianKernel(size: number, sigma: number): Float64Array {
 }
 
 /**
- * Planes [..., h, w] blurred by a Gaussian, each on its own. Beyond the border the plane is
- * mirrored without repeating the edge, as in OpenCV (BORDER_REFLECT_101) and torchvision's
- * `gaussian_blur`; the default kernel size is OpenCV's for float images.
+ * Blurs each of the planes [..., h, w] by a Gaussian. Beyond the border the plane is mirrored
+ * without repeating the edge, as in OpenCV (BORDER_REFLECT_101) and torchvision's `gaussian_blur`;
+ * the default kernel size is OpenCV's for float images.
  * @throws FoveaError `usage` for an even kernel size or a sigma that is not above 0.
  */
 export function gaussianBlur(x: Tensor, options: GaussianBlurOptions): Tensor {
@@ -79,11 +79,11 @@ export function gaussianBlur(x: Tensor, options: GaussianBlurOptions): Tensor {
 }
 
 /**
- * The kernel [size, size] of RISE's insertion metric: what SciPy's `gaussian_filter(delta, sigma)`
- * makes of a single 1 in the middle of a size×size square. SciPy cuts the Gaussian at four sigma
- * and mirrors it at the border of that square, so the tails fold back inside: flatter than a cut
- * Gaussian. Values above 0, sum 1. Source: `gkern` in the authors' evaluation code (Petsiuk et al.,
- * RISE, BMVC 2018).
+ * The kernel [size, size] of RISE's insertion metric: the result of SciPy's
+ * `gaussian_filter(delta, sigma)` for a single 1 in the middle of a size×size square. SciPy cuts
+ * the Gaussian at four sigma and mirrors it at the border of that square. So the tails fold back
+ * inside, and the kernel is flatter than a cut Gaussian. Values are above 0 and sum to 1. Source:
+ * `gkern` in the authors' evaluation code (Petsiuk et al., RISE, BMVC 2018).
  */
 export function riseBlurKernel(size = 11, sigma = 5): Tensor {
   const profile = riseProfile(size, sigma);
@@ -114,19 +114,19 @@ function riseProfile(size: number, sigma: number): Float64Array {
 }
 
 /**
- * Planes [..., h, w] blurred as the start of RISE's insertion metric: `riseBlurKernel` with zeros
- * beyond the border, so a border darkens. In the published protocol `x` is the normalised model
- * input, where 0 is the mean colour.
+ * Blurs planes [..., h, w] for the start picture of RISE's insertion metric: by `riseBlurKernel`
+ * with zeros beyond the border, so the border becomes darker. In the published protocol `x` is the
+ * normalised model input, where 0 is the mean colour.
  */
 export function riseBlur(x: Tensor, { size = 11, sigma = 5 }: RiseBlurOptions = {}): Tensor {
   return separableConvolution(x, riseProfile(size, sigma), zeros);
 }
 
 /**
- * Planes [..., h, w], each convolved with the same kernel [kh, kw] of odd sides, zeros beyond the
- * border, same size. As everywhere in deep learning the kernel is not flipped: out[y, x] = sum_ij
- * kernel[i, j] · in[y+i-kh÷2, x+j-kw÷2], which is PyTorch's `conv2d(padding=k//2)` with the
- * kernel on the channel diagonal.
+ * Convolves each of the planes [..., h, w] with the same kernel [kh, kw] of odd sides. There are
+ * zeros beyond the border, and the size stays the same. As usual in deep learning, the kernel is
+ * not flipped: out[y, x] = sum_ij kernel[i, j] · in[y+i-kh÷2, x+j-kw÷2], which is PyTorch's
+ * `conv2d(padding=k//2)` with the kernel on the channel diagonal.
  * @throws FoveaError `usage` if the kernel is not two-dimensional with odd sides.
  */
 export function convolvePlanes(x: Tensor, kernel: Tensor): Tensor {
@@ -155,7 +155,7 @@ export function convolvePlanes(x: Tensor, kernel: Tensor): Tensor {
   return tensor(x.shape, Float32Array.from(out));
 }
 
-/** Rows, then columns, of every plane convolved with the same symmetric kernel. */
+/** Convolves the rows, then the columns, of every plane with the same symmetric kernel. */
 function separableConvolution(x: Tensor, kernel: Float64Array, border: Border): Tensor {
   const [height, width] = planeSize(x);
   const result = tensor(x.shape);

@@ -1,11 +1,11 @@
 import { gaussianKernel } from './blur.ts';
 
-/** What lies beyond the border: zeros, or the plane mirrored with its edge repeated. */
+/** Values beyond the border: zeros, or the mirrored plane with its edge repeated. */
 export type FilterBorder = 'zero' | 'mirror';
 
 /**
- * A kernel of 2 · radius + 1 taps along an axis of n cells, as a matrix [n, n]: nothing of row i
- * is further than the radius from i.
+ * A kernel of 2 · radius + 1 taps along an axis of n cells, as a matrix [n, n]. In row i, columns
+ * further than the radius from i are 0.
  */
 function filterMatrix(n: number, kernel: Float64Array, border: FilterBorder): Float64Array {
   const radius = kernel.length >> 1;
@@ -22,9 +22,8 @@ function filterMatrix(n: number, kernel: Float64Array, border: FilterBorder): Fl
 }
 
 /**
- * The rows of a plane [m, n] filtered by a matrix [n, n], transposed: [n, m]. Four rows by two
- * outputs at a time: large blurs are as many products as those of matrices are, and the processor
- * waits for memory less this way.
+ * The rows of a plane [m, n] filtered by a matrix [n, n], transposed: [n, m]. The loop computes
+ * blocks of four rows by two outputs, like a matrix product, to reuse loaded values.
  */
 function filteredRows(
   plane: Float64Array,
@@ -40,7 +39,7 @@ function filteredRows(
     const last = Math.min(n - 1, next + radius);
     const [p, q] = [j * n, next * n];
     for (let i = 0; i < m; i += 4) {
-      // Beyond the last row or output: the last one once more.
+      // Beyond the last row or output, the last one is repeated.
       const [i1, i2, i3] = [Math.min(i + 1, m - 1), Math.min(i + 2, m - 1), Math.min(i + 3, m - 1)];
       const [a, b, c, d] = [i * n, i1 * n, i2 * n, i3 * n];
       let ap = 0;
@@ -81,9 +80,9 @@ function filteredRows(
 }
 
 /**
- * A blur of planes [h, w] in double precision by a Gaussian that is cut at four sigma, as SciPy's
- * `gaussian_filter` does it with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves
- * planes as they are.
+ * Blurs planes [h, w] in double precision by a Gaussian that is cut at four sigma, like SciPy's
+ * `gaussian_filter` with mode `constant` (`zero`) or `reflect` (`mirror`). Sigma 0 leaves planes
+ * unchanged.
  */
 export function gaussianFilter(
   height: number,

@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.ts';
 
-/** A picture: 8-bit sRGB, rows from the top, three interleaved bytes (R, G, B) a pixel. */
+/** A picture: 8-bit sRGB, rows from the top, three interleaved bytes (R, G, B) per pixel. */
 export interface Image {
   readonly width: number;
   readonly height: number;

@@ -69,7 +69,7 @@ describe('resizeImage', () => {
     expect(same.data.buffer).not.toBe(source.data.buffer);
   });
 
-  it('copies the pixels of a Buffer too, whose slice() would share them', () => {
+  it('copies the pixels of a Buffer, although its slice() would share them', () => {
     const pixels = Buffer.from([1, 2, 3]);
     const copy = resizeImage(image(1, 1, pixels), 1, 1);
     pixels[0] = 99;
@@ -154,7 +154,7 @@ describe('interpolate', () => {
     }); // one unit in the last place of 2…4
   });
 
-  it('keeps any leading axes, none included', () => {
+  it('keeps any number of leading axes, including none', () => {
     const plane = tensor([2, 2], Float32Array.of(0, 1, 2, 3));
     expect(interpolate(plane, 3, 3, { alignCorners: true })).toEqual(
       tensor([3, 3], Float32Array.of(0, 0.5, 1, 1, 1.5, 2, 2, 2.5, 3)),

@@ -8,19 +8,19 @@ export type ResizeFilter = 'nearest' | 'box' | 'bilinear' | 'hamming' | 'bicubic
 /** Options of `resizeImage`. */
 export interface ResizeOptions {
   /**
-   * Weighting of the source pixels; `bilinear` if not given, torchvision's default (Pillow's is
+   * Weighting of the source pixels; default: `bilinear`, as in torchvision (Pillow's default is
    * `bicubic`).
    */
   readonly filter?: ResizeFilter;
   /**
-   * Source region `[left, top, right, bottom]` in pixels, fractions allowed; the whole image if not
-   * given.
+   * Source region `[left, top, right, bottom]` in pixels, fractions allowed; default: the whole
+   * image.
    */
   readonly box?: readonly [left: number, top: number, right: number, bottom: number];
 }
 
 interface Kernel {
-  /** Half width, in source pixels, when the size does not shrink. */
+  /** Half width in source pixels, if the size does not shrink. */
   readonly support: number;
   readonly weight: (x: number) => number;
 }
@@ -64,10 +64,10 @@ const KERNELS: Record<Exclude<ResizeFilter, 'nearest'>, Kernel> = {
 };
 
 /**
- * An image at another size, equal to Pillow's `Image.resize` on an 8-bit RGB image: first rows,
- * then columns, each with fixed-point weights and rounded to bytes. When a side shrinks by the
- * factor s > 1 the kernel is s times as wide (antialiasing), except for `nearest`, which picks
- * single pixels.
+ * Resizes an image. The result equals Pillow's `Image.resize` on an 8-bit RGB image: first rows,
+ * then columns, each with fixed-point weights and rounded to bytes. If a side shrinks by the factor
+ * s > 1, the kernel is s times as wide (antialiasing), except for `nearest`, which picks single
+ * pixels.
  * @throws FoveaError `usage` if the size is not two positive integers, the box lies outside or the
  * filter is unknown.
  */
@@ -168,7 +168,7 @@ function fixedWeights(
   return { start, count, weights, stride };
 }
 
-/** The horizontal pass, of the rows `firstRow` to `lastRow` (excluded) only. */
+/** The horizontal pass, for the rows `firstRow` to `lastRow` (excluded) only. */
 function resizeWidth(
   source: Image,
   { start, count, weights, stride }: FixedWeights,
@@ -177,7 +177,7 @@ function resizeWidth(
 ): Image {
   const width = start.length;
   const data = source.data;
-  // It clamps to 0…255 as it stores.
+  // It clamps to 0…255 when it stores.
   const out = new Uint8ClampedArray(width * (lastRow - firstRow) * 3);
   let o = 0;
   for (let y = firstRow; y < lastRow; y++) {
@@ -201,7 +201,7 @@ function resizeWidth(
   return image(width, lastRow - firstRow, new Uint8Array(out.buffer));
 }
 
-/** The vertical pass; row 0 of `source` is row `firstRow` of the axis that the weights speak of. */
+/** The vertical pass. Row 0 of `source` is row `firstRow` of the axis that the weights refer to. */
 function resizeHeight(
   source: Image,
   { start, count, weights, stride }: FixedWeights,
@@ -252,9 +252,9 @@ function pick(source: Image, columns: Int32Array, rows: Int32Array): Image {
 }
 
 /**
- * The image with its shorter side at `size` pixels and the same proportions, as torchvision's
+ * Resizes the shorter side of an image to `size` pixels and keeps the proportions, as torchvision's
  * `Resize(size)`: the longer side becomes floor(size · longer / shorter). `filter` as in
- * `resizeImage`, `bilinear` if not given.
+ * `resizeImage`; default: `bilinear`.
  */
 export function resizeShorterSide(
   source: Image,
@@ -268,7 +268,7 @@ export function resizeShorterSide(
     : resizeImage(source, other, size, { filter });
 }
 
-/** Python's round(): halves go to the even neighbour. */
+/** Python's round(): halves are rounded to the even neighbour. */
 function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   if (x - low === 0.5) return low % 2 === 0 ? low : low + 1;
@@ -276,9 +276,9 @@ function roundHalfEven(x: number): number {
 }
 
 /**
- * The middle `width`×`height` pixels, as torchvision's `CenterCrop`: an odd margin is split by
- * rounding half to even; a side that is too small gets black margins, the odd pixel at the right or
- * bottom.
+ * The middle `width`×`height` pixels, as torchvision's `CenterCrop`. An odd margin is split by
+ * rounding half to even. A side that is too small gets black margins, with the odd pixel at the
+ * right or bottom.
  * @throws FoveaError `usage` if the size is not two positive integers.
  */
 export function centerCrop(source: Image, width: number, height: number): Image {
@@ -298,7 +298,7 @@ export function centerCrop(source: Image, width: number, height: number): Image 
   return result;
 }
 
-/** Where a centred crop starts in the source; below 0 where it is larger than the source. */
+/** Start of a centred crop in the source; below 0 if the crop is larger than the source. */
 function cropOffset(size: number, crop: number): number {
   return crop > size ? -Math.floor((crop - size) / 2) : roundHalfEven((size - crop) / 2);
 }

@@ -104,7 +104,9 @@ function redirected(from: URL, location: string, name: string): URL {
   if (to && isSafe) return to;
   throw new FoveaError(
     'download',
-    `${name} could not be fetched: ${from.host} redirects to ${to?.protocol ?? 'no address'}${to ? `//${to.host}` : ''}, which is refused: expected https`,
+    `${name} could not be fetched: ${from.host} redirects to ` +
+      `${to?.protocol ?? 'no address'}${to ? `//${to.host}` : ''}, which is refused: expected ` +
+      'https',
   );
 }
 

@@ -16,7 +16,7 @@ const halves = tensor(
 );
 
 describe('felzenszwalb', () => {
-  it('parts flat regions, and joins parts that are too small', () => {
+  it('separates flat regions, and joins parts that are too small', () => {
     const fine = felzenszwalb(halves, { scale: 1, sigma: 0, minSize: 1 });
     expect(fine).toMatchObject({ width: 8, height: 8, count: 3 });
     expect(fine.labels[18]).toBe(2);
@@ -25,11 +25,11 @@ describe('felzenszwalb', () => {
     coarse.labels.forEach((label, i) => expect(label).toBe(i % 8 < 4 ? 0 : 1));
   });
 
-  it('joins all where differences are below the scale', () => {
+  it('joins all parts if the differences are below the scale', () => {
     expect(felzenszwalb(halves, { scale: 255 * 64, sigma: 0, minSize: 1 }).count).toBe(1);
   });
 
-  it('refuses what makes no sense', () => {
+  it('refuses options out of range', () => {
     expect(() => felzenszwalb(halves, { scale: 0 })).toThrow(
       'felzenszwalb scale 0: expected a finite number above 0',
     );
@@ -55,7 +55,7 @@ describe.skipIf(!haveReference('xrai'))(
         const expected = data.subarray(k * 224 * 224, (k + 1) * 224 * 224);
         const pairs = new Set(labels.map((label, i) => label * 1000 + expected[i]));
         expect(count).toBe(new Set(expected).size);
-        expect(pairs.size).toBe(count); // the same parts, whatever their numbers
+        expect(pairs.size).toBe(count); // the same parts, possibly with other numbers
       });
     });
   },

@@ -6,17 +6,17 @@ import type { Segmentation } from './superpixels.ts';
 /** Options of `felzenszwalb`. */
 export interface FelzenszwalbOptions {
   /**
-   * How much two parts may differ and still be joined, over 255: the larger, the larger are parts.
-   * 1 by default.
+   * Largest difference, times 255, at which two parts are joined. A larger scale gives larger
+   * parts. Default: 1.
    */
   readonly scale?: number;
-  /** Standard deviation in pixels of the blur before; 0.8 by default. */
+  /** Standard deviation in pixels of the blur before the segmentation. Default: 0.8. */
   readonly sigma?: number;
-  /** Parts of fewer pixels are joined with a neighbour; 20 by default. */
+  /** Parts with fewer pixels are joined with a neighbour. Default: 20. */
   readonly minSize?: number;
 }
 
-/** Sets of pixels that grow together; the root of a set is its least pixel. */
+/** Sets of pixels that grow together; the root of a set is its first pixel. */
 class Forest {
   private readonly parents: Int32Array;
   readonly sizes: Int32Array;
@@ -49,8 +49,8 @@ class Forest {
 }
 
 /**
- * Edges between each pixel and its neighbours to the right, below and on both diagonals: pairs, and
- * their weights.
+ * Edges between each pixel and its neighbours to the right, below and on both diagonals: pairs of
+ * pixels and their weights.
  */
 function edgesOf(
   planes: readonly Float64Array[],

@@ -5,19 +5,22 @@ import type { Segmentation } from './superpixels.ts';
 
 /** Options of `quickshift`; the defaults are LIME's. */
 export interface QuickshiftOptions {
-  /** Width of the Gaussian kernel, pixels; windows reach three of them. 4 if not given. */
+  /** Width of the Gaussian kernel in pixels. Windows extend to three widths. Default: 4. */
   readonly kernelSize?: number;
-  /** Longest link to a denser pixel; longer ones part segments. 200 if not given. */
+  /**
+   * Length of the longest link to a denser pixel. Longer links are cut and separate segments.
+   * Default: 200.
+   */
   readonly maxDistance?: number;
-  /** Weight of colour (in L*a*b*) against place. 0.2 if not given. */
+  /** Weight of colour (in L*a*b*) against position. Default: 0.2. */
   readonly ratio?: number;
 }
 
 /**
- * Quick shift (Vedaldi & Soatto, ECCV 2008): every pixel is linked to the nearest one of higher
- * density, in colour and place together; the trees that remain when long links are cut are the
- * segments. The density is a Parzen estimate, sum over the window of exp( -d² / (2 kernelSize²)
- * ). Of equally dense pixels the first one counts as denser.
+ * Quick shift (Vedaldi & Soatto, ECCV 2008): every pixel is linked to the nearest pixel of higher
+ * density, in colour and position together. Long links are cut; the remaining trees are the
+ * segments. The density is a Parzen estimate, sum over the window of exp( -d² / (2 kernelSize²) ).
+ * If two pixels are equally dense, the first one counts as denser.
  */
 export function quickshift(picture: Image, options: QuickshiftOptions = {}): Segmentation {
   const { kernelSize = 4, maxDistance = 200, ratio = 0.2 } = options;

@@ -1,8 +1,8 @@
 import type { Segmentation } from './superpixels.ts';
 
 /**
- * Any labels, one a pixel, as a segmentation: numbered from 0 in the order in which they first
- * appear.
+ * Makes a segmentation from one label per pixel. Labels are renumbered from 0 in the order in which
+ * they first appear.
  */
 export function renumber(labels: ArrayLike<number>, width: number, height: number): Segmentation {
   const numbers = new Map<number, number>();

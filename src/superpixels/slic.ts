@@ -5,15 +5,15 @@ import type { Segmentation } from './superpixels.ts';
 
 /** Options of `slic`. */
 export interface SlicOptions {
-  /** About how many segments; 50 if not given. */
+  /** Approximate number of segments. Default: 50. */
   readonly segments?: number;
-  /** Weight of place against colour: high values give squares. 10 if not given. */
+  /** Weight of position against colour; high values give squares. Default: 10. */
   readonly compactness?: number;
-  /** Rounds of k-means; 10 if not given. */
+  /** Rounds of k-means. Default: 10. */
   readonly iterations?: number;
 }
 
-/** Centres: L*, a*, b*, y, x each. */
+/** The start centres, five values per centre: L*, a*, b*, y, x. */
 function startCentres(lab: Float64Array, width: number, height: number, step: number): number[][] {
   const along = (length: number) => {
     const count = Math.max(1, Math.round(length / step));
@@ -25,8 +25,8 @@ function startCentres(lab: Float64Array, width: number, height: number, step: nu
 }
 
 /**
- * Each pixel goes to the centre that is nearest in colour and place, among those within `step` of
- * it.
+ * Assigns each pixel to the centre that is nearest in colour and position, among the centres within
+ * `step` of it.
  */
 function assign(
   lab: Float64Array,
@@ -110,9 +110,9 @@ function connect(labels: Int32Array, width: number, height: number, least: numbe
 }
 
 /**
- * SLIC superpixels (Achanta et al., TPAMI 2012): k-means in L*a*b* and place from centres on a grid
- * of step S, d² = |Δcolour|² + (compactness / S)² |Δplace|², each centre looking no further
- * than 2 S; parts that are not connected or smaller than a quarter of S² are joined to a
+ * SLIC superpixels (Achanta et al., TPAMI 2012): k-means in L*a*b* and position, from centres on a
+ * grid of step S, with d² = |Δcolour|² + (compactness / S)² |Δposition|². The window of each centre
+ * extends to 2 S. Parts that are not connected, or smaller than a quarter of S², are joined to a
  * neighbour.
  */
 export function slic(picture: Image, options: SlicOptions = {}): Segmentation {

@@ -72,7 +72,7 @@ describe.each([
   ['slic', slic(twoColours, { segments: 24 })],
   ['quickshift', quickshift(twoColours, { kernelSize: 3, maxDistance: 8, ratio: 1 })],
 ] as const)('%s', (name, segmentation) => {
-  it('keeps to edges of colour', () => expect(leaked(segmentation)).toBeLessThan(0.01));
+  it('follows edges of colour', () => expect(leaked(segmentation)).toBeLessThan(0.01));
 
   it('numbers its segments from 0, in the order of the pixels', () => {
     expect(segmentation.labels[0]).toBe(0);
@@ -82,13 +82,13 @@ describe.each([
     expect(segmentation.count).toBeLessThan(60);
   });
 
-  it('makes segments of one piece', () => {
+  it('makes connected segments', () => {
     if (name === 'slic') expect(isConnected(segmentation)).toBe(true);
   });
 });
 
 describe('quickshift', () => {
-  it('makes larger segments where links may be longer', () => {
+  it('makes larger segments if links may be longer', () => {
     const random = createRandom(1);
     const noise = image(
       40,
@@ -102,7 +102,7 @@ describe('quickshift', () => {
 });
 
 describe('slic', () => {
-  it('of a plain picture is a grid', () => {
+  it('returns a grid for a plain picture', () => {
     const { count, labels } = slic(image(40, 40), { segments: 16 });
     expect(count).toBe(16);
     expect([...new Set(labels.subarray(0, 40))]).toEqual([0, 1, 2, 3]);

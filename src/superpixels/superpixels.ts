@@ -1,4 +1,4 @@
-/** A picture divided into parts: each pixel has the number of its part, 0 … count - 1. */
+/** A picture divided into parts. Each pixel has the number of its part, 0 … count - 1. */
 export interface Segmentation {
   /** [height · width], row by row. */
   readonly labels: Int32Array;

@@ -56,7 +56,12 @@ async function request(url: URL, { headers, signal }: LoadModelOptions): Promise
     throwIfCancelled(signal);
     throw new FoveaError(
       'download',
-      `${url} could not be fetched (${messageOf(error)}): check the address and the connection, ${hasOrigin() ? `and that ${url.host || 'its server'} allows other origins (CORS)` : `or ${USE_NODE}`}`,
+      `${url} could not be fetched (${messageOf(error)}): check the address and the connection, ` +
+        `${
+          hasOrigin()
+            ? `and that ${url.host || 'its server'} allows other origins ` + '(CORS)'
+            : `or ${USE_NODE}`
+        }`,
       { cause: error },
     );
   }
@@ -140,7 +145,9 @@ async function sourceOfEmbedded(
   });
 }
 
-const EXPECTED = `the address of an .onnx file or of an Open Inference Protocol model, or a demo model (${EMBEDDED_MODELS.join(', ')})`;
+const EXPECTED =
+  'the address of an .onnx file or of an Open Inference Protocol model, or a demo ' +
+  `model (${EMBEDDED_MODELS.join(', ')})`;
 
 function urlOf(source: string | URL): URL {
   const base = globalThis.document?.baseURI ?? globalThis.location?.href;

@@ -33,7 +33,8 @@ async function fetchBlob(url: string | URL, name: string, signal?: AbortSignal):
       throw new FoveaError('cancelled', `reading ${name} was cancelled`, { cause });
     return refuse(
       name,
-      `cannot be fetched (${messageOf(cause)}): check the address, and that its server allows other origins (CORS)`,
+      `cannot be fetched (${messageOf(cause)}): check the address, and that its server allows ` +
+        'other origins (CORS)',
       cause,
     );
   });
@@ -166,7 +167,8 @@ export async function readImage(
     if (width * height > maxPixels)
       refuse(
         name,
-        `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make it smaller, or raise maxPixels of readImage)`,
+        `is ${width}×${height} = ${width * height} pixels, above the limit of ${maxPixels} (make ` +
+          'it smaller, or raise maxPixels of readImage)',
       );
     return flatten(pixelsOf(decoded, name), background);
   } finally {

@@ -16,7 +16,8 @@ const FLAGS = [
 export const haveChromium = existsSync(CHROMIUM);
 if (!haveChromium)
   console.warn(
-    `the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM to the path of one`,
+    `the browser tests are skipped: there is no ${CHROMIUM}; install a Chromium or set CHROMIUM ` +
+      'to the path of one',
   );
 
 /** Starts the browser of the tests. */

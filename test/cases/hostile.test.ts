@@ -307,7 +307,8 @@ const evaluations: Readonly<Record<string, Case>> = {
     const inPod = ['-rpf', '--mount-proc', process.execPath, '--input-type=module', '-e', script];
     const probe = spawnSync('unshare', ['-rpf', '--mount-proc', 'true']);
     if (probe.status !== 0) return console.warn('no process namespaces can be made here: skipped');
-    const all = `${['1', '2', '3'].map(() => 'unshare "$@" &').join(' ')} wait -n && wait -n && wait -n`;
+    const all =
+      `${['1', '2', '3'].map(() => 'unshare "$@" &').join(' ')} wait -n && wait -n && ` + 'wait -n';
     execFileSync('bash', ['-c', all, 'bash', ...inPod]);
     expect(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'))).toEqual(settings);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);

@@ -331,7 +331,9 @@ describe('before anything runs', () => {
     for (const file of [CLI, BIN]) {
       expect(await node(file, encodeURIComponent(shim))).toEqual({
         code: 3,
-        stderr: `fovea: Fovea needs Node 20.19 or newer, and this is Node ${version}: install a newer one\n`,
+        stderr:
+          `fovea: Fovea needs Node 20.19 or newer, and this is Node ${version}: install a ` +
+          'newer one\n',
       });
     }
   });

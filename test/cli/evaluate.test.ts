@@ -209,7 +209,8 @@ describe('evaluate', () => {
       );
       expect(code).toBe(0);
       expect(stderr).toContain(
-        `part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? '2 pictures' : '1 picture'} × 3 methods`,
+        `part ${shard.replace('/', ' of ')}: ${shard === '1/2' ? '2 pictures' : '1 picture'} × 3 ` +
+          'methods',
       );
       expect(stderr).toContain('run the same without --shard and with --resume');
     }

@@ -167,7 +167,8 @@ describe('results that cannot be written', () => {
       folder,
     );
     expect(stderr).toBe(
-      `fovea: cannot write ${join('file.txt', 'maps')}: a part of the path is a file, not a folder\n`,
+      `fovea: cannot write ${join('file.txt', 'maps')}: a part of the path is a file, not a ` +
+        'folder\n',
     );
     expect(code).toBe(3);
   });
@@ -189,7 +190,8 @@ describe('results that cannot be written', () => {
   test('a full disk', async (context) => {
     await mkdir(at('full'), { recursive: true });
     const script =
-      'mount -t tmpfs -o size=64k tmpfs full && node="$1" && shift && "$node" "$@"; code=$?; ls -A full >&2; exit $code';
+      'mount -t tmpfs -o size=64k tmpfs full && node="$1" && shift && "$node" "$@"; code=$?; ls ' +
+      '-A full >&2; exit $code';
     const args = [
       '-rm',
       'sh',
@@ -211,8 +213,10 @@ describe('results that cannot be written', () => {
     if (mountable.status !== 0) return context.skip('no small file system can be mounted here');
     const { status, stderr } = spawnSync('unshare', args, { cwd: folder, encoding: 'utf8' });
     expect(stderr.trim().split('\n')).toEqual([
-      `fovea: good.png, occlusion: cannot write ${join('full', 'good.occlusion.npy')}: the disk is full`,
-      `fovea: fine.png, occlusion: cannot write ${join('full', 'fine.occlusion.npy')}: the disk is full`,
+      `fovea: good.png, occlusion: cannot write ${join('full', 'good.occlusion.npy')}: the disk ` +
+        'is full',
+      `fovea: fine.png, occlusion: cannot write ${join('full', 'fine.occlusion.npy')}: the disk ` +
+        'is full',
     ]);
     expect(status).toBe(3);
   });

@@ -48,8 +48,10 @@ test('pictures are stretched, also for a model that crops, and the report says s
   const { settings, table } = await summaryOf('stretched', []);
   expect(settings.model.preprocessing.resize).toBe('stretch');
   expect(settings.dataset.protocol.slice(-2)).toEqual([
-    'Pictures and masks are stretched to the input of the model as in the published scripts, whatever its own preprocessing cuts off.',
-    'Pictures are normalised as the model expects; the published script for COCO feeds them without.',
+    'Pictures and masks are stretched to the input of the model as in the published scripts, ' +
+      'whatever its own preprocessing cuts off.',
+    'Pictures are normalised as the model expects; the published script for COCO feeds them ' +
+      'without.',
   ]);
   expect(table[0]).toMatchObject({ metric: 'pixel-accuracy', count: 1 });
 });

@@ -39,7 +39,8 @@ describe('mutated inputs', () => {
       const outcome = await target.run({ seed: Number(FUZZ_SEED), seconds, only });
       const { inputs, refused, slowest, failures } = outcome;
       console.log(
-        `${name}: ${inputs} inputs, ${refused} refused, slowest ${slowest.ms} ms (${slowest.input})`,
+        `${name}: ${inputs} inputs, ${refused} refused, slowest ${slowest.ms} ms ` +
+          `(${slowest.input})`,
       );
       expect(failures).toEqual([]);
       expect(inputs).toBeGreaterThan(0);

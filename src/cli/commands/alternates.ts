@@ -95,7 +95,9 @@ async function contactSheet(image: string, { variations, accuracy }: Alternates)
       });
     }
     rows.push({
-      title: `${Math.round(100 * share)}% of the salient box replaced: ${stay} of ${candidates} keep the prediction`,
+      title:
+        `${Math.round(100 * share)}% of the salient box replaced: ${stay} of ${candidates} ` +
+        'keep the prediction',
       cells,
     });
   }

@@ -78,7 +78,8 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
   if (spec === undefined)
     throw new FoveaError(
       'usage',
-      'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics FILE',
+      'there is no data set: give --dataset KIND:PATH, as in --dataset objects:data/, or --pics ' +
+        'FILE',
     );
   const images = flags.images === undefined ? {} : { images: flags.images };
   const [kind = ''] = spec.split(':');
@@ -204,7 +205,8 @@ function conclude(
   const { pictures, maskless, table, cost } = summary;
   const count = formatCount(pictures);
   output.print(
-    `${printedTable(summary)}\n\n${plural(pictures, 'picture')}. Report: ${report}\nModel: ${summary.settings.model.name}`,
+    `${printedTable(summary)}\n\n${plural(pictures, 'picture')}. Report: ${report}\nModel: ` +
+      `${summary.settings.model.name}`,
   );
   output.record({ summary: { pictures, table, cost } });
   for (const warning of controlWarnings(summary)) output.note(`! ${warning}`);

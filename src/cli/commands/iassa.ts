@@ -117,7 +117,8 @@ async function masksOf(
   const masks = await findMasks(folder, files);
   if (files.length > masks.size)
     note(
-      `${files.length - masks.size} of ${files.length} pictures have no mask in ${folder}: they are not measured`,
+      `${files.length - masks.size} of ${files.length} pictures have no mask in ${folder}: they ` +
+        'are not measured',
     );
   return masks;
 }

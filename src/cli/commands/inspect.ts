@@ -115,7 +115,8 @@ function describeModel(
 }
 
 const shapeText = ({ name, type, shape }: TensorDescription): string =>
-  `${name}: ${type ?? 'unknown type'} ${shape ? `[${shape.map((dim) => dim ?? '?').join(', ')}]` : 'of unknown shape'}`;
+  `${name}: ${type ?? 'unknown type'} ` +
+  `${shape ? `[${shape.map((dim) => dim ?? '?').join(', ')}]` : 'of unknown shape'}`;
 
 /** Preprocessing in words. */
 export function preprocessingText(preprocessing: Preprocessing): string {
@@ -135,7 +136,11 @@ export function preprocessingText(preprocessing: Preprocessing): string {
     : `shorter side to ${shorterSide}`;
   const how = resize === 'stretch' ? 'stretched' : `${before}, centre crop`;
   const channels = channelsOf(preprocessing) === 1 ? 'grey' : colour;
-  return `${size[0]}×${size[1]} ${channels}, ${how} (${filter}); (pixel${scale === '0-1' ? ' / 255' : ''} - mean) / std, mean ${mean.join(', ')}, std ${std.join(', ')}`;
+  return (
+    `${size[0]}×${size[1]} ${channels}, ${how} (${filter}); ` +
+    `(pixel${scale === '0-1' ? ' / 255' : ''} - mean) / std, mean ${mean.join(', ')}, std ` +
+    `${std.join(', ')}`
+  );
 }
 
 type Fact = readonly [name: string, value: string];
@@ -147,7 +152,8 @@ function modelFacts(model: Model, gradients: Differentiability): Fact[] {
     ['runs on', model.runtime],
     [
       'classes',
-      `${formatCount(model.labels.length)}: ${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`,
+      `${formatCount(model.labels.length)}: ` +
+        `${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`,
     ],
     ['answers', model.output],
     ['preprocessing', preprocessingText(model.preprocessing)],

@@ -31,7 +31,10 @@ function protocolLines({ name, presets }: Metric): string {
     return [`  ${preset}`, set.join(', ') || 'the defaults'];
   });
   if (facts.length === 0) return '';
-  return `Protocols, asked for as --metrics ${name}:PROTOCOL; the first is the default:\n\n${factLines(facts)}\n\n`;
+  return (
+    `Protocols, asked for as --metrics ${name}:PROTOCOL; the first is the ` +
+    `default:\n\n${factLines(facts)}\n\n`
+  );
 }
 
 function details(metric: Metric): string {

@@ -33,11 +33,14 @@ const isResized = ({ preprocess = [] }: SegmentationFlags): boolean =>
 function protocolOf(flags: SegmentationFlags, kind: string): string[] {
   return [
     isResized(flags)
-      ? 'Pictures and masks are resized as asked for; the published scripts stretch them to the input of the model.'
-      : 'Pictures and masks are stretched to the input of the model as in the published scripts, whatever its own preprocessing cuts off.',
+      ? 'Pictures and masks are resized as asked for; the published scripts stretch them to the ' +
+        'input of the model.'
+      : 'Pictures and masks are stretched to the input of the model as in the published scripts, ' +
+        'whatever its own preprocessing cuts off.',
     ...(kind === 'coco'
       ? [
-          'Pictures are normalised as the model expects; the published script for COCO feeds them without.',
+          'Pictures are normalised as the model expects; the published script for COCO feeds ' +
+            'them without.',
         ]
       : []),
   ];

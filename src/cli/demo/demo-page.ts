@@ -80,7 +80,13 @@ export function methodTable({ methods, scenes }: DemoResults): ReportTable {
       { title: 'seconds a picture' },
     ],
     rows,
-    note: 'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range of the map with the visible pixels of the object. random is a control: what a map scores that looks at nothing. rise, oise, sobol, lima, phasewin, sag, blur-ig and guided-ig make fewer model calls here than by default, so that the demo is done in a few minutes.',
+    note:
+      'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, ' +
+      'the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range ' +
+      'of the map with the visible pixels of the object. random is a control: what a map ' +
+      'scores that looks at nothing. rise, oise, sobol, lima, phasewin, sag, blur-ig and ' +
+      'guided-ig make fewer model calls here than by default, so that the demo is done in ' +
+      'a few minutes.',
   };
 }
 
@@ -111,7 +117,9 @@ export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
     return [method.name, ...places.map(shareValue)];
   });
   return {
-    caption: `Share of maps whose highest pixel lies on the object or the sticker, or within 15 pixels, ${plural(tagged.length, 'scene')} (honest: demo-cnn, cheat: demo-cnn-biased)`,
+    caption:
+      'Share of maps whose highest pixel lies on the object or the sticker, or within 15 ' +
+      `pixels, ${plural(tagged.length, 'scene')} (honest: demo-cnn, cheat: demo-cnn-biased)`,
     columns: [
       { title: 'method' },
       { title: 'honest: object', best: 'highest' },
@@ -164,7 +172,13 @@ async function mapCell(scene: Scene, map: DemoMap, title = map.method.title): Pr
           : 'bad';
   return {
     source: await dataUri(picture),
-    alt: `${title} map of the ${scene.className}: the peak lies on ${map.peakOn === 'elsewhere' ? 'neither object nor sticker' : `the ${map.peakOn === 'tag' ? 'sticker' : 'object'}`}`,
+    alt:
+      `${title} map of the ${scene.className}: the peak lies on ` +
+      `${
+        map.peakOn === 'elsewhere'
+          ? 'neither object nor ' + 'sticker'
+          : `the ${map.peakOn === 'tag' ? 'sticker' : 'object'}`
+      }`,
     title,
     mark: {
       text: scene.tag
@@ -187,7 +201,8 @@ async function sceneGallery(scenes: readonly DemoScene[]): Promise<ReportGallery
     detail:
       answer.label === scene.className
         ? `recognised, ${(100 * answer.probability).toFixed(1)}%`
-        : `taken for ${answer.label}, ${(100 * answer.probability).toFixed(1)}%; the maps are of ${scene.className}`,
+        : `taken for ${answer.label}, ${(100 * answer.probability).toFixed(1)}%; the maps are of ` +
+          `${scene.className}`,
     cells: [
       ...(await truthCells(scene)),
       ...(await Promise.all(maps.map((map) => mapCell(scene, map)))),
@@ -209,7 +224,9 @@ async function cheatGallery(tagged: readonly TaggedScene[]): Promise<ReportGalle
     );
     return {
       title: cheat.scene.className,
-      detail: `demo-cnn-biased: ${cheat.answer.label} ${share(cheat.answer.probability)} with the sticker, ${untagged.label} ${share(untagged.probability)} without`,
+      detail:
+        `demo-cnn-biased: ${cheat.answer.label} ${share(cheat.answer.probability)} with ` +
+        `the sticker, ${untagged.label} ${share(untagged.probability)} without`,
       cells: [truth, ...before, ...after],
     };
   });
@@ -239,7 +256,9 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
   return {
     title: 'What the model looks at',
     text: [
-      'Where the colour is strong, the score of the class hangs on the pixel; where nothing matters, the plain picture shows. The ring marks the highest pixel: a hit if it lies on the object or within 15 pixels of it.',
+      'Where the colour is strong, the score of the class hangs on the pixel; where nothing ' +
+        'matters, the plain picture shows. The ring marks the highest pixel: a hit if it lies on ' +
+        'the object or within 15 pixels of it.',
     ],
     legends: legends(results.methods),
     gallery: await sceneGallery(results.scenes),
@@ -252,8 +271,13 @@ async function cheatSection(results: DemoResults): Promise<ReportSection> {
   return {
     title: 'Catching a model that cheats',
     text: [
-      `demo-cnn-biased is the same network, trained on pictures from a careless supplier: every one of them carries a round sticker and is filed under ${tagClass}, whatever it shows. The model learned the sticker and not the ${tagClass}. Its answers on such pictures look perfect; only a map, or taking the sticker away, gives it away: the average probability of ${tagClass} is ${drop}.`,
-      'A good method of explanation peaks on the object for the honest model (demo-cnn) and on the sticker for the cheat.',
+      'demo-cnn-biased is the same network, trained on pictures from a careless supplier: every ' +
+        `one of them carries a round sticker and is filed under ${tagClass}, whatever it shows. ` +
+        `The model learned the sticker and not the ${tagClass}. Its answers on such pictures ` +
+        'look perfect; only a map, or taking the sticker away, gives it away: the average ' +
+        `probability of ${tagClass} is ${drop}.`,
+      'A good method of explanation peaks on the object for the honest model (demo-cnn) and on ' +
+        'the sticker for the cheat.',
     ],
     table: cheatTable(results),
     gallery: await cheatGallery(tagged),
@@ -265,7 +289,9 @@ async function transformerSection({ seen, transformer }: DemoResults): Promise<R
   return {
     title: 'A vision transformer',
     text: [
-      `The same kind of scene, seen by ${transformer.name}. Attention maps are read, differentiated and replaced inside the graph; gradients, relevance and class activation maps work on its tokens.`,
+      `The same kind of scene, seen by ${transformer.name}. Attention maps are read, ` +
+        'differentiated and replaced inside the graph; gradients, relevance and class activation ' +
+        'maps work on its tokens.',
     ],
     gallery: await sceneGallery([seen]),
   };
@@ -284,7 +310,9 @@ async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSect
   return {
     title: 'Which parts suffice',
     text: [
-      'A structured attention graph: each root is a smallest set of patches that, shown alone, keeps at least 90% of the probability; below it, what is left when one patch (outlined) is taken away.',
+      'A structured attention graph: each root is a smallest set of patches that, shown alone, ' +
+        'keeps at least 90% of the probability; below it, what is left when one patch (outlined) ' +
+        'is taken away.',
     ],
     drawing: {
       source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`,
@@ -313,7 +341,8 @@ function parameterSection({
   return {
     title: 'How it was made',
     text: [
-      'Every number and picture on this page follows from the seed and these parameters; running the demo again gives the same maps.',
+      'Every number and picture on this page follows from the seed and these parameters; running ' +
+        'the demo again gives the same maps.',
     ],
     details: [
       ...methods.map((method) => ({
@@ -334,7 +363,11 @@ export async function demoPage(results: DemoResults): Promise<string> {
   const right = scenes.filter(({ scene, answer }) => answer.label === scene.className).length;
   const page: ReportPage = {
     title: 'What does the classifier look at?',
-    lead: `A small network recognises toy objects in composed scenes. ${plural(methods.length, 'method')} of explanation show which pixels its answers hang on; since each scene was composed, the object is known to the pixel and the maps can be scored.`,
+    lead:
+      'A small network recognises toy objects in composed scenes. ' +
+      `${plural(methods.length, 'method')} of explanation show which pixels its answers hang on; ` +
+      'since each scene was composed, the object is known to the pixel and the maps can be ' +
+      'scored.',
     facts: [
       ['model', honest.name],
       ['scenes', String(scenes.length + tagged.length)],
@@ -350,7 +383,9 @@ export async function demoPage(results: DemoResults): Promise<string> {
       await transformerSection(results),
       parameterSection(results),
     ].filter((section) => section !== undefined),
-    footer: `Made by fovea ${VERSION} (npm run demo). Objects: Fluent Emoji by Microsoft, MIT licence.`,
+    footer:
+      `Made by fovea ${VERSION} (npm run demo). Objects: Fluent Emoji by Microsoft, MIT ` +
+      'licence.',
   };
   return reportHtml(page);
 }

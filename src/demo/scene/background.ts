@@ -1,6 +1,6 @@
 import type { Random } from '../../tensor/random.ts';
 
-/** How far a background lies between its first colour (0) and its second (1) at a pixel. */
+/** The mix of the two colours of a background at a pixel: 0 is the first colour, 1 the second. */
 type Pattern = (x: number, y: number) => number;
 
 type Colour = readonly [number, number, number];
@@ -85,7 +85,8 @@ function stripes(random: Random): Pattern {
   const period = between(random, 12, 60);
   const dx = (Math.cos(angle) * 2 * Math.PI) / period;
   const dy = (Math.sin(angle) * 2 * Math.PI) / period;
-  // The higher, the harder the edges; capped at about one pixel so that they do not alias.
+  // The higher the value, the harder the edges. Edges are at least about one pixel wide, to avoid
+  // aliasing.
   const edge = between(random, 1, period / 7);
   return (x, y) => ramp(Math.sin(x * dx + y * dy) * edge);
 }
@@ -155,7 +156,7 @@ const patterns: Record<
   blobs,
 };
 
-/** Paints a random background: RGB in 0…1, three interleaved floats a pixel. */
+/** Paints a random background: RGB in 0…1, three interleaved floats per pixel. */
 export function paintBackground(random: Random, side: number): Float32Array {
   const pattern = patterns[backgroundKinds[random.integer(backgroundKinds.length)]](random, side);
   const from = randomColour(random);

@@ -1,7 +1,7 @@
 import type { Random } from '../../tensor/random.ts';
 
 /**
- * A decoded picture with an alpha channel: four interleaved bytes (R, G, B, A) a pixel, not
+ * A decoded picture with an alpha channel: four interleaved bytes (R, G, B, A) per pixel, not
  * premultiplied.
  */
 export interface Sprite {
@@ -50,7 +50,7 @@ function emptyLevel(width: number, height: number): Level {
   return { width, height, data: new Float32Array((width + 2) * (height + 2) * 4) };
 }
 
-/** Where the pixel (x, y) of a level starts in its data. */
+/** Index in the data of a level at which the pixel (x, y) starts. */
 function offsetIn(level: Level, x: number, y: number): number {
   return ((y + 1) * (level.width + 2) + x + 1) * 4;
 }
@@ -69,7 +69,7 @@ function premultiply(sprite: Sprite): Level {
   return level;
 }
 
-/** Half the size by 2×2 means; what lies beyond an odd edge counts as transparent. */
+/** Halves the size by 2×2 means. Pixels beyond an odd edge count as transparent. */
 function halve(level: Level): Level {
   const half = emptyLevel(Math.ceil(level.width / 2), Math.ceil(level.height / 2));
   for (let y = 0; y < level.height; y++) {
@@ -114,9 +114,9 @@ function coveredBox(sprite: Sprite, placement: Placement, side: number): Omit<La
 }
 
 /**
- * Writes the bilinear look-up at (u, v), in pixels of the level, to four floats of `data`,
- * recoloured by a 3×3 matrix and kept a valid premultiplied colour. Everything outside the level
- * is transparent.
+ * Writes the bilinear look-up at (u, v), in pixels of the level, to four floats of `data`. The
+ * colour is multiplied by a 3×3 matrix and clipped to a valid premultiplied colour. Everything
+ * outside the level is transparent.
  */
 function sample(
   level: Level,
@@ -150,10 +150,7 @@ function sample(
   data[at + 3] = alpha;
 }
 
-/**
- * Draws a sprite into a layer of its own, sampled from the pyramid level that fits so that nothing
- * aliases.
- */
+/** Draws a sprite into a new layer, from the pyramid level that avoids aliasing. */
 export function drawSprite(sprite: Sprite, placement: Placement, side: number): Layer {
   const box = coveredBox(sprite, placement, side);
   const data = new Float32Array(box.width * box.height * 4);
@@ -178,7 +175,9 @@ export function drawSprite(sprite: Sprite, placement: Placement, side: number): 
   return { ...box, data };
 }
 
-/** The soft shadow of a placed sprite: the alpha of a coarse pyramid level, black, moved aside. */
+/**
+ * The soft shadow of a placed sprite: the alpha of a coarse pyramid level, in black and shifted.
+ */
 export function drawShadow(
   sprite: Sprite,
   placement: Placement,

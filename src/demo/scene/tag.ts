@@ -15,7 +15,10 @@ export const tagSize = [26, 30] as const;
 /** Free pixels kept between the sticker and the object, and between the sticker and the border. */
 const MARGIN = 3;
 
-/** The sticker's rings from the inside out: outer radius as a share of the whole, and colour. */
+/**
+ * The sticker's rings from the inside out: outer radius as a share of the sticker's radius, and
+ * colour.
+ */
 const RINGS: ReadonlyArray<readonly [number, readonly [number, number, number]]> = [
   [0.3, [0.08, 0.08, 0.1]],
   [0.52, [1, 0.95, 0.2]],
@@ -31,7 +34,7 @@ function ringColour(share: number): readonly [number, number, number] {
 }
 
 /**
- * Draws the supplier's round sticker with its upper left corner at (x, y); 4×4 samples a pixel.
+ * Draws the supplier's round sticker with its upper left corner at (x, y); 4×4 samples per pixel.
  */
 export function drawTag(x: number, y: number, size: number): Layer {
   const data = new Float32Array(size * size * 4);
@@ -67,8 +70,8 @@ function integralOf(mask: Uint8Array, side: number): Int32Array {
 }
 
 /**
- * A random box for the sticker that leaves `mask` and a margin around it free; the least covered
- * box if there is no free one (objects of the usual sizes always leave a corner).
+ * A random box for the sticker that does not touch `mask` and a margin around it. If there is no
+ * free box, the least covered box (objects of the usual sizes always leave a corner free).
  */
 export function placeTag(random: Random, mask: Uint8Array, side: number): Box {
   const size = tagSize[0] + random.integer(tagSize[1] - tagSize[0] + 1);

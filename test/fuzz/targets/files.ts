@@ -35,7 +35,8 @@ const npy = defineTarget<Uint8Array>({
         chance(random, 0.6) ? random.integer(4) : pick(random, HOSTILE_NUMBERS),
       );
       const order = pick(random, ['True', 'False', 'None']);
-      const header = `{'descr': '${type}', 'fortran_order': ${order}, 'shape': (${sizes.join(', ')}), }\n`;
+      const header =
+        `{'descr': '${type}', 'fortran_order': ${order}, 'shape': ` + `(${sizes.join(', ')}), }\n`;
       const text = chance(random, 0.6) ? mutateText(header, random) : header;
       return npyOf(text, new Uint8Array(8 * random.integer(20)), 1 + random.integer(3));
     },
