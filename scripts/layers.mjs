@@ -32,6 +32,7 @@ export const LAYERS = {
       'option-words.ts',
       'options.ts',
       'own-entry.ts',
+      'pause.ts',
       'plural.ts',
       'registry.ts',
       'retry-after.ts',

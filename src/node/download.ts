@@ -21,7 +21,6 @@ import {
   get,
   lengthIn,
   networkCode,
-  pause,
   Transient,
 } from './http-get.ts';
 import { lock } from './lock.ts';
@@ -294,6 +293,7 @@ async function withRetries(
       await pause(
         Math.max(error.wait, (options.retryDelay ?? 500) * 2 ** (count - 1)),
         options.signal,
+        cancelled,
       );
     }
   }

@@ -142,18 +142,3 @@ export async function get(
     `${options.name} could not be fetched: the server redirects more than ${MOST_REDIRECTS} times`,
   );
 }
-
-/** Waits, or rejects as soon as the signal fires. */
-export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(cancelled());
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}

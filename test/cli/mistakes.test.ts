@@ -79,6 +79,7 @@ describe('explain: one sentence that says what was expected', () => {
 });
 
 describe('other commands', () => {
+  const nowhere = ['-m', 'none.onnx', '--dataset', 'objects:none'];
   const scenes = ['evaluate', '-m', 'demo-cnn', '--dataset', 'demo-scenes', '--limit', '1'];
 
   test.each([
@@ -93,6 +94,13 @@ describe('other commands', () => {
     [[...scenes, '--metrics', 'iou', '--set', 'iou.treshold=1'], 'did you mean "threshold"?'],
     [[...scenes, '--metrics', 'iou', '--set', 'random.x=1'], 'random has no option "x"'],
     [[...scenes, '--data', 'sed=1'], 'demo-scenes has no option "sed": did you mean "seed"?'],
+    // names are looked up before the model is loaded, and before the data set is read
+    [['evaluate', ...nowhere, '--methods', 'gradcam'], 'did you mean "grad-cam"?'],
+    [['evaluate', ...nowhere, '--metrics', 'delation'], 'did you mean "deletion"?'],
+    [['evaluate', ...nowhere, '--metrics', 'f1:nobody'], 'f1'],
+    [['evaluate', ...nowhere, '--set', 'rise.n=3'], 'did you mean "N"?'],
+    [['evaluate', '-m', 'none.onnx', '--dataset', 'coc:x'], 'did you mean "coco"?'],
+    [['segmentation', '-m', 'none.onnx', '--dataset', 'vocc:x'], 'did you mean "voc"?'],
     [['sag', 'one.png', '--set', 'grid=0'], 'sag.grid = 0: expected integer from 2 to 32'],
   ])('%j', async (args, message) => {
     const { code, stderr } = await refusal([...args, ...(args.length > 4 ? ['-o', 'none'] : [])]);

@@ -20,6 +20,8 @@ import {
   type TargetPolicy,
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
+import { resolveMetricOptions } from '../../metrics/metric.ts';
+import { parseOptions } from '../../options.ts';
 import { plural } from '../../plural.ts';
 import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
 import {
@@ -105,24 +107,44 @@ const withAll = (wanted: readonly string[], everything: readonly string[]): stri
 ];
 
 /**
- * Metrics as asked for; those that the data set has no truth for are refused, or left out where
- * they were not asked for by name.
+ * Metrics as asked for, with their options checked.
+ * @throws FoveaError `usage` for an unknown metric, protocol or option.
  */
-function metricsFor({ metrics: wanted, set }: EvaluateFlags, dataset: Dataset): MetricRequest[] {
+function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): MetricRequest[] {
+  const requested = requestMetrics(withAll(wanted, allMetrics()), set);
+  for (const { metric, preset, options } of requested)
+    resolveMetricOptions(metric, preset, options);
+  return requested;
+}
+
+/**
+ * The metrics that the data set has the truth for. The others are left out, if only `all` or the
+ * default asks for them.
+ * @throws FoveaError `usage` for a metric that is asked for by name and needs masks, if the data set
+ * has none.
+ */
+function withTruth(
+  requested: readonly MetricRequest[],
+  { metrics: wanted }: EvaluateFlags,
+  { name, provides }: Dataset,
+): MetricRequest[] {
   const isPossible = ({ metric }: MetricRequest) =>
-    !metric.needs.includes('mask') || dataset.provides.includes('mask');
-  const requested = requestMetrics(withAll(wanted ?? DEFAULT_METRICS, allMetrics()), set);
+    !metric.needs.includes('mask') || provides.includes('mask');
   const refused = requested.find((each) => !isPossible(each) && wanted?.includes(each.key));
-  if (refused)
-    throw new FoveaError('usage', `${refused.key} needs masks, but ${dataset.name} has none`);
+  if (refused) throw new FoveaError('usage', `${refused.key} needs masks, but ${name} has none`);
   return requested.filter(isPossible);
 }
 
-/** Methods as asked for, and the controls last. */
+/**
+ * Methods as asked for, with their options checked, and the controls last.
+ * @throws FoveaError `usage` for an unknown method or option.
+ */
 function methodsFor({ methods: wanted = DEFAULT_METHODS, set }: EvaluateFlags): MethodRequest[] {
   const names = withAll(wanted, methods.names);
   const others = names.filter((name) => methods.get(name).family !== 'control');
-  return requestMethods([...others, ...controls()], settingsFor(set));
+  const requested = requestMethods([...others, ...controls()], settingsFor(set));
+  for (const { method, options } of requested) parseOptions(method, options);
+  return requested;
 }
 
 interface Session {
@@ -283,8 +305,10 @@ export async function evaluateCommand(
 ): Promise<number> {
   const output = createOutput(flags);
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env);
+  // A wrong name is found before the data set is read and the model is loaded.
+  const requested = { methods: methodsFor(flags), metrics: metricsFor(flags) };
   const whole = await openFlagged(flags);
-  const requests = { methods: methodsFor(flags), metrics: metricsFor(flags, whole) };
+  const requests = { ...requested, metrics: withTruth(requested.metrics, flags, whole) };
   const isToyFine = flags.dataset?.startsWith('demo-scenes') === true;
   const loaded = await openModel(flags, output, signal, isToyFine);
   try {

@@ -1,5 +1,6 @@
 import { FoveaError, messageOf } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
+import { pause } from '../../pause.ts';
 import { retryAfter } from '../../retry-after.ts';
 import { sha256 } from '../../sha256.ts';
 
@@ -67,20 +68,6 @@ class Transient extends Error {
 
 const cancelled = (host: string) =>
   new FoveaError('cancelled', `the request to ${host} was cancelled`);
-
-function pause(milliseconds: number, host: string, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(cancelled(host));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener('abort', stop, { once: true });
-  });
-}
 
 /** The text of a response, up to the limit of bytes. */
 async function textOf(response: Response, { host, options }: Endpoint): Promise<string> {
@@ -238,7 +225,7 @@ async function send(endpoint: Endpoint, request: Request): Promise<string> {
       const most = error.isTimeout ? Math.min(attempts, ATTEMPTS_OF_A_TIMEOUT) : attempts;
       if (count >= most) throw error.error;
       const wait = Math.max(error.wait, retryDelay * 2 ** (count - 1));
-      await pause(wait, endpoint.host, request.signal);
+      await pause(wait, request.signal, () => cancelled(endpoint.host));
     }
   }
 }
