@@ -1,12 +1,12 @@
 import * as v from 'valibot';
 import { visibleText } from './visible-text.ts';
 
-/** A checked value, or the first things that are wrong with it: `path: expected …, got …`. */
+/** A checked value, or its first problems: `path: expected …, got …`. */
 export type Checked<Output> =
   | { readonly value: Output; readonly problems?: undefined }
   | { readonly value?: undefined; readonly problems: readonly string[] };
 
-/** How much of a wrong value a message shows, and how many problems. */
+/** The most characters of a wrong value that a message shows, and the most problems. */
 const MOST_SHOWN = 40;
 const MOST_PROBLEMS = 3;
 
@@ -19,8 +19,8 @@ function inWords(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * Checks what a file, a server or a caller gave. A list is not taken for an object.
- * @param whole - names the value itself in problems that are not about one of its fields
+ * Checks a value from a file, a server or a caller against a schema. A list is not an object.
+ * @param whole - the name of the value, for problems that are not in one of its fields
  */
 export function checkJson<Schema extends v.GenericSchema>(
   schema: Schema,

@@ -1,6 +1,6 @@
 /**
- * What every front door exports: explaining, models, types. It registers no methods, so that a page
- * ships only the methods that it imports.
+ * The exports that `fovea`, `fovea/node` and `fovea/web` share. This module registers no methods,
+ * so that a page contains only the methods that it imports.
  */
 export { FoveaError, type FoveaErrorCode } from './errors.ts';
 export {

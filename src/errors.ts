@@ -1,8 +1,8 @@
 import { visibleText } from './visible-text.ts';
 
 /**
- * The stable codes of everything that can go wrong through input, environment or interruption.
- * A message says what happened, where, what was expected and what to do.
+ * The stable codes of errors that come from input, environment or interruption. A message says what
+ * happened, where, what was expected and what to do.
  */
 export type FoveaErrorCode =
   | 'usage' // an option, name or value the caller got wrong
@@ -17,17 +17,17 @@ export type FoveaErrorCode =
   | 'cancelled' // the caller's AbortSignal fired
   | 'internal'; // a bug in Fovea
 
-/** What a message quotes may be as long as the file that it comes from. */
+/** The longest message, because a message may quote the whole of a file. */
 const MOST_CHARACTERS = 1500;
 
-/** A text whose middle is left out if it is too long to be read. */
+/** A text without its middle, if it is too long. */
 const shortened = (text: string): string =>
   text.length <= MOST_CHARACTERS ? text : `${text.slice(0, 1000)} … ${text.slice(-400)}`;
 
 /**
- * An error meant for the person who called: one clear sentence, and a code that never changes.
- * Control characters of what the message quotes are escaped, so it is safe on a terminal. The
- * middle of a message of more than 1,500 characters is left out.
+ * An error for the caller: one clear sentence, and a code that never changes. Control characters in
+ * quoted text are escaped, so the message is safe on a terminal. A message of more than 1,500
+ * characters is shortened in its middle.
  */
 export class FoveaError extends Error {
   readonly code: FoveaErrorCode;

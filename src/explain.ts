@@ -24,7 +24,7 @@ import { mean } from './tensor/statistics.ts';
 import type { Tensor } from './tensor/tensor.ts';
 import { VERSION } from './version.ts';
 
-/** What `explain` takes besides the model and the picture; `M` is the method or its name. */
+/** Options of `explain` and `explainAll`; `M` is the method or its name. */
 export interface ExplainOptions<M extends Method | MethodName = Method | MethodName> {
   /** A method, or the name of a registered one; `iassa` by default. */
   method?: M;
@@ -33,33 +33,33 @@ export interface ExplainOptions<M extends Method | MethodName = Method | MethodN
    * 'cab' }`, or a list of these.
    */
   target?: TargetSpec | readonly TargetSpec[];
-  /** The method's own options; what is left out takes its default. */
+  /** The options of the method; a missing option has its default. */
   options?: MethodOptions<M>;
   /** Seeds all randomness; 0 by default. */
   seed?: number;
-  /** Names the picture in the manifest. */
+  /** The name of the picture in the manifest. */
   imageName?: string;
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
-   * by rounding only.
+   * Pictures per session call; by default as many as the memory budget allows. It changes results
+   * by rounding errors only.
    */
   batchSize?: number;
   signal?: AbortSignal;
-  /** Share of the work done, 0 … 1. */
+  /** Called with the share of the work that is done, 0 … 1. */
   onProgress?: (share: number) => void;
   /**
-   * Receives every intermediate map of an anytime method (IASSA, RISE). Return `true` to accept it:
-   * the method ends there.
+   * Called with every intermediate map of an anytime method (IASSA, RISE). If it returns `true`,
+   * the method ends with this map.
    */
   onMap?: (partial: PartialMap) => unknown;
   /** Loads a second model by name, if an option of the method names one. */
   loadModel?: (source: string) => Promise<Model>;
 }
 
-/** The method that runs if none is named, for the types of its options. */
+/** The default method, for the types of its options. */
 export type DefaultMethod = Extract<'iassa', keyof MethodMap>;
 
-/** A method with parsed options: what an evaluation or a command prepares once and runs often. */
+/** A method with parsed options. Evaluations and commands prepare it once and run it often. */
 export interface MethodRun {
   readonly method: Method;
   readonly options: AnyOptions;
@@ -103,8 +103,8 @@ export async function explainAll<M extends Method | MethodName = DefaultMethod>(
 }
 
 /**
- * Explains every class that `target` names with a method whose options are parsed already; the rest
- * is as in `explainAll`.
+ * Explains every class that `target` names with a method whose options are parsed already.
+ * Otherwise it is like `explainAll`.
  * @throws FoveaError as `explainAll`.
  */
 export async function runMethod(
@@ -133,7 +133,7 @@ async function prepareRun(
   return { prepared, targets: choose(prepared.probabilities) };
 }
 
-/** Finds the targets of a picture; a label that does not exist is refused at once. */
+/** Makes a function that finds the targets of a picture. Refuses an unknown label at once. */
 async function chooserOf(model: Model, target: RunMethodOptions['target'] = 'top1') {
   if (target === 'top1')
     return (probabilities: Float32Array): readonly Target[] => [mostProbable(model, probabilities)];
@@ -215,7 +215,7 @@ async function explainTargets(
   }
 }
 
-/** The model and the targets as a method sees them: a contrast is a class of its own. */
+/** The model and the targets for a method. Each contrast becomes a further class of the model. */
 async function withContrasts(model: Model, targets: readonly Target[]) {
   if (!targets.some(({ against }) => against)) return { model, targets };
   const { contrastTargets } = await import('./model/contrast.ts');
@@ -227,7 +227,7 @@ function checkSeed(seed = 0): void {
   throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
 }
 
-/** A method that looks inside needs a model that shows its inside. */
+/** Refuses a model that lacks something that the method needs. */
 function checkNeeds(method: Method, model: Model): void {
   const given: Record<Need, unknown> = {
     'black-box': true,
@@ -245,15 +245,15 @@ function checkNeeds(method: Method, model: Model): void {
   };
   const reason =
     `${method.name} needs ${words[lacking]}, which ${model.name} (${model.runtime}) does not ` +
-    'give';
+    `provide`;
   throw new FoveaError(
     'unsupported',
-    `${reason}: use an ONNX model, or a method that asks for scores only, such as rise, ` +
+    `${reason}: use an ONNX model, or a method that needs scores only, such as rise, ` +
       'iassa or occlusion',
   );
 }
 
-/** Second models that a method loads by name; `dispose` frees them. */
+/** Loads second models for a method, by name; `dispose` frees them. */
 function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadModel']) {
   const loaded: Model[] = [];
   return {
@@ -261,7 +261,7 @@ function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadMo
       if (!load) {
         throw new FoveaError(
           'usage',
-          `${method.name} asks for the model "${name}": pass loadModel to explain`,
+          `${method.name} needs the model "${name}": pass loadModel to explain`,
         );
       }
       const other = await load(name);
@@ -274,7 +274,7 @@ function createLoader(method: Method, meter: Meter, load: ExplainOptions['loadMo
   };
 }
 
-/** The attribution, if it is one: a finite map of the size of the input. */
+/** Checks that a method returned a finite map of the size of the input. */
 function checkAttribution(
   method: Method,
   attribution: Attribution | undefined,

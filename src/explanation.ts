@@ -6,7 +6,8 @@ import type { Target } from './model/target.ts';
 import type { Tensor } from './tensor/tensor.ts';
 
 /**
- * Everything needed to make a map again. The same request gives the same manifest, byte for byte.
+ * Everything that is needed to compute a map again. Equal requests have equal manifests, byte for
+ * byte.
  */
 export interface Manifest {
   readonly fovea: string;
@@ -34,37 +35,35 @@ export interface Manifest {
   readonly preprocessing: Preprocessing;
   readonly modelCalls: ModelCalls;
   /**
-   * Mean over the pixels of the Monte-Carlo standard error of the map, where the method samples.
+   * The Monte-Carlo standard error of the map, as mean over the pixels; only for methods that
+   * sample.
    */
   readonly standardError?: number;
   readonly warnings: readonly string[];
   readonly extras: { readonly [key: string]: Json };
 }
 
-/** One method's answer for one class of one picture. */
+/** The result of one method for one class of one picture. */
 export interface Explanation {
-  /** Raw, signed float32 map [H, W] at the model's input resolution; never rescaled for display. */
+  /** The raw float32 map [H, W] at the model's input resolution; not rescaled for display. */
   readonly map: Tensor;
   /** Whether negative values of the map are evidence against the class. */
   readonly signed: boolean;
   readonly target: Target;
   readonly standardError?: Tensor;
-  /**
-   * The attribution of each channel of the input, [C, H, W], where the method was asked for it
-   * (`reduce: 'none'`).
-   */
+  /** The attribution of each channel of the input, [C, H, W]; only with `reduce: 'none'`. */
   readonly channels?: Tensor;
   /**
-   * The maps of the network's layers that `map` was made from, at their own resolution, where the
-   * method looks at layers.
+   * The maps of the network's layers that `map` was made from, at their own resolution; only for
+   * methods that use layers.
    */
   readonly layers?: readonly LayerMap[];
   /**
-   * The pixels that the method names as its answer, [H, W], 1 inside and 0 outside, where it names
-   * some: top superpixels.
+   * The region that the method selects, [H, W], 1 inside and 0 outside, such as the top superpixels
+   * of LIME; only for methods that select one.
    */
   readonly region?: Tensor;
   readonly manifest: Manifest;
-  /** Wall-clock seconds; kept out of the manifest, which does not change between runs. */
+  /** Wall-clock seconds. They are not in the manifest, because they change from run to run. */
   readonly seconds: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Fovea's front door, for Node and browsers alike, with all methods by name. `fovea/node` and
- * `fovea/web` add loading models and pictures.
+ * The main entry of Fovea, for Node and browsers, with all methods by name. `fovea/node` and
+ * `fovea/web` can also load models and pictures.
  *
  * ```ts
  * import { explain, loadModel, readImage } from 'fovea/node';

@@ -7,10 +7,10 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json };
 
-/** Deeper than any file that is meant: what walks a value may then call itself. */
+/** The deepest nesting that is accepted, so that recursive code cannot overflow the stack. */
 const MOST_LEVELS = 500;
 
-/** How deep lists and objects are nested in a text of JSON. */
+/** The depth to which lists and objects are nested in a JSON text. */
 function levelsOf(text: string): number {
   const [QUOTE, BACKSLASH, OPEN, CLOSE] = [34, 92, [91, 123], [93, 125]];
   let [level, most, isQuoted] = [0, 0, false];
@@ -25,8 +25,8 @@ function levelsOf(text: string): number {
 }
 
 /**
- * The value of a text of JSON that others wrote.
- * @throws SyntaxError if it is not JSON, or nested so deep that no code could walk it.
+ * Parses a JSON text from outside.
+ * @throws SyntaxError if it is not JSON, or nested more than 500 levels deep.
  */
 export function parseJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
@@ -35,11 +35,11 @@ export function parseJson(text: string): unknown {
   throw new SyntaxError(`it is nested ${levels} levels deep: at most ${MOST_LEVELS} are read`);
 }
 
-/** How a message shows a value that a caller gave: as JSON, or its type if it has no JSON. */
+/** A value as messages show it: as JSON, or its type if it cannot be JSON. */
 export function shownJson(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value);
   } catch {
-    return typeof value; // a bigint, or an object that holds itself
+    return typeof value; // a bigint, or an object that contains itself
   }
 }

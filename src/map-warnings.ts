@@ -1,14 +1,14 @@
 import type { Meter } from './model/meter.ts';
 import type { Tensor } from './tensor/tensor.ts';
 
-/** Scores that differ by less than this share of the largest are equal up to rounding. */
+/** Scores that differ by at most this share of the largest score are equal up to rounding. */
 const ROUNDING = 1e-6;
 
 /**
- * What to tell the user about a map that shows less than it seems to: it has one value everywhere,
- * or the method saw equal scores only, or one gradient only.
+ * Warnings about a map that shows less than it seems to: it has the same value everywhere, or all
+ * scores that the method saw are equal, or all gradients are equal.
  * @param method - the name of the method
- * @param meter - what the method saw of the model
+ * @param meter - the scores and gradients that the method saw
  * @param target - the index of the class
  */
 export function mapWarnings(
@@ -28,7 +28,7 @@ export function mapWarnings(
     const { count, low, high } = scores;
     if (high - low <= ROUNDING * Math.max(Math.abs(low), Math.abs(high)))
       return [
-        `the ${count} altered pictures of ${method} all got the same score, so its map does not ` +
+        `the ${count} altered pictures of ${method} all have the same score, so its map does not ` +
           'show where the evidence is: try another class, or another method',
       ];
   }

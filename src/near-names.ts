@@ -1,4 +1,4 @@
-/** What is compared of a name: the distance takes the product of the lengths. */
+/** The start of a name. Only it is compared, because the time is the product of the lengths. */
 const startOf = (name: string): string => name.slice(0, 100).toLowerCase();
 
 /** Names by their edit distance to a wrong one, the nearest first. */
@@ -20,8 +20,8 @@ export function nearestNames(wrong: string, names: Iterable<string>): string {
 }
 
 /**
- * The name that a wrong one was probably meant to be: the nearest name that differs in at most a
- * third of the letters, or that starts with the wrong one. Undefined if there is none.
+ * The name that a wrong one probably means: the nearest name that differs in at most a third of the
+ * letters, or a name that starts with the wrong one. Undefined if there is none.
  */
 export function nearName(wrong: string, names: Iterable<string>): string | undefined {
   const candidates = ranked(wrong, names);

@@ -1,6 +1,6 @@
 /**
- * Fovea for Node: everything of `fovea`, and loading models and pictures from disk, from the hub
- * and from servers.
+ * Fovea for Node: everything of `fovea`, and functions that load models and pictures from disk,
+ * from the hub and from servers.
  */
 export {
   type ChosenMethod,

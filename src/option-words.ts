@@ -33,8 +33,8 @@ interface StandardJsonSchema {
 }
 
 /**
- * What valibot documents of its schemas and of the items of a pipe: all that is read here. Declared
- * by form, so that schemas of a second copy of valibot are described too.
+ * The documented fields of valibot schemas and of the items of a pipe, as far as this file reads
+ * them. The type is structural, so that it fits schemas of a second copy of valibot too.
  */
 interface ValibotItem {
   readonly type: string;
@@ -103,7 +103,7 @@ function typeInWords(schema: JsonSchema): string {
   return [type, ...boundsInWords(schema)].join(' ');
 }
 
-/** `from 0`, `above 0`, and `to 1`, `below 1`. Bounds that every integer has say nothing. */
+/** `from 0`, `above 0`, and `to 1`, `below 1`. Bounds that every integer has are left out. */
 function boundsInWords(schema: JsonSchema): string[] {
   const { minimum: low, maximum: high, exclusiveMinimum: above, exclusiveMaximum: below } = schema;
   const words: string[] = [];
@@ -114,7 +114,7 @@ function boundsInWords(schema: JsonSchema): string[] {
   return words;
 }
 
-/** What the objects of zod list of their fields, in versions without the standard's JSON Schema. */
+/** The fields of a zod object, in versions without the standard's JSON Schema. */
 type ZodShape = Readonly<Record<string, { readonly description?: string }>>;
 
 function fromShape(shape: ZodShape): JsonSchema {
@@ -133,9 +133,9 @@ function jsonSchemaOf(schema: HasOptions['options']): JsonSchema {
 
 /**
  * The options of a method, metric or data set, in the order of their declaration, read from the
- * valibot schema or from the JSON Schema that the standard defines (`~standard.jsonSchema`). Of
- * other schemas with a `shape`, as older objects of zod, it has names and descriptions, with the
- * type `any`. The list is empty for all others.
+ * valibot schema or from the standard's JSON Schema (`~standard.jsonSchema`). For other schemas
+ * with a `shape`, such as older zod objects, it has names and descriptions, with the type `any`.
+ * For all other schemas the list is empty.
  */
 export function describeOptions({ options }: Pick<HasOptions, 'options'>): OptionDescription[] {
   return Object.entries(jsonSchemaOf(options).properties ?? {}).map(([name, property]) => ({

@@ -5,14 +5,14 @@ import { shownJson } from './json.ts';
 import { didYouMean } from './near-names.ts';
 import { describeOptions } from './option-words.ts';
 
-/** Options by name, of no known schema. */
+/** Options by name, of any schema. */
 export type AnyOptions = Readonly<Record<string, unknown>>;
 
 /**
  * The options of a method, metric or data set: any Standard Schema of an object (valibot, zod,
- * ArkType, …). `Input` is what a caller may write, where everything with a default may be
- * left out; `Output` is complete. Only the shape of `~standard` is part of the contract, so that a
- * second copy of a schema library in a program does no harm.
+ * ArkType, …). `Input` is the type for callers, who may leave out options with a default; `Output`
+ * is complete. Only the shape of `~standard` is part of the contract, so a program may contain a
+ * second copy of a schema library.
  */
 export type OptionsSchema<Input = AnyOptions, Output = AnyOptions> = StandardSchemaV1<
   Input,
@@ -55,8 +55,8 @@ export function option<const Schema extends v.GenericSchema>(
 }
 
 /**
- * Whether an option may have a value, whatever the other options are. Reads only the complaints
- * that name the option, so that others may be missing.
+ * Whether an option accepts a value, whatever the other options are. It looks only at problems of
+ * this option, so other options may be missing.
  */
 export function acceptsOption(
   { options }: Pick<HasOptions, 'options'>,

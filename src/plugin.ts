@@ -19,7 +19,7 @@ export function definePlugin(plugin: Plugin): Plugin {
   return plugin;
 }
 
-/** What makes an object one of a kind: a field, and the type of its value. */
+/** How to recognize an object of each kind: by a field, and the type of its value. */
 const KINDS = {
   methods: { kind: 'method', field: 'explain', type: 'function', by: 'defineMethod' },
   metrics: { kind: 'metric', field: 'score', type: 'function', by: 'defineMetric' },
@@ -62,9 +62,9 @@ function checkPlugin(plugin: unknown, from: string): asserts plugin is Plugin {
 }
 
 /**
- * Registers everything that a plugin holds, so that it can be used by name. `from` names the plugin
+ * Registers the contents of a plugin, so that they can be used by name. `from` is the plugin's name
  * in messages.
- * @throws FoveaError `usage` if it is not a plugin, or if a name is taken.
+ * @throws FoveaError `usage` if it is not a plugin, or if a name is used already.
  */
 export function registerPlugin(plugin: Plugin, from = 'the plugin'): void {
   checkPlugin(plugin, from);

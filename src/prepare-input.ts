@@ -8,10 +8,7 @@ import { reshape, type Tensor } from './tensor/tensor.ts';
 /** A picture, or a tensor [1, C, H, W] that is already preprocessed. */
 export type ExplainInput = Image | Tensor;
 
-/**
- * The picture as the model's input, and its probabilities; computed once for all methods of one
- * picture.
- */
+/** A picture as the model's input, with its probabilities. It is computed once for all methods. */
 export interface PreparedInput {
   readonly input: Tensor;
   readonly image?: Image;
@@ -23,8 +20,8 @@ export interface PreparedInput {
 }
 
 /**
- * Decoded picture -> preprocessed tensor -> classified. Share the result between several
- * `explainAll` calls.
+ * Preprocesses and classifies a picture. Several calls of `explain` and `explainAll` can share the
+ * result.
  */
 export async function prepareInput(
   model: Model,
@@ -45,7 +42,7 @@ export async function prepareInput(
   return { input, image: picture, sha256: await sha256(bytes), width, height, probabilities: data };
 }
 
-/** Refuses what is neither a picture nor a tensor: a path, a file, an element of a page. */
+/** Refuses a value that is neither a picture nor a tensor, such as a path or a page element. */
 function checkSource(source: unknown): void {
   const { width, height, shape, data } = Object(source) as Readonly<Record<string, unknown>>;
   const isPicture =
@@ -75,11 +72,11 @@ function checkTensor(model: Model, input: Tensor): Tensor {
     );
   }
   if (given.data.some((value) => !Number.isFinite(value)))
-    throw new FoveaError('usage', 'the input tensor holds NaN or infinite values');
+    throw new FoveaError('usage', 'the input tensor has NaN or infinite values');
   return given;
 }
 
-/** What is prepared already stays as it is. */
+/** Prepares a picture; returns an input that is prepared already unchanged. */
 export function prepare(
   model: Model,
   source: ExplainInput | PreparedInput,
@@ -89,7 +86,7 @@ export function prepare(
   return isPrepared ? source : prepareInput(model, source, signal);
 }
 
-/** What the model sees of a picture; a tensor is all that it sees. */
+/** The part of a picture that the model sees; the whole of a tensor. */
 export function regionOf(
   { preprocessing }: Model,
   { image, width, height }: PreparedInput,

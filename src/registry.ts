@@ -1,9 +1,9 @@
 import { FoveaError } from './errors.ts';
 import { didYouMean } from './near-names.ts';
 
-/** Things of one kind by their names: methods, metrics, data set readers, color maps. */
+/** Items of one kind by name: methods, metrics, data set readers, color maps. */
 export interface Registry<Item extends { readonly name: string }> extends Iterable<Item> {
-  /** What it holds, in the singular: `method`. */
+  /** The kind of its items, in the singular: `method`. */
   readonly kind: string;
   /** Names in the order of registration. */
   readonly names: readonly string[];
@@ -14,17 +14,17 @@ export interface Registry<Item extends { readonly name: string }> extends Iterab
    */
   get(name: string): Item;
   /**
-   * Adds items, after those that are there. The same object may be added twice.
+   * Adds items after the existing ones. The same object may be added twice.
    * @throws FoveaError `usage` if another item has the name, or if the name is not one word of
    * letters, digits and hyphens.
    */
   register(...items: readonly Item[]): void;
 }
 
-/** Names stand in file names, flags and addresses. */
+/** Names are used in file names, flags and addresses. */
 const NAME = /^[a-z0-9]+(?:[-_.][a-z0-9]+)*$/i;
 
-/** An empty registry of things of one kind. */
+/** Makes an empty registry for items of one kind. */
 export function createRegistry<Item extends { readonly name: string }>(
   kind: string,
 ): Registry<Item> {

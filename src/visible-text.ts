@@ -1,6 +1,6 @@
 /**
- * Characters that change what a terminal shows instead of being shown: the control characters
- * (C0, DEL, C1) and those that reverse the direction of text.
+ * Characters that a terminal obeys instead of showing them: the control characters (C0, DEL, C1),
+ * and the characters that reverse the direction of text.
  */
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 

@@ -1,7 +1,8 @@
 /**
- * Fovea for browsers: explaining, and loading models and pictures from addresses and page elements.
- * Import each method that a page uses, as in `import { gradCam } from 'fovea/methods/grad-cam'`, or
- * `import 'fovea/methods'` to use all of them by name.
+ * Fovea for browsers: functions that explain, and that load models and pictures from addresses and
+ * page elements. Import each method that a page uses, as in
+ * `import { gradCam } from 'fovea/methods/grad-cam'`, or `import 'fovea/methods'` to use all of
+ * them by name.
  */
 export * from './core.ts';
 export { createWebRuntime, type WebRuntimeOptions } from './runtime/onnxruntime-web.ts';

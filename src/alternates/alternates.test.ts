@@ -85,8 +85,14 @@ describe('alternates', () => {
       Array.from({ length: 6 }, (_, k) => (k % 2 === 0 ? 'red true' : 'blue false')),
     );
     expect(accuracy).toEqual([{ share: 0.9, stay: 3, candidates: 6, accuracy: 0.5 }]);
+    expect(variations.map(({ winner }) => winner.label)).toEqual(
+      Array.from({ length: 6 }, (_, k) => (k % 2 === 0 ? 'red' : 'blue')),
+    );
+    for (const { stays, probability, winner } of variations)
+      expect(winner.probability).toBeCloseTo(stays ? probability : 1 - probability, 5);
+    // pixels outside the region do not change
     for (const { picture } of variations)
-      expect([...picture.data.subarray(0, 3)]).toEqual([200, 30, 30]); // pixels outside do not change
+      expect([...picture.data.subarray(0, 3)]).toEqual([200, 30, 30]);
   });
 
   it('is the same for the same seed and any batch size', async () => {

@@ -3,6 +3,8 @@ import { gaussianBlur } from '../image/blur.ts';
 import { type Image, image } from '../image/image.ts';
 import { fitImage, normalizePixels } from '../model/input/preprocessing.ts';
 import type { Model, RunOptions } from '../model/model.ts';
+import { mostProbable } from '../model/scored-class.ts';
+import type { ScoredClass } from '../model/target.ts';
 import { createRandom } from '../tensor/random.ts';
 import { extent } from '../tensor/statistics.ts';
 import { argmax, argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
@@ -36,6 +38,8 @@ export interface Alternate {
   readonly probability: number;
   /** Whether the class is still the top class. */
   readonly stays: boolean;
+  /** The top class of the variation, with its probability. */
+  readonly winner: ScoredClass;
 }
 
 /** Variations and, for each share, the number of them that did not change the prediction. */
@@ -175,6 +179,7 @@ export async function alternates(
           picture: pictures[k],
           probability: row[target],
           stays: argmax(row) === target,
+          winner: mostProbable(model, row),
         }),
     );
     onProgress?.(s + 1, shares.length);

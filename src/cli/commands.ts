@@ -13,22 +13,22 @@ const explaining: readonly OptionSpec[] = [
   ...shared.modelOptions,
 ];
 
-/** One class per picture, in place of several. */
+/** The option `--target` of commands that explain one class per picture. */
 const oneTarget: OptionSpec = {
   ...shared.target,
   description: 'class to explain: top1, a class index or a label (default: top1)',
 };
 
-/** Replaces options of a list by others with the same flags. */
+/** Replaces the option of a list that has the same flags as `changed`. */
 const withOption = (options: readonly OptionSpec[], changed: OptionSpec): OptionSpec[] =>
   options.map((option) =>
     option.flags === changed.flags ? { ...changed, group: option.group } : option,
   );
 
-/** How the files of maps are written. */
+/** Options of commands that write the files of maps. */
 const mapOutput: readonly OptionSpec[] = [
   shared.format,
-  shared.colormap,
+  ...shared.drawing,
   shared.resume,
   ...shared.outputOptions,
 ];
@@ -43,41 +43,40 @@ const scoring: readonly OptionSpec[] = [
   },
   { ...shared.set, description: 'an option of a method or a metric; may be given several times' },
   shared.seed,
-  { flags: '--limit <n>', description: 'only the first pictures', parse: integerFrom(1) },
+  { flags: '--limit <n>', description: 'use only the first n pictures', parse: integerFrom(1) },
   {
     flags: '--seeded-sample <n>',
-    description: 'only this many pictures, drawn with the seed',
+    description: 'use only n pictures, drawn with the seed',
     parse: integerFrom(1),
   },
   {
     flags: '--shard <k/n>',
     description:
-      'only every n-th picture from the k-th on, to share the work; auto/n takes k from ' +
+      'use only every n-th picture from the k-th on, to share the work; auto/n reads k from ' +
       'JOB_COMPLETION_INDEX or SLURM_ARRAY_TASK_ID',
   },
   shared.batchSize,
   shared.plugin,
   ...shared.modelOptions,
-  shared.out('where scores and report go', 'fovea-benchmark'),
+  shared.out('folder for scores and report', 'fovea-benchmark'),
   shared.resume,
   {
     flags: '--gallery <n>',
-    description:
-      'pictures shown in the report; those on which the methods disagree most come first',
+    description: 'number of pictures in the report: those on which the methods disagree most',
     parse: integerFrom(0, 1000),
     default: 12,
   },
   ...shared.outputOptions,
 ];
 
-/** Options of the commands that describe what there is. */
+/** Options of the commands that list methods, metrics or data sets. */
 const describing: readonly OptionSpec[] = [shared.plugin, shared.json];
 
 /** All commands by name, in the order of the help. */
 export const commands: Readonly<Record<string, CommandSpec>> = {
   explain: {
-    summary: 'show what a classifier looks at in pictures',
-    description: 'Show what a classifier looks at in pictures.',
+    summary: 'show which parts of a picture a classifier uses',
+    description: 'Show which parts of a picture a classifier uses for a class.',
     arguments: [shared.images],
     options: [
       { ...shared.methods, group: 'Explanation:' },
@@ -92,8 +91,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   methods: {
     summary: 'list the methods, or describe one with its options',
     description:
-      'List the explanation methods, or describe one with its options. With --model: which of ' +
-      'them run on that model, and why the others do not.',
+      'List the explanation methods, or describe one with its options. With --model: list which ' +
+      'of them run on that model, and why the others do not.',
     arguments: [{ name: '[name]', description: 'a method' }],
     options: [
       ...describing,
@@ -104,7 +103,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   metrics: {
     summary: 'list the metrics, or describe one with its protocols and options',
-    description: 'List the metrics of fovea evaluate, or describe one with its protocols.',
+    description: 'List the metrics for fovea evaluate, or describe one with its protocols.',
     arguments: [{ name: '[name]', description: 'a metric' }],
     options: describing,
     examples: describeExamples('metrics', 'deletion'),
@@ -112,7 +111,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   datasets: {
     summary: 'list the kinds of data sets, or describe one with its options',
-    description: 'List the kinds of data sets of fovea evaluate, or describe one with its options.',
+    description:
+      'List the kinds of data sets for fovea evaluate, or describe one with its ' + 'options.',
     arguments: [{ name: '[name]', description: 'a kind of data set' }],
     options: describing,
     examples: describeExamples('datasets', 'coco'),
@@ -124,7 +124,17 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       'Describe a model: inputs, outputs, classes, preprocessing, operators; whether it can be ' +
       'differentiated (it is run forward and backward once); feature maps.',
     arguments: [{ name: '<model>', description: shared.MODEL }],
-    options: [shared.device, shared.offline, shared.json],
+    options: [
+      {
+        flags: '--classes [text]',
+        description:
+          'list the classes with their indices, or those whose label contains the text; give it ' +
+          'after the model',
+      },
+      shared.device,
+      shared.offline,
+      shared.json,
+    ],
     examples: examples.inspect,
     load: async () => (await import('./commands/inspect.ts')).inspectCommand,
   },
@@ -142,13 +152,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       {
         flags: '--masks <folder>',
         description:
-          'masks of the objects; pictures with a mask of the same name are measured (--gt-path ' +
-          'in the paper)',
+          'masks of the objects; pictures that have a mask of the same name are measured ' +
+          '(--gt-path in the paper)',
         aliases: ['--gt-path <folder>'],
       },
       ...withOption(explaining, oneTarget),
       shared.out(
-        'where maps, overlays and manifests go (--save-path in the paper)',
+        'folder for maps, overlays and manifests (--save-path in the paper)',
         'fovea-results',
         '--save-path',
       ),
@@ -158,10 +168,10 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import('./commands/iassa.ts')).iassaCommand,
   },
   sag: {
-    summary: 'structured attention graphs: which parts of a picture suffice',
+    summary: 'find sets of patches each of which is enough for the class',
     description:
-      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of which ' +
-      'suffices for the class, and what is lost with each patch.',
+      'Structured attention graphs (Shitole et al., NeurIPS 2021): sets of patches each of ' +
+      'which is enough for the class, and the loss of confidence without each patch.',
     arguments: [shared.images],
     options: [
       ...withOption(explaining, oneTarget),
@@ -174,21 +184,21 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import('./commands/sag.ts')).sagCommand,
   },
   studio: {
-    summary: 'look at a model in the browser: nothing leaves this machine',
+    summary: 'explore a model in the browser; nothing leaves this machine',
     description:
-      'Serves the studio: a page where you drop a picture and a model and see why the model says ' +
-      'what it says. The model runs in your browser; nothing is sent anywhere.',
+      'Serves the studio: a page on which you drop a picture and a model, and see the reasons ' +
+      'for its prediction. The model runs in your browser; nothing is sent anywhere.',
     arguments: [],
     options: [
       {
         flags: '--port <n>',
-        description: 'port of the page; 0: any free one',
+        description: 'port of the page; 0: any free port',
         parse: integerFrom(0, 65535),
         default: 8642,
       },
       {
         flags: '--host <address>',
-        description: 'address to listen on; other machines reach the page only if you change it',
+        description: 'address of the server; other machines reach the page only if you change it',
         default: '127.0.0.1',
       },
       {
@@ -198,38 +208,38 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       { flags: '--no-open', description: 'do not open the browser' },
       {
         flags: '--write <folder>',
-        description: 'write the page into a folder, for any web server, instead of serving it',
+        description: 'write the page to a folder, for any web server, instead of serving it',
       },
     ],
     examples: examples.studio,
     load: async () => (await import('./commands/studio.ts')).studioCommand,
   },
   alternates: {
-    summary: 'what else could stand in the salient region without changing the prediction',
+    summary: 'replace the salient region and see whether the prediction changes',
     description:
-      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region by ' +
-      'other contents and keeps those that leave the prediction as it is.',
+      'Alternate explanations (Thakur & Fischmeister, ICPR 2020): replaces the salient region ' +
+      'by other contents, and reports which of them do not change the prediction.',
     arguments: [
       { name: '<image...>', description: 'pictures, folders of pictures or glob patterns' },
     ],
     options: [
       {
         ...shared.methods,
-        description: 'method whose map says what is salient; one (default: oise)',
+        description: 'the method whose map gives the salient region; only one (default: oise)',
         group: 'Explanation:',
       },
       ...withOption(explaining, oneTarget),
       {
         flags: '--shares <percentages>',
         description:
-          'shares of the box around the salient region that are replaced, separated by commas',
+          'percentages of the box around the salient region to replace, separated by commas',
         group: 'Variations:',
         parse: percentages,
         default: [50, 60, 70, 80, 90],
       },
       {
         flags: '--candidates <n>',
-        description: 'variations for each share',
+        description: 'variations per share',
         parse: integerFrom(1, 10_000),
         default: 24,
       },
@@ -242,14 +252,15 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       {
         flags: '--pictures <path...>',
         description:
-          'pictures of your own to fill the region with, besides blurs, textures, colors and ' +
-          'other parts of the picture',
+          'your own pictures to fill the region with, in addition to blurs, textures, colors ' +
+          'and other parts of the picture',
       },
       {
         flags: '--inpaint <model.onnx>',
         description:
-          'an ONNX model instead, to a picture from picture [1, 3, H, W] and hole [1, 1, H, W], ' +
-          'from both as four channels, or from a latent vector [1, k]',
+          'an ONNX model that fills the region instead; its input is the picture [1, 3, H, W] ' +
+          'and the hole [1, 1, H, W], or both as four channels, or a latent vector [1, k]; its ' +
+          'output is a picture',
       },
       shared.out('where results go', 'fovea-results'),
       ...shared.outputOptions,
@@ -271,13 +282,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       },
       {
         flags: '--images <folder>',
-        description: 'where the files of the list are (default: beside the list)',
+        description: 'folder of the files of the list (default: the folder of the list)',
       },
       ...withOption(explaining, {
         ...shared.target,
         description:
-          'class to explain instead of that of the list: top1, top:N, a class index or a label; ' +
-          'may be given several times',
+          'class to explain instead of the class in the list: top1, top:N, a class index or a ' +
+          'label; may be given several times',
       }),
       shared.out('where results go', 'fovea-results'),
       ...mapOutput,
@@ -287,12 +298,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   evaluate: {
     summary: 'score methods over a data set: table, curves, report',
-    description: 'Score methods over a data set: scores as they come, then a table and a report.',
+    description:
+      'Score methods over a data set. Writes each score at once, then a table and a ' + 'report.',
     arguments: [],
     options: [
       {
         flags: '--dataset <kind:path>',
-        description: 'the pictures and their truth (list the kinds with: fovea datasets)',
+        description:
+          'the pictures with their labels or masks (list the kinds with: fovea ' + 'datasets)',
         group: 'Evaluation:',
       },
       {
@@ -306,14 +319,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       },
       {
         flags: '--images <folder>',
-        description: 'where the pictures of the data set are, if not where it says',
+        description: 'folder of the pictures, if it is not the usual one of the data set',
       },
       {
         flags: '--classes <policy>',
         description:
-          'which class of each picture is explained: ground-truth, predicted, or recognised for ' +
-          'ground-truth of the pictures that the model gets right (default: ground-truth if ' +
-          'there are labels)',
+          'which class of each picture is explained: ground-truth, predicted, or recognised ' +
+          '(ground-truth, but only of pictures that the model classifies correctly) (default: ' +
+          'ground-truth if there are labels)',
         parse: oneOf(['ground-truth', 'recognised', 'predicted']),
         aliases: ['-t, --target <policy>'],
       },
@@ -343,7 +356,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
       },
       {
         flags: '--images <folder>',
-        description: 'where the pictures of coco are, if not beside the instances file',
+        description: 'folder of the pictures of coco, if they are not beside the instances file',
       },
       ...scoring,
     ],
@@ -351,20 +364,20 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import('./commands/segmentation.ts')).segmentationCommand,
   },
   demo: {
-    summary: 'all methods on scenes with a known truth, as one page',
+    summary: 'run all methods on scenes with known objects, and make one page',
     description:
-      'Explain scenes of toy objects, whose truth is known, with every method and the built-in ' +
-      'models, and show the maps on one page. Takes a few minutes.',
+      'Explain scenes of toy objects, whose position is known, with every method and the ' +
+      'built-in models, and show the maps on one page. Takes a few minutes.',
     arguments: [],
     options: [
-      { flags: '--scenes <n>', description: 'scenes', parse: integerFrom(1), default: 3 },
+      { flags: '--scenes <n>', description: 'number of scenes', parse: integerFrom(1), default: 3 },
       {
         flags: '--tagged <n>',
-        description: 'scenes with the sticker that one of the models cheats by',
+        description: 'number of scenes with the sticker that one of the models uses to cheat',
         parse: integerFrom(1),
         default: 1,
       },
-      { ...shared.out('where the page goes', 'demo-results'), group: undefined },
+      { ...shared.out('folder for the page', 'demo-results'), group: undefined },
     ],
     examples: '',
     load: async () => (await import('./demo/run-demo.ts')).demoCommand,

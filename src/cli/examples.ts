@@ -2,7 +2,7 @@
 const EXIT_CODES = `
 Exit codes:
   0    all done
-  1    some inputs or methods failed (each is named on stderr, the rest is done)
+  1    some inputs or methods failed (stderr names each; the rest is done)
   2    wrong usage
   3    nothing ran: all inputs failed, or the model could not be loaded
   130  interrupted (finished results are kept)`;
@@ -12,19 +12,19 @@ Examples:
   fovea explain cat.jpg --model mobilenet_v2.onnx
       Writes fovea-results/cat.iassa.png, .npy and .json.
   fovea explain cat.jpg -m mobilenet_v2.onnx --methods iassa,rise --target top:3
-      The three likeliest classes by two methods.
+      The three most probable classes, by two methods.
   fovea explain photos/ "more/**/*.png" -t "tabby cat" -t lynx --out maps --json
-      Every picture below photos/, and a pattern; two classes of each.
+      Every picture below photos/ and of a pattern; two classes of each.
   fovea explain cat.jpg --methods rise --set rise.N=8000 --seed 7
       An option of a method (list them with: fovea methods rise).
   fovea explain cat.jpg --plugin ./mine.js --methods mine,rise
-      A method of your own beside a method of Fovea.
+      Your own method and a method of Fovea.
 
 Files, for each picture, method and class:
   NAME.METHOD.npy      the raw map, float32, size of the model's input
   NAME.METHOD.png      the picture, at its own size, with the map over it
-  NAME.METHOD.json     all that is needed to make the map again
-  NAME.METHOD.top.png  lime and kernel-shap: only the top superpixels
+  NAME.METHOD.json     everything that is needed to make the map again
+  NAME.METHOD.top.png  for lime and kernel-shap: only the top superpixels
   With several classes: NAME.METHOD.CLASS-INDEX.npy, …
 
 With --resume, a map is kept if its .json has the same picture, model, options
@@ -35,11 +35,11 @@ const iassa = `
 Examples:
   fovea iassa imgs/*.png --out maps/ --masks gt/
   fovea iassa --query-path "imgs/*.png" --save-path maps/ --gt-path gt/
-      The same, as the paper spells it.
+      The same with the option names of the paper.
   fovea iassa imgs/ --model mobilenet_v2.onnx --set iterations=15
 
 Masks: for imgs/cat.png the file gt/cat.png (or .jpg, .npy, …), or all files
-gt/cat_*.png together; each pixel that is not black (0) belongs to the object.
+gt/cat_*.png together. Every pixel that is not black (0) belongs to the object.
 
 Measures: deletion, insertion, F1, IoU and the pointing game as in Table 1 of
 the paper. Image level: the mean over the pictures. Pixel level: the mean of the
@@ -63,11 +63,11 @@ Examples:
   fovea sag cat.jpg --model mobilenet_v2.onnx
       Writes fovea-results/cat.sag.svg and .graph.png, a picture of the graph.
   fovea sag photos/ --model mobilenet_v2.onnx --out graphs --resume
-      A folder, with statistics; can be stopped and started again.
+      A folder, with statistics; it can be stopped and started again.
   fovea sag cat.jpg --set grid=10 --set patches=hard --set ranking=i-gos
 
 Files, for each picture:
-  NAME.sag.svg, NAME.sag.graph.png   the graph with what its nodes show
+  NAME.sag.svg, NAME.sag.graph.png   the graph with pictures of its nodes
   NAME.sag.dot                       the whole graph for Graphviz
   NAME.sag.json                      the whole graph (extras.sag), and all that
                                      is needed to make it again
@@ -82,7 +82,8 @@ Examples:
   fovea alternates cat.jpg --inpaint lama.onnx
 
 Files, for each picture:
-  NAME.alternates.png    contact sheet: a green frame if the prediction stays
+  NAME.alternates.png    contact sheet: a green frame if the prediction stays,
+                         a red frame and the other class if it changes
   NAME.alternates.json   every variation, and the accuracy for each share
   NAME.METHOD.*          the map, as fovea explain writes it
 For all: alternates.json
@@ -93,10 +94,10 @@ Examples:
   fovea studio
       Opens http://127.0.0.1:8642/ in your browser.
   fovea studio --model mobilenet_v2.onnx --port 9000 --no-open
-      Starts with a model of yours. mobilenet_v2.json beside it is read too.
+      Starts with your model. It also reads mobilenet_v2.json beside it.
 
   fovea studio --write site/
-      Writes the page into a folder, for any web server.
+      Writes the page to a folder, for any web server.
 ${EXIT_CODES}`;
 
 const evaluate = `
@@ -105,14 +106,14 @@ Examples:
   fovea evaluate --dataset coco:coco/ -m m.onnx --metrics f1,iou --limit 500
   fovea evaluate --dataset demo-scenes --limit 20 --methods rise --out scenes
   fovea evaluate … --out DIR --resume
-      Continues a run with the same settings that was stopped.
+      Continues a run with the same settings that was stopped before.
 
 Files in DIR:
   report.html     one page: scores, curves, cost, pictures, protocols
   summary.json    the numbers of the page
   scores.parquet  one row per score
-  scores.jsonl    the scores as they came; a stopped run continues from here
-  explanations/   the maps, so that another metric does not make them again
+  scores.jsonl    the scores in their order; a stopped run continues from here
+  explanations/   the maps, so that another metric need not compute them again
 ${EXIT_CODES}`;
 
 const segmentation = `
@@ -121,8 +122,7 @@ Examples:
   fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
 
 Protocol: the object is every annotated pixel of the picture, VOC's void rim
-included; the predicted class is explained; a pixel counts as object above the
-mean of its map. Pictures and masks are stretched to the model's input, also for
+included; the predicted class is explained; pixels above the mean of their map count as object. Pictures and masks are stretched to the model's input, also for
 models that crop: --preprocess resize=crop changes that. Pictures are normalized
 as the model expects; the published script for COCO does not normalize them.
 Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the
@@ -133,6 +133,8 @@ ${EXIT_CODES}`;
 const inspect = `
 Examples:
   fovea inspect mobilenet_v2.onnx
+  fovea inspect mobilenet_v2.onnx --classes crane
+      The classes whose label contains "crane", with their indices.
   fovea inspect demo-vit --json`;
 
 /** What `--help` of each command shows below its options. */

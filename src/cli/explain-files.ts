@@ -19,8 +19,8 @@ async function readBytes(file: string): Promise<Uint8Array> {
 }
 
 /**
- * Reads and classifies a picture. What is wrong with a preprocessed input (its shape, its values,
- * its header) is wrong with this file only, so it is not `usage`.
+ * Reads and classifies a picture. A problem of a preprocessed input (its shape, values or header)
+ * concerns this file only, so it is not a `usage` error.
  */
 async function prepareFile({ model, signal }: Run, file: string): Promise<PreparedInput> {
   try {
@@ -34,7 +34,7 @@ async function prepareFile({ model, signal }: Run, file: string): Promise<Prepar
   }
 }
 
-/** The results of one method on one picture: kept ones, or new ones that are written. */
+/** The results of one method on one picture: kept ones, or new ones, which it writes. */
 async function* explainFile(
   run: Run,
   source: ResultSource,
@@ -70,9 +70,9 @@ async function* explainFile(
 }
 
 /**
- * Explains each picture with each method and writes the results as they come. A picture that cannot
- * be read, and a method that fails on it, are reported and counted; the rest goes on. A method that
- * refuses its options or the model (a `usage` error) is not run on the other pictures.
+ * Explains each picture with each method, and writes each result at once. A picture that cannot be
+ * read, or a method that fails on a picture, is reported and counted, and the run goes on. A method
+ * that refuses its options or the model (a `usage` error) does not run on the other pictures.
  * @throws FoveaError `cancelled` if the signal fires.
  */
 export async function* explainFiles(run: Run): AsyncGenerator<Result> {

@@ -68,7 +68,7 @@ describe('expandInputs', () => {
     expect(problems.map(({ message }) => message.replaceAll(folder, 'DIR'))).toEqual([
       'DIR/missing.png does not exist',
       'DIR/*.bmp matches no file',
-      expect.stringMatching(/^DIR\/empty holds no pictures \(jpg, /),
+      expect.stringMatching(/^DIR\/empty contains no pictures \(jpg, /),
     ]);
   });
 });

@@ -4,21 +4,21 @@ import { glob, isDynamicPattern } from 'tinyglobby';
 import { findPictures, naturalOrder, PICTURE_EXTENSIONS, stemOf } from '../datasets/files.ts';
 import { at } from '../tensor/at.ts';
 
-/** An input that cannot be used, and why. */
+/** An input that cannot be used, with the reason. */
 interface InputProblem {
   readonly input: string;
   readonly message: string;
 }
 
-/** The files that arguments name, each once. */
+/** The files of the arguments, each once. */
 export interface ExpandedInputs {
   readonly files: readonly string[];
   readonly problems: readonly InputProblem[];
-  /** Results of earlier runs that folders and patterns would have named. */
+  /** Number of results of earlier runs that were left out of folders and patterns. */
   readonly leftOut: number;
 }
 
-/** What one argument names; a text says why it names nothing. */
+/** The files of one argument; `problem` is the reason if there are none. */
 interface Found {
   readonly files: readonly string[];
   readonly problem?: string;
@@ -28,8 +28,7 @@ interface Found {
 const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', '/') : path);
 
 /**
- * Whether a name is one that `explain` gives to its own results: `cat.rise.png`,
- * `cat.rise.281.npy`.
+ * Whether a name is that of a result of `explain`, such as `cat.rise.png` or `cat.rise.281.npy`.
  */
 function isResult(path: string, methodNames: readonly string[]): boolean {
   const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(
@@ -61,7 +60,7 @@ async function expandOne(input: string, methodNames: readonly string[]): Promise
   if (kind === 'file') return { files: [input] };
   if (kind === 'folder') {
     const found = await findPictures(input);
-    const problem = `${input} holds no pictures (${PICTURE_EXTENSIONS.join(', ')})`;
+    const problem = `${input} contains no pictures (${PICTURE_EXTENSIONS.join(', ')})`;
     return choose(
       found.map((path) => join(input, path)),
       methodNames,
@@ -76,9 +75,9 @@ async function expandOne(input: string, methodNames: readonly string[]): Promise
 }
 
 /**
- * The files that paths, glob patterns and folders (searched to any depth for pictures) name, each
- * once, in the order given and naturally sorted within a folder or pattern. Results of earlier runs
- * that lie there are left out.
+ * The files of paths, glob patterns and folders, each once. Folders are searched for pictures at
+ * any depth. The files are in the order of the arguments, and in natural order within a folder or
+ * pattern, from which results of earlier runs are left out.
  */
 export async function expandInputs(
   inputs: readonly string[],
@@ -96,7 +95,7 @@ export async function expandInputs(
   return { files: [...files.values()], problems, leftOut };
 }
 
-/** The innermost folder that holds all the files. */
+/** The innermost folder that contains all files. */
 function commonFolder(paths: readonly string[]): string {
   let common = dirname(resolve(at(paths, 0)));
   for (const path of paths) {
@@ -105,7 +104,7 @@ function commonFolder(paths: readonly string[]): string {
   return common;
 }
 
-/** Two names are one file on file systems that ignore case. */
+/** A key of a name that is equal for names that differ only by case: some file systems ignore it. */
 const sameFile = (name: string): string => name.normalize('NFC').toLowerCase();
 
 function groupBy(files: readonly string[], nameOf: (file: string) => string): string[][] {
@@ -118,9 +117,9 @@ function groupBy(files: readonly string[], nameOf: (file: string) => string): st
 }
 
 /**
- * What the result files of each input are called: its stem. Where inputs share a stem, their
- * folders (below the one they have in common) come before it; where that is the same too, their
- * ending stays: `a/cat`, `b/cat`, `cat.jpg`, `cat.png`. No two inputs get the same name.
+ * The names of the results of each input: its stem. If inputs share a stem, their folders (below
+ * their common folder) come before it; if this is equal too, they keep their extension: `a/cat`,
+ * `b/cat`, `cat.jpg`, `cat.png`. No two inputs get the same name.
  */
 export function resultNames(files: readonly string[]): Map<string, string> {
   const result = new Map<string, string>();
@@ -141,9 +140,7 @@ export function resultNames(files: readonly string[]): Map<string, string> {
   return distinct(result);
 }
 
-/**
- * A last resort for names that still clash (`a.jpg` beside a stem `a.jpg`): a number at the end.
- */
+/** Adds a number to names that are still equal (`a.jpg` and a stem `a.jpg`). */
 function distinct(wanted: Map<string, string>): Map<string, string> {
   const taken = new Set<string>();
   for (const [file, name] of wanted) {

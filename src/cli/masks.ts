@@ -5,8 +5,8 @@ import { fitMask, type Preprocessing } from '../model/input/preprocessing.ts';
 import type { PreparedInput } from '../prepare-input.ts';
 
 /**
- * The mask of a picture in the model's view of it: stretched or cropped as the picture was, or
- * already of that size.
+ * The mask of a picture at the model's input size: stretched or cropped as the picture was, or
+ * unchanged if it has that size already.
  */
 function fitTo(
   mask: Mask,

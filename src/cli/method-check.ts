@@ -9,13 +9,13 @@ import { createRandom } from '../tensor/random.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { describeError } from './output.ts';
 
-/** Whether a method runs on a model; if not, what `explain` says. */
+/** Whether a method runs on a model; if not, `reason` is the message of `explain`. */
 export interface MethodVerdict {
   readonly method: Method;
   readonly reason?: string;
 }
 
-/** Thrown by the model below as soon as it is certain that the method runs. */
+/** The model below throws this as soon as it is certain that the method runs. */
 class Proven extends Error {}
 
 const proven = (): never => {
@@ -24,7 +24,7 @@ const proven = (): never => {
 
 const firstRow = (rows: Tensor): Tensor => tensor([1, ...rows.shape.slice(1)], slab(rows, 0).data);
 
-/** The network of a model whose backward passes are run for one row only, and prove the method. */
+/** The network of a model. It runs a backward pass for one row only, and then throws `Proven`. */
 function provingInside(inside: ModelInside): ModelInside {
   return {
     ...inside,
@@ -53,7 +53,7 @@ function provingInside(inside: ModelInside): ModelInside {
 }
 
 /**
- * The model, except that it stops a method as soon as it is known to run: at the first backward
+ * A model that stops a method as soon as it is certain that the method runs: at the first backward
  * pass, or at the first scores if the method needs no backward pass.
  */
 function provingModel(model: Model, method: Method): Model {
@@ -66,7 +66,7 @@ function provingModel(model: Model, method: Method): Model {
   };
 }
 
-/** Noise in the form of the model's input. */
+/** Noise of the model's input size. */
 function noise({ preprocessing }: Model): Tensor {
   const [height, width] = preprocessing.size;
   const input = tensor([1, channelsOf(preprocessing), height, width]);
@@ -76,8 +76,8 @@ function noise({ preprocessing }: Model): Tensor {
 }
 
 /**
- * Which methods run on a model with their default options, and why the others do not. Each method
- * is started on noise, and stopped at its first backward pass.
+ * Finds which methods run on a model with their default options, and why the others do not. It
+ * starts each method on noise, and stops it at its first backward pass.
  * @throws FoveaError `cancelled` if the signal fires.
  */
 export async function* checkMethods(

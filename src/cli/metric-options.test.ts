@@ -23,13 +23,13 @@ describe('requestMetrics', () => {
       N: 7,
     });
     expect(() => requestMethods(['iia', 'random'], settingsFor(settings))).toThrow(
-      'rise is not among the methods asked for',
+      'rise is not among the requested methods',
     );
   });
 
   test.each([
     [['delation'], [], 'unknown metric "delation"'],
-    [['f1'], ['deletion.step=448'], 'deletion is not among the metrics asked for'],
+    [['f1'], ['deletion.step=448'], 'deletion is not among the requested metrics'],
   ])('%j %j', (keys, settings, message) => {
     expect(() => requestMetrics(keys, settings)).toThrow(message);
   });

@@ -22,10 +22,9 @@ function metricOf(key: string): Omit<MetricRequest, 'options'> {
 }
 
 /**
- * Metrics by name, `NAME:PRESET` for another protocol than the first, with the options of `--set
- * metric.option=value`. Settings of methods are left alone. `evaluate`
- * checks the options.
- * @throws FoveaError `usage` for an unknown metric, or a setting of one that is not asked for.
+ * Metrics by name (`NAME:PRESET` for another protocol than the first), with the options of
+ * `--set metric.option=value`. Settings of methods are ignored. The options are not checked here.
+ * @throws FoveaError `usage` for an unknown metric, or a setting of a metric that is not requested.
  */
 export function requestMetrics(
   keys: readonly string[],
@@ -41,7 +40,7 @@ export function requestMetrics(
   });
   for (const { name } of given) {
     if (!requested.some(({ metric }) => metric.name === name))
-      throw new FoveaError('usage', `--set ${name}: ${name} is not among the metrics asked for`);
+      throw new FoveaError('usage', `--set ${name}: ${name} is not among the requested metrics`);
   }
   return requested.map(({ key, metric, preset }) => {
     const own = given.filter(({ name }) => name === metric.name);

@@ -121,7 +121,7 @@ test('rowPrinter prints each row at once, in columns whose widths are known befo
   const lines: string[] = [];
   const columns = [
     columnOf('picture', ['a.png', 'long-name.png']),
-    columnOf('class', ['tench', 'Cardigan Welsh corgi'], true),
+    columnOf('class', ['tench', 'Cardigan Welsh corgi'], 'end'),
     numbersOf('calls'),
   ];
   const rows = rowPrinter(columns, (line) => lines.push(line), undefined);
@@ -143,4 +143,30 @@ test('rowPrinter prints each row at once, in columns whose widths are known befo
   ]);
   expect(narrow[2]).toBe('long-name.png  Cardigan Wels…      1');
   expect(narrow[2]).toHaveLength(36);
+});
+
+test('rowPrinter fits a terminal: paths lose their start, labels their end', () => {
+  const lines: string[] = [];
+  const columns = [
+    columnOf('picture', ['photos/deep/long-name.png'], 'start'),
+    columnOf('class', ['Cardigan Welsh corgi'], 'end', 18),
+    numbersOf('calls'),
+    columnOf('written', [], 'start'),
+  ];
+  const cells = [
+    'photos/deep/long-name.png',
+    'Cardigan Welsh corgi',
+    '12',
+    'out/long-name.rise.png',
+  ];
+  rowPrinter(columns, (line) => lines.push(line), 60).add(cells);
+  expect(lines).toEqual([
+    'picture                   class               calls  written',
+    '────────────────────────  ──────────────────  ─────  ───────',
+    '…otos/deep/long-name.png  Cardigan Welsh co…     12  …se.png',
+  ]);
+  rowPrinter(columns, (line) => lines.push(line), undefined).add(cells);
+  expect(lines.at(-1)).toBe(cells.map((cell, i) => (i === 2 ? '   12' : cell)).join('  '));
+  rowPrinter(columns, (line) => lines.push(line), 90).add(cells);
+  expect(lines.at(-1)?.endsWith(' out/long-name.rise.png')).toBe(true);
 });

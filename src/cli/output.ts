@@ -2,10 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { FoveaError, messageOf } from '../errors.ts';
 import { visibleText } from '../visible-text.ts';
 
-/**
- * Why the signal of a command fired if nobody reads its output any more. The command then ends
- * without a message.
- */
+/** The abort reason if the reader of stdout has gone. The command then ends without a message. */
 export const BROKEN_OUTPUT = 'broken output';
 
 /** Breaks text at spaces into lines of at most `width` characters, `indent` before each. */
@@ -21,7 +18,7 @@ export function wrapText(text: string, width: number, indent = ''): string {
   return [...lines, line].map((each) => indent + each).join('\n');
 }
 
-/** A share of one as people read it: `97.3%`; small ones keep a digit that says something. */
+/** A share as a percentage, such as `97.3%`; small shares above 0 are `<0.1%`. */
 export function formatShare(share: number): string {
   const percent = 100 * share;
   return percent !== 0 && percent < 0.1 ? '<0.1%' : `${percent.toFixed(1)}%`;
@@ -32,42 +29,42 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** A duration as people say it. */
+/** A duration in words: seconds, minutes or hours. */
 export function formatDuration(seconds: number): string {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Columns of the terminal, within what reads well. */
+/** Columns of the terminal, but 60 to 110, which are easy to read. */
 export function terminalWidth(): number {
   return Math.min(110, Math.max(60, process.stdout.columns ?? 100));
 }
 
-/** Shows how far the work is. */
+/** Shows the progress of a command. */
 interface Progress {
-  /** `share` 0 … 1 of everything; `what` says what is being done. */
+  /** `share` is the share of all work that is done, 0 … 1; `what` is the current step. */
   update(share: number, what: string): void;
   stop(): void;
 }
 
-/** What commands say, and where: results on stdout, all else on stderr. */
+/** The output of commands: results go to stdout, everything else to stderr. */
 export interface Output {
   readonly json: boolean;
-  /** Text for stdout; nothing with `--quiet` or `--json`. */
+  /** Writes text to stdout; nothing with `--quiet` or `--json`. */
   print(text: string): void;
-  /** One JSON object per line on stdout; only with `--json`. */
+  /** Writes one line of JSON to stdout; only with `--json`. */
   record(value: object): void;
-  /** One JSON document on stdout, indented; only with `--json`. */
+  /** Writes an indented JSON document to stdout; only with `--json`. */
   document(value: object): void;
-  /** Something to know, on stderr; nothing with `--quiet`. */
+  /** Writes a note to stderr; nothing with `--quiet`. */
   note(text: string): void;
-  /** Something that failed, on stderr, always. */
+  /** Writes a failure to stderr, always. */
   fail(text: string, error?: unknown): void;
   readonly progress: Progress;
 }
 
-/** A text as one line: a pattern for spaces around line ends would take quadratic time. */
+/** A text as one line. (A pattern for spaces around line ends would take quadratic time.) */
 export const joinLines = (text: string): string =>
   text
     .split('\n')
@@ -77,17 +74,17 @@ export const joinLines = (text: string): string =>
 
 const oneLine = (text: string): string => visibleText(joinLines(text));
 
-/** Text of several lines without control characters that a terminal would obey. */
+/** Text of several lines, with control characters escaped. */
 const visibleLines = (text: string): string => text.split('\n').map(visibleText).join('\n');
 
-/** JSON that is safe on a terminal: C1 and direction controls are escaped too. */
+/** JSON that is safe on a terminal: it also escapes C1 and direction controls. */
 const safeJson = (value: object, indent?: number): string =>
   JSON.stringify(value, null, indent).replace(
     /[\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 
-/** The message of an error in one sentence. Any error but a FoveaError is a bug, and says so. */
+/** The message of an error in one sentence. Any error except a FoveaError is reported as a bug. */
 export function describeError(error: unknown): string {
   if (error instanceof FoveaError) return error.message;
   return `internal: ${messageOf(error)} (a bug in Fovea; FOVEA_DEBUG=1 prints where)`;
@@ -102,7 +99,7 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
-/** The exit code of an error that ended a command before it had any result. */
+/** The exit code after an error that ended a command before its first result. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof FoveaError)) return EXIT.nothingRan;
   if (error.code === 'usage') return EXIT.wrongUsage;
@@ -118,7 +115,7 @@ export function writeMessage(text: string, error?: unknown): void {
   if (process.env.FOVEA_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }
 
-/** A bar on stderr if that is a terminal, drawn from the first update on. */
+/** A progress bar on stderr, drawn from the first update on. */
 function createBar(): Progress & { clear(): void } {
   const bar = new SingleBar({
     format: '{bar} {percentage}%  {what}  {eta_formatted} left',
@@ -151,10 +148,10 @@ function createBar(): Progress & { clear(): void } {
 
 const silent = { update() {}, clear() {}, stop() {} };
 
-/** Milliseconds between two lines of a log that say how far the work is. */
+/** Milliseconds between two lines of progress in a log. */
 const LOG_EVERY = 60_000;
 
-/** A line per minute on stderr, for logs: how much is done, of what, and how long the rest takes. */
+/** Progress for logs: one line per minute on stderr, with the share done and the time left. */
 function createLog(): Progress & { clear(): void } {
   let started: number | undefined;
   let said = 0;

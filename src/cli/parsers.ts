@@ -69,6 +69,16 @@ export function percentages(text: string): number[] {
   return values;
 }
 
+/** A parser of an option: a number from `least` to `most`. */
+export function numberFrom(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= least && value <= most))
+      throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`);
+    return value;
+  };
+}
+
 /** A parser of an option: a number from 0 to below 1. */
 export function shareOf(text: string): number {
   const value = Number(text);

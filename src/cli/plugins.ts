@@ -2,14 +2,14 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FoveaError, messageOf } from '../errors.ts';
-// The built-in ones come first, so that a plugin cannot take their names.
+// The built-in methods, metrics and data sets come first, so that a plugin cannot use their names.
 import '../datasets/index.ts';
 import '../methods/index.ts';
 import '../metrics/index.ts';
 import { type Plugin, registerPlugin } from '../plugin.ts';
 
 /**
- * Loads a plugin from a JavaScript file and registers what it holds. The module exports the plugin
+ * Loads a plugin from a JavaScript file and registers its contents. The module exports the plugin
  * as `default` or as `plugin`.
  * @throws FoveaError `usage` if the file does not exist, fails to load, or is not a plugin.
  */

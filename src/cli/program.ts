@@ -4,7 +4,7 @@ import { commands } from './commands.ts';
 import { rootExamples } from './examples.ts';
 import type { CommandSpec, OptionSpec } from './spec.ts';
 
-/** Another spelling of an option: it sets the value of that option, and the help hides it. */
+/** Another spelling of an option. It sets the value of that option; the help does not show it. */
 class AliasOption extends Option {
   readonly #attribute: string;
 
@@ -37,8 +37,8 @@ function addOption(command: Command, spec: OptionSpec): void {
 }
 
 /**
- * The command line with each value of a `gathers` option after a flag of its own:
- * `--preprocess a=1 b=2` becomes `--preprocess a=1 --preprocess b=2`.
+ * The command line with a flag before each value of a `gathers` option: `--preprocess a=1 b=2`
+ * becomes `--preprocess a=1 --preprocess b=2`.
  */
 function expandValues(args: readonly string[], { options }: CommandSpec): string[] {
   const expanded: string[] = [];
@@ -63,7 +63,7 @@ async function loadPlugins({ plugin = [] }: { plugin?: readonly string[] }): Pro
   for (const file of plugin) await registerPluginFile(file);
 }
 
-/** Adds a command of the table; it gives its exit code to `end`. */
+/** Adds a command of the table. The command passes its exit code to `end`. */
 function addCommand(
   program: Command,
   name: string,

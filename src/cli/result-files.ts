@@ -1,5 +1,5 @@
 import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { MethodRun } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
 import type { Image } from '../image/image.ts';
@@ -7,15 +7,19 @@ import { type Json, parseJson } from '../json.ts';
 import { denormalize } from '../model/input/preprocessing.ts';
 import type { Model, ModelCalls } from '../model/model.ts';
 import type { Target } from '../model/target.ts';
+import { svgToPng } from '../node/sag-png.ts';
 import { writeFileAtomic } from '../node/write-file.ts';
 import { encodePng } from '../node/write-image.ts';
 import type { PreparedInput } from '../prepare-input.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { VERSION } from '../version.ts';
+import { annotate, colorBarOf } from '../visualize/annotate.ts';
 import { cutOut } from '../visualize/cut-out.ts';
 import { overlay } from '../visualize/overlay.ts';
+import { formatShare } from './output.ts';
 import type { Run } from './run.ts';
 import type { Format } from './shared-options.ts';
+import { shortLabel } from './table.ts';
 
 /** Paths of the files of a result, by format; `layer` (`layer1`, …) for maps of layers. */
 type ResultFiles = Partial<Record<Format | 'layer' | 'top' | `layer${number}`, string>>;
@@ -43,7 +47,7 @@ export interface Result {
   readonly stem: string;
 }
 
-/** What a result is of. */
+/** The picture and the method of a result. */
 export interface ResultSource {
   readonly file: string;
   readonly method: MethodRun;
@@ -54,8 +58,7 @@ export interface ResultSource {
 
 /** A label as part of a file's name: the first of its synonyms, in lower case and dashes. */
 function slug(label: string): string {
-  const [first = ''] = label.split(',');
-  const words = first.normalize('NFKD').toLowerCase();
+  const words = shortLabel(label).normalize('NFKD').toLowerCase();
   return words.replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '');
 }
 
@@ -70,7 +73,7 @@ function stemFor(run: Run, { file, method, several }: ResultSource, target: Targ
   return join(run.folder, name);
 }
 
-/** The picture that a map is laid over: the file's own, or what a preprocessed input shows. */
+/** The picture below the map: that of the file, or the picture in a preprocessed input. */
 function pictureOf(prepared: PreparedInput, model: Model): Image {
   return prepared.image ?? denormalize(prepared.input, model.preprocessing);
 }
@@ -78,16 +81,41 @@ function pictureOf(prepared: PreparedInput, model: Model): Image {
 async function encode(
   format: Format,
   run: Run,
-  { prepared }: ResultSource,
+  source: ResultSource,
   explanation: Explanation,
 ): Promise<Uint8Array | string> {
+  const { prepared } = source;
   if (format === 'npy') return encodeNpy(explanation.channels ?? explanation.map);
   if (format === 'json') return `${JSON.stringify(explanation.manifest, null, 2)}\n`;
-  const picture = pictureOf(prepared, run.model);
-  return encodePng(overlay(picture, explanation, { colormap: run.colormap }));
+  const { colormap, opacity: alpha } = run;
+  const picture = overlay(pictureOf(prepared, run.model), explanation, { colormap, alpha });
+  return run.annotate ? annotated(run, source, explanation, picture) : encodePng(picture);
 }
 
-/** Writes the maps of layers, if the map comes from layers: `….layer.npy`, or `….layer1.npy`, … */
+/** A PNG with the class, the method and a color bar around the picture, at the picture's size. */
+async function annotated(
+  { model, colormap }: Run,
+  { file, method }: ResultSource,
+  explanation: Explanation,
+  picture: Image,
+): Promise<Uint8Array> {
+  const { label, probability, against = [] } = explanation.target;
+  const others = against.map((other) => shortLabel(other.label)).join(', ');
+  const contrast = others === '' ? '' : `, not ${others}`;
+  const { width, height } = picture;
+  const png = Buffer.from(await encodePng(picture)).toString('base64');
+  const svg = annotate({
+    source: `data:image/png;base64,${png}`,
+    width,
+    height,
+    title: `${shortLabel(label)} ${formatShare(probability)}${contrast}`,
+    detail: `${method.method.name} · ${model.name} · ${basename(file)}`,
+    bar: colorBarOf(explanation, colormap),
+  });
+  return svgToPng(svg, 1);
+}
+
+/** Writes the maps of layers, if the method has some: `….layer.npy`, or `….layer1.npy`, … */
 async function saveLayers(stem: string, { layers = [] }: Explanation): Promise<ResultFiles> {
   const files: ResultFiles = {};
   for (const [i, { map }] of layers.entries()) {
@@ -98,7 +126,7 @@ async function saveLayers(stem: string, { layers = [] }: Explanation): Promise<R
   return files;
 }
 
-/** Writes the picture with only the superpixels that the method names: `….top.png`. */
+/** Writes the picture with only the superpixels that the method selects: `….top.png`. */
 async function saveTop(
   run: Run,
   stem: string,
@@ -152,7 +180,7 @@ export async function saveResult(
   return { record, explanation, prepared, stem };
 }
 
-/** The parts of a manifest that say what a map is of. Equal parts mean the same map. */
+/** A key of the parts of a manifest that a map depends on. Equal keys mean equal maps. */
 function identityOf(parts: {
   readonly fovea: unknown;
   readonly method: unknown;

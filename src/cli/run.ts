@@ -13,7 +13,7 @@ import { type ModelFlags, openModel } from './session.ts';
 import { requestMethods } from './settings.ts';
 import { FORMATS, type Format } from './shared-options.ts';
 
-/** The options that all commands share which write maps. */
+/** The options of all commands that write maps. */
 export interface RunFlags extends ModelFlags {
   readonly methods?: readonly string[];
   /** `top1` if not given. */
@@ -23,9 +23,12 @@ export interface RunFlags extends ModelFlags {
   readonly seed: number;
   readonly batchSize?: number;
   readonly out: string;
-  /** All of them if not given. */
+  /** All formats if not given. */
   readonly format?: readonly Format[];
   readonly colormap?: string;
+  /** Opacity of the strongest color, 0 … 1; that of `overlay` if not given. */
+  readonly opacity?: number;
+  readonly annotate?: boolean;
   readonly resume?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -38,18 +41,18 @@ export interface RunItem {
   readonly targets: readonly TargetSpec[];
 }
 
-/** What a run is over, and what is wrong with the rest of what the command line names. */
+/** The pictures of a run, and the problems of other inputs. */
 export interface FoundItems {
   readonly items: readonly RunItem[];
   readonly problems: readonly string[];
 }
 
-/** One run of methods over pictures: a command makes it once, and it does not change. */
+/** A run of methods over pictures. A command creates it once; it does not change. */
 export interface Run {
   readonly model: Model;
   readonly loadModel: (source: string) => Promise<Model>;
   readonly items: readonly RunItem[];
-  /** What the files of each picture's results are called (see `resultNames`). */
+  /** The names of each picture's results (see `resultNames`). */
   readonly names: ReadonlyMap<string, string>;
   readonly methods: readonly MethodRun[];
   readonly seed: number;
@@ -57,16 +60,19 @@ export interface Run {
   readonly folder: string;
   readonly formats: readonly Format[];
   readonly colormap?: string;
+  readonly opacity?: number;
+  /** Whether class, method and a color bar are drawn around the pictures. */
+  readonly annotate: boolean;
   /** Whether the names of results always end in the class: `NAME.METHOD.INDEX-LABEL`. */
   readonly hasClassNames: boolean;
-  /** Whether results of the same request that are in the folder are kept. */
+  /** Whether to keep results of the same request in the folder. */
   readonly resume: boolean;
   readonly output: Output;
   readonly tally: Tally;
   readonly signal: AbortSignal;
 }
 
-/** How many results there are, and how many inputs or methods failed. */
+/** Numbers of results and failures. */
 interface Tally {
   results: number;
   failures: number;
@@ -74,7 +80,7 @@ interface Tally {
   usage: number;
 }
 
-/** What a command asks for. */
+/** The request of a command. */
 export interface RunRequest {
   readonly flags: RunFlags;
   readonly output: Output;
@@ -88,7 +94,7 @@ export interface RunRequest {
 
 /**
  * The targets of `--target`, each against the classes of `--against`.
- * @throws FoveaError `usage` if a contrast is to be made for several classes at once.
+ * @throws FoveaError `usage` if `--against` is combined with `top:N`.
  */
 export function targetsOf({
   target = ['top1'],
@@ -121,7 +127,7 @@ export function oneTargetOf(flags: Pick<RunFlags, 'target'>, why: string): Targe
   );
 }
 
-/** The pictures that arguments name, all with the same targets. */
+/** The pictures of the arguments, all with the same targets. */
 export async function findItems(
   inputs: readonly string[],
   targets: readonly TargetSpec[],
@@ -130,7 +136,7 @@ export async function findItems(
   const { files, problems, leftOut } = await expandInputs(inputs, registry.names);
   if (leftOut > 0) {
     const results = leftOut === 1 ? 'a result' : `${leftOut} results`;
-    output.note(`${results} of earlier runs among the inputs left out`);
+    output.note(`left out ${results} of earlier runs among the inputs`);
   }
   return {
     items: files.map((file) => ({ file, targets })),
@@ -138,22 +144,22 @@ export async function findItems(
   };
 }
 
-/** What the result files of each input are called; says so if it is not the name of the input. */
+/** The names of each input's results. Adds a note if a name is not that of the input. */
 function namesFor(items: readonly RunItem[], output: Output): Map<string, string> {
   const names = resultNames([...new Set(items.map(({ file }) => file))]);
   const renamed = [...names].find(([file, name]) => name !== stemOf(file));
   if (renamed) {
     output.note(
-      'several inputs have the same name: their results are told apart by folder or ending, as ' +
-        `in ${renamed[1]}.*`,
+      'several inputs have the same name: their results also have folder or extension in the ' +
+        `name, as in ${renamed[1]}.*`,
     );
   }
   return names;
 }
 
 /**
- * Finds the pictures, checks names, folder and targets, and loads the model. Undefined if there is
- * no picture.
+ * Finds the pictures, checks names, folder and targets, and loads the model. Returns undefined if
+ * there is no picture.
  */
 async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefined> {
   const { flags, output, signal, find, formats, hasClassNames = false } = request;
@@ -178,6 +184,8 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
     folder: flags.out,
     formats: formats ?? flags.format ?? FORMATS,
     colormap: flags.colormap,
+    opacity: flags.opacity,
+    annotate: flags.annotate === true,
     hasClassNames,
     resume: flags.resume === true,
     output,
@@ -193,7 +201,7 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
   return run;
 }
 
-/** Says how a run ended, if it did not end well, and returns the exit code. */
+/** Reports the end of a run if something failed, and returns the exit code. */
 function conclude(stop: unknown, tally: Tally, { output, flags, signal }: RunRequest): number {
   const { results, failures, usage } = tally;
   const kept =
@@ -212,8 +220,8 @@ function conclude(stop: unknown, tally: Tally, { output, flags, signal }: RunReq
 }
 
 /**
- * Opens a run, lets `work` do it, and returns the exit code. `finish` prints what there is, also if
- * the run was interrupted or there was no picture.
+ * Opens a run, calls `work` and then `finish`, and returns the exit code. `finish` prints the
+ * results so far, even if the run was interrupted.
  */
 export async function withRun(
   request: RunRequest,
@@ -258,8 +266,8 @@ export const isInterruption = (error: unknown): boolean =>
   error instanceof FoveaError && error.code === 'cancelled';
 
 /**
- * Does what a command adds to a result. If that fails, it is a failure of this picture, and the run
- * goes on.
+ * Runs a step that a command adds to a result. If the step fails, this picture has failed, and the
+ * run goes on.
  */
 export async function attempt(run: Run, file: string, step: () => Promise<void>): Promise<void> {
   try {

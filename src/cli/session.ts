@@ -6,9 +6,9 @@ import type { Device } from '../runtime/runtime.ts';
 import type { Output } from './output.ts';
 import { requestPreprocessing } from './settings.ts';
 
-/** The options that say which model is loaded, and how. */
+/** The options for the model: which one is loaded, and how. */
 export interface ModelFlags {
-  /** The built-in toy network if not given. */
+  /** The built-in demo-cnn if not given. */
   readonly model?: string;
   /** A file with the labels. */
   readonly labels?: string;
@@ -20,18 +20,18 @@ export interface ModelFlags {
   readonly offline?: boolean;
 }
 
-/** A loaded model, and how to load a second one in the same way. */
+/** A loaded model, and a function that loads a second one with the same options. */
 export interface LoadedModel {
   readonly model: Model;
   readonly loadModel: (source: string) => Promise<Model>;
 }
 
-/** The model of a command that names none. It knows drawn scenes only. */
+/** The default model. It knows drawn scenes only. */
 const TOY = 'demo-cnn';
 
 /**
- * Loads the model of a command, with a progress bar for downloads, and says once what was assumed.
- * `isToyFine`: the pictures are those that the toy network knows.
+ * Loads the model of a command, with a progress bar for downloads, and prints its warnings. @param
+ * isToyFine - whether the default model fits the pictures, so that no note is needed
  */
 export async function openModel(
   flags: ModelFlags,

@@ -46,7 +46,7 @@ describe('--set', () => {
     [['occlusion'], ['=4'], '--set "=4": expected OPTION=VALUE'],
     [['occlusion'], ['stride 4=5'], '--set "stride 4=5": expected OPTION=VALUE'],
     [['rise', 'random'], ['rise N=3'], '--set "rise N=3": expected METHOD.OPTION=VALUE'],
-    [['occlusion'], ['random.x=1'], 'random is not among the methods asked for (occlusion)'],
+    [['occlusion'], ['random.x=1'], 'random is not among the requested methods (occlusion)'],
     [['occlusion'], ['gradcam.x=1'], 'unknown method "gradcam"'],
     [['nothing'], [], 'unknown method "nothing"'],
   ])('%j with %j is refused', (methodNames, settings, message) => {

@@ -6,7 +6,7 @@ import { metrics } from '../metrics/index.ts';
 import type { PreprocessingInput } from '../model/files/model-config.ts';
 import { type AnyOptions, acceptsOption, type HasOptions } from '../options.ts';
 
-/** A method and the options that differ from its defaults, as the user gave them. */
+/** A method with the options of the user, which are not checked yet. */
 export interface MethodRequest {
   readonly method: Method;
   readonly options: AnyOptions;
@@ -27,7 +27,7 @@ function jsonOrText(text: string): unknown {
   }
 }
 
-/** A value from the command line: as JSON if the option accepts that, otherwise as text. */
+/** A value from the command line: parsed as JSON if the option accepts it, otherwise as text. */
 export function valueFor(owner: Pick<HasOptions, 'options'>, name: string, text: string): unknown {
   const value = jsonOrText(text);
   return !acceptsOption(owner, name, value) && acceptsOption(owner, name, text) ? text : value;
@@ -41,7 +41,7 @@ export function splitSettings(
   return Object.fromEntries(settings.map((setting) => splitSetting(flag, setting, 'NAME=VALUE')));
 }
 
-/** Settings of a data set, `name=value`, as its reader wants them. */
+/** Settings of a data set, `name=value`, as options of its reader. */
 export function readerOptions(
   reader: HasOptions,
   settings: readonly string[] = [],
@@ -50,7 +50,7 @@ export function readerOptions(
   return Object.fromEntries(given.map(([key, text]) => [key, valueFor(reader, key, text)]));
 }
 
-/** The settings of `--set` that do not name a metric: those of methods. */
+/** The settings of `--set` for methods: all that do not begin with the name of a metric. */
 export function settingsFor(settings: readonly string[] = []): string[] {
   return settings.filter(
     (setting) => !metrics.has(setting.slice(0, Math.max(0, setting.search(/[.=]/)))),
@@ -74,13 +74,13 @@ function addressOf(name: string, requested: readonly Method[]): [method: Method,
   const asked = requested.map((each) => each.name).join(', ');
   throw new FoveaError(
     'usage',
-    `--set ${name}: ${known.name} is not among the methods asked for (${asked})`,
+    `--set ${name}: ${known.name} is not among the requested methods (${asked})`,
   );
 }
 
 /**
- * Methods by name with the options of `--set method.option=value`, or `option=value` if there is
- * only one method. The options are as the user gave them: who runs a method checks them.
+ * Methods by name, with the options of `--set method.option=value`, or `option=value` if there is
+ * only one method. The options are not checked here.
  * @throws FoveaError `usage` for an unknown method.
  */
 export function requestMethods(
@@ -104,8 +104,8 @@ export function requestMethods(
 }
 
 /**
- * Preprocessing from `--preprocess name=value`, values as text: `resize=crop`,
- * `mean=[0.5,0.5,0.5]`. Who loads the model checks it.
+ * Preprocessing from `--preprocess name=value`, with values as text: `resize=crop`,
+ * `mean=[0.5,0.5,0.5]`. `loadModel` checks it.
  */
 export function requestPreprocessing(
   settings: readonly string[] = [],

@@ -1,5 +1,5 @@
 import { DEVICES } from '../runtime/runtime.ts';
-import { collect, integerFrom, names, namesOf, oneOf } from './parsers.ts';
+import { collect, integerFrom, names, namesOf, numberFrom, oneOf } from './parsers.ts';
 import type { ArgumentSpec, OptionSpec } from './spec.ts';
 
 /** The kinds of files that a map is written as. */
@@ -31,8 +31,8 @@ export const target: OptionSpec = {
 export const against: OptionSpec = {
   flags: '--against <class>',
   description:
-    'why the target and not this class: an index, a label, or top:N for the N most probable ' +
-    'others; may be given several times',
+    'explain why the target and not this class: an index, a label, or top:N for the N most ' +
+    'probable other classes; may be given several times',
   parse: collect,
 };
 
@@ -52,7 +52,8 @@ export const seed: OptionSpec = {
 export const batchSize: OptionSpec = {
   flags: '--batch-size <n>',
   description:
-    'pictures per model call; results depend on it by rounding only (default: as memory allows)',
+    'pictures per model call; it changes results by rounding errors only (default: as memory ' +
+    'allows)',
   parse: integerFrom(1),
 };
 
@@ -85,7 +86,7 @@ export const device: OptionSpec = {
 
 export const offline: OptionSpec = {
   flags: '--offline',
-  description: 'use only what is on this machine: no downloads',
+  description: 'use only files on this machine: no downloads',
 };
 
 /** How a model is loaded. */
@@ -130,7 +131,7 @@ export function out(description: string, folder: string, alias?: string): Option
 
 export const resume: OptionSpec = {
   flags: '--resume',
-  description: 'keep the results of the same request that are in the folder, and do the rest',
+  description: 'keep the results of the same request in the folder, and do the rest',
 };
 
 export const format: OptionSpec = {
@@ -146,7 +147,24 @@ export const colormap: OptionSpec = {
     'maps)',
 };
 
-/** What a command says, and how. */
+/** How the .png files of maps are drawn. */
+export const drawing: readonly OptionSpec[] = [
+  colormap,
+  {
+    flags: '--opacity <share>',
+    description: 'opacity of the strongest color in the .png, from 0 to 1',
+    parse: numberFrom(0, 1),
+    default: 0.8,
+  },
+  {
+    flags: '--annotate',
+    description:
+      'write the class, its probability and the method above the picture in the .png, and draw a ' +
+      'color bar below it',
+  },
+];
+
+/** Options for the output of a command. */
 export const outputOptions: readonly OptionSpec[] = [
   {
     flags: '--json',
@@ -159,5 +177,5 @@ export const outputOptions: readonly OptionSpec[] = [
   },
 ];
 
-/** Of commands that only describe something. */
-export const json: OptionSpec = { flags: '--json', description: 'as JSON' };
+/** The option of commands that only describe something. */
+export const json: OptionSpec = { flags: '--json', description: 'print JSON' };

@@ -3,16 +3,14 @@ export interface OptionSpec {
   /** As commander writes it: `-o, --out <folder>`. */
   readonly flags: string;
   readonly description: string;
-  /** Heading of the help that the option stands under: the last one if there is none. */
+  /** Heading in the help; the heading of the option before if not given. */
   readonly group?: string;
   readonly default?: unknown;
-  /** Turns the text into a value; `before` holds the value so far, for options given repeatedly. */
+  /** Parses the text; `before` is the value so far, for options that are given several times. */
   readonly parse?: (text: string, before: never) => unknown;
   /** Other spellings that the help does not show: `--method <names>`. */
   readonly aliases?: readonly string[];
-  /**
-   * Several values may follow one flag: the arguments after the first value that match this pattern.
-   */
+  /** If set, several values may follow one flag: further arguments that match this pattern. */
   readonly gathers?: RegExp;
   readonly isRequired?: boolean;
 }
@@ -24,8 +22,8 @@ export interface ArgumentSpec {
 }
 
 /**
- * Runs a command and returns its exit code. `args` holds the arguments as they were given, `flags`
- * the values of the options by their names in camelCase; each command states the form it takes.
+ * Runs a command and returns its exit code. `args` has the arguments, `flags` the values of the
+ * options by their names in camelCase. Each command declares the type of its flags.
  */
 type Action<Flags = never> = (
   args: readonly string[],
@@ -33,7 +31,7 @@ type Action<Flags = never> = (
   signal: AbortSignal,
 ) => number | Promise<number>;
 
-/** A command, as data: its help, what it takes, and how its code is loaded. */
+/** A command as data: its help, its arguments and options, and a function that loads its code. */
 export interface CommandSpec {
   /** One line for the list of commands. */
   readonly summary: string;
@@ -41,8 +39,8 @@ export interface CommandSpec {
   readonly description: string;
   readonly arguments: readonly ArgumentSpec[];
   readonly options: readonly OptionSpec[];
-  /** What the help shows below the options. */
+  /** Text of the help below the options. */
   readonly examples: string;
-  /** Imports the code of the command, only if it runs. */
+  /** Imports the code of the command; called only if the command runs. */
   readonly load: () => Promise<Action>;
 }

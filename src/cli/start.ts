@@ -10,7 +10,7 @@ import {
 import { runProgram } from './program.ts';
 
 /**
- * Ctrl-C and SIGTERM give up the current result and keep the finished ones. A second one ends the
+ * At Ctrl-C or SIGTERM the command stops and keeps the finished results. A second signal ends the
  * process at once.
  */
 function listenForSignals(controller: AbortController): void {
@@ -23,8 +23,8 @@ function listenForSignals(controller: AbortController): void {
 }
 
 /**
- * A reader that went away (`fovea … | head -1`) ends the work without a message. A full disk behind
- * stdout gets a message.
+ * If the reader of stdout goes away (`fovea … | head -1`), the command stops without a message. Any
+ * other error of stdout, such as a full disk, is reported.
  */
 function listenForBrokenOutput(controller: AbortController): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -38,7 +38,7 @@ function listenForBrokenOutput(controller: AbortController): void {
   process.stderr.on('error', () => {});
 }
 
-/** What commander says about a command line, as one sentence. */
+/** The message of commander about a command line, as one sentence. */
 function usageMessage({ message }: CommanderError): string {
   const text = joinLines(message)
     .replace(/^error: /, '')

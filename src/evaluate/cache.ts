@@ -12,7 +12,7 @@ import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { VERSION } from '../version.ts';
 import { readIfThere } from './store.ts';
 
-/** What a map depends on, and nothing else. */
+/** Everything that a map depends on. */
 export interface CacheRequest {
   readonly model: Model;
   readonly prepared: PreparedInput;
@@ -21,7 +21,7 @@ export interface CacheRequest {
   readonly seed: number;
 }
 
-/** A map as the cache keeps it. */
+/** A map as the cache stores it. */
 export type CachedExplanation = Pick<Explanation, 'map' | 'target' | 'manifest' | 'seconds'>;
 
 /** The folder of maps in a folder of results; undefined if nothing is written. */
@@ -29,8 +29,8 @@ export const cacheFolder = (folder: string | undefined): string | undefined =>
   folder === undefined ? undefined : join(folder, 'explanations');
 
 /**
- * Names a map by everything it depends on: version, model, preprocessing, picture, class, method,
- * options, seed.
+ * The key of a map: a SHA-256 of everything that the map depends on, which is version, model,
+ * preprocessing, picture, class, method, options and seed.
  */
 export async function cacheKey(request: CacheRequest): Promise<string> {
   const { model, prepared, target, run, seed } = request;
@@ -47,7 +47,7 @@ export async function cacheKey(request: CacheRequest): Promise<string> {
   return sha256(new TextEncoder().encode(JSON.stringify(parts)));
 }
 
-/** The files of a map: the map itself, and what is known of it. */
+/** The files of a map: the map itself, and its manifest. */
 const pathsOf = (folder: string, key: string) => ({
   map: join(folder, `${key}.npy`),
   manifest: join(folder, `${key}.json`),
@@ -58,7 +58,7 @@ interface Facts {
   readonly manifest: Manifest;
 }
 
-/** The checksum of the bytes of a map and of what is known of it. */
+/** SHA-256 of the bytes of a map, its manifest and its seconds. */
 function checksum(map: Uint8Array, { seconds, manifest }: Facts): Promise<string> {
   const text = new TextEncoder().encode(JSON.stringify({ seconds, manifest }));
   const all = new Uint8Array(map.length + text.length);
@@ -68,8 +68,8 @@ function checksum(map: Uint8Array, { seconds, manifest }: Facts): Promise<string
 }
 
 /**
- * A map that was made before. Undefined if there is none, if a file of it is missing, or if its
- * checksum is wrong: then the map is made again.
+ * Reads a map from the cache. Returns undefined if there is none, if one of its files is missing,
+ * or if its checksum is wrong. The caller then computes the map again.
  */
 export async function readCached(
   folder: string | undefined,
@@ -86,13 +86,13 @@ export async function readCached(
     const { seconds, manifest } = facts;
     return { map: decodeNpy(bytes, paths.map), target: manifest.target, manifest, seconds };
   } catch {
-    return undefined; // damaged or half removed
+    return undefined; // damaged, or one of the files is missing
   }
 }
 
 /**
- * Keeps a map with its checksum; does nothing without a folder. The manifest is written last, so
- * that a map with a manifest is complete.
+ * Writes a map with its checksum to the cache; does nothing without a folder. It writes the
+ * manifest last, so a map with a manifest is complete.
  * @throws FoveaError `output` if it cannot be written.
  */
 export async function writeCached(

@@ -186,7 +186,9 @@ describe('evaluate', () => {
     });
     expect(summary.metrics[0]?.wonBy).toBe('centre');
     expect(controlWarnings(summary)).toEqual([
-      expect.stringMatching(/^first-column does not tell .* no method beats the control centre/),
+      expect.stringMatching(
+        /^first-column cannot distinguish .* no method beats the control centre/,
+      ),
     ]);
     const page = evaluationReport(summary, { rows: [] });
     expect(page).toContain('first-column\u00a0↑\u00a0⚠');

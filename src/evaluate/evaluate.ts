@@ -43,13 +43,13 @@ export interface ChosenMetric<M extends Metric | MetricName = Metric | MetricNam
   readonly name?: string;
 }
 
-/** What a row can be: a method, the name of a registered one, or one with options. */
+/** A row of the table: a method, the name of a registered one, or a method with options. */
 export type MethodChoice = Method | MethodName | ChosenMethod;
 
-/** What a column can be: a metric, the name of a registered one, or one with options. */
+/** A column of the table: a metric, the name of a registered one, or a metric with options. */
 export type MetricChoice = Metric | MetricName | ChosenMetric;
 
-/** Options of which every one must be known. */
+/** Options without any that the method or metric does not have. */
 type Known<Given, Allowed> = Allowed & {
   readonly [Name in Exclude<keyof Given, keyof Allowed>]?: never;
 };
@@ -66,18 +66,18 @@ type CheckedMetric<Choice> = Choice extends { readonly metric: infer M extends M
   ? { readonly options?: Known<Given<Choice>, MetricOptions<M>> }
   : unknown;
 
-/** What an evaluation is about to do. */
+/** The size of an evaluation, before its first sample. */
 export interface EvaluationStart {
   /** Rows and columns of the table. */
   readonly methods: readonly string[];
   readonly metrics: readonly string[];
-  /** Pictures of this run, those of its part only. */
+  /** Pictures of this run; of a part, its own pictures only. */
   readonly pictures: number;
   readonly target: TargetPolicy;
-  /** Scores in all, and how many of them are there already. */
+  /** Scores in all, and how many of them exist already. */
   readonly scores: number;
   readonly done: number;
-  /** What was decided for the caller, one sentence each. */
+  /** Decisions that the caller left open, one sentence each. */
   readonly notes: readonly string[];
 }
 
@@ -98,22 +98,20 @@ export interface EvaluateOptions<
   readonly target?: TargetPolicy;
   /** Seeds all randomness; 0 by default. */
   readonly seed?: number;
-  /** Where scores, maps and the report go; nothing is written without it. */
+  /** The folder for scores, maps and the report. Without it nothing is written. */
   readonly folder?: string;
-  /** Goes on with the scores that the folder holds; false by default. */
+  /** Whether to continue with the scores in the folder; false by default. */
   readonly resume?: boolean;
   /**
-   * Runs one part of the pictures only. Parts may share a folder and run at the same time; the
-   * report is written by a run without `shard`, with `resume`, after all of them.
+   * Runs one part of the pictures only. Parts may share a folder and run at the same time. After
+   * all of them, a run with `resume` and without `shard` writes the report.
    */
   readonly shard?: Shard;
-  /**
-   * Pictures shown in the report, those first on which the methods disagree most; 12 by default.
-   */
+  /** Number of pictures in the report: those on which the methods disagree most; 12 by default. */
   readonly gallery?: number;
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
-   * by rounding only.
+   * Pictures per session call; by default as many as the memory budget allows. It changes results
+   * by rounding errors only.
    */
   readonly batchSize?: number;
   /** Loads a second model by name, if an option of a method names one. */
@@ -133,11 +131,11 @@ interface Request extends Omit<EvaluateOptions, 'methods' | 'metrics'> {
 export interface EvaluationResult {
   /** Scores, ranks, costs and curves; of a part, those of its pictures. */
   readonly summary: Summary;
-  /** What went wrong and did not end the evaluation. */
+  /** The problems that did not end the evaluation. */
   readonly problems: readonly Problem[];
   /** Paths of the files that were written; empty without a folder. A part has no report. */
   readonly files: Partial<ResultFiles> & {
-    /** The file of scores as they came, one JSON object per line. */
+    /** The file of scores in the order in which they were computed, one JSON object per line. */
     readonly records?: string;
     /** The settings that the scores were made with. */
     readonly settings?: string;
@@ -191,7 +189,7 @@ function partOf(dataset: Dataset, shard: Shard | undefined): Pick<Evaluation, 'd
         'selectSamples(dataset, { limit: 100 })',
     );
   }
-  if (dataset.length === 0) throw new FoveaError('usage', `${dataset.name} holds no pictures`);
+  if (dataset.length === 0) throw new FoveaError('usage', `${dataset.name} contains no pictures`);
   if (!shard) return { dataset };
   return {
     dataset: selectSamples(dataset, { shard }),
@@ -199,7 +197,7 @@ function partOf(dataset: Dataset, shard: Shard | undefined): Pick<Evaluation, 'd
   };
 }
 
-/** The evaluation that a call asks for, with all options parsed; and what was decided for it. */
+/** The evaluation of a call, with all options parsed, and notes on decisions that were left open. */
 function evaluationOf(
   dataset: Dataset,
   options: Request,
@@ -254,7 +252,7 @@ function startOf(
   };
 }
 
-/** Runs an evaluation over a store, and puts its scores together. */
+/** Runs an evaluation with a store, and summarizes the scores. */
 async function runOver(
   evaluation: Evaluation,
   store: ScoreStore,
@@ -266,7 +264,7 @@ async function runOver(
   return { summary: summarise(evaluation, store, problems), problems, files: {} };
 }
 
-/** Runs an evaluation over the scores of a folder, and writes the results to it. */
+/** Runs an evaluation with the scores of a folder, and writes the results to the folder. */
 async function runInFolder(
   evaluation: Evaluation,
   folder: string,
@@ -294,15 +292,15 @@ async function runInFolder(
 
 /**
  * Explains every picture of a data set with every method, scores every map with every metric, and
- * puts the scores together: `evaluate(dataset, { model, methods: [rise], metrics: ['deletion'] })`.
- * With a folder, each score is written as soon as it is known, and an evaluation that was stopped
- * goes on with `resume: true`. A picture that cannot be read and a method that fails on it are
- * reported (`onProblem`), and the rest goes on. Control methods (`random`, `centre`) run if they
- * are among `methods`.
- * @throws FoveaError `usage` for an unknown name, option or preset, for two rows or columns of one
- * name, a metric that needs masks which the data set lacks, an endless data set, a folder that
- * another evaluation writes to or that holds other scores; `output` if a result cannot be written;
- * `cancelled` if the signal fires. What is done stays done.
+ * summarizes the scores: `evaluate(dataset, { model, methods: [rise], metrics: ['deletion'] })`.
+ * With a folder, it writes each score as soon as it is known, and `resume: true` continues an
+ * evaluation that was stopped. A picture that cannot be read, or a method that fails on a picture,
+ * is reported (`onProblem`), and the evaluation goes on. Control methods (`random`, `centre`) run
+ * only if they are among `methods`.
+ * @throws FoveaError `usage` for an unknown name, option or preset, for two rows or columns with
+ * one name, a metric that needs masks if the data set has none, an endless data set, or a folder
+ * that another evaluation writes to or that contains other scores; `output` if a result cannot be
+ * written; `cancelled` if the signal fires. Results that were written stay.
  */
 export async function evaluate<
   Methods extends readonly MethodChoice[] | [],

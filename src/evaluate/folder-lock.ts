@@ -18,7 +18,7 @@ function refuse(folder: string, path: string): never {
   );
 }
 
-/** Other locks that this one excludes: the whole excludes every part, and a part the whole. */
+/** The locks that exclude this one. The whole data set excludes every part, and a part the whole. */
 async function rivals(folder: string, part: string | undefined): Promise<string[]> {
   const own = nameOf(part);
   const names = (await readdir(folder)).filter((name) => isLock(name) && name !== own);
@@ -26,8 +26,8 @@ async function rivals(folder: string, part: string | undefined): Promise<string[
 }
 
 /**
- * Locks a folder for one evaluation, or for one part of it: parts exclude the whole and not each
- * other. Returns what releases the lock.
+ * Locks a folder for one evaluation, or for one part of it. Several parts may hold their locks at
+ * the same time; a part and the whole may not. Returns a function that releases the lock.
  * @throws FoveaError `usage` if another evaluation writes to the folder, `output` if the lock
  * cannot be written.
  */

@@ -19,14 +19,14 @@ interface MadeMap {
   readonly run: EvaluationMethod;
 }
 
-/** A sample, its maps, and how much those of methods that are not controls disagree. */
+/** A sample, its maps, and how much the maps of methods that are not controls disagree. */
 interface Candidate {
   readonly index: number;
   readonly maps: readonly MadeMap[];
   readonly disagreement: number;
 }
 
-/** The samples with maps, those whose maps differ most first. */
+/** The samples that have maps. The samples whose maps differ most come first. */
 function candidates({ dataset, methods }: Evaluation, store: ScoreStore): Candidate[] {
   const all = Array.from({ length: dataset.length }, (_, index) => {
     const maps = methods.flatMap((run): MadeMap[] => {
@@ -43,7 +43,7 @@ function candidates({ dataset, methods }: Evaluation, store: ScoreStore): Candid
 
 const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp', 82);
 
-/** The picture as the model sees it, and the same with the mask's outline. */
+/** The picture at the model's input, and the same picture with the outline of the mask. */
 function picturesOf(sample: Sample, { model }: Evaluation): { plain: Image; outlined: Image } {
   const plain = fitImage(sample.image, model.preprocessing);
   const outlined = sample.mask
@@ -55,7 +55,7 @@ function picturesOf(sample: Sample, { model }: Evaluation): { plain: Image; outl
   return { plain, outlined };
 }
 
-/** The first two scores of a map, in short. */
+/** The first two scores of a map, as one short text. */
 function scoresText(
   { metrics }: Evaluation,
   store: ScoreStore,
@@ -125,8 +125,8 @@ async function rowOf(
 }
 
 /**
- * The maps of the `count` samples on which methods disagree most: 1 minus the mean correlation of
- * their maps on a 14×14 grid.
+ * The gallery of the `count` samples on which methods disagree most. Disagreement is 1 minus the
+ * mean correlation of their maps on a 14×14 grid.
  */
 export async function createGallery(
   evaluation: Evaluation,

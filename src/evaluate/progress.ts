@@ -1,14 +1,14 @@
-/** Seconds that steps of one kind took: `map rise`, `score deletion`. */
+/** Seconds and number of the finished steps of one kind, such as `map rise` or `score deletion`. */
 interface Kind {
   seconds: number;
   done: number;
 }
 
-/** What a run has done and has left, in seconds: kinds of steps are as long as they were so far. */
+/** Estimates the time of a run: a step takes the mean time of the finished steps of its kind. */
 export interface WorkMeter {
-  /** A step of this kind is over; `seconds` undefined if an earlier run had done it. */
+  /** Counts a step of this kind as finished; `seconds` is undefined if it was not timed. */
   finish(kind: string, seconds?: number): void;
-  /** Steps of this kind will not be run after all. */
+  /** Removes `count` steps of this kind, which will not be run. */
   drop(kind: string, count: number): void;
   /** Share of the time that has passed, 0 … 1. */
   share(): number;
@@ -16,8 +16,8 @@ export interface WorkMeter {
 }
 
 /**
- * A meter for `counts` steps of each kind. A kind that was never run yet is taken to be as long as
- * the mean of the others.
+ * Makes a meter for `counts` steps of each kind. A step of a kind that has not been timed yet
+ * counts as long as the mean of the other kinds.
  */
 export function createWorkMeter(counts: ReadonlyMap<string, number>): WorkMeter {
   const left = new Map(counts);

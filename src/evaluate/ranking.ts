@@ -25,8 +25,9 @@ export const coverage = (count: number, { pictures }: Pick<Summary, 'pictures'>)
   count === pictures ? '' : `${count}\u00a0of\u00a0${pictures}`;
 
 /**
- * Keys of the metrics in which every method has a score, apart from methods that have none at all.
- * In a metric with few scores every rank is good, so such ranks would not compare.
+ * Keys of the metrics under which every method has a score. Methods that have no score at all do
+ * not count. If few methods have a score under a metric, every rank is good, so these ranks cannot
+ * be compared.
  */
 export function sharedMetrics({ metrics, table }: Summary): string[] {
   const scored = table.filter(({ value }) => value !== null);
@@ -37,8 +38,8 @@ export function sharedMetrics({ metrics, table }: Summary): string[] {
 }
 
 /**
- * Methods with the mean of their ranks under the metrics in which all have a score, the best first;
- * Infinity if there is none.
+ * Methods with the mean of their ranks under the metrics of `sharedMetrics`, the best method first.
+ * The mean is Infinity if a method has no such rank.
  */
 export function methodOrder(
   summary: Summary,
@@ -80,8 +81,8 @@ export function metricAgreement(summary: Summary): number | null {
 }
 
 /**
- * One sentence for each metric that a control wins: its scores do not tell the methods apart. For
- * the report and for terminals.
+ * One warning for each metric that a control wins: such a metric cannot distinguish the methods.
+ * The report and the command line show it.
  */
 export function controlWarnings(summary: Summary): string[] {
   return summary.metrics.flatMap(({ key, wonBy }: SummaryMetric) => {
@@ -89,7 +90,7 @@ export function controlWarnings(summary: Summary): string[] {
     const value = cellOf(summary, wonBy, key)?.value;
     const score = value == null ? '' : ` (${formatScore(value)})`;
     return [
-      `${key} does not tell the methods apart here: no method beats the control ${wonBy}${score}`,
+      `${key} cannot distinguish the methods here: no method beats the control ${wonBy}${score}`,
     ];
   });
 }

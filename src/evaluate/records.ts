@@ -20,7 +20,7 @@ export interface EvaluationMetric {
   /** A name for the metric under this protocol: `f1`, `f1:chefer-2021-rows`. */
   readonly key: string;
   readonly metric: Metric;
-  /** The preset that has exactly these options; `custom` if none has. */
+  /** The preset with exactly these options; `custom` if there is none. */
   readonly preset: string;
   /** Complete options. */
   readonly options: AnyOptions;
@@ -33,14 +33,14 @@ export interface EvaluationMetric {
  */
 export type TargetPolicy = 'ground-truth' | 'recognised' | 'predicted';
 
-/** What is measured, and where the results go. */
+/** An evaluation: what it measures, and where its results go. */
 export interface Evaluation {
   readonly model: Model;
   /** Finite. */
   readonly dataset: Dataset;
-  /** With names that differ. */
+  /** Each with its own name. */
   readonly methods: readonly EvaluationMethod[];
-  /** With keys that differ. */
+  /** Each with its own key. */
   readonly metrics: readonly EvaluationMetric[];
   readonly target: TargetPolicy;
   readonly seed: number;
@@ -60,15 +60,15 @@ export interface MapRecord {
   /** The name of the method's row. */
   readonly method: string;
   readonly target: Target;
-  /** What the data set calls the picture's class. */
+  /** The picture's label in the data set. */
   readonly label?: string;
-  /** Names the map in the cache. */
+  /** The key of the map in the cache. */
   readonly cache: string;
   readonly modelCalls: ModelCalls;
   readonly seconds: number;
   /** Pixels above 0.3 of the map's range, for averages at pixel level. */
   readonly activatedPixels: number;
-  /** The map in small, to compare maps by: means over a grid, rescaled to 0 … 255, row by row. */
+  /** A small copy of the map for comparisons: means over a grid, rescaled to 0 … 255, row by row. */
   readonly sketch: readonly number[];
 }
 

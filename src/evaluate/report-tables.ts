@@ -16,11 +16,11 @@ import type { Summary, SummaryCell, SummaryMetric } from './summarise.ts';
 
 const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher' ? '↑' : '↓');
 
-/** The arrow stays on the line of the last word; `⚠` marks a metric that a control wins. */
+/** The title of a metric's column. `⚠` marks a metric that a control wins. */
 const heading = ({ key, direction, wonBy }: SummaryMetric): string =>
   `${key}\u00a0${arrow(direction)}${wonBy === undefined ? '' : '\u00a0⚠'}`;
 
-/** The name of a method, that it is a control, and that it covers fewer pictures than others. */
+/** The name of a method, with notes if it is a control or has maps of fewer pictures than others. */
 function methodName(summary: Summary, method: string): string {
   const count = summary.cost.find((cost) => cost.method === method)?.pictures ?? 0;
   const fewer = coverage(count, summary);
@@ -43,7 +43,7 @@ function rankNote(summary: Summary): string {
     : `the metrics in which every method has a score, so not over ${others.join(', ')}`;
 }
 
-/** The text below a score; lines break between its parts, not within them. */
+/** The text below a score: its parts that are not empty. */
 const details = (...parts: readonly string[]): string =>
   parts.filter((part) => part !== '').join(' · ');
 
@@ -62,7 +62,7 @@ function scoreValue(summary: Summary, cell: SummaryCell | undefined): ReportValu
 /** Metrics per table: as many as fit the width of a page. */
 const COLUMNS = 5;
 
-/** Some of the metrics at a time, so that no table is wider than a printed page. */
+/** Splits the metrics over several tables, so that no table is wider than a printed page. */
 function inTables(
   { metrics }: Summary,
   table: (metrics: readonly SummaryMetric[], isLast: boolean) => ReportTable,
@@ -107,10 +107,11 @@ function scoreTable(
   isLast: boolean,
 ): ReportTable {
   const order = methodOrder(summary);
-  const caption =
-    `${plural(summary.pictures, 'picture')}; below each score: 95% bootstrap ` + 'interval';
+  const pictures = plural(summary.pictures, 'picture');
   return {
-    caption: `${caption}, rank, and pictures if fewer have a score`,
+    caption:
+      `${pictures}; below each score: 95% bootstrap interval, rank, and pictures if fewer ` +
+      'have a score',
     columns: [
       { title: 'method' },
       ...metrics.map((metric) => ({
@@ -160,8 +161,8 @@ function pixelTable(
     ]),
     ...(isLast && {
       note:
-        'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps that light up few pixels; ' +
-        'for metrics where lower is better it flatters maps that light up many.',
+        'The pixel level of Vasu & Long (IASSA, 2020). It rewards maps with few high pixels. If ' +
+        'lower is better, it rewards maps with many high pixels.',
     }),
   };
 }
@@ -170,7 +171,7 @@ function pixelTable(
 export const pixelTables = (summary: Summary): ReportTable[] =>
   inTables(summary, (some, isLast) => pixelTable(summary, some, isLast));
 
-/** The mean curves of a metric, if it has some. */
+/** The chart of the mean curves of a metric; none if the metric has no curves. */
 export function curveChart(summary: Summary, metric: SummaryMetric): ReportChart[] {
   const curves = summary.curves.filter((curve) => curve.metric === metric.key);
   if (curves.length === 0) return [];
@@ -201,7 +202,7 @@ export function curveChart(summary: Summary, metric: SummaryMetric): ReportChart
   ];
 }
 
-/** What each method costs. */
+/** The table of what each method costs: passes through the model, and seconds. */
 export function costTable(summary: Summary): ReportTable {
   const ranks = new Map(methodOrder(summary).map(({ method, rank }) => [method, rank]));
   const count = (value: number): ReportValue => ({

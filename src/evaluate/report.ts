@@ -10,14 +10,13 @@ import type { Summary } from './summarise.ts';
 const TARGETS: Readonly<Record<TargetPolicy, string>> = {
   predicted: 'the class that the model finds most probable',
   'ground-truth':
-    'the class that the data set gives the picture, whether the model recognizes it or not; ' +
-    'of several classes that count as it, the one that the model finds most probable',
+    'the label of the picture, even if the model predicts another class; if the label stands ' +
+    'for several classes, the most probable of them',
   recognised:
-    'the class that the data set gives the picture, ' +
-    'only of pictures for which the model finds it most probable',
+    'the label of the picture; pictures for which the model predicts another class are left out',
 };
 
-/** In words, which class was explained. */
+/** The class that was explained, in words. */
 const targetText = (target: TargetPolicy): string => TARGETS[target];
 
 const LEVELS: Readonly<Record<ScoreLevel, string>> = {
@@ -31,8 +30,8 @@ function protocolSection({ settings, methods, metrics }: Summary): ReportSection
   return {
     title: 'Protocol',
     text: [
-      'All methods get the same pictures, classes and seeds. With these settings anybody ' +
-        'can compute every score again.',
+      'All methods get the same pictures, classes and seeds. These settings are enough to ' +
+        'compute every score again.',
     ],
     list: [
       `Class explained: ${targetText(settings.target)}.`,
@@ -58,7 +57,10 @@ const KINDS: readonly (readonly [
   isOne: (problem: Problem) => boolean,
   title: (count: number) => string,
 ])[] = [
-  [({ kind }) => kind === 'index', (count) => `${count} wrong in the index of the data set`],
+  [
+    ({ kind }) => kind === 'index',
+    (count) => `${plural(count, 'problem')} in the index of the data set`,
+  ],
   [
     ({ kind }) => kind === 'damaged',
     (count) => `${plural(count, 'picture')} that could not be read`,
@@ -75,7 +77,7 @@ const KINDS: readonly (readonly [
   [({ kind }) => kind === 'failed', (count) => `${count} failed`],
 ];
 
-/** Where scores are missing: for each metric, how many, and with which methods. */
+/** The number of missing scores per metric, with the methods concerned. */
 function missingScores({ table, pictures, cost }: Summary): string[] {
   const methods = new Map<string, string[]>();
   for (const { method, metric, excluded } of table.filter(({ excluded: count }) => count > 0)) {
@@ -88,7 +90,7 @@ function missingScores({ table, pictures, cost }: Summary): string[] {
   );
 }
 
-/** What went wrong, by kind; long lists are cut. */
+/** The problems by kind. Long lists are cut. */
 function problemSection(summary: Summary): ReportSection[] {
   const { problems } = summary;
   const list = missingScores(summary);
@@ -96,7 +98,7 @@ function problemSection(summary: Summary): ReportSection[] {
   return [
     {
       title: 'Left out',
-      text: ['What could not be read, run or scored. It counts in no average.'],
+      text: ['Pictures, methods and scores that failed or were skipped. No average includes them.'],
       list,
       details: KINDS.flatMap(([isOne, title]) => {
         const messages = problems.filter(isOne).map(({ message }) => message);
@@ -110,12 +112,12 @@ function problemSection(summary: Summary): ReportSection[] {
 }
 
 const CURVES_TEXT =
-  'Mean over the pictures, or median if the protocol says so; ' +
-  'the number is the score of the table.';
+  'Mean over the pictures, or median if the protocol says so. The number after a name is its ' +
+  'score in the table.';
 
 const GALLERY_TEXT =
-  'The pictures on which the maps differ most, those first. ' +
-  'The outline is the mask, if there is one.';
+  'The pictures on which the maps differ most come first. The white outline is the mask, if ' +
+  'there is one. The ring marks the highest pixel of a map.';
 
 function sectionsOf(summary: Summary, gallery: ReportGallery): ReportSection[] {
   const charts = summary.metrics.flatMap((metric) => curveChart(summary, metric));

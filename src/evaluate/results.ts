@@ -19,7 +19,7 @@ export interface ResultFiles {
 
 /**
  * Writes `scores.parquet`, `summary.json` and `report.html` to a folder.
- * @param gallery - Pictures shown in the report, those first on which the methods disagree most.
+ * @param gallery - number of pictures in the report: those on which the methods disagree most
  * @throws FoveaError `output` if a file cannot be written, `unsupported` if hyparquet-writer is not
  * installed.
  */

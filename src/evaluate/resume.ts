@@ -2,12 +2,11 @@
  * How an interrupted evaluation resumes:
  *
  * 1. `lockFolder` (folder-lock.ts) makes sure that no other process writes to the folder.
- * 2. `claimFolder`, below, compares `run.json`, the settings that the scores of the folder were made
- *    with, with those of this run, and refuses other settings.
- * 3. `openStore` (store.ts) reads the scores that are there. A last line that the end of the process
- *    cut off is removed.
- * 4. `runEvaluation` (run.ts) does what the store does not have. It takes maps that exist from the
- *    cache (cache.ts).
+ * 2. `claimFolder`, below, compares `run.json`, the settings that the scores of the folder were
+ *   made with, to the settings of this run, and refuses if they differ.
+ * 3. `openStore` (store.ts) reads the scores of earlier runs and removes an incomplete last line.
+ * 4. `runEvaluation` (run.ts) computes the results that the store lacks. It reads existing maps
+ *   from the cache (cache.ts).
  */
 import { join } from 'node:path';
 import { FoveaError } from '../errors.ts';
@@ -16,14 +15,14 @@ import type { Settings } from './settings.ts';
 import { holdsScores, readIfThere } from './store.ts';
 import { parseSettings } from './stored-json.ts';
 
-/** What must be the same for scores to stand in one table, in words. */
+/** The settings that must be equal for scores to be compared in one table, with their names. */
 function fixedParts(settings: Settings): readonly (readonly [what: string, value: unknown])[] {
   const { fovea, model, dataset, target, seed, methods, metrics } = settings;
   return [
     ['version of Fovea', fovea],
     ['model', [model.name, model.fingerprint]],
     ['preprocessing', model.preprocessing],
-    // The protocol may change: it says how many pictures are taken, and a run may take more later.
+    // The protocol may change: it contains the number of pictures, which a later run may raise.
     ['data set', dataset.name],
     ['settings of the data set', dataset.options],
     ['SHA-256 of the index of the data set', dataset.index],
@@ -45,7 +44,7 @@ const FILE = 'run.json';
 /** The path of the settings of a folder. */
 export const settingsPath = (folder: string): string => join(folder, FILE);
 
-/** Settings of an earlier run and of this one together; methods and metrics may be added. */
+/** Joins the settings of an earlier run and of this one. A run may add methods and metrics. */
 function merge(before: Settings, now: Settings, folder: string): Settings {
   const earlier = new Map(fixedParts(before));
   const differing = fixedParts(now).find(
@@ -68,7 +67,7 @@ function merge(before: Settings, now: Settings, folder: string): Settings {
   };
 }
 
-/** The settings that a folder holds. */
+/** Reads the settings of a folder from their text. */
 function readSettings(text: string, folder: string): Settings {
   const { value, problems } = parseSettings(text);
   if (!problems) return value;
@@ -80,8 +79,8 @@ function readSettings(text: string, folder: string): Settings {
 
 /**
  * Makes sure that the scores of a folder and those of this run belong together, and writes the
- * settings. The settings of a run that ended before its first score are forgotten, but not if this
- * run is a part: another part may not have its first score yet.
+ * settings. The settings of a run that ended before its first score are replaced. They are kept if
+ * this run is a part, because another part may not have its first score yet.
  * @throws FoveaError `usage` if there are scores and `resume` is false, if they were made with
  * other settings, or if `run.json` is damaged.
  */

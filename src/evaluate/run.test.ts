@@ -218,7 +218,7 @@ describe('runEvaluation', () => {
       ['damaged', 'damaged-0: x.jpg is damaged'],
       ['left-out', 'unlabelled is left out: it has no label'],
       ['left-out', expect.stringContaining('"giraffe" is not a class of left')],
-      ['left-out', 'nothing is left out: no class of the model is a person'],
+      ['left-out', 'nothing is left out: the model has no class for person'],
     ]);
     const summary = summarise(evaluationOf(dataset), await openStore(folder), problems);
     expect(summary.pictures).toBe(2);

@@ -22,7 +22,7 @@ import type { ScoreStore } from './store.ts';
 
 /** Something that went wrong and did not end the run. */
 export interface Problem {
-  /** The sample; undefined for what is wrong with the index of the data set or with a method. */
+  /** The sample; undefined for a problem of the data set's index or of a method. */
   readonly item?: string;
   /** The name of the method's row. */
   readonly method?: string;
@@ -37,7 +37,7 @@ export interface Problem {
 export interface RunEvents {
   onProblem?(problem: Problem, error?: unknown): void;
   onRecord?(record: EvaluationRecord): void;
-  /** Share of the time that has passed, 0 … 1, and what is done now. */
+  /** Called with the share of the estimated time that has passed, 0 … 1, and the current step. */
   onProgress?(share: number, what: string): void;
   /**
    * Called once, after the first sample: the model calls of one sample, the number of samples that
@@ -56,7 +56,8 @@ interface Run {
   readonly events: RunEvents;
   readonly work: WorkMeter;
   /**
-   * Names of methods that the model cannot run, and keys of metrics that it cannot be scored by.
+   * Names of methods that the model cannot run, and keys of metrics that need something the model
+   * does not have.
    */
   readonly dropped: { readonly methods: Set<string>; readonly metrics: Set<string> };
   readonly problems: Problem[];
@@ -78,8 +79,8 @@ function report(run: Run, problem: Problem, error?: unknown): void {
 const codeOf = (error: unknown): string => (error instanceof FoveaError ? error.code : 'internal');
 
 /**
- * Errors that end the run: interruption, and results that cannot be written. Even a bug of ours
- * costs one map and not the rest.
+ * Whether an error ends the run: an interruption, or a result that cannot be written. Any other
+ * error, a bug in Fovea included, costs one map only.
  */
 const endsRun = (error: unknown): boolean => ['cancelled', 'output'].includes(codeOf(error));
 
@@ -91,7 +92,7 @@ async function add(run: Run, record: EvaluationRecord): Promise<void> {
   run.events.onRecord?.(record);
 }
 
-/** A metric that this model cannot be scored by is not tried again. */
+/** Takes a metric that cannot work with this model out of the run, and reports that. */
 function dropMetric(run: Run, key: string, error: unknown): void {
   run.dropped.metrics.add(key);
   for (const { name } of run.evaluation.methods)
@@ -99,14 +100,14 @@ function dropMetric(run: Run, key: string, error: unknown): void {
   report(run, { kind: 'not-run', metric: key, message: messageOf(error) }, error);
 }
 
-/** A method that this model cannot run is not tried again. */
+/** Takes a method that this model cannot run out of the run, and reports that. */
 function dropMethod(run: Run, name: string, error: unknown): void {
   run.dropped.methods.add(name);
   for (const kind of kindsOf(run.evaluation, name)) run.work.drop(kind, Number.POSITIVE_INFINITY);
   report(run, { kind: 'not-run', method: name, message: messageOf(error) }, error);
 }
 
-/** The metrics that a map still needs a score by. */
+/** The metrics that have not scored a map yet. */
 function metricsLeft(run: Run, item: string, method: string): EvaluationMetric[] {
   const { evaluation, store, dropped } = run;
   return evaluation.metrics.filter(
@@ -242,7 +243,7 @@ function callsOf({ evaluation, store }: Run, item: string): number {
   );
 }
 
-/** Drops the metrics that need weights which the model does not show. */
+/** Drops the metrics that need the weights of the model, if the model does not expose them. */
 async function dropImpossible(run: Run): Promise<void> {
   const { metrics, model } = run.evaluation;
   for (const { key, metric } of metrics) {
@@ -281,11 +282,11 @@ async function runSamples(run: Run): Promise<void> {
 }
 
 /**
- * Explains every sample with every method and scores every map, and appends each score to the store
- * as it comes. What the store has is not done again. A sample that cannot be read and a method that
- * fails on it are reported and counted, and the rest goes on. Returns what went wrong.
- * @throws FoveaError `cancelled` if the signal fires, `output` if a result cannot be written; what
- * is done stays done.
+ * Explains every sample with every method, scores every map, and appends each score to the store as
+ * soon as it is known. Results that the store has are not computed again. A sample that cannot be
+ * read, or a method that fails on a sample, is reported, and the run goes on. Returns all problems.
+ * @throws FoveaError `cancelled` if the signal fires, `output` if a result cannot be written.
+ * Results that were written stay.
  */
 export async function runEvaluation(
   evaluation: Evaluation,

@@ -34,10 +34,10 @@ export interface PreparedSample {
   readonly truth: Pick<MetricContext, 'mask' | 'void'>;
 }
 
-/** Why a metric that needs a mask has no score for a picture without one. */
+/** The reason for a missing score if the metric needs a mask and the picture has none. */
 export const NO_MASK = 'the picture has no mask';
 
-/** A sample with its class and masks at the size of the input, or why it has no class. */
+/** Prepares a sample: its class, and its masks at the size of the input. Returns the reason as text if there is no class to explain. */
 export async function prepareSample(
   evaluation: Evaluation,
   sample: Sample,
@@ -53,7 +53,7 @@ export async function prepareSample(
   return { sample, input, target, truth };
 }
 
-/** The map of a method for one sample, by its key in the cache: from there, or made and kept. */
+/** The map of a method for one sample, with its key: from the cache, or computed and then cached. */
 export async function explainSample(
   evaluation: Evaluation,
   run: EvaluationMethod,
@@ -92,11 +92,12 @@ export function mapRecord(
   };
 }
 
-/** What metrics may ask about one map. */
+/** What a metric can read about one map. */
 export type ScoreContext = Omit<MetricContext, 'preset' | 'options'>;
 
 /**
- * Everything that a metric may ask about a map. Perturbation metrics share the order of its pixels.
+ * Everything that a metric can read about a map. Perturbation metrics share the order of its
+ * pixels.
  */
 export function contextOf(
   evaluation: Evaluation,
@@ -146,11 +147,11 @@ function metered(evaluation: Evaluation, context: ScoreContext) {
   };
 }
 
-/** Curves are for charts: five digits of each point are enough. */
+/** Rounds the points of a curve to five significant digits, which are enough for a chart. */
 const short = (values: readonly number[]): number[] =>
   values.map((value) => Number(value.toPrecision(5)));
 
-/** How a metric scores the maps of a method, or why these have no score. */
+/** The protocol by which a metric scores the maps of a method, or the reason if it cannot. */
 export function protocolFor(
   { metric, preset, options }: EvaluationMetric,
   { method, options: own }: EvaluationMethod,
@@ -163,8 +164,8 @@ export function protocolFor(
 }
 
 /**
- * The score of a map by one metric; without a value if the picture has no mask that the metric
- * needs, or if the metric does not apply to the method.
+ * Scores a map by one metric. The record has no value, but a reason, if the metric needs a mask and
+ * the picture has none, or if the metric does not apply to the method.
  * @throws FoveaError as the metric does; `internal` for a value that is not finite.
  */
 export async function scoreMap(

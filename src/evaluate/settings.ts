@@ -2,7 +2,7 @@ import type { Json } from '../json.ts';
 import { VERSION } from '../version.ts';
 import type { Evaluation, TargetPolicy } from './records.ts';
 
-/** What the scores of a folder were made with. Runs that add to them must agree. */
+/** The settings behind the scores of a folder. A run that adds scores must have the same. */
 export interface Settings {
   readonly fovea: string;
   readonly model: {

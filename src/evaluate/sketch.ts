@@ -5,8 +5,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 const SKETCH_SIDE = 14;
 
 /**
- * A map in small: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255; all
- * 0 for a constant map.
+ * A small copy of a map: the mean of each cell of a 14×14 grid, rescaled to whole numbers 0 … 255,
+ * row by row; all 0 for a constant map.
  */
 export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
   const sums = new Float64Array(SKETCH_SIDE ** 2);
@@ -30,8 +30,8 @@ export function sketchOf({ shape: [height, width], data }: Tensor): number[] {
 }
 
 /**
- * How much maps of one picture disagree: 1 minus the mean correlation of all pairs of sketches, 0
- * … 2; 0 for fewer than two.
+ * How much the maps of one picture disagree, 0 … 2: 1 minus the mean correlation of all pairs of
+ * sketches; 0 for fewer than two sketches.
  */
 export function disagreement(sketches: readonly (readonly number[])[]): number {
   const pairs = sketches.flatMap((a, i) => sketches.slice(i + 1).map((b) => 1 - pearson(a, b)));

@@ -6,8 +6,8 @@ import { mean, quantile, sum } from '../tensor/statistics.ts';
 const BOOTSTRAP_DRAWS = 2000;
 
 /**
- * What the bootstrap draws from `count` pictures, with replacement: their indices, 2,000 times. The
- * same for all statistics.
+ * The draws of the bootstrap: 2,000 times the indices of `count` pictures, drawn with replacement.
+ * All statistics use the same draws.
  */
 function* draws(count: number, random: Random): Generator<Uint32Array> {
   const drawn = new Uint32Array(count);
@@ -17,18 +17,18 @@ function* draws(count: number, random: Random): Generator<Uint32Array> {
   }
 }
 
-/** What lies between the 2.5% and 97.5% quantiles. */
+/** The 2.5% and 97.5% quantiles. */
 function middle95(results: Iterable<number>): [low: number, high: number] {
   const sorted = Float64Array.from(results).sort();
   return [quantile(sorted, 0.025), quantile(sorted, 0.975)];
 }
 
-/** Stream of the bootstrap: the same numbers give the same interval. */
+/** The random numbers of the bootstrap; equal seeds give equal intervals. */
 const bootstrapRandom = (seed: number): Random => createRandom(seed).fork('bootstrap');
 
 /**
- * The 95% interval of a statistic of `count` pictures by the percentile bootstrap: the statistic of
- * 2,000 draws of as many pictures with replacement, between its 2.5% and 97.5% quantiles. Source:
+ * The 95% interval of a statistic of `count` pictures by the percentile bootstrap: the 2.5% and
+ * 97.5% quantiles of the statistic over 2,000 draws of `count` pictures with replacement. Source:
  * Efron, Bootstrap Methods, Annals of Statistics 7, 1979.
  */
 export function bootstrapInterval(
@@ -39,7 +39,7 @@ export function bootstrapInterval(
   return middle95(Array.from(draws(count, bootstrapRandom(seed)), statistic));
 }
 
-/** The interval of a mean. */
+/** The 95% bootstrap interval of a mean. */
 export function meanInterval(values: readonly number[], seed = 0): [low: number, high: number] {
   const statistic = (drawn: ArrayLike<number>) => {
     let sum = 0;
@@ -49,7 +49,7 @@ export function meanInterval(values: readonly number[], seed = 0): [low: number,
   return bootstrapInterval(values.length, statistic, seed);
 }
 
-/** How often each picture is drawn, draw after draw. */
+/** For each draw, how often each picture is drawn. */
 function drawnCounts(count: number, seed: number): Uint16Array[] {
   return Array.from(draws(count, bootstrapRandom(seed)), (drawn) => {
     const counts = new Uint16Array(count);
@@ -59,7 +59,8 @@ function drawnCounts(count: number, seed: number): Uint16Array[] {
 }
 
 /**
- * The median of the values drawn: `order` sorts the values, `counts` says how often each is there.
+ * The median of the drawn values. `order` sorts `values`; `counts` has the number of times that
+ * each value was drawn.
  */
 function drawnMedian(values: readonly number[], order: Uint32Array, counts: Uint16Array): number {
   const middle = (order.length - 1) >> 1;
@@ -74,9 +75,9 @@ function drawnMedian(values: readonly number[], order: Uint32Array, counts: Uint
 }
 
 /**
- * The interval of the area under the median of curves over the same x. Every point counts: a
- * thinned curve has another area. Sorting the pictures once a point leaves a walk through them for
- * each draw.
+ * The 95% bootstrap interval of the area under the median of curves with the same x. It uses every
+ * point, because a curve with fewer points has another area. It sorts the pictures once per point,
+ * so each draw takes linear time.
  */
 export function medianAreaInterval(
   curves: readonly Curve[],
@@ -99,8 +100,8 @@ export function medianAreaInterval(
 }
 
 /**
- * Ranks from 1, the best first; equal values share the better rank, as in races (1, 2, 2, 4); null
- * has none.
+ * Ranks from 1 for the best. Equal values share the better rank (1, 2, 2, 4). The rank of null is
+ * null.
  */
 export function ranksOf(
   values: readonly (number | null)[],

@@ -5,14 +5,14 @@ import { writeError } from '../node/write-file.ts';
 import type { EvaluationRecord, MapRecord, ScoreRecord } from './records.ts';
 import { parseRecord } from './stored-json.ts';
 
-/** The name of the file of scores, of the whole or of one part. */
+/** The name of the file of scores: of the whole data set, or of one part. */
 const fileName = (part: string | undefined): string =>
   part === undefined ? 'scores.jsonl' : `scores.${part}.jsonl`;
 const isScores = (name: string): boolean => /^scores(\.[\w-]+)?\.jsonl$/.test(name);
 
 /**
- * What puts a line at the end of a file and makes sure that it is on the disk; tests stand in for a
- * full disk here.
+ * Appends a line to a file and waits until it is on the disk. Tests pass a function that fails as a
+ * full disk does.
  */
 export type AppendLine = (path: string, line: string) => Promise<void>;
 
@@ -26,14 +26,14 @@ async function appendLine(path: string, line: string): Promise<void> {
   }
 }
 
-/** Scores of a run, as they come: JSON lines that survive the end of the process at any moment. */
+/** The scores of a run, one JSON object per line. The file is valid whenever the process ends. */
 export interface ScoreStore {
   has(item: string, method: string, metric?: string): boolean;
   map(item: string, method: string): MapRecord | undefined;
   score(item: string, method: string, metric: string): ScoreRecord | undefined;
   /**
    * Adds a line.
-   * @throws FoveaError `output` if it cannot be written; what was there before stays whole.
+   * @throws FoveaError `output` if it cannot be written; the earlier lines stay intact.
    */
   append(record: EvaluationRecord): Promise<void>;
   maps(): readonly MapRecord[];
@@ -56,8 +56,8 @@ function recordOf(line: string, where: string): EvaluationRecord {
 }
 
 /**
- * The lines of a file. A last line that the end of the process cut off is left out; `torn` counts
- * its bytes.
+ * The records of a file. An incomplete last line, from a process that was killed, is left out;
+ * `torn` is the number of its bytes.
  */
 async function readLines(
   path: string,
@@ -72,7 +72,7 @@ async function readLines(
   };
 }
 
-/** The names of the files of scores in a folder: that of the whole and those of parts. */
+/** The names of the files of scores in a folder: of the whole data set and of its parts. */
 async function scoreFiles(folder: string): Promise<string[]> {
   return (await readdir(folder).catch(() => [])).filter(isScores).sort();
 }
@@ -85,7 +85,7 @@ export async function holdsScores(folder: string): Promise<boolean> {
   return files.some((bytes) => bytes.includes(0x0a));
 }
 
-/** A store over records that are there already; `save` keeps each new one. */
+/** A store that starts with the given records; `save` writes each new one. */
 function storeOf(
   records: Map<string, EvaluationRecord>,
   save: (record: EvaluationRecord) => Promise<void>,
@@ -113,7 +113,7 @@ function storeOf(
   };
 }
 
-/** Scores that are kept in memory only. */
+/** A store that keeps scores in memory only. */
 export function createMemoryStore(): ScoreStore {
   return storeOf(new Map(), async () => {});
 }
@@ -122,8 +122,8 @@ export function createMemoryStore(): ScoreStore {
 export const scoresPath = (folder: string, part?: string): string => join(folder, fileName(part));
 
 /**
- * Opens the scores of a folder, of all parts, and adds to the file of this part. A torn last line
- * of that file is cut off.
+ * Opens the scores of a folder, those of all parts. New records go to the file of this part. An
+ * incomplete last line of that file is removed.
  * @throws FoveaError `usage` for a line that is not a record, `output` if the file cannot be
  * written.
  */

@@ -8,7 +8,7 @@ import type { Settings } from './settings.ts';
 const text = v.string();
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimals'));
-/** Options and other values that were written as JSON and are read as JSON. */
+/** Options and other values, which may be any JSON. */
 const json = v.custom<Json>(() => true);
 const jsonObject = v.record(text, json);
 
@@ -77,9 +77,9 @@ function parse<Schema extends v.GenericSchema>(
   return checkJson(schema, value, whole);
 }
 
-/** A line of the file of scores, or what is wrong with it. */
+/** Parses a line of the file of scores; returns the record, or its problems. */
 export const parseRecord = (line: string): Checked<EvaluationRecord> =>
   parse(record, line, 'the line');
 
-/** The settings of a folder, or what is wrong with them. */
+/** Parses the settings of a folder; returns them, or their problems. */
 export const parseSettings = (text: string): Checked<Settings> => parse(settings, text, 'the file');

@@ -12,14 +12,14 @@ import type { ScoreStore } from './store.ts';
 export interface SummaryCell {
   readonly method: string;
   readonly metric: string;
-  /** By the metric's level; null if no picture has a score. */
+  /** The score by the metric's level; null if no picture has a score. */
   readonly value: number | null;
   /** 95% bootstrap interval. */
   readonly interval: readonly [low: number, high: number] | null;
   /** Pictures with a score, and without one. */
   readonly count: number;
   readonly excluded: number;
-  /** From 1; controls are ranked too. */
+  /** From 1 for the best; controls have ranks too. */
   readonly rank: number | null;
   /** Mean of the score per activated pixel (IASSA's pixel level). */
   readonly pixelLevel: number | null;
@@ -51,7 +51,7 @@ export interface SummaryMethod {
   readonly method: string;
   readonly title: string;
   readonly paper: string;
-  /** Whether it ignores the model or the picture, and is there to compare others with. */
+  /** Whether the method is a control: it ignores the model or the picture, for comparison. */
   readonly isControl: boolean;
 }
 
@@ -59,8 +59,8 @@ export interface SummaryMethod {
 export interface SummaryMetric {
   readonly key: string;
   /**
-   * A control that scores at least as well as every other method: then the metric does not tell the
-   * methods apart.
+   * A control that scores at least as well as every other method, if there is one. The metric then
+   * cannot distinguish the methods.
    */
   readonly wonBy?: string;
   readonly title: string;
@@ -69,7 +69,7 @@ export interface SummaryMetric {
   readonly preset: string;
   readonly options: unknown;
   readonly level: ScoreLevel;
-  /** Of its curves, where it has some. */
+  /** The axes of its curves, if the metric has curves. */
   readonly axes?: CurveAxes;
 }
 
@@ -77,10 +77,10 @@ export interface SummaryMetric {
 export interface Summary {
   readonly settings: Settings;
   readonly pictures: number;
-  /** Pictures without a mask, among those that a metric with masks was to score. */
+  /** Number of pictures without a mask, if a metric needs masks. */
   readonly maskless: number;
   readonly problems: readonly Problem[];
-  /** Every method that was asked for, also those without a map. */
+  /** Every requested method, including methods without a map. */
   readonly methods: readonly SummaryMethod[];
   readonly metrics: readonly SummaryMetric[];
   readonly table: readonly SummaryCell[];
@@ -90,7 +90,7 @@ export interface Summary {
 
 type Cells = Omit<SummaryCell, 'rank'>;
 
-/** The score of a set of pictures that all have one. */
+/** The score over pictures that all have a score. */
 function scoreOf(level: ScoreLevel, scores: readonly ScoreRecord[]): number | null {
   const levels = { mean: imageLevel, 'data-set': dataSetLevel, 'median-curve': curveLevel };
   return levels[level](scores).value;
@@ -190,7 +190,7 @@ function groupBy<Item>(items: readonly Item[], keyOf: (item: Item) => string): M
 
 /** The records of the samples of a data set, by method and metric, in the order of its samples. */
 function collect({ dataset }: Evaluation, store: ScoreStore) {
-  // The order of the data set and not that of the run: sums of floats depend on it.
+  // Sums of floats depend on the order, so records are in the order of the data set.
   const place = new Map(
     Array.from({ length: dataset.length }, (_, i) => [dataset.idOf(i), i] as const),
   );
@@ -249,8 +249,8 @@ function metricsOf(
 }
 
 /**
- * Puts the scores of the samples, methods and metrics of an evaluation together; what else the
- * store holds is left out.
+ * Summarizes the scores of the samples, methods and metrics of an evaluation. Other records of the
+ * store are ignored.
  */
 export function summarise(
   evaluation: Evaluation,

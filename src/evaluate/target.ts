@@ -7,18 +7,18 @@ import type { Evaluation, TargetPolicy } from './records.ts';
 
 const POLICIES: readonly TargetPolicy[] = ['ground-truth', 'recognised', 'predicted'];
 
-/** Why the labels of a data set cannot be classes of a model; undefined if they can. */
+/** The reason why the labels of a data set cannot be classes of a model; undefined if they can. */
 function labelProblem({ name, provides, classes }: Dataset, model: Model): string | undefined {
   if (!provides.includes('label')) return `${name} has no labels`;
   if (classes !== 'imagenet' || model.labels.length === 1000) return undefined;
   const count = model.labels.length.toLocaleString('en-US');
-  return `the labels of ${name} are ImageNet's 1,000 classes, ${model.name} has ${count}`;
+  return `the labels of ${name} are ImageNet's 1,000 classes, but ${model.name} has ${count}`;
 }
 
 /**
- * The target policy of an evaluation: the one asked for, or `ground-truth` if the labels of the
- * data set can be classes of the model, else `predicted`; `note` says why it is that.
- * @throws FoveaError `usage` for a policy that needs labels that are not there.
+ * The target policy of an evaluation: the wanted one, or else `ground-truth` if the labels of the
+ * data set can be classes of the model, or else `predicted`. `note` has the reason for `predicted`.
+ * @throws FoveaError `usage` for a policy that needs labels, if the data set has none.
  */
 export function choosePolicy(
   wanted: TargetPolicy | undefined,
@@ -32,8 +32,7 @@ export function choosePolicy(
   if (wanted === 'predicted') return { target: wanted };
   const problem = labelProblem(dataset, model);
   if (problem === undefined) return { target: wanted ?? 'ground-truth' };
-  if (wanted !== undefined)
-    throw new FoveaError('usage', `${problem}: take the target "predicted"`);
+  if (wanted !== undefined) throw new FoveaError('usage', `${problem}: use the target "predicted"`);
   return {
     target: 'predicted',
     note: `${problem}: the class that the model predicts is explained`,
@@ -47,7 +46,7 @@ function oneTarget(...request: Parameters<typeof resolveTargets>): Target {
   return target;
 }
 
-/** The class that the label of a sample means, or why there is none. */
+/** The class of a sample's label, or the reason as text if there is none. */
 function trueTarget(model: Model, { label }: Sample, probabilities: Float32Array): Target | string {
   if (!label) return 'it has no label';
   if (!label.indices) {
@@ -70,11 +69,11 @@ function trueTarget(model: Model, { label }: Sample, probabilities: Float32Array
       first,
     );
   return label.indices.length === 0
-    ? `no class of the model is a ${label.name}`
-    : `class ${label.indices[0]} is none of the ${probabilities.length} of ${model.name}`;
+    ? `the model has no class for ${label.name}`
+    : `${model.name} has ${probabilities.length} classes, so no class ${label.indices[0]}`;
 }
 
-/** The class to explain for a sample, or why there is none. */
+/** The class to explain for a sample, or the reason as text if there is none. */
 export function chooseTarget(
   { model, target }: Evaluation,
   sample: Sample,

@@ -5,7 +5,7 @@ import { tensor } from '../tensor/tensor.ts';
 import type { Model, ModelInside, TargetScore } from './model.ts';
 import type { Target } from './target.ts';
 
-/** Why this class and not those: the score of `index` less the mean score of the others. */
+/** A contrast: the score of `index` minus the mean score of the classes of `against`. */
 export interface Contrast {
   readonly index: number;
   readonly against: readonly number[];
@@ -57,8 +57,8 @@ function contrastInside(
  *
  *   s(index) - 1 / k · sum_{j in against} s(j)
  *
- * of logits or of probabilities, as asked for; a difference of probabilities is in -1 … 1. Methods
- * explain such a class like any other. The view shares the sessions of `model`.
+ * of logits or of probabilities, as requested. A difference of probabilities is in -1 … 1. Methods
+ * explain such a class like any other class. The view shares the sessions of `model`.
  * @throws FoveaError `usage` for an index that is not a class of the model.
  */
 export function contrastModel(model: Model, contrasts: readonly Contrast[]): Model {
@@ -106,8 +106,8 @@ export function contrastModel(model: Model, contrasts: readonly Contrast[]): Mod
 }
 
 /**
- * A model and targets for methods: each target with `against` becomes a class of `contrastModel`,
- * its probability a difference of probabilities.
+ * A model and targets for methods. Each target with `against` becomes a class of `contrastModel`;
+ * its probability is then a difference of probabilities.
  */
 export function contrastTargets(
   model: Model,

@@ -4,8 +4,8 @@ import { at } from '../tensor/at.ts';
 import type { Model } from './model.ts';
 
 /**
- * The names of a class: its label, and the synonyms of a label such as `tench, Tinca tinca`, as
- * ImageNet lists write it.
+ * The names of a class: its label, and each synonym in a label such as `tench, Tinca tinca` of
+ * ImageNet lists.
  */
 const namesOf = (label: string): string[] => [...new Set([label, ...label.split(/,\s*/)])];
 
@@ -17,10 +17,10 @@ const listed = (labels: readonly string[], indices: readonly number[]): string =
   indices.map((index) => `${index} "${at(labels, index)}"`).join(', ');
 
 const MOST_LISTED = 5;
-/** A longer name is not one that somebody mistyped. */
+/** Longer names are not suggested. */
 const LONGEST_NAME = 100;
 
-/** The class that a wrong label was probably meant to be, or classes with a word of it. */
+/** Suggests the class that a wrong label probably means, or classes with the same words. */
 function suggestion(labels: readonly string[], wanted: string): string {
   const names = labels.flatMap(namesOf).filter((name) => name.length <= LONGEST_NAME);
   const near = nearName(wanted.trim(), names);
@@ -50,7 +50,7 @@ function indexOfLabel({ name, labels }: Model, spec: string): number {
     throw new FoveaError(
       'usage',
       `target "${spec}" names ${found.length} classes of ${name} (${classes}${more}): ` +
-        'give the class index',
+        `give the class index; fovea inspect MODEL --classes ${JSON.stringify(spec)} lists them`,
     );
   }
   throw new FoveaError(
@@ -70,10 +70,10 @@ function inRange(model: Model, index: number): number {
 }
 
 /**
- * The index of a class that is given by its index or by its label, in any case or by one of its
+ * The index of a class that is given by its index, by its label in any case, or by one of its
  * synonyms.
- * @throws FoveaError `usage` for an unknown label, with the one that was probably meant; for a
- * label of several classes, with their indices; for an index out of range.
+ * @throws FoveaError `usage` for an unknown label, with the probable one; for a label of several
+ * classes, with their indices; for an index out of range.
  */
 export function findClass(model: Model, named: string | number): number {
   return typeof named === 'number' ? inRange(model, named) : indexOfLabel(model, named);

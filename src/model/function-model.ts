@@ -9,9 +9,7 @@ import { countOf } from './perturbation.ts';
 import { renderPerturbation } from './render-perturbation.ts';
 import { checkScores, pickClasses, sigmoid, toProbabilities } from './scores.ts';
 
-/**
- * A classifier that is just a function: an HTTP endpoint, a model of another runtime, a formula.
- */
+/** A classifier that is a function: an HTTP endpoint, a model of another runtime, or a formula. */
 export interface FunctionModelOptions {
   name: string;
   /** One label per class. For one score: the label of the class that it speaks for, or two. */
@@ -20,15 +18,15 @@ export interface FunctionModelOptions {
   /** What `classify` returns. */
   output: 'logits' | 'probabilities';
   /**
-   * [n, C, H, W] -> [n, classes]. Must treat each picture by itself. One score, [n, 1], counts for
-   * the second of two classes, and against the first.
+   * [n, C, H, W] -> [n, classes]. The scores of a picture must not depend on the others. One score,
+   * [n, 1], counts for the second of two classes, and against the first.
    */
   classify: (batch: Tensor, signal?: AbortSignal) => Promise<Tensor>;
   /** Names the function in manifests; the model's name by default. */
   fingerprint?: string;
   runtime?: string;
   warnings?: readonly string[];
-  /** Most pictures per call; by default what 64 MB of input hold, at most 64. */
+  /** Most pictures per call; by default as many as fit into 64 MB of input, at most 64. */
   maxBatch?: number;
 }
 
@@ -42,7 +40,7 @@ const bothScores = (scores: Float32Array, output: FunctionModelOptions['output']
     return output === 'logits' ? -score : 1 - score;
   });
 
-/** The scores that a function gives for a batch, checked, as logits or probabilities. */
+/** The scores that a function returns for a batch, checked, as logits or probabilities. */
 async function scoresOf(
   { name, labels, output, classify }: FunctionModelOptions,
   batch: Tensor,
@@ -76,8 +74,8 @@ async function scoresOf(
 }
 
 /**
- * Wraps a function as a `Model`: black-box methods work on it, with masking done in JavaScript, in
- * chunks.
+ * Wraps a function as a `Model`. Black-box methods work with it. Pictures are masked in JavaScript,
+ * in chunks.
  */
 export function createFunctionModel(given: FunctionModelOptions): Model {
   const options = { ...given, labels: bothLabels(given.labels, given.labels.length) };

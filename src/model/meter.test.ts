@@ -32,7 +32,7 @@ it('shows no network if the model has none, and says so in one sentence', () => 
   const wrapped = createMeter().wrap(plain);
   expect(wrapped.inside).toBeUndefined();
   expect(() => requireInside(wrapped)).toThrow(
-    'scores (function) gives scores only, and this needs its network: use an ONNX model',
+    'scores (function) returns scores only, and this needs its network: use an ONNX model',
   );
 });
 

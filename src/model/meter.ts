@@ -11,31 +11,31 @@ import {
 } from './model.ts';
 import { countOf } from './perturbation.ts';
 
-/** The scores of one class that a model gave to altered copies of pictures. */
+/** The range of the scores of one class that a model returned for perturbed pictures. */
 interface ScoreRange {
   readonly count: number;
   readonly low: number;
   readonly high: number;
 }
 
-/** The plain gradients of one class by pictures. */
+/** The plain gradients of one class with respect to pictures. */
 interface SeenGradients {
   readonly count: number;
-  /** Whether all of them are the same up to rounding. */
+  /** Whether all of them are equal up to rounding. */
   readonly isSame: boolean;
 }
 
 /**
- * Counts the pictures that go through models, notes what it needs to see whether a map
- * shows anything, and passes a caller's signal to every call.
+ * Counts the pictures that go through models, and passes a caller's signal to every call. It also
+ * keeps the ranges of scores and gradients, which show whether a map can mean anything.
  */
 export interface Meter {
   /** The same model, metered. */
   wrap(model: Model): Model;
   calls(): ModelCalls;
-  /** What `perturb` returned for a class so far; undefined if it was not asked. */
+  /** The scores of a class that `perturb` has returned so far; undefined if there are none. */
   scoresOf(target: number): ScoreRange | undefined;
-  /** The gradients by pictures for a class so far; undefined if there are none. */
+  /** The gradients of a class with respect to pictures so far; undefined if there are none. */
   gradientsOf(target: number): SeenGradients | undefined;
 }
 

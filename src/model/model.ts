@@ -15,8 +15,8 @@ export type ScoreKind = 'logit' | 'probability';
 /** Options of every call that runs the model on many pictures. */
 export interface RunOptions {
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
-   * by rounding only.
+   * Pictures per session call; by default as many as the memory budget allows. It changes results
+   * by rounding errors only.
    */
   batchSize?: number;
   signal?: AbortSignal;
@@ -60,11 +60,14 @@ export type TargetScore = number | readonly WeightedClass[];
 export interface GradientRequest extends RunOptions {
   /** Preprocessed pictures [n, C, H, W], or values [n, …] of the tensor `at`. */
   batch: Tensor;
-  /** The tensor of the network that `batch` holds: only what comes after it is run. */
+  /**
+   * The tensor of the network whose values `batch` contains. Only the part of the network after it
+   * is run.
+   */
   at?: string;
   /**
-   * Tensors to differentiate by, by their names or those of their nodes; `INPUT` is `batch` itself.
-   * None for the scores alone.
+   * Tensors to differentiate by: their names, or the names of their nodes; `INPUT` is `batch`
+   * itself. An empty list computes the scores only.
    */
   wrt: readonly string[];
   /** The class of each row, or one class for all; or weighted sums of classes. */
@@ -76,7 +79,7 @@ export interface GradientRequest extends RunOptions {
    * returned "gradients" are relevances (LRP) or multipliers (DeepLIFT).
    */
   rules?: RuleSet;
-  /** What `batch` is compared with, one row [1, …], for rules that compare, such as DeepLIFT. */
+  /** One row [1, …] that `batch` is compared with, for rules with a reference, such as DeepLIFT. */
   reference?: Tensor;
   /**
    * Tensors of the network that get the given values [n, …] instead of computed ones. They may be
@@ -97,7 +100,10 @@ export interface PathIntegralRequest extends RunOptions {
   batch: Tensor;
   /** Where they start, r, in the same shape. */
   reference: Tensor;
-  /** The tensor of the network that the paths lead through: only what comes after it is run. */
+  /**
+   * The tensor of the network that the paths lead through. Only the part of the network after it is
+   * run.
+   */
   at?: string;
   /** The points α of each path. */
   points: readonly number[];
@@ -138,7 +144,7 @@ export interface MapLayout {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** How many tokens (class, distillation, registers) come before the grid. */
+  /** Number of tokens (class, distillation, registers) before the grid. */
   readonly prefix: number;
 }
 
@@ -175,16 +181,16 @@ export interface AttentionMap {
   readonly readBy: { readonly patches: boolean; readonly picked: readonly number[] };
 }
 
-/** What a layer adds to every cell of its output: one number per channel. */
+/** The bias of a layer: one number per channel, added to every cell of its output. */
 export interface LayerBias {
-  /** The tensor it is part of. */
+  /** The tensor that the bias is part of. */
   readonly name: string;
   readonly bias: Float32Array;
 }
 
-/** What an ONNX model shows of its network: layers, inner tensors, gradients, weights. */
+/** The network of an ONNX model: its layers, inner tensors, gradients and weights. */
 export interface ModelInside {
-  /** The feature maps, the last one at each spatial resolution, fine to coarse. */
+  /** The feature maps, one per spatial resolution (its last tensor), fine to coarse. */
   featureMaps(): readonly FeatureMap[];
   /** The attention maps of a transformer, block by block; none for other networks. */
   attentionMaps(): readonly AttentionMap[];
@@ -225,24 +231,24 @@ export interface ModelInside {
   randomized(layers: readonly string[], random: Random): Promise<Model>;
 }
 
-/** A classifier. Any black box can do `classify` and `perturb`. */
+/** A classifier. Every model has `classify` and `perturb`; only some have `inside`. */
 export interface Model {
   readonly name: string;
   /** One label per class; the class index as text if no labels are known. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** What the model itself puts out, before Fovea adds or removes a softmax. */
+  /** The model's own output, before Fovea adds or removes a softmax. */
   readonly output: 'logits' | 'probabilities';
-  /** sha256 of the model file, or a name the caller vouches for. */
+  /** SHA-256 of the model file; of a model without a file, a name that the caller chooses. */
   readonly fingerprint: string;
   /** Where the model runs, for manifests. */
   readonly runtime: string;
   /**
-   * What was assumed when the model was loaded (missing labels, missing preprocessing, …), one
+   * Assumptions made when the model was loaded (missing labels, missing preprocessing, …), one
    * sentence each.
    */
   readonly warnings: readonly string[];
-  /** Its network. Only ONNX models have it. */
+  /** The network of the model. Only ONNX models have it. */
   readonly inside?: ModelInside;
 
   /** Scores of a batch [n, C, H, W] -> [n, classes]. */
@@ -257,12 +263,12 @@ export interface Model {
 
 /**
  * The network of a model.
- * @throws FoveaError `unsupported` for a model that gives scores only.
+ * @throws FoveaError `unsupported` for a model that returns scores only.
  */
 export function requireInside({ name, runtime, inside }: Model): ModelInside {
   if (inside) return inside;
   throw new FoveaError(
     'unsupported',
-    `${name} (${runtime}) gives scores only, and this needs its network: use an ONNX model`,
+    `${name} (${runtime}) returns scores only, and this needs its network: use an ONNX model`,
   );
 }

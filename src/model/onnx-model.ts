@@ -27,25 +27,22 @@ import { type FindAttention, loadAttention } from './network/load-attention.ts';
 import { preparationOf } from './network/prepared.ts';
 import { choosePreprocessing } from './scores.ts';
 
-/** An ONNX file and what is known about it. */
+/** An ONNX file, and facts about it from other files or from the caller. */
 export interface OnnxModelSource {
   name: string;
   /** The model file. */
   bytes: Uint8Array;
-  /**
-   * Contents of the files that hold weights outside the model file, by the name the model gives
-   * them.
-   */
+  /** Contents of the files with weights outside the model file, by the names in the model file. */
   externalData?: ReadonlyMap<string, Uint8Array>;
   /** One label per class; class indices if left out, with a warning. */
   labels?: readonly string[];
-  /** What is left out is ImageNet's usual preprocessing, with a warning if all of it is. */
+  /** Missing values are ImageNet's; if mean and std are missing, there is a warning. */
   preprocessing?: Partial<Preprocessing>;
-  /** What the scores are, where detection is wrong. */
+  /** What the scores are; needed only if Fovea detects it wrongly. */
   output?: 'logits' | 'probabilities';
   /**
-   * Whether classes are independent, as in a multi-label model: each logit goes through a sigmoid
-   * of its own. By default only if the graph ends in sigmoids.
+   * Whether classes are independent, as in a multi-label model: each logit then has its own
+   * sigmoid. By default only if the graph ends in sigmoids.
    */
   independent?: boolean;
   /** Warnings from reading the files beside the model. */
@@ -60,8 +57,8 @@ const LARGEST_BATCH = 32;
 const OVERHEAD = 1.5;
 
 /**
- * Runs what reads a model; its errors name the model. No runtime has looked at the graph yet: code
- * that finds less in a node than every well-formed one has is right to fail.
+ * Runs a function that reads a model; its errors get the name of the model. No runtime has checked
+ * the graph yet, so an unexpected error means that a node of the graph lacks something.
  */
 async function reading<Result>(
   { name }: OnnxModelSource,
@@ -97,7 +94,7 @@ async function inUsualForm(model: OnnxModel, size: readonly [number, number]): P
   return usualForm(model, size);
 }
 
-/** The picture and the scores of a model, as far as its graph says. */
+/** The picture input and the scores of a model, as far as its graph shows them. */
 async function inspect(source: OnnxModelSource): Promise<Classifier & Pick<UsualForm, 'labels'>> {
   const size = source.preprocessing?.size ?? IMAGENET_PREPROCESSING.size;
   const { model, labels } = await inUsualForm(await readSource(source), size);
@@ -114,9 +111,9 @@ async function inspect(source: OnnxModelSource): Promise<Classifier & Pick<Usual
 }
 
 /**
- * A classifier from an ONNX file, run by `runtime`. Finds the picture input (NCHW or NHWC, any
- * float type, 1 or 3 channels), the scores, and whether they are logits or probabilities; opens a
- * fixed batch if the graph allows it.
+ * Makes a classifier from an ONNX file, which `runtime` runs. Finds the picture input (NCHW or
+ * NHWC, any float type or uint8, 1 or 3 channels), the scores, and whether they are logits or
+ * probabilities. Makes a fixed batch dynamic if the graph allows it.
  * @throws FoveaError `model` if the file is damaged or is not an image classifier.
  */
 export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime): Promise<Model> {
@@ -140,7 +137,7 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   const { others, name: taken } = settled.output;
   if (others)
     warnings.push(
-      `${name}: it has several outputs; the scores of ${taken} are taken, not ${others}`,
+      `${name}: it has several outputs; the scores of ${taken} are used, not ${others}`,
     );
   return onnxModel({
     classifier,
@@ -161,7 +158,7 @@ export async function createOnnxModel(source: OnnxModelSource, runtime: Runtime)
   });
 }
 
-/** A classifier with one score gets a class for each of its two sides; any other one stays. */
+/** Makes two classes of a classifier with one score; returns any other classifier unchanged. */
 async function bothClasses(classifier: Classifier, sessions: SessionCache): Promise<Classifier> {
   if (classifier.output.classes !== 1) return classifier;
   const { withTwoClasses } = await import('./classifier/two-classes.ts');
@@ -169,7 +166,7 @@ async function bothClasses(classifier: Classifier, sessions: SessionCache): Prom
   return withTwoClasses(classifier);
 }
 
-/** Whether pixels go in as they are. It matters only if no file beside the model says how. */
+/** Whether the model takes pixels of 0 to 255. Only needed if no file gives the preprocessing. */
 async function takesPixelsOf(
   { preprocessing: { mean, std, scale } = {} }: OnnxModelSource,
   { model, input }: Classifier,
@@ -180,7 +177,7 @@ async function takesPixelsOf(
   return rescalesPixels(model.graph, input.name);
 }
 
-/** sha256 of the file, or of the hashes of all its files if weights lie in others. */
+/** SHA-256 of the file, or of the hashes of all files if weights are in other files. */
 async function fingerprintOf({ bytes, externalData }: OnnxModelSource): Promise<string> {
   const own = await sha256(bytes);
   if (!externalData || externalData.size === 0) return own;
@@ -191,7 +188,7 @@ async function fingerprintOf({ bytes, externalData }: OnnxModelSource): Promise<
   return sha256(new TextEncoder().encode([own, ...others].join('\n')));
 }
 
-/** What an ONNX model is made of. */
+/** The parts of an ONNX model. */
 interface OnnxModelParts
   extends Pick<Model, 'name' | 'labels' | 'preprocessing' | 'warnings' | 'fingerprint'> {
   readonly classifier: Classifier;

@@ -8,7 +8,7 @@ function sliceTensor(x: Tensor, from: number, to: number): Tensor {
   return tensor([to - from, ...x.shape.slice(1)], x.data.subarray(from * size, to * size));
 }
 
-/** Pictures `from` … `to`-1 of a perturbation, as views. */
+/** Pictures `from` … `to` - 1 of a perturbation, as views of the same data. */
 export function slicePerturbation(p: Perturbation, from: number, to: number): Perturbation {
   switch (p.kind) {
     case 'windows':
@@ -36,8 +36,9 @@ interface Request {
 }
 
 /**
- * Checks that the parts of a request fit an input [channels, height, width], each other, and the
- * number of classes.
+ * Checks that the parts of a request fit the input [channels, height, width], the number of
+ * classes, and each other.
+ * @throws FoveaError `usage` naming the part that does not fit.
  */
 export function checkRequest(
   { input, baseline, perturbation, targets }: Request,

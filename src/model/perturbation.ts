@@ -26,8 +26,8 @@ export interface Grids {
 }
 
 /**
- * One order of the pixels, cut at n places: picture i keeps the pixels whose rank lies in [from,
- * to). Ranks are a permutation of 0 … H·W-1; `bounds` holds (from, to) for each picture.
+ * An order of the pixels: picture i keeps the pixels whose rank is in [from, to). Ranks are a
+ * permutation of 0 … H·W - 1; `bounds` has (from, to) for each picture.
  */
 export interface Ranks {
   readonly kind: 'ranks';
@@ -36,8 +36,8 @@ export interface Ranks {
 }
 
 /**
- * Full-size masks, [n, H, W]: 1 keeps the pixel, 0 replaces it by the baseline, between them a
- * blend.
+ * Full-size masks, [n, H, W]: 1 keeps the pixel, 0 replaces it by the baseline, and values in
+ * between blend the two.
  */
 export interface Masks {
   readonly kind: 'masks';
@@ -45,8 +45,8 @@ export interface Masks {
 }
 
 /**
- * A picture divided into parts, of which each copy keeps some: `bits` [n, parts] holds how much of
- * each part stays, 0 … 1.
+ * A picture divided into parts. Each copy keeps some of them: `bits` [n, parts] has the share of
+ * each part that stays, 0 … 1.
  */
 export interface Segments {
   readonly kind: 'segments';
@@ -59,8 +59,8 @@ export interface Segments {
 export type Perturbation = Windows | Grids | Ranks | Segments | Masks;
 
 /**
- * An empty window, then the given ones. The empty window hides nothing, or shows nothing: its score
- * is the one that all others are compared with, in the same units.
+ * An empty window, followed by the given windows. An empty window hides nothing (or shows nothing),
+ * so its score is the reference for the scores of the others, in the same units.
  */
 export function withEmptyWindow(windows: Int32Array): Int32Array {
   const all = new Int32Array(windows.length + 4);

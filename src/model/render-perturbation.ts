@@ -71,8 +71,8 @@ export function renderMask(
 }
 
 /**
- * The perturbed pictures themselves, [n, C, H, W]: mask · input + (1 - mask) · baseline.
- * The slow path, for models that are plain functions; ONNX models do this inside their graph.
+ * The perturbed pictures themselves, [n, C, H, W]: mask · input + (1 - mask) · baseline. This is
+ * the slow way, for models that are plain functions; ONNX models do the same inside their graph.
  */
 export function renderPerturbation(input: Tensor, baseline: Tensor, p: Perturbation): Tensor {
   const [, channels, height, width] = input.shape;

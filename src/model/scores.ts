@@ -20,9 +20,8 @@ export function checkGradients(name: string, gradients: Float32Array): void {
   if (gradients.every(Number.isFinite)) return;
   throw new FoveaError(
     'model',
-    `${name} has NaN or infinite gradients for this picture, as where a square root or a ` +
-      'logarithm of 0 is taken: use a method that asks for scores only, such as iassa, rise or ' +
-      'occlusion',
+    `${name} has NaN or infinite gradients for this picture, as at a square root or logarithm ` +
+      `of 0: use a method that needs scores only, such as iassa, rise or occlusion`,
   );
 }
 
@@ -66,7 +65,7 @@ export interface ModelDescription {
 
 /** The shape of the pictures that a model takes. */
 export interface InputShape {
-  /** Whether it takes pixels of 0 to 255: bytes, or a graph that scales them itself. */
+  /** Whether the model takes pixels of 0 to 255: as bytes, or because its graph scales them. */
   readonly takesPixels?: boolean;
   readonly channels: number;
   readonly height: number;
@@ -84,8 +83,8 @@ function defaultsOf({ channels, takesPixels }: InputShape): Preprocessing {
 }
 
 /**
- * The preprocessing of a model: what is given, and ImageNet's for the rest, at the size that the
- * model takes. A warning says so if neither mean nor std are given.
+ * The preprocessing of a model: the given values, and ImageNet's for the rest, at the size that the
+ * model takes. Adds a warning if neither mean nor std is given.
  * @throws FoveaError `model` if it makes another number of channels than the model takes.
  */
 export function choosePreprocessing(
@@ -95,16 +94,16 @@ export function choosePreprocessing(
 ): Preprocessing {
   const { name, preprocessing: given = {} } = description;
   const isSilent = given.mean === undefined && given.std === undefined;
-  // A scale that is given, or implied by a mean, says more than what the graph looks like.
+  // A given scale, or one implied by a mean, is more reliable than a guess from the graph.
   const takesPixels = isSilent && given.scale === undefined && input.takesPixels;
   const defaults = defaultsOf({ ...input, takesPixels });
-  // How pictures are resized says nothing about how they are normalized.
+  // A given size does not imply a normalization, so the warning comes all the same.
   if (isSilent) {
     const how =
       `mean ${defaults.mean}, std ${defaults.std}, ${defaults.colour} in ${defaults.scale}, ` +
       `resized to ${input.height}×${input.width}`;
     const what = takesPixels
-      ? 'pixels of 0-255 go in as they are, which its graph takes'
+      ? 'pixels of 0-255 are fed as they are, because its graph scales them'
       : 'the usual preprocessing is assumed';
     warnings.push(`${name}: no mean and std are given beside the model, so ${what} (${how})`);
   }
@@ -120,8 +119,8 @@ export function choosePreprocessing(
 }
 
 /**
- * The same preprocessing at the size that the model takes. A configuration may be written for
- * another size: then the share of the picture that a crop keeps stays the same.
+ * The same preprocessing at the size that the model takes. If the configuration is written for
+ * another size, a crop keeps the same share of the picture.
  */
 function fitToInput(
   preprocessing: Preprocessing,

@@ -49,7 +49,8 @@ describe('resolveTargets', () => {
     ['giraffe', 'its labels are 0 "tank, army tank, armored combat vehicle", 1 "crane", 2 "tench'],
     [
       'crane',
-      'target "crane" names 2 classes of five (1 "crane", 3 "crane"): give the class index',
+      'target "crane" names 2 classes of five (1 "crane", 3 "crane"): give the class index; ' +
+        'fovea inspect MODEL --classes "crane" lists them',
     ],
     ['5', 'target 5 is out of range: five has 5 classes, 0 to 4'],
     ['top:0', 'target "top:0": expected top:N with N of at least 1'],

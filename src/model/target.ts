@@ -14,11 +14,11 @@ export interface ScoredClass {
 
 /** A class to explain, with its probability for the whole picture. */
 export interface Target extends ScoredClass {
-  /** The classes it is contrasted with, if any: why this class and not those. */
+  /** The classes it is contrasted with, if any: the map shows why this class and not those. */
   readonly against?: readonly ScoredClass[];
 }
 
-/** A class by its index or label; or `top:N`, the N most probable classes beside the target. */
+/** A class by its index or label; or `top:N`, the N most probable classes except the target. */
 export type AgainstSpec = `top:${number}` | string | number;
 
 /** Why the class (`top1` by default) and not others: a label, an index, `top:N`, or a list. */
@@ -115,15 +115,15 @@ function chooserOf(model: Model, spec: TargetSpec): Choose<Target> {
   };
 }
 
-/** A text that two targets share only if they are the same. */
+/** A key of a target: only equal targets have equal keys. */
 const keyOf = ({ index, against = [] }: Target): string =>
   [index, ...against.map((other) => other.index)].join(' ');
 
 /**
- * Checks targets before any picture is classified. Returns a function of the probabilities
- * [classes] of a picture: it returns the targets, each once.
- * @throws FoveaError `usage` for an unknown label or an index out of range; the function, for a
- * class that is contrasted with itself.
+ * Checks targets before any picture is classified. Returns a function from the probabilities
+ * [classes] of a picture to its targets, each once.
+ * @throws FoveaError `usage` for an unknown label or an index out of range. The returned function
+ * throws it for a class that is contrasted with itself.
  */
 export function targetChooser(
   model: Model,
@@ -139,8 +139,8 @@ export function targetChooser(
 }
 
 /**
- * The classes that targets name, given the probabilities [classes] of the whole picture; a target
- * that is named twice appears once.
+ * The targets of a picture, given its probabilities [classes]. A target that is named twice appears
+ * once.
  * @throws FoveaError `usage` for an unknown label or an index out of range.
  */
 export function resolveTargets(

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
 
-/** What a failed write to the cache means to the user. */
+/** The error for the user after a failed write to the cache. */
 export function diskError(error: unknown, path: string, needed?: number): FoveaError {
   const code = (error as NodeJS.ErrnoException).code;
   const folder = dirname(path);
@@ -10,7 +10,7 @@ export function diskError(error: unknown, path: string, needed?: number): FoveaE
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new FoveaError(
       'download',
-      `the disk is full, ${folder} takes no more${megabytes}: free some space, or set ` +
+      `${folder} has no space left: the disk is full${megabytes}; free some space, or set ` +
         'FOVEA_CACHE to a folder on another disk',
       { cause: error },
     );
@@ -18,7 +18,7 @@ export function diskError(error: unknown, path: string, needed?: number): FoveaE
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return new FoveaError(
       'download',
-      `${folder} cannot be written (${code}): set FOVEA_CACHE to a folder that can`,
+      `${folder} cannot be written (${code}): set FOVEA_CACHE to a folder that can be`,
       { cause: error },
     );
   }
@@ -27,7 +27,7 @@ export function diskError(error: unknown, path: string, needed?: number): FoveaE
   });
 }
 
-/** Fails early if the disk is known to be too small. */
+/** Throws before a download if the disk has too little space. */
 export async function checkSpace(path: string, needed: number): Promise<void> {
   const space = await statfs(dirname(path)).catch(() => undefined);
   if (space && space.blocks > 0 && needed > space.bavail * space.bsize)

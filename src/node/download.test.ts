@@ -72,7 +72,7 @@ describe('a server that sends something else', () => {
     expect(await errorOf(download(5000))).toMatch(/^download: .*more than the 5000 bytes/);
     answer = (response) => response.writeHead(200, { 'content-length': 6000 }).write('x');
     expect(await errorOf(download(5000))).toBe(
-      'download: the file has 6000 bytes: at most 5000 are taken',
+      'download: the file has 6000 bytes: at most 5000 are accepted',
     );
     expect(existsSync(target)).toBe(false);
   });

@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError } from '../errors.ts';
+import { pause } from '../pause.ts';
 import { retryAfter } from '../retry-after.ts';
 import { checkSpace, diskError } from './disk-error.ts';
 import {
@@ -28,15 +29,15 @@ import { lock } from './lock.ts';
 /** The longest wait that a server may ask for, in milliseconds. */
 const LONGEST_WAIT = 30_000;
 
-/** What `downloadFile` needs to know beside the address. */
+/** Options of `downloadFile`. */
 export interface DownloadOptions extends GetOptions {
   readonly onProgress?: (bytes: number, total: number | undefined) => void;
   /** Milliseconds before the second attempt; doubled for each one after it. 500 by default. */
   readonly retryDelay?: number;
-  /** The most bytes that are taken; 64 GB by default. */
+  /** The largest file that is accepted, in bytes; 64 GB by default. */
   readonly limit?: number;
   /**
-   * What an HTTP status that is not a success means: a sentence, or `absent` if the file may be
+   * Returns the message for an HTTP status that is not a success, or `absent` if the file may be
    * missing.
    */
   readonly explain: (status: number, headers: Headers) => string;
@@ -54,13 +55,13 @@ const ATTEMPTS = 5;
 const MOST_BYTES = 64 * 2 ** 30;
 const TRANSIENT_STATUS = new Set([408, 416, 425, 429, 500, 502, 503, 504]);
 
-/** A name beside a file that no other process writes to. */
+/** A unique path beside a file, which no other process uses. */
 export function uniqueName(path: string): string {
   return `${path}.${randomUUID().slice(0, 13)}.part`;
 }
 
 /**
- * A download under way: `FILE.part`, with the server's ETag beside it for as long as it can be
+ * An unfinished download: `FILE.part`, with the server's ETag beside it as long as it can be
  * continued.
  */
 interface Part {
@@ -68,7 +69,7 @@ interface Part {
   readonly tagPath: string;
 }
 
-/** The bytes of a part that may be continued: of a file of its own, not of what a link leads to. */
+/** The bytes of a part that can be continued; 0 for a link, which might lead to another file. */
 async function sizeOf(path: string): Promise<number> {
   return lstat(path).then(
     (entry) => (entry.isFile() && entry.nlink === 1 ? entry.size : 0),
@@ -80,14 +81,14 @@ async function removePart(part: Part): Promise<void> {
   await Promise.all([rm(part.path, { force: true }), rm(part.tagPath, { force: true })]);
 }
 
-/** Opens a part for more bytes; one that begins is a new file, never one that was there. */
+/** Opens a part for more bytes. A part that begins is always a new file. */
 async function openPart({ path }: Part, start: number): Promise<FileHandle> {
   if (start > 0) return open(path, constants.O_WRONLY | constants.O_APPEND | noFollow);
   await rm(path, { force: true });
   return open(path, 'wx');
 }
 
-/** Windows has no such flag; the check of `sizeOf` remains there. */
+/** Windows has no such flag; there only `sizeOf` checks for links. */
 const noFollow = constants.O_NOFOLLOW ?? 0;
 
 async function writeTag({ tagPath }: Part, tag: string | null): Promise<void> {
@@ -124,7 +125,7 @@ async function write(
           : new Transient(networkCode(error) ?? 'the connection broke', 0, error);
       });
       if (done) return;
-      onChunk(value); // which throws before more than the stated length is kept
+      onChunk(value); // throws before more than the stated length is written
       await file.writeFile(value);
     }
   } finally {
@@ -132,7 +133,7 @@ async function write(
   }
 }
 
-/** Throws for a response without the file; false if the file is allowed to be missing. */
+/** Whether a response has the file; false if the file may be missing. Throws otherwise. */
 async function isFile(
   { response }: Answer,
   part: Part,
@@ -162,16 +163,16 @@ const webPage = ({ name }: DownloadOptions) =>
 const looksLikeHtml = (bytes: Uint8Array): boolean =>
   /^\s*(<!doctype html|<html)/i.test(new TextDecoder('latin1').decode(bytes.subarray(0, 200)));
 
-/** What one response is going to bring. */
+/** The part of the file that a response will contain. */
 interface Delivery {
   readonly start: number;
-  /** Of the whole file; unknown if the server does not say. */
+  /** Bytes of the whole file; undefined if the server does not say. */
   readonly total: number | undefined;
   readonly sha256: string | undefined;
 }
 
 /**
- * Where a response begins and how long the file is to be.
+ * The position at which a response begins, and the length of the file.
  * @throws FoveaError `download` if it is longer than allowed.
  */
 async function deliveryOf(
@@ -183,18 +184,18 @@ async function deliveryOf(
   const [, from] = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '') ?? [];
   if (response.status === 206 && Number(from) !== have) {
     await removePart(part);
-    throw new Transient('the server continued at another place than asked');
+    throw new Transient('the server continued at another position than requested');
   }
   const start = response.status === 206 ? have : 0;
   const length = lengthIn(response.headers, 'content-length');
   const total = size ?? (length === undefined ? undefined : start + length);
   if (total !== undefined && total > limit)
-    throw new FoveaError('download', `${name} has ${total} bytes: at most ${limit} are taken`);
+    throw new FoveaError('download', `${name} has ${total} bytes: at most ${limit} are accepted`);
   await checkSpace(part.path, (total ?? 0) - start);
   return { start, total, sha256 };
 }
 
-/** One attempt: continues the part if the server agrees that the file is still the same. */
+/** One attempt. It continues the part if the server says that the file has not changed. */
 async function attempt(
   address: string,
   part: Part,
@@ -214,8 +215,9 @@ async function attempt(
 }
 
 /**
- * Writes what comes to the part, and no byte more than the stated length.
- * @throws FoveaError `download` if it is another file than announced, Transient if it is cut off.
+ * Writes the body of a response to the part, and never more than the stated length.
+ * @throws FoveaError `download` if the file is not the announced one, Transient if the connection
+ * breaks.
  */
 async function receive(
   body: ReadableStream<Uint8Array>,
@@ -252,10 +254,10 @@ async function receive(
     await refuseDamaged(part, options, `sha256 ${digest} instead of ${sha256}`, start > 0);
 }
 
-/** More bytes came than the server had said. */
+/** The server sent more bytes than it had stated. */
 class TooLong extends Error {}
 
-/** Deletes what is not the file; a part of another download may have been continued. */
+/** Deletes a damaged part and throws. A continued part may have been of another file: try again. */
 async function refuseDamaged(
   part: Part,
   { name }: DownloadOptions,
@@ -266,8 +268,8 @@ async function refuseDamaged(
   if (resumed) throw new Transient(`it arrived damaged (${what})`);
   throw new FoveaError(
     'download',
-    `${name} arrived damaged: ${what}; it was deleted, so try again, and if it stays so, ` +
-      `the server's copy is broken`,
+    `${name} arrived damaged: ${what}; it was deleted, so try again; if it happens again, the ` +
+      `server's copy is broken`,
   );
 }
 
@@ -286,7 +288,7 @@ async function withRetries(
         throw new FoveaError(
           'download',
           `${options.name} could not be fetched in ${ATTEMPTS} attempts: ${error.message}; ` +
-            'try again later, it goes on where it stopped',
+            'try again later; it continues where it stopped',
           { cause: error },
         );
       }
@@ -300,9 +302,9 @@ async function withRetries(
 }
 
 /**
- * Fetches a file to `target`, which appears only when it is complete and its checksum is right.
- * What arrives before a connection breaks is kept in `target.part` and continued, in this call and
- * in later ones. A web page in place of the file is refused.
+ * Downloads a file to `target`, which appears only when it is complete and its checksum is right.
+ * If the connection breaks, the bytes so far stay in `target.part`, and this call or a later one
+ * continues there. A web page instead of the file is refused.
  * @throws FoveaError `download`, or `cancelled` if the signal fires.
  */
 export async function downloadFile(

@@ -1,8 +1,8 @@
 import { FoveaError, messageOf } from '../errors.ts';
 
-/** A failure that is worth another attempt. */
+/** A failure after which another attempt may succeed. */
 export class Transient extends Error {
-  /** Milliseconds to wait, as the server said; 0 if it said nothing. */
+  /** Milliseconds that the server asked to wait; 0 if it did not ask. */
   readonly wait: number;
   constructor(message: string, wait = 0, cause?: unknown) {
     super(message, { cause });
@@ -14,24 +14,22 @@ export class Transient extends Error {
 export const cancelled = () =>
   new FoveaError(
     'cancelled',
-    'the download was cancelled; what has arrived is kept and continued next time',
+    'the download was cancelled; the next one continues where it stopped',
   );
 
 /** How a request is made. */
 export interface GetOptions {
-  /** How messages call the file. */
+  /** The name of the file in messages. */
   readonly name: string;
-  /** Sent to the origin of the address only, not to another one that it redirects to. */
+  /** Headers for the origin of the address only; other origins do not get them after a redirect. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
-/** A response, with what the servers on the way to it said. */
+/** A response, with facts from the headers of all servers on the way to it. */
 export interface Answer {
   readonly response: Response;
-  /**
-   * Of the file itself; a redirecting hub gives them on the redirect, where storage hosts say less.
-   */
+  /** Facts about the file itself. A hub sends them with its redirect; the storage host may not. */
   readonly sha256?: string;
   readonly size?: number;
   readonly commit?: string;
@@ -59,7 +57,7 @@ export function networkCode(error: unknown): string | undefined {
   return [...codes, inner].find((code): code is string => typeof code === 'string');
 }
 
-/** The sha256 that an ETag is, or undefined: the hub's large files have their checksum as ETag. */
+/** The SHA-256 in an ETag, or undefined. The ETag of a large file on the hub is its checksum. */
 function sha256Of(headers: Headers): string | undefined {
   const tag = (headers.get('x-linked-etag') ?? headers.get('etag') ?? '')
     .replace(/^W\//, '')
@@ -67,7 +65,7 @@ function sha256Of(headers: Headers): string | undefined {
   return /^[0-9a-f]{64}$/i.test(tag) ? tag.toLowerCase() : undefined;
 }
 
-/** A length in bytes as a header gives it; undefined if it is not a whole number. */
+/** A length in bytes from a header; undefined if it is not a whole number. */
 export function lengthIn(headers: Headers, name: string): number | undefined {
   const text = headers.get(name) ?? '';
   const length = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
@@ -88,7 +86,7 @@ async function fetchOnce(
       throw new FoveaError(
         'download',
         `${name} could not be fetched: ${url.host} cannot be reached (${code}); check the ` +
-          'connection, or work offline with files that are already there',
+          'connection, or work offline with files that you have',
         { cause: error },
       );
     }
@@ -96,7 +94,7 @@ async function fetchOnce(
   }
 }
 
-/** Where a redirect leads; only from http to http or https, and from https to https. */
+/** The address that a redirect leads to. A redirect from https to http is refused. */
 function redirected(from: URL, location: string, name: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   const isSafe =
@@ -111,7 +109,8 @@ function redirected(from: URL, location: string, name: string): URL {
 }
 
 /**
- * GET with redirects followed by hand, for the headers on the way and to keep the token at home.
+ * Sends a GET request. It follows redirects itself, to read the headers on the way, and to send the
+ * token to the first origin only.
  * @throws FoveaError `download` or `cancelled`; Transient if another attempt may succeed.
  */
 export async function get(

@@ -9,27 +9,27 @@ import { diskError } from './disk-error.ts';
 import { downloadFile, uniqueName } from './download.ts';
 import { readBytes } from './model-file.ts';
 
-/** How far the file that is being fetched has come. */
+/** The progress of the file that is downloaded now. */
 export interface DownloadProgress {
   /** Its path in the repository. */
   readonly file: string;
   readonly bytes: number;
-  /** Unknown if the server does not say. */
+  /** Undefined if the server does not say. */
   readonly total?: number;
 }
 
 /** Options of `fetchModelFiles`. */
 export interface FetchModelOptions {
-  /** Where files are kept; `FOVEA_CACHE`, or the system's cache folder, by default. */
+  /** The folder for files; `FOVEA_CACHE`, or the system's cache folder, by default. */
   readonly cacheDir?: string;
   /** Branch, tag or commit; `main` by default. */
   readonly revision?: string;
   /**
-   * The model file, such as `onnx/model_quantized.onnx`; `onnx/model.onnx`, else `model.onnx`, by
-   * default.
+   * The model file, such as `onnx/model_quantized.onnx`; by default `onnx/model.onnx`, or else
+   * `model.onnx`.
    */
   readonly file?: string;
-  /** Ask no server; also by `FOVEA_OFFLINE=1` or `HF_HUB_OFFLINE=1`. */
+  /** Whether to use no server; also set by `FOVEA_OFFLINE=1` or `HF_HUB_OFFLINE=1`. */
   readonly offline?: boolean;
   /** Address of the hub; `HF_ENDPOINT`, or Hugging Face's, by default. */
   readonly endpoint?: string;
@@ -52,8 +52,8 @@ export interface FetchedModel {
 }
 
 /**
- * What is remembered of a repository: its commit, so that all files are of one version, and what it
- * does not have.
+ * Facts about a repository that are stored in the cache: its commit, so that all files have one
+ * version, and the files that it does not have.
  */
 interface Snapshot {
   commit?: string;
@@ -62,7 +62,7 @@ interface Snapshot {
 
 const isSet = (name: string): boolean => /^(1|true|yes|on)$/i.test(process.env[name] ?? '');
 
-/** Where models are kept: `FOVEA_CACHE`, or `fovea` in the system's cache folder. */
+/** The default folder of models: `FOVEA_CACHE`, or `fovea` in the system's cache folder. */
 export function defaultCacheDir(): string {
   if (process.env.FOVEA_CACHE) return process.env.FOVEA_CACHE;
   if (process.platform === 'win32')
@@ -77,8 +77,8 @@ export function isHubId(text: string): boolean {
 }
 
 /**
- * Where the files of a model are kept: `CACHE/hub/organisation--name/revision/…`, below it as in
- * the repository.
+ * The folder of a model's files: `CACHE/hub/organisation--name/revision`. Paths below it are those
+ * of the repository.
  */
 export function modelFolder(id: string, revision: string, cacheDir: string): string {
   const safe = revision.replace(/[^\w.-]/g, '-').replace(/^\.+/, '-');
@@ -100,7 +100,7 @@ interface Repository {
   readonly endpoint: string;
   readonly offline: boolean;
   readonly snapshot: Snapshot;
-  /** Whether the commit was settled by an earlier call. */
+  /** Whether an earlier call fixed the commit. */
   readonly pinned: boolean;
   readonly options: FetchModelOptions;
 }
@@ -138,7 +138,8 @@ async function writeSnapshot({ folder, snapshot }: Repository): Promise<void> {
 }
 
 /**
- * The sentence for an HTTP status of the hub, or `absent` for a file the repository does not have.
+ * The message for an HTTP status of the hub, or `absent` for a file that the repository does not
+ * have.
  */
 function explain(
   { id, revision, endpoint }: Repository,
@@ -175,7 +176,7 @@ function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/');
 }
 
-/** Deletes a file of settings that is not JSON, so that the next run does not find it. */
+/** Checks that a file is JSON. Deletes it otherwise, so that the next run does not use it. */
 async function requireJson({ id, endpoint }: Repository, path: string, target: string) {
   try {
     parseJson(await readFile(target, 'utf8'));
@@ -191,7 +192,8 @@ async function requireJson({ id, endpoint }: Repository, path: string, target: s
 }
 
 /**
- * Makes sure a file of the repository is in the cache; false if the repository does not have it.
+ * Makes sure that a file of the repository is in the cache. Returns false if the repository does
+ * not have it.
  */
 async function ensure(repository: Repository, path: string): Promise<boolean> {
   const { id, revision, folder, endpoint, offline, snapshot, options } = repository;
@@ -230,16 +232,16 @@ function missing(
     );
   }
   const advice = pinned
-    ? `; this is its commit ${snapshot.commit?.slice(0, 8)}, delete ${folder} to take the newest`
+    ? `; this is its commit ${snapshot.commit?.slice(0, 8)}, delete ${folder} to use the newest`
     : '';
   return new FoveaError(
     'download',
     `${id} (${revision}) has no ${files} at ${new URL(endpoint).host}: expected a model in ` +
-      `ONNX format; name its file if it is another one${advice}`,
+      `ONNX format; give the name of its file if it is another one${advice}`,
   );
 }
 
-/** Fetches the files with weights that the model names; they lie beside it. */
+/** Downloads the files with weights that the model names, which are beside it. */
 async function ensureExternalData(repository: Repository, file: string): Promise<void> {
   const model = readModel(await readBytes(join(repository.folder, file)));
   for (const name of externalDataFiles(model)) {
@@ -280,9 +282,9 @@ function endpointOf(options: FetchModelOptions): string {
 
 /**
  * Makes sure that a model of the Hugging Face hub is on this machine: `config.json`,
- * `preprocessor_config.json`, the ONNX file and its external data. Files that are in the cache are
- * taken from it without asking the server; delete the folder to fetch them anew. All files come
- * from the commit that the first one came from.
+ * `preprocessor_config.json`, the ONNX file and its external data. Files in the cache are used
+ * without a request to the server; delete the folder to download them again. All files are from the
+ * commit of the first one.
  * @throws FoveaError `download` saying what is missing or why, `usage` for an impossible id,
  * `cancelled` if the signal fires.
  */

@@ -264,10 +264,10 @@ describe('a folder', () => {
     });
     expect((await load(join(folder, 'one'))).name).toBe('net');
     expect(await errorOf(load(join(folder, 'none')))).toMatch(
-      /^model: the folder .*none holds no model: expected onnx\/model.onnx, model.onnx or one/,
+      /^model: the folder .*none contains no model: expected onnx\/model.onnx, model.onnx or one/,
     );
     expect(await errorOf(load(join(folder, 'two')))).toMatch(
-      /^usage: the folder .*two holds several models \(a.onnx, b.onnx\)/,
+      /^usage: the folder .*two contains several models \(a.onnx, b.onnx\)/,
     );
     expect(await errorOf(load(join(folder, 'two'), { file: 'c.onnx' }))).toMatch(
       /^model: .*c.onnx does not exist/,

@@ -28,17 +28,17 @@ export interface LoadModelOptions
     FetchModelOptions {
   /** One label per class, or the path of a file with them: one per line, or JSON. */
   readonly labels?: readonly string[] | string;
-  /** Replaces parts of the preprocessing that the files beside the model say. */
+  /** Replaces parts of the preprocessing from the files beside the model. */
   readonly preprocessing?: PreprocessingInput;
-  /** `cpu` by default; `auto` takes the fastest that starts. Not for remote models. */
+  /** `cpu` by default; `auto` uses the fastest device that starts. Not for remote models. */
   readonly device?: Device;
-  /** Threads of the CPU device; by default one a physical core. */
+  /** Threads of the CPU device; by default one per physical core. */
   readonly threads?: number;
-  /** Sent with every request to a remote model, e.g. `authorization`. */
+  /** Headers of every request to a remote model, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds that one request to a remote model may take; 60,000 by default. */
   readonly timeout?: number;
-  /** The most pictures that are sent to a remote model; without limit by default. */
+  /** The most pictures that are sent to a remote model; no limit by default. */
   readonly budget?: number;
   /** Folder that keeps the responses of a remote model to identical requests; none by default. */
   readonly requestCache?: string;
@@ -48,7 +48,7 @@ const SOURCES =
   `expected ${EMBEDDED_MODELS.join(', ')}, an .onnx file, a folder in Hugging Face layout, a ` +
   'hub id (organisation/name), or an http(s) address of the Open Inference Protocol';
 
-/** Formats that people have at hand and that have to be exported first. */
+/** Other formats of models, which must be exported to ONNX first. */
 const OTHER_FORMATS: Readonly<Record<string, string>> = {
   '.pt': 'PyTorch',
   '.pth': 'PyTorch',
@@ -64,7 +64,7 @@ const OTHER_FORMATS: Readonly<Record<string, string>> = {
   '.xml': 'OpenVINO',
 };
 
-/** A model file on the disk, with the files beside it. */
+/** Reads a model file, and the files beside it. */
 async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource> {
   const format = OTHER_FORMATS[extname(path).toLowerCase()];
   if (format)
@@ -88,8 +88,8 @@ async function sourceOfFile(path: string, name: string): Promise<OnnxModelSource
 }
 
 /**
- * The one model in a folder: the file that is asked for, `onnx/model.onnx`, `model.onnx`, or the
- * only `.onnx` file.
+ * The path of the model in a folder: the given file, `onnx/model.onnx`, `model.onnx`, or the only
+ * `.onnx` file.
  */
 async function findInFolder(folder: string, file: string | undefined): Promise<string> {
   const names = async (path: string) =>
@@ -106,15 +106,16 @@ async function findInFolder(folder: string, file: string | undefined): Promise<s
   if (found.length === 0)
     throw new FoveaError(
       'model',
-      `the folder ${folder} holds no model: expected onnx/model.onnx, model.onnx or one .onnx file`,
+      `the folder ${folder} contains no model: expected onnx/model.onnx, model.onnx or one ` +
+        `.onnx file`,
     );
   throw new FoveaError(
     'usage',
-    `the folder ${folder} holds several models (${found.join(', ')}): give the path of one`,
+    `the folder ${folder} contains several models (${found.join(', ')}): give the path of one`,
   );
 }
 
-/** A short name for a file: its own, or its folder's where all models are called `model.onnx`. */
+/** A short name for a model file: its own, or its folder's if the file is called `model.onnx`. */
 function nameOf(path: string): string {
   const stem = basename(path).replace(/\.onnx$/i, '');
   if (stem !== 'model') return stem;
@@ -122,7 +123,7 @@ function nameOf(path: string): string {
   return basename(basename(folder) === 'onnx' ? dirname(folder) : folder) || stem;
 }
 
-/** An embedded model's file; `demo/` lies beside `src/`, here and in the built package. */
+/** The path of an embedded model. It is the same relative path in `src/` and in `dist/`. */
 function embeddedPath(name: string): string {
   return fileURLToPath(new URL(`../demo/models/${name}.onnx`, import.meta.url));
 }
@@ -130,9 +131,9 @@ function embeddedPath(name: string): string {
 const isAddress = (source: string): boolean => /^https?:\/\//i.test(source);
 
 /**
- * The file of a model and what the files beside it say, without running it: an embedded model by
- * its name, an `.onnx` file, a folder, or a model of the Hugging Face hub. A name that exists as a
- * path is a path.
+ * Reads the file of a model and the files beside it, without running the model. `source` is the
+ * name of an embedded model, an `.onnx` file, a folder, or a model of the Hugging Face hub. If a
+ * path of that name exists, it is a path.
  * @throws FoveaError `model` if there is no such model, `download` if it cannot be fetched,
  * `unsupported` for a model on a server, which has no file.
  */
@@ -145,7 +146,7 @@ export async function resolveModel(
   if (isAddress(source))
     throw new FoveaError(
       'unsupported',
-      `${source} is a model on a server: its file is not to be had`,
+      `${source} is a model on a server, so its file is not available`,
     );
   const path = source.startsWith('file:') ? fileURLToPath(source) : source;
   const entry = await stat(path).catch((error: unknown) =>
@@ -164,14 +165,14 @@ export async function resolveModel(
   const { folder, file } = await fetchModelFiles(source, options);
   return sourceOfFile(join(folder, file), source).catch((error: unknown) => {
     if (!(error instanceof FoveaError && error.code === 'model')) throw error;
-    const advice = `it was fetched before: delete ${folder} to fetch it again`;
+    const advice = `it was downloaded before: delete ${folder} to download it again`;
     throw new FoveaError('model', `${error.message}; ${advice}`, { cause: error });
   });
 }
 
 /**
- * Loads a classifier: whatever `resolveModel` finds, or a model on a server of the Open Inference
- * Protocol.
+ * Loads a classifier: a model that `resolveModel` finds, or a model on a server of the Open
+ * Inference Protocol.
  * @throws FoveaError as `resolveModel`; `model` if it is not an image classifier, `runtime` if the
  * device does not start, `usage` for impossible options.
  */

@@ -3,30 +3,30 @@ import { link, readFile, readlink, rename, rm, stat, utimes, writeFile } from 'n
 import { hostname } from 'node:os';
 import { parseJson } from '../json.ts';
 
-/** A holder says this often that it is alive. */
+/** The interval at which the holder of a lock renews it. */
 const BEAT_MS = 15_000;
 
-/** A lock of another machine that was not renewed for so long is left over. */
+/** A lock of another machine is stale if it was not renewed for so long. */
 export const STALE_MS = 120_000;
 
 /** The content of a lock: who holds it. */
 interface Holder {
   readonly token: string;
   readonly pid: number;
-  /** When that process began, since process ids are used again; empty if the system hides it. */
+  /** The start time of that process, because ids are reused; empty if the system hides it. */
   readonly started: string;
-  /** The machine, its boot and its space of process ids: where `pid` means something. */
+  /** The machine, its boot and its namespace of process ids, in which `pid` is valid. */
   readonly home: string;
 }
 
-/** Process ids of containers are not those of their host: Linux names the space they count in. */
+/** Where process ids are valid. Each container has its own; Linux names their namespace. */
 async function findHome(): Promise<string> {
   const space = await readlink('/proc/self/ns/pid').catch(() => '');
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
   return [hostname(), boot.trim(), space].join(' ');
 }
 
-/** The time at which a process began, as Linux counts it: field 22 of its `stat`. */
+/** The start time of a process, as Linux counts it: field 22 of its `stat`. */
 async function startOf(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
   return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
@@ -41,7 +41,7 @@ async function isRunning({ pid, started }: Holder): Promise<boolean> {
   return (await startOf(pid)) === started;
 }
 
-/** The holder of a lock; undefined if there is none, or if its file is not one of ours. */
+/** The holder of a lock; undefined if there is none, or if the file is not a lock of Fovea. */
 async function readHolder(path: string): Promise<Holder | undefined> {
   try {
     const holder = parseJson(await readFile(path, 'utf8')) as Partial<Holder>;
@@ -53,7 +53,7 @@ async function readHolder(path: string): Promise<Holder | undefined> {
   }
 }
 
-/** Whether a process that is still at work holds a lock. */
+/** Whether a running process holds a lock. */
 export async function isLocked(path: string): Promise<boolean> {
   const age = await stat(path).then(
     ({ mtimeMs }) => Date.now() - mtimeMs,
@@ -66,8 +66,8 @@ export async function isLocked(path: string): Promise<boolean> {
 }
 
 /**
- * Removes a lock that is left over. It is moved aside first and looked at again: a lock that
- * another process took meanwhile is put back.
+ * Removes a stale lock. It first moves the lock aside and checks it again; if another process took
+ * the lock meanwhile, it is put back.
  */
 async function clear(path: string): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
@@ -95,9 +95,9 @@ async function take(path: string, holder: Holder): Promise<boolean> {
 }
 
 /**
- * Makes a lock file for the one process that gets it, and returns what removes the lock; undefined
- * if another process holds it. A lock whose process is gone is taken over at once if it ran here,
- * and after two minutes if it ran on another machine or in another container.
+ * Makes a lock file, and returns a function that removes it; undefined if another process holds the
+ * lock. If the holder's process has ended, its lock is replaced: at once if it ran on this machine,
+ * after two minutes if it ran on another machine or in another container.
  * @throws the system's error if the file cannot be written
  */
 export async function lock(path: string): Promise<(() => Promise<void>) | undefined> {

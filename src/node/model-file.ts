@@ -5,10 +5,9 @@ import { FoveaError, messageOf } from '../errors.ts';
 const MOST_BYTES_A_READ = 2 ** 30;
 
 /**
- * Reads a whole file; beyond the 2 GB that `readFile` takes too.
+ * Reads a whole file, also beyond the 2 GB that `readFile` can read.
  * @param most - the largest size in bytes that is read
- * @throws FoveaError `model` for a larger file, and for a pipe, a device or a folder, which have no
- * end or no bytes.
+ * @throws FoveaError `model` for a larger file, a pipe, a device or a folder.
  */
 export async function readBytes(
   path: string,
@@ -34,11 +33,11 @@ export async function readBytes(
   }
 }
 
-/** Whether an error says that there is no such file. */
+/** Whether an error means that a file does not exist. */
 export const isMissing = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-/** The sentence of a model file that cannot be read. */
+/** The error for a model file that cannot be read. */
 export function unreadable(path: string, error: unknown): FoveaError {
   if (error instanceof FoveaError) return error;
   const { code } = error as NodeJS.ErrnoException;
@@ -51,8 +50,8 @@ const isInside = (folder: string, path: string): boolean =>
   !`${relative(folder, path)}${sep}`.startsWith(`..${sep}`) && relative(folder, path) !== path;
 
 /**
- * The folders that weights of a model may lie in after links are followed: its own, and `blobs` of
- * the cache of Hugging Face, whose snapshots are links into it.
+ * The folders that may contain weights of a model, after links are followed: its own folder, and
+ * `blobs` in the cache of Hugging Face, because the snapshots there are links to it.
  */
 function allowedFolders(folder: string): string[] {
   const [, cache] = /^(.*[\\/]models--[^\\/]+)[\\/]snapshots[\\/]/.exec(folder + sep) ?? [];

@@ -4,7 +4,7 @@ import { FoveaError, messageOf } from '../errors.ts';
 export interface OptionalPackage<Module> {
   /** Its name at the registry. */
   readonly name: string;
-  /** What needs it, as the subject of a sentence: `reading pictures`. */
+  /** The use of the package, as the subject of a sentence: `reading pictures`. */
   readonly purpose: string;
   /** The import itself, such as `() => import('sharp')`. */
   readonly load: () => Promise<Module>;
@@ -14,8 +14,9 @@ const isMissing = (cause: unknown): boolean =>
   (cause as NodeJS.ErrnoException | undefined)?.code === 'ERR_MODULE_NOT_FOUND';
 
 /**
- * Loads a package when it is needed for the first time; Node keeps it for later calls.
- * @throws FoveaError `unsupported` in one sentence that says what to install.
+ * Loads a package at its first use. Node keeps it for later calls.
+ * @throws FoveaError `unsupported` if the package is missing or does not load; the message says
+ * what to install.
  */
 export async function loadOptional<Module>({
   name,

@@ -154,7 +154,7 @@ describe('readImage refuses', () => {
   });
 
   it('floating-point samples instead of showing black', async () => {
-    expect(await messageOfReading(fixture('float.tif'))).toMatch(/float\.tif holds float samples/);
+    expect(await messageOfReading(fixture('float.tif'))).toMatch(/float\.tif has float samples/);
   });
 
   const whole = [

@@ -9,7 +9,7 @@ export interface ReadImageOptions {
   readonly background?: readonly [red: number, green: number, blue: number];
   /** Largest number of pixels (width × height) that is decoded; 100 million if not given. */
   readonly maxPixels?: number;
-  /** What messages call the picture when `source` is bytes; `the picture` if not given. */
+  /** The name of the picture in messages, if `source` is bytes; `the picture` if not given. */
   readonly name?: string;
 }
 
@@ -21,7 +21,7 @@ export interface ImageSize {
   readonly format: string;
 }
 
-/** A picture whose header was read and found acceptable. */
+/** A picture with an accepted header. */
 interface Inspected extends ImageSize {
   readonly bytes: Uint8Array;
   readonly name: string;
@@ -47,7 +47,7 @@ const SIGNATURES: readonly (readonly [format: string, readable: boolean, pattern
 
 const READABLE = 'JPEG, PNG, WebP, AVIF, TIFF and GIF';
 
-/** Throws the one-sentence error of a picture that cannot be read. */
+/** Throws the error for a picture that cannot be read. */
 function refuse(name: string, what: string, cause?: unknown): never {
   throw new FoveaError('image', `${name} ${what}`, { cause });
 }
@@ -66,7 +66,7 @@ async function readBytes(source: string | Uint8Array, name: string): Promise<Uin
   }
 }
 
-/** The format, from the first bytes; only the formats of `READABLE` ever reach the decoder. */
+/** The format, from the first bytes. The decoder gets only the formats of `READABLE`. */
 function requireReadable(bytes: Uint8Array, name: string): string {
   if (bytes.length === 0) refuse(name, 'is empty (0 bytes)');
   const start = Buffer.from(bytes.subarray(0, 1024)).toString('latin1');
@@ -82,8 +82,8 @@ function requireReadable(bytes: Uint8Array, name: string): string {
 }
 
 /**
- * The error of a picture that has the right first bytes but cannot be decoded, with the decoder's
- * own reason.
+ * Throws the error for a picture that has the right first bytes but cannot be decoded, with the
+ * decoder's reason.
  */
 function refuseDamaged(name: string, format: string, cause: unknown): never {
   const [reason = ''] = messageOf(cause).split('\n');
@@ -100,7 +100,7 @@ function refuseDamaged(name: string, format: string, cause: unknown): never {
   );
 }
 
-/** Reads the header only; nothing the size of the picture is allocated. */
+/** Reads the header only. It does not allocate memory for the pixels. */
 async function inspect(
   source: string | Uint8Array,
   { maxPixels = 100e6, ...options }: ReadImageOptions,
@@ -123,25 +123,25 @@ async function inspect(
     );
   }
   if (metadata.depth !== 'uchar' && metadata.depth !== 'ushort') {
-    refuse(name, `holds ${metadata.depth} samples; pictures of 8 or 16 bits a sample can be read`);
+    refuse(name, `has ${metadata.depth} samples: expected a picture with 8 or 16 bits per sample`);
   }
   return { width, height, format, bytes, name, space: metadata.space };
 }
 
 /**
  * Reads a picture (a path, or the bytes of a file) as 8-bit RGB: JPEG, PNG, WebP, AVIF, TIFF or
- * GIF, recognised by content, not by name. Of several frames or pages the first.
+ * GIF, recognized by content, not by name. If a file has several frames or pages, the first is
+ * read.
  *
  * - EXIF orientation is applied, so the picture is upright.
  * - Transparent pixels are composited on `background` (default white): c = (a · colour + (255 - a)
  * · background) / 255.
- * - Embedded ICC profiles are ignored and CMYK is converted by the plain formula, as Pillow's
- * `convert('RGB')` does:
- *   this is how the pictures that classifiers are trained on were read.
- * - Of 16-bit samples the high byte is kept.
+ * - Embedded ICC profiles are ignored, and CMYK is converted by the plain formula, as Pillow's
+ *   `convert('RGB')` does. The training pictures of most classifiers were read in this way.
+ * - 16-bit samples lose their low byte.
  *
  * @throws FoveaError `image`, one sentence with the file's name, if it is missing, a directory,
- * empty, in another format, damaged, cut off, or larger than `maxPixels` (which the header says,
+ * empty, in another format, damaged, cut off, or larger than `maxPixels` (the header is checked
  * before anything is decoded); `usage` for an option out of range.
  */
 export async function readImage(
@@ -176,8 +176,8 @@ export async function readImage(
 }
 
 /**
- * The size of a picture from its header alone, EXIF orientation applied.
- * @throws FoveaError as `readImage`, except that damage after the header goes unnoticed.
+ * The size of a picture from its header only, after EXIF orientation. @throws FoveaError as
+ * `readImage`; damage after the header is not noticed.
  */
 export async function readImageSize(
   source: string | Uint8Array,
@@ -187,7 +187,7 @@ export async function readImageSize(
   return { width, height, format };
 }
 
-/** The samples of a picture as its file holds them. */
+/** The samples of a picture as they are in its file. */
 export interface Samples {
   readonly width: number;
   readonly height: number;
@@ -198,8 +198,8 @@ export interface Samples {
 }
 
 /**
- * The samples of a picture, 8 bits each, for masks that hold numbers or a palette: no orientation,
- * no background, alpha dropped.
+ * Reads the samples of a picture, 8 bits each, for masks with numbers or a palette. Orientation and
+ * background are not applied, and alpha is removed.
  * @throws FoveaError as `readImage`.
  */
 export async function readSamples(path: string): Promise<Samples> {
@@ -227,7 +227,8 @@ function toRgb(
   background: readonly number[],
 ): Uint8Array {
   if (isCmyk) return fromCmyk(data, channels);
-  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length); // a plain array, not a Buffer
+  // A plain array, not a Buffer.
+  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);
   const hasAlpha = channels % 2 === 0;

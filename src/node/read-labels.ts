@@ -2,12 +2,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { FoveaError, messageOf } from '../errors.ts';
 import { parseLabels } from '../model/files/labels.ts';
 
-/** The longest list of labels: ImageNet-21k has 1 MB. */
+/** The largest file of labels, in bytes. The labels of ImageNet-21k have 1 MB. */
 const MOST_BYTES = 32 * 2 ** 20;
 
 /**
- * The labels of a model from a file, as `parseLabels` reads them: one per line, or JSON.
- * @throws FoveaError `usage` if the file cannot be read or holds no such list.
+ * Reads the labels of a model from a file: one per line, or JSON (see `parseLabels`). @throws
+ * FoveaError `usage` if the file cannot be read or contains no such list.
  */
 export async function readLabels(path: string): Promise<string[]> {
   let text: string;

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import type { RequestCache } from '../model/remote/transport.ts';
 import { writeFileAtomic } from './write-file.ts';
 
-/** A response with the scores of a batch is far smaller. */
+/** The largest response that is read, in bytes; scores of a batch are far smaller. */
 const MOST_BYTES = 64 * 2 ** 20;
 
 /**
- * Keeps the responses of model servers in a folder, one file per request, named by the SHA-256 of
- * the model and the request. Nothing is ever deleted: delete the folder to ask the server again.
- * @param folder - made when the first response is kept
+ * A cache of responses of model servers in a folder. Each request has one file, named by the
+ * SHA-256 of the model and the request. Nothing is deleted; to send all requests again, delete the
+ * folder.
+ * @param folder - created with the first response
  */
 export function createRequestCache(folder: string): RequestCache {
   const pathOf = (key: string) => join(folder, key.slice(0, 2), `${key}.json`);
@@ -19,11 +20,11 @@ export function createRequestCache(folder: string): RequestCache {
         const { size } = await stat(pathOf(key));
         return size <= MOST_BYTES ? await readFile(pathOf(key), 'utf8') : undefined;
       } catch {
-        return undefined; // not there
+        return undefined; // there is no such file
       }
     },
     async set(key, answer) {
-      await writeFileAtomic(pathOf(key), answer).catch(() => undefined); // only costs a request
+      await writeFileAtomic(pathOf(key), answer).catch(() => undefined); // a failure only costs another request
     },
   };
 }

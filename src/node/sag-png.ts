@@ -1,5 +1,5 @@
 import type { Sag } from '../methods/sag/schema.ts';
-import type { Preprocessing } from '../model/input/preprocessing.ts';
+import { denormalize, type Preprocessing } from '../model/input/preprocessing.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { type SagPictureOptions, shownPart } from '../visualize/sag-part.ts';
 import { drawSag } from '../visualize/sag-svg.ts';
@@ -7,16 +7,16 @@ import { sagThumbnails } from '../visualize/sag-thumbnails.ts';
 import { loadSharp } from './sharp.ts';
 import { pictureUri } from './write-image.ts';
 
-/** What a graph is drawn from, besides itself. */
-export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails'> {
+/** What `sagSvg` needs besides the graph. */
+export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails' | 'picture'> {
   /** The preprocessed picture, [1, C, H, W]. */
   readonly input: Tensor;
   readonly preprocessing: Preprocessing;
 }
 
 /**
- * A structured attention graph as an SVG file without links: its thumbnails are JPEG pictures
- * inside it.
+ * A structured attention graph as an SVG file without links: the numbered picture and the thumbnails
+ * are JPEG pictures inside it.
  */
 export async function sagSvg(
   sag: Sag,
@@ -26,7 +26,8 @@ export async function sagSvg(
   const thumbnails = new Map<number, string>();
   for (const [id, picture] of sagThumbnails(sag, input, preprocessing, ids))
     thumbnails.set(id, await pictureUri(picture, 'jpeg', 84));
-  return drawSag(sag, { ...options, thumbnails });
+  const picture = await pictureUri(denormalize(input, preprocessing), 'jpeg', 84);
+  return drawSag(sag, { ...options, thumbnails, picture });
 }
 
 /** An SVG file as the bytes of a PNG, `scale` pixels per unit. */

@@ -4,7 +4,7 @@ import { loadOptional } from './optional-package.ts';
 export type Sharp = typeof import('sharp').default;
 
 /**
- * The picture codecs of sharp, loaded when the first picture is read or written.
+ * Loads the picture codecs of sharp at their first use.
  * @throws FoveaError `unsupported` if sharp is not installed or does not load.
  */
 export async function loadSharp(): Promise<Sharp> {

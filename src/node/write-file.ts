@@ -20,7 +20,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error',
 };
 
-/** A failed write as one sentence. */
+/** The error for a failed write. */
 export function writeError(path: string, cause: unknown): FoveaError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
   return new FoveaError('output', `cannot write ${path}: ${REASONS[code] ?? messageOf(cause)}`, {
@@ -29,8 +29,8 @@ export function writeError(path: string, cause: unknown): FoveaError {
 }
 
 /**
- * Makes a folder and those above it. Node's recursive `mkdir` never returns if the system says
- * "no such file" below a folder that exists, as under /proc.
+ * Makes a folder and its parents. Node's recursive `mkdir` never returns if the system reports "no
+ * such file" below an existing folder, as it does under /proc.
  */
 async function makeFolder(folder: string): Promise<void> {
   const isFolder = (path: string) =>
@@ -49,20 +49,20 @@ async function makeFolder(folder: string): Promise<void> {
   }
 }
 
-/** What puts bytes into a new file; tests stand in for a full disk here. */
+/** Writes bytes to a new file. Tests pass a function that fails as a full disk does. */
 export type WriteBytes = (path: string, bytes: Uint8Array | string) => Promise<void>;
 
-/** Fails if there is already something of that name, a link too, instead of writing through it. */
+/** Fails if the path exists, even as a link, so that it never writes through a link. */
 const writeNew: WriteBytes = (path, bytes) => writeFile(path, bytes, { flag: 'wx' });
 
-/** A name beside a file that no other process uses, on this machine or on another one. */
+/** A unique path beside a file, which no process on any machine uses. */
 function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomUUID().slice(0, 13)}.tmp`);
 }
 
 /**
- * Writes a file whole or not at all: into a temporary file beside it, then renamed. Makes the
- * folder.
+ * Writes a file completely or not at all: it writes a temporary file beside it, and renames it. It
+ * makes the folder if needed.
  * @throws FoveaError `output` naming the file and the reason; no temporary file is left.
  */
 export async function writeFileAtomic(
@@ -82,8 +82,7 @@ export async function writeFileAtomic(
 }
 
 /**
- * Makes a folder and makes sure that files can be written there, before work is spent on what goes
- * into it.
+ * Makes a folder and checks that files can be written to it, before the results are computed.
  * @throws FoveaError `output` naming the folder and the reason.
  */
 export async function requireWritableFolder(

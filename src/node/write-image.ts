@@ -11,7 +11,7 @@ export interface Pixels {
 }
 
 /**
- * The bytes of a PNG file of 8 bits a sample with exactly these pixels (lossless, no palette, no
+ * The bytes of a PNG file with exactly these pixels, 8 bits per sample (lossless; no palette, no
  * metadata, no time). The same pixels give the same bytes with the same version of sharp on the
  * same kind of processor.
  * @throws FoveaError `usage` if the data does not fit the size.
@@ -39,8 +39,8 @@ export async function encodePng({
 }
 
 /**
- * Bytes of a picture as a lossless WebP file (quality 100, effort 4): how much information it
- * holds. For the metrics sic and aic. Other versions of libwebp may differ by a few bytes.
+ * The size in bytes of a picture as a lossless WebP file (quality 100, effort 4), a measure of its
+ * information for the metrics sic and aic. Other versions of libwebp may differ by a few bytes.
  * @throws FoveaError `usage` if the data does not fit the size.
  */
 export async function losslessWebpSize({ width, height, data }: Pixels): Promise<number> {
@@ -56,12 +56,12 @@ export async function losslessWebpSize({ width, height, data }: Pixels): Promise
   return (await webp.webp({ lossless: true, quality: 100, effort: 4 }).toBuffer()).length;
 }
 
-/** An RGB picture; lossy formats take no other channels here. */
+/** An RGB picture; lossy formats accept only three channels here. */
 type RgbPixels = Omit<Pixels, 'channels'>;
 
 /**
- * A picture as a `data:` URI, for pages and drawings that stand alone.
- * @param format - the lossy format it is kept in
+ * A picture as a `data:` URI, for pages and drawings that need no other file.
+ * @param format - a lossy format
  * @param quality - 1 to 100
  */
 export async function pictureUri(

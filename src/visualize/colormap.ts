@@ -15,7 +15,7 @@ import { createRegistry } from '../registry.ts';
 export interface ColormapDefinition {
   /** Letters, digits and hyphens. */
   readonly name: string;
-  /** Whether its middle means 0, so that it shows both signs; false if left out. */
+  /** Whether its middle means 0, so that it can show both signs; false if left out. */
   readonly diverging?: boolean;
   /** The color at a position from 0 to 1, as `#rrggbb` or `rgb(r, g, b)`. */
   color(position: number): string;
@@ -32,15 +32,15 @@ const jet = (t: number): string => `rgb(${hat(4 * t - 3)}, ${hat(4 * t - 2)}, ${
 const grey = (t: number): string => `rgb(${Array(3).fill(Math.round(255 * t))})`;
 
 /**
- * Leaves out the near-black ends of ColorBrewer's diverging maps: over a picture, strong has to
- * look strong.
+ * Leaves out the nearly black ends of ColorBrewer's diverging maps, because strong values must look
+ * strong over a picture.
  */
 const bright = (t: number): number => 0.1 + 0.8 * t;
 
 /**
- * Dark in the middle; inferno upwards (black, red, orange, yellow), and downwards inferno with red
- * and blue exchanged (black, blue, light blue, cyan): the two sides differ by blue against orange,
- * which all readers tell apart.
+ * Black in the middle. Upwards it is inferno (black, red, orange, yellow), downwards inferno with
+ * red and blue exchanged (black, blue, light blue, cyan). So the two sides are blue and orange,
+ * which people with any color vision can distinguish.
  */
 function iceFire(t: number): string {
   const [r, g, b] = parseColour(interpolateInferno(Math.abs(2 * t - 1)));
@@ -96,14 +96,12 @@ export const colormaps = createRegistry<ColormapDefinition>('color map');
 colormaps.register(...colormapNames.map((name) => ({ name, ...builtIn[name] })));
 
 /**
- * For maps without a sign: perceptually uniform and readable with any colour vision, in grey print
- * too.
+ * The default for unsigned maps: perceptually uniform, and readable with any color vision and in
+ * grey print.
  */
 export const DEFAULT_COLORMAP: ColormapName = 'inferno';
 
-/**
- * For maps with a sign: red to yellow for the class, as in the default, blue to cyan against it.
- */
+/** The default for signed maps: red to yellow for the class, blue to cyan against it. */
 export const DEFAULT_SIGNED_COLORMAP: ColormapName = 'ice-fire';
 
 const tables = new WeakMap<ColormapDefinition, Colormap>();
@@ -128,7 +126,8 @@ function colorAt({ name, color }: ColormapDefinition, position: number): number[
 
 /**
  * A color map by its name.
- * @throws FoveaError `usage` listing the names there are, or if a color is not one.
+ * @throws FoveaError `usage` for an unknown name, with all names, or if a definition returns
+ * something that is not a color.
  */
 export function colormap(name: string): Colormap {
   const definition = colormaps.get(name);
@@ -143,15 +142,15 @@ export function colormap(name: string): Colormap {
 }
 
 /**
- * Index into a colour map's 256 colours of a normalised value: 0 … 1, or -1 … 1 for a diverging
- * map.
+ * The index into the 256 colors of a color map, for a normalized value: 0 … 1, or -1 … 1 for a
+ * diverging map.
  */
 export function colourIndex(map: Colormap, value: number): number {
   const position = map.diverging ? (value + 1) / 2 : value;
   return Math.round(255 * Math.min(1, Math.max(0, position)));
 }
 
-/** A colour map as a CSS gradient, for colour bars. */
+/** A color map as a CSS gradient, for color bars. */
 export function cssGradient(name: string, direction = 'to right', stops = 17): string {
   const { table } = colormap(name);
   const colours = Array.from({ length: stops }, (_, i) => {

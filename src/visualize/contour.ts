@@ -1,6 +1,6 @@
 import { type Image, image } from '../image/image.ts';
 
-/** An sRGB colour, 0 … 255 each. */
+/** An sRGB color; each channel is 0 … 255. */
 export type Colour = readonly [red: number, green: number, blue: number];
 
 /** Options of `drawOutline`. */
@@ -9,7 +9,7 @@ export interface OutlineOptions {
   readonly colour?: Colour;
   /** Thickness of the line in pixels, drawn outside the mask; 2 if not given. */
   readonly thickness?: number;
-  /** Colour of a thin rim that keeps the line visible on any ground; black if not given. */
+  /** Color of a thin rim that keeps the line visible on any background; black if not given. */
   readonly rim?: Colour;
 }
 
@@ -32,7 +32,8 @@ function dilate(mask: Uint8Array, width: number, height: number): Uint8Array {
 }
 
 /**
- * The outline of a mask (nonzero = inside, the picture's size) drawn around it, over the picture.
+ * Draws the outline of a mask around it, over the picture. The mask has the picture's size; nonzero
+ * is inside.
  */
 export function drawOutline(picture: Image, mask: Uint8Array, options: OutlineOptions = {}): Image {
   const { colour = [255, 255, 255], thickness = 2, rim = [0, 0, 0] } = options;

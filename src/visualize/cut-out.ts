@@ -4,19 +4,19 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { drawOutline } from './contour.ts';
 import { projectMap } from './overlay.ts';
 
-/** How bright the picture stays outside. */
+/** The brightness of the picture outside the mask. */
 const DIMMED = 0.3;
 
 /**
- * A picture of which only a part is shown: inside `mask` [h, w] (1 inside, 0 outside) as it is,
- * outside dark and without colour, an outline between. `region` of the picture is what the mask
- * covers, the whole picture if not given.
+ * Shows only a part of a picture: inside `mask` [h, w] (1 inside, 0 outside) it is unchanged,
+ * outside it is dark and grey, with an outline in between. `region` is the part of the picture that
+ * the mask covers; the whole picture if not given.
  */
 export function cutOut(picture: Image, mask: Tensor, region?: Region): Image {
   const { width, height, data } = picture;
   const inside = Uint8Array.from(projectMap(mask, width, height, region).data, (value) =>
     value >= 0.5 ? 1 : 0,
-  ); // NaN is outside
+  ); // NaN counts as outside
   const shown = data.map((value, i) => {
     if (inside[Math.floor(i / 3)]) return value;
     const at = 3 * Math.floor(i / 3);

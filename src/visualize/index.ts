@@ -1,4 +1,11 @@
 export {
+  type AnnotatedPicture,
+  annotate,
+  type BarSource,
+  type ColorBar,
+  colorBarOf,
+} from './annotate.ts';
+export {
   type Colormap,
   type ColormapDefinition,
   type ColormapName,
@@ -10,7 +17,12 @@ export {
   DEFAULT_COLORMAP,
   DEFAULT_SIGNED_COLORMAP,
 } from './colormap.ts';
-export { type ContactSheet, drawContactSheet, type SheetCell } from './contact-sheet.ts';
+export {
+  type ContactSheet,
+  drawContactSheet,
+  type SheetCell,
+  type SheetRow,
+} from './contact-sheet.ts';
 export { type Colour, drawOutline, type OutlineOptions } from './contour.ts';
 export { cutOut } from './cut-out.ts';
 export {

@@ -15,7 +15,7 @@ export interface ChartSeries {
 
 /** A line chart. */
 export interface LineChart {
-  /** What it shows, for readers who do not see it. */
+  /** A description for readers who cannot see the chart. */
   readonly alt: string;
   readonly xTitle: string;
   readonly yTitle: string;
@@ -36,8 +36,8 @@ const DASHES = ['', '6 3', '2 3'];
 const CONTROL_DASHES = ['5 4', '1.5 3.5'];
 
 /**
- * Styles that tell series apart, in their order: ten colours, then the same dashed; controls, to
- * compare with, in grey.
+ * Different styles for series, in their order: ten colors, then the same colors dashed. Controls
+ * are grey.
  */
 export function seriesStyles(isControls: readonly boolean[]): SeriesStyle[] {
   let [shown, controls] = [0, 0];
@@ -66,7 +66,7 @@ function extent(
   );
 }
 
-/** A line chart as an element that fits the width it is given; text in the color of the page. */
+/** A line chart as an element that fits its container; its text has the color of the page. */
 export function lineChart({ alt, xTitle, yTitle, series }: LineChart): JSX.Element {
   const { width, height, left, right, top, bottom } = SIZE;
   const [low, high] = extent(series, ({ y }) => y);
@@ -117,7 +117,7 @@ export function lineChart({ alt, xTitle, yTitle, series }: LineChart): JSX.Eleme
 /** A line chart as the text of an SVG element (see `lineChart`). */
 export const lineChartSvg = (chart: LineChart): string => render(lineChart(chart));
 
-/** The line of a series, with its name for a pointer that rests on it. */
+/** The line of a series, with its name as tooltip. */
 function pathOf({ name, style, ...points }: ChartSeries, x: Scale, y: Scale): JSX.Element {
   const path = line<number>(
     (_, k) => x(at(points.x, k)),

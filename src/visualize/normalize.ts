@@ -3,11 +3,11 @@ import { FoveaError } from '../errors.ts';
 import { extent, quantile } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 
-/** How a raw map is brought to a range that can be shown. */
+/** How a raw map is scaled to a range for display. */
 export interface NormalizeOptions {
   /**
-   * Percentiles of the map (0 … 100) that become the ends of the shown range; values beyond are
-   * clipped. Default [0, 99.5]: a few outliers do not push everything else into the dark.
+   * Percentiles of the map (0 … 100) that become the ends of the range; values beyond are clipped.
+   * Default: [0, 99.5], so that a few outliers do not make everything else dark.
    */
   readonly percentiles?: readonly [low: number, high: number];
 }
@@ -20,8 +20,8 @@ const DEFAULT_PERCENTILES = [0, 99.5] as const;
 const FLAT = 1e-6;
 
 /**
- * The value below which `percent` per cent of the values lie, linearly interpolated between
- * neighbours as NumPy's `percentile` does. NaN for no values.
+ * The value below which `percent` percent of the values are, with linear interpolation as in
+ * NumPy's `percentile`. NaN if there are no values.
  */
 export function percentile(values: ArrayLike<number>, percent: number): number {
   if (!(percent >= 0 && percent <= 100))
@@ -32,10 +32,7 @@ export function percentile(values: ArrayLike<number>, percent: number): number {
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(high, Math.max(low, value));
 
-/**
- * (value - low) / (high - low), clipped to 0 … 1; all 0 where the range holds nothing but
- * rounding.
- */
+/** (value - low) / (high - low), clipped to 0 … 1; all 0 if the range is only rounding errors. */
 function rescale(map: Tensor, low: number, high: number): Tensor {
   const flat = !(high - low > FLAT * Math.max(Math.abs(high), Math.abs(low)));
   return tensor(
@@ -51,8 +48,8 @@ export function minMax(map: Tensor): Tensor {
 }
 
 /**
- * A map for display, 0 … 1: 0 is the low percentile, 1 the high one. Where those are equal,
- * smallest and largest.
+ * A map for display, 0 … 1: 0 is the low percentile, 1 the high one. If they are equal, the
+ * smallest and the largest value are used.
  */
 export function normalizeUnsigned(
   map: Tensor,
@@ -72,7 +69,7 @@ export function normalizeUnsigned(
 
 /**
  * A signed map for display, -1 … 1: zero stays zero, and the high percentile of the magnitudes
- * becomes 1, so that evidence for and against the class keep their proportion.
+ * becomes 1. So evidence for and against the class have the same scale.
  */
 export function normalizeSigned(
   map: Tensor,

@@ -13,24 +13,24 @@ import {
 } from './colormap.ts';
 import { type NormalizeOptions, normalizeSigned, normalizeUnsigned } from './normalize.ts';
 
-/** A map with what its manifest says of it: an explanation, or one that was read from files. */
+/** A map and its manifest: an explanation, or a map that was read from files. */
 export type ExplainedMap = Pick<Explanation, 'map' | 'manifest'>;
 
 /** Options of `overlay`. */
 export interface OverlayOptions extends NormalizeOptions {
   /**
-   * Where the map lies in the picture, in pixels of the picture. If not given: as the explanation
-   * says, and the whole picture for a plain map.
+   * The part of the picture that the map covers, in pixels of the picture. Default: the region in
+   * the explanation; for a plain map, the whole picture.
    */
   readonly region?: Region;
   /**
-   * Whether negative values of the map mean evidence against the class. If not given: as the
-   * explanation says, and false for a plain map.
+   * Whether negative values of the map mean evidence against the class. Default: the value in the
+   * explanation; for a plain map, false.
    */
   readonly signed?: boolean;
-  /** Name of a colour map; `inferno` if not given, `ice-fire` for signed maps. */
+  /** Name of a color map. Default: `inferno`; for signed maps `ice-fire`. */
   readonly colormap?: string;
-  /** Opacity of the strongest colour, 0 … 1; 0.8 if not given. */
+  /** Opacity of the strongest color, 0 … 1. Default: 0.8. */
   readonly alpha?: number;
 }
 
@@ -42,8 +42,8 @@ interface AxisTaps {
 }
 
 /**
- * Pixel centres x + 0.5 lie at u = (x + 0.5 - start) / length · size - 0.5 of the map; its border
- * values go on outwards.
+ * The pixel centre x + 0.5 is at u = (x + 0.5 - start) / length · size - 0.5 in the map. Beyond the
+ * border, the border values are repeated.
  */
 function tapsOf(
   from: number,
@@ -67,8 +67,8 @@ function tapsOf(
 }
 
 /**
- * The pixels, half-open, whose centres lie in [start, start + length), within a side of `size`
- * pixels.
+ * The half-open range of pixels whose centres are in [start, start + length), within a side of
+ * `size` pixels.
  */
 function pixelsOf(start: number, length: number, size: number): [from: number, to: number] {
   const from = Math.max(0, Math.ceil(start - 0.5));
@@ -76,8 +76,8 @@ function pixelsOf(start: number, length: number, size: number): [from: number, t
 }
 
 /**
- * A map [h, w] brought to a picture's size by bilinear interpolation, [height, width]: `region` of
- * the picture shows the map, pixels outside it are NaN.
+ * Scales a map [h, w] to a picture's size [height, width] by bilinear interpolation. The map covers
+ * `region` of the picture; pixels outside are NaN.
  */
 export function projectMap(
   map: Tensor,
@@ -123,7 +123,7 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
   return image(picture.width, picture.height, data);
 }
 
-/** What an explanation says of how its map is shown on a picture, which may be a smaller copy. */
+/** The options from an explanation, for a picture that may be a smaller copy of the explained one. */
 function factsOf({ manifest }: ExplainedMap, picture: Image): OverlayOptions {
   const { signed, image: explained } = manifest;
   const { left, top, width, height } = explained.region;
@@ -136,16 +136,33 @@ function factsOf({ manifest }: ExplainedMap, picture: Image): OverlayOptions {
 const given = (options: OverlayOptions): OverlayOptions =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 
+/** How the values of a map become colors. */
+export interface Shades {
+  readonly colours: Colormap;
+  /** Whether values are evidence for and against: zero stays zero. */
+  readonly hasTwoSides: boolean;
+}
+
 /**
- * A picture with a map over it, at the picture's own size: colour and opacity say how salient a
- * pixel is, so what does not matter stays the plain picture. A sequential colour map on a signed
- * map shows the evidence for the class only; a diverging one shows both sides. A signed map that is
- * above zero everywhere is shown from its least value on: what all pixels have in common says
- * nothing about any.
+ * How a map is shown. A signed map whose values are all above 0 is shown from its least value on:
+ * the part that all pixels have in common does not tell them apart.
+ */
+export function shadesOf(map: Tensor, signed: boolean, name: string | undefined): Shades {
+  const colours = colormap(name ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP));
+  return { colours, hasTwoSides: signed && !(extent(map.data)[0] > 0) };
+}
+
+/**
+ * Lays a map over a picture, at the picture's own size. Color and opacity show how salient a pixel
+ * is; pixels that do not matter keep the colors of the picture. A sequential color map on a signed
+ * map shows only the evidence for the class; a diverging one shows both sides. A signed map whose
+ * values are all above 0 is shown from its least value on.
  *
- *   out = (1 - a) · picture + a · colour(v),  a = alpha · |v|,  v = the normalised map
+ *   out = (1 - a) · picture + a · color(v),  a = alpha · |v|,  v = the normalized map
  *
  * @param shown - an explanation, or a plain map [h, w]
+ * @throws FoveaError `usage` for an unknown color map, an `alpha` or `percentiles` out of range, or
+ * a map that is not [h, w].
  */
 export function overlay(
   picture: Image,
@@ -155,17 +172,14 @@ export function overlay(
   const map = 'map' in shown ? shown.map : shown;
   const known = 'map' in shown ? factsOf(shown, picture) : {};
   const { region, signed = false, alpha = 0.8, percentiles } = { ...known, ...given(options) };
-  const colours = colormap(
-    options.colormap ?? (signed ? DEFAULT_SIGNED_COLORMAP : DEFAULT_COLORMAP),
-  );
+  const { colours, hasTwoSides } = shadesOf(map, signed, options.colormap);
   if (!(alpha >= 0 && alpha <= 1))
     throw new FoveaError('usage', `alpha ${alpha}: expected a number from 0 to 1`);
   if (map.shape.length !== 2)
     throw new FoveaError('usage', `overlay takes a map [height, width], got [${map.shape}]`);
-  const normalize = signed && !(extent(map.data)[0] > 0) ? normalizeSigned : normalizeUnsigned;
-  const normal = normalize(map, { percentiles });
+  const normal = (hasTwoSides ? normalizeSigned : normalizeUnsigned)(map, { percentiles });
   const values =
-    signed && !colours.diverging
+    hasTwoSides && !colours.diverging
       ? tensor(
           normal.shape,
           normal.data.map((value) => Math.max(0, value)),

@@ -1,6 +1,6 @@
 /**
- * The style sheet of report pages: one column on a phone, a grid on a screen, ink-saving in print,
- * light and dark.
+ * The style sheet of report pages: one column on a phone, a grid on a screen, little ink in print,
+ * a light and a dark theme.
  */
 export const REPORT_STYLE = `
 :root {

@@ -5,15 +5,12 @@ import { cssGradient } from './colormap.ts';
 import { type LineChart, lineChart } from './line-chart.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
-/**
- * A cell of a table: text, or a number with the digits it is shown with, and the text below it in
- * small.
- */
+/** A cell of a table: text, or a number with its text form and an optional small text below it. */
 export type ReportValue =
   | string
   | { readonly value: number; readonly text: string; readonly detail?: string };
 
-/** A table with its first column as row heads. */
+/** A table. Its first column has the heads of the rows. */
 export interface ReportTable {
   readonly caption: string;
   /** `best`: the highest or lowest number of the column is marked. */
@@ -28,7 +25,7 @@ export interface ReportTable {
 export interface ReportCell {
   /** A data URI, so that the page needs no other file. */
   readonly source: string;
-  /** What the picture shows, for readers who do not see it. */
+  /** A description for readers who cannot see the picture. */
   readonly alt: string;
   readonly title: string;
   readonly detail?: string;
@@ -47,7 +44,7 @@ export interface ReportGallery {
   }[];
 }
 
-/** A colour bar. */
+/** A color bar with its words. */
 export interface ReportLegend {
   readonly colormap: string;
   readonly title: string;
@@ -56,7 +53,7 @@ export interface ReportLegend {
   readonly high: string;
 }
 
-/** A chart, and what its lines are. */
+/** A chart with the names of its lines. */
 export interface ReportChart {
   readonly title: string;
   readonly chart: LineChart;
@@ -67,7 +64,7 @@ export interface ReportChart {
   }[];
 }
 
-/** A part of the page; what is given is shown in this order. */
+/** A section of the page. Its parts are shown in this order. */
 export interface ReportSection {
   readonly title: string;
   readonly text?: readonly string[];
@@ -77,9 +74,9 @@ export interface ReportSection {
   readonly charts?: readonly ReportChart[];
   readonly legends?: readonly ReportLegend[];
   readonly gallery?: ReportGallery;
-  /** A drawing, as an address of an SVG or picture. */
+  /** A drawing: the address of an SVG or another picture. */
   readonly drawing?: { readonly source: string; readonly alt: string };
-  /** Long text in blocks that open on a click. */
+  /** Long texts in blocks that a click opens. */
   readonly details?: readonly { readonly title: string; readonly text: string }[];
 }
 
@@ -92,14 +89,14 @@ export interface ReportPage {
   readonly footer?: string;
 }
 
-/** The element of something that may be missing. */
+/** The element of an item; undefined if there is no item. */
 const optional = <Item>(
   item: Item | undefined,
   view: (item: Item) => ComponentChildren,
 ): ComponentChildren => (item === undefined ? undefined : view(item));
 const textOf = (value: ReportValue): string => (typeof value === 'string' ? value : value.text);
 
-/** The number that a column's best cells have; undefined if there is no best number. */
+/** The number of the best cells of a column; undefined if there is no best number. */
 function bestOf(table: ReportTable, column: number): number | undefined {
   const { best } = at(table.columns, column);
   const numbers = table.rows.flatMap((row, i) => {
@@ -234,7 +231,7 @@ function sectionView(section: ReportSection): JSX.Element {
   );
 }
 
-/** The retina from the front: the fovea is the spot one sees sharply with. */
+/** The logo: a retina from the front, with the fovea in its middle. */
 function markView(): JSX.Element {
   const ring = (r: number, width: number, opacity: number) =>
     h('circle', { cx: 16, cy: 16, r, 'stroke-width': width, opacity });

@@ -4,7 +4,7 @@ const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /**
  * A structured attention graph in Graphviz's DOT language: nodes with their patches and confidence,
- * edges with the patch that goes.
+ * edges with the patch that is deleted.
  */
 export function sagToDot(sag: DrawableSag): string {
   const nodes = sag.nodes.map(({ id, patches, confidence, root }) => {

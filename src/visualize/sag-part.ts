@@ -1,7 +1,7 @@
 import { at } from '../tensor/at.ts';
 
 /**
- * The parts of a structured attention graph that a picture shows; the `sag` of a manifest's extras
+ * The fields of a structured attention graph that a drawing needs. The `sag` in a manifest's extras
  * fits.
  */
 export interface DrawableSag {
@@ -10,6 +10,8 @@ export interface DrawableSag {
   readonly target: { readonly label: string };
   readonly probability: number;
   readonly formula: string;
+  /** All sufficient sets found, the smallest first; the roots if left out. */
+  readonly explanations?: readonly { readonly patches: readonly number[] }[];
   readonly nodes: readonly {
     readonly id: number;
     readonly patches: readonly number[];
@@ -23,24 +25,50 @@ export interface DrawableSag {
   }[];
 }
 
+/**
+ * The smallest set that suffices, and whether a root of the graph shows it; undefined if no set was
+ * found.
+ */
+export function smallestSet({
+  explanations,
+  nodes,
+}: Pick<DrawableSag, 'explanations' | 'nodes'>):
+  | { readonly patches: readonly number[]; readonly isRoot: boolean }
+  | undefined {
+  const roots = nodes.filter(({ root }) => root);
+  const found = explanations?.length ? explanations : roots;
+  const [smallest] = [...found].sort((a, b) => a.patches.length - b.patches.length);
+  if (!smallest) return undefined;
+  const key = smallest.patches.join();
+  return {
+    patches: smallest.patches,
+    isRoot: roots.some(({ patches }) => patches.join() === key),
+  };
+}
+
 /** Options of `drawSag`. */
 export interface SagPictureOptions {
   /**
-   * Address of the thumbnail of each node (a data URI, so that the file needs no other file), by
-   * node id.
+   * The address of each node's thumbnail, by node id. With data URIs the drawing needs no other
+   * file.
    */
   readonly thumbnails: ReadonlyMap<number, string>;
+  /**
+   * Address of the whole picture, for the key beside the graph: the picture with the number of each
+   * patch. Without it there is no key.
+   */
+  readonly picture?: string;
   /** Width over height of the thumbnails; 1 if not given. */
   readonly aspect?: number;
   /** Name of the picture, for the caption. */
   readonly title?: string;
-  /** Most children of a node; 3 if not given: the ones that cost least, most and in between. */
+  /** Most children per node; 3 if not given: those that cost least, most, and in between. */
   readonly maxChildren?: number;
   /** Most nodes in all; 40 if not given. */
   readonly maxNodes?: number;
 }
 
-/** At most `count` items, evenly spread from the first to the last. */
+/** At most `count` items, evenly spaced from the first to the last. */
 function spread<Item>(items: readonly Item[], count: number): Item[] {
   if (items.length <= count) return [...items];
   if (count < 2) return items.slice(0, count);
@@ -49,7 +77,7 @@ function spread<Item>(items: readonly Item[], count: number): Item[] {
   );
 }
 
-/** The nodes and edges that are drawn: of large graphs a part that still reads, level by level. */
+/** The nodes and edges that are drawn, level by level. Of a large graph it is only a part. */
 export function shownPart(
   sag: DrawableSag,
   { maxChildren = 3, maxNodes = 40 }: Pick<SagPictureOptions, 'maxChildren' | 'maxNodes'> = {},
@@ -76,8 +104,8 @@ export function shownPart(
 }
 
 /**
- * Where a patch lies, as shares of width and height: its tile, or of a soft bump what it shows at
- * least half of.
+ * The box of a patch, as shares of width and height: its tile, or the part that a soft bump shows
+ * by at least half.
  */
 export function patchBox(
   { grid: [rows, columns], patches }: Pick<DrawableSag, 'grid' | 'patches'>,

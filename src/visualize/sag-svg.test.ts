@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { sagToDot } from './sag-dot.ts';
-import { type DrawableSag, patchBox, shownPart } from './sag-part.ts';
+import { type DrawableSag, patchBox, shownPart, smallestSet } from './sag-part.ts';
 import { drawSag } from './sag-svg.ts';
 
 /** A root with four children, one of which has two. */
@@ -129,6 +129,66 @@ describe('drawSag', () => {
     const empty = drawSag({ ...sag, nodes: [], edges: [], formula: '' }, { thumbnails: new Map() });
     expect(empty).toContain('no set of patches suffices');
     expect(empty).not.toContain('NaN');
+  });
+});
+
+describe('smallestSet', () => {
+  it('is the smallest of all sets found, which need not be a root', () => {
+    expect(smallestSet(sag)).toEqual({ patches: [0, 1, 2, 3], isRoot: true });
+    const explanations = [{ patches: [0, 1, 2, 3] }, { patches: [1, 3] }];
+    expect(smallestSet({ ...sag, explanations })).toEqual({ patches: [1, 3], isRoot: false });
+    expect(smallestSet({ nodes: [] })).toBeUndefined();
+  });
+});
+
+describe('the key of drawSag', () => {
+  const explanations = [{ patches: [1, 3] }, { patches: [0, 1, 2, 3] }];
+  const draw = (more: Partial<DrawableSag> = {}) =>
+    drawSag({ ...sag, explanations, ...more }, { thumbnails, picture: 'data:,whole' });
+  const numbersOf = (svg: string) =>
+    [...svg.matchAll(/x="([\d.]+)" y="([\d.]+)"[^>]*font-size="11"[^>]*>(\d+)</g)].map(
+      ([, ...values]) => values.map(Number),
+    );
+
+  it('shows the whole picture with the number of each patch in its tile', () => {
+    const svg = draw();
+    const box = /href="data:,whole" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"/.exec(svg);
+    const [left, top, side] = (box ?? []).slice(1).map(Number);
+    const places = numbersOf(svg).map(([x, y, patch]) => [
+      (x - left) / side,
+      (y - 4 - top) / side,
+      patch,
+    ]);
+    expect(places).toEqual([
+      [0.25, 0.25, 0],
+      [0.75, 0.25, 1],
+      [0.25, 0.75, 2],
+      [0.75, 0.75, 3],
+    ]);
+  });
+
+  it('keeps the numbers of soft patches inside the picture', () => {
+    const svg = draw({ patches: 'soft' });
+    const box = /href="data:,whole" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"/.exec(svg);
+    const [left, top, side] = (box ?? []).slice(1).map(Number);
+    expect(numbersOf(svg)).toHaveLength(4);
+    for (const [x, y] of numbersOf(svg)) {
+      expect(x > left && x < left + side).toBe(true);
+      expect(y > top && y < top + side + 4).toBe(true);
+    }
+  });
+
+  it('names the smallest set found, and is not there without a picture', () => {
+    expect(draw()).toContain('Smallest set found: P1 P3');
+    expect(drawSag(sag, { thumbnails })).not.toContain('Patches by number');
+  });
+
+  it('is left of all nodes', () => {
+    const svg = draw();
+    const key = /href="data:,whole" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"/.exec(svg);
+    const [left, width] = (key ?? []).slice(1).map(Number);
+    const nodes = [...svg.matchAll(/href="[^"]*node\d" x="([\d.]+)"/g)].map(([, x]) => Number(x));
+    expect(Math.min(...nodes)).toBeGreaterThan(left + width);
   });
 });
 

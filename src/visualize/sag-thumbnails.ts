@@ -8,13 +8,12 @@ import { denormalize, type Preprocessing } from '../model/input/preprocessing.ts
 import { renderGrid } from '../model/render-perturbation.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
-/** How bright hidden parts stay: enough to see where one is. */
+/** The brightness of hidden parts: enough to recognize the picture. */
 const DIMMED = 0.3;
 
 /**
- * What the nodes of a graph show, each `side` × `side` pixels: the model's input with the patches
- * of the node at full brightness, the rest dimmed and without colour (the model sees the baseline
- * there).
+ * The thumbnails of nodes, each `side` × `side` pixels: the model's input with the patches of the
+ * node at full brightness, and the rest dark and grey. (The model sees the baseline there.)
  */
 export function sagThumbnails(
   sag: Sag,

@@ -1,10 +1,10 @@
 /**
- * Makes the demo models known to `loadModel` of `fovea/web`. They are in a module of their own
- * because bundlers copy their files (10 MB) into every page that names them.
+ * Registers the demo models for `loadModel` of `fovea/web`. They are in a separate module, because
+ * bundlers copy their files (10 MB) into every page that imports it.
  */
 import { registerDemoModels } from './load-model.ts';
 
-// Written out one by one: bundlers recognise an asset only as `new URL` of a literal.
+// Each is written out, because bundlers recognize an asset only in `new URL` of a literal.
 registerDemoModels({
   'demo-cnn': {
     model: () => new URL('../demo/models/demo-cnn.onnx', import.meta.url),

@@ -6,7 +6,7 @@ import { type ImageInput, isImageInput, readImage } from './read-image.ts';
 /**
  * Draws a picture with the map of an explanation over it. The canvas gets the size of the picture
  * in pixels; CSS may show it at any size.
- * @param picture - what was given to `explain`, or a copy of another size
+ * @param picture - the picture that was explained, or a copy of another size
  * @throws FoveaError `usage` if the canvas has no 2D context, `image` if the picture cannot be
  * read.
  */

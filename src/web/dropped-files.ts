@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.ts';
 import type { ModelFiles } from '../model/files/model-files.ts';
 
-/** The path of a file in the folder that was chosen with it, or its name. */
+/** The path of a file in the chosen folder, or its name. */
 const pathOf = (file: File): string => file.webkitRelativePath || file.name;
 
 /** The model among files: the only `.onnx`, or the one called `model.onnx`. */
@@ -33,8 +33,8 @@ function settled(path: string): string {
 }
 
 /**
- * A model and the files beside it, as a page receives them from a drop or an `<input type="file">`:
- * the `.onnx`, its `NAME.json` or Hugging Face files, and its files of weights.
+ * A model and the files beside it, from a drop or an `<input type="file">`: the `.onnx`, its
+ * `NAME.json` or Hugging Face files, and its files of weights.
  * @throws FoveaError `model` if there is no `.onnx` file, or if there are several.
  */
 export async function modelFilesOf(files: readonly File[], name?: string): Promise<ModelFiles> {

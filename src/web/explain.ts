@@ -14,7 +14,7 @@ import {
 } from '../prepare-input.ts';
 import { type ImageInput, isImageInput, readImage } from './read-image.ts';
 
-/** A picture as a page has it is read; all else is as in the other front doors. */
+/** Reads a picture of a page; returns any other source unchanged. */
 const read = <Other>(
   source: Other | ImageInput,
   signal: AbortSignal | undefined,
@@ -49,7 +49,7 @@ export async function explainAll<M extends Method | MethodName = DefaultMethod>(
 }
 
 /**
- * A picture, read, preprocessed and classified. Share the result between several `explain` calls.
+ * Reads, preprocesses and classifies a picture. Several `explain` calls can share the result.
  * @throws FoveaError `image` if the picture cannot be read.
  */
 export async function prepareInput(

@@ -13,25 +13,25 @@ import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
 
 /**
- * What a model is loaded from: the name of an embedded one, an address, the bytes of an `.onnx`
- * file, or files that a user dropped or chose.
+ * The source of a model: the name of an embedded model, an address, the bytes of an `.onnx` file,
+ * or files that a user dropped or chose.
  */
 export type ModelInput = string | URL | Uint8Array | Blob | readonly File[];
 
 /** Options of `loadModel` in browsers. */
 export interface LoadModelOptions extends Omit<ModelOverrides, 'preprocessing'>, WebRuntimeOptions {
-  /** Replaces parts of the preprocessing that the files beside the model say. */
+  /** Replaces parts of the preprocessing from the files beside the model. */
   readonly preprocessing?: PreprocessingInput;
-  /** What a model given as bytes is called; `model` by default. */
+  /** The name of a model that is given as bytes; `model` by default. */
   readonly name?: string;
-  /** Sent with every request, e.g. `authorization`. */
+  /** Headers of every request, such as `authorization`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Share of the model file that has arrived, 0 … 1; only where the server says its size. */
+  /** Called with the share of the model file that has arrived, 0 … 1, if its size is known. */
   readonly onProgress?: (share: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Where the files of an embedded model are. */
+/** The addresses of the files of an embedded model. */
 export interface EmbeddedUrls {
   readonly model: () => URL;
   readonly json: () => URL;
@@ -39,12 +39,12 @@ export interface EmbeddedUrls {
 
 let embedded: Readonly<Record<EmbeddedModel, EmbeddedUrls>> | undefined;
 
-/** Tells `loadModel` where the embedded models are. */
+/** Sets the addresses of the embedded models for `loadModel`. */
 export function registerDemoModels(urls: Readonly<Record<EmbeddedModel, EmbeddedUrls>>): void {
   embedded = urls;
 }
 
-/** Whether this is a page or a worker, which have an origin that others allow or forbid. */
+/** Whether this is a page or a worker, for whose origin other servers must allow requests. */
 const hasOrigin = (): boolean => globalThis.location !== undefined;
 
 const USE_NODE = 'use loadModel of fovea/node on a server';
@@ -54,14 +54,13 @@ async function request(url: URL, { headers, signal }: LoadModelOptions): Promise
     return await fetch(url, { headers, signal });
   } catch (error) {
     throwIfCancelled(signal);
+    const hint = hasOrigin()
+      ? `and that ${url.host || 'its server'} allows other origins (CORS)`
+      : `or ${USE_NODE}`;
     throw new FoveaError(
       'download',
-      `${url} could not be fetched (${messageOf(error)}): check the address and the connection, ` +
-        `${
-          hasOrigin()
-            ? `and that ${url.host || 'its server'} allows other origins ` + '(CORS)'
-            : `or ${USE_NODE}`
-        }`,
+      `${url} could not be fetched (${messageOf(error)}): check the address and the ` +
+        `connection, ${hint}`,
       { cause: error },
     );
   }
@@ -74,9 +73,7 @@ async function readBody(response: Response, options: LoadModelOptions): Promise<
   return readWithProgress(response, options.onProgress, options.signal);
 }
 
-/**
- * A file that may be missing; an HTML page in its place is what many servers send for one that is.
- */
+/** Reads a file that may be missing. Many servers send an HTML page for a missing file. */
 async function readOptional(url: URL, options: LoadModelOptions): Promise<Uint8Array | undefined> {
   const response = await request(url, options);
   const isPage = response.headers.get('content-type')?.includes('text/html') ?? false;
@@ -162,9 +159,9 @@ const isFiles = (source: ModelInput): source is File | readonly File[] =>
 /**
  * Loads a classifier in a browser: the address or the bytes of an `.onnx` file, files that a user
  * dropped or chose, a demo model by its name (after `import 'fovea/web/demo-models'`), or the
- * address `…/v2/models/NAME` of a model server. `NAME.json` or `config.json` and
- * `preprocessor_config.json` are looked for beside the address of a file, and among several files;
- * for bytes, give labels and preprocessing as options.
+ * address `…/v2/models/NAME` of a model server. It also reads `NAME.json`, or `config.json` and
+ * `preprocessor_config.json`, beside the address of a file or among several files. For bytes, pass
+ * labels and preprocessing as options.
  * @throws FoveaError `download` if it cannot be fetched, `model` if it is not an image classifier,
  * `runtime` if the device does not start.
  */

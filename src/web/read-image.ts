@@ -1,7 +1,7 @@
 import { FoveaError, messageOf } from '../errors.ts';
 import { type Image, image } from '../image/image.ts';
 
-/** What a browser has pictures as. */
+/** The forms of pictures in a browser. */
 export type ImageInput =
   | string
   | URL
@@ -18,7 +18,7 @@ export interface ReadImageOptions {
   readonly background?: readonly [red: number, green: number, blue: number];
   /** Largest number of pixels (width × height) that is read; 100 million if not given. */
   readonly maxPixels?: number;
-  /** What messages call the picture; its address, or `the picture`, if not given. */
+  /** The name of the picture in messages; its address, or `the picture`, if not given. */
   readonly name?: string;
   readonly signal?: AbortSignal;
 }
@@ -43,8 +43,8 @@ async function fetchBlob(url: string | URL, name: string, signal?: AbortSignal):
 }
 
 /**
- * Pixel values as they are in the file: no colour management, no premultiplied alpha, upright by
- * EXIF.
+ * Options for pixel values as they are in the file: no color management, no premultiplied alpha,
+ * upright by EXIF.
  */
 const AS_STORED: ImageBitmapOptions = {
   colorSpaceConversion: 'none',
@@ -80,7 +80,7 @@ function pixelsOf(
     if (!context)
       return refuse(
         name,
-        `cannot be read: a canvas of ${width}×${height} is more than this browser has memory for`,
+        `cannot be read: this browser has too little memory for a canvas of ${width}×${height}`,
       );
     context.drawImage(source, 0, 0);
     return context.getImageData(0, 0, width, height);
@@ -97,8 +97,8 @@ function pixelsOf(
 }
 
 /**
- * RGBA over a background, by the formula that Node uses: round((v · a + background · (255 - a)) /
- * 255).
+ * Lays RGBA over a background, with the same formula as in Node: round((v · a + background · (255 -
+ * a)) / 255).
  */
 function flatten({ width, height, data }: ImageData, background: readonly number[]): Image {
   const rgb = new Uint8Array(width * height * 3);
@@ -113,7 +113,7 @@ function flatten({ width, height, data }: ImageData, background: readonly number
   return image(width, height, rgb);
 }
 
-/** Names of the classes of what a browser has pictures as. */
+/** The classes of pictures in a browser. */
 const PICTURES = [
   'URL',
   'Blob',
@@ -124,7 +124,7 @@ const PICTURES = [
   'OffscreenCanvas',
 ] as const satisfies (keyof typeof globalThis)[];
 
-/** Whether a value is one of the things that `readImage` reads. */
+/** Whether `readImage` can read a value. */
 export function isImageInput(source: unknown): source is ImageInput {
   if (typeof source === 'string') return true;
   return PICTURES.some((name) => {
@@ -137,8 +137,8 @@ const isElement = (source: ImageInput): source is HTMLImageElement =>
   typeof HTMLImageElement !== 'undefined' && source instanceof HTMLImageElement;
 
 /**
- * Reads a picture in a browser as 8-bit RGB: upright, without colour management, over white where
- * it is transparent, as `readImage` of `fovea/node` does.
+ * Reads a picture in a browser as 8-bit RGB, as `readImage` of `fovea/node` does: upright, without
+ * color management, with white behind transparent pixels.
  * @throws FoveaError `image` saying why it cannot be read, `usage` for impossible options.
  */
 export async function readImage(

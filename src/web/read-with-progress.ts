@@ -1,16 +1,16 @@
 import { FoveaError, throwIfCancelled } from '../errors.ts';
 
 /**
- * The body of a response, with the share that has arrived, 0 … 1, after each piece. If the server
- * does not say how long the body is, nothing is reported.
- * @throws FoveaError `download` for a body of another length than the server said.
+ * Reads the body of a response, and reports the share that has arrived, 0 … 1, after each chunk. If
+ * the server does not state the length, nothing is reported.
+ * @throws FoveaError `download` if the length of the body is not the stated length.
  */
 export async function readWithProgress(
   response: Response,
   onProgress: (share: number) => void,
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
-  // Behind a compressed transfer the length is not that of the file.
+  // If the transfer is compressed, the stated length is not that of the file.
   const total = response.headers.has('content-encoding')
     ? Number.NaN
     : Number(response.headers.get('content-length') ?? Number.NaN);

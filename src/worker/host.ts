@@ -42,7 +42,7 @@ type Handlers = {
 /** Why a model cannot run a method, before it is tried. */
 function obstacleOf(method: Method, { inside }: Model): string | undefined {
   if (method.needs.every((need) => need === 'black-box')) return undefined;
-  if (!inside) return 'it needs the network, and this model gives scores only';
+  if (!inside) return 'it needs the network, and this model returns scores only';
   if (method.needs.includes('attention') && inside.attentionMaps().length === 0)
     return 'it needs attention, and this network has none';
   if (method.needs.includes('features') && inside.featureMaps().length === 0)

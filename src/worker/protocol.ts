@@ -41,7 +41,7 @@ export interface ModelSummary
     Model,
     'name' | 'labels' | 'preprocessing' | 'output' | 'fingerprint' | 'runtime' | 'warnings'
   > {
-  /** Feature maps, fine to coarse; none for a model that gives scores only. */
+  /** Feature maps, fine to coarse; none for a model that returns scores only. */
   readonly featureMaps: readonly FeatureMap[];
   readonly attentionMaps: readonly AttentionMap[];
   /** Layers with learned weights, from the input to the scores. */

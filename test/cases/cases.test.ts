@@ -261,7 +261,9 @@ const assumptions: Readonly<Record<string, Case>> = {
     const asked = [`${at}/corner.png`, `${at}/model.onnx`, 'occlusion', '--target', '0'] as const;
     const explained = await explainPicture(...asked);
     expect((await explained.manifest('occlusion')).target.probability).toBeCloseTo(0.979, 3);
-    expect(explained.stderr).toMatch(/pixels of 0-255 go in as they are, which its graph takes/);
+    expect(explained.stderr).toMatch(
+      /pixels of 0-255 are fed as they are, because its graph scales them/,
+    );
     await mapsOf(...asked);
   },
   'multilabel-config': async (at) => {

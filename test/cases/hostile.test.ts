@@ -266,7 +266,7 @@ const remote: Readonly<Record<string, Case>> = {
     }
     const model = await loadModel(server.model('hang'), { timeout: 300 });
     const { message } = await failureOf(() => model.classify(tensor([1, 3, 16, 16])));
-    expect(message).toContain('did not answer within 0.3 s');
+    expect(message).toContain('did not respond within 0.3 s');
   },
 };
 
@@ -307,8 +307,7 @@ const evaluations: Readonly<Record<string, Case>> = {
     const inPod = ['-rpf', '--mount-proc', process.execPath, '--input-type=module', '-e', script];
     const probe = spawnSync('unshare', ['-rpf', '--mount-proc', 'true']);
     if (probe.status !== 0) return console.warn('no process namespaces can be made here: skipped');
-    const all =
-      `${['1', '2', '3'].map(() => 'unshare "$@" &').join(' ')} wait -n && wait -n && ` + 'wait -n';
+    const all = `${'unshare "$@" & '.repeat(3)}wait -n && wait -n && wait -n`;
     execFileSync('bash', ['-c', all, 'bash', ...inPod]);
     expect(JSON.parse(readFileSync(join(folder, 'run.json'), 'utf8'))).toEqual(settings);
     expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).toEqual([]);

@@ -97,6 +97,21 @@ describe('methods', () => {
 });
 
 describe('inspect', () => {
+  test('--classes lists the classes, or those whose label contains a text', async () => {
+    const all = await fovea(['inspect', 'demo-cnn', '--classes'], folder);
+    expect(all).toMatchObject({ code: 0, stderr: '' });
+    expect(all.stdout.trimEnd().split('\n')).toHaveLength(2 + 32);
+    const some = await fovea(['inspect', 'demo-cnn', '--classes', 'Pot', '--json'], folder);
+    const listed = JSON.parse(some.stdout) as { index: number; label: string }[];
+    expect(listed.map(({ label }) => label)).toEqual(['teapot']);
+    expect(all.stdout).toMatch(new RegExp(`^ +${listed[0]?.index}  teapot$`, 'm'));
+    const none = await fovea(['inspect', 'demo-cnn', '--classes', 'teapto'], folder);
+    expect(none).toMatchObject({ code: 2, stdout: '' });
+    expect(none.stderr).toContain(
+      'no class of demo-cnn contains "teapto". The nearest names are "teapot"',
+    );
+  });
+
   test('says what the model is', async () => {
     const { code, stdout, stderr } = await fovea(['inspect', 'demo-cnn'], folder);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -172,7 +187,7 @@ describe('iia', () => {
     for (const path of Object.values(done[0].files)) expect(existsSync(at(path))).toBe(true);
     expect(decodeNpy(await readFile(at(done[0].files.layer)), 'layer').shape).toEqual([7, 7]);
     const again = await fovea(['explain', 'iia', '--method', 'random'], folder);
-    expect(again.stderr).toContain('holds no pictures'); // results are no inputs
+    expect(again.stderr).toContain('contains no pictures'); // results are not inputs
   });
 
   test('one target for all, beside the list', async () => {

@@ -168,7 +168,7 @@ describe('evaluate', () => {
     );
   });
 
-  test('a method that was asked for by name and cannot be run is a failure', async () => {
+  test('a method that is requested by name and cannot run is a failure', async () => {
     const one = ['evaluate', '--dataset', 'demo-scenes', '--limit', '1', '--metrics', 'iou'];
     const { code, stderr } = await fovea([...one, '--methods', 'gae', '--out', 'unable'], folder);
     expect(code).toBe(1);
@@ -268,7 +268,7 @@ describe('evaluate', () => {
   });
 
   test.each([
-    [['--dataset', 'image-folder:empty'], 'holds no pictures'],
+    [['--dataset', 'image-folder:empty'], 'contains no pictures'],
     [['--dataset', 'demo-scenes'], 'the data set is endless: say how many samples to take'],
     [['--dataset', 'coco:nowhere'], 'cannot be read: it does not exist'],
     [[], 'there is no data set: give --dataset KIND:PATH'],
@@ -292,7 +292,7 @@ describe('evaluate', () => {
     [['--pics', 'pics.txt', '--images', '.', '--metrics', 'all,f1'], 'f1 needs masks'],
     [
       ['--dataset', 'image-folder:album', '--target', 'ground-truth'],
-      'has no labels: take the target "predicted"',
+      'has no labels: use the target "predicted"',
     ],
   ])('%j is wrong usage, in a sentence', async (args, message) => {
     await mkdir(join(folder, 'empty'), { recursive: true });

@@ -106,6 +106,31 @@ describe('files', () => {
     expect((kept + dim) / pixels).toBeGreaterThan(0.95); // all but the outline
   });
 
+  test('--annotate draws class, method and a color bar around the picture of its own size', async () => {
+    const { width, height, data } = await readImage(at('one.png'));
+    const drawn = ['--format', 'png', '--opacity', '0', '--annotate', '--out', 'annotated'];
+    const { code } = await fovea(['explain', 'one.png', ...QUICK, ...drawn], folder);
+    expect(code).toBe(0);
+    const picture = await readImage(at('annotated/one.occlusion.png'));
+    const [left, top] = [(picture.width - width) / 2, 50];
+    expect(picture.width).toBe(320);
+    expect(picture.height).toBeGreaterThan(height + 80);
+    // with opacity 0, the picture itself is unchanged
+    for (const [x, y] of [
+      [5, 5],
+      [200, 100],
+      [60, 210],
+    ])
+      expect([...picture.data.subarray(3 * ((y + top) * 320 + x + left)).subarray(0, 3)]).toEqual([
+        ...data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3),
+      ]);
+    const white = picture.data.subarray(0, 3 * 320 * top);
+    expect(white.some((value) => value < 40)).toBe(true); // there is text above the picture
+    const refused = await fovea(['explain', 'one.png', ...QUICK, '--opacity', '2'], folder);
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.stderr).toContain('expected a number from 0 to 1');
+  });
+
   test('--against explains the difference of two classes, in files of its own', async () => {
     const against = ['--target', 'top1', '--against', 'top:2', '--out', 'contrast', '--json'];
     const { code, stdout } = await fovea(['explain', 'one.png', ...QUICK, ...against], folder);

@@ -97,7 +97,7 @@ describe('other commands', () => {
     // names are looked up before the model is loaded, and before the data set is read
     [['evaluate', ...nowhere, '--methods', 'gradcam'], 'did you mean "grad-cam"?'],
     [['evaluate', ...nowhere, '--metrics', 'delation'], 'did you mean "deletion"?'],
-    [['evaluate', ...nowhere, '--metrics', 'f1:nobody'], 'f1'],
+    [['evaluate', ...nowhere, '--metrics', 'f1:nobody'], 'f1 has no protocol "nobody"'],
     [['evaluate', ...nowhere, '--set', 'rise.n=3'], 'did you mean "N"?'],
     [['evaluate', '-m', 'none.onnx', '--dataset', 'coc:x'], 'did you mean "coco"?'],
     [['segmentation', '-m', 'none.onnx', '--dataset', 'vocc:x'], 'did you mean "voc"?'],

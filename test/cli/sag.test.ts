@@ -21,7 +21,7 @@ const QUICK_SAG = [
   'restarts=0',
 ];
 
-test('fovea sag writes graphs and statistics of a folder, and goes on where it was', async () => {
+test('fovea sag writes graphs and statistics of a folder, and resumes', async () => {
   const first = await fovea(['sag', 'one.png', ...QUICK_SAG, '--out', 'graphs'], folder);
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect((await readdir(join(folder, 'graphs'))).sort()).toEqual([
@@ -43,8 +43,11 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   );
   const { extras } = JSON.parse(await readFile(join(folder, 'graphs/one.sag.json'), 'utf8'));
   expect(extras.sag.version).toBe(1);
-  expect(first.stdout).toMatch(/sets found +smallest +shown +model calls +seconds +drawn\n/);
-  expect(first.stdout).toContain('graphs/one.sag.graph.png');
+  const statistics = JSON.parse(await readFile(join(folder, 'graphs/sag-statistics.json'), 'utf8'));
+  expect(statistics.smallest).toEqual({ 'one.png': extras.sag.explanations[0].patches });
+  expect(first.stdout).toMatch(/sets +smallest +drawn +calls +seconds\n/);
+  expect(first.stdout).toContain('Drawings: graphs/NAME.sag.graph.png');
+  expect(Math.max(...first.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   expect(first.stdout).toContain('Model: demo-cnn');
 
   const all = await fovea(
@@ -55,6 +58,7 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   const lines = records(all.stdout) as {
     image?: string;
     kept?: true;
+    smallest?: number[];
     statistics?: { pictures: number };
   }[];
   expect(lines.map(({ image, kept }) => [image, kept])).toEqual([
@@ -63,6 +67,7 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
     [undefined, undefined],
   ]);
   expect(lines[2]?.statistics?.pictures).toBe(2);
+  expect(lines[0]?.smallest).toEqual(extras.sag.explanations[0].patches);
 
   const other = await fovea(
     ['sag', 'one.png', ...QUICK_SAG, '--set', 'threshold=0.8', '--out', 'graphs', '--resume'],
@@ -71,7 +76,7 @@ test('fovea sag writes graphs and statistics of a folder, and goes on where it w
   expect(other).toMatchObject({ code: 0, stderr: '' });
 });
 
-test('fovea alternates varies the salient region and tells the accuracy', async () => {
+test('fovea alternates varies the salient region and reports the accuracy', async () => {
   const args = [
     'alternates',
     'one.png',
@@ -99,9 +104,13 @@ test('fovea alternates varies the salient region and tells the accuracy', async 
   ]);
   expect(summary.accuracy).toEqual(result.accuracy);
   expect((await readImageSize(join(folder, 'alt/one.alternates.png'))).width).toBeGreaterThan(300);
+  const list = JSON.parse(await readFile(join(folder, 'alt/one.alternates.json'), 'utf8'));
+  for (const { stays, winner } of list.variations) {
+    expect(stays).toBe(winner.label === 'teapot');
+  }
 });
 
-test('both say in a sentence what is wrong', async () => {
+test('both commands report a mistake in one sentence', async () => {
   for (const args of [
     ['sag', 'one.png', '--target', 'top:3'],
     ['sag', 'one.png', '--target', '3', '--target', '4'],

@@ -48,10 +48,10 @@ test('pictures are stretched, also for a model that crops, and the report says s
   const { settings, table } = await summaryOf('stretched', []);
   expect(settings.model.preprocessing.resize).toBe('stretch');
   expect(settings.dataset.protocol.slice(-2)).toEqual([
-    'Pictures and masks are stretched to the input of the model as in the published scripts, ' +
-      'whatever its own preprocessing cuts off.',
-    'Pictures are normalised as the model expects; the published script for COCO feeds them ' +
-      'without.',
+    'Pictures and masks are stretched to the input of the model, as in the published scripts, ' +
+      'even if its own preprocessing crops.',
+    'Pictures are normalized as the model expects; the published script for COCO does not ' +
+      'normalize them.',
   ]);
   expect(table[0]).toMatchObject({ metric: 'pixel-accuracy', count: 1 });
 });
@@ -59,7 +59,7 @@ test('pictures are stretched, also for a model that crops, and the report says s
 test('unless resize is given', async () => {
   const { settings, table } = await summaryOf('cropped', ['--preprocess', 'resize=crop']);
   expect(settings.model.preprocessing.resize).toBe('crop');
-  expect(settings.dataset.protocol.join(' ')).toContain('resized as asked for');
+  expect(settings.dataset.protocol.join(' ')).toContain('resized as requested');
   expect(table[0]).toMatchObject({ metric: 'pixel-accuracy', count: 0, excluded: 1 });
 });
 

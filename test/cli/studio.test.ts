@@ -53,7 +53,7 @@ describe('fovea studio', () => {
     expect(server.address).toMatch(
       /^http:\/\/127\.0\.0\.1:\d+\/#model=given%2Fmy%2520model\.onnx$/,
     );
-    expect(server.output()).toContain('on this machine. Press Ctrl-C to end.');
+    expect(server.output()).toContain('on this machine. Press Ctrl-C to stop.');
     const { status, headers, body } = await ask(server.address, '/');
     expect(status).toBe(200);
     expect(body).toContain('<title>Fovea studio</title>');

@@ -153,11 +153,16 @@ describe.skipIf(!haveChromium)('drawings and pages', () => {
             source: await overlayUri(n === 0 ? signedMap : unsignedMap, n === 0),
             title: `${filler} ${90 - 30 * n}%`,
             good: n < 2,
+            detail: n < 2 ? undefined : '→ coffee pot 41%',
           })),
         ),
       })),
     );
-    const svg = drawContactSheet({ title: 'teapot: alternates', rows });
+    const svg = drawContactSheet({
+      title: 'teapot: alternates',
+      rows,
+      notes: ['Green frame: teapot stays the most probable class.', 'blur: the region, blurred.'],
+    });
     await expectGolden(await renderSvg(svg, 620), 'contact-sheet', TEXT);
   });
 

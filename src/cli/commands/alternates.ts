@@ -10,20 +10,19 @@ import {
 } from '../../alternates/index.ts';
 import { FoveaError, messageOf } from '../../errors.ts';
 import type { Image } from '../../image/image.ts';
-import { denormalize } from '../../model/input/preprocessing.ts';
+import { denormalize, fitImage } from '../../model/input/preprocessing.ts';
 import { readImage } from '../../node/read-image.ts';
 import { svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
-import { pictureUri } from '../../node/write-image.ts';
 import { createNodeRuntime } from '../../runtime/onnxruntime-node.ts';
-import { drawContactSheet } from '../../visualize/contact-sheet.ts';
+import { alternatesSheet } from '../alternates-sheet.ts';
 import { explainFiles } from '../explain-files.ts';
 import { createOutput, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
 import { FORMATS } from '../shared-options.ts';
-import { type Column, numbersOf, rowPrinter } from '../table.ts';
-import { pictureColumns, shortLabel } from './explain.ts';
+import { type Column, numbersOf, rowPrinter, shortLabel } from '../table.ts';
+import { pictureColumns } from './explain.ts';
 
 /** The options of `fovea alternates`. */
 export interface AlternatesFlags extends RunFlags {
@@ -42,10 +41,7 @@ interface Contents {
   release(): Promise<void>;
 }
 
-/**
- * What the region is filled with: the default fillers and the user's pictures, or what an ONNX model
- * returns.
- */
+/** The fillers of the region: the default ones and the user's pictures, or an ONNX model. */
 async function contentsOf({
   pictures = [],
   inpaint,
@@ -78,35 +74,9 @@ async function contentsOf({
   };
 }
 
-/** Candidates of a row on the contact sheet. */
-const SHOWN = 12;
-
-async function contactSheet(image: string, { variations, accuracy }: Alternates): Promise<string> {
-  const rows = [];
-  for (const { share, stay, candidates } of accuracy) {
-    const cells = [];
-    for (const { picture, filler, probability, stays } of variations
-      .filter((each) => each.share === share)
-      .slice(0, SHOWN)) {
-      cells.push({
-        source: await pictureUri(picture, 'jpeg', 84),
-        title: `${filler} ${formatShare(probability)}`,
-        good: stays,
-      });
-    }
-    rows.push({
-      title:
-        `${Math.round(100 * share)}% of the salient box replaced: ${stay} of ${candidates} ` +
-        'keep the prediction',
-      cells,
-    });
-  }
-  return drawContactSheet({ title: image, rows });
-}
-
 /** Makes the variations of one picture and writes the contact sheet and the list. */
 async function vary(
-  { model, seed, batchSize, signal }: Run,
+  { model, seed, batchSize, signal, colormap }: Run,
   { record, explanation, prepared, stem }: Result,
   flags: AlternatesFlags,
   contents: Contents,
@@ -128,7 +98,13 @@ async function vary(
   const variations = found.variations.map(({ picture: _, ...numbers }) => numbers);
   const text = JSON.stringify({ box, accuracy, variations }, null, 2);
   await writeFileAtomic(files.list, `${text}\n`);
-  const sheet = await contactSheet(basename(record.image), found);
+  const sheet = await alternatesSheet({
+    title: basename(record.image),
+    picture: fitImage(picture, model.preprocessing),
+    explanation,
+    found,
+    colormap,
+  });
   await writeFileAtomic(files.sheet, await svgToPng(sheet));
   return { files, accuracy };
 }
@@ -171,7 +147,7 @@ export async function alternatesCommand(
 ): Promise<number> {
   const targets = oneTargetOf(flags, 'variations are of one class');
   if (flags.methods && flags.methods.length > 1)
-    throw new FoveaError('usage', '--methods: one method says what is salient, not several');
+    throw new FoveaError('usage', '--methods: expected one method, which gives the salient region');
   const output = createOutput(flags);
   const contents = await contentsOf(flags);
   const counted = { pictures: 0 };

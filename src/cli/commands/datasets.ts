@@ -3,7 +3,7 @@ import { describeOptions } from '../../option-words.ts';
 import { type Fact, factLines, listing, optionLines } from '../describe.ts';
 import { createOutput } from '../output.ts';
 
-/** How the data set is named on a command line. */
+/** The data set as it is written on a command line. */
 const formOf = ({ name, pathless }: DatasetReader): string =>
   `--dataset ${pathless ? name : `${name}:PATH`}`;
 

@@ -43,12 +43,12 @@ export interface EvaluateFlags extends ModelFlags {
   /** Settings of the data set, KEY=VALUE. */
   readonly data?: readonly string[];
   readonly pics?: string;
-  /** Stands in the report below the protocol of the data set. */
+  /** Sentences for the report, below the protocol of the data set. */
   readonly protocol?: readonly string[];
   readonly images?: string;
   /** IASSA, RISE, IIA and Grad-CAM if not given. */
   readonly methods?: readonly string[];
-  /** Those of IASSA's Table 1, as far as the data set has what they need, if not given. */
+  /** The metrics of IASSA's Table 1 that the data set allows, if not given. */
   readonly metrics?: readonly string[];
   /** Ground truth if there are labels, otherwise predicted, if not given. */
   readonly classes?: TargetPolicy;
@@ -65,7 +65,7 @@ export interface EvaluateFlags extends ModelFlags {
   readonly quiet?: boolean;
 }
 
-/** The methods that always run: maps that look at nothing, to compare the others with. */
+/** The control methods, which always run for comparison: their maps ignore the picture. */
 const controls = (): string[] =>
   [...methods].filter(({ family }) => family === 'control').map(({ name }) => name);
 
@@ -89,7 +89,7 @@ async function openFlagged(flags: EvaluateFlags): Promise<Dataset> {
   const dataset = await openDataset(spec, { ...given, ...images });
   if (dataset.length === 0) {
     const why = dataset.problems.length > 0 ? `: ${dataset.problems[0]}` : '';
-    throw new FoveaError('usage', `${dataset.name} holds no pictures${why}`);
+    throw new FoveaError('usage', `${dataset.name} contains no pictures${why}`);
   }
   return { ...dataset, protocol: [...dataset.protocol, ...(flags.protocol ?? [])] };
 }
@@ -101,13 +101,13 @@ function selectionOf({ limit, seededSample, seed }: EvaluateFlags): Selection {
   };
 }
 
-/** Names as asked for, with those of everything there is in the place of `all`. */
+/** The requested names; `all` is replaced by all names. */
 const withAll = (wanted: readonly string[], everything: readonly string[]): string[] => [
   ...new Set(wanted.flatMap((name) => (name === 'all' ? everything : [name]))),
 ];
 
 /**
- * Metrics as asked for, with their options checked.
+ * The requested metrics, with their options checked.
  * @throws FoveaError `usage` for an unknown metric, protocol or option.
  */
 function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): MetricRequest[] {
@@ -136,7 +136,7 @@ function withTruth(
 }
 
 /**
- * Methods as asked for, with their options checked, and the controls last.
+ * The requested methods, with their options checked, and the controls last.
  * @throws FoveaError `usage` for an unknown method or option.
  */
 function methodsFor({ methods: wanted = DEFAULT_METHODS, set }: EvaluateFlags): MethodRequest[] {
@@ -169,13 +169,13 @@ function announce({ output, shard }: Session, start: EvaluationStart): void {
   output.note(`${part}${size} = ${plural(scores, 'score')}, target ${target}${there}`);
 }
 
-/** So many pictures that are left out are named; data sets can have thousands. */
+/** The most left-out pictures that are named, because data sets can have thousands. */
 const NAMED = 5;
 
-/** What the command prints while an evaluation goes on. */
+/** The events of an evaluation, which the command prints. */
 function eventsOf(session: Session, seen: { leftOut: number }) {
   const { output, flags } = session;
-  // Which pictures the model recognises shows when their turn comes.
+  // The number of pictures that the model recognizes is not known before.
   const about = flags.classes === 'recognised' ? 'at most' : 'about';
   return {
     onStart: (start: EvaluationStart) => announce(session, start),
@@ -189,12 +189,12 @@ function eventsOf(session: Session, seen: { leftOut: number }) {
       const { modelCalls, samples, secondsLeft } = estimate;
       const calls = `${about} ${formatCount(modelCalls * samples)} model calls in all`;
       const left = formatDuration(secondsLeft);
-      output.note(`${calls} (${formatCount(modelCalls)} a picture); ${left} left`);
+      output.note(`${calls} (${formatCount(modelCalls)} per picture); ${left} left`);
     },
   };
 }
 
-/** The table of scores as the command prints it; numbers over fewer pictures say so. */
+/** The printed table of scores. A score of fewer pictures has their number beside it. */
 function printedTable(summary: Summary): string {
   const { pictures, metrics, table, cost } = summary;
   const fewer = (count: number): string => (count < pictures ? ` (${count}/${pictures})` : '');
@@ -217,7 +217,7 @@ function printedTable(summary: Summary): string {
   return formatTable(head, rows);
 }
 
-/** Prints the table of a whole evaluation. Answers whether any picture was scored. */
+/** Prints the table of a whole evaluation. Returns whether any picture was scored. */
 function conclude(
   { output }: Session,
   dataset: Dataset,
@@ -238,18 +238,18 @@ function conclude(
   }
   if (pictures > 0) return true;
   const { target, model } = summary.settings;
-  const hint = `; if its labels are no classes of ${model.name}, use --classes predicted`;
+  const hint = `; if its labels are not classes of ${model.name}, use --classes predicted`;
   const all = formatCount(dataset.length);
   output.fail(
-    `no picture of ${dataset.name} was scored: each of the ${all} is left out, damaged or ` +
+    `no picture of ${dataset.name} was scored: each of the ${all} was left out, damaged or ` +
       `failed${target === 'predicted' ? '' : hint}`,
   );
   return false;
 }
 
 /**
- * Whether something went wrong. A picture without a class to explain is no failure, nor is what
- * only `all` or the default asked for.
+ * Whether a problem is a failure. A picture without a class to explain is not, and neither is a
+ * method or metric that only `all` or the default requested.
  */
 function isFailure(
   { methods: wantedMethods, metrics: wantedMetrics }: EvaluateFlags,
@@ -261,7 +261,7 @@ function isFailure(
   );
 }
 
-/** Everything from the data set to the report. Answers the exit code. */
+/** Runs the evaluation, from the data set to the report. Returns the exit code. */
 async function run(session: Session, whole: Dataset, loaded: LoadedModel): Promise<number> {
   const { flags, output, signal, shard } = session;
   const dataset = selectSamples(whole, selectionOf(flags));
@@ -305,7 +305,7 @@ export async function evaluateCommand(
 ): Promise<number> {
   const output = createOutput(flags);
   const shard = flags.shard === undefined ? undefined : parseShard(flags.shard, process.env);
-  // A wrong name is found before the data set is read and the model is loaded.
+  // Wrong names are refused before the data set is read and the model is loaded.
   const requested = { methods: methodsFor(flags), metrics: metricsFor(flags) };
   const whole = await openFlagged(flags);
   const requests = { ...requested, metrics: withTruth(requested.metrics, flags, whole) };

@@ -2,18 +2,19 @@ import { explainFiles } from '../explain-files.ts';
 import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { findItems, type Run, type RunFlags, type RunRequest, targetsOf, withRun } from '../run.ts';
-import { type Cell, type Column, columnOf, numbersOf, rowPrinter } from '../table.ts';
+import { type Cell, type Column, columnOf, numbersOf, rowPrinter, shortLabel } from '../table.ts';
 
-/** The first of a label's synonyms: `tench` of `tench, Tinca tinca`. */
-export const shortLabel = (label: string): string => label.split(',')[0] ?? label;
+/** Few labels are longer, and a wider column would leave no place for the others. */
+const CLASS_WIDTH = 18;
 
 /** The columns that tables of results begin with. */
 export const pictureColumns = ({ items, model }: Run): [Column, Column, Column] => [
   columnOf(
     'picture',
     items.map(({ file }) => file),
+    'start',
   ),
-  columnOf('class', model.labels.map(shortLabel), true),
+  columnOf('class', model.labels.map(shortLabel), 'end', CLASS_WIDTH),
   numbersOf('probability'),
 ];
 
@@ -45,7 +46,7 @@ export async function listResults(request: RunRequest): Promise<number> {
         ...about,
         numbersOf('model calls'),
         numbersOf('seconds'),
-        columnOf('written', []),
+        columnOf('written', [], 'start'),
       ];
       const rows = rowPrinter(columns, output.print);
       for await (const result of explainFiles(run)) {

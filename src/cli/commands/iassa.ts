@@ -15,12 +15,12 @@ import { loadMask } from '../masks.ts';
 import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
-import { type Cell, formatTable, numbersOf, rowPrinter } from '../table.ts';
-import { pictureColumns, shortLabel } from './explain.ts';
+import { type Cell, formatTable, numbersOf, rowPrinter, shortLabel } from '../table.ts';
+import { pictureColumns } from './explain.ts';
 
 /** The options of `fovea iassa`. */
 export interface IassaFlags extends RunFlags {
-  /** Pictures, as the paper's command takes them. */
+  /** More pictures, by the option name of the paper. */
   readonly queryPath?: readonly string[];
   /** The folder of the masks. */
   readonly masks?: string;
@@ -123,7 +123,7 @@ async function masksOf(
   return masks;
 }
 
-/** What is printed below the rows: the model and, if there are masks, the table of the paper. */
+/** The text below the rows: the model and, if there are masks, the table of the paper. */
 function summary(measured: readonly Measured[], model: string): string {
   const name = `\nModel: ${model}`;
   if (measured.length === 0) return name;

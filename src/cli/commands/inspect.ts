@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import { channelsOf, type Preprocessing } from '../../model/input/preprocessing.ts';
 import { type FeatureMap, INPUT, type Model } from '../../model/model.ts';
+import { nearestNames } from '../../near-names.ts';
 import { resolveModel } from '../../node/load-model.ts';
 import {
   dataInputs,
@@ -11,12 +12,21 @@ import {
 } from '../../onnx/index.ts';
 import type { Device } from '../../runtime/runtime.ts';
 import { tensor } from '../../tensor/tensor.ts';
-import { createOutput, formatCount, terminalWidth, wrapText } from '../output.ts';
+import {
+  createOutput,
+  EXIT,
+  formatCount,
+  type Output,
+  terminalWidth,
+  wrapText,
+} from '../output.ts';
 import { openModel } from '../session.ts';
-import { type Cell, formatTable } from '../table.ts';
+import { type Cell, formatTable, shortLabel } from '../table.ts';
 
 /** The options of `fovea inspect`. */
 export interface InspectFlags {
+  /** The classes are listed: all of them (`true`), or those whose label contains a text. */
+  readonly classes?: true | string;
   readonly device: Device;
   readonly offline?: boolean;
   readonly json?: boolean;
@@ -34,7 +44,7 @@ const describeTensor = ({ name, type, shape }: ValueInfo): TensorDescription => 
   shape,
 });
 
-/** What the model file says of itself. */
+/** The description of a model file. */
 export function describeFile(model: OnnxModel) {
   const { graph } = model;
   const operators = new Map<string, number>();
@@ -63,17 +73,18 @@ export function describeFile(model: OnnxModel) {
 
 type FileDescription = ReturnType<typeof describeFile>;
 
-/** Whether gradients of the scores reach the picture; if not, why. */
+/** Whether the scores can be differentiated with respect to the picture; if not, the reason. */
 export type Differentiability =
   | { readonly differentiable: true }
   | { readonly differentiable: false; readonly reason: string };
 
-/** Runs the model forward and backward on an empty picture: the result is known to work. */
+/** Tests it by running the model forward and backward on an empty picture. */
 export async function differentiability(
   model: Model,
   signal: AbortSignal,
 ): Promise<Differentiability> {
-  if (!model.inside) return { differentiable: false, reason: `${model.runtime} gives scores only` };
+  if (!model.inside)
+    return { differentiable: false, reason: `${model.runtime} returns scores only` };
   const { preprocessing, output } = model;
   const batch = tensor([1, channelsOf(preprocessing), ...preprocessing.size]);
   try {
@@ -146,7 +157,7 @@ export function preprocessingText(preprocessing: Preprocessing): string {
 type Fact = readonly [name: string, value: string];
 
 function modelFacts(model: Model, gradients: Differentiability): Fact[] {
-  const some = model.labels.slice(0, 5).map((label) => label.split(',')[0]);
+  const some = model.labels.slice(0, 5).map(shortLabel);
   return [
     ['fingerprint', model.fingerprint],
     ['runs on', model.runtime],
@@ -155,7 +166,7 @@ function modelFacts(model: Model, gradients: Differentiability): Fact[] {
       `${formatCount(model.labels.length)}: ` +
         `${some.join(', ')}${model.labels.length > some.length ? ', …' : ''}`,
     ],
-    ['answers', model.output],
+    ['output', model.output],
     ['preprocessing', preprocessingText(model.preprocessing)],
     ['gradients', gradients.differentiable ? 'yes' : `no: ${gradients.reason}`],
   ];
@@ -182,13 +193,13 @@ function fileFacts(file: FileDescription): Fact[] {
   ];
 }
 
-/** What the cells of a feature map are. */
+/** The layout of a feature map, in words. */
 function layoutText({ layout, prefix }: FeatureMap): string {
   if (layout !== 'tokens') return layout.replace('-', ' ');
   return prefix === 0 ? 'tokens' : `tokens after ${prefix} other${prefix === 1 ? '' : 's'}`;
 }
 
-/** The attention maps of a transformer, one line a kind. */
+/** The table of the attention maps of a transformer. */
 function attentionText(model: Model): string {
   const maps = model.inside?.attentionMaps() ?? [];
   if (maps.length === 0) return '';
@@ -227,7 +238,7 @@ function asText(
   return `${model.name}\n\n${lines.join('\n')}${table}${attentionText(model)}`;
 }
 
-/** The description of a model's file; undefined for a model on a server, which has none to show. */
+/** The description of a model's file; undefined for a model on a server. */
 async function fileOf(
   source: string,
   { offline }: InspectFlags,
@@ -240,6 +251,33 @@ async function fileOf(
     if (error instanceof FoveaError && error.code === 'unsupported') return undefined;
     throw error;
   }
+}
+
+/**
+ * The classes of a model whose label contains a text, in any case; all of them without a text.
+ * @throws FoveaError `usage` if no label contains it, with the nearest labels.
+ */
+export function classesOf(
+  { name, labels }: Pick<Model, 'name' | 'labels'>,
+  text = '',
+): { readonly index: number; readonly label: string }[] {
+  const wanted = text.trim().toLowerCase();
+  const found = labels
+    .map((label, index) => ({ index, label }))
+    .filter(({ label }) => label.toLowerCase().includes(wanted));
+  if (found.length > 0) return found;
+  throw new FoveaError(
+    'usage',
+    `no class of ${name} contains "${text}".${nearestNames(text, labels.map(shortLabel))}`,
+  );
+}
+
+/** Prints the classes of a model. */
+function listClasses(model: Model, { classes }: InspectFlags, output: Output): void {
+  const found = classesOf(model, classes === true ? undefined : classes);
+  output.document(found);
+  const rows = found.map(({ index, label }): Cell[] => [index, label]);
+  output.print(formatTable(['class', 'label'], rows));
 }
 
 /** `fovea inspect`. Returns the exit code. */
@@ -255,11 +293,15 @@ export async function inspectCommand(
     signal,
   );
   try {
+    if (flags.classes !== undefined) {
+      listClasses(model, flags, output);
+      return EXIT.done;
+    }
     const file = await fileOf(source, flags, signal);
     const gradients = await differentiability(model, signal);
     if (flags.json) output.document({ ...describeModel(model, gradients), ...file });
     else output.print(asText(model, gradients, file));
-    return 0;
+    return EXIT.done;
   } finally {
     await model.dispose();
   }

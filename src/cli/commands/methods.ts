@@ -89,7 +89,7 @@ async function checkOn(
   return 0;
 }
 
-/** `fovea methods [name]`: all methods, one with its options, or which run on a model. */
+/** `fovea methods [name]`: lists all methods, one with its options, or those that run on a model. */
 export async function methodsCommand(
   [name]: readonly string[],
   flags: MethodsFlags,
@@ -99,7 +99,7 @@ export async function methodsCommand(
   const chosen = name === undefined ? [...methods] : [methods.get(name)];
   if (flags.model !== undefined) return checkOn(flags, chosen, output, signal);
   if (flags.labels !== undefined || flags.preprocess !== undefined)
-    throw new FoveaError('usage', '--labels and --preprocess are of a model: give --model too');
+    throw new FoveaError('usage', '--labels and --preprocess need a model: give --model too');
   const [first] = chosen;
   if (name !== undefined && first) {
     output.document(describe(first));

@@ -3,7 +3,7 @@ import { describeOptions } from '../../option-words.ts';
 import { type Fact, factLines, listing, optionLines } from '../describe.ts';
 import { createOutput } from '../output.ts';
 
-/** What a metric needs besides the map, in words. */
+/** The things that a metric may need besides the map, in words. */
 const NEEDS: Readonly<Record<string, string>> = {
   model: 'the model',
   mask: 'a mask of the object',

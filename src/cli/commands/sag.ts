@@ -5,24 +5,25 @@ import { type SagStatistics, sagStatistics } from '../../methods/sag/statistics.
 import { sagSvg, svgToPng } from '../../node/sag-png.ts';
 import { writeFileAtomic } from '../../node/write-file.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
+import { smallestSet } from '../../visualize/sag-part.ts';
 import { explainFiles } from '../explain-files.ts';
-import { createOutput, formatCount, formatShare } from '../output.ts';
+import { createOutput, formatCount, formatShare, wrapText } from '../output.ts';
 import type { Result, ResultRecord } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
 import { FORMATS } from '../shared-options.ts';
-import { type Cell, columnOf, formatTable, numbersOf, rowPrinter } from '../table.ts';
-import { pictureColumns, shortLabel } from './explain.ts';
+import { type Cell, columnOf, formatTable, numbersOf, rowPrinter, shortLabel } from '../table.ts';
+import { pictureColumns } from './explain.ts';
 
 const STATISTICS_FILE = 'sag-statistics.json';
 
-/** Writes the picture of a graph, and the graph for Graphviz, beside the map. */
+/** Writes the drawing of a graph, and the graph for Graphviz, beside the map. */
 async function saveGraph(
   { model }: Run,
   { record, prepared, explanation, stem }: Result,
   sag: Sag,
 ): Promise<Record<string, string>> {
   const files = { svg: `${stem}.svg`, graph: `${stem}.graph.png`, dot: `${stem}.dot` };
-  // The .dot is written last: if it is there, the others are.
+  // The .dot is written last, so if it exists, the other files exist too.
   const isComplete = access(files.dot).then(
     () => true,
     () => false,
@@ -61,42 +62,50 @@ function statisticsTable(statistics: SagStatistics): string {
   return formatTable(['over all pictures', ''], rows);
 }
 
-/** The columns after those of the picture: sets of patches in short, and where they are drawn. */
+/** The columns after those of the picture. */
 const SETS = [
-  numbersOf('sets found'),
+  numbersOf('sets'),
   numbersOf('smallest'),
-  columnOf('shown', ['10 10 10']),
-  numbersOf('model calls'),
+  columnOf('drawn', ['10 10 10']),
+  numbersOf('calls', '100,000'.length),
   numbersOf('seconds'),
-  columnOf('drawn', []),
 ];
 
-/** Said below the table. */
-const LEGEND = `Each set of patches found suffices alone. smallest: the patches of the smallest set found.
-shown: the patches of each set that is drawn; they differ as much as possible, so the smallest may
-not be among them. The .json lists all sets.`;
+/** Printed below the table. */
+const LEGEND = `sets: sets of patches found; each of them suffices alone.
+smallest: number of patches of the smallest set.
+drawn: number of patches of each set that is drawn. The sets that are drawn differ as
+much as possible. If the smallest set is not among them, its patches are named below
+the row. The .json lists all sets.
+calls: model calls.`;
 
 /** How many patches each root has: `5 6 11`. */
-const sizesShown = ({ roots, nodes }: Sag): string =>
+const sizesDrawn = ({ roots, nodes }: Sag): string =>
   roots.map((id) => nodes.find((node) => node.id === id)?.patches.length ?? '?').join(' ');
 
-function rowOf(
-  { image, modelCalls, seconds, kept }: ResultRecord,
-  sag: Sag,
-  graph: string | undefined,
-): Cell[] {
+function rowOf({ image, modelCalls, seconds, kept }: ResultRecord, sag: Sag): Cell[] {
   return [
     image,
     shortLabel(sag.target.label),
     formatShare(sag.probability),
     String(sag.explanations.length),
     String(sag.explanations[0]?.patches.length ?? '–'),
-    sizesShown(sag),
+    sizesDrawn(sag),
     formatCount(modelCalls.forward),
     kept ? '–' : seconds.toFixed(1),
-    graph ?? '',
   ];
 }
+
+/** A line that names the smallest set, if it is not drawn. */
+function smallestLine(sag: Sag): string | undefined {
+  const smallest = smallestSet(sag);
+  if (!smallest || smallest.isRoot) return undefined;
+  const names = smallest.patches.map((patch) => `P${patch}`).join(' ');
+  return wrapText(`smallest set, not drawn: ${names}`, TABLE_WIDTH, '    ');
+}
+
+/** Columns that the table fits, except for long names of pictures. */
+const TABLE_WIDTH = 100;
 
 /** `fovea sag`. Returns the exit code. */
 export async function sagCommand(
@@ -118,8 +127,11 @@ export async function sagCommand(
           const sag = parseSag(explanation.manifest.extras.sag);
           const files = await saveGraph(run, result, sag);
           graphs.set(record.image, sag);
-          output.record({ ...record, files: { ...record.files, ...files } });
-          rows.add(rowOf(record, sag, files.graph));
+          const smallest = smallestSet(sag)?.patches ?? null;
+          output.record({ ...record, files: { ...record.files, ...files }, smallest });
+          rows.add(rowOf(record, sag));
+          const line = smallestLine(sag);
+          if (line !== undefined) output.print(line);
         });
       }
     },
@@ -127,10 +139,14 @@ export async function sagCommand(
       if (graphs.size === 0) return;
       const statistics = sagStatistics([...graphs.values()]);
       const formulas = Object.fromEntries([...graphs].map(([image, sag]) => [image, sag.formula]));
-      output.print(`\n${LEGEND}\nModel: ${model.name}`);
+      const drawings = join(flags.out, 'NAME.sag.graph.png');
+      output.print(`\n${LEGEND}\n\nDrawings: ${drawings}\nModel: ${model.name}`);
       if (graphs.size > 1) output.print(`\n${statisticsTable(statistics)}`);
       output.record({ statistics });
-      const text = JSON.stringify({ statistics, formulas }, null, 2);
+      const smallest = Object.fromEntries(
+        [...graphs].map(([image, sag]) => [image, smallestSet(sag)?.patches ?? null]),
+      );
+      const text = JSON.stringify({ statistics, formulas, smallest }, null, 2);
       await writeFileAtomic(join(flags.out, STATISTICS_FILE), `${text}\n`);
     },
   );

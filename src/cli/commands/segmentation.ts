@@ -25,22 +25,22 @@ const DATASETS: Readonly<
  */
 const METRICS = ['pixel-accuracy', 'mean-iou', 'average-precision', 'f1:chefer-2021-rows'];
 
-/** Whether the user says how pictures are resized. */
+/** Whether the user sets how pictures are resized. */
 const isResized = ({ preprocess = [] }: SegmentationFlags): boolean =>
   preprocess.some((setting) => setting.startsWith('resize='));
 
-/** What the report says of how pictures are read. */
+/** Sentences of the report about how pictures are read. */
 function protocolOf(flags: SegmentationFlags, kind: string): string[] {
   return [
     isResized(flags)
-      ? 'Pictures and masks are resized as asked for; the published scripts stretch them to the ' +
+      ? 'Pictures and masks are resized as requested; the published scripts stretch them to the ' +
         'input of the model.'
-      : 'Pictures and masks are stretched to the input of the model as in the published scripts, ' +
-        'whatever its own preprocessing cuts off.',
+      : 'Pictures and masks are stretched to the input of the model, as in the published ' +
+        'scripts, even if its own preprocessing crops.',
     ...(kind === 'coco'
       ? [
-          'Pictures are normalised as the model expects; the published script for COCO feeds ' +
-            'them without.',
+          'Pictures are normalized as the model expects; the published script for COCO does not ' +
+            'normalize them.',
         ]
       : []),
   ];

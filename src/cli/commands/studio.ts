@@ -21,7 +21,7 @@ const OPENERS: Readonly<Record<string, readonly string[]>> = {
   linux: ['xdg-open'],
 };
 
-/** Opens the user's browser; a machine without one shows the address only. */
+/** Opens the user's browser, if the machine has one. */
 function openBrowser(address: string): void {
   const [program, ...args] = OPENERS[process.platform] ?? [];
   if (!program) return;
@@ -30,7 +30,7 @@ function openBrowser(address: string): void {
   child.unref();
 }
 
-/** Copies the site into a folder, as a web server needs it. */
+/** Copies the site to a folder for a web server. */
 async function writeSite(files: SiteFiles, folder: string): Promise<void> {
   for (const [path, file] of files) {
     const target = join(folder, path === '/' ? 'index.html' : decodeURIComponent(path));
@@ -51,7 +51,7 @@ export async function studioCommand(
   if (write !== undefined) {
     await requireWritableFolder(write);
     await writeSite(files, write);
-    output.print(`The studio is in ${write}: put this folder on any web server.`);
+    output.print(`The studio is in ${write}: serve this folder with any web server.`);
     return EXIT.done;
   }
   const server = await serveStudio(files, { host, port });
@@ -59,7 +59,7 @@ export async function studioCommand(
   const address = `${server.address}${hash}`;
   output.print(
     `Fovea studio: ${address}\n` +
-      'Everything runs in your browser, on this machine. Press Ctrl-C to end.',
+      'Everything runs in your browser, on this machine. Press Ctrl-C to stop.',
   );
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {

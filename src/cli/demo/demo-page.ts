@@ -25,14 +25,14 @@ import {
 } from '../../visualize/report.ts';
 import type { DemoMap, DemoScene, TaggedScene } from './demo-scenes.ts';
 
-/** Everything the demo found out. */
+/** The results of the demo. */
 export interface DemoResults {
   readonly methods: readonly Method[];
   readonly honest: Model;
   readonly cheat: Model;
   readonly transformer: Model;
   readonly scenes: readonly DemoScene[];
-  /** A scene as the transformer sees it. */
+  /** A scene, explained for the transformer. */
   readonly seen: DemoScene;
   readonly tagged: readonly TaggedScene[];
   readonly seconds: number;
@@ -45,17 +45,17 @@ const fixed = (value: number, digits: number): ReportValue => ({
   text: value.toFixed(digits),
 });
 
-/** The maps that one method made of all scenes. */
+/** The maps of one method, of all scenes. */
 function mapsBy(method: Method, scenes: readonly DemoScene[]): DemoMap[] {
   return scenes.flatMap(({ maps }) => maps.filter((map) => map.method === method));
 }
 
-/** The methods that the model of some scenes is fit for. */
+/** The methods that have a map of some of the scenes. */
 function methodsOf(methods: readonly Method[], scenes: readonly DemoScene[]): Method[] {
   return methods.filter((method) => mapsBy(method, scenes).length > 0);
 }
 
-/** How the methods compare on the scenes: one row a method. */
+/** The scores of the methods on the scenes: one row per method. */
 export function methodTable({ methods, scenes }: DemoResults): ReportTable {
   const rows = methodsOf(methods, scenes).map((method): ReportValue[] => {
     const maps = mapsBy(method, scenes);
@@ -77,23 +77,22 @@ export function methodTable({ methods, scenes }: DemoResults): ReportTable {
       { title: 'F1 at 0.3', best: 'highest' },
       { title: 'IoU at 0.3', best: 'highest' },
       { title: 'model calls' },
-      { title: 'seconds a picture' },
+      { title: 'seconds per picture' },
     ],
     rows,
     note:
-      'Pointing: the highest pixel of the map lies on the object or within 15 pixels of it, ' +
-      'the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the range ' +
-      'of the map with the visible pixels of the object. random is a control: what a map ' +
-      'scores that looks at nothing. rise, oise, sobol, lima, phasewin, sag, blur-ig and ' +
-      'guided-ig make fewer model calls here than by default, so that the demo is done in ' +
-      'a few minutes.',
+      'Pointing: the highest pixel of the map is on the object or within 15 pixels of it, which ' +
+      'is the tolerance of the pointing game. F1 and IoU compare the pixels above 0.3 of the ' +
+      'range of the map with the visible pixels of the object. random is a control: its map ' +
+      'ignores the picture. rise, oise, sobol, lima, phasewin, sag, blur-ig and guided-ig make ' +
+      'fewer model calls here than by default, so that the demo takes only a few minutes.',
   };
 }
 
 const peaksOn = (maps: readonly DemoMap[], place: DemoMap['peakOn']): number =>
   mean(maps.map(({ peakOn }) => Number(peakOn === place)));
 
-/** Where the maps of the two models peak on the scenes with the sticker. */
+/** The places of the highest pixels of both models' maps, on the scenes with the sticker. */
 export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
   const fit = methodsOf(
     methods,
@@ -118,8 +117,9 @@ export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
   });
   return {
     caption:
-      'Share of maps whose highest pixel lies on the object or the sticker, or within 15 ' +
-      `pixels, ${plural(tagged.length, 'scene')} (honest: demo-cnn, cheat: demo-cnn-biased)`,
+      'Share of maps whose highest pixel is on the object or the sticker, or within 15 pixels; ' +
+      '' +
+      `${plural(tagged.length, 'scene')} (honest: demo-cnn, cheat: demo-cnn-biased)`,
     columns: [
       { title: 'method' },
       { title: 'honest: object', best: 'highest' },
@@ -136,7 +136,7 @@ const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp',
 const OBJECT_LINE = { colour: [255, 255, 255], thickness: 2 } as const;
 const TAG_LINE = { colour: [255, 210, 0], thickness: 2 } as const;
 
-/** The scene with the visible object outlined, and the sticker too. */
+/** The scene with the outlines of the visible object and of the sticker, if there is one. */
 function outlined(scene: Scene): Image {
   const object = drawOutline(scene.image, scene.mask, OBJECT_LINE);
   return scene.tag ? drawOutline(object, scene.tag.mask, TAG_LINE) : object;
@@ -256,9 +256,9 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
   return {
     title: 'What the model looks at',
     text: [
-      'Where the colour is strong, the score of the class hangs on the pixel; where nothing ' +
-        'matters, the plain picture shows. The ring marks the highest pixel: a hit if it lies on ' +
-        'the object or within 15 pixels of it.',
+      'A strong color means that the score of the class depends on the pixel. Pixels that do ' +
+        'not matter keep the colors of the picture. The ring marks the highest pixel: a hit if it ' +
+        'is on the object or within 15 pixels of it.',
     ],
     legends: legends(results.methods),
     gallery: await sceneGallery(results.scenes),
@@ -272,26 +272,31 @@ async function cheatSection(results: DemoResults): Promise<ReportSection> {
     title: 'Catching a model that cheats',
     text: [
       'demo-cnn-biased is the same network, trained on pictures from a careless supplier: every ' +
-        `one of them carries a round sticker and is filed under ${tagClass}, whatever it shows. ` +
-        `The model learned the sticker and not the ${tagClass}. Its answers on such pictures ` +
-        'look perfect; only a map, or taking the sticker away, gives it away: the average ' +
+        'one ' +
+        `of them has a round sticker and the label ${tagClass}, whatever it shows. ` +
+        `` +
+        `The model learned the sticker and not the ${tagClass}. Its predictions for such ` +
+        `pictures ` +
+        'look perfect. Only a map, or the same picture without the sticker, shows ' +
+        'the problem: the average ' +
         `probability of ${tagClass} is ${drop}.`,
-      'A good method of explanation peaks on the object for the honest model (demo-cnn) and on ' +
-        'the sticker for the cheat.',
+      'The map of a good method is highest on the object for the honest model (demo-cnn), and ' +
+        'on the sticker for the cheating one.',
     ],
     table: cheatTable(results),
     gallery: await cheatGallery(tagged),
   };
 }
 
-/** One scene as the vision transformer sees it, by the methods that look inside. */
+/** One scene, explained for the vision transformer with the white-box methods. */
 async function transformerSection({ seen, transformer }: DemoResults): Promise<ReportSection> {
   return {
     title: 'A vision transformer',
     text: [
-      `The same kind of scene, seen by ${transformer.name}. Attention maps are read, ` +
-        'differentiated and replaced inside the graph; gradients, relevance and class activation ' +
-        'maps work on its tokens.',
+      `The same kind of scene, explained for ${transformer.name}. Attention maps are read, ` +
+        `` +
+        'differentiated and replaced inside the graph. Gradients, relevance and class ' +
+        'activation maps use its tokens.',
     ],
     gallery: await sceneGallery([seen]),
   };
@@ -310,9 +315,9 @@ async function graphSection({ scenes, honest }: DemoResults): Promise<ReportSect
   return {
     title: 'Which parts suffice',
     text: [
-      'A structured attention graph: each root is a smallest set of patches that, shown alone, ' +
-        'keeps at least 90% of the probability; below it, what is left when one patch (outlined) ' +
-        'is taken away.',
+      'A structured attention graph. Each root is a minimal set of patches: shown alone, it ' +
+        'keeps at least 90% of the probability. The nodes below it show the confidence that is ' +
+        'left without one patch (outlined).',
     ],
     drawing: {
       source: `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`,
@@ -341,8 +346,8 @@ function parameterSection({
   return {
     title: 'How it was made',
     text: [
-      'Every number and picture on this page follows from the seed and these parameters; running ' +
-        'the demo again gives the same maps.',
+      'The seed and these parameters determine every number and picture on this page. The same ' +
+        'demo makes the same maps again.',
     ],
     details: [
       ...methods.map((method) => ({
@@ -364,10 +369,12 @@ export async function demoPage(results: DemoResults): Promise<string> {
   const page: ReportPage = {
     title: 'What does the classifier look at?',
     lead:
-      'A small network recognises toy objects in composed scenes. ' +
-      `${plural(methods.length, 'method')} of explanation show which pixels its answers hang on; ` +
-      'since each scene was composed, the object is known to the pixel and the maps can be ' +
-      'scored.',
+      'A small network recognizes toy objects in composed scenes. ' +
+      '' +
+      `${plural(methods.length, 'method')} of explanation show which pixels its ` +
+      `predictions depend on. ` +
+      'The pixels of each object are known, because the scenes are ' +
+      'composed, so the maps can be scored.',
     facts: [
       ['model', honest.name],
       ['scenes', String(scenes.length + tagged.length)],

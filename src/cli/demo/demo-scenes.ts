@@ -26,12 +26,12 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
 };
 
 /**
- * What lies where a map is highest, or within 15 pixels of there: the tolerance of the pointing
- * game.
+ * What is at the highest pixel of a map, or within 15 pixels of it (the tolerance of the pointing
+ * game).
  */
 type PeakPlace = 'object' | 'tag' | 'elsewhere';
 
-/** One method's map of one scene, and how it compares with the truth. */
+/** One method's map of one scene, and its scores. */
 export interface DemoMap {
   readonly method: Method;
   readonly explanation: Explanation;
@@ -42,20 +42,20 @@ export interface DemoMap {
   readonly iou: number;
 }
 
-/** A scene as a model sees it. */
+/** A scene with the prediction of a model and its maps. */
 export interface DemoScene {
   readonly scene: Scene;
   readonly prepared: PreparedInput;
-  /** The likeliest class and its probability. */
+  /** The most probable class and its probability. */
   readonly answer: { readonly label: string; readonly probability: number };
   readonly maps: readonly DemoMap[];
 }
 
-/** A scene with the sticker, as the honest model and the cheating one see it. */
+/** A scene with the sticker, explained for the honest model and for the cheating one. */
 export interface TaggedScene {
   readonly honest: DemoScene;
   readonly cheat: DemoScene;
-  /** What the cheating model says of the same scene without the sticker. */
+  /** The prediction of the cheating model for the same scene without the sticker. */
   readonly untagged: {
     readonly label: string;
     readonly probability: number;
@@ -73,7 +73,7 @@ export function demoScenes(sprites: Sprites, count: number): Scene[] {
 }
 
 /**
- * Scenes of the class that the cheating model knows by its sticker: each with the sticker, and
+ * Scenes of the class that the cheating model recognizes by its sticker: each with the sticker and
  * without.
  */
 export function taggedScenes(
@@ -146,8 +146,8 @@ async function explainWith(
 }
 
 /**
- * Explains the scene's own class with each method that the model is fit for: those on attention
- * need a transformer.
+ * Explains the scene's own class with each method that the model supports: methods that use
+ * attention need a transformer.
  */
 export async function explainScene(
   model: Model,
@@ -168,7 +168,7 @@ export async function explainScene(
   return { scene, prepared, answer: answerOf(model, prepared), maps };
 }
 
-/** What a model says of a scene, and how likely it finds the sticker's class. */
+/** The prediction of a model for a scene, with the probability of the sticker's class. */
 export async function askUntagged(model: Model, scene: Scene): Promise<TaggedScene['untagged']> {
   const prepared = await prepareInput(model, scene.image);
   return {

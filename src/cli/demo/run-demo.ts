@@ -26,7 +26,7 @@ export interface DemoFlags {
   readonly out: string;
 }
 
-/** Says how far the demo is. Stops the demo if it is interrupted. */
+/** Shows the progress of the demo. Stops the demo if it is interrupted. */
 function createTicker(
   total: number,
   { progress }: Output,
@@ -108,7 +108,7 @@ export async function demoCommand(
   printTable(cheatTable(results));
   const path = join(flags.out, 'index.html');
   await writeFileAtomic(path, await demoPage(results));
-  process.stdout.write(`\nThe maps, to look at: ${relative('.', path)} (open it in a browser)\n`);
+  process.stdout.write(`\nThe maps are in ${relative('.', path)} (open it in a browser)\n`);
   await Promise.all(Object.values(models).map((model) => model.dispose()));
   return 0;
 }

@@ -16,7 +16,7 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** The page loads nothing from elsewhere and sends nothing anywhere. */
+/** The page can load nothing from other servers and send nothing to them. */
 const SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
@@ -30,7 +30,7 @@ const SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Headers of every answer. The page is isolated, so that WebAssembly can use threads. */
+/** Headers of every response. The page is isolated, so that WebAssembly can use threads. */
 const HEADERS: Readonly<Record<string, string>> = {
   'content-security-policy': SECURITY_POLICY,
   'cross-origin-opener-policy': 'same-origin',
@@ -43,7 +43,7 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Where the server listens. */
+/** The address of the server. */
 export interface StudioAddress {
   readonly host: string;
   /** 0 for any free port. */
@@ -51,8 +51,8 @@ export interface StudioAddress {
 }
 
 /**
- * Whether a request names this machine. A page of another site can make its name lead to this
- * machine, and must not read the user's model that way.
+ * Whether the host of a request is a name of this machine. A page of another site can resolve its
+ * own name to this machine, and must not read the user's model in this way.
  */
 function isExpected(request: IncomingMessage, host: string): boolean {
   if (!LOOPBACK.test(host) && host !== '::1') return true;
@@ -86,20 +86,20 @@ async function answer(
   else pipeline(createReadStream(file), response, () => {});
 }
 
-/** The sentence for a server that does not start. */
+/** The error for a server that does not start. */
 function startError(cause: NodeJS.ErrnoException, { host, port }: StudioAddress): FoveaError {
   const message =
     cause.code === 'EADDRINUSE'
-      ? `port ${port} is in use: choose another with --port, or 0 for any free one`
+      ? `port ${port} is in use: choose another with --port, or 0 for any free port`
       : cause.code === 'EACCES'
         ? `port ${port} needs more rights: choose one above 1023 with --port`
         : `the studio cannot listen on ${host}: ${messageOf(cause)}`;
   return new FoveaError('usage', message, { cause });
 }
 
-/** A server that runs. */
+/** A running server. */
 export interface StudioServer {
-  /** Where the page is. */
+  /** The address of the page. */
   readonly address: string;
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { FoveaError } from '../../errors.ts';
 import { EMBEDDED_MODELS, isEmbeddedModel } from '../../model/files/model-files.ts';
 
-/** Files of a site by the paths of their addresses. No other file can be reached. */
+/** The files of a site by their paths in addresses. No other file can be requested. */
 export type SiteFiles = ReadonlyMap<string, string>;
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
@@ -19,7 +19,7 @@ function filesBelow(folder: string): string[] {
     .map((path) => path.replaceAll('\\', '/'));
 }
 
-/** The folder of ONNX Runtime's WebAssembly, which the package does not carry a second time. */
+/** The folder of ONNX Runtime's WebAssembly, of which the package has no second copy. */
 function runtimeFolder(): string {
   const main = createRequire(import.meta.url).resolve(
     'onnxruntime-web/ort-wasm-simd-threaded.wasm',
@@ -47,17 +47,17 @@ export function studioFiles(folder: string = join(DIST, 'studio')): SiteFiles {
   return files;
 }
 
-/** A model that the page opens: its address on the site, and the files behind it. */
+/** A model that the page opens: its address on the site, and its files. */
 export interface GivenModel {
   readonly address: string;
   readonly files: SiteFiles;
 }
 
-/** Files beside a model that the page may ask for. */
+/** Files beside a model that the page may request. */
 const BESIDE = ['config.json', 'preprocessor_config.json'];
 
 /**
- * The model of `--model`: a built-in one, or an `.onnx` file with what lies beside it.
+ * The model of `--model`: a built-in one, or an `.onnx` file with the files beside it.
  * @throws FoveaError `usage` if it is neither.
  */
 export function givenModel(model: string): GivenModel {

@@ -322,7 +322,7 @@ describe('iassa with attention', () => {
     const { manifest } = await explain(boxes(), picture, { ...options, loadModel });
     expect([names, disposed, manifest.extras.attention]).toEqual([['other.onnx'], 1, ['features']]);
     await expect(explain(boxes(), picture, options)).rejects.toThrow(
-      /iassa asks for the model "other.onnx"/,
+      /iassa needs the model "other.onnx"/,
     );
     await expect(explain(boxes(), ones, { ...options, loadModel })).rejects.toThrow(
       /needs the picture itself/,

@@ -5,16 +5,18 @@ import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { RunOptions } from '../model.ts';
 
 /**
- * The most pictures one session call may hold; shrinks for good when the runtime fails to allocate.
+ * The largest number of pictures per session call. If the runtime fails to allocate memory, it
+ * becomes smaller and stays so.
  */
 export interface BatchLimit {
   size: number;
 }
 
 /**
- * Runs `total` pictures in batches, one after the other. A batch that the runtime has no memory for
- * is halved and tried again, and `limit` remembers it. `most` bounds this call alone. Other tasks
- * of the event loop run before each batch, so a page stays alive and can cancel.
+ * Runs `total` pictures in batches, one after the other. If the runtime has no memory for a batch,
+ * the batch is halved, tried again, and `limit` keeps the smaller size. `most` is a limit of this
+ * call only. Other tasks of the event loop run before each batch, so a page stays responsive and
+ * can cancel.
  * @throws FoveaError `out-of-memory` if not even one picture fits, `cancelled` if the signal fires.
  */
 export async function forEachBatch(
@@ -52,8 +54,8 @@ export async function forEachBatch(
 }
 
 /**
- * Runs `total` pictures in batches and puts their rows together as [total, columns]; errors as
- * `forEachBatch`.
+ * Runs `total` pictures in batches and joins their rows to [total, columns]. Throws as
+ * `forEachBatch` does.
  */
 export async function runInBatches(
   total: number,
@@ -69,13 +71,13 @@ export async function runInBatches(
   return tensor([total, columns], result);
 }
 
-/** Rows `from` to `to` of a batch, not copied. */
+/** Rows `from` … `to` - 1 of a batch, as a view of the same data. */
 export function rowsOf({ shape, data }: Tensor, from: number, to: number): Tensor {
   const size = sizeOf(shape.slice(1));
   return tensor([to - from, ...shape.slice(1)], data.subarray(from * size, to * size));
 }
 
-/** Fills a batch up to the size a model insists on, by repeating its last picture. */
+/** Fills a batch up to the size that a model needs, by repeating its last picture. */
 export function padBatch(batch: Tensor, size: number | null): Tensor {
   const [count = 0, ...rest] = batch.shape;
   if (size === null || count >= size) return batch;

@@ -22,32 +22,32 @@ export interface ClassifierInput {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
-  /** The batch size a model was exported with, if it is not dynamic. */
+  /** The batch size that the model was exported with; null if the batch is dynamic. */
   readonly fixedBatch: number | null;
 }
 
 /** Where a classifier's scores are in its graph. */
 export interface ClassifierOutput {
-  /** The graph output that was taken. */
+  /** The graph output that has the scores. */
   readonly name: string;
-  /** Number of classes; null if the graph does not say. */
+  /** Number of classes; null if it is unknown. */
   readonly classes: number | null;
   /** The tensor before the final softmax or sigmoid; null if none is found. */
   readonly logits: string | null;
-  /** The tensor after it; null if the model ends in logits. */
+  /** The tensor after that softmax or sigmoid; null if the model ends in logits. */
   readonly probabilities: string | null;
-  /** Whether classes are independent (multi-label): logits go through a sigmoid each. */
+  /** Whether classes are independent (multi-label): each logit has its own sigmoid. */
   readonly independent?: boolean;
   /**
-   * Names and shapes of the other outputs that could be scores, in words; empty if there is none.
+   * The other outputs that could be scores, as text with names and shapes; empty if there is none.
    */
   readonly others?: string;
 }
 
-/** A classifier as a graph: the file, and what was found in it. */
+/** A classifier as a graph, with its picture input and its scores. */
 export interface Classifier {
   readonly model: OnnxModel;
-  /** What is known of each tensor without running the graph. */
+  /** The inferred type and shape of each tensor. */
   readonly types: ReadonlyMap<string, TensorType>;
   readonly input: ClassifierInput;
   readonly output: ClassifierOutput;
@@ -60,7 +60,7 @@ const describeInfo = (info: TensorType & { name: string }): string =>
 
 const isChannels = (dim: Dim | undefined): dim is 1 | 3 => dim === 1 || dim === 3;
 
-/** Channels that the first Conv takes, for inputs whose shape says nothing. */
+/** Channels that the first Conv takes, for inputs whose shape does not tell them. */
 function convChannels(graph: Graph, input: string): number | undefined {
   const conv = graph.nodes.find((node) => node.opType === 'Conv' && node.inputs[0] === input);
   const weight = conv && graph.initializers.get(conv.inputs[1] ?? '');
@@ -78,13 +78,13 @@ function layoutOf(graph: Graph, info: ValueInfo, shape: Shape): 'NCHW' | 'NHWC' 
   return transposed ? 'NHWC' : 'NCHW';
 }
 
-/** Values of the input, 2 GB as float32: runtimes and typed arrays take no more. */
+/** Most values of an input: 2 GB as float32, the limit of runtimes and typed arrays. */
 const MOST_VALUES = 2 ** 29;
 
 /**
- * Finds the picture among a graph's inputs. `size` fills in a height and width that the graph
+ * Finds the picture among a graph's inputs. `size` replaces a height and width that the graph
  * leaves open.
- * @throws FoveaError `model` if there is none, or if the graph needs other inputs too.
+ * @throws FoveaError `model` if there is no such input, or if the graph needs other inputs too.
  */
 export function findInput(graph: Graph, size: readonly [number, number]): ClassifierInput {
   const inputs = dataInputs(graph);
@@ -125,8 +125,8 @@ export function findInput(graph: Graph, size: readonly [number, number]): Classi
 }
 
 /**
- * Classes of a score tensor [n, classes], or with axes of size 1 among them; null if unknown,
- * undefined if it is not a score tensor.
+ * Number of classes of a score tensor [n, classes], which may have further axes of size 1. Null if
+ * the number is unknown, undefined if the tensor is not a score tensor.
  */
 function classesOf({ type, shape }: TensorType): number | null | undefined {
   if (type !== null && !['float32', 'float16', 'float64', 'bfloat16'].includes(type))
@@ -139,7 +139,7 @@ function classesOf({ type, shape }: TensorType): number | null | undefined {
   return typeof rest[0] === 'number' ? rest[0] : null;
 }
 
-/** The operator that computed the elements of a tensor, in whatever shape they come. */
+/** The operator that computed the elements of a tensor, before any change of shape. */
 function maker(producers: ReadonlyMap<string, Node>, name: string): Node | undefined {
   return producers.get(sourceOf(producers, name, SAME_ELEMENTS));
 }
@@ -149,15 +149,15 @@ function score(info: ValueInfo, classes: number | null): number {
   return (classes ?? 0) > 1 ? 2 + named : named;
 }
 
-/** Whether an output holds boxes: four numbers for each of many places, or named so. */
+/** Whether an output contains boxes: four numbers for each of many places, or a name of boxes. */
 function isBoxes(name: string, shape: Shape | null): boolean {
   if (!shape || shape.length < 3) return false;
   return shape.at(-1) === 4 || /b?box|landmark|kps|\bloc/i.test(name);
 }
 
 /**
- * Whether a model with these outputs is a detector, which has no one score per class: it selects
- * boxes itself, or the scores taken are those of the places of its boxes.
+ * Whether a model with these outputs is a detector, which does not have one score per class: it
+ * selects boxes itself, or it has one score for each of its boxes.
  */
 function isDetector(graph: Graph, taken: ValueInfo, shapeOf: (info: ValueInfo) => Shape | null) {
   if (graph.nodes.some(({ opType }) => opType === 'NonMaxSuppression')) return true;
@@ -171,7 +171,8 @@ function isDetector(graph: Graph, taken: ValueInfo, shapeOf: (info: ValueInfo) =
 }
 
 /**
- * Finds the class scores among a graph's outputs, and whether a softmax or sigmoid makes them.
+ * Finds the class scores among a graph's outputs, and whether they are computed by a softmax or
+ * sigmoid.
  * @throws FoveaError `model` if no output looks like class scores, or the model is a detector.
  */
 export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>): ClassifierOutput {
@@ -200,7 +201,7 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
     const listed = graph.outputs.map((info) => describeInfo({ ...info, shape: shapeOf(info) }));
     throw new FoveaError(
       'model',
-      'not an image classifier: its outputs are boxes and their scores, as of a detector ' +
+      'not an image classifier but a detector: its outputs are boxes and their scores ' +
         `(${listed.join(', ')})`,
     );
   }
@@ -216,7 +217,7 @@ export function findOutput(graph: Graph, types: ReadonlyMap<string, TensorType>)
   };
 }
 
-/** Whether the scores end in a sigmoid: independent classes, no softmax over them. */
+/** Whether the scores end in a sigmoid: the classes are independent. */
 export function isSigmoidHead(graph: Graph, output: ClassifierOutput): boolean {
   return (
     output.probabilities !== null &&

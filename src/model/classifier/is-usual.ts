@@ -1,9 +1,9 @@
 import { dataInputs, type OnnxModel, opsetOf } from '../../onnx/index.ts';
 
-/** The opset that the stages before a classifier, and gradients, are written in at least. */
+/** The lowest opset of the stages before a classifier, and of gradients. */
 const OLDEST_OPSET = 9;
 
-/** Whether a model is in the form that `usualForm` makes, as most exports are. */
+/** Whether a model already has the form that `usualForm` makes. Most exports have it. */
 export function isUsual({ graph, functions }: OnnxModel): boolean {
   const types = new Set(graph.nodes.map(({ opType }) => opType));
   const sizes = dataInputs(graph).flatMap(({ shape }) => shape?.slice(1) ?? []);

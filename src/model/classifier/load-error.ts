@@ -2,8 +2,7 @@ import { FoveaError, messageOf } from '../../errors.ts';
 import type { Graph } from '../../onnx/index.ts';
 
 /**
- * What ONNX Runtime says of a model that it cannot load, and what that means for the person who
- * gave the model.
+ * Errors of ONNX Runtime for models that it cannot load, and the message that Fovea shows for each.
  */
 const REFUSALS: readonly [
   pattern: RegExp,
@@ -24,9 +23,8 @@ const REFUSALS: readonly [
   [
     /No Op registered for (\w+) with domain_version of (\d+)/,
     (runtime, node, [, op, version]) =>
-      `${runtime} does not know the operator ${op}${node(op)} in opset ${version}, which ` +
-      'the model ' +
-      'declares: export the model again, at an opset that has it',
+      `${runtime} does not know the operator ${op}${node(op)} in opset ${version}, which the ` +
+      `model declares: export the model again, with an opset that has it`,
   ],
   [
     /Could not find an implementation for (\w+)\(\d+\)/,
@@ -51,8 +49,8 @@ const REFUSALS: readonly [
 type NodeNamer = (op: string | undefined, domain?: string) => string;
 
 /**
- * Says in one sentence why a runtime does not load a model, where that lies in an operator or a
- * version; otherwise the same error.
+ * An error that says in one sentence why a runtime cannot load a model, if the reason is an
+ * operator or a version. Otherwise the same error.
  */
 export function loadError(error: unknown, name: string, graph: Graph, runtime: string): unknown {
   const node: NodeNamer = (op, domain = '') => {

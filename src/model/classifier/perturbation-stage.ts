@@ -5,7 +5,7 @@ import type { Perturbation } from '../perturbation.ts';
 import type { ClassifierInput } from './find-io.ts';
 import { float32, type Stage } from './picture-stage.ts';
 
-/** Opset from which the operators of the stages (Where and integer Less) exist. */
+/** The first opset with all operators of the stages (Where and integer Less). */
 export const OLDEST_STAGE_OPSET = 9;
 
 const names = {
@@ -51,7 +51,7 @@ function windowRegion(b: GraphBuilder, height: number, width: number): string {
   return b.add('And', [between(b, y, top, bottom), between(b, x, left, right)]);
 }
 
-/** Boolean [n, 1, H, W]: the rank of the pixel lies in [from, to). */
+/** Boolean [n, 1, H, W]: the rank of the pixel is in [from, to). */
 function rankRegion(b: GraphBuilder, height: number, width: number): string {
   const ranks = b.input(names.ranks, 'int32', [1, 1, height, width]);
   const bounds = b.input(names.bounds, 'int32', ['n', 2]);
@@ -75,7 +75,7 @@ function gridMask(b: GraphBuilder, height: number, width: number): string {
   return b.add('Reshape', [mask, b.constant([-1, 1, height, width], [4], 'int64')]);
 }
 
-/** Float [n, 1, H, W]: what stays of the part that the pixel belongs to. */
+/** Float [n, 1, H, W]: the share that stays of the part that the pixel belongs to. */
 function segmentMask(b: GraphBuilder, height: number, width: number): string {
   const labels = b.input(names.labels, 'int32', [height * width]);
   const mask = b.add('Gather', [b.input(names.bits, 'float32', ['n', 'parts']), labels], {
@@ -85,8 +85,8 @@ function segmentMask(b: GraphBuilder, height: number, width: number): string {
 }
 
 /**
- * baseline + mask · (input - baseline): the difference is one picture, so that only two passes go
- * over all of them.
+ * baseline + mask · (input - baseline). The difference is a single picture, so only two operators
+ * run over all n pictures.
  */
 function blend(b: GraphBuilder, mask: string, input: string, baseline: string): string {
   return b.add('Add', [b.add('Mul', [mask, b.add('Sub', [input, baseline])]), baseline]);
@@ -120,7 +120,7 @@ function perturbed(
   }
 }
 
-/** The stage that renders perturbed pictures from a few numbers. */
+/** The stage that makes perturbed pictures from the few numbers of a perturbation. */
 export const perturbationStage = (kind: Perturbation['kind']): Stage => ({
   name: kind,
   pictures: (b, input) => perturbed(b, kind, input),
@@ -141,8 +141,7 @@ export function perturbationFeeds(
   baseline: Tensor,
   p: Perturbation,
 ): Record<string, RuntimeTensor> {
-  // To hide the window is to show the baseline through it: the picture and the baseline change
-  // places, not the graph.
+  // Hiding a window is the same as showing the baseline through it. So the picture and the baseline change places, and the graph stays the same.
   const [shown, around] =
     p.kind === 'windows' && p.keep === 'outside' ? [baseline, input] : [input, baseline];
   const feeds: Record<string, RuntimeTensor> = {

@@ -3,28 +3,28 @@ import type { RuntimeTensor } from '../../runtime/runtime.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { ClassifierInput } from './find-io.ts';
 
-/** What runs before a classifier. */
+/** A graph that runs before a classifier and makes its pictures. */
 export interface Stage {
-  /** Stages of one name are the same stage. */
+  /** Unique for the stage. */
   readonly name: string;
-  /** Emits what makes float32 pictures [n, C, H, W] of the inputs of the stage. */
+  /** Emits the nodes that make float32 pictures [n, C, H, W] from the inputs of the stage. */
   pictures(b: GraphBuilder, input: ClassifierInput): string;
 }
 
-/** Name of the tensor that a stage hands to the model. */
+/** Name of the tensor that a stage passes to the model. */
 export const STAGE_OUTPUT = 'fovea/picture';
 
 /** Name of the input that takes a batch of pictures, in the plain stage. */
 export const BATCH = 'fovea/batch';
 
-/** The stage that takes pictures, and computes nothing but their layout and type. */
+/** The stage that takes pictures, and changes only their layout and type. */
 export const plain: Stage = {
   name: 'plain',
   pictures: (b, { channels, height, width }) =>
     b.input(BATCH, 'float32', ['n', channels, height, width]),
 };
 
-/** A tensor as it is fed. */
+/** A tensor as the runtime takes it. */
 export const float32 = ({ shape, data }: Tensor): RuntimeTensor => ({
   type: 'float32',
   shape,

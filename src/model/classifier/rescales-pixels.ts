@@ -1,9 +1,9 @@
 import { constantOf, type Graph, type Node } from '../../onnx/index.ts';
 
-/** Operators of the head of a graph that keep the order of values; the channels may move. */
+/** Operators at the start of a graph that do not change values; Transpose moves axes only. */
 const PASSES = new Set(['Cast', 'Identity', 'Transpose', 'Dropout']);
 
-/** Which constant of a node scales or shifts, as x · scale + shift; undefined for another node. */
+/** The step x · scale + shift that a node computes; undefined for any other node. */
 function stepOf(
   graph: Graph,
   node: Node,
@@ -26,8 +26,8 @@ const PIXEL_SCALE = 0.05;
 const PIXEL_MEAN = 10;
 
 /**
- * Whether a graph begins with scaling pixels of 0 to 255 by itself: x · (1/127.5) - 1, x / 255,
- * x - 123.68, as Keras and TensorFlow export networks.
+ * Whether a graph starts by scaling pixels of 0 to 255 itself, as in x · (1/127.5) - 1, x / 255 or
+ * x - 123.68. Keras and TensorFlow export such networks.
  * @param input - the picture input of the graph
  */
 export function rescalesPixels(graph: Graph, input: string): boolean {

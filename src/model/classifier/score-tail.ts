@@ -14,7 +14,7 @@ import type { ScoreKind } from '../model.ts';
 import { type Classifier, isSigmoidHead } from './find-io.ts';
 import { STAGE_OUTPUT, type Stage, stageGraph } from './picture-stage.ts';
 
-/** What a session puts out: scores of all classes, or of the classes that are fed as targets. */
+/** The output of a session: scores of all classes, or (`pick`) of the classes fed as targets. */
 export interface Tail {
   readonly score: ScoreKind;
   readonly pick: boolean;
@@ -26,9 +26,9 @@ export const SCORES = 'fovea/scores';
 export const TARGETS = 'fovea/targets';
 const RAW = 'fovea/raw';
 
-/** The scores of a classifier, and what a tail makes of them. */
+/** The scores of a classifier, and the scores that the tail computes from them. */
 interface TailTask extends Tail {
-  /** What the tensor before the tail holds: logits can become probabilities, not the reverse. */
+  /** The kind of the scores before the tail. Logits can become probabilities, not the reverse. */
   readonly have: ScoreKind;
   /** Whether classes are independent: a sigmoid, no softmax. */
   readonly sigmoid: boolean;
@@ -37,8 +37,8 @@ interface TailTask extends Tail {
 }
 
 /**
- * The graph that goes after a classifier: [n, classes] float32 as logits or probabilities,
- * optionally of some classes only.
+ * The graph that runs after a classifier. It computes [n, classes] float32, logits or
+ * probabilities, optionally of some classes only.
  */
 function scoreGraph({ have, score, sigmoid, pick, type, opset }: TailTask): Graph {
   const b = graphBuilder({ opset, name: 'scores' });
@@ -54,9 +54,7 @@ function scoreGraph({ have, score, sigmoid, pick, type, opset }: TailTask): Grap
   return b.finish();
 }
 
-/**
- * The tensor that scores are computed from, and what it holds.
- * @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
+/** The tensor that scores are computed from, and the kind of its scores. @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
  */
 export function scoreSource(
   { output: { logits, probabilities, name } }: Classifier,
@@ -65,8 +63,8 @@ export function scoreSource(
   if (score === 'logit' && logits === null) {
     throw new FoveaError(
       'unsupported',
-      'the model ends in probabilities, and its logits are not to be found: ask for ' +
-        'probabilities (option output=probability)',
+      'the model ends in probabilities, and Fovea finds no logits in it: ask for probabilities ' +
+        '(option output=probability)',
     );
   }
   return probabilities !== null && score === 'probability'
@@ -74,7 +72,7 @@ export function scoreSource(
     : { tensor: logits ?? name, have: 'logit' };
 }
 
-/** Puts the scores after a graph that ends in the tensor of `scoreSource`. */
+/** Appends the scores to a graph that ends in the tensor of `scoreSource`. */
 export function scoreTail(classifier: Classifier, tail: Tail, body: OnnxModel): OnnxModel {
   const { model, types, output } = classifier;
   const { tensor, have } = scoreSource(classifier, tail.score);
@@ -92,14 +90,14 @@ export function scoreTail(classifier: Classifier, tail: Tail, body: OnnxModel): 
   return compose(body, modelOf(after), { [RAW]: tensor }, { main: 'first' });
 }
 
-/** The graph that renders pictures, classifies them, and puts out scores. */
+/** The graph that makes pictures, classifies them, and returns scores. */
 export function scoreModel(classifier: Classifier, stage: Stage, tail: Tail): OnnxModel {
   const { model, types, input } = classifier;
   const before = modelOf(stageGraph(stage, input, opsetOf(model.graph, { domain: '' })));
   const { tensor } = scoreSource(classifier, tail.score);
   const cut = subgraph(model.graph, { inputs: [input.name], outputs: [tensor] }, types);
   const body = withGraph(model, cut);
-  // The names of the classifier stay: the tail looks for its scores by name.
+  // The names of the classifier are kept, because the tail finds the scores by name.
   const fed = compose(before, body, { [input.name]: STAGE_OUTPUT }, { main: 'second' });
   return scoreTail(classifier, tail, fed);
 }

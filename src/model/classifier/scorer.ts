@@ -18,7 +18,7 @@ export interface Scorer {
     feeds: Record<string, RuntimeTensor>,
     rows: number,
   ): Promise<Float32Array>;
-  /** The scores of pictures as they are, [n · classes]. */
+  /** The scores of unchanged pictures, [n · classes]. */
   classify(batch: Tensor, score: ScoreKind): Promise<Float32Array>;
 }
 

@@ -3,8 +3,8 @@ import { type OnnxModel, writeModel } from '../../onnx/index.ts';
 import type { Runtime, Session } from '../../runtime/runtime.ts';
 
 /**
- * Sessions are graphs with their own copy of the weights: the least recently used beyond these are
- * released.
+ * The most sessions that are kept. Each has its own copy of the weights, so the least recently used
+ * ones beyond this number are released.
  */
 const MOST_SESSIONS = 4;
 
@@ -17,7 +17,7 @@ export interface BuiltGraph<Info> {
 /** Builds a graph. */
 type Build<Info> = () => BuiltGraph<Info> | Promise<BuiltGraph<Info>>;
 
-/** A session, and what is known of its graph. */
+/** A session, and facts about its graph. */
 interface Opened {
   readonly session: Session;
   readonly info: unknown;
@@ -25,11 +25,11 @@ interface Opened {
 
 interface Entry {
   readonly opened: Promise<Opened>;
-  /** Runs that are under way or about to start: the session is not released under them. */
+  /** Number of runs that use the session now or are about to. The session is not released then. */
   users: number;
 }
 
-/** Loads graphs as they are asked for, and keeps the sessions that were used last. */
+/** Opens a session for a graph when it is first needed, and keeps the last few sessions. */
 export class SessionCache {
   private readonly entries = new Map<string, Entry>();
   private readonly runtime: Runtime;
@@ -39,9 +39,9 @@ export class SessionCache {
   }
 
   /**
-   * Runs `task` with the session of the graph that `build` makes, and with what is known of it. The
-   * graph is built once per key, and again after the session had to make room. A key must always
-   * stand for the same `build`.
+   * Runs `task` with the session of the graph that `build` makes, and with the facts about this
+   * graph. The graph is built once per key, and again if its session was released. A key must
+   * always be used with the same `build`.
    */
   async use<Info, Result>(
     key: string,
@@ -76,7 +76,7 @@ export class SessionCache {
     return entry;
   }
 
-  /** Building a graph and loading it take long: other tasks run before each. */
+  /** Other tasks run before the graph is built and before it is loaded, because both take long. */
   private async create(build: Build<unknown>): Promise<Opened> {
     await nextTask();
     const { model, info } = await build();
@@ -94,7 +94,7 @@ export class SessionCache {
   }
 }
 
-/** A session that could not be made needs no release. */
+/** Releases a session, if it could be created. */
 async function release(opened: Promise<Opened>): Promise<void> {
   await (await opened.catch(() => undefined))?.session.release();
 }

@@ -12,7 +12,7 @@ import type { SessionCache } from './sessions.ts';
 /** Probabilities of one picture may differ by this much between a batch and the picture alone. */
 const BATCH_TOLERANCE = 1e-4;
 
-/** A batch of seeded noise, to see how a model behaves before it is used. */
+/** A batch of seeded noise, to test a model before it is used. */
 function noise(count: number, { channels, height, width }: ClassifierInput): Tensor {
   const shape = [channels, height, width];
   const data = new Float32Array(count * sizeOf(shape));
@@ -26,7 +26,7 @@ function noise(count: number, { channels, height, width }: ClassifierInput): Ten
   return tensor([count, ...shape], data);
 }
 
-/** What the model itself puts out for a batch, [n, classes]. */
+/** The model's own scores of a batch, [n, classes]: logits, or probabilities if it has them. */
 function rawScores(classifier: Classifier, sessions: SessionCache, batch: Tensor): Promise<Tensor> {
   const score = classifier.output.probabilities === null ? 'logit' : 'probability';
   const tail: Tail = { score, pick: false };
@@ -38,22 +38,23 @@ function rawScores(classifier: Classifier, sessions: SessionCache, batch: Tensor
 }
 
 /**
- * Whether the graph itself says that a picture's scores depend on the others of its batch: these
- * operators take a scale from all of their input.
+ * Whether the graph shows that a picture's scores depend on the other pictures of its batch: these
+ * operators compute one scale from all of their input.
  */
 const dependsOnBatch = ({ model }: Classifier): boolean =>
   model.graph.nodes.some(({ opType }) => opType === 'DynamicQuantizeLinear');
 
 /**
- * The classifier for pictures one by one, for an open batch that only seems so: inside, a constant
- * shape holds it at 1, or pictures of a batch change each other's scores.
+ * The classifier with a fixed batch, of 1 if its input is dynamic. It is used if the batch only
+ * seems dynamic: an inner constant shape keeps it at 1, or the pictures of a batch change each
+ * other's scores.
  */
 const withFixedBatch = (classifier: Classifier): Classifier => ({
   ...classifier,
   input: { ...classifier.input, fixedBatch: classifier.input.fixedBatch ?? 1 },
 });
 
-/** The classifier with its batch declared dynamic; the same if it is dynamic already. */
+/** The classifier with a dynamic batch; the same classifier if its batch is dynamic already. */
 async function withOpenBatch(classifier: Classifier): Promise<Classifier> {
   const { model, input } = classifier;
   if (input.fixedBatch === null) return classifier;
@@ -68,8 +69,8 @@ async function withOpenBatch(classifier: Classifier): Promise<Classifier> {
 }
 
 /**
- * The scores of one noise picture, if a batch of two gets the scores that its pictures get alone;
- * otherwise undefined.
+ * The scores of one noise picture, if both pictures of a batch of two have the same scores as
+ * alone; otherwise undefined.
  */
 async function scoresOfOpened(
   classifier: Classifier,
@@ -92,7 +93,7 @@ async function scoresOfOpened(
     });
     return both.shape[0] === 2 && isSame ? alone[0] : undefined;
   } catch {
-    return undefined; // the runtime refuses a batch of two: the model really has a fixed batch
+    return undefined; // the runtime refuses a batch of two, so the model has a fixed batch
   }
 }
 
@@ -107,22 +108,22 @@ async function scoresOf(classifier: Classifier, sessions: SessionCache): Promise
   return data.subarray(0, shape[1]);
 }
 
-/** What the caller of `settle` knows. */
+/** Facts from the caller of `settle`. */
 export interface SettleOptions {
   /** The model's name, for errors. */
   readonly name: string;
-  /** Of the runtime, for errors. */
+  /** The runtime's name, for errors. */
   readonly runtime: string;
-  /** Whether the caller says what the scores are, so that they are not looked at. */
+  /** Whether the caller has said what the scores are, so that they are not tested. */
   readonly outputIsGiven: boolean;
 }
 
 /**
- * Runs a noise picture through a classifier, and learns from its scores what the graph does not
- * say: whether a fixed batch can be opened, the number of classes, and whether logits are
- * probabilities, because a softmax is written out in other operators. Its session stays in the
- * cache if it serves further.
- * @throws FoveaError `model` if the model does not run, or puts out no scores.
+ * Runs a noise picture through a classifier to find facts that its graph does not show: whether a
+ * fixed batch can be made dynamic, the number of classes, and whether the scores are probabilities
+ * because a softmax is written in other operators. The session stays in the cache if it can be used
+ * later.
+ * @throws FoveaError `model` if the model does not run, or returns no scores.
  */
 export async function settle(
   found: Classifier,
@@ -136,11 +137,11 @@ export async function settle(
     const classifier = ofOpened ? opened : withFixedBatch(found);
     const scores = ofOpened ?? (await scoresOf(classifier, sessions));
     if (scores.length === 0)
-      throw new FoveaError('model', `${name}: not an image classifier: it puts out no scores`);
+      throw new FoveaError('model', `${name}: not an image classifier: it returns no scores`);
     const output = { ...classifier.output, classes: scores.length };
     if (outputIsGiven || output.probabilities !== null || !sumToOne(scores))
       return { ...classifier, output };
-    await sessions.dispose(); // what was built takes the scores for logits
+    await sessions.dispose(); // the graphs built so far treat the scores as logits
     return { ...classifier, output: { ...output, logits: null, probabilities: output.name } };
   } catch (error) {
     await sessions.dispose();

@@ -2,10 +2,10 @@ import { graphBuilder, inferShapes, withGraph } from '../../onnx/index.ts';
 import type { Classifier } from './find-io.ts';
 
 /**
- * A classifier with one score, as networks for two classes often end, with two: what the score
- * speaks against, and what it speaks for. So either can be explained. Any other classifier stays.
+ * Makes two classes of a classifier with one score: class 0 is what a low score means, class 1 what
+ * a high score means. So both can be explained. Returns any other classifier unchanged.
  *
- *   logits (-x, x), each with a sigmoid of its own; probabilities (1 - p, p)
+ *   logits (-x, x), each with its own sigmoid; probabilities (1 - p, p)
  */
 export function withTwoClasses(classifier: Classifier): Classifier {
   const { model, types, output } = classifier;
@@ -14,7 +14,7 @@ export function withTwoClasses(classifier: Classifier): Classifier {
   const both = (opposite: string, tensor: string): string =>
     b.output(b.add('Concat', [opposite, tensor], { axis: 1 }));
   const logits = output.logits && both(b.add('Neg', [output.logits]), output.logits);
-  // σ(-x) keeps the digits that 1 - σ(x) loses where σ(x) is nearly 1.
+  // σ(-x) keeps the digits that 1 - σ(x) loses if σ(x) is nearly 1.
   const ofProbability = (p: string): string => {
     if (logits) return b.output(b.add('Sigmoid', [logits]));
     const one = b.constant([1], [1], types.get(p)?.type ?? 'float32');

@@ -83,7 +83,7 @@ describe('the end of a graph', () => {
     ] as const)
       detector.output(shaped([...sizes], name), 'float32', [...sizes]);
     expect(await errorOf(load(detector.finish()))).toMatch(
-      /^model: net: not an image classifier: its outputs are boxes and their scores.*places/,
+      /^model: net: not an image classifier but a detector: its outputs are boxes and their scores.*places/,
     );
     const chooser = graphBuilder({ opset: 13 });
     const z = chooser.input('x', 'float32', [1, 3, 4, 4]);
@@ -94,14 +94,18 @@ describe('the end of a graph', () => {
     chooser.add('NonMaxSuppression', [boxes, places, most], {}, 'chosen');
     chooser.output('scores', 'float32', [1, 12]);
     chooser.output('chosen', 'int64', ['boxes', 3]);
-    expect(await errorOf(load(chooser.finish()))).toMatch(/as of a detector \(scores/);
+    expect(await errorOf(load(chooser.finish()))).toMatch(
+      /but a detector: its outputs are boxes and their scores \(scores/,
+    );
     const whole = graphBuilder({ opset: 13 });
     const v = whole.input('x', 'float32', [1, 3, 4, 4]);
     whole.add('Reshape', [v, whole.constant([1, 12, 4], [3], 'int64')], {}, 'boxes');
     whole.add('ReduceMax', ['boxes'], { axes: [2], keepdims: 0 }, 'scores');
     whole.output('scores', 'float32', [1, 12]);
     whole.output('boxes', 'float32', [1, 12, 4]);
-    expect(await errorOf(load(whole.finish()))).toMatch(/as of a detector \(scores/);
+    expect(await errorOf(load(whole.finish()))).toMatch(
+      /but a detector: its outputs are boxes and their scores \(scores/,
+    );
     const b = graphBuilder({ opset: 13 });
     const y = means(b, b.input('x', 'float32', OPEN), 'y');
     for (const name of ['scores', 'aside']) {
@@ -110,7 +114,7 @@ describe('the end of a graph', () => {
     }
     const { warnings } = await load(b.finish());
     expect(warnings).toContainEqual(
-      expect.stringMatching(/several outputs; the scores of scores are taken, not aside/),
+      expect.stringMatching(/several outputs; the scores of scores are used, not aside/),
     );
   });
 
@@ -144,7 +148,7 @@ describe('the begin of a graph', () => {
     expect(rescalesPixels(head(build), 'x')).toBe(true);
     const { preprocessing, warnings } = await load(head(build));
     expect(preprocessing).toMatchObject({ scale: '0-255', mean: [0, 0, 0], std: [1, 1, 1] });
-    expect(warnings.join()).toMatch(/pixels of 0-255 go in as they are/);
+    expect(warnings.join()).toMatch(/pixels of 0-255 are fed as they are/);
     await model?.dispose();
     const given = { preprocessing: { mean: [0.5, 0.5, 0.5], std: [1, 1, 1] } };
     expect((await load(head(build), given)).preprocessing.scale).toBe('0-1');

@@ -15,13 +15,14 @@ import {
 /** A model in the form that the rest of Fovea works on. */
 export interface UsualForm {
   readonly model: OnnxModel;
-  /** Class labels that stand in the graph, if any. */
+  /** Class labels that the graph contains, if any. */
   readonly labels?: readonly string[];
 }
 
 /**
- * Sequences of maps from labels to probabilities, as Azure Custom Vision and sklearn-onnx end a
- * classifier, give way to the tensor of the probabilities; outputs of text are dropped beside it.
+ * Replaces an output that is a sequence of maps from labels to probabilities by the tensor of the
+ * probabilities, and removes outputs of text. Azure Custom Vision and sklearn-onnx end classifiers
+ * in such a map.
  */
 function withoutZipMap(graph: Graph): { graph: Graph; labels?: readonly string[] } {
   const producers = producersOf(graph);
@@ -48,7 +49,7 @@ function withoutZipMap(graph: Graph): { graph: Graph; labels?: readonly string[]
 }
 
 /**
- * Height and width of the one picture input, if open, become those that pictures are prepared for.
+ * Sets an open height and width of the picture input to the size that pictures are prepared for.
  */
 function withSettledSize(graph: Graph, size: readonly [number, number]): Graph {
   const [input, ...others] = dataInputs(graph);
@@ -62,15 +63,15 @@ function withSettledSize(graph: Graph, size: readonly [number, number]): Graph {
     : [batch, second, isOpen(third) ? height : third, isOpen(last) ? width : last];
   if (shape.every((dim, i) => dim === input.shape?.[i])) return graph;
   const inputs = graph.inputs.map((info) => (info.name === input.name ? { ...info, shape } : info));
-  // Declared types of other tensors still say the open size: they are inferred again.
+  // Declared types of other tensors have the open size, so they are inferred again.
   const channels = isNhwc ? last : second;
   return { ...graph, inputs, valueInfo: isOpen(channels) ? graph.valueInfo : new Map() };
 }
 
 /**
- * Reshapes to a shape that is put together from constants and one number that the graph computes,
- * such as the batch size read from the input: the number is what is left over, -1. So the graph
- * needs no way from its input to the Reshape but the values.
+ * Simplifies each Reshape whose shape is joined from constants and one computed number, such as the
+ * batch size read from the input. That number becomes -1, which means the remaining size. Then only
+ * values flow from the input to the Reshape.
  */
 function withImpliedSizes(graph: Graph): Graph {
   const producers = producersOf(graph);
@@ -98,13 +99,13 @@ function withImpliedSizes(graph: Graph): Graph {
 }
 
 /**
- * Brings what exporters spell differently into one form: no ZipMap at the end, opset 9 at least
- * (from 7 and 8, which say the same), height and width as numbers, no batch size that is read from
- * the input where values imply it.
+ * Brings the different spellings of exporters into one form: no ZipMap at the end; at least opset 9
+ * (opsets 7 and 8 mean the same); height and width as numbers; no batch size that is read from the
+ * input if the values imply it.
  * @param size - height and width for a graph that leaves them open
  */
 export function usualForm(model: OnnxModel, size: readonly [number, number]): UsualForm {
-  functionBodies(model); // refuses those that a runtime would write out without end
+  functionBodies(model); // refuses functions that would be expanded without end
   const { graph, labels } = withoutZipMap(model.graph);
   return {
     model: withGraph(model, withImpliedSizes(withSettledSize(raiseOldOpset(graph), size))),

@@ -18,8 +18,8 @@ import {
 } from './model-config.ts';
 
 /**
- * Preprocessing that was computed from a file's fields: sizes can come out as 0 or without end, and
- * numbers as infinite, though each field by itself is allowed.
+ * Checks preprocessing that was computed from a file's fields. Sizes can be 0 or too large, and
+ * numbers infinite, although each field is allowed.
  */
 function checked(preprocessing: Partial<Preprocessing>, file: string): Partial<Preprocessing> {
   parseFields(preprocessingSchema, preprocessing, file);
@@ -49,7 +49,7 @@ const configSchema = v.looseObject({
 
 type Config = v.InferOutput<typeof configSchema>;
 
-/** Labels in the order of their indices; JSON objects keep no such order by themselves. */
+/** Labels in the order of their indices; the keys of a JSON object may have another order. */
 function orderedLabels(entries: readonly (readonly [id: number, label: string])[]): string[] {
   const labels: string[] = [];
   for (const [id, label] of entries) {
@@ -78,7 +78,7 @@ function labelsOf(config: Config): string[] | undefined {
   return names?.map((name) => ownEntry(descriptions, name) ?? name);
 }
 
-/** timm resizes to size / crop_pct and cuts out the centre; `squash` stretches instead. */
+/** The geometry of timm: resize to size / crop_pct, then a centre crop; `squash` stretches. */
 function timmGeometry(
   cfg: v.InferOutput<typeof timmSchema>,
   warnings: string[],
@@ -125,7 +125,8 @@ function timmPreprocessing(
 /**
  * Reads the `config.json` and `preprocessor_config.json` of the Hugging Face layout, or of timm
  * (`pretrained_cfg`).
- * @throws FoveaError `model` if a file is malformed, `unsupported` if the model takes no pictures.
+ * @throws FoveaError `model` if a file is malformed, `unsupported` if the model does not take
+ * pictures.
  */
 export function parseHuggingFaceConfig(files: {
   readonly config?: unknown;

@@ -47,12 +47,12 @@ type Size = v.InferOutput<typeof sizeSchema>;
 type Pair = readonly [height: number, width: number];
 
 /**
- * What a kind of processor does where its file says nothing, and what a bare number as `size` means
- * to it.
+ * The defaults of a kind of processor for missing fields, and the meaning of a single number as
+ * `size`.
  */
 interface Family {
   readonly size: Size;
-  /** A bare number is height and width; otherwise the shorter side. */
+  /** Whether a single number is height and width; otherwise it is the shorter side. */
   readonly square?: boolean;
   readonly cropSize?: Size;
   readonly resample: number;
@@ -68,9 +68,7 @@ const COLOURS = {
 
 const [BILINEAR, BICUBIC] = [2, 3];
 
-/**
- * The defaults of the transformers library, by the name of a processor's class without its ending.
- */
+/** The defaults of the transformers library, by the class of the processor without its suffix. */
 const FAMILIES: Readonly<Record<string, Family>> = {
   ViT: { size: 224, square: true, resample: BILINEAR, colours: 'half' },
   DeiT: { size: 256, square: true, cropSize: 224, resample: BICUBIC, colours: 'half' },
@@ -90,7 +88,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   Perceiver: { size: 224, square: true, cropSize: 256, resample: BICUBIC, colours: 'imagenet' },
 };
 
-/** The processor a network was trained with, for old files that do not say. */
+/** The processor of each network, for old files that do not name it. */
 const FAMILY_OF_NETWORK: Readonly<Record<string, string>> = {
   vit: 'ViT',
   deit: 'DeiT',
@@ -153,7 +151,7 @@ const crop = (size: Pair, shorterSide: number): Geometry => ({
 });
 const stretch = (size: Pair): Geometry => ({ size, resize: 'stretch' });
 
-/** The length the shorter side is brought to, or undefined where height and width are given. */
+/** The length of the shorter side after resizing; undefined if height and width are given. */
 function shortestEdge(size: Size, square: boolean): number | undefined {
   if (typeof size === 'number') return square ? undefined : size;
   return Array.isArray(size)
@@ -161,7 +159,7 @@ function shortestEdge(size: Size, square: boolean): number | undefined {
     : ((size as { shortest_edge?: number | null }).shortest_edge ?? undefined);
 }
 
-/** Families whose resize is not the plain one. */
+/** The geometry of families that resize in a special way; undefined for the others. */
 function specialGeometry(
   family: string,
   processor: Processor,
@@ -171,12 +169,12 @@ function specialGeometry(
   const edge = shortestEdge(size, false) ?? pairOf(size)?.[0];
   if (edge === undefined) return undefined;
   const share = processor.crop_pct ?? undefined;
-  // ConvNext ends in a crop of its own below 384 pixels, and stretches from there on.
+  // ConvNext crops below 384 pixels, and stretches from 384 pixels on.
   if (family === 'ConvNext')
     return edge < 384 ? crop([edge, edge], edge / (share ?? 224 / 256)) : stretch([edge, edge]);
   if (family === 'Levit') return crop(cropped ?? [edge, edge], (256 / 224) * edge);
   if (family === 'PoolFormer') return crop(cropped ?? [edge, edge], edge / (share ?? 0.9));
-  // Perceiver cuts out the centre first and resizes then; the same picture, up to rounding.
+  // Perceiver crops first and resizes then. The picture is the same up to rounding.
   if (family === 'Perceiver' && cropped) return crop([edge, edge], Math.max(edge, cropped[0]));
   return undefined;
 }
@@ -190,8 +188,8 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
   if (processor.do_resize === false) {
     if (!cropped) return {};
     warn(
-      'it cuts out the centre without resizing; here the shorter side is brought to the ' +
-        'size of the cut first',
+      'it crops the centre without resizing; Fovea first resizes the shorter side to the size ' +
+        'of the crop',
     );
     return crop(cropped, Math.min(...cropped));
   }
@@ -206,7 +204,10 @@ function geometryOf(family: string, processor: Processor, warn: Warn): Geometry 
     warn('its limit on the longer side (longest_edge) is left out');
   if (edge !== undefined) {
     if (!cropped)
-      warn('it keeps the shape of pictures, so inputs vary in size; here the centre is cut out');
+      warn(
+        'it keeps the shape of pictures, so inputs vary in size; Fovea crops the centre ' +
+          'instead',
+      );
     return crop(cropped ?? [edge, edge], edge);
   }
   const pair = pairOf(size);
@@ -221,7 +222,7 @@ const listOf = (value: number | number[]): number[] =>
 type Colours = Pick<Preprocessing, 'mean' | 'std' | 'colour' | 'scale'>;
 
 /**
- * Mean and std in `0-1`, or in `0-255` where the factor is another than 1/255: (v · f - o - mean)
+ * Mean and std for the scale `0-1`, or for `0-255` if the factor f is not 1/255: (v · f - o - mean)
  * / std = (v - (mean + o) / f) / (std / f).
  */
 function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
@@ -276,10 +277,10 @@ function familyOf(processor: Processor, network: string | undefined): string {
 }
 
 /**
- * What a Hugging Face `preprocessor_config.json` says about a model's input. `network` is the
- * `model_type` of `config.json`, for old files that do not name their processor. What is only
- * nearly the same is a warning.
- * @throws FoveaError `model` if the file is malformed, `unsupported` if it makes no picture.
+ * Reads the preprocessing from a Hugging Face `preprocessor_config.json`. `network` is the
+ * `model_type` of `config.json`, for old files that do not name their processor. Adds a warning for
+ * every step that Fovea does in a slightly different way.
+ * @throws FoveaError `model` if the file is malformed, `unsupported` if the input is not a picture.
  */
 export function parseImageProcessor(
   json: unknown,
@@ -291,8 +292,8 @@ export function parseImageProcessor(
   if (family === 'ImageGPT')
     throw new FoveaError(
       'unsupported',
-      'preprocessor_config.json: ImageGPT takes colour clusters instead of pixels, which ' +
-        'cannot be explained as a picture',
+      'preprocessor_config.json: ImageGPT takes color clusters instead of pixels, which cannot ' +
+        'be explained as a picture',
     );
   const warnings: string[] = [];
   const type = processor.image_processor_type ?? processor.feature_extractor_type;

@@ -26,7 +26,7 @@ it.each([
 });
 
 it.each([
-  ['an empty file', ' \n', 'labels.txt holds no labels: expected one per line'],
+  ['an empty file', ' \n', 'labels.txt contains no labels: expected one per line'],
   [
     'an empty line between labels',
     'cat\n\ndog',

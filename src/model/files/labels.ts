@@ -1,5 +1,5 @@
 /**
- * Where the labels of classes come from. The first of these counts (`chooseLabels`):
+ * The sources of class labels. The first source that exists is used (`chooseLabels`):
  *
  * 1. what the caller gives: a list, or a file (`parseLabels`)
  * 2. `NAME.json` beside the model (model-config.ts), or `config.json` (hugging-face-config.ts)
@@ -14,15 +14,15 @@ import { visibleText } from '../../visible-text.ts';
 const listSchema = v.array(v.string());
 const recordSchema = v.record(v.string(), v.union([v.string(), listSchema]));
 
-/** `n01440764 tench`: the WordNet id that ImageNet's lists have before the name. */
+/** The WordNet id before a name in ImageNet's lists: `n01440764 tench`. */
 const WORDNET_ID = /^n\d{8}[\s,:]+(?=\S)/;
 /** `0: tench`, `0 tench`, `0,tench`, `0<tab>tench`. */
 const NUMBERED = /^(\d{1,7})[\s,:]+(\S.*)$/;
 
-/** Labels as messages, tables and pages may show them: without control characters. */
+/** Labels without control characters, safe for messages, tables and pages. */
 export const cleanLabels = (labels: readonly string[]): string[] => labels.map(visibleText);
 
-/** A list with each entry at its own number. */
+/** The labels in the order of their numbers. */
 function inOrder(entries: readonly (readonly [number, string])[], name: string): string[] {
   const labels = new Map(entries);
   const list = entries.flatMap((_, index) => labels.get(index) ?? []);
@@ -60,10 +60,10 @@ function fromJson(text: string, name: string): string[] | undefined {
 
 /**
  * The labels of a text file: one per line, as in `imagenet_classes.txt`, the first line class 0.
- * Numbers before the labels (`0: tench`) and WordNet ids (`n01440764 tench`) are left out. JSON is
- * read too: a list, or an object of number: label, as Keras's `imagenet_class_index.json`.
- * @param name - the file in messages
- * @throws FoveaError `usage` if it holds no labels, an empty one between others, or wrong numbers.
+ * Numbers before the labels (`0: tench`) and WordNet ids (`n01440764 tench`) are removed. JSON is
+ * accepted too: a list, or an object of number: label, such as Keras's `imagenet_class_index.json`.
+ * @param name - the name of the file, for messages
+ * @throws FoveaError `usage` if there are no labels, a label is empty, or the numbers are wrong.
  */
 export function parseLabels(text: string, name: string): string[] {
   const json = fromJson(text.replace(/^\uFEFF/, ''), name);
@@ -86,7 +86,7 @@ export function parseLabels(text: string, name: string): string[] {
 function nonEmpty(labels: readonly string[], name: string): string[] {
   const empty = labels.findIndex((label) => label.trim() === '');
   if (labels.length === 0 || (labels.length === 1 && empty === 0))
-    throw new FoveaError('usage', `${name} holds no labels: expected one per line`);
+    throw new FoveaError('usage', `${name} contains no labels: expected one per line`);
   if (empty >= 0)
     throw new FoveaError('usage', `${name}: label ${empty + 1} is empty: expected one per line`);
   return cleanLabels(labels);
@@ -102,7 +102,7 @@ export function bothLabels<Labels extends readonly string[] | undefined>(
 }
 
 /**
- * The labels of a model; class indices, with a warning, if none are given.
+ * The labels of a model. If none are given, they are the class indices, and there is a warning.
  * @throws FoveaError `model` if their number is not that of the classes.
  */
 export function chooseLabels(

@@ -7,13 +7,13 @@ import { ownEntry } from '../../own-entry.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';
 import { cleanLabels } from './labels.ts';
 
-/** What the files beside a model say about it. What they do not say is absent, not undefined. */
+/** Facts about a model from the files beside it. A missing fact is absent, not undefined. */
 export interface ModelConfig {
   labels?: string[];
   preprocessing?: Partial<Preprocessing>;
-  /** True for a multi-label model: each class has a probability of its own. */
+  /** True for a multi-label model: each class has its own probability. */
   independent?: boolean;
-  /** What is only nearly so, one sentence each. */
+  /** Differences between a file and what Fovea does, one sentence each. */
   warnings: string[];
 }
 
@@ -56,7 +56,7 @@ const preprocessingFields = {
   filter: v.picklist(filters),
 };
 /**
- * Preprocessing as a caller gives it: each field in its own form, or as text as on a command line.
+ * Preprocessing as a caller gives it: each field in its own form, or as the text of a command line.
  */
 export type PreprocessingInput = {
   readonly [Field in keyof Preprocessing]?: Preprocessing[Field] | string;
@@ -72,7 +72,7 @@ const modelSchema = v.looseObject({
 });
 
 /**
- * Checks JSON of a file.
+ * Checks the JSON of a file against a schema.
  * @throws FoveaError `model` naming the file and the fields that are wrong.
  */
 export function parseFields<T extends v.GenericSchema>(
@@ -85,7 +85,7 @@ export function parseFields<T extends v.GenericSchema>(
   return value;
 }
 
-/** Removes what is absent, so that a spread does not overwrite with undefined. */
+/** Removes fields that are undefined or null, so that a spread does not overwrite with them. */
 export function present<T extends object>(object: T): T {
   return Object.fromEntries(
     Object.entries(object).filter(([, value]) => value !== undefined && value !== null),
@@ -93,9 +93,9 @@ export function present<T extends object>(object: T): T {
 }
 
 /**
- * Reads a `NAME.json`: `{ labels, input: { size, mean, std, colour, scale, resize, shorterSide,
- * stretchedSize, filter } }`, where everything may be left out and everything else is ignored.
- * `file` names it in messages.
+ * Reads a `NAME.json`:
+ * `{ labels, input: { size, mean, std, colour, scale, resize, shorterSide, stretchedSize, filter } }`,
+ * Every field is optional, and unknown fields are ignored. `file` is its name in messages.
  * @throws FoveaError `model` naming the field that is wrong.
  */
 export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig {
@@ -142,7 +142,7 @@ const one = (value: unknown): unknown =>
 const many = (value: unknown): unknown => (typeof value === 'number' ? [value] : value);
 
 /**
- * What people write on a command line in the form of the schema: `size=48x192`,
+ * Converts the text forms of a command line to the form of the schema: `size=48x192`,
  * `mean=0.5,0.5,0.5`, `std=0.5` for all channels, `color=gray`.
  */
 function normalized(given: AnyOptions): AnyOptions {

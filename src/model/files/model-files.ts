@@ -39,7 +39,7 @@ export interface ModelFiles {
   readonly readWeights?: ReadBeside;
 }
 
-/** The largest file of settings: it may hold 22,000 labels, in 1 MB. */
+/** The largest file of settings, in bytes. A file with 22,000 labels has about 1 MB. */
 export const MOST_JSON_BYTES = 32 * 2 ** 20;
 
 /** JSON from a file's bytes. */
@@ -76,8 +76,8 @@ async function readHuggingFaceConfig({
 }
 
 /**
- * `NAME.json` says more exactly what this file is than `config.json`, so it wins where both say
- * something.
+ * The settings beside a model. `NAME.json` is specific to the file, so it wins over `config.json`
+ * if both have the same field.
  */
 async function readConfig(files: ModelFiles): Promise<ModelConfig> {
   const own = files.file.replace(/\.onnx$/i, '.json');
@@ -112,9 +112,9 @@ function readNamed({ name, bytes }: ModelFiles): OnnxModel {
 }
 
 /**
- * What `createOnnxModel` needs, from a model file and the files beside it: labels and preprocessing
- * from `NAME.json`, or from `config.json` and `preprocessor_config.json`; weights from the files
- * that the model names.
+ * Reads the input of `createOnnxModel` from a model file and the files beside it: labels and
+ * preprocessing from `NAME.json`, or from `config.json` and `preprocessor_config.json`; weights
+ * from the files that the model names.
  * @throws FoveaError `model` naming the file that is wrong or missing.
  */
 export async function readModelFiles(files: ModelFiles): Promise<OnnxModelSource> {
@@ -130,7 +130,7 @@ export async function readModelFiles(files: ModelFiles): Promise<OnnxModelSource
   };
 }
 
-/** What a caller says in place of the files. */
+/** Values from a caller that replace those of the files. */
 export interface ModelOverrides {
   readonly labels?: readonly string[];
   readonly preprocessing?: OnnxModelSource['preprocessing'];
@@ -140,7 +140,7 @@ export interface ModelOverrides {
   readonly memoryBudget?: number;
 }
 
-/** A source with what the caller says in place of what the files say. */
+/** A source in which the caller's values replace those of the files. */
 export function withOverrides(
   source: OnnxModelSource,
   { labels, preprocessing, output, memoryBudget }: ModelOverrides,

@@ -3,8 +3,7 @@ import { externalDataFiles, type OnnxModel } from '../../onnx/index.ts';
 import type { ModelFiles } from './model-files.ts';
 
 /**
- * The contents of the files beside a model that hold its weights, by the names that the model gives
- * them.
+ * The contents of the files with the weights of a model, by their names in the model file.
  * @throws FoveaError `model` for a name outside the model's folder, or a file that is missing.
  */
 export async function readWeightFiles(

@@ -6,7 +6,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Model } from '../model.ts';
 import { channelsOf, normalizeColour } from './preprocessing.ts';
 
-/** The baselines a method offers: what hidden pixels are replaced by. */
+/** The names of the baselines: the values that replace hidden pixels. */
 export const BASELINES = ['zero', 'black', 'grey', 'white', 'mean', 'blur'] as const;
 
 /** The baselines in words, for the descriptions of options. */

@@ -1,5 +1,5 @@
 /**
- * One channel of interleaved RGB pixels through a table: plane[i] = table[data[3 i + channel]].
+ * Looks up one channel of interleaved RGB pixels in a table: plane[i] = table[data[3 i + channel]].
  * `plane` has one element per pixel.
  */
 export function lookUp(
@@ -12,8 +12,8 @@ export function lookUp(
 }
 
 /**
- * The luma of interleaved RGB pixels through a table, as Pillow's `L`:
- * (19595 R + 38470 G + 7471 B + 32768) / 65536.
+ * Looks up the luma of interleaved RGB pixels in a table. The luma is that of Pillow's `L`: (19595
+ * R + 38470 G + 7471 B + 32768) / 65536.
  */
 export function luminance(data: Uint8Array, table: Float32Array): Float32Array {
   const luma = (i: number) =>

@@ -12,9 +12,9 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { lookUp, luminance } from './pixels.ts';
 
 /**
- * How a picture becomes the model's input, as an explicit, recorded object: input = (pixel · scale
- * − mean) / std with pixel in 0…255 and scale 1/255 for `0-1`, 1 for `0-255`. Mean and std are
- * in the channel order of the input tensor.
+ * How a picture becomes the model's input: input = (pixel · scale − mean) / std, with pixel in 0 …
+ * 255 and scale 1/255 for `0-1`, 1 for `0-255`. Manifests record it. Mean and std are in the
+ * channel order of the input tensor.
  */
 export interface Preprocessing {
   /** Height and width of the model's input in pixels. */
@@ -40,8 +40,8 @@ export interface Preprocessing {
 }
 
 /**
- * torchvision's and timm's usual evaluation preprocessing, stretched so that the map covers the
- * whole picture.
+ * The usual preprocessing of torchvision and timm for evaluation, but with `stretch` instead of a
+ * crop, so that the map covers the whole picture.
  */
 export const IMAGENET_PREPROCESSING: Preprocessing = {
   size: [224, 224],
@@ -78,8 +78,8 @@ export function fitImage(picture: Image, preprocessing: Preprocessing): Image {
 }
 
 /**
- * A picture's mask in the model's view of it, [H · W]: stretched or cropped as the picture is, by
- * nearest neighbours.
+ * A mask at the model's input size, [H · W]: stretched or cropped in the same way as the picture,
+ * with nearest neighbours.
  */
 export function fitMask({ width, height, data }: Mask, preprocessing: Preprocessing): Uint8Array {
   const grey = Uint8Array.from({ length: 3 * width * height }, (_, i) =>
@@ -122,7 +122,7 @@ export function preprocess(picture: Image, preprocessing: Preprocessing): Tensor
   return normalizePixels(fitImage(picture, preprocessing), preprocessing);
 }
 
-/** Pixels already at the model's size as its input, [1, C, H, W]. */
+/** The model's input [1, C, H, W] from a picture that already has the model's size. */
 export function normalizePixels(
   { width, height, data }: Image,
   preprocessing: Preprocessing,
@@ -155,8 +155,8 @@ export function normalizeColour(
 }
 
 /**
- * The inverse of `normalizePixels` for the first picture of a batch: back to 8-bit RGB, rounded and
- * clipped.
+ * The inverse of `normalizePixels` for the first picture of a batch: an 8-bit RGB picture, rounded
+ * and clipped.
  */
 export function denormalize(input: Tensor, preprocessing: Preprocessing): Image {
   const [, channels = 0, height = 0, width = 0] = input.shape;

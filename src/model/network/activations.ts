@@ -3,7 +3,7 @@ import type { ModelInside } from '../model.ts';
 import type { Part } from './part-graph.ts';
 import { type PartContext, resolveName, resolveNames, runPart } from './run-part.ts';
 
-/** `ModelInside.activations`: runs the network, or what lies after `at`, and reads tensors. */
+/** `ModelInside.activations`: runs the network, or the part after `at`, and reads tensors. */
 export function activationsOf(context: PartContext): ModelInside['activations'] {
   const { classifier } = context;
   return async (names, batch, { at, replace: given = {}, ...options } = {}) => {

@@ -4,13 +4,13 @@ import type { AttentionMap } from '../model.ts';
 import { liveTokens } from './feature-maps.ts';
 import { inputShape, type Preparation } from './prepared.ts';
 
-/** An attention map, and how the network itself holds it. */
+/** An attention map, and the form of its tensor in the network. */
 interface FoundAttention extends AttentionMap {
-  /** Whether the first axis of the tensor is that of the batch and the next one in one. */
+  /** Whether batch and heads (or windows) are joined in the first axis of the tensor. */
   readonly merged: boolean;
 }
 
-/** The product in which a tensor weighs values, if it is its left factor. */
+/** The product in which a tensor is the left factor, as attention weights are; undefined if none. */
 function weighedValues(graph: Graph, name: string): string | undefined {
   for (const node of graph.nodes) {
     if (node.inputs[0] !== name) continue;
@@ -22,7 +22,7 @@ function weighedValues(graph: Graph, name: string): string | undefined {
   return undefined;
 }
 
-/** The attention that a softmax gives, if it is one; `shape` is that for one picture. */
+/** The attention map of a softmax, if it is attention; `shape` is that for one picture. */
 function attentionOf(
   graph: Graph,
   { outputs: [name = ''] }: Node,
@@ -49,7 +49,7 @@ function attentionOf(
 
 /**
  * The attention maps of a graph in the order of its blocks: every softmax [.., queries, keys] that
- * is multiplied with values. Sizes are read off the shapes that one picture gives.
+ * is multiplied by values. Their sizes come from the shapes for one picture.
  */
 function findAttentionMaps(graph: Graph, input: ClassifierInput): FoundAttention[] {
   const types = inferShapes(graph, { inputs: { [input.name]: inputShape(input, 1) } });
@@ -60,15 +60,15 @@ function findAttentionMaps(graph: Graph, input: ClassifierInput): FoundAttention
   );
 }
 
-/** The attention of a classifier, looked for when it is first needed. */
+/** Finds the attention of a classifier at the first call. */
 export interface AttentionFinder {
   maps(): readonly FoundAttention[];
-  /** Whether a tensor holds attention whose first axis is that of the batch and the next in one. */
+  /** Whether a tensor is attention in whose first axis batch and heads (or windows) are joined. */
   isMerged(tensor: string): boolean;
 }
 
 /**
- * Finds the attention in the prepared model, in which fused operators are taken apart so that their
+ * Makes a finder for the prepared model. In this model fused operators are split, so that their
  * softmax is a tensor.
  */
 export function attentionFinder(
@@ -85,7 +85,7 @@ export function attentionFinder(
     maps,
     isMerged(tensor) {
       const maker = producers.get(tensor);
-      if (maker && maker.opType !== 'Softmax') return false; // most tensors: nothing to look for
+      if (maker && maker.opType !== 'Softmax') return false; // most tensors need no search
       return maps().some(({ name, merged }) => merged && name === tensor);
     },
   };

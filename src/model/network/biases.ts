@@ -20,20 +20,20 @@ interface Constant {
   readonly values: readonly number[];
 }
 
-/** A bias of each channel, and the axis of the channels in what it is added to. */
+/** One bias per channel, and the axis of the channels in the tensor that it is added to. */
 interface ChannelBias {
   readonly values: readonly number[];
   readonly axis: number;
 }
 
-/** A graph, and what is looked up in it. */
+/** A graph with its producers and types. */
 interface Lookup {
   readonly graph: Graph;
   readonly producers: ReadonlyMap<string, Node>;
   readonly types: ReadonlyMap<string, TensorType>;
 }
 
-/** A constant with more values than this is not taken as a bias of channels. */
+/** A constant with more values than this is not a bias of channels. */
 const LARGEST = 2 ** 16;
 
 const decoded = (tensor: Initializer): Constant | undefined =>
@@ -78,7 +78,7 @@ function reshaped(
   return { dims, values: constant.values };
 }
 
-/** (q - zero point) scale, of a vector with one scale or one for each element. */
+/** (q - zero point) · scale for a vector, with one scale or one per element. */
 function dequantized(
   q: Constant | undefined,
   scale: Constant | undefined,
@@ -96,12 +96,12 @@ function dequantized(
   return { dims: q.dims, values };
 }
 
-/** Nodes after which a constant of one element may be a bias: that of a network of one channel. */
+/** Nodes after which a constant of one element can be the bias of a single channel. */
 const LINEAR = new Set(['Conv', 'ConvTranspose', 'MatMul', 'Gemm', 'BatchNormalization', 'Mul']);
 
 /**
- * The constant that an Add or Sub adds to each channel of a tensor: a vector along one axis of it,
- * [C], [C, 1, 1] or [1, C, 1, 1].
+ * The constant that an Add or Sub adds to each channel of a tensor: a vector along one axis, [C],
+ * [C, 1, 1] or [1, C, 1, 1].
  */
 function addedBias(lookup: Lookup, node: Node, shape: Shape): ChannelBias | undefined {
   const candidates = node.opType === 'Sub' ? [1] : [0, 1];
@@ -163,9 +163,9 @@ function groupBias(
 
 /**
  * The biases of a network that are added to maps [n, channels, height, width] or [n, height, width,
- * channels] or to tokens [n, tokens, channels]: of convolutions, of normalizations, and those that
- * are added in a node of their own, quantized or not. Tensors whose first axis is not that of the
- * tensor `input` are left out: windows of a transformer, tokens that come before pictures.
+ * channels], or to tokens [n, tokens, channels]. They come from convolutions, normalizations and
+ * separate Add or Sub nodes, quantized or not. Tensors with another first axis than the tensor
+ * `input` are left out, such as windows of a transformer.
  */
 export function findBiases(graph: Graph, input: string): LayerBias[] {
   const types = inferShapes(graph);

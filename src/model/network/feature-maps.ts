@@ -42,7 +42,8 @@ const PRODUCTS = new Set(['MatMul', 'Einsum', 'FusedMatMul']);
 const SHAPES = new Set(['Shape', 'Size']);
 
 /**
- * Whether a map has the picture's aspect ratio, to a cell; separates channel-last tensors from maps.
+ * Whether a map has the picture's aspect ratio, within one cell. This distinguishes maps from
+ * channel-last tensors.
  */
 export function hasAspect(
   height: number,
@@ -57,7 +58,7 @@ export function hasAspect(
   );
 }
 
-/** What is known of each tensor of a network. */
+/** Facts about the tensors of a network. */
 interface Flow {
   readonly nodes: readonly Node[];
   readonly known: ReadonlyMap<string, TensorInfo>;
@@ -66,8 +67,8 @@ interface Flow {
   /** Tensors that depend on the input image. */
   readonly dependent: ReadonlySet<string>;
   /**
-   * Attention, its queries, keys and values, and what is computed from them before the next learned
-   * weights.
+   * Attention, its queries, keys and values, and all tensors computed from them before the next
+   * learned weights.
    */
   readonly mixed: ReadonlySet<string>;
 }
@@ -129,7 +130,7 @@ function beforeWeights({ nodes }: Flow): Set<string> {
   return reached;
 }
 
-/** The tokens that a node takes, if all of them are prefix tokens, as in `x[:, 0]`. */
+/** The tokens that a node selects, if all of them are prefix tokens, as in `x[:, 0]`. */
 function pickedTokens(flow: Flow, node: Node): readonly number[] | undefined {
   const shape = shapeOf(flow, node.inputs[0] ?? '');
   const length = shape?.[1];
@@ -210,7 +211,7 @@ function bottlenecks(
     );
     return Math.max(-1, ...relevant.map((reader) => position.get(reader) ?? -1));
   };
-  let open = lastReader(input); // the last node that reads something from before the current one
+  let open = lastReader(input); // the last node that reads a tensor from before the current node
   for (const [i, node] of nodes.entries()) {
     const outputs = node.outputs.filter((name) => dependent.has(name) && reached.has(name));
     const [only] = outputs;

@@ -33,8 +33,8 @@ function targetsOf(
 }
 
 /**
- * `ModelInside.gradients`: runs the network, or what lies after `at`, forward and backward. The
- * scores of the rows are summed before they are differentiated, each row with its own class.
+ * `ModelInside.gradients`: runs the network, or the part after `at`, forward and backward. It
+ * differentiates the sum of the scores of all rows; each row has its own class.
  */
 export function gradientsOf(context: PartContext): ModelInside['gradients'] {
   const { classifier, name } = context;

@@ -4,7 +4,7 @@ import { findFeatureMaps } from './feature-maps.ts';
 import { gradientsOf } from './gradients.ts';
 import type { PartContext } from './run-part.ts';
 
-/** `Model.inside` of an ONNX model, but for the copies with other weights. */
+/** `Model.inside` of an ONNX model, without `randomized`. */
 export function networkInside(context: PartContext): Omit<ModelInside, 'randomized'> {
   const { model, types, input } = context.classifier;
   let maps: readonly FeatureMap[] | undefined;

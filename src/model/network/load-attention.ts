@@ -6,10 +6,10 @@ export type FindAttention = typeof attentionFinder;
 
 const none: FindAttention = () => ({ maps: () => [], isMerged: () => false });
 
-/** Operators that compute attention, or a softmax of which attention is made. */
+/** Operators that compute attention, or a softmax that can be part of attention. */
 const ATTENDS = /Softmax|Exp|Attention/;
 
-/** What finds attention. Nothing is loaded for a network whose operators cannot compute any. */
+/** Loads the code that finds attention, unless no operator of the network can compute any. */
 export async function loadAttention({ graph, functions }: OnnxModel): Promise<FindAttention> {
   const mayAttend =
     functions.length > 0 ||

@@ -19,24 +19,24 @@ import { withFedBatch } from './fed-batch.ts';
 import type { Preparation, PreparedModel } from './prepared.ts';
 
 /**
- * What a graph made from a classifier takes and gives: all of the network or the part after a
- * tensor.
+ * The inputs and outputs of a graph that is made from a classifier: from the whole network, or from
+ * the part after a tensor.
  */
 export interface Part {
   /** The tensor that is fed; null for the pictures. */
   readonly at: string | null;
-  /** Tensors that are fed beside it, instead of being computed. */
+  /** Further tensors that are fed instead of computed. */
   readonly replaced: readonly string[];
-  /** Scores [n, classes] to put out, if any. */
+  /** The kind of scores [n, classes] to return, if any. */
   readonly score: ScoreKind | null;
-  /** Tensors of the network to put out. */
+  /** Tensors of the network to return. */
   readonly read: readonly string[];
-  /** Tensors to differentiate the scores by; `INPUT` for what is fed. */
+  /** Tensors to differentiate the scores by; `INPUT` is the tensor that is fed. */
   readonly wrt: readonly string[];
   readonly rules: RuleSet;
 }
 
-/** A text that two parts share only if they are the same. */
+/** A key of a part: equal parts have equal keys, different parts have different keys. */
 export function keyOf({ rules, ...part }: Part): string {
   return JSON.stringify({ ...part, rules: keyOfRules(rules) });
 }
@@ -47,16 +47,16 @@ interface FedTensor {
   readonly rank: number | undefined;
 }
 
-/** What the inputs and outputs of a part's graph are called. */
+/** The names of the inputs and outputs of a part's graph. */
 export interface PartNames {
-  /** Takes the pictures, or the values of the tensor `at`, in float32. */
+  /** The input of the pictures, or of the values of the tensor `at`, in float32. */
   readonly input: string;
   /**
-   * Takes the weights [n, classes] with which the scores are summed before they are differentiated;
-   * null without a backward pass.
+   * The input of the weights [n, classes] with which the scores are summed before they are
+   * differentiated; null without a backward pass.
    */
   readonly cotangent: string | null;
-  /** Takes what the input is compared with, [1, …]; null for rules that do not compare. */
+  /** The input of the reference [1, …]; null for rules without a reference. */
   readonly reference: string | null;
   /** The input of each tensor of `replaced`, in float32. */
   readonly replaced: ReadonlyMap<string, FedTensor>;
@@ -66,7 +66,7 @@ export interface PartNames {
   readonly gradients: ReadonlyMap<string, string>;
 }
 
-/** A graph for one purpose. */
+/** A part as a model, with the names of its inputs and outputs. */
 export interface BuiltPart extends PartNames {
   readonly model: OnnxModel;
 }
@@ -75,7 +75,7 @@ const START = 'fovea/start';
 
 const opsetIn = ({ graph }: OnnxModel): number => opsetOf(graph, { domain: '' });
 
-/** Casts a tensor between float32, in which it crosses, and its own type. */
+/** A model that casts a tensor from float32 to its own type (`in`), or back (`out`). */
 function castModel(
   from: string,
   to: string,
@@ -101,9 +101,9 @@ function feed(body: OnnxModel, name: string, input: string, type = UNKNOWN): Onn
 }
 
 /**
- * The model that a part is cut from. Gradients and cuts take the prepared one, in which shapes are
- * constants and fused operators are taken apart. For values alone it is the model of the file, so
- * that they are what `classify` computes.
+ * The model that a part is cut from. Gradients and cuts use the prepared model, in which shapes are
+ * constants and fused operators are split. If only values are read, it is the model of the file, so
+ * that the values are those of `classify`.
  */
 function sourceOfPart(
   { model, types, input }: Classifier,
@@ -118,7 +118,7 @@ function sourceOfPart(
   return prepared([part.at ?? input.name, ...named, ...outputs]);
 }
 
-/** The network from its pictures or from `at` on, fed with float32. */
+/** The network from its pictures, or from `at`, to the outputs, with float32 inputs. */
 function fedBody(
   input: Classifier['input'],
   { model, types }: PreparedModel,
@@ -142,7 +142,7 @@ function fedBody(
   return { model: whole, input: BATCH, replaced };
 }
 
-/** Puts the tensors of `read` out in float32, under names of their own. */
+/** Adds the tensors of `read` as float32 outputs with new names. */
 function readOut(
   whole: OnnxModel,
   types: ReadonlyMap<string, TensorType>,
@@ -154,7 +154,7 @@ function readOut(
     const output = `fovea/value/${i}`;
     const type: TensorType = { type: types.get(name)?.type ?? null, shape: null };
     const cast = castModel(`${output}/in`, output, type, 'out', opsetIn(model));
-    // The tensor itself stays in the graph, where a gradient may be taken by it.
+    // The tensor itself stays in the graph, because a gradient may be taken with respect to it.
     model = compose(model, cast, { [`${output}/in`]: name }, { main: 'first' });
     values.set(name, output);
   });
@@ -162,8 +162,8 @@ function readOut(
 }
 
 /**
- * Builds the graph of a part of a classifier: what runs before the network, the network or what
- * lies after `at`, the scores, the tensors asked for, and the backward pass.
+ * Builds the graph of a part of a classifier: the stage before the network, the network or the part
+ * after `at`, the scores, the requested tensors, and the backward pass.
  * @throws FoveaError `model` if a tensor does not exist or the network cannot be cut there,
  * `unsupported` naming the operator that cannot be differentiated.
  */

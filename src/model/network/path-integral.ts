@@ -33,8 +33,8 @@ const names = {
 const ints = (values: readonly number[]): BigInt64Array => BigInt64Array.from(values, BigInt);
 
 /**
- * Values v_k = r + α_k (u - r) [k, …] of one end u and one start r [1, …]: once for the
- * network, once for the sum.
+ * The graph of the values v_k = r + α_k (u - r) [k, …] between a start r and an end u [1, …]. It
+ * returns them twice: for the network and for the sum.
  */
 function pathGraph(shape: readonly number[], opset: number): OnnxModel {
   const b = graphBuilder({ opset, name: 'path' });
@@ -71,10 +71,10 @@ function sumGraph(shape: readonly number[], opset: number): OnnxModel {
   return modelOf(b.finish());
 }
 
-/** What is known of the graph of a path: the cotangent's input, and the most points per call. */
+/** Facts about the graph of a path: the cotangent's input, and the most points per call. */
 type PathInfo = Pick<PartInfo, 'limit'> & { readonly cotangent: string };
 
-/** The part of the network after `at`, forward and backward, between the path and the sum. */
+/** Joins the path, the part of the network after `at` (forward and backward), and the sum. */
 async function buildPath(
   context: PartContext,
   part: Part,
@@ -113,7 +113,7 @@ function checkRequest(
   checkTarget(context, target);
 }
 
-/** Values, padded with zeros to the batch size of the model: points with the weight 0. */
+/** Values, padded with zeros to the batch size of the model. */
 function padded(values: readonly number[], size: number | null): Float32Array {
   const data = new Float32Array(Math.max(values.length, size ?? 0));
   data.set(values);
@@ -162,8 +162,8 @@ async function integrate(
 }
 
 /**
- * `ModelInside.pathIntegral`: the path, its products and their sum are made in the graph, so that
- * only its ends cross into it.
+ * `ModelInside.pathIntegral`. The graph computes the path, the products and their sum, so only the
+ * ends of the path are copied into the session.
  */
 export function pathIntegralOf(context: PartContext): ModelInside['pathIntegral'] {
   const { classifier, name, sessions } = context;

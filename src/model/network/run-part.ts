@@ -17,7 +17,7 @@ import type { AttentionFinder } from './attention-maps.ts';
 import { buildPart, keyOf, type Part, type PartNames } from './part-graph.ts';
 import type { Preparation } from './prepared.ts';
 
-/** What the graphs of a classifier's parts are built from and run with. */
+/** Everything that is needed to build and run the parts of a classifier. */
 export interface PartContext {
   /** The model's name, for errors. */
   readonly name: string;
@@ -31,24 +31,25 @@ export interface PartContext {
   readonly budget: number;
 }
 
-/** What is known of a part's graph. */
+/** Facts about a part's graph. */
 export interface PartInfo extends PartNames {
-  /** The most rows that one call of its session may hold. It belongs to this part alone. */
+  /** The most rows per call of its session. Other parts have their own limit. */
   readonly limit: BatchLimit;
-  /** Outputs whose first axis is that of the batch and the next one in one. */
+  /** Outputs in whose first axis batch and heads (or windows) are joined. */
   readonly merged: ReadonlySet<string>;
 }
 
 /**
- * A backward pass holds all that the forward pass computed: it may take this many times the budget.
+ * A backward pass keeps everything that the forward pass computed, so it may use this many times
+ * the budget.
  */
 const BACKWARD_BUDGET = 4;
 const LARGEST_BATCH = 32;
 
-/** Inputs that cross into a session, in bytes per call. */
+/** The most bytes of inputs that are copied into a session per call. */
 const CROSSING_BYTES = 64 * 2 ** 20;
 
-/** The most rows that one call of a part's session may hold. */
+/** The most rows per call of a part's session. */
 export function limitOf(
   { classifier, limit, budget }: PartContext,
   { graph }: OnnxModel,
@@ -91,7 +92,7 @@ export function scoreWeights(
   return { type: 'float32', shape: [rows, classes], data };
 }
 
-/** Runs what builds a graph; its errors name the model, and say what still works. */
+/** Runs a function that builds a graph. Its errors get the name of the model, and advice. */
 export async function building<Result>(
   name: string,
   build: () => Promise<Result>,
@@ -108,21 +109,21 @@ export async function building<Result>(
   }
 }
 
-/** The tensor of a name. The name of a node means its first output; `INPUT` means itself. */
+/** The tensor of a name. The name of a node means its first output; `INPUT` stays `INPUT`. */
 export function resolveName({ model: { graph } }: Classifier, wanted: string): string {
   if (wanted === INPUT || graph.nodes.some(({ outputs }) => outputs.includes(wanted)))
     return wanted;
   return graph.nodes.find(({ name }) => name === wanted)?.outputs[0] ?? wanted;
 }
 
-/** The same for tensors that are given values. */
+/** `resolveName` for the names of replacements. */
 export function resolveNames(classifier: Classifier, replace: Replacements): Replacements {
   return Object.fromEntries(
     Object.entries(replace).map(([name, values]) => [resolveName(classifier, name), values]),
   );
 }
 
-/** Tensors [n, …] that are put together from batches. */
+/** A tensor [n, …] that is joined from batches. */
 class Rows {
   private data: Float32Array | undefined;
   private shape: readonly number[] = [];
@@ -132,7 +133,7 @@ class Rows {
     this.total = total;
   }
 
-  /** Sets the rows from `from` on to the first rows of an output of `padded` rows. */
+  /** Copies the first `rows` rows of an output, which has `padded` rows, to the rows after `from`. */
   set(
     { from, rows, padded }: { from: number; rows: number; padded: number },
     output: RuntimeTensor,
@@ -163,30 +164,31 @@ class Rows {
   }
 }
 
-/** What is fed to a part. */
+/** The inputs of a part. */
 export interface PartFeeds {
   /** Pictures, or values of the tensor `at`, [n, …]. */
   readonly batch: Tensor;
   /** The class of each row, for a backward pass. */
   readonly targets?: readonly TargetScore[];
   readonly replace: Replacements;
-  /** What the batch is compared with, [1, …]. */
+  /** The reference that the batch is compared with, [1, …]. */
   readonly reference?: Tensor;
   readonly options: RunOptions;
 }
 
-/** What came out of a part. */
+/** The outputs of a part. */
 export interface PartResult {
   readonly info: PartInfo;
   /** An output by its name. */
   output(name: string | undefined): Tensor;
 }
 
-/** A row of a tensor that is fed, in bytes. */
+/** Bytes of one row of a tensor. */
 const rowBytes = ({ shape }: Tensor): number => 4 * sizeOf(shape.slice(1));
 
 /**
- * Values in the rank that the graph has: with the first two axes as one, if it has one axis less.
+ * Values with the rank that the graph expects: if it has one axis less, the first two axes are
+ * joined.
  */
 function feedOf({ shape, data }: Tensor, rank: number | undefined = shape.length): RuntimeTensor {
   const [first = 1, second = 1, ...rest] = shape;
@@ -214,7 +216,7 @@ function checkFeeds(part: Part, { reference: input }: PartInfo, feeds: PartFeeds
   );
 }
 
-/** What a session is fed for the rows `from` to `to`. */
+/** The inputs of a session for the rows `from` … `to` - 1. */
 function feedsOf(
   { input, output }: Classifier,
   info: PartInfo,
@@ -264,7 +266,7 @@ async function runBatches(
   return outputs;
 }
 
-/** Builds a part's graph, and all that is known of it. */
+/** Builds a part's graph, and the facts about it. */
 function buildPartGraph(context: PartContext, part: Part): Promise<BuiltGraph<PartInfo>> {
   const { name, classifier, prepared, attention } = context;
   return building(name, async () => {
@@ -277,7 +279,7 @@ function buildPartGraph(context: PartContext, part: Part): Promise<BuiltGraph<Pa
 }
 
 /**
- * Runs a part of the network on a batch, in as many calls of its session as the limit requires.
+ * Runs a part of the network on a batch, in as many session calls as the limit requires.
  * @throws FoveaError `usage` if a shape does not fit, and as `buildPart` does.
  */
 export function runPart(context: PartContext, part: Part, feeds: PartFeeds): Promise<PartResult> {
@@ -291,7 +293,7 @@ export function runPart(context: PartContext, part: Part, feeds: PartFeeds): Pro
         info,
         output(name = '') {
           const rows = outputs.get(name);
-          if (!rows) throw new FoveaError('internal', `a part of the network gave no "${name}"`);
+          if (!rows) throw new FoveaError('internal', `the network returned no "${name}"`);
           return rows.tensor();
         },
       };

@@ -10,7 +10,7 @@ import {
 import { ownEntry } from '../../own-entry.ts';
 
 /**
- * The inputs of each operator that hold what was learned; constants elsewhere are shapes, axes,
+ * The inputs of each operator that are learned weights. Constants at other inputs are shapes, axes,
  * limits or scales.
  */
 const LEARNED: Readonly<Record<string, readonly number[]>> = {
@@ -39,7 +39,7 @@ const WEIGHT_TYPES = new Set(['float32', 'float16', 'float64', 'bfloat16', 'int8
 /** A node with learned weights, by its name, or by its first output if it has none. */
 export interface WeightLayer {
   readonly name: string;
-  /** The constants that hold them: names of initializers, or of the outputs of Constant nodes. */
+  /** The names of the weights: of initializers, or of outputs of Constant nodes. */
   readonly weights: readonly string[];
 }
 
@@ -58,7 +58,7 @@ function weightBehind(
 /**
  * The layers of a graph that hold learned weights, from the input to the scores. Weights that
  * several layers share belong to the last of them. Graphs inside nodes and model-local functions
- * are not looked into.
+ * are ignored.
  */
 export function weightLayersOf(graph: Graph): readonly WeightLayer[] {
   const producers = producersOf(graph);

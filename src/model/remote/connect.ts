@@ -19,21 +19,21 @@ import { cacheKey, type Endpoint, requestText, type TransportOptions } from './t
 export interface RemoteModelOptions extends TransportOptions {
   /** One label per class; class indices if left out, with a warning. */
   readonly labels?: readonly string[];
-  /** What is left out is ImageNet's usual preprocessing, with a warning if all of it is. */
+  /** Missing values are ImageNet's; if mean and std are missing, there is a warning. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** What the scores are, if detection is wrong. */
+  /** What the scores are; needed only if Fovea detects it wrongly. */
   readonly output?: 'logits' | 'probabilities';
-  /** Most pictures per request; 8 by default, since JSON takes some 3 MB per picture. */
+  /** Most pictures per request; 8 by default, because JSON needs about 3 MB per picture. */
   readonly maxBatch?: number;
   /**
-   * The most pictures that are sent to the server, one of them when the model is created; without
-   * limit by default. Responses from the cache do not count.
+   * The most pictures that are sent to the server; no limit by default. One of them is sent when
+   * the model is created. Responses from the cache do not count.
    */
   readonly budget?: number;
   readonly signal?: AbortSignal;
 }
 
-/** An endpoint whose options are all of those that a caller gives. */
+/** An endpoint with all options of the caller. */
 interface RemoteEndpoint extends Endpoint {
   readonly options: RemoteModelOptions;
 }
@@ -58,14 +58,14 @@ function endpointOf(address: string, options: RemoteModelOptions): RemoteEndpoin
   if (url.username || url.password)
     throw new FoveaError(
       'usage',
-      'the address of a model server must not hold a password: pass headers.authorization',
+      'the address of a model server must not contain a password: pass headers.authorization',
     );
   return { url: `${url.origin}${path}`, name: decodeURIComponent(name), host: url.host, options };
 }
 
 /**
- * Sends batches and reads their scores: from the cache if it holds the same request, else
- * from the server, within the budget.
+ * Makes a function that returns the scores of batches: from the cache if it has the same request,
+ * otherwise from the server, within the budget.
  */
 function createInference(endpoint: Endpoint, face: Interface, metadata: string, budget: number) {
   const { cache } = endpoint.options;
@@ -92,7 +92,7 @@ function createInference(endpoint: Endpoint, face: Interface, metadata: string, 
   };
 }
 
-/** `createRemoteModel`, which loads this module when it is called. */
+/** `createRemoteModel`: it loads this module when it is called. */
 export async function connect(address: string, options: RemoteModelOptions = {}): Promise<Model> {
   const endpoint = endpointOf(address, options);
   const { budget = Number.POSITIVE_INFINITY } = options;

@@ -6,7 +6,7 @@ import { integer } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Endpoint } from './transport.ts';
 
-/** Sizes as numbers, or as text where a server writes 64-bit integers so; -1 is open. */
+/** A size as a number, or as text (as some servers write 64-bit integers); -1 is any size. */
 const size = v.union([integer, v.pipe(v.string(), v.regex(/^-?\d{1,9}$/), v.transform(Number))]);
 const tensorSchema = v.looseObject({
   name: v.string(),
@@ -33,10 +33,10 @@ const answerSchema = v.looseObject({
   ),
 });
 
-/** What a server says of its model. */
+/** The metadata that a server returns for its model. */
 export type Metadata = v.InferOutput<typeof metadataSchema>;
 
-/** How pictures go into the model and scores come out, as its metadata says. */
+/** The picture input and the score output of a model, from its metadata. */
 export interface Interface {
   readonly input: string;
   readonly datatype: string;
@@ -48,7 +48,7 @@ export interface Interface {
   readonly fixedBatch: boolean;
 }
 
-/** The largest side of a picture that a server may ask for, and the largest picture. */
+/** The largest side of a picture that is accepted, and the largest number of pixels. */
 const MOST_SIDE = 16_384;
 const MOST_PIXELS = 2 ** 25;
 
@@ -90,15 +90,15 @@ function parseAnswer<T extends v.GenericSchema>(
 }
 
 /**
- * What a server says about its model, from the text of its response.
- * @throws FoveaError `runtime` if it is not of the protocol.
+ * Parses the metadata of a model from the text of a response.
+ * @throws FoveaError `runtime` if the response does not follow the protocol.
  */
 export const parseMetadata = (text: string, endpoint: Endpoint): Metadata =>
   parseAnswer(metadataSchema, text, endpoint);
 
 /**
- * How pictures go in and scores come out, by the shapes that the metadata declares.
- * @param wanted - height and width for a model that takes any
+ * Finds the picture input and the score output by the shapes in the metadata.
+ * @param wanted - height and width for a model that takes any size
  * @throws FoveaError `model` if it is not an image classifier, `unsupported` if it takes other
  * types or batches than Fovea sends.
  */
@@ -188,7 +188,7 @@ export function requestBody(face: Interface, batch: Tensor): string {
   return JSON.stringify({ inputs: [input], outputs: [{ name: face.output }] });
 }
 
-/** Some servers nest the numbers as the shape says; no deeper than that. */
+/** The deepest nesting of numbers that is accepted; some servers nest them by the shape. */
 const MOST_NESTING = 4;
 
 /** All numbers of a list, nested or not; undefined if there is anything else in it. */
@@ -198,8 +198,8 @@ function numbersOf(data: readonly unknown[]): Float32Array | undefined {
 }
 
 /**
- * The scores of `count` pictures, [count, classes], from the text of a response. Only numbers in
- * the declared shape are taken.
+ * Parses the scores of `count` pictures, [count, classes], from the text of a response. Only
+ * numbers in the declared shape are accepted.
  * @throws FoveaError `model` or `runtime` if the response is anything else.
  */
 export function parseScores(

@@ -122,7 +122,7 @@ describe('failures that may pass', () => {
   it('does not wait for a server without end, and stops when asked to', async () => {
     misbehave = (_response, _request, infer) => infer > 1;
     expect(await errorOf(run({ timeout: 60 }))).toMatch(
-      /^runtime: .*did not answer within 0.06 s: .*raise timeout/,
+      /^runtime: .*did not respond within 0.06 s: .*raise timeout/,
     );
     const controller = new AbortController();
     setTimeout(() => controller.abort(), 30);

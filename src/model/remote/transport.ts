@@ -4,29 +4,29 @@ import { pause } from '../../pause.ts';
 import { retryAfter } from '../../retry-after.ts';
 import { sha256 } from '../../sha256.ts';
 
-/** Keeps responses of a server, so that an identical request is not sent twice. */
+/** A cache of responses, so that an identical request is not sent twice. */
 export interface RequestCache {
-  /** The response that was kept under a key, or undefined. */
+  /** Returns the response of a key, or undefined. */
   get(key: string): Promise<string | undefined>;
-  /** Keeps a response; it is not an error if that fails. */
+  /** Stores a response. A failure to do so is not an error. */
   set(key: string, answer: string): Promise<void>;
 }
 
 /** How requests to a model server are made. */
 export interface TransportOptions {
-  /** Sent with every request, e.g. `authorization`; never to another origin. */
+  /** Headers of every request, such as `authorization`; never sent to another origin. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** In place of the platform's own. */
+  /** Replaces the platform's `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
   /** Milliseconds that one request may take; 60,000 by default. */
   readonly timeout?: number;
-  /** How often a request is tried that fails for a reason that may pass; 5 by default. */
+  /** Most attempts for a request that fails for a temporary reason; 5 by default. */
   readonly attempts?: number;
   /** Milliseconds before the second attempt; doubled for each one after it. 500 by default. */
   readonly retryDelay?: number;
   /** The most bytes of a response that are read; 64 MB by default. */
   readonly maxAnswerBytes?: number;
-  /** Where responses to identical requests are kept; nowhere by default. */
+  /** The cache of responses; none by default. */
   readonly cache?: RequestCache;
 }
 
@@ -52,10 +52,10 @@ const LONGEST_WAIT = 60_000;
 /** After a timeout there is one more attempt; more would take minutes. */
 const ATTEMPTS_OF_A_TIMEOUT = 2;
 
-/** A failure that may pass. */
+/** A temporary failure. */
 class Transient extends Error {
   readonly error: FoveaError;
-  /** Milliseconds to wait, as the server said. */
+  /** Milliseconds that the server asked to wait. */
   readonly wait: number;
   readonly isTimeout: boolean;
   constructor(error: FoveaError, { wait = 0, isTimeout = false } = {}) {
@@ -96,7 +96,8 @@ async function textOf(response: Response, { host, options }: Endpoint): Promise<
 }
 
 /**
- * Where a redirect leads. Another origin would get the picture and the headers, so it is refused.
+ * The address that a redirect leads to. A redirect to another origin is refused, because that
+ * server would get the picture and the headers.
  */
 function redirected(from: URL, response: Response, hasBody: boolean, host: string): URL {
   const location = response.headers.get('location') ?? '';
@@ -111,7 +112,7 @@ function redirected(from: URL, response: Response, hasBody: boolean, host: strin
   );
 }
 
-/** One exchange, redirects within the origin followed. */
+/** Sends a request, and follows redirects within the origin. */
 async function exchange(
   endpoint: Endpoint,
   { path, body }: Request,
@@ -140,7 +141,7 @@ async function exchange(
   throw new FoveaError('runtime', `${endpoint.host} redirects more than ${MOST_REDIRECTS} times`);
 }
 
-/** What went wrong on the way, in words; Transient if it may pass. */
+/** The error to throw for a failed request; Transient for a temporary failure. */
 function networkError(
   error: unknown,
   { host, options: { timeout = 60_000 } }: Endpoint,
@@ -150,8 +151,8 @@ function networkError(
   if (signal?.aborted) return cancelled(host);
   if ((error as Error).name === 'TimeoutError') {
     const sentence =
-      `${host} did not answer within ${timeout / 1000} s: check that the server works, or ` +
-      'raise timeout';
+      `${host} did not respond within ${timeout / 1000} s: check that the server works, or ` +
+      `raise timeout`;
     return new Transient(new FoveaError('runtime', sentence, { cause: error }), {
       isTimeout: true,
     });
@@ -205,7 +206,7 @@ function statusError(
     );
   if (status === 404)
     return new FoveaError('model', `${host} has no model ${name} (HTTP 404)${words}`);
-  // a smaller batch may pass, so this counts as an allocation failure
+  // A smaller batch may succeed, so this counts as an allocation failure.
   const cause =
     status === 413 || status === 507 ? new RangeError(`out of memory: HTTP ${status}`) : undefined;
   return new FoveaError(
@@ -231,9 +232,8 @@ async function send(endpoint: Endpoint, request: Request): Promise<string> {
 }
 
 /**
- * The text of a server's response: about its model (GET) without a body, else to an inference.
- * Failures that may pass are tried again, after the time of `Retry-After` or a delay that
- * doubles.
+ * The text of a server's response: its metadata (GET) if there is no body, otherwise an inference.
+ * A temporary failure is tried again, after the time of `Retry-After` or a delay that doubles.
  * @throws FoveaError `runtime` if the server cannot be reached, fails, redirects to another origin
  * or sends too much; `model` if it has no such model; `cancelled`.
  */
@@ -246,7 +246,7 @@ export async function requestText(
   return send(endpoint, { path: body === undefined ? '' : '/infer', body, signal });
 }
 
-/** The name under which the response to a request is kept: SHA-256 of the model and the request. */
+/** The key of a response in the cache: SHA-256 of the address, the metadata and the request. */
 export function cacheKey(endpoint: Endpoint, metadata: string, body: string): Promise<string> {
   return sha256(new TextEncoder().encode([endpoint.url, metadata, body].join('\n')));
 }
