@@ -135,7 +135,7 @@ async function main() {
       'model calls',
       's per score',
       'over the forward pass',
-      'in CPU ' + 'time',
+      'in CPU time',
     ],
     rows,
   );

@@ -198,7 +198,7 @@ describe('the gradient of a quantizer', () => {
     ['a range on both sides', 'int8', 0, (x) => Math.abs(x) < 2.56],
     ['a range that no value exceeds', 'int16', 0, () => true],
   ])(
-    'is zero for elements outside the range of the quantizer: ' + '%s',
+    'is zero for elements outside the range of the quantizer: %s',
     async (_, type, zero, isInside) => {
       const values = [-7, -3, -2, -0.005, 0.3, 1, 2.5, 2.7, 5, 5.3, 9, 100];
       const model = modelBy(

@@ -129,7 +129,7 @@ describe('compose', () => {
     );
   });
 
-  it('names the names, types or operator sets that do not match', () => {
+  it('reports names, types and operator sets that do not match', () => {
     expect(() => compose(affine('x', 'conv', 13), model, { x: 'conv' })).toThrow(
       'different versions of the ONNX operators: 13 and 17',
     );

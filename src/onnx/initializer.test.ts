@@ -126,7 +126,7 @@ describe('tensorNumbers on typed fields', () => {
 });
 
 describe('a broken or unknown tensor', () => {
-  it('is refused with its number of values', () => {
+  it('is refused if its number of values is wrong', () => {
     const tensor = { ...initializerOf('w', 'float32', [4], [1, 2, 3, 4]), dims: [5] };
     expect(() => tensorValues(tensor)).toThrow('the tensor "w" of shape [5] contains 4 values');
     expect(() =>

@@ -136,7 +136,6 @@ function scalar(state: State, value: number, like: string): string {
     throw new FoveaError(
       'model',
       `the tensor "${like}" has the element type ${type}, but a gradient needs the number ` +
-        `` +
         `${value}: expected a floating-point type`,
     );
   return constant(state, [value], [], type);

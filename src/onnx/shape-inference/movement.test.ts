@@ -14,7 +14,7 @@ function movementCase(
   build: Build,
   dims: (number | string)[] = ['batch', 4, 8, 10],
 ): void {
-  it(`${title}, opset ${opset}`, async () => {
+  it(`agrees with ONNX Runtime on ${title}, opset ${opset}`, async () => {
     const b = graphBuilder({ opset });
     build(b, b.input('x', 'float32', dims));
     const report = await checkShapes(modelOf(b.finish()), { batch: 3 });

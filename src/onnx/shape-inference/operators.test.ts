@@ -38,7 +38,7 @@ function family(
 ): void {
   describe(`inferShapes on operators of ${name}`, () => {
     for (const [title, [opset, build, dims]] of Object.entries(cases)) {
-      it(`${title}, opset ${opset}`, () => check(opset, build, dims));
+      it(`agrees with ONNX Runtime on ${title}, opset ${opset}`, () => check(opset, build, dims));
     }
   });
 }
@@ -48,7 +48,8 @@ describe('inferShapes on operators with one input that keep the shape', () => {
     Erf Floor Ceil Round Sign Reciprocal Sqrt Exp Log Neg Abs Softmax LogSoftmax Hardmax
     Identity Sin Cos IsNaN LpNormalization Mish Dropout Clip`;
   for (const opType of unary.split(/\s+/)) {
-    it(opType, () => check(opType === 'Mish' ? 18 : 17, (b, x) => b.add(opType, [x])));
+    it(`agrees with ONNX Runtime on ${opType}`, () =>
+      check(opType === 'Mish' ? 18 : 17, (b, x) => b.add(opType, [x])));
   }
 });
 
@@ -56,7 +57,8 @@ describe('inferShapes on operators with two inputs that broadcast', () => {
   const binary = `Add Sub Mul Div Pow Min Max Sum Mean Equal Less LessOrEqual Greater
     GreaterOrEqual PRelu`;
   for (const opType of binary.split(/\s+/)) {
-    it(opType, () => check(17, (b, x) => b.add(opType, [x, floats(b, 6, 1, 1)])));
+    it(`agrees with ONNX Runtime on ${opType}`, () =>
+      check(17, (b, x) => b.add(opType, [x, floats(b, 6, 1, 1)])));
   }
   it('broadcasts axes of both inputs', () =>
     check(17, (b, x) => b.add('Add', [floats(b, 10), b.add('Mul', [x, floats(b, 1, 6, 8, 1)])])));
