@@ -342,7 +342,9 @@ describe('runEvaluation', () => {
       await openStore(folder),
     );
     const message = (item: string) =>
-      expect.stringMatching(new RegExp(`^${item}, sag: with every patch hidden`));
+      expect.stringMatching(
+        new RegExp(`^${item}, sag: "[^"]+" keeps .* if all patches are hidden`),
+      );
     expect(problems).toEqual(
       ['a', 'b', 'c', 'd'].map((item) => ({
         kind: 'failed',

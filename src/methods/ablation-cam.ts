@@ -6,8 +6,8 @@ import { camOptions, weightedSum } from './shared/cam.ts';
 import { explainLayers, headScores } from './shared/head.ts';
 
 /**
- * Ablation-CAM: a channel weighs what share of the score is lost without it. What is ablated
- * becomes exactly zero.
+ * Ablation-CAM (Desai & Ramaswamy 2020): the weight of a channel is the share of the score that is
+ * lost if the channel is set to zero. The map [H, W] is signed and in the unit of the activations.
  *
  *   w_c = (S - S with A_c = 0) / S,   map = sum_c w_c A_c
  */
@@ -20,7 +20,7 @@ export const ablationCam = defineMethod({
     'Gradient-free Localization, WACV 2020',
   needs: ['features', 'gradients'],
   signed: true,
-  cost: '1, and the channels of the layer + 1 through the head only: 1282 for mobilenet_v2',
+  cost: '1, and (channels of the layer + 1) through the head only: 1282 for mobilenet_v2',
   options: v.object(camOptions),
 
   explain: (context) =>
@@ -33,7 +33,7 @@ export const ablationCam = defineMethod({
         target,
         score: context.options.output,
         batchSize: context.batchSize,
-        count: channels + 1, // the last one is the feature map as it is
+        count: channels + 1, // the last copy is the unchanged feature map
         alter: (c, values) => {
           if (c < channels)
             for (let cell = 0; cell < h * w; cell++) values[offsetOf(layout, c, cell)] = 0;

@@ -7,8 +7,9 @@ import { fromTokens, meanOverHeads, readRow, requireAttention } from './shared/a
 import { gradientsOf, outputOption, repeat } from './shared/gradients.ts';
 
 /**
- * Attention times its gradient in one block: which patches the class token looks at there, and
- * whether that helps the class.
+ * Attention × gradient (Barkan et al. 2021, for one block): which patches the class token attends
+ * to in one block, and whether this attention raises the score of the class. The map [H, W] is 0 or
+ * positive by default; with `relu: false` it is signed.
  *
  *   map = class row of mean_h max(0, dS/dA_l) ⊙ A_l
  */
@@ -27,7 +28,8 @@ export const attentionGradient = defineMethod({
     block: option(
       integer,
       -1,
-      'the block whose attention is used, counted from 0, or from the end: -1 is the last one',
+      'the block whose attention is used, counted from 0; negative numbers count from the ' +
+        'end: -1 is the last block',
     ),
     relu: option(
       v.boolean(),

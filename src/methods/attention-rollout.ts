@@ -11,12 +11,13 @@ import {
 } from './shared/attention.ts';
 
 /**
- * Attention rollout: how much of each patch reaches the class token if attention is taken as the
- * flow of information.
+ * Attention rollout (Abnar & Zuidema 2020): how much of each patch reaches the class token, if
+ * attention is read as a flow of information. The map [H, W] is 0 or positive.
  *
  *   map = class row of Ã_L ⋯ Ã_1,   Ã_l = (mean_h A_l + I) / 2
  *
- * Rows of A sum to one, so those of Ã and of the product do too. It looks at no class.
+ * Each row of A sums to one, so each row of Ã and of the product sums to one too. The map does not
+ * depend on the class.
  */
 export const attentionRollout = defineMethod({
   name: 'attention-rollout',

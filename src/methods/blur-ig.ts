@@ -7,10 +7,10 @@ import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
 
-/** Pictures that are in memory at once. */
+/** How many pictures are in memory at the same time. */
 const GROUP = 8;
 
-/** All planes of a picture blurred, in double precision; zeros lie beyond the border. */
+/** Blurs all planes of a picture in double precision. Pixels outside the picture count as zeros. */
 function blurred(
   picture: Float64Array,
   height: number,
@@ -26,8 +26,9 @@ function blurred(
 }
 
 /**
- * Blur integrated gradients: the path goes through blurred pictures, from the strongest blur to the
- * picture, so no colour has to stand for "nothing".
+ * Blur integrated gradients (Xu, Venugopalan & Sundararajan 2020). The path goes through blurred
+ * pictures, from the strongest blur to the sharp picture. So no color has to mean "no information".
+ * The map [H, W] is signed and in the unit of the score.
  *
  *   map = - Σ_i Δσ_i · dL/dσ(σ_i) ⊙ dS/dL(σ_i),   L(σ) the picture blurred by σ
  */
@@ -45,18 +46,18 @@ export const blurIg = defineMethod({
     maxSigma: option(
       v.pipe(number, v.gtValue(0), v.maxValue(1000)),
       50,
-      'standard deviation in pixels of the strongest blur; with spacing sqrt its square, the ' +
-        'variance',
+      'standard deviation of the strongest blur, in pixels; with spacing sqrt, its variance',
     ),
     spacing: option(
       v.picklist(['linear', 'sqrt']),
       'linear',
-      'linear: sigma grows evenly up to maxSigma; sqrt: its square does',
+      'linear: sigma grows in equal steps up to maxSigma; sqrt: the square of sigma grows in ' +
+        'equal steps up to maxSigma',
     ),
     sigmaStep: option(
       v.pipe(number, v.gtValue(0)),
       0.01,
-      'difference of sigma by which the derivative of the blur is taken',
+      'the step of sigma in the difference quotient that replaces the derivative of the blur',
     ),
     output: outputOption,
     reduce: reduceOption,
@@ -76,7 +77,7 @@ export const blurIg = defineMethod({
       const changes: Float64Array[] = [];
       for (let k = 0; k < group; k++) {
         const i = from + k;
-        await nextTask(); // a strong blur takes as long as a model call
+        await nextTask(); // a strong blur takes as much time as a model call
         const here = blurred(picture, height, width, sigmas[i]);
         batch.data.set(here, k * picture.length);
         const next = blurred(picture, height, width, sigmas[i] + sigmaStep);

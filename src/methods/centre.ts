@@ -4,13 +4,13 @@ import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * A control: a Gaussian in the middle of the picture, which looks at neither picture nor model.
- * Objects stand in the middle of most photographs, so a method that finds them has to beat this
- * one.
+ * A control: a Gaussian in the middle of the picture. It does not depend on the picture or the
+ * model. In most photographs the object is in the middle, so a method that finds objects must have
+ * a better score than this control.
  *
  *   S(y, x) = exp(-½ [((y - (H-1)/2) / (sigma · H))² + ((x - (W-1)/2) / (sigma · W))²])
  *
- * Values lie in 0 … 1.
+ * The map [H, W] has values from 0 to 1.
  *
  * Source: the "center" baseline of the pointing game in TorchRay (Fong, Patrick & Vedaldi, ICCV
  * 2019).

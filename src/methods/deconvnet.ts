@@ -4,8 +4,9 @@ import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
- * DeconvNet: at each ReLU the gradient itself is rectified, and the gate of the forward pass left
- * out.
+ * DeconvNet (Zeiler & Fergus 2014): each ReLU sets negative gradients to zero. It ignores whether
+ * its input was positive in the forward pass. The map [H, W] is signed and in the unit of score per
+ * normalized pixel value.
  *
  *   dx = max(dy, 0)
  */

@@ -151,7 +151,7 @@ describe('deep-lift', () => {
     const { manifest } = await explain(model, small, { method: 'deep-lift', target: 1 });
     expect(manifest.warnings).toContainEqual(
       expect.stringMatching(
-        /^deep-lift: the map adds up to .* and not to the difference of the scores/,
+        /^deep-lift: the map adds up to .* instead of the difference of the scores/,
       ),
     );
     const exact = await explain(await layerNet(3, (b, x) => b.add('GlobalMaxPool', [x])), small, {

@@ -16,12 +16,16 @@ import {
 } from './shared/gradients.ts';
 import { fullBaseline, scoresOf } from './shared/path.ts';
 
-/** The share of the difference of the scores that the sum of a map may miss without a warning. */
+/**
+ * The largest error of the sum of a map that gives no warning, as a share of the difference of the
+ * scores.
+ */
 const MOST_MISSED = 0.05;
 
 /**
- * DeepLIFT with the rescale rule: how the score differs from that of a baseline, told by how
- * activations differ.
+ * DeepLIFT with the rescale rule (Shrikumar, Greenside & Kundaje 2017): each pixel’s part in the
+ * difference between the score of the picture x and the score of a baseline b. The map [H, W] is
+ * signed and in the unit of the score.
  *
  *   map = m (x - b),   m_x = m_y Δy / Δx through each nonlinearity,   Σ map = S(x) - S(b)
  */
@@ -34,12 +38,14 @@ export const deepLift = defineMethod({
     'Activation Differences, ICML 2017, arXiv:1704.02685',
   needs: ['gradients'],
   signed: true,
-  cost: '2 forward and 1 backward, 1 forward for the baseline, and a plain gradient to compare with',
+  cost:
+    '2 forward and 1 backward, 1 forward for the baseline, and a plain gradient to compare ' +
+    'with',
   options: v.object({
     baseline: option(
       v.picklist(BASELINES),
       'black',
-      `what the picture is compared with: ${BASELINES_IN_WORDS}`,
+      `the picture that the input is compared with: ${BASELINES_IN_WORDS}`,
     ),
     ...pixelOptions,
   }),
@@ -80,15 +86,15 @@ export const deepLift = defineMethod({
         const warnings: string[] = [];
         if (Math.abs(extras.completenessDelta) > MOST_MISSED * Math.abs(difference))
           warnings.push(
-            `deep-lift: the map adds up to ${sum.toPrecision(4)} and not to the difference of ` +
-              `the scores, ${difference.toPrecision(4)}: some operators of the network are taken ` +
-              'at their gradient',
+            `deep-lift: the map adds up to ${sum.toPrecision(4)} instead of the difference of ` +
+              `the scores, ${difference.toPrecision(4)}: for some operators of the network ` +
+              'Fovea uses the gradient',
           );
         if (areClose(slab(multipliers, t).data, slab(gradient, t).data))
           warnings.push(
-            'the multipliers of deep-lift equal the gradient, so this map equals the gradient ' +
-              'times the difference from the baseline, which for the baseline zero is ' +
-              'gradient-x-input: choose another baseline to see where they differ',
+            'the multipliers of deep-lift equal the gradient, so this map equals the ' +
+              'gradient times the difference from the baseline (for the baseline zero, ' +
+              'gradient-x-input): choose another baseline to see a difference',
           );
         return { ...pixelAttribution(contributions, input, options.reduce), extras, warnings };
       }),

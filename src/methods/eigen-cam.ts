@@ -11,7 +11,7 @@ const MOST_ITERATIONS = 5000;
 const TOLERANCE = 1e-12;
 
 /**
- * M (Mᵀ u) for the matrix M [cells, channels] that activations [channels, cells] hold transposed.
+ * M (Mᵀ u) for the matrix M [cells, channels]. `m` contains the transpose of M, [channels, cells].
  */
 function apply(m: Float64Array, channels: number, cells: number, u: Float64Array): Float64Array {
   const result = new Float64Array(cells);
@@ -24,8 +24,9 @@ function apply(m: Float64Array, channels: number, cells: number, u: Float64Array
 }
 
 /**
- * M v₁ = σ₁ u₁ for the first singular vectors of M [cells, channels], by power iteration on
- * M Mᵀ. The sign is the one that agrees with the mean activation.
+ * M v₁ = σ₁ u₁ [h, w] for the first singular vectors of M [cells, channels], by power iteration on
+ * M Mᵀ. The sign is chosen such that the result has a positive product with the mean activation.
+ * `centre` subtracts the mean of each channel first.
  */
 export function firstComponent(activations: Tensor, centre: boolean): Tensor {
   const [channels, height, width] = activations.shape;
@@ -59,12 +60,13 @@ export function firstComponent(activations: Tensor, centre: boolean): Tensor {
 }
 
 /**
- * Eigen-CAM: the first principal component of the feature map; the same for every class.
+ * Eigen-CAM (Muhammad & Yeasin 2020): the first principal component of the feature map. The map [H,
+ * W] is signed, in the unit of the activations, and the same for every class.
  *
- *   A = U Σ Vᵀ with a row for each cell and a column for each channel,   map = A v₁
+ *   A = U Σ Vᵀ, one row per cell and one column per channel,   map = A v₁
  *
- * The mean of each channel is taken off first: what all tokens of a transformer have in common is
- * larger than what tells them apart, and would be the first component.
+ * By default the mean of each channel is subtracted first. In a transformer, the part that all
+ * tokens share is larger than the differences between them, so it would be the first component.
  */
 export const eigenCam = defineMethod({
   name: 'eigen-cam',
@@ -82,8 +84,8 @@ export const eigenCam = defineMethod({
     centre: option(
       v.boolean(),
       true,
-      'whether the mean of each channel is taken off first, as pytorch-grad-cam does; the ' +
-        'paper does not',
+      'whether the mean of each channel is subtracted first, as in pytorch-grad-cam; the ' +
+        'paper does not do this',
     ),
   }),
 

@@ -18,8 +18,9 @@ const rules = lrp({
 });
 
 /**
- * Excitation backprop: the probability that a winner-take-all pass down the network ends in a cell
- * of a feature map.
+ * Excitation backprop (Zhang et al. 2018), without the contrastive pass: the probability that a
+ * winner-take-all pass from the class down the network ends in a cell of a feature map. The map of
+ * the layer has values from 0 to 1 and sums to at most 1.
  *
  *   P(a_i) = Σ_j a_i w_ij⁺ / (Σ_k a_k w_kj⁺) P(a_j),   map = Σ_c P(a_c)
  */

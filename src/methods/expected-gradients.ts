@@ -14,19 +14,24 @@ import {
 } from './shared/gradients.ts';
 import { fullBaseline, gradientSeries, scoresOf } from './shared/path.ts';
 
-/** References whose scores are in memory at once. */
+/** How many references are scored in one batch. */
 const GROUP = 16;
 
-/** Options that decide which references are drawn and how their gradients are averaged. */
+/** The options of expected gradients. */
 interface ExpectedOptions extends PixelOptions {
   readonly samples: number;
   readonly references: 'colour' | 'noise';
 }
 
-/** Writes reference `k` and returns how far along the path from it the gradient is taken. */
+/**
+ * Writes reference `k` into `into`. Returns the point α on the path from the reference to the
+ * picture, 0 … 1.
+ */
 type DrawReference = (k: number, into: Float32Array) => number;
 
-/** Draws each reference from its own random stream, so that it can be drawn again. */
+/**
+ * Draws each reference from its own random stream, so that the same reference can be drawn again.
+ */
 function referenceDrawer({
   model,
   input,
@@ -58,8 +63,8 @@ interface Comparison {
 }
 
 /**
- * The mean over the samples of (x - b) ⊙ dS/dx, [C · H · W], and the standard error of its sum
- * over the channels, [H · W].
+ * The mean over the samples of (x - b) ⊙ dS/dx, [C · H · W], and the standard error of the sum over
+ * the channels, [H · W].
  */
 async function meanAttribution(
   { context, draw, target }: Comparison,
@@ -118,7 +123,7 @@ async function meanReferenceScore({ context, draw, target }: Comparison): Promis
   return total;
 }
 
-/** The attribution of a mean, and how far its sum is from the difference of the scores. */
+/** The attribution of a mean, with the error of its sum against the difference of the scores. */
 async function attributionOf(
   comparison: Comparison,
   mean: Float64Array,
@@ -144,12 +149,12 @@ async function attributionOf(
 }
 
 /**
- * Expected gradients: integrated gradients averaged over many baselines, each path sampled at one
- * random point.
+ * Expected gradients (Erion et al. 2021): integrated gradients averaged over many random baselines.
+ * Each path is sampled at one random point. The map [H, W] is signed and in the unit of the score.
  *
  *   a = E[ (x - b) ⊙ dS/dx (b + α (x - b)) ],   E[sum a] = S(x) - E[S(b)]
  *
- * with b drawn from the references and α uniform in [0, 1).
+ * b is a random reference, and α is uniform in [0, 1).
  */
 export const expectedGradients = defineMethod({
   name: 'expected-gradients',
@@ -165,13 +170,13 @@ export const expectedGradients = defineMethod({
     samples: option(
       v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       64,
-      'pairs of a reference and a point on its path',
+      'number of random pairs of a reference and a point on its path',
     ),
     references: option(
       v.picklist(['colour', 'noise']),
       'colour',
-      'what the picture is compared with: pictures of one random colour, or pictures of ' +
-        'random pixels',
+      'the references that the picture is compared with: pictures of one random color, or ' +
+        'pictures of random pixels',
     ),
     output: outputOption,
     reduce: reduceOption,

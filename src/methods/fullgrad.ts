@@ -7,10 +7,10 @@ import { type Attribution, defineMethod } from './method.ts';
 import { gradientsOf, outputOption } from './shared/gradients.ts';
 import { channelsFirst, layoutOf } from './shared/layers.ts';
 
-/** What keeps a channel without any range from being divided by zero. */
+/** Added to the range of a channel, so that a constant channel is not divided by zero. */
 const tiny = 1e-7;
 
-/** Σ_c ψ(|values_c|), ψ stretching each channel to [0, 1]: a map [h, w] of values [c, h, w]. */
+/** Σ_c ψ(|values_c|) as a map [h, w] of values [c, h, w]. ψ stretches each channel to [0, 1]. */
 function stretchedSum(
   { shape: [channels, height, width], data }: Tensor,
   factor: (c: number) => number,
@@ -29,8 +29,8 @@ function stretchedSum(
 }
 
 /**
- * The biases of layers that hold the picture: all of a convolutional network; in a transformer
- * those of its tokens, not within windows.
+ * The biases of layers whose cells form the picture. In a convolutional network these are all
+ * layers. In a transformer these are the layers of its tokens, but not layers within windows.
  */
 function spatialBiases(
   model: Model,
@@ -41,25 +41,28 @@ function spatialBiases(
   return biases.flatMap(({ name, bias }, l) => {
     try {
       const layout = layoutOf(model, name, gradients[l], input);
-      // Windows of a transformer may have the shape of a map, but hold their channels elsewhere.
+      // Windows of a transformer may have the shape of a map, but their channels are on another
+      // axis.
       return layout.channels === bias.length
         ? [{ bias, gradient: channelsFirst(gradients[l], 0, layout) }]
         : [];
     } catch (error) {
-      if (error instanceof FoveaError && error.code === 'usage') return []; // no map of the picture
+      // `usage` says that the tensor is not a map of the picture.
+      if (error instanceof FoveaError && error.code === 'usage') return [];
       throw error;
     }
   });
 }
 
 /**
- * FullGrad: the gradient by the input and by every bias, which together make the whole score of a
- * ReLU network.
+ * FullGrad (Srinivas & Fleuret 2019): the gradients with respect to the input and to every bias. In
+ * a ReLU network these products add up to the whole score. The map [H, W] is 0 or positive and has
+ * no unit, because ψ stretches each channel.
  *
  *   map = Σ_c ψ(|x_c ⊙ dS/dx_c|) + Σ_l Σ_c ψ(|b_lc dS/db_lc|)
  *   S   = xᵀ dS/dx + Σ bᵀ dS/db
  *
- * ψ stretches each channel to [0, 1] and upsamples it.
+ * ψ stretches each channel to [0, 1], and the map is upsampled bilinearly.
  */
 export const fullgrad = defineMethod({
   name: 'fullgrad',

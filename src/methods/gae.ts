@@ -11,8 +11,8 @@ import {
 import { gradientsOf, outputOption } from './shared/gradients.ts';
 
 /**
- * Generic attention explainability, for transformers with self-attention alone: relevance is
- * carried through the blocks.
+ * Generic attention explainability (Chefer, Gur & Wolf 2021), for transformers with self-attention
+ * only: relevance R is passed from block to block. The map [H, W] is 0 or positive.
  *
  *   R = I,   R ← R + mean_h max(dS/dA_l ⊙ A_l, 0) R,   map = class row of R
  */

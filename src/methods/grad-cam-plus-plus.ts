@@ -3,13 +3,14 @@ import { sum } from '../tensor/statistics.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, explainCam, weightedSum } from './shared/cam.ts';
 
-/** Keeps the share of a cell finite. */
+/** Added to the divisor of α, so that α is finite. */
 const EPSILON = 1e-6;
 
 /**
- * Grad-CAM++: a cell's positive gradient counts by the share that makes several objects of the
- * class weigh alike. With g = dS / dA for the exponential of the score, whose positive factor falls
- * out of the map up to scale:
+ * Grad-CAM++ (Chattopadhay et al. 2018): Grad-CAM with a weight α for the positive gradient of each
+ * cell, so that several objects of the class count equally. The paper derives α for the exponential
+ * of the score. The exponential adds a positive factor that only scales the map, so it is left out.
+ * With g = dS / dA:
  *
  *   α_cij = g² / (2 g² + sum_kl A_ckl · g³)
  *   w_c = sum_ij α_cij max(g, 0),   map = sum_c w_c A_c

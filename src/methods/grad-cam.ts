@@ -3,8 +3,9 @@ import { defineMethod } from './method.ts';
 import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
 
 /**
- * Grad-CAM: the channels of a feature map, weighted by the mean gradient of the score over their
- * cells.
+ * Grad-CAM (Selvaraju et al. 2017): the sum of the channels of a feature map. The weight of a
+ * channel is the mean gradient of the score over its cells. The map [H, W] is signed; a positive
+ * value is evidence for the class.
  *
  *   w_c = 1 / (h w) · sum_ij dS / dA_cij,   map = sum_c w_c A_c
  */

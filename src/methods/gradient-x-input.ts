@@ -3,8 +3,9 @@ import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
- * The gradient times the picture in the model's normalised units: what each pixel adds to the score
- * of a linear model.
+ * The gradient times the picture in the model’s normalized units (Shrikumar et al. 2016). For a
+ * linear model, this is what each pixel adds to the score. The map [H, W] is signed and in the unit
+ * of the score.
  *
  *   map[p] = reduce over channels of x[p] · dS / dx[p]
  */

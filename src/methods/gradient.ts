@@ -4,16 +4,19 @@ import { option } from '../options.ts';
 import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
-/** Whether a value is what `defineRules` returns. */
+/** Whether a value was made by `defineRules`. */
 const isNamedRules = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && 'rules' in value && 'name' in value;
 
 /**
- * The gradient of the score by the pixels: how the score would follow small changes.
+ * The gradient of the score with respect to the pixels (Simonyan, Vedaldi & Zisserman 2014): how
+ * much the score changes per small change of a pixel. The map [H, W] is signed and in the unit of
+ * score per normalized pixel value.
  *
  *   map[p] = reduce over channels of dS / dx[p]
  *
- * With other `rules`, what they put in the place of the gradient.
+ * With other `rules`, the map shows what these rules return in place of the gradient. An unknown
+ * name of a rule set is a FoveaError `usage`.
  */
 export const gradient = defineMethod({
   name: 'gradient',
@@ -30,8 +33,8 @@ export const gradient = defineMethod({
     rules: option(
       v.union([v.string(), v.custom<NamedRules>(isNamedRules)]),
       'plain',
-      'how the backward pass is computed: the name of a registered rule set, or what ' +
-        'defineRules returns',
+      'how the backward pass is computed: the name of a registered rule set, or a rule set ' +
+        'made by defineRules',
     ),
   }),
 

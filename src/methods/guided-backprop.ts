@@ -4,7 +4,9 @@ import { defineMethod } from './method.ts';
 import { explainPixels, pixelOptions } from './shared/gradients.ts';
 
 /**
- * Guided backpropagation: at each ReLU y = max(x, 0) only what is positive goes on.
+ * Guided backpropagation (Springenberg et al. 2015): each ReLU y = max(x, 0) passes on a gradient
+ * only if the gradient and the input x are positive. The map [H, W] is signed and in the unit of
+ * score per normalized pixel value.
  *
  *   dx = max(dy, 0) [y > 0]
  */

@@ -12,13 +12,13 @@ import {
 } from './shared/gradients.ts';
 import { fullBaseline, pathBaselineOption } from './shared/path.ts';
 
-/** How near two distances are taken to be the same. */
+/** The relative difference up to which two distances count as equal. */
 const CLOSE = 1e-9;
 
 const isClose = (a: number, b: number): boolean =>
   Math.abs(a - b) <= CLOSE * Math.max(1, Math.abs(a), Math.abs(b));
 
-/** The element that would stand at position `k` if the values were sorted (Hoare's selection). */
+/** The element at position `k` of the sorted values (Hoare's selection). */
 function smallest(values: Float64Array, k: number): number {
   const a = values.slice();
   for (let [left, right] = [0, a.length - 1]; left < right; ) {
@@ -39,7 +39,7 @@ function smallest(values: Float64Array, k: number): number {
   return a[k];
 }
 
-/** One path from a baseline to a picture, and what it has collected. */
+/** One path from a baseline to a picture, and the attribution that it has collected so far. */
 class GuidedPath {
   readonly x: Float64Array;
   readonly attribution: Float64Array;
@@ -58,8 +58,8 @@ class GuidedPath {
   }
 
   /**
-   * Moves the elements with the smallest gradients until the share `done` of the way is gone. Each
-   * element stays within `band` of the straight path.
+   * Moves the elements with the smallest gradients until the point has covered the share `done` of
+   * the distance. Each element stays within `band` of the straight path.
    */
   step(gradient: Float32Array, done: number, fraction: number, band: number): void {
     const { x, start, way, end } = this;
@@ -86,8 +86,8 @@ class GuidedPath {
   }
 
   /**
-   * Moves the elements with the smallest gradients, all the way or so far that `gap` is closed;
-   * returns the share of their way that would close it.
+   * Moves the elements with the smallest gradients, up to `most` or until `gap` is closed. Returns
+   * the share of their way that would close the gap.
    */
   private moveSmallest(
     magnitude: Float64Array,
@@ -111,9 +111,10 @@ class GuidedPath {
 }
 
 /**
- * Guided integrated gradients: a path from a baseline to the picture that changes the elements with
- * the smallest gradients first, and so goes round the places where the score jumps for no reason of
- * the picture.
+ * Guided integrated gradients (Kapishnikov et al. 2021): a path from a baseline to the picture that
+ * changes the elements with the smallest gradients first. So the path avoids places where the score
+ * jumps for reasons that are not in the picture. The map [H, W] is signed and in the unit of the
+ * score.
  *
  *   map = Σ_k (x_{k+1} - x_k) ⊙ dS/dx(x_k)
  */
@@ -132,13 +133,13 @@ export const guidedIg = defineMethod({
     fraction: option(
       v.pipe(number, v.gtValue(0), v.maxValue(1)),
       0.25,
-      'share of the elements, those with the smallest gradients, that are moved at a time',
+      'the share of the elements, those with the smallest gradients, that is moved in one step',
     ),
     maxDistance: option(
       v.pipe(number, v.minValue(0), v.maxValue(1)),
       0.02,
-      'how far an element may be from the straight path, as a share of its way: 0 is ' +
-        'integrated gradients, 1 leaves it free',
+      'the largest distance of an element from the straight path, as a share of its way: 0 ' +
+        'is integrated gradients, 1 is no limit',
     ),
     baseline: pathBaselineOption,
     ...pixelOptions,

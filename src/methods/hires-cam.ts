@@ -3,8 +3,8 @@ import { defineMethod } from './method.ts';
 import { camOptions, cellSums, explainCam, warnIfGradCam } from './shared/cam.ts';
 
 /**
- * HiResCAM: activation times gradient in each cell, without averaging the gradient over the channel
- * first.
+ * HiResCAM (Draelos & Carin 2020): activation times gradient in each cell. The gradient is not
+ * averaged over the channel first. The map [H, W] is signed and in the unit of the score.
  *
  *   map = sum_c A_c ⊙ dS / dA_c
  */

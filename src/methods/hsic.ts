@@ -9,9 +9,9 @@ import { gridUpsampling, upsampleGrid } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 
-/** How many times an intermediate map is offered. */
+/** The masks are scored in this many parts. An intermediate map is offered after each part. */
 const OFFERS = 8;
-/** Fewer masks say too little about dependence. */
+/** No map is offered before this many masks, because fewer masks cannot show dependence. */
 const MASKS_BEFORE_OFFERING = 32;
 
 /**
@@ -23,14 +23,16 @@ export function binaryMasks(count: number, cells: number, random: Random): Float
 }
 
 /**
- * How much the scores y depend on each cell m_d: the Hilbert-Schmidt independence criterion
+ * How much the scores y [n] depend on each cell d of the masks m [n, cells]: the Hilbert-Schmidt
+ * independence criterion
  *
  *   HSIC_d = 1 / (n - 1)² · trace(K_d H L H)
  *
  *   K_d[a, b] = 1 if m_a[d] = m_b[d], else 0       L[a, b] = exp(-(y_a - y_b)² / (2 σ²))
  *
- * H is the centring matrix, σ the median of |y|. K_d is (1 + z zᵀ) / 2 with z = 2 m_d - 1, so that
- * the trace is zᵀ H L H z / 2. 0 for independent cells, up to chance; never negative.
+ * H is the centering matrix, and σ is the median of |y|. K_d = (1 + z zᵀ) / 2 with z = 2 m_d - 1,
+ * so the trace is zᵀ H L H z / 2. The result [cells] is never negative. It is 0 for independent
+ * cells, except for random variation.
  */
 export function hsicScores(
   masks: ArrayLike<number>,
@@ -57,7 +59,10 @@ export function hsicScores(
   return result.map((sum) => Math.max(0, sum) / (2 * (n - 1) ** 2));
 }
 
-/** HSIC attribution: how much the score depends on whether a cell of the picture is shown. */
+/**
+ * HSIC attribution (Novello, Fel & Vigouroux 2022): how much the score depends on whether a cell of
+ * the picture is shown. The map [H, W] is 0 or positive, without a unit.
+ */
 export const hsic = defineMethod({
   name: 'hsic',
   title: 'HSIC',
@@ -74,7 +79,7 @@ export const hsic = defineMethod({
       8,
       'cells of the mask grid in each direction',
     ),
-    N: option(v.pipe(integer, v.minValue(2), v.maxValue(5000)), 500, 'masks'),
+    N: option(v.pipe(integer, v.minValue(2), v.maxValue(5000)), 500, 'number of masks'),
     baseline: baselineOption,
   }),
 

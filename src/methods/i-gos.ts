@@ -16,27 +16,31 @@ const options = v.object({
   size: v.pipe(
     v.optional(v.pipe(integer, v.minValue(2), v.maxValue(128))),
     v.description(
-      'cells of the mask in each direction; not given: 28, or one per pixel of the shorter side ' +
-        'if that is less',
+      'cells of the mask in each direction; if not given: 28, or one per pixel of the ' +
+        'shorter side if the side has fewer pixels',
     ),
   ),
-  iterations: option(v.pipe(integer, v.minValue(1), v.maxValue(1000)), 15, 'most steps of descent'),
+  iterations: option(
+    v.pipe(integer, v.minValue(1), v.maxValue(1000)),
+    15,
+    'largest number of descent steps',
+  ),
   steps: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     20,
-    'points of the integrated gradient',
+    'number of points of the integrated gradient',
   ),
-  l1: option(v.pipe(number, v.minValue(0)), 1, 'weight of the share that is hidden'),
+  l1: option(v.pipe(number, v.minValue(0)), 1, 'weight of the hidden share of the mask'),
   tv: option(
     v.pipe(number, v.minValue(0)),
     4,
-    'weight of the total variation of the mask; the authors’ code has 20',
+    'weight of the total variation of the mask; 20 in the authors’ code',
   ),
   noise: option(
     v.pipe(number, v.minValue(0)),
     0.05,
-    'standard deviation of the noise on the pictures of the integrated gradient, as a share ' +
-      'of the range of the input',
+    'standard deviation of the noise that is added to the pictures of the integrated ' +
+      'gradient, as a share of the range of the input',
   ),
   baseline: option(
     v.picklist(BASELINES),
@@ -48,32 +52,32 @@ const options = v.object({
 type Options = v.InferOutput<typeof options>;
 
 /**
- * Widths, in masks of 28 cells, by which the slope is smoothed: the slope of single cells is mostly
- * noise, hiding an object takes all of its cells.
+ * The Gaussian widths that smooth the slope, in cells of a mask of 28 × 28. The slope of single
+ * cells is mostly noise, and an object is hidden only if all of its cells are hidden.
  */
 const WIDTHS = [0, 1, 2, 4];
 /**
- * Lengths of step that are tried side by side: how far the cell with the largest slope would move.
- * The longest hide all cells with a sixteenth of its slope: where the score is saturated, only
- * hiding much at once lowers it.
+ * The step lengths that are tried in one batch: how far the cell with the largest slope moves. The
+ * longest step also hides all cells with at least a sixteenth of that slope. If the score is
+ * saturated, it falls only if much is hidden at once.
  */
 const LENGTHS = [16, 8, 4, 2, 1, 1 / 4, 1 / 16, 1 / 64];
-/** Armijo's share of the decrease that the slope promises. */
+/** Armijo's constant: the share of the decrease predicted by the slope that a step must reach. */
 const ARMIJO = 1e-4;
-/**
- * Squared differences are weighed as those of a mask of 28 × 28 cells are, on which the weight was
- * set.
- */
+/** The weight of squared differences was chosen for masks of 28 × 28 cells. */
 const SIZE_OF_WEIGHT = 28;
 
-/** What a mask is judged by besides the score, and the slope of that. */
+/**
+ * The penalties of a mask [size · size], which are added to the score, and their slope [size ·
+ * size].
+ */
 export function maskPenalty(
   mask: ArrayLike<number>,
   size: number,
   l1: number,
   tv: number,
 ): { value: number; slope: Float64Array } {
-  // l1 · mean (1 - m) + tv' · mean over neighbours of (m_i - m_j)², tv' = tv · size / 28: a
+  // l1 · mean (1 - m) + tv' · mean over neighbours of (m_i - m_j)², tv' = tv · size / 28: so a
   // border costs the same at any size.
   const slope = new Float64Array(mask.length).fill(-l1 / mask.length);
   let value = 0;
@@ -92,7 +96,7 @@ export function maskPenalty(
   return { value, slope };
 }
 
-/** Everything that stays the same while a mask is looked for. */
+/** Everything that stays the same during the search for a mask. */
 interface Problem {
   readonly context: MethodContext<Options>;
   readonly target: Target;
@@ -104,8 +108,8 @@ interface Problem {
   readonly columns: Tensor;
   readonly random: Random;
   /**
-   * Probability of the whole picture, the unit of the score: what can be gained does not depend on
-   * how sure the model is.
+   * Probability of the class for the whole picture. Scores are divided by it, so that the balance
+   * of score and penalties does not depend on the confidence of the model.
    */
   readonly whole: number;
 }
@@ -116,7 +120,7 @@ const gridsOf = ({ rows, columns, size }: Problem, masks: readonly Float32Array[
   return { kind: 'grids', grids: cells, rows, columns, shifts: new Int32Array(2 * masks.length) };
 };
 
-/** f( b + up(m) (x - b) ) / f(x) for each mask: one batch. */
+/** f( b + up(m) (x - b) ) / f(x) for each mask, in one batch. */
 async function relativeScores(
   problem: Problem,
   masks: readonly Float32Array[],
@@ -134,7 +138,7 @@ async function relativeScores(
   return Float64Array.from(data, (score) => score / whole);
 }
 
-/** rowsᵀ · picture · columns: how much each cell is in the pixels, [size · size]. */
+/** rowsᵀ · picture · columns: sums a value per pixel over the cells of the mask, [size · size]. */
 function gather(
   { rows, columns, size }: Problem,
   pixels: Float64Array,
@@ -161,8 +165,8 @@ function gather(
 }
 
 /**
- * The slope of 1/S Σ_s f( b + (s/S) up(m) (x - b) ) / f(x) by m: the integrated gradient (Qi et
- * al. 2020, eq. 4).
+ * The gradient of 1/S Σ_s f( b + (s/S) up(m) (x - b) ) / f(x) with respect to m: the integrated
+ * gradient (Qi et al. 2020, eq. 4).
  */
 async function integratedGradient(problem: Problem, mask: Float32Array): Promise<Float64Array> {
   const { context, target, background, difference, random, whole } = problem;
@@ -200,13 +204,13 @@ async function integratedGradient(problem: Problem, mask: Float32Array): Promise
   return gather(problem, slopes, height, width);
 }
 
-/** Moves against the slope; cells that leave [0, 1] are put back. */
+/** Moves a mask against the slope and clips it to [0, 1]. */
 const moved = (mask: Float32Array, slope: Float64Array, step: number): Float32Array =>
   mask.map((value, i) => Math.min(1, Math.max(0, value - step * slope[i])));
 
 /**
- * The slope smoothed by a Gaussian of `width` cells. A symmetric positive definite map of the
- * slope: against it the objective still falls.
+ * The slope, smoothed by a Gaussian of `width` cells. The smoothing is symmetric and positive
+ * definite, so the objective still falls in the opposite direction.
  */
 function smoothed(slope: Float64Array, size: number, width: number): Float64Array {
   return width > 0
@@ -217,9 +221,9 @@ function smoothed(slope: Float64Array, size: number, width: number): Float64Arra
 }
 
 /**
- * The best of all steps, of each length along the slope and along its smoothed versions, among
- * those that lower the objective as Armijo's rule demands, or undefined. They are one batch; a
- * length is relative to the largest slope, so it can always move.
+ * Tries each step length along the slope and along its smoothed versions, in one batch. Returns the
+ * best of the steps that satisfy Armijo's rule; undefined if there is none. A length is relative to
+ * the largest slope, so a step always moves the mask.
  */
 async function lineSearch(
   problem: Problem,
@@ -247,8 +251,8 @@ async function lineSearch(
 }
 
 /**
- * Where nothing is hidden the slope of the score is often lost in the penalties: the descent then
- * follows the score alone.
+ * Searches for the mask by descent. While nothing is hidden, the penalties are often much larger
+ * than the slope of the score. Then the descent follows the slope of the score alone.
  */
 async function findMask(
   problem: Problem,
@@ -275,12 +279,13 @@ async function findMask(
 }
 
 const nothingHidden = (baseline: string): string =>
-  `i-gos: no mask lowers the score by more than it costs, if hidden pixels become ${baseline}: ` +
+  `i-gos: for the baseline ${baseline}, no mask lowers the score by more than its penalties: ` +
   'try another baseline, such as zero';
 
 /**
- * I-GOS: the smallest, smoothest mask that hides the class, found by descent along integrated
- * gradients.
+ * I-GOS (Qi, Khorram & Li 2020): the smallest and smoothest mask that hides the class, found by
+ * descent along integrated gradients. The map [H, W] is 1 - mask, 0 … 1. If no mask lowers the
+ * objective, the map is 0 everywhere and comes with a warning.
  */
 export const iGos = defineMethod({
   name: 'i-gos',

@@ -46,7 +46,9 @@ import { tAttr } from './t-attr.ts';
 import { xgradCam } from './xgrad-cam.ts';
 import { xrai } from './xrai.ts';
 
-/** Every method of Fovea. To add one: a file, a line here, a test, a page in docs/methods. */
+/**
+ * Every method of Fovea. A new method needs a file, a line here, a test and a page in docs/methods.
+ */
 const BUILT_IN = {
   iassa: iassa,
   iia: iia,
@@ -136,5 +138,5 @@ export {
   sagSchema,
 } from './sag/schema.ts';
 export { type SagStatistics, sagStatistics } from './sag/statistics.ts';
-// Exported from here, since the types of BUILT_IN name Method in the declaration file.
+// Exported from here, because the types of BUILT_IN refer to Method in the declaration file.
 export { type Method, methods };

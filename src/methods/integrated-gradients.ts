@@ -8,12 +8,14 @@ import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './sh
 import { quadrature, quadratureOption } from './shared/quadrature.ts';
 
 /**
- * Integrated gradients: the gradient along the straight line from a baseline b to the picture x,
- * times the way.
+ * Integrated gradients (Sundararajan, Taly & Yan 2017): the mean gradient along the straight line
+ * from a baseline b to the picture x, times x - b. The map [H, W] is signed and in the unit of the
+ * score.
  *
  *   a = (x - b) ⊙ ∫₀¹ dS/dx (b + α (x - b)) dα,   sum a = S(x) - S(b)
  *
- * What the sum over the nodes of the integral misses of that completeness is reported.
+ * The integral is a sum over `steps` points, so the equation holds only approximately.
+ * `extras.completenessDelta` is the error.
  */
 export const integratedGradients = defineMethod({
   name: 'integrated-gradients',
@@ -26,7 +28,11 @@ export const integratedGradients = defineMethod({
   signed: true,
   cost: 'steps forward and backward, and 2 forward: 52 and 50',
   options: v.object({
-    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(10_000)), 50, 'points on the path'),
+    steps: option(
+      v.pipe(integer, v.minValue(1), v.maxValue(10_000)),
+      50,
+      'number of points on the path',
+    ),
     quadrature: quadratureOption,
     baseline: pathBaselineOption,
     ...pixelOptions,

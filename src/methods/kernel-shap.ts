@@ -20,23 +20,26 @@ import {
   topSegments,
 } from './shared/superpixels.ts';
 
-/** Coalitions of superpixels, [n, parts] of 0 and 1, and how much each one weighs in the fit. */
+/** Coalitions of superpixels, [n, parts] of 0 and 1, and the weight of each in the fit. */
 export interface Coalitions {
   readonly samples: Float32Array;
   readonly weights: Float64Array;
-  /** Whether they are all there are. */
+  /** Whether these are all coalitions. */
   readonly enumerated?: boolean;
-  /** So many of the first ones determine the values. */
+  /** The first `least` coalitions are enough to determine the values. */
   readonly least: number;
 }
 
-/** How many times an intermediate map is offered. */
+/** The coalitions are scored in this many parts. An intermediate map is offered after each part. */
 const OFFERS = 10;
 
-/** Up to this many superpixels all coalitions may be enumerated. */
+/** The largest number of superpixels for which all coalitions may be enumerated. */
 const MOST_ENUMERATED = 20;
 
-/** π(z) up to a factor, over all coalitions of size z together: (parts - 1) / (z (parts - z)). */
+/**
+ * The Shapley kernel, up to a factor, summed over all coalitions of size z: (parts - 1) / (z (parts
+ * - z)).
+ */
 const sizeWeight = (z: number, parts: number): number => (parts - 1) / (z * (parts - z));
 
 function binomial(n: number, k: number): number {
@@ -45,7 +48,7 @@ function binomial(n: number, k: number): number {
   return result;
 }
 
-/** All coalitions but the empty and the full one. */
+/** All coalitions except the empty one and the full one. */
 function enumerate(parts: number): Coalitions {
   const count = 2 ** parts - 2;
   const samples = new Float32Array(count * parts);
@@ -58,7 +61,7 @@ function enumerate(parts: number): Coalitions {
   return { samples, weights, enumerated: true, least: count };
 }
 
-/** The first `count` of some coalitions. */
+/** The first `count` coalitions. */
 const firstOf = (
   { samples, weights, least }: Coalitions,
   count: number,
@@ -70,8 +73,8 @@ const firstOf = (
 });
 
 /**
- * Writes a coalition that is drawn from the Shapley kernel, and then its complement, to `into`
- * [2 · parts], which holds zeros.
+ * Draws a coalition from the Shapley kernel. Writes it and then its complement into `into` [2 ·
+ * parts], which must contain zeros.
  */
 type DrawPair = (into: Float32Array) => void;
 
@@ -89,8 +92,8 @@ function pairDrawer(parts: number, random: Random): DrawPair {
 }
 
 /**
- * Gaussian elimination, row by row: finds out when the rows z - z_M determine all values. The
- * complement of a coalition gives the same row with the other sign, so it adds nothing.
+ * Gaussian elimination, row by row. It detects when the rows z - z_M determine all values. The
+ * complement of a coalition gives the same row with the opposite sign, so it adds nothing.
  */
 class Elimination {
   private readonly rows = new Map<number, Float64Array>();
@@ -125,9 +128,11 @@ class Elimination {
 }
 
 /**
- * Coalitions for the fit: all of them where N suffices, with the Shapley kernel as weights; else N
- * drawn from that kernel, each followed by its complement (Covert & Lee 2021), all of equal weight.
- * @throws FoveaError `usage` for an N that does not determine the values; it names the least one.
+ * Coalitions for the fit. If N is large enough, these are all coalitions, with the Shapley kernel
+ * as weights. Otherwise N coalitions are drawn from that kernel, each followed by its complement
+ * (Covert & Lee 2021), with equal weights.
+ * @throws FoveaError `usage` if N coalitions do not determine the values. The message names the
+ * least sufficient N.
  */
 export function coalitions(parts: number, N: number, random: Random): Coalitions {
   const all = parts <= MOST_ENUMERATED ? 2 ** parts - 2 : Number.POSITIVE_INFINITY;
@@ -159,22 +164,22 @@ export function coalitions(parts: number, N: number, random: Random): Coalitions
   return { samples, weights: new Float64Array(2 * pairs).fill(1), least };
 }
 
-/** Coalitions for the option N, where 0 stands for 2 · parts + 2048; none for a single part. */
+/** Coalitions for the option N. N = 0 means 2 · parts + 2048. A single part needs no coalitions. */
 function drawCoalitions(parts: number, N: number, random: Random): Coalitions {
   if (parts > 1) return coalitions(parts, N || 2 * parts + 2048, random);
   return { samples: new Float32Array(), weights: new Float64Array(), least: 0 };
 }
 
-/** Values of the superpixels and their standard errors. */
+/** The values of the superpixels and their standard errors, both [parts]. */
 export interface ShapleyFit {
   readonly values: Float64Array;
   readonly standardErrors: Float64Array;
 }
 
 /**
- * The values φ that fit Σ_z w_z ( f(z) - f(∅) - z · φ )² best while Σ φ_i = f(x) - f(∅)
- * holds exactly: the last value is what the others leave, φ_M = f(x) - f(∅) - Σ φ_i, which
- * turns the fit into one of the others on z_i - z_M.
+ * The values φ that minimize Σ_z w_z ( f(z) - f(∅) - z · φ )² under the constraint Σ φ_i = f(x) -
+ * f(∅). The constraint eliminates the last value, φ_M = f(x) - f(∅) - Σ φ_i over the others. So the
+ * fit is a regression of the other values on z_i - z_M.
  */
 export function shapleyFit(
   { samples, weights }: Pick<Coalitions, 'samples' | 'weights'>,
@@ -196,12 +201,15 @@ export function shapleyFit(
   const { coefficients, standardErrors } = ridge(x, y, weights, parts - 1, 0, false);
   const values = Float64Array.from([...coefficients, 0]);
   values[parts - 1] = gain - sum(coefficients);
-  // The last one's error is not in the fit: that of a typical other stands in.
+  // The fit has no error for the last value. The mean error of the others replaces it.
   const typical = sum(standardErrors) / (parts - 1);
   return { values, standardErrors: Float64Array.from([...standardErrors, typical]) };
 }
 
-/** The attribution of the values that follow from `scores`: of ∅, of all, and of coalitions. */
+/**
+ * The attribution of fitted values. `scores` has the score of ∅, of the whole picture, and of the
+ * coalitions.
+ */
 function attributionOf(
   segmentation: Segmentation,
   { values, standardErrors }: ShapleyFit,
@@ -226,8 +234,9 @@ function attributionOf(
 }
 
 /**
- * KernelSHAP over superpixels: Shapley values of the game whose players are the superpixels and
- * whose prize is the score.
+ * KernelSHAP over superpixels (Lundberg & Lee 2017): the Shapley value of each superpixel, in a
+ * game in which the superpixels are the players and the score is the gain. The map [H, W] is signed
+ * and in probability. The values add up to f(x) - f(all hidden).
  */
 export const kernelShap = defineMethod({
   name: 'kernel-shap',
@@ -243,7 +252,7 @@ export const kernelShap = defineMethod({
     N: option(
       v.pipe(integer, v.minValue(0), v.maxValue(1_000_000)),
       0,
-      'coalitions; 0: 2 · superpixels + 2048, as in the authors’ code',
+      'number of coalitions; 0: 2 · superpixels + 2048, as in the authors’ code',
     ),
     segmentation: v.optional(segmentationOption, 'slic'),
     segments: segmentsOption,
@@ -261,7 +270,7 @@ export const kernelShap = defineMethod({
     const segmentation = superpixels(options.segmentation, options.segments, model, input);
     const parts = segmentation.count;
     const drawn = drawCoalitions(parts, options.N, random);
-    const count = drawn.weights.length + 2; // the empty and the full one first
+    const count = drawn.weights.length + 2; // the empty and the full coalition come first
     const bits = tensor([count, parts]);
     bits.data.fill(1, parts, 2 * parts);
     bits.data.set(drawn.samples, 2 * parts);
@@ -279,7 +288,7 @@ export const kernelShap = defineMethod({
         bits: tensor([to - from, parts], bits.data.subarray(from * parts, to * parts)),
       }),
       intermediate: (_, own, n) =>
-        // The first coalitions of an enumeration are not a sample of all.
+        // The first coalitions of an enumeration are not a random sample.
         drawn.enumerated || n < Math.max(2 * parts, drawn.least) + 2
           ? undefined
           : {

@@ -3,8 +3,9 @@ import { defineMethod } from './method.ts';
 import { camOptions, cellSums, explainCam, warnIfPositiveGradCam } from './shared/cam.ts';
 
 /**
- * LayerCAM: each cell weighted by its own gradient where that is positive; works on early, fine
- * layers too.
+ * LayerCAM (Jiang et al. 2021): the weight of each cell is its own gradient if the gradient is
+ * positive, and 0 otherwise. It also works on early, fine layers. The map [H, W] has the unit of
+ * the score.
  *
  *   map = sum_c max(dS / dA_c, 0) ⊙ A_c
  */

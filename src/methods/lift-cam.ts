@@ -11,12 +11,13 @@ import { explainLayers } from './shared/head.ts';
 import { channelsFirst } from './shared/layers.ts';
 
 const LIKE_ABLATION =
-  'the scores are linear in the layer, so this map equals that of ablation-cam up to a factor: ' +
-  'choose an earlier layer to see where they differ';
+  'the scores are linear in the layer, so this map equals the map of ablation-cam up to a ' +
+  'factor: choose an earlier layer to see a difference';
 
 /**
- * LIFT-CAM: channels weigh what DeepLIFT says that they contribute to the score, compared with a
- * feature map of zeros.
+ * LIFT-CAM (Jung & Oh 2021): the weight of a channel is its DeepLIFT contribution to the score,
+ * compared with a feature map of zeros. The multipliers m are those of DeepLIFT. The map [H, W] is
+ * signed.
  *
  *   w_c = Σ_ij m_cij A_cij,   map = Σ_c w_c A_c
  */
@@ -33,7 +34,7 @@ export const liftCam = defineMethod({
   options: v.object(camOptions),
 
   async explain(context) {
-    const bent = new Set<number>(); // the classes whose multipliers are not their gradients
+    const bent = new Set<number>(); // the classes whose multipliers differ from the gradients
     const attributions = await explainLayers(
       context,
       async ({ name, values, layout, activations }, target, report) => {

@@ -11,9 +11,10 @@ import {
 } from './shared/region-search.ts';
 
 /**
- * Bidirectional greedy search. A round adds each region that is left to those at the front: the one
- * with the highest F goes to the front. Of the `pending` regions with the lowest F, the one that
- * makes the set at the back worth least goes to the back.
+ * Bidirectional greedy search for an order of the regions, the most important first. Each round
+ * adds every remaining region, one at a time, to the set at the front and scores it. The region
+ * with the highest F joins the front. Of the `pending` regions with the lowest F, the one that
+ * gives the set at the back the lowest F joins the back. `progress` gets 0 … 1.
  */
 export async function bidirectionalGreedy(
   game: RegionGame,
@@ -47,7 +48,10 @@ export async function bidirectionalGreedy(
   return [...first, ...last];
 }
 
-/** LiMA: regions in the order of a bidirectional greedy search. */
+/**
+ * LiMA (Chen et al. 2025): ranks regions by a bidirectional greedy search. The map [H, W] is 0 … 1;
+ * a region that comes earlier in the order has a higher value.
+ */
 export const lima = defineMethod({
   name: 'lima',
   title: 'LiMA',
@@ -63,7 +67,7 @@ export const lima = defineMethod({
     pending: option(
       v.pipe(integer, v.minValue(1), v.maxValue(400)),
       8,
-      'regions with the lowest values of which one goes to the back of the order',
+      'in each round, one of this many regions with the lowest values joins the back of the order',
     ),
   }),
   explain: (context) =>

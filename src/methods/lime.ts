@@ -19,12 +19,12 @@ import {
   topSegments,
 } from './shared/superpixels.ts';
 
-/** Samples after which an intermediate map is offered, as a share of all. */
+/** The samples are scored in this many parts. An intermediate map is offered after each part. */
 const OFFERS = 10;
 
 /**
- * How near a sample is to the whole picture: sqrt( exp( -d² / width² ) ), d the cosine distance
- * of its 0/1 row to all ones, 1 - sqrt( superpixels shown / superpixels ).
+ * The weight of each sample, [n], 0 … 1: sqrt( exp( -d² / width² ) ). d is the cosine distance
+ * between the 0/1 row of the sample and a row of ones, 1 - sqrt( superpixels shown / superpixels ).
  */
 export function limeKernel(samples: ArrayLike<number>, parts: number, width: number): Float64Array {
   return Float64Array.from({ length: samples.length / parts }, (_, n) => {
@@ -35,7 +35,7 @@ export function limeKernel(samples: ArrayLike<number>, parts: number, width: num
   });
 }
 
-/** The local linear model of samples [n, parts] of 0 and 1 and their scores. */
+/** Fits the local linear model to samples [n, parts] of 0 and 1 and their scores [n]. */
 export function limeFit(
   samples: ArrayLike<number>,
   scores: ArrayLike<number>,
@@ -46,7 +46,7 @@ export function limeFit(
   return ridge(samples, scores, limeKernel(samples, parts, width), parts, alpha);
 }
 
-/** The attribution of a linear model of `samples` samples. */
+/** The attribution of a linear model that was fitted to `samples` samples. */
 function attributionOf(
   segmentation: Segmentation,
   { coefficients, intercept, r2, standardErrors }: Fit,
@@ -70,7 +70,10 @@ function attributionOf(
   };
 }
 
-/** LIME on superpixels: a linear model of the score near the picture; its weights are the map. */
+/**
+ * LIME on superpixels (Ribeiro, Singh & Guestrin 2016): fits a linear model of the score near the
+ * picture. The map [H, W] has the weight of each superpixel. It is signed and in probability.
+ */
 export const lime = defineMethod({
   name: 'lime',
   title: 'LIME',
@@ -85,7 +88,7 @@ export const lime = defineMethod({
     N: option(
       v.pipe(integer, v.minValue(2), v.maxValue(1_000_000)),
       1000,
-      'samples; the first one is the whole picture',
+      'number of samples; the first sample is the whole picture',
     ),
     segmentation: v.optional(segmentationOption, 'quickshift'),
     segments: segmentsOption,

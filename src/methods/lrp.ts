@@ -8,7 +8,10 @@ import { slab } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { gradientsOf, pixelAttribution, reduceOption, repeat } from './shared/gradients.ts';
 
-/** Rules of the first convolution, of the others and of dense layers. */
+/**
+ * The rules of each composite: for the first convolution, for other convolutions, and for dense
+ * layers.
+ */
 const composites = {
   'epsilon-plus': ['z-plus', 'z-plus', 'epsilon'],
   'epsilon-plus-flat': ['flat', 'z-plus', 'epsilon'],
@@ -27,7 +30,10 @@ interface Parameters {
   readonly alpha: number;
 }
 
-/** The rules of a composite for a model, whose pictures lie between black and white. */
+/**
+ * The rules of a composite for a model. The bounds of the box rule are black and white,
+ * preprocessed.
+ */
 function rulesFor(model: Model, { composite, ...parameters }: Parameters): BackwardRules {
   const [first, convolution, dense] = composites[composite];
   const inputOf = (level: number): number[] => [
@@ -40,11 +46,12 @@ function rulesFor(model: Model, { composite, ...parameters }: Parameters): Backw
 }
 
 /**
- * Layer-wise relevance propagation: the logit is handed back layer by layer, to each input in the
- * share that it had. Batch normalisation is folded into convolutions first.
+ * Layer-wise relevance propagation (Bach et al. 2015): the logit is distributed backward, layer by
+ * layer. Each input of a layer gets the share that it contributed. Batch normalization is folded
+ * into convolutions first. The map [H, W] is signed and in logits.
  *
  *   epsilon      R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j
- *   gamma        the same with products of the sign of z_j counted 1 + γ times
+ *   gamma        as epsilon; products with the sign of z_j count 1 + γ times
  *   alpha-beta   R_i = Σ_j (α (x_i w_ij)⁺ / z_j⁺ - (α - 1) (x_i w_ij)⁻ / z_j⁻) R_j
  */
 export const lrp = defineMethod({
@@ -63,18 +70,19 @@ export const lrp = defineMethod({
         Object.keys(composites) as [keyof typeof composites, ...(keyof typeof composites)[]],
       ),
       'epsilon-plus',
-      'which rules are used: epsilon for dense layers with z-plus (alpha 1, beta 0), gamma ' +
-        'or alpha-beta for convolutions, flat or box for the first one; or one rule for all',
+      'which rules are used: epsilon for dense layers, z-plus (alpha 1, beta 0), gamma or ' +
+        'alpha-beta for convolutions, and flat or box for the first convolution; or one rule ' +
+        'for all layers',
     ),
     epsilon: option(
       v.pipe(number, v.gtValue(0)),
       1e-6,
-      'what keeps divisors of the epsilon rule from zero, in units of the layer',
+      'added to the divisor of the epsilon rule, in units of the layer',
     ),
     gamma: option(
       v.pipe(number, v.minValue(0)),
       0.25,
-      'how much more positive weights count in the gamma rule',
+      'γ: how much more positive weights count in the gamma rule',
     ),
     alpha: option(
       v.pipe(number, v.minValue(1)),

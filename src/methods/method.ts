@@ -18,109 +18,118 @@ export interface PartialMap {
   readonly detail: { readonly [key: string]: Json };
 }
 
-/** All that a method may use: it reads no global state, no clock and no other randomness. */
+/**
+ * Everything that a method may use. A method must not read global state, a clock or other random
+ * numbers.
+ */
 export interface MethodContext<Options> {
-  /** Counts its calls and stops when the signal fires. */
+  /** The model that is explained. It counts calls, and rejects when the signal fires. */
   readonly model: Model;
   /** The preprocessed picture, [1, C, H, W]. */
   readonly input: Tensor;
-  /** The picture itself; undefined if the caller gave a preprocessed tensor. */
+  /** The picture itself; undefined if the caller passed a preprocessed tensor. */
   readonly image?: Image;
-  /** At least one. */
+  /** The classes to explain, at least one. */
   readonly targets: readonly Target[];
   readonly options: Options;
   readonly random: Random;
   readonly batchSize?: number;
-  /** Share of the work done, 0 … 1. */
+  /** Reports the share of the work that is done, 0 … 1. */
   progress(share: number): void;
   /**
-   * An anytime method offers each intermediate map. If this returns true, the caller accepts the
-   * map and the method ends there.
+   * An anytime method passes each intermediate map to this function. If it returns true, the caller
+   * accepts the map, and the method must end.
    */
   offer(partial: PartialMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
   loadModel(source: string): Promise<Model>;
   /**
-   * Runs another method for one class with its default options, for methods that build on the map
-   * of any other. Its model calls count as this method's.
+   * Runs another method for one class with its default options, for methods that use the map of
+   * another method. Its model calls are counted for this method.
    */
   attribute(method: Method, target: Target): Promise<Attribution>;
 }
 
-/** The map of one layer of the network, at its own resolution [h, w] and before any clipping. */
+/**
+ * The map of one layer of the network, at the resolution of the layer [h, w] and before negative
+ * values are clipped.
+ */
 export interface LayerMap {
   readonly layer: string;
   readonly map: Tensor;
 }
 
 /**
- * What a method returns for one target: a raw signed map [H, W] at the input's resolution, and
- * facts about it.
+ * The result of a method for one target: a raw map [H, W] at the resolution of the input, and facts
+ * about it.
  */
 export interface Attribution {
   readonly map: Tensor;
-  /** `false` if the options take the sign away from a method that is signed by default. */
+  /** `false` if the method is signed by default, but its map is not signed with these options. */
   readonly signed?: false;
-  /** Monte-Carlo standard error of the map, pixel by pixel, if the method samples. */
+  /** Monte-Carlo standard error of each pixel of the map, [H, W], if the method draws samples. */
   readonly standardError?: Tensor;
   /**
-   * The attribution of each channel, [C, H, W], if it is asked for (`reduce: 'none'`); `map` is
-   * their sum.
+   * The attribution of each channel, [C, H, W], for the option `reduce: 'none'`. `map` is their
+   * sum.
    */
   readonly channels?: Tensor;
-  /** The maps that `map` was upsampled from, if the method looks at layers. */
+  /** The layer maps that were upsampled to `map`, if the method uses layers. */
   readonly layers?: readonly LayerMap[];
   /**
-   * The pixels that the method selects, [H, W], 1 inside and 0 outside: the top
-   * superpixels of LIME and KernelSHAP.
+   * The pixels that the method selects, [H, W]: 1 inside, 0 outside. LIME and KernelSHAP select
+   * their top superpixels.
    */
   readonly region?: Tensor;
-  /** What the user should know about this result, one sentence each. */
+  /** Warnings about this result for the user, one sentence each. */
   readonly warnings?: readonly string[];
   readonly extras?: { readonly [key: string]: Json };
 }
 
 /**
- * What a model offers. `black-box`: scores of pictures (`classify`, `perturb`). The others come
- * from its network, `inside`. `features`: feature maps and other inner tensors (`featureMaps`,
- * `activations`). `gradients`: gradients, path integrals and biases (`gradients`, `pathIntegral`,
- * `biases`). `attention`: attention maps (`attentionMaps`).
+ * A capability of a model. `black-box`: scores of pictures (`classify`, `perturb`). The other
+ * capabilities come from the network, `model.inside`. `features`: feature maps and other inner
+ * tensors (`featureMaps`, `activations`). `gradients`: gradients, path integrals and biases
+ * (`gradients`, `pathIntegral`, `biases`). `attention`: attention maps (`attentionMaps`).
  */
 export type Need = 'black-box' | 'features' | 'gradients' | 'attention';
 
 /**
- * A saliency method: one object that the library, the command line and the docs read. Any object of
+ * A saliency method. The library, the command line and the docs read this one object. Any object of
  * this form is a method, wherever it comes from.
  */
 export interface Method<Input = AnyOptions, Output = AnyOptions> {
-  /** Letters, digits and hyphens: names files, flags and columns. */
+  /** Letters, digits and hyphens. The name appears in file names, flags and columns. */
   readonly name: string;
   readonly title: string;
-  /** `control`: a map that ignores the model or the picture, to compare others with. */
+  /** `control`: a map that ignores the model or the picture. Other methods are compared with it. */
   readonly family: 'perturbation' | 'gradient' | 'attention' | 'control';
-  /** Authors, venue, year, and an address if there is one. */
+  /** Authors, title, venue and year, and an address if there is one. */
   readonly paper: string;
   /** What a model must offer for the default options to work. */
   readonly needs: readonly Need[];
-  /** What the method takes advantage of if the model offers it; none if left out. */
+  /** What the method uses if the model offers it; nothing if not given. */
   readonly uses?: readonly Need[];
-  /** Whether negative values carry meaning (evidence against the class), by default options. */
+  /** Whether negative values mean evidence against the class, with default options. */
   readonly signed: boolean;
-  /** Model calls with default options, in words or a formula. */
+  /** The number of model calls with default options, in words or as a formula. */
   readonly cost: string;
   readonly options: OptionsSchema<Input, Output>;
   /**
-   * For maps that sum to S(x) - S(baseline): which score and baseline that is under these options;
-   * undefined for options whose maps do not.
+   * For methods whose maps sum to S(x) - S(baseline): returns the score S and the baseline for
+   * these options, or undefined if the maps do not have this sum with these options.
    */
   completeness?(
     options: NoInfer<Output>,
   ): { readonly baseline: BaselineName; readonly score: ScoreKind } | undefined;
-  /** One attribution per target, in order. */
+  /** Explains the picture. Returns one attribution per target, in the order of the targets. */
   explain(context: MethodContext<Output>): Promise<Attribution[]>;
 }
 
-/** Declares a method: its context is typed by its options. */
+/**
+ * Declares a method. The context of `explain` gets the type of the options. Returns the method
+ * itself.
+ */
 export function defineMethod<Input extends AnyOptions, Output>(
   method: Method<Input, Output>,
 ): Method<Input, Output> {
@@ -128,18 +137,22 @@ export function defineMethod<Input extends AnyOptions, Output>(
 }
 
 /**
- * The methods that are registered, by name. Importing `fovea`, `fovea/node` or `fovea/methods`
- * registers all of Fovea's; `fovea/web` registers none, so that a page ships only what it imports.
+ * The registered methods, by name. Importing `fovea`, `fovea/node` or `fovea/methods` registers all
+ * methods of Fovea. `fovea/web` registers none, so that a page ships only what it imports.
  */
 export const methods = createRegistry<Method>('method');
 
-/** Types of the registered methods by name. A program that registers its own can add to it. */
+/**
+ * The types of the registered methods, by name. A program that registers a method can add its type.
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by methods/index.ts and by users
 export interface MethodMap {}
 
 export type MethodName = keyof MethodMap;
 
-/** What a caller may write as options of a method, given as an object or by name. */
+/**
+ * The type of the options that a caller may pass to a method. `M` is a method or the name of one.
+ */
 export type MethodOptions<M> = M extends MethodName
   ? MethodOptions<MethodMap[M]>
   : M extends Method<infer Input, infer _>

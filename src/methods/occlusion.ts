@@ -16,12 +16,14 @@ const pair = (length: v.InferOutput<typeof side>): [number, number] =>
   typeof length === 'number' ? [length, length] : [...length];
 
 /**
- * Occlusion sensitivity: replace a sliding window by a baseline and note how far the score falls.
+ * Occlusion sensitivity (Zeiler & Fergus 2014): a sliding window is replaced by a baseline, and the
+ * map shows how much the score falls.
  *
  *   map[p] = mean over the windows w that cover p of ( f(x) - f(x with w replaced) )
  *
- * Positive where hiding lowers the score. As Captum's `Occlusion`: the last row and column of
- * windows are moved back so that they end at the border.
+ * The map [H, W] is signed and in the unit of the score. A positive value means that hiding the
+ * pixel lowers the score. The last row and column of windows are moved back so that they end at the
+ * border, as in Captum's `Occlusion`.
  */
 export const occlusion = defineMethod({
   name: 'occlusion',
@@ -37,19 +39,23 @@ export const occlusion = defineMethod({
     window: v.pipe(
       v.optional(side),
       v.description(
-        'side of the window in pixels, or [height, width]; not given: 32, or less for inputs ' +
-          'under 224 pixels, in proportion to the shorter side',
+        'side of the window in pixels, or [height, width]; if not given: 32, or less for ' +
+          'inputs under 224 pixels, in proportion to the shorter side',
       ),
     ),
     stride: v.pipe(
       v.optional(side),
       v.description(
-        'step between windows in pixels, or [vertical, horizontal]; not given: 8, or less for ' +
-          'inputs under 224 pixels, in proportion',
+        'step between windows in pixels, or [vertical, horizontal]; if not given: 8, or less ' +
+          'for inputs under 224 pixels, in proportion to the shorter side',
       ),
     ),
     baseline: baselineOption,
-    score: option(v.picklist(['probability', 'logit']), 'probability', 'which score of the class'),
+    score: option(
+      v.picklist(['probability', 'logit']),
+      'probability',
+      'which score of the class is explained',
+    ),
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {

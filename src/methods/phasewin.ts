@@ -11,24 +11,30 @@ import {
   withMember,
 } from './shared/region-search.ts';
 
-/** How a phase chooses regions; shares of the highest value. */
+/** How a phase chooses regions. The first three are shares of the highest value. */
 export interface PhaseOptions {
-  /** Regions below this share of the best one are put aside to the end of the order. */
+  /** Regions below this share of the best value go to the end of the order. */
   readonly aside: number;
-  /** Regions from this share of the best one on queue up in a phase. */
+  /** Regions with at least this share of the best value join the queue of a phase. */
   readonly queued: number;
-  /** Regions of a window that reach this share of its best one are accepted together. */
+  /**
+   * Regions of a window with at least this share of the best value of the window are accepted
+   * together.
+   */
   readonly accepted: number;
-  /** Size of the window, as a share of all regions. */
+  /** The size of the window, as a share of all regions. */
   readonly window: number;
 }
 
-/** The window's best value may fall this much faster than before; then the phase ends. */
+/**
+ * A phase ends if the best value of the window falls faster than in the previous step by more than
+ * this.
+ */
 const FALL = 0.02;
-/** How often a region may go back to the end of the queue. */
+/** How many times a region may return to the end of the queue. */
 const DEFERRALS = 1;
 
-/** What a phase starts from, and what it returns. */
+/** The state after a phase. */
 interface PhaseState {
   readonly set: RegionSet;
   readonly accepted: readonly number[];
@@ -36,8 +42,8 @@ interface PhaseState {
 }
 
 /**
- * One phase. It scores the first regions of the queue only, again and again, and accepts all of
- * them that are nearly as good as the best one.
+ * Runs one phase. It repeatedly scores only the first regions of the queue, the window, and accepts
+ * all regions of the window that are nearly as good as the best one.
  */
 async function runPhase(
   game: RegionGame,
@@ -73,7 +79,10 @@ async function runPhase(
   return { set, accepted, left: [...left, ...waiting] };
 }
 
-/** Regions that are left, by falling value: the good ones, the others, and those to put aside. */
+/**
+ * Sorts the remaining regions by falling value into the queue, the waiting regions, and those that
+ * go to the end of the order.
+ */
 async function sortRegions(
   game: RegionGame,
   set: RegionSet,
@@ -96,9 +105,9 @@ async function sortRegions(
 }
 
 /**
- * Search in phases, from the best single region. Each phase scores all regions that are left, puts
- * those that add nearly nothing to the end of the order, and queues the good ones for windows
- * (`runPhase`).
+ * Searches for an order of the regions in phases, starting from the best single region. Each phase
+ * scores all remaining regions. Regions that add almost nothing go to the end of the order. The
+ * good ones join the queue, which `runPhase` processes in windows. `progress` gets 0 … 1.
  */
 export async function phaseWindowSearch(
   game: RegionGame,
@@ -128,7 +137,10 @@ export async function phaseWindowSearch(
 const share = (value: number, description: string) =>
   option(v.pipe(number, v.minValue(0), v.maxValue(1)), value, description);
 
-/** PhaseWin: regions in the order of a search in phases, with about half of LiMA's model calls. */
+/**
+ * PhaseWin (CVPR 2026): ranks regions as LiMA does, by a search in phases that needs about half of
+ * the model calls of LiMA. The map [H, W] is 0 … 1.
+ */
 export const phasewin = defineMethod({
   name: 'phasewin',
   title: 'PhaseWin',
@@ -136,12 +148,19 @@ export const phasewin = defineMethod({
   paper: 'PhaseWin: efficient region search for attribution, CVPR 2026, arXiv:2511.10914',
   needs: ['black-box'],
   signed: false,
-  cost: 'about half of those of lima: 850',
+  cost: 'about half of the calls of lima: 850',
   options: v.object({
     ...searchOptions,
-    aside: share(0.05, 'regions below this share of the best one go to the end of the order'),
-    queued: share(0.6, 'regions from this share of the best one on queue up in a phase'),
-    accepted: share(0.99, 'regions of a window from this share of its best one on are accepted'),
+    aside: share(0.05, 'regions below this share of the best value go to the end of the order'),
+    queued: share(
+      0.6,
+      'regions with at least this share of the best value join the queue of a phase',
+    ),
+    accepted: share(
+      0.99,
+      'regions of a window with at least this share of the best value of the window are ' +
+        'accepted',
+    ),
     window: share(0.3, 'size of the window, as a share of all regions'),
   }),
   explain: (context) =>

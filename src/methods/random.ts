@@ -3,8 +3,9 @@ import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
 /**
- * A control: independent uniform noise in [0, 1), which looks at neither picture nor model. A
- * method whose scores do not beat this one explains nothing.
+ * A control: independent uniform noise in [0, 1), as a map [H, W]. It does not depend on the
+ * picture or the model. If a method does not have a better score than this control, its maps
+ * explain nothing.
  */
 export const random = defineMethod({
   name: 'random',

@@ -6,12 +6,12 @@ import { defineMethod } from './method.ts';
 import { camOptions } from './shared/cam.ts';
 import { explainLayers, headScores } from './shared/head.ts';
 
-/** Weights of a cell and its neighbours. */
+/** The weights of a cell and its eight neighbors, which add up to 1. */
 const KERNEL = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((weight) => weight / 16);
 
 /**
- * Recipro-CAM: the score of the class when the head sees one cell of the feature map only, and its
- * neighbours faintly.
+ * Recipro-CAM (Byun & Lee 2022): the score of the class if the head sees only one cell of the
+ * feature map, and its neighbors with smaller weights. The map [H, W] is in the unit of the score.
  *
  *   map[p] = S(head(A ⊙ K_p))
  *
@@ -26,13 +26,14 @@ export const reciproCam = defineMethod({
     'neural networks, 2022, arXiv:2209.14074',
   needs: ['features', 'gradients'],
   signed: true,
-  cost: '1, and the cells of the layer through the head only: 50 for a 7×7 map',
+  cost: '1, and one per cell of the layer through the head only: 50 for a 7×7 map',
   options: v.object({
     ...camOptions,
     blur: option(
       v.boolean(),
       true,
-      'whether the neighbours of a cell are seen faintly; false: the cell alone',
+      'whether the neighbors of a cell are also seen, with smaller weights; false: only the ' +
+        'cell itself',
     ),
   }),
 
@@ -58,7 +59,7 @@ export const reciproCam = defineMethod({
     }),
 });
 
-/** How much of a cell is seen when cell `p` is looked at. */
+/** The weight of a cell in the map value of cell `p`. */
 function seen(cell: number, p: number, width: number, blur: boolean): number {
   if (!blur) return cell === p ? 1 : 0;
   const down = Math.floor(cell / width) - Math.floor(p / width);

@@ -19,27 +19,28 @@ const options = v.object({
   p1: option(
     v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.5,
-    'probability that a cell keeps the picture',
+    'probability that a cell shows the picture',
   ),
   tolerance: option(
     v.pipe(number, v.minValue(0)),
     0,
-    'stop once the mean standard error falls below this share of the range of the map; 0: ' +
-      'use all N masks',
+    'stop when the mean standard error is below this share of the range of the map; 0: use ' +
+      'all N masks',
   ),
   baseline: baselineOption,
 });
 
 /**
- * Masks are scored in this many equal groups: each yields a map, their spread the standard error.
+ * The masks are scored in this many equal groups. Each group gives a map, and the spread of these
+ * maps gives the standard error.
  */
 const GROUPS = 40;
-/** A spread of fewer groups says too little to stop on. */
+/** No stop before this many groups, because the spread of fewer groups is not reliable. */
 const GROUPS_BEFORE_STOPPING = 8;
 
 /**
- * N random grids of s × s cells, each cell kept with probability p1, to be upsampled to (s + 1) ·
- * ceil(side / s) pixels and cropped at a random shift below one cell.
+ * Draws N random grids of s × s cells. Each cell is 1 with probability p1, else 0. A grid is
+ * upsampled to (s + 1) · ceil(side / s) pixels and cropped at a random shift of less than one cell.
  */
 export function riseMasks(
   count: number,
@@ -60,7 +61,7 @@ export function riseMasks(
   return riseGrids(tensor([count, s, s], grids), shifts, height, width);
 }
 
-/** Given cells [n, s, s] and shifts [n * 2] as RISE upsamples them. */
+/** The masks of given cells [n, s, s] and shifts [n * 2], with the upsampling of RISE. */
 export function riseGrids(grids: Tensor, shifts: Int32Array, height: number, width: number): Grids {
   const [, rows, columns] = grids.shape;
   return {
@@ -88,7 +89,10 @@ export function riseMap(
   );
 }
 
-/** Maps of several groups of masks, weighted by their sizes, and what follows from them. */
+/**
+ * The mean and the standard error of the maps of several groups of masks, weighted by the sizes of
+ * the groups.
+ */
 class GroupMaps {
   readonly mean: Float64Array;
   readonly squares: Float64Array;
@@ -126,7 +130,7 @@ class GroupMaps {
     );
   }
 
-  /** Mean standard error over the range of the map. */
+  /** The mean standard error, divided by the range of the map. */
   relativeError(): number {
     const [min, max] = extent(this.mean);
     const error = this.standardError().data;
@@ -134,7 +138,10 @@ class GroupMaps {
   }
 }
 
-/** RISE: the expected score given that a pixel is seen, estimated with random smooth masks. */
+/**
+ * RISE (Petsiuk, Das & Saenko 2018): the expected score if a pixel is seen, estimated with random
+ * smooth masks. The map [H, W] is 0 … 1 (probability), up to sampling noise.
+ */
 export const rise = defineMethod({
   name: 'rise',
   title: 'RISE',

@@ -7,10 +7,10 @@ import {
   type NamedRules,
 } from '../autodiff/index.ts';
 
-/** Parameters of the LRP presets. No preset has the `box` rule, so the bounds are not used. */
+/** Parameters of the LRP presets. No preset uses the `box` rule, so the bounds are not needed. */
 const LRP = { epsilon: 1e-6, gamma: 0.25, alpha: 2, low: [], high: [] } as const;
 
-/** LRP with one rule for convolutions and one for dense layers. */
+/** An LRP rule set with one rule for convolutions and one for dense layers. */
 function preset(
   name: string,
   convolution: LrpOptions['convolution'],
@@ -21,16 +21,16 @@ function preset(
   return defineRules({ name, title, rules });
 }
 
-/** Rule sets that have a name from the start, besides `plain`. */
+/** The rule sets that Fovea registers besides `plain`. */
 export const builtInRules: readonly NamedRules[] = [
   defineRules({
     name: 'guided-backprop',
-    title: 'guided backpropagation: a ReLU passes on positive gradients only',
+    title: 'guided backpropagation: a ReLU passes on only positive gradients of positive inputs',
     rules: guidedBackprop,
   }),
   defineRules({
     name: 'deconvnet',
-    title: 'DeconvNet: a ReLU rectifies the gradient in place of its input',
+    title: 'DeconvNet: a ReLU passes on only positive gradients, for any input',
     rules: deconvnet,
   }),
   preset('lrp-epsilon', 'epsilon', 'epsilon'),

@@ -11,9 +11,10 @@ import { readLayers } from './shared/head.ts';
 import { chooseLayers } from './shared/layers.ts';
 
 /**
- * Each channel as a mask: upsampled to the picture with coinciding corners, then from its least to
- * its largest value scaled to 0 … 1. The rows of an upsampling matrix add up to 1, so the small
- * grid can be scaled instead.
+ * Each channel of activations [C, h, w] as a mask, 0 … 1. The channel is upsampled to the picture
+ * with aligned corners and stretched from its least and largest value to 0 … 1. Each row of an
+ * upsampling matrix adds up to 1, so the code scales the small grid instead. A constant channel is
+ * a mask of zeros.
  */
 export function channelMasks(activations: Tensor, height: number, width: number): Grids {
   const [channels, h, w] = activations.shape;
@@ -37,12 +38,13 @@ export function channelMasks(activations: Tensor, height: number, width: number)
 }
 
 /**
- * Score-CAM: each channel is laid over the picture as a mask; the scores of the masked pictures
- * weigh the channels.
+ * Score-CAM (Wang et al. 2020): each channel masks the picture, and the score of the masked picture
+ * gives the weight of the channel. The map [H, W] is in the unit of the activations.
  *
  *   w = softmax over channels of S(x ⊙ M_c),   map = sum_c w_c A_c
  *
- * The paper subtracts the score of the baseline, which the softmax does not see.
+ * The paper also subtracts the score of the baseline from every S. This does not change the
+ * softmax.
  */
 export const scoreCam = defineMethod({
   name: 'score-cam',
@@ -53,7 +55,7 @@ export const scoreCam = defineMethod({
     'Networks, CVPR workshops 2020, arXiv:1910.01279',
   needs: ['black-box', 'features'],
   signed: true,
-  cost: '1 + the channels of the layer: 1281 for mobilenet_v2',
+  cost: '1 + one per channel of the layer: 1281 for mobilenet_v2',
   options: v.object({
     ...camOptions,
     baseline: baselineOption,

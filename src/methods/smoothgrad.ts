@@ -11,23 +11,25 @@ import {
 } from './shared/gradients.ts';
 import { type GradientSeries, gradientSeries } from './shared/path.ts';
 
-/** Running sums over noisy gradients. */
+/** Statistics of the gradients at noisy pictures. */
 interface NoisyGradients {
   /** 1 / N · sum_k g_k, [C, H, W]. */
   readonly mean: Float64Array;
   /** 1 / N · sum_k g_k². */
   readonly meanSquare: Float64Array;
-  /** Standard error of the mean of the channel sums, [H, W]. */
+  /** The standard error of the mean of the channel sums, [H, W]. */
   readonly standardError: Tensor;
 }
 
-/** What `noisyGradients` needs to know. */
+/** The request of `noisyGradients`. */
 export interface NoisyRequest extends Omit<GradientSeries, 'render' | 'take'> {
-  /** Writes the noise of sample `k`, to be added to the picture. */
+  /** Writes the noise of sample `k`, which is added to the picture. */
   readonly noise: (k: number, values: Float32Array) => void;
 }
 
-/** Mean, mean square and error of the gradients at N noisy copies x + n_k of a picture. */
+/**
+ * The mean, mean square and standard error of the gradients at N noisy copies x + n_k of a picture.
+ */
 export async function noisyGradients({ noise, ...request }: NoisyRequest): Promise<NoisyGradients> {
   const { input, count } = request;
   const [, , height, width] = input.shape;
@@ -61,12 +63,13 @@ export async function noisyGradients({ noise, ...request }: NoisyRequest): Promi
 }
 
 /**
- * SmoothGrad: gradients at noisy copies of the picture, n_k normal with a standard deviation of
- * `noise` times the range of the input.
+ * SmoothGrad (Smilkov et al. 2017): statistics of the gradients g at noisy copies of the picture.
+ * The noise n_k is normal, with a standard deviation of `noise` times the range of the input. The
+ * map [H, W] is signed for `mean`, and 0 or positive for `squared` and `variance`.
  *
  *   mean:     1 / N · sum_k g(x + n_k)
  *   squared:  1 / N · sum_k g(x + n_k)²
- *   variance: mean of squares - square of the mean   (VarGrad)
+ *   variance: mean of the squares - square of the mean (VarGrad)
  */
 export const smoothgrad = defineMethod({
   name: 'smoothgrad',
@@ -82,7 +85,7 @@ export const smoothgrad = defineMethod({
     samples: option(
       v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       25,
-      'noisy copies of the picture',
+      'number of noisy copies of the picture',
     ),
     noise: option(
       v.pipe(number, v.minValue(0), v.maxValue(10)),
@@ -92,7 +95,8 @@ export const smoothgrad = defineMethod({
     kind: option(
       v.picklist(['mean', 'squared', 'variance']),
       'mean',
-      'the mean of the gradients, of their squares, or their variance (VarGrad)',
+      'which statistic the map shows: the mean of the gradients, the mean of their squares, ' +
+        'or their variance (VarGrad)',
     ),
     output: outputOption,
     reduce: reduceOption,

@@ -9,14 +9,17 @@ import { gridUpsampling, upsampleGrid } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 
-/** Rows of the design after which an intermediate map is offered, as a share of all. */
+/**
+ * The rows of the design are scored in this many parts. An intermediate map is offered after each
+ * part.
+ */
 const OFFERS = 8;
-/** Fewer rows say too little about the variance. */
+/** No map is offered before this many rows, because fewer rows do not determine the variance. */
 const ROWS_BEFORE_OFFERING = 8;
 
 /**
- * A design of masks, [rows · (cells + 2), cells]: for each row a and b of two independent halves,
- * then a with cell i taken from b, for every i (Saltelli et al. 2010).
+ * A design of masks in [0, 1), [rows · (cells + 2), cells] (Saltelli et al. 2010). Each row has the
+ * independent masks a and b, and then, for every cell i, the mask a with cell i taken from b.
  */
 export function sobolDesign(rows: number, cells: number, random: Random): Float32Array {
   const points = latinHypercube(rows, 2 * cells, random);
@@ -37,21 +40,21 @@ export function sobolDesign(rows: number, cells: number, random: Random): Float3
   return design;
 }
 
-/** Total-order Sobol indices of the cells and their standard errors. */
+/** The total-order Sobol indices of the cells and their standard errors, both [cells]. */
 export interface SobolIndices {
   readonly total: Float64Array;
   readonly standardErrors: Float64Array;
 }
 
 /**
- * Jansen's estimator from the scores of a design, [rows · (cells + 2)]:
+ * Jansen's estimator of the total-order indices, from the scores of a design [rows · (cells + 2)]:
  *
  *   ST_i = 1 / (2 n V) · Σ_r ( f(a_r) - f(a_r with b_ri) )²
  *
- * V is the variance of f over all a and b.
+ * V is the variance of f over all a and b. If V is 0, all indices are 0.
  *
- * The share of the variance of the score in which cell i has a part. Errors are those of the mean,
- * with V taken as known.
+ * ST_i is the share of the variance of the score in which cell i has a part. The standard error is
+ * that of the mean over the rows; V counts as known.
  */
 export function totalIndices(scores: ArrayLike<number>, cells: number): SobolIndices {
   const rows = scores.length / (cells + 2);
@@ -78,8 +81,9 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
 }
 
 /**
- * Sobol attribution: how much of the variance of the score under random dimming of cells each cell
- * has a part in.
+ * Sobol attribution (Fel et al. 2021): cells are dimmed at random, and the map shows the share of
+ * the variance of the score in which each cell has a part. The map [H, W] is 0 or positive, without
+ * a unit.
  */
 export const sobol = defineMethod({
   name: 'sobol',
@@ -101,7 +105,7 @@ export const sobol = defineMethod({
     design: option(
       v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       32,
-      'rows of the design, each of them s² + 2 masks',
+      'number of rows of the design; each row has s² + 2 masks',
     ),
     baseline: baselineOption,
   }),

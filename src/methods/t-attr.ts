@@ -14,11 +14,13 @@ import {
 import { gradientsOf, outputOption } from './shared/gradients.ts';
 
 /**
- * Transformer attribution: the gradient of each attention map times its relevance, rolled out.
+ * Transformer attribution (Chefer, Gur & Wolf 2021): the gradient of each attention map times the
+ * relevance of the attention map, rolled out. The map [H, W] is 0 or positive.
  *
  *   map = class row of (I + Ā_L) ⋯ (I + Ā_1),   Ā_l = mean_h max(dS/dA_l ⊙ R_l, 0)
  *
- * R_l is propagated from the class by deep Taylor decomposition (α = 1), as the paper does it.
+ * R_l is the relevance that deep Taylor decomposition (α = 1) propagates from the class, as in the
+ * paper.
  */
 export const tAttr = defineMethod({
   name: 't-attr',
@@ -35,16 +37,15 @@ export const tAttr = defineMethod({
     firstBlock: v.pipe(
       v.optional(v.pipe(integer, v.minValue(0))),
       v.description(
-        'the first block that the rollout goes through, counted from 0; not given: 1, or 0 ' +
-          'if the ' +
-          'network has one block only',
+        'the first block of the rollout, counted from 0; if not given: 1, or 0 if the ' +
+          'network has only one block',
       ),
     ),
     relevance: option(
       v.picklist(['propagated', 'attention']),
       'propagated',
-      'R: the relevance that is propagated to the attention, or the attention itself with ' +
-        'normalised rows, as the code of IIA compares',
+      'which R is used: the relevance that is propagated to the attention, or the attention ' +
+        'itself with normalized rows, as in a variant in the code of IIA',
     ),
     output: outputOption,
   }),

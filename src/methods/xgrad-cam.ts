@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions, channelSums, explainCam, warnIfGradCam, weightedSum } from './shared/cam.ts';
 
-/** Keeps the weight of a channel without activation finite. */
+/** Added to the divisor, so that a channel without activation has a finite weight. */
 const EPSILON = 1e-7;
 
 function weigh(a: Tensor, g: Tensor): Tensor {
@@ -17,8 +17,9 @@ function weigh(a: Tensor, g: Tensor): Tensor {
 }
 
 /**
- * XGrad-CAM: as Grad-CAM, but the gradient is averaged with the activations as weights, so that the
- * map adds up to the score where the head is nearly linear.
+ * XGrad-CAM (Fu et al. 2020): as Grad-CAM, but the weight of a channel is the mean gradient
+ * weighted by the activations. If the head is nearly linear, the map adds up to the score. The map
+ * [H, W] is signed and in the unit of the score.
  *
  *   w_c = sum_ij A_cij dS / dA_cij / sum_ij A_cij,   map = sum_c w_c A_c
  */

@@ -40,7 +40,7 @@ describe('xrai', () => {
     const { map } = await explained(model, 'xrai', { steps: 2, segments, dilation: 0 });
     expect(new Set(map.data).size).toBe(2);
     await expect(explained(model, 'xrai', { segments: [[0, 1]] })).rejects.toThrow(
-      /xrai.segments\[0\] has 2 labels: expected one for each of the 24×32 pixels/,
+      /xrai.segments\[0\] has 2 labels: expected one label per pixel of the input, 24×32/,
     );
   });
 });

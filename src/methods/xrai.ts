@@ -13,16 +13,13 @@ import { quadrature } from './shared/quadrature.ts';
 import { Regions, rankRegions } from './shared/regions.ts';
 import { scaledArea, scaledLength } from './shared/scale.ts';
 
-/**
- * Felzenszwalb's parameters as the paper has them: several scales at once, for a picture in [-1,
- * 1].
- */
+/** Felzenszwalb's parameters, as in the paper: several scales, for a picture in [-1, 1]. */
 const SCALES = [50, 100, 150, 250, 500, 1200];
 const SEGMENTATION = { sigma: 0.8, minSize: 150 };
-/** Side of the square in which parts are looked for. */
+/** The side, in pixels, of the square picture that is segmented. */
 const SIDE = 224;
 
-/** The picture stretched to [-1, 1] and to the size at which the scales are meant. */
+/** The picture, stretched to [-1, 1] and resized to the size for which the scales were chosen. */
 function forSegmentation(input: Tensor): Tensor {
   const [, channels, height, width] = input.shape;
   const [min, max] = extent(input.data);
@@ -37,7 +34,8 @@ function forSegmentation(input: Tensor): Tensor {
 }
 
 /**
- * Labels [H · W] of one segmentation per scale; nearest cells if the picture has another size.
+ * The labels [H · W] of one segmentation per scale. If the picture has another size, each pixel
+ * gets the label of the nearest pixel of the segmentation.
  */
 async function segmentations(input: Tensor): Promise<Int32Array[]> {
   const [, , height, width] = input.shape;
@@ -70,8 +68,8 @@ function ownSegmentations(
     if (labels.length === height * width) return Int32Array.from(labels);
     throw new FoveaError(
       'usage',
-      `xrai.segments[${i}] has ${labels.length} labels: expected one for each of the ` +
-        `${height}×${width} pixels of the input`,
+      `xrai.segments[${i}] has ${labels.length} labels: expected one label per pixel of the ` +
+        `input, ${height}×${width}`,
     );
   });
 }
@@ -82,8 +80,8 @@ interface XraiOptions {
 }
 
 /**
- * Mean of integrated gradients from the least and the largest value of the input, the largest over
- * the channels of each pixel.
+ * The mean of the integrated gradients from two baselines, the least and the largest value of the
+ * input. The value of a pixel, [H · W], is the largest over its channels.
  */
 async function pixelAttribution(
   context: MethodContext<XraiOptions>,
@@ -117,9 +115,10 @@ async function pixelAttribution(
 }
 
 /**
- * XRAI: regions by the density of integrated gradients in them. Parts of several segmentations
- * compete: again and again the one whose pixels that are not covered yet have the largest mean
- * attribution is added, and those pixels get that mean.
+ * XRAI (Kapishnikov et al. 2019): ranks regions by their mean integrated gradient. The candidates
+ * are the parts of several segmentations. In each step, the part whose uncovered pixels have the
+ * largest mean attribution is added, and these pixels get this mean. The map [H, W] is signed and
+ * in the unit of the score.
  */
 export const xrai = defineMethod({
   name: 'xrai',
@@ -134,33 +133,34 @@ export const xrai = defineMethod({
     steps: option(
       v.pipe(integer, v.minValue(1), v.maxValue(10_000)),
       100,
-      'points on each of the two paths, from the least and from the largest value of the input',
+      'number of points on each of the two paths; the paths start at the least and at the ' +
+        'largest value of the input',
     ),
     algorithm: option(
       v.picklist(['full', 'fast']),
       'full',
-      'full: the best part is looked for anew after each one that is added; fast: parts are ' +
-        'taken in the order of their own means',
+      'full: the best part is searched again after each added part; fast: parts are added in ' +
+        'the order of their own means',
     ),
     minArea: v.pipe(
       v.optional(v.pipe(integer, v.minValue(1))),
       v.description(
-        'pixels that a part must add; not given: 50, or less for inputs under 224 pixels, in ' +
-          'proportion to the area',
+        'least number of pixels that a part must add; if not given: 50, or less for inputs ' +
+          'under 224 pixels, in proportion to the area',
       ),
     ),
     dilation: v.pipe(
       v.optional(v.pipe(integer, v.minValue(0), v.maxValue(50))),
       v.description(
-        'radius in pixels of the disk by which parts are dilated; not given: 5, or less for ' +
+        'radius, in pixels, of the disk that dilates the parts; if not given: 5, or less for ' +
           'inputs under 224 pixels, in proportion to the shorter side',
       ),
     ),
     segments: v.pipe(
       v.optional(v.pipe(v.array(v.array(v.pipe(integer, v.minValue(0)))), v.minLength(1))),
       v.description(
-        'own segmentations instead of those found: for each one a label for every pixel of ' +
-          'the input, row by row',
+        'your own segmentations instead of the automatic ones: each is a list with one label ' +
+          'per pixel of the input, row by row',
       ),
     ),
     output: outputOption,

@@ -3,7 +3,7 @@ import { type FeatureMap, type Model, offsetOf } from '../../model/model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /**
- * Finest grid on which pixels attend to pixels. Finer ones cost seconds and gain nothing
+ * The largest number of cells of the attention. A finer grid costs seconds and gains almost nothing
  * (docs/methods/iassa.md).
  */
 const MAX_CELLS = 28 * 28;
@@ -11,26 +11,32 @@ const MAX_CELLS = 28 * 28;
 const LEVELS = 4;
 
 /**
- * Long-range spatial attention of one picture: which cells look alike to the network. Computed
- * once.
+ * Long-range spatial attention of one picture: which cells look alike to the network. It is
+ * computed once per picture.
  */
 export interface Attention {
-  /** The tensors it was made from. */
+  /** The tensors that were compared. */
   readonly layers: readonly string[];
   readonly height: number;
   readonly width: number;
-  /** A x S for a map S [H, W], back at its resolution. */
+  /** The product A · S for a map S [H, W], upsampled to [H, W]. */
   apply(map: Tensor): Tensor;
 }
 
-/** The coarsest levels whose grid is small enough, at most four, fine to coarse. */
+/**
+ * The feature maps that the attention compares: the at most four coarsest levels with a small
+ * enough grid, from fine to coarse.
+ */
 export function attentionLevels(maps: readonly FeatureMap[]): FeatureMap[] {
   return maps
     .filter((map) => map.height * map.width <= MAX_CELLS && map.height * map.width > 1)
     .slice(-LEVELS);
 }
 
-/** Feature vectors of the cells, [cells, channels] row by row, each of length 1 (or 0). */
+/**
+ * The feature vectors of the cells, [cells, channels], each scaled to length 1 (a zero vector stays
+ * 0).
+ */
 function unitFeatures(activation: Tensor, map: FeatureMap): Float32Array {
   const { channels, height, width } = map;
   const cells = height * width;
@@ -60,7 +66,7 @@ function gram(features: Float32Array, cells: number, channels: number): Float32A
   return result;
 }
 
-/** For each cell of a fine grid, the coarse cell that nearest-neighbour upsampling puts there. */
+/** For each cell of a fine grid, the coarse cell that nearest-neighbor upsampling copies to it. */
 function nearestCells(fine: FeatureMap, coarse: FeatureMap): Uint32Array {
   return Uint32Array.from({ length: fine.height * fine.width }, (_, i) => {
     const y = Math.floor((Math.floor(i / fine.width) * coarse.height) / fine.height);
@@ -70,12 +76,12 @@ function nearestCells(fine: FeatureMap, coarse: FeatureMap): Uint32Array {
 }
 
 /**
- * A = softmax_q( mean over levels of cos(Phi_l(p), Phi_l(q)) / temperature ), one softmax, rows sum
- * to 1 (eq. 10).
+ * A = softmax_q( mean over levels of cos(Phi_l(p), Phi_l(q)) / temperature ), [cells, cells], with
+ * one softmax per row, so each row sums to 1 (eq. 10).
  *
- * Levels are upsampled by nearest neighbour, so the similarity of two fine cells is a sum of
- * entries of small Gram matrices, one per level: the long feature vectors are never multiplied at
- * the fine resolution.
+ * Levels are upsampled by nearest neighbor. So the similarity of two fine cells is a sum of entries
+ * of small Gram matrices, one per level. The long feature vectors are never multiplied at the fine
+ * resolution.
  */
 function affinity(
   levels: readonly FeatureMap[],
@@ -105,7 +111,7 @@ function affinity(
   return result;
 }
 
-/** softmax(scale · x); no entry exceeds exp(0) before division, so nothing overflows. */
+/** softmax(scale · x) in place. The maximum is subtracted first, so that nothing overflows. */
 function softmaxInPlace(row: Float32Array, scale: number): void {
   let max = Number.NEGATIVE_INFINITY;
   for (let q = 0; q < row.length; q++) if (row[q] > max) max = row[q];
@@ -135,7 +141,7 @@ export function cellMeans(map: Tensor, height: number, width: number): Float32Ar
 
 /**
  * The attention of a network for one picture (Vasu & Long 2020, eq. 9 and 10), from one forward
- * pass. `layers` overrides the automatic choice of feature maps. Undefined if the model has
+ * pass. `layers` replaces the automatic choice of feature maps. Returns undefined if the model has
  * no usable feature maps.
  */
 export async function createAttention(

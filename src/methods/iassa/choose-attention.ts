@@ -4,7 +4,7 @@ import type { FeatureMap, Model } from '../../model/model.ts';
 import type { MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 
-/** The options of IASSA that say whose features are compared, and how. */
+/** The options of IASSA that choose the features of the attention. */
 interface AttentionOptions {
   readonly features: string;
   readonly layers: readonly string[];
@@ -14,7 +14,7 @@ interface AttentionOptions {
 
 type Context = MethodContext<AttentionOptions>;
 
-/** Feature maps by tensor name, as the `layers` option gives them; undefined if it names none. */
+/** The feature maps that the option `layers` names; undefined if it names none. */
 function chosenLayers(model: Model, names: readonly string[]): FeatureMap[] | undefined {
   if (names.length === 0) return undefined;
   const maps = model.inside?.featureMaps() ?? [];
@@ -29,7 +29,7 @@ function chosenLayers(model: Model, names: readonly string[]): FeatureMap[] | un
   });
 }
 
-/** @throws FoveaError `usage` if two models crop the picture differently, by over one pixel. */
+/** @throws FoveaError `usage` if the crops of two models differ by more than one pixel. */
 function checkSameCrop(model: Model, other: Model, width: number, height: number): void {
   const own = inputRegion(width, height, model.preprocessing);
   const compared = inputRegion(width, height, other.preprocessing);
@@ -48,7 +48,8 @@ async function attentionOfOther(context: Context): Promise<Attention> {
   if (!image)
     throw new FoveaError(
       'usage',
-      'iassa.features: a second model needs the picture itself, not a preprocessed tensor',
+      'iassa.features: a second model needs the picture itself: pass an image instead of a ' +
+        'preprocessed tensor',
     );
   const other = await loadModel(options.features);
   checkSameCrop(model, other, image.width, image.height);
@@ -63,9 +64,9 @@ async function attentionOfOther(context: Context): Promise<Attention> {
 }
 
 /**
- * The attention that the options ask for; undefined if they ask for none, or if the model itself
- * has no usable feature maps.
- * @throws FoveaError `usage` for a layer or a second model that cannot be used.
+ * The attention that the options choose; undefined if they turn it off, or if the model itself has
+ * no usable feature maps.
+ * @throws FoveaError `usage` if a layer or the second model cannot be used.
  */
 export async function chooseAttention(context: Context): Promise<Attention | undefined> {
   const { model, input, options } = context;

@@ -27,33 +27,35 @@ const options = v.object({
   window: v.pipe(
     v.optional(v.pipe(integer, v.minValue(2))),
     v.description(
-      'side W0 of the first windows, in pixels; not given: 45 at 224 pixels, in proportion ' +
-        'to the shorter side',
+      'side W0 of the first windows, in pixels; if not given: 45 for inputs of 224 pixels, ' +
+        'in proportion to the shorter side',
     ),
   ),
   stride: v.pipe(
     v.optional(v.pipe(integer, v.minValue(1))),
     v.description(
-      'step S0 between the first windows, in pixels; not given: 8 at 224 pixels, in proportion',
+      'step S0 between the first windows, in pixels; if not given: 8 for inputs of 224 ' +
+        'pixels, in proportion',
     ),
   ),
   shownScale: option(
     v.pipe(number, v.minValue(1)),
     1.4,
-    'side and stride of the windows shown alone, as a multiple of those of the hidden ones',
+    'side and stride of the windows that are shown alone, as a multiple of the side and ' +
+      'stride of the hidden windows',
   ),
   windowStep: v.pipe(
     v.optional(v.pipe(number, v.minValue(0))),
     v.description(
-      'how much the window shrinks each iteration, in pixels; not given: 1.5 at 224 pixels, ' +
-        'in proportion',
+      'how much the window shrinks per iteration, in pixels; if not given: 1.5 for inputs of ' +
+        '224 pixels, in proportion',
     ),
   ),
   strideStep: v.pipe(
     v.optional(v.pipe(number, v.minValue(0))),
     v.description(
-      'how much the stride shrinks each iteration, in pixels; not given: 0.2 at 224 pixels, ' +
-        'in proportion',
+      'how much the stride shrinks per iteration, in pixels; if not given: 0.2 for inputs of ' +
+        '224 pixels, in proportion',
     ),
   ),
   iterations: option(
@@ -64,29 +66,30 @@ const options = v.object({
   tolerance: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.005,
-    'stop when an iteration changes the map by less: 1 - correlation with the map before; 0: never',
+    'stop if an iteration changes the map by less than this, measured as 1 - correlation ' +
+      'with the previous map; 0: never stop',
   ),
   beta: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.5,
-    "weight of the sampled map against the attended one: S' = beta S + (1 - beta) A S",
+    "weight of the sampled map S against the attended map A S: S' = beta S + (1 - beta) A S",
   ),
   threshold: option(
     v.pipe(number, v.minValue(0), v.ltValue(1)),
     0.3,
-    'the next windows touch the pixels above this share of the range of the map',
+    'the windows of the next iteration touch the pixels above this share of the range of the map',
   ),
   features: option(
     v.pipe(v.string(), v.minLength(1)),
     'model',
-    'whose features the attention compares: "model" (its own), "none" (a pure black box), or ' +
-      'another ONNX model',
+    'which features the attention compares: "model" (those of the explained model), "none" ' +
+      '(no attention, for a black box), or the name of another ONNX model',
   ),
   layers: option(
     v.array(v.string()),
     [],
-    'feature maps for the attention, by tensor name; none: the last map at each of the four ' +
-      'coarsest resolutions of at most 28 x 28',
+    'feature maps for the attention, by tensor name; if the list is empty: the last map at ' +
+      'each of the four coarsest resolutions of at most 28 x 28',
   ),
   temperature: option(
     v.pipe(number, v.gtValue(0)),
@@ -96,8 +99,8 @@ const options = v.object({
   score: option(
     v.picklist(['log-probability', 'probability', 'logit']),
     'log-probability',
-    'what counts as the effect of a window: the change of log(p + 0.001), of the probability ' +
-      'p, or of the logit of the class',
+    'the effect of a window is the change of this score of the class: log(p + 0.001), the ' +
+      'probability p, or the logit',
   ),
   baseline: baselineOption,
 });
@@ -118,8 +121,8 @@ interface Setting {
 const PROBABILITY_FLOOR = 1e-3;
 
 /**
- * log(p + f) for a probability p. Differences of probabilities, the scores of contrasts, may be
- * negative: there the curve goes on as its mirror image through the point at 0,
+ * log(p + f) for a probability p. The score of a contrast is a difference of probabilities, so it
+ * may be negative. Below 0 the curve is its own mirror image through the point at 0:
  *
  *   l(-p) = 2 log f - l(p)
  */
@@ -129,8 +132,8 @@ function logProbability(p: number): number {
 }
 
 /**
- * Scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`): one array per
- * target.
+ * The scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`). One array
+ * [windows] per target.
  */
 async function scoreWindows(
   { context, baseline }: Setting,
@@ -159,16 +162,16 @@ async function scoreWindows(
 
 /** The first sweep of one target. */
 interface Sweep {
-  /** Windows shown alone, and how far each raises the score of the baseline. */
+  /** The windows that are shown alone, and how much each raises the score of the baseline. */
   readonly shown: Int32Array;
   readonly gains: Float64Array;
-  /** Windows hidden, and how far each lowers the score of the whole picture. */
+  /** The windows that are hidden, and how much each lowers the score of the whole picture. */
   readonly hidden: Int32Array;
   readonly losses: Float64Array;
   readonly whole: number;
 }
 
-/** Shows and hides the first windows, for all targets at once. */
+/** Shows and hides the first windows, for all targets together. */
 async function firstSweep(
   setting: Setting,
   targets: readonly Target[],
@@ -208,7 +211,7 @@ async function firstSweep(
 /** Why the iterations ended. */
 type Stop = 'iterations' | 'converged' | 'content' | 'window' | 'region';
 
-/** The map of one target so far, and the evidence that it was made from. */
+/** The current map of one target, and the evidence behind it. */
 class Refinement {
   readonly history: { [key: string]: Json }[] = [];
   map: Tensor;
@@ -241,8 +244,8 @@ class Refinement {
   }
 
   /**
-   * Adds how far hidden windows lower the score, and updates the map. Returns the reason to stop
-   * after it, if there is one.
+   * Adds the losses of hidden windows and updates the map. Returns the reason to stop, or undefined
+   * to continue.
    */
   learn(windows: Int32Array, lost: Float64Array, geometry: Geometry): Stop | undefined {
     const { context, attention, schedule, height, width } = this.setting;
@@ -261,14 +264,14 @@ class Refinement {
     return change !== null && change < tolerance ? 'converged' : undefined;
   }
 
-  /** The scores of hidden windows, as losses against the whole picture. */
+  /** How much each hidden window lowers the score of the whole picture. */
   async lossesOf(windows: Int32Array, onShare: (share: number) => void): Promise<Float64Array> {
     const [scores] = await scoreWindows(this.setting, windows, 'outside', [this.target], onShare);
     return scores.map((score) => this.sweep.whole - score);
   }
 }
 
-/** The map of one target, iteration by iteration, until it no longer changes. */
+/** Refines the map of one target, iteration by iteration, until it no longer changes. */
 async function refine(
   setting: Setting,
   target: Target,
@@ -300,10 +303,12 @@ async function refine(
 }
 
 /**
- * IASSA measures how the score changes if sliding windows are shown alone or hidden. Long-range
- * attention over the network's features spreads the map over regions that look alike. The next,
- * finer windows cover only the high part of the map, and so on. `extras.iterations` lists every
- * iteration with its window, stride, number of windows and change of the map.
+ * IASSA (Vasu & Long 2020) measures how the score changes if sliding windows are shown alone or
+ * hidden. Long-range attention over the network's features spreads the map over regions that look
+ * alike. Each further iteration uses finer windows, only on the high part of the map. The map [H,
+ * W] is signed and in the unit of `score`; 0 means no effect. `extras.iterations` lists every
+ * iteration with its window, stride, number of windows and change of the map; `extras.stopped` is
+ * the reason for the end.
  */
 export const iassa = defineMethod({
   name: 'iassa',
@@ -315,7 +320,7 @@ export const iassa = defineMethod({
   needs: ['black-box'],
   uses: ['features'],
   signed: true,
-  cost: '1767 for the first sweep, then 400 to 800 per iteration until the map settles',
+  cost: '1767 for the first sweep, then 400 to 800 per iteration until the map no longer changes',
   options,
 
   async explain(context) {

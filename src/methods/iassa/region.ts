@@ -3,13 +3,13 @@ import { extent, mean, pearson } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /**
- * S' = beta S + (1 - beta) A S (Vasu & Long 2020, eq. 6, with the plus sign that their text and
- * code mean)
+ * S' = beta S + (1 - beta) A S, [H, W] (Vasu & Long 2020, eq. 6, with the plus sign that their text
+ * and code imply)
  *
- * Averaging over look-alikes flattens a map, so A S is first stretched to the range of S: otherwise
- * beta would weigh two quantities of different size. It is stretched about its mean, which becomes
- * that of S: attention moves evidence between regions and makes none, and zero goes on meaning no
- * effect. A constant A S leaves S as it is, up to its scale.
+ * The average over similar cells flattens a map. So A S is first stretched to the range of S,
+ * because beta must weigh two quantities of the same size. It is stretched about its mean, which
+ * becomes the mean of S. So attention moves evidence between regions but adds none, and zero still
+ * means no effect. If A S is constant, the result is S up to its scale.
  */
 export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor {
   const [low, high] = extent(sampled.data);
@@ -25,8 +25,8 @@ export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor 
 }
 
 /**
- * HAR(S') = S' > min + threshold · (max - min) (eq. 8, relative to the range); 1 inside, 0
- * outside.
+ * The highest activated region, S' > min + threshold · (max - min) (eq. 8, relative to the range),
+ * [H · W]: 1 inside, 0 outside.
  */
 export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Array {
   const [min, max] = extent(map.data);
@@ -34,7 +34,10 @@ export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Arr
   return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
 }
 
-/** Pearson's correlation of two maps; 1 if both are constant, 0 if one is. */
+/**
+ * Pearson's correlation of two maps, -1 … 1. It is 1 if both maps are constant, and 0 if only one
+ * is.
+ */
 export function correlation(a: Float32Array, b: Float32Array): number {
   const varies = (x: Float32Array) => x.some((value) => value !== x[0]);
   return varies(a) || varies(b) ? pearson(a, b) : 1;

@@ -4,18 +4,18 @@ import { windowSums } from '../shared/windows.ts';
 /** Side of the windows of one iteration and the step between them, in pixels. */
 export type Geometry = { readonly window: number; readonly stride: number };
 
-/** How windows start and shrink, in pixels. */
+/** The first window and stride, and how much they shrink per iteration, in pixels. */
 export interface Schedule extends Geometry {
   readonly windowStep: number;
   readonly strideStep: number;
 }
 
-/** The paper's (section 4), for inputs of 224 pixels. */
+/** The schedule of the paper (section 4), for inputs of 224 pixels. */
 const PAPER = { side: 224, window: 45, stride: 8, windowStep: 1.5, strideStep: 0.2 } as const;
 
 /**
- * What is given of a schedule, and for the rest the paper's in proportion to the shorter side of
- * the input.
+ * Completes a schedule. Values that are not given are those of the paper, in proportion to the
+ * shorter side of the input.
  */
 export function scheduleFor(
   given: { readonly [K in keyof Schedule]?: number | undefined },
@@ -32,8 +32,8 @@ export function scheduleFor(
 }
 
 /**
- * Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, whole pixels,
- * the stride at least 1.
+ * Window and stride of iteration n: W0 - n · windowStep and S0 - n · strideStep, rounded down to
+ * whole pixels. The stride is at least 1.
  */
 export function iterationGeometry(
   n: number,
@@ -46,17 +46,16 @@ export function iterationGeometry(
 }
 
 /**
- * Windows shown alone. They are larger than the hidden ones, because a network recognises little in
- * a small piece on an empty background.
+ * Window and stride of the windows that are shown alone. They are larger than the hidden windows,
+ * because a network recognizes little in a small piece on an empty background.
  */
 export function shownGeometry({ window, stride }: Geometry, scale: number): Geometry {
   return { window: Math.round(window * scale), stride: Math.round(stride * scale) };
 }
 
 /**
- * effect · W0² / W²: the effect of a window of side W per pixel, in units of the first windows of
- * side W0, so that windows of all sizes are on one scale. A clipped window counts with its whole
- * side.
+ * effect · W0² / W²: the effect per pixel of a window of side W, in units of the first windows of
+ * side W0. So windows of all sizes have the same scale. A clipped window counts with its full side.
  */
 export function perArea(effects: Float64Array, window: number, firstWindow: number): Float64Array {
   const share = (firstWindow / window) ** 2;
@@ -64,9 +63,9 @@ export function perArea(effects: Float64Array, window: number, firstWindow: numb
 }
 
 /**
- * Square windows every `stride` pixels, starting so far outside that each pixel of the border is
- * covered as often as one in the middle; four integers each: top, left, bottom, right, clipped to
- * the picture. None for windows under two pixels.
+ * Square windows every `stride` pixels, four integers each: top, left, bottom, right, clipped to
+ * the picture. The first windows start outside the picture, so that each pixel at the border is
+ * covered as often as a pixel in the middle. Windows of less than two pixels give an empty list.
  */
 export function slidingWindowsOverBorder(
   height: number,
@@ -93,14 +92,16 @@ export function slidingWindowsOverBorder(
   );
 }
 
-/** The windows that hold at least one pixel of `region` [height · width] (nonzero = inside). */
+/**
+ * The windows that contain at least one pixel of `region` [height · width] (nonzero means inside).
+ */
 export function touching(
   windows: Int32Array,
   region: Uint8Array,
   height: number,
   width: number,
 ): Int32Array {
-  // Summed-area table: how many pixels of the region lie above and to the left.
+  // Summed-area table: how many pixels of the region lie above and to the left of each point.
   const stride = width + 1;
   const table = new Int32Array((height + 1) * stride);
   for (let y = 0; y < height; y++) {
@@ -122,14 +123,17 @@ export function touching(
   return Int32Array.from(kept);
 }
 
-/** The effect of windows on the score, per pixel that they cover, over all iterations so far. */
+/** Collects the effects of windows on the score over all iterations, per pixel. */
 export interface Evidence {
   add(windows: Int32Array, effects: ArrayLike<number>): void;
-  /** Mean effect of the windows that cover a pixel; 0 for pixels that no window covers. */
+  /**
+   * The mean effect of the windows that cover each pixel, [H · W]; 0 for pixels that no window
+   * covers.
+   */
   map(): Float32Array;
 }
 
-/** No evidence yet, for a picture of `height` × `width`. */
+/** An `Evidence` without windows, for a picture of `height` × `width` pixels. */
 export function createEvidence(height: number, width: number): Evidence {
   const sums = new Float64Array(height * width);
   const counts = new Float64Array(height * width);
@@ -149,10 +153,10 @@ export function createEvidence(height: number, width: number): Evidence {
  * S[p] = mean over shown windows w that cover p of ( f(w alone) - f(baseline) ) W0² / |w|
  *      + mean over hidden windows w that cover p of ( f(x) - f(x without w) ) W0² / |w|
  *
- * The paper's expected score given that p is seen (eq. 1), less that given that it is not: p is
- * seen in the windows shown alone that cover it, and not in the hidden windows that cover it. The
- * two constants make 0 mean "no effect". Each mean is over a pixel's own windows, so uneven
- * coverage has no influence.
+ * This is the paper's expected score if p is seen (eq. 1), minus the expected score if p is not
+ * seen. Pixel p is seen in the shown windows that cover it, and not seen in the hidden windows that
+ * cover it. The two constants f(baseline) and f(x) make 0 mean "no effect". Each mean is over the
+ * windows of one pixel, so uneven coverage has no influence.
  */
 export function sampledMap(
   gains: Float32Array,

@@ -66,7 +66,7 @@ describe('iia of a transformer', () => {
     });
     expect(layers[0].map).toBeAllClose(two.map, { l2: 1e-4 });
     await expect(explainTokens(model, 'iia', { levels: 3, blocks: 'all' })).rejects.toThrow(
-      'expected levels 2 for blocks all',
+      'use levels 2 together with blocks all',
     );
   });
 });

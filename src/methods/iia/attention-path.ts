@@ -13,12 +13,12 @@ import {
 } from '../shared/attention.ts';
 import { gradientsOf } from '../shared/gradients.ts';
 
-/** What is interpolated, and where. */
+/** Which paths are interpolated, and for which picture. */
 export interface AttentionPaths {
   readonly model: Model;
   readonly attention: Attention;
   readonly input: Tensor;
-  /** Where the path of pictures starts, in the input's shape. */
+  /** The start of the path of pictures, in the shape of the input. */
   readonly start: Float32Array;
   readonly steps: number;
   readonly levels: 2 | 3;
@@ -29,11 +29,14 @@ export interface AttentionPaths {
   readonly progress: (share: number) => void;
 }
 
-/** The points k / n, k = 0 … n, of a path; its end alone if the path is not taken. */
+/** The points k / n, k = 0 … n, of a path; only its end if the path is not used. */
 const points = (taken: boolean, n: number): number[] =>
   taken ? Array.from({ length: n + 1 }, (_, k) => k / n) : [1];
 
-/** Each row of some values times each α, rows first: [rows · points, …]. */
+/**
+ * Each row of `values` times each α, [rows · points, …]. All points of one row come before the next
+ * row.
+ */
 function scaledRows(values: Tensor, alphas: readonly number[]): Tensor {
   const [rows, ...rest] = values.shape;
   const size = values.data.length / rows;
@@ -47,19 +50,19 @@ function scaledRows(values: Tensor, alphas: readonly number[]): Tensor {
   return result;
 }
 
-/** Each row as many times as given, one after the other. */
+/** Repeats each row `times` times: [rows · times, …]. */
 const repeatRows = (values: Tensor, times: number): Tensor =>
   scaledRows(values, new Array<number>(times).fill(1));
 
-/** Pictures and the attention that stands in for the network's own, row by row. */
+/** Pictures, and the attention that replaces the network's own attention, row by row. */
 interface Points {
   readonly batch: Tensor;
   readonly replace: Replacements;
 }
 
 /**
- * Interpolates the attention of some blocks, together, at every point: α A of what the network
- * computes there.
+ * Interpolates the attention of some blocks together. At every point it replaces the attention A
+ * that the network computes by α A, for each α.
  */
 async function interpolate(
   { model }: AttentionPaths,
@@ -78,7 +81,9 @@ async function interpolate(
   };
 }
 
-/** The groups of blocks that are interpolated one after the other, early blocks first. */
+/**
+ * The groups of blocks. Groups are interpolated one after the other, and early blocks come first.
+ */
 function levelsOf({ attention: { maps }, levels, blocks, paths }: AttentionPaths): string[][] {
   const names = maps.map((map) => map.name);
   if (paths === 'image') return [];
@@ -86,22 +91,20 @@ function levelsOf({ attention: { maps }, levels, blocks, paths }: AttentionPaths
     if (levels === 3)
       throw new FoveaError(
         'usage',
-        'iia.levels = 3 interpolates the last two blocks one after the other: expected ' +
-          'levels 2 for blocks all',
+        'iia.levels = 3 interpolates the last two blocks one after the other: use levels 2 ' +
+          'together with blocks all',
       );
     return [names];
   }
   if (levels === 3 && names.length < 2)
     throw new FoveaError(
       'unsupported',
-      'iia with three levels needs two blocks of attention, found one',
+      'iia with three levels needs two blocks of attention, but the network has one',
     );
   return names.slice(levels === 3 ? -2 : -1).map((name) => [name]);
 }
 
-/**
- * Adds max(dS/dA ⊙ A, 0) of every block, over points and heads, to `sums`.
- */
+/** Adds max(dS/dA ⊙ A, 0) of every block, summed over points and heads, to `sums`. */
 async function addPoints(
   context: AttentionPaths,
   { batch, replace }: Points,
@@ -129,9 +132,9 @@ async function addPoints(
 }
 
 /**
- * Iterated integrated attributions of a transformer for some classes: gradient rollout of the mean
- * over all points of max(dS/dA ⊙ A, 0), with pictures x' = b + β (x - b) and the attention of
- * blocks at α A(x').
+ * Iterated integrated attributions of a transformer, one map per class. The rollout uses the mean
+ * over all points of max(dS/dA ⊙ A, 0). The points have pictures x' = b + β (x - b) and the
+ * attention α A(x') in the interpolated blocks.
  */
 export async function explainAttention(
   context: AttentionPaths,

@@ -12,8 +12,8 @@ import { explainLayerPaths } from './layer-path.ts';
 
 /**
  * The attention of a transformer; undefined for other networks, and for attention that cannot be
- * rolled out. A convolutional network may have attention in its middle: there the last feature map
- * has channels, so it is not a transformer.
+ * rolled out. A convolutional network may also contain attention. Its last feature map is not a
+ * sequence of tokens, so it does not count as a transformer.
  */
 function transformerAttention(model: Model, input: Tensor): Attention | undefined {
   const last = requireInside(model).featureMaps().at(-1);
@@ -23,14 +23,16 @@ function transformerAttention(model: Model, input: Tensor): Attention | undefine
 }
 
 /**
- * Iterated integrated attributions: the integral over a path of pictures, and for each of them over
- * a path of the feature map u from its reference r (the least value of each channel) to u.
+ * Iterated integrated attributions (Barkan et al. 2023): an integral over a path of pictures from a
+ * baseline b to the picture x. For each of these pictures it is an integral over a path of the
+ * feature map, from its reference r (the least value of each channel) to its value u. The map [H,
+ * W] is signed.
  *
  *   map = sum_c ∫∫ (u - r) ⊙ v ⊙ dS/dv dα dβ
  *   u = layer(b + β (x - b)),   v = r + α (u - r)
  *
- * Three levels interpolate an earlier layer in between. Integrals are means over the points k / n,
- * k = 1 … n.
+ * With three levels, an earlier layer is interpolated between the two. Integrals are means over the
+ * points k / n, k = 1 … n.
  */
 export const iia = defineMethod({
   name: 'iia',
@@ -44,24 +46,29 @@ export const iia = defineMethod({
   signed: true,
   cost:
     'n forward, and n² forward and backward through the head only (n = steps): 110 and 100; ' +
-    'transformers (n + 1)² of the whole: 121; with three levels a power more',
+    'for transformers (n + 1)² through the whole network: 121; with three levels n³ and (n + ' +
+    '1)³',
   options: v.object({
     levels: option(
       v.union([v.literal(2), v.literal(3)]),
       2,
-      '2: paths of the picture and the last layer; 3: of an earlier layer too',
+      '2: paths of the picture and of the last layer; 3: also a path of an earlier layer',
     ),
-    steps: option(v.pipe(integer, v.minValue(1), v.maxValue(1000)), 10, 'points on each path'),
+    steps: option(
+      v.pipe(integer, v.minValue(1), v.maxValue(1000)),
+      10,
+      'number of points on each path',
+    ),
     blocks: option(
       v.picklist(['last', 'all']),
       'last',
-      'transformers: whether the attention of the last block is interpolated (of the last ' +
-        'two with levels 3), or that of all blocks together',
+      'for transformers: whether the attention of the last block is interpolated (of the ' +
+        'last two blocks with levels 3), or the attention of all blocks together',
     ),
     paths: option(
       v.picklist(['both', 'image', 'activations']),
       'both',
-      'which paths are taken; one of them alone is an ablation of the paper',
+      'which paths are used; image and activations alone are ablations of the paper',
     ),
     baseline: baselineOption,
     ...camOptions,

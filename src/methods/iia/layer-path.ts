@@ -13,11 +13,11 @@ export interface LayerPathOptions extends CamOptions {
   readonly paths: 'both' | 'image' | 'activations';
 }
 
-/** The points k / n, k = 1 … n, of a path; its end alone if the path is not taken. */
+/** The points k / n, k = 1 … n, of a path; only its end if the path is not used. */
 const points = (taken: boolean, n: number): number[] =>
   taken ? Array.from({ length: n }, (_, k) => (k + 1) / n) : [1];
 
-/** Values of a layer for some pictures, and how they hold these. */
+/** The values of a layer for some pictures, and the layout of its cells and channels. */
 interface LayerBatch {
   readonly values: Tensor;
   readonly layout: MapLayout;
@@ -35,7 +35,8 @@ function channelsOf({
 }
 
 /**
- * The least value of each channel over its cells, for every element: in the shape of the values.
+ * For every element, the least value of its channel over the cells. The result has the shape of the
+ * values.
  */
 function leastOf(layer: LayerBatch): Tensor {
   const { shape, data } = layer.values;
@@ -52,8 +53,8 @@ function leastOf(layer: LayerBatch): Tensor {
 }
 
 /**
- * r + α (u - r) for each α and each row u of `values`, r the same row of `least`: [rows ·
- * points, …].
+ * r + α (u - r) for each α and each row u of `values`, [rows · points, …]. r is the same row of
+ * `least`.
  */
 function layerPath({ shape, data }: Tensor, least: Tensor, alphas: readonly number[]): Tensor {
   const [rows, ...rest] = shape;
@@ -83,8 +84,8 @@ async function activationsOf(
 }
 
 /**
- * The last integral for some rows of the layer: sum over rows u and mean over points α of (u - r)
- * ⊙ v ⊙ dS/dv, v = r + α (u - r).
+ * The innermost integral: the sum over the rows u of a layer, and the mean over the points α, of (u
+ * - r) ⊙ v ⊙ dS/dv with v = r + α (u - r).
  */
 interface LastIntegral {
   readonly model: Model;
@@ -92,11 +93,14 @@ interface LastIntegral {
   readonly target: number;
   readonly score: 'logit' | 'probability';
   readonly batchSize?: number;
-  /** Points of the path; null if the layer is not interpolated: then the sum of u ⊙ dS/du. */
+  /**
+   * Points of the path. If the layer is not interpolated, it is null, and the integral is the sum
+   * of u ⊙ dS/du.
+   */
   readonly alphas: readonly number[] | null;
 }
 
-/** Adds the last integral of all rows, over the channels, to `map` [h · w]. */
+/** Adds the innermost integral of all rows, summed over the channels, to `map` [h · w]. */
 async function addIntegral(
   { model, layer, target, score, batchSize, alphas }: LastIntegral,
   own: LayerBatch,
@@ -116,7 +120,7 @@ async function addIntegral(
   const integral = await withLayers(model, [layer], () =>
     requireInside(model).pathIntegral(request),
   );
-  if (!integral) throw new FoveaError('unsupported', `${model.name} gives no gradients`);
+  if (!integral) throw new FoveaError('unsupported', `${model.name} has no gradients`);
   const size = values.data.length / values.shape[0];
   for (let row = 0; row < values.data.length; row += size) {
     for (let channel = 0; channel < layout.channels; channel++) {
@@ -128,16 +132,15 @@ async function addIntegral(
   }
 }
 
-/** The layers of the paths: those that are named, or found. */
+/** The layers of the paths: the named layers, or the last feature maps. */
 function layersOf(model: Model, option: string | string[], levels: 2 | 3): string[] {
   const named = [option].flat();
   if (named.length === levels - 1) return chooseLayers(model, named);
   if (levels === 2 || named.length !== 1) {
     throw new FoveaError(
       'usage',
-      `iia.layer names ${named.length} layers: ` +
-        `expected ${levels - 1} for levels ` +
-        `${levels}${levels === 3 ? ', the earlier one first' : ''}`,
+      `iia.layer names ${named.length} layers: expected ${levels - 1} for levels ` +
+        `${levels}${levels === 3 ? ', with the earlier layer first' : ''}`,
     );
   }
   const [last] = chooseLayers(model, named);
@@ -165,7 +168,7 @@ function picturePath(input: Tensor, start: Float32Array, betas: readonly number[
   return pictures;
 }
 
-/** The sums of last integrals, per target, and of how many rows they are. */
+/** The sums of the innermost integrals per target, and the number of rows in them. */
 class Sums {
   readonly maps: Float64Array[] = [];
   shape: readonly number[] = [];
@@ -199,8 +202,8 @@ class Sums {
 }
 
 /**
- * Iterated integrated attributions over layers, for each target of the context. The path of
- * pictures starts at `start`, in the input's shape.
+ * Iterated integrated attributions over layers, one map per target of the context. The path of
+ * pictures starts at `start`, which has the shape of the input.
  */
 export async function explainLayerPaths(
   context: MethodContext<LayerPathOptions>,

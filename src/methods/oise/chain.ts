@@ -1,8 +1,8 @@
 import type { Random } from '../../tensor/random.ts';
 
 /**
- * A chain of masks: its cells (0 off, else on), and the score of the picture seen through them
- * before the last step.
+ * A chain of masks: the cells of its current mask (0 is off, everything else is on), and the score
+ * of the picture seen through the previous mask.
  */
 export interface Chain {
   readonly cells: Float32Array;
@@ -10,21 +10,21 @@ export interface Chain {
 }
 
 /**
- * With p the score of the picture seen through the mask, the probability that each cell is on next:
- * p for a cell that is on, 1 - p for one that is off.
+ * The probability that each cell is on in the next mask. For a score p of the picture seen through
+ * the current mask, it is p for a cell that is on and 1 - p for a cell that is off.
  */
 export const onProbabilities = (cells: Float32Array, score: number): Float32Array =>
   cells.map((cell) => (cell > 0 ? score : 1 - score));
 
 /**
- * Draws which of n chains have each cell on: chain k with probability probabilities[k][cell], cells
- * independently of each other, and so many chains in all as their probabilities sum to, rounded up
- * or down. Each single chain has the same distribution as with independent draws, but their mean
- * varies less.
+ * Draws which cells are on in each of n chains. In chain k, a cell is on with probability
+ * probabilities[k][cell], independently of other cells. The number of chains in which a cell is on
+ * is the sum of its probabilities, rounded up or down. Each single chain has the same distribution
+ * as with independent draws, but the mean over the chains varies less.
  *
- * Systematic sampling in random order (Madow, Annals of Mathematical Statistics 20, 1949): laid end
- * to end, the probabilities of the chains that come on hold one of u, u + 1, u + 2, …, with u
- * uniform in 0 … 1.
+ * Systematic sampling in random order (Madow, Annals of Mathematical Statistics 20, 1949): the
+ * probabilities of all chains are intervals that are placed end to end. A cell is on in the chains
+ * whose interval contains one of u, u + 1, u + 2, …, with u uniform in 0 … 1.
  */
 export function drawTogether(
   probabilities: readonly Float32Array[],
@@ -46,10 +46,10 @@ export function drawTogether(
 }
 
 /**
- * One step, in place, to the cells that were drawn to be on. Cells that were not fully on before
- * come on at 1 - rate · |p - previous p|, with p the score.
- * @returns What the step leads to in the mean, given the cells before it: E[ cells | cells before,
- * p ].
+ * Moves a chain one step, in place, to the cells that were drawn to be on. A cell that was not
+ * fully on before gets the value 1 - rate · |p - previous p|, where p is the score.
+ * @returns the mean of the cells after the step, given the cells before it: E[ cells | cells
+ * before, p ].
  */
 export function moveChain(
   chain: Chain,
@@ -68,7 +68,7 @@ export function moveChain(
   return expected;
 }
 
-/** Mean absolute difference of neighbouring cells, 0 … 1. */
+/** The mean absolute difference of neighboring cells, 0 … 1. */
 export function totalVariation(cells: ArrayLike<number>, side: number): number {
   let sum = 0;
   for (let i = 0; i < side; i++) {

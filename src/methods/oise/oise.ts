@@ -14,12 +14,12 @@ const options = v.object({
   N: option(
     v.pipe(integer, v.minValue(2), v.maxValue(10_000_000)),
     8000,
-    'model calls in all: steps of all chains together',
+    'number of model calls: the steps of all chains together',
   ),
   chains: option(
     v.pipe(integer, v.minValue(1), v.maxValue(10_000)),
     160,
-    'chains that run side by side',
+    'number of chains that run in parallel',
   ),
   s: option(
     v.pipe(integer, v.minValue(1), v.maxValue(64)),
@@ -29,36 +29,36 @@ const options = v.object({
   p0: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.7,
-    'probability that a cell is off at the start',
+    'probability that a cell is off in the first mask',
   ),
   rate: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.02,
-    'how much a change of the score dims cells that have just come on',
+    'how much a change of the score dims the cells that have just been switched on',
   ),
   totalVariation: option(
     v.pipe(number, v.minValue(0)),
     0,
-    'weight of the mask before in the next one, times its total variation; 0: as in the ' +
-      'authors’ code',
+    'weight of the previous mask in the next one, times the total variation of the previous ' +
+      'mask; 0: as in the authors’ code',
   ),
   postprocess: option(
     v.picklist(['none', 'script', 'notebook']),
     'none',
-    'none: how often a pixel was seen; script: max(0, m - 0.96 mean) / max; notebook: max(0, ' +
-      'm - mean) / max',
+    'none: the share of steps in which a pixel was seen, m; script: max(0, m - 0.96 mean) / ' +
+      'max; notebook: max(0, m - mean) / max',
   ),
   baseline: baselineOption,
 });
 
 type Options = v.InferOutput<typeof options>;
 
-/** Steps after which an intermediate map is offered, as a share of all. */
+/** About this many intermediate maps are offered, at equal distances. */
 const OFFERS = 20;
 
 /**
- * Mean over the random shifts of a mask of the upsampling along one axis: [length, s] from [(s + 1)
- * · cell, s].
+ * The mean over all random shifts of the upsampling matrix along one axis: [length, s] from [(s +
+ * 1) · cell, s].
  */
 function meanUpsampling(matrix: Tensor, length: number): Float64Array {
   const [total, s] = matrix.shape;
@@ -71,8 +71,8 @@ function meanUpsampling(matrix: Tensor, length: number): Float64Array {
 }
 
 /**
- * The authors' two ways to turn counts into a map: what lies above (a share of) the mean, over the
- * largest.
+ * The two ways of the authors' code to make a map [H, W] from counts: subtract the mean (or 0.96 of
+ * the mean), clip at 0, and divide by the largest value. `none` returns the counts.
  */
 export function postprocess(map: Tensor, how: Options['postprocess']): Tensor {
   if (how === 'none') return map;
@@ -82,7 +82,7 @@ export function postprocess(map: Tensor, how: Options['postprocess']): Tensor {
   return tensor(map.shape, max > 0 ? above.map((value) => value / max) : above);
 }
 
-/** A chain, what of it is shown, and what has been seen of each cell so far. */
+/** A chain, its mask as the model sees it, and the sum of its expected masks so far. */
 interface Run {
   readonly chain: Chain;
   readonly shown: Float32Array;
@@ -90,18 +90,15 @@ interface Run {
 }
 
 /**
- * Chains whose cells are drawn together, with their own random numbers: independent of other
- * groups.
+ * Chains whose cells are drawn together. Each group has its own random numbers, so groups are
+ * independent.
  */
 interface Group {
   readonly random: Random;
   readonly runs: readonly Run[];
 }
 
-/**
- * Groups of chains: enough of them to tell the error from their spread, and as many chains in each
- * as that leaves.
- */
+/** The number of groups of chains. The standard error comes from the spread of the groups. */
 const GROUPS = 8;
 
 function startGroups({ chains, s, p0 }: Options, random: Random): Group[] {
@@ -121,8 +118,8 @@ function startGroups({ chains, s, p0 }: Options, random: Random): Group[] {
 }
 
 /**
- * Moves chains on and notes the mean of what they show next, rather than what they happen to show:
- * the same estimate, less noise.
+ * Moves the chains of a group one step. `seen` gets the mean of the next mask instead of the mask
+ * that is drawn. The estimate is the same, with less noise.
  */
 function advance(
   { random, runs }: Group,
@@ -143,7 +140,7 @@ function advance(
   }
 }
 
-/** What makes a map of values of cells: the mean upsampling along both axes, and the shapes. */
+/** The mean upsampling of cells to a map along both axes, and the shapes. */
 interface Upsampling {
   readonly rows: Float64Array;
   readonly columns: Float64Array;
@@ -152,8 +149,8 @@ interface Upsampling {
 }
 
 /**
- * Mean over the chains, and its standard error: the spread of the groups' means over the square
- * root of their number.
+ * The mean over the chains, and its standard error: the spread of the means of the groups, divided
+ * by the square root of the number of groups.
  */
 function summarize(
   groups: readonly Group[],
@@ -249,8 +246,9 @@ async function explainTarget(
 }
 
 /**
- * OISE: chains of masks that keep what scores and give up what does not; the map is how often a
- * pixel was seen.
+ * OISE (Thakur & Fischmeister 2020): chains of masks. If a mask has a high score, its cells stay
+ * on; if it has a low score, they are exchanged for the other cells. The map [H, W] is the share of
+ * steps in which a pixel was seen, 0 … 1.
  */
 export const oise = defineMethod({
   name: 'oise',
@@ -261,7 +259,7 @@ export const oise = defineMethod({
     'outcome, ICPR 2020, arXiv:2006.09504',
   needs: ['black-box'],
   signed: false,
-  cost: 'N: 8000 for each class',
+  cost: 'N per class: 8000',
   options,
 
   async explain(context) {

@@ -1,16 +1,16 @@
 import { overlapOf, type PatchSet } from './patch-set.ts';
 import type { SufficientSet } from './search.ts';
 
-/** Up to this many candidates the largest diverse subset is found exactly. */
+/** The largest number of candidates for which the largest diverse subset is found exactly. */
 const EXACT_CANDIDATES = 64;
 
 /** The diverse sets, most probable first, and whether no larger choice exists. */
 export interface DiverseSubset {
   readonly sets: readonly SufficientSet[];
   /**
-   * False beyond `EXACT_CANDIDATES`: chosen greedily, fewest conflicts first, which gives at least
-   * n / (d + 1) sets, d being the mean number of sets that one overlaps too much with (Turán's
-   * bound).
+   * False for more than `EXACT_CANDIDATES` candidates. Then the sets are chosen greedily, those
+   * with the fewest conflicts first. This gives at least n / (d + 1) sets, where d is the mean
+   * number of conflicts of a set (Turán's bound).
    */
   readonly exact: boolean;
 }
@@ -24,7 +24,7 @@ const better = (a: Choice, b: Choice): boolean =>
   a.members.length > b.members.length ||
   (a.members.length === b.members.length && a.probability > b.probability);
 
-/** Which candidates each one may stand beside, as bits. */
+/** For each candidate, the candidates that may be chosen together with it, as bits. */
 function compatibility(sets: readonly PatchSet[], maxOverlap: number): bigint[] {
   return sets.map((a, i) =>
     sets.reduce(
@@ -38,8 +38,8 @@ const bitsOf = (bits: bigint): number[] =>
   [...bits.toString(2)].reverse().flatMap((bit, i) => (bit === '1' ? [i] : []));
 
 /**
- * Candidates in the order they are tried from the end, with what the ones up to each place can add
- * at most.
+ * Candidates, which are tried from the end. For each place: an upper bound on how many sets, and
+ * how much probability, the candidates up to this place can add.
  */
 interface Colouring {
   readonly order: readonly number[];
@@ -48,8 +48,8 @@ interface Colouring {
 }
 
 /**
- * Greedy classes of mutually incompatible candidates: a choice has at most one of each class, at
- * best its most probable.
+ * Divides the candidates greedily into classes of mutually incompatible candidates. A choice
+ * contains at most one candidate per class, so the most probable one of each class gives the bound.
  */
 function colouring(
   candidates: readonly number[],
@@ -80,8 +80,8 @@ function colouring(
 }
 
 /**
- * Maximum clique by branch and bound on colours (Tomita & Seki 2003); ties go to the larger sum of
- * probabilities.
+ * Maximum clique by branch and bound on colors (Tomita & Seki 2003). Of several largest choices it
+ * returns the one with the largest sum of probabilities.
  */
 function largestChoice(beside: readonly bigint[], probabilities: readonly number[]): Choice {
   let best: Choice = { members: [], probability: 0 };
@@ -113,8 +113,8 @@ function largestChoice(beside: readonly bigint[], probabilities: readonly number
 }
 
 /**
- * Takes the candidate with the fewest conflicts among those left, the likelier one of several,
- * until none is left.
+ * Repeatedly takes the remaining candidate with the fewest conflicts (of several, the most probable
+ * one) until none is left.
  */
 function greedyChoice(beside: readonly bigint[], probabilities: readonly number[]): Choice {
   const members: number[] = [];
@@ -139,8 +139,9 @@ function greedyChoice(beside: readonly bigint[], probabilities: readonly number[
 }
 
 /**
- * The largest choice of explanations of which no two share more than `maxOverlap` patches; of
- * several the most probable.
+ * The largest choice of explanations in which no two share more than `maxOverlap` patches. Of
+ * several largest choices it returns the most probable one. Above `exactUpTo` candidates the choice
+ * is greedy.
  */
 export function diverseSubset(
   found: readonly SufficientSet[],
@@ -149,7 +150,7 @@ export function diverseSubset(
 ): DiverseSubset {
   const candidates = [...found].sort(
     (a, b) => a.probability - b.probability || (a.set < b.set ? -1 : 1),
-  ); // the last ones are tried first
+  ); // the last candidates are tried first
   const beside = compatibility(
     candidates.map(({ set }) => set),
     maxOverlap,

@@ -19,9 +19,10 @@ import {
 } from './search.ts';
 
 /**
- * The patches that a further explanation may use, so that it shares at most `maxOverlap` patches
- * with each one chosen: of those, the ones without which the rest of the picture is worth least.
- * Undefined if what is left is not sufficient, or no calls are left to find out.
+ * The patches that a further explanation may use. It may share at most `maxOverlap` patches with
+ * each chosen explanation. Of each chosen explanation, the patches with the highest score beside
+ * the rest of the picture stay allowed. Returns undefined if the allowed patches are not
+ * sufficient, or if too few model calls remain.
  */
 async function freePatches(
   scorer: PatchScorer,
@@ -44,7 +45,7 @@ async function freePatches(
     : undefined;
 }
 
-/** What the search for explanations is told; the rest is in `BeamOptions`. */
+/** The options of the search for explanations. */
 export interface ExplanationOptions {
   readonly search: 'beam' | 'combinatorial';
   readonly beamWidth: number;
@@ -56,7 +57,7 @@ export interface ExplanationOptions {
   readonly roots: number;
 }
 
-/** All explanations that the search finds, and those of them that are diverse. */
+/** All explanations that the search finds, and the largest diverse choice of them. */
 export async function findExplanations(
   scorer: PatchScorer,
   ranking: readonly number[],

@@ -4,23 +4,26 @@ import { type PatchSet, patchesOf, withoutPatch } from './patch-set.ts';
 import type { SagEdge, SagNode } from './schema.ts';
 import type { SufficientSet } from './search.ts';
 
-/** How far a graph goes. */
+/** The limits of a graph. */
 export interface GraphOptions {
-  /** Nodes above this confidence are expanded. */
+  /** Nodes above this confidence get children. */
   readonly expandAbove: number;
-  /** At most so many children per node, by the number of the deleted patch; 0: all. */
+  /** The largest number of children per node, in the order of the deleted patch; 0 means all. */
   readonly maxChildren: number;
-  /** Whether equal sets are one node (`dag`) or each has its own place (`tree`). */
+  /** `dag`: equal sets are one node. `tree`: each occurrence of a set is a node. */
   readonly structure: 'dag' | 'tree';
-  /** The graph is cut off at this many nodes. */
+  /** The largest number of nodes. */
   readonly maxNodes: number;
 }
 
-/** Nodes by rising number, breadth first, roots first; edges by what they delete. */
+/**
+ * The nodes by rising number, breadth first, and the edges. The roots come first. Each edge has the
+ * patch that it deletes.
+ */
 export interface SagGraph {
   readonly nodes: readonly SagNode[];
   readonly edges: readonly SagEdge[];
-  /** Whether `maxNodes`, or the end of the model calls, left something out. */
+  /** Whether nodes are missing because of `maxNodes` or the limit on model calls. */
   readonly truncated: boolean;
 }
 
@@ -31,8 +34,8 @@ interface Child {
 }
 
 /**
- * Those children that are a node already (none are where each has its own), or that one of the free
- * places is for.
+ * The children that can be placed: those that are already a node (only if `places` is given), and
+ * as many new ones as there are free places.
  */
 function withPlaces(
   children: readonly Child[],
@@ -50,9 +53,9 @@ function withPlaces(
 }
 
 /**
- * The graph below the given roots: each node that is still confident enough has a child for every
- * patch it can lose. Confidence is the probability over that of the whole picture, `whole`. A level
- * is one batch.
+ * Builds the graph below the given roots. Each node above the confidence `expandAbove` has a child
+ * for every patch that can be deleted. Confidence is the probability of a node divided by the
+ * probability of the whole picture, `whole`. Each level is scored in one batch.
  */
 export async function buildGraph(
   scorer: PatchScorer,

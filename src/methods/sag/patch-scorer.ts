@@ -8,12 +8,12 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
 
 /**
- * `soft`: bumps that overlap, bilinear with the corners aligned, as in the authors' code. `hard`:
+ * `soft`: overlapping bilinear patches with aligned corners, as in the authors' code. `hard`:
  * tiles.
  */
 export type PatchShape = 'soft' | 'hard';
 
-/** How a picture is cut into patches, and what stands where a patch is missing. */
+/** How a picture is divided into patches, and what replaces hidden patches. */
 export interface PatchLayout {
   /** Rows and columns. */
   readonly grid: readonly [rows: number, columns: number];
@@ -21,42 +21,49 @@ export interface PatchLayout {
   readonly baseline: BaselineName;
 }
 
-/** Which class of which picture is scored, and what is known already. */
+/** The options of `createPatchScorer`. */
 export interface PatchScorerOptions extends PatchLayout, Pick<RunOptions, 'batchSize' | 'signal'> {
   /** Class index. */
   readonly target: number;
-  /** Probabilities that need not be asked for again. */
+  /** Probabilities that are already known; they cost no model call. */
   readonly known?: ReadonlyMap<PatchSet, number>;
-  /** Most sets that `room` lets be evaluated; no limit if not given. */
+  /** The largest number of sets that `room` allows; no limit if not given. */
   readonly maxCalls?: number;
 }
 
 /**
- * Probabilities of one class for a picture of which only some patches are shown; each set is
- * evaluated once ever.
+ * Returns the probability of one class for the picture with only some patches shown. Each set is
+ * evaluated only once.
  */
 export interface PatchScorer {
   readonly layout: PatchLayout;
   /** Number of patches. */
   readonly count: number;
-  /** Probability for each set, in order; what is not known yet is one batch of model calls. */
+  /**
+   * The probability for each set, in order, 0 … 1. All sets that are not known yet are evaluated in
+   * one batch.
+   */
   score(sets: readonly PatchSet[]): Promise<number[]>;
-  /** What if exactly these patches were shown? From memory, or by one model call. */
+  /**
+   * The probability if exactly these patches are shown, 0 … 1. It costs one model call, or none if
+   * the set is known.
+   * @throws FoveaError `usage` for a patch that does not exist.
+   */
   probability(patches: readonly number[]): Promise<number>;
-  /** Sets evaluated so far. */
+  /** The number of sets that were evaluated so far. */
   evaluated(): number;
   /**
-   * How many of the sets, from the first on, can be scored so that `reserve` more still fit into
-   * `maxCalls`; known ones are free.
+   * How many sets, counted from the first, can be scored such that `reserve` further sets still fit
+   * into `maxCalls`. Known sets cost nothing.
    */
   room(sets: readonly PatchSet[], reserve?: number): number;
-  /** Whether `room` ever had too little. */
+  /** Whether `room` has ever returned fewer sets than it was asked for. */
   exhausted(): boolean;
 }
 
 /**
- * The upsampling of a grid to the picture: rows [height, grid rows] and columns [width, grid
- * columns].
+ * The matrices that upsample a grid to the picture: rows [height, grid rows] and columns [width,
+ * grid columns].
  */
 export function patchUpsampling(
   { grid, patches }: PatchLayout,
@@ -70,7 +77,7 @@ export function patchUpsampling(
   };
 }
 
-/** Sets of patches as pictures: x ⊙ up(set) + baseline ⊙ (1 - up(set)). */
+/** Sets of patches as perturbations of a picture x: x ⊙ up(set) + baseline ⊙ (1 - up(set)). */
 export function patchGrids(
   sets: readonly PatchSet[],
   layout: PatchLayout,
@@ -99,7 +106,7 @@ function checkPatches(patches: readonly number[], count: number): void {
     );
 }
 
-/** @throws FoveaError `usage` if there are more patches than pixels in a direction. */
+/** @throws FoveaError `usage` if a direction has more patches than pixels. */
 function checkGrid([rows, columns]: PatchLayout['grid'], height: number, width: number): void {
   if (rows <= height && columns <= width) return;
   throw new FoveaError(
@@ -109,7 +116,7 @@ function checkGrid([rows, columns]: PatchLayout['grid'], height: number, width: 
   );
 }
 
-/** Probabilities of sets by one batch of model calls. */
+/** Evaluates the probabilities of sets in one batch of model calls. */
 type Evaluate = (sets: readonly PatchSet[]) => Promise<Float32Array>;
 
 function evaluator(model: Model, input: Tensor, options: PatchScorerOptions): Evaluate {
@@ -125,7 +132,7 @@ function evaluator(model: Model, input: Tensor, options: PatchScorerOptions): Ev
   };
 }
 
-/** Sets whose probabilities are known, and how many more may be evaluated. */
+/** The known probabilities, and the number of further sets that may be evaluated. */
 class Memory {
   exhausted = false;
   private readonly known: Map<PatchSet, number>;
@@ -142,7 +149,7 @@ class Memory {
     return this.known.size - this.before;
   }
 
-  /** The probabilities of sets, where those that are not known yet are evaluated. */
+  /** The probabilities of sets. Unknown sets are evaluated first. */
   async probabilities(sets: readonly PatchSet[], evaluate: Evaluate): Promise<number[]> {
     const unknown = [...new Set(sets)].filter((set) => !this.known.has(set));
     if (unknown.length > 0) {
@@ -162,7 +169,10 @@ class Memory {
   }
 }
 
-/** Scores sets of patches of the preprocessed picture `input` [1, C, H, W]. */
+/**
+ * Creates a scorer of sets of patches for the preprocessed picture `input` [1, C, H, W].
+ * @throws FoveaError `usage` if the grid has more patches than pixels in a direction.
+ */
 export function createPatchScorer(
   model: Model,
   input: Tensor,
@@ -188,7 +198,10 @@ export function createPatchScorer(
   };
 }
 
-/** The probability of the whole picture, through the same graph as that of its parts. */
+/**
+ * The probability of the whole picture, computed through the same graph as the probabilities of its
+ * parts.
+ */
 export async function wholeProbability(scorer: PatchScorer): Promise<number> {
   return at(await scorer.score([allPatches(scorer.count)]), 0);
 }

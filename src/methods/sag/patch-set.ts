@@ -1,6 +1,6 @@
 /**
- * A set of patches as bits: bit row · columns + column is the patch at that row and column of the
- * grid.
+ * A set of patches as bits. Bit number row · columns + column is the patch at this row and column
+ * of the grid.
  */
 export type PatchSet = bigint;
 
@@ -11,10 +11,10 @@ export function patchSetOf(patches: Iterable<number>): PatchSet {
   return set;
 }
 
-/** The set of all of `count` patches. */
+/** The set of all patches, 0 … `count` - 1. */
 export const allPatches = (count: number): PatchSet => (1n << BigInt(count)) - 1n;
 
-/** The patches of a set, rising. */
+/** The numbers of the patches of a set, in rising order. */
 export function patchesOf(set: PatchSet): number[] {
   const bits = set.toString(2);
   const patches: number[] = [];
@@ -22,7 +22,7 @@ export function patchesOf(set: PatchSet): number[] {
   return patches;
 }
 
-/** How many patches a set has. */
+/** The number of patches in a set. */
 export const sizeOfSet = (set: PatchSet): number => patchesOf(set).length;
 
 export const hasPatch = (set: PatchSet, patch: number): boolean =>
@@ -34,5 +34,5 @@ export const withoutPatch = (set: PatchSet, patch: number): PatchSet =>
 /** Whether all patches of `part` are in `whole`. */
 export const isSubset = (part: PatchSet, whole: PatchSet): boolean => (part & whole) === part;
 
-/** How many patches two sets share. */
+/** The number of patches that two sets share. */
 export const overlapOf = (a: PatchSet, b: PatchSet): number => sizeOfSet(a & b);

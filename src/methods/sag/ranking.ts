@@ -4,7 +4,7 @@ import { type PatchLayout, type PatchScorer, patchUpsampling } from './patch-sco
 import { hasPatch, type PatchSet, patchSetOf } from './patch-set.ts';
 
 /**
- * Mean of a map over each patch, weighted by the patch's mask:
+ * The mean of a map [H, W] over each patch, [patches], weighted by the mask of the patch:
  *
  *   (rowsᵀ · map · columns)_ij / (sum_y rows_yi · sum_x columns_xj)
  */
@@ -29,7 +29,10 @@ export function patchMeans(map: Tensor, layout: PatchLayout): Float64Array {
   return sums.map((sum, i) => sum / weights[i]);
 }
 
-/** Every other patch of every other row, with those around it: together they hold each patch. */
+/**
+ * The neighborhoods of every second patch in every second row: the patch and the patches around it.
+ * Together they contain every patch.
+ */
 function neighbourhoods([rows, columns]: PatchLayout['grid']): PatchSet[] {
   const near = (i: number, size: number) => [i - 1, i, i + 1].filter((at) => at >= 0 && at < size);
   const everyOther = (size: number) => Array.from({ length: Math.ceil(size / 2) }, (_, i) => 2 * i);
@@ -41,8 +44,8 @@ function neighbourhoods([rows, columns]: PatchLayout['grid']): PatchSet[] {
 }
 
 /**
- * The patches by falling value, a patch's value being the mean probability of the neighbourhoods
- * that hold it; equal ones in their own order.
+ * The patches by falling value. The value of a patch is the mean probability of the neighborhoods
+ * that contain it, each shown alone. Patches of equal value are in rising order.
  */
 export async function rankShown(scorer: PatchScorer): Promise<number[]> {
   const shown = neighbourhoods(scorer.layout.grid);
@@ -54,7 +57,9 @@ export async function rankShown(scorer: PatchScorer): Promise<number[]> {
   return [...argsortDescending(values)];
 }
 
-/** The patches by falling mean of a map over each of them; equal ones in their own order. */
+/**
+ * The patches by falling mean of a map over the patch. Patches of equal mean are in rising order.
+ */
 export const rankByMap = (map: Tensor, layout: PatchLayout): number[] => [
   ...argsortDescending(patchMeans(map, layout)),
 ];

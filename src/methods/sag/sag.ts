@@ -27,12 +27,13 @@ const options = v.object({
   grid: option(
     v.union([side, v.strictTuple([side, side])]),
     7,
-    'patches in each direction, or [rows, columns]',
+    'number of patches in each direction, or [rows, columns]',
   ),
   patches: option(
     v.picklist(['soft', 'hard']),
     'soft',
-    'shape of a patch: overlapping bilinear bumps as in the authors’ code, or tiles',
+    'shape of a patch: soft patches overlap and fade out bilinearly, as in the authors’ ' +
+      'code; hard patches are tiles',
   ),
   baseline: option(
     v.picklist(BASELINES),
@@ -42,8 +43,8 @@ const options = v.object({
   ranking: option(
     v.string(),
     'shown',
-    'what ranks the patches: the probability when a patch is shown with its neighbours alone ' +
-      '(shown), or the map of a method, such as i-gos',
+    'how patches are ranked: shown, by the probability if only a patch and its neighbors are ' +
+      'shown; or the name of a method, such as i-gos, by its map',
   ),
   threshold: option(
     v.pipe(number, v.gtValue(0), v.maxValue(1)),
@@ -54,7 +55,7 @@ const options = v.object({
   search: option(
     v.picklist(['beam', 'combinatorial']),
     'beam',
-    'how explanations are searched for',
+    'how explanations are searched: beam search, or all combinations of the best-ranked patches',
   ),
   beamWidth: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1000)),
@@ -64,37 +65,41 @@ const options = v.object({
   successors: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1024)),
     15,
-    'best-ranked patches that may be added to a set; in the combinatorial search, all that ' +
-      'are looked at',
+    'number of best-ranked patches that may be added to a set; in the combinatorial search, ' +
+      'the number of patches that are combined',
   ),
   maxRoots: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1000)),
     10,
-    'the search ends after the size at which it knows this many explanations',
+    'the search ends after the set size at which it has found this many explanations',
   ),
   maxSize: option(
     v.pipe(integer, v.minValue(1), v.maxValue(1024)),
     49,
-    'largest sets that the search tries',
+    'size of the largest sets that the search tries',
   ),
   maxOverlap: option(
     v.pipe(integer, v.minValue(0), v.maxValue(1024)),
     1,
-    'patches that two of the explanations shown may share',
+    'largest number of patches that two of the shown explanations may share',
   ),
   restarts: option(
     v.pipe(integer, v.minValue(0), v.maxValue(64)),
     2,
-    'beam search: further, greedy searches without the patches of explanations already ' +
-      'chosen, as long as fewer than roots are diverse',
+    'beam search: number of further greedy searches without the patches of the chosen ' +
+      'explanations, while fewer than roots explanations are diverse',
   ),
   maxCalls: option(
     v.pipe(integer, v.minValue(1), v.maxValue(10_000_000)),
     2000,
-    'most sets of patches that are evaluated for a class; the search then ends with what it ' +
-      'has, and says so',
+    'largest number of sets of patches that are evaluated per class; at this limit the ' +
+      'search ends with what it has found and a warning',
   ),
-  roots: option(v.pipe(integer, v.minValue(1), v.maxValue(64)), 3, 'explanations that are shown'),
+  roots: option(
+    v.pipe(integer, v.minValue(1), v.maxValue(64)),
+    3,
+    'number of explanations that are shown',
+  ),
   expandAbove: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.4,
@@ -103,24 +108,24 @@ const options = v.object({
   maxChildren: option(
     v.pipe(integer, v.minValue(0), v.maxValue(1024)),
     0,
-    'most children of a node; 0: one for each of its patches',
+    'largest number of children of a node; 0: one per patch',
   ),
   structure: option(
     v.picklist(['dag', 'tree']),
     'dag',
-    'whether equal sets are one node, as in the paper, or each has its own, as in the ' +
-      'authors’ code',
+    'dag: equal sets are one node, as in the paper; tree: each occurrence is a node, as in ' +
+      'the authors’ code',
   ),
   maxNodes: option(
     v.pipe(integer, v.minValue(1), v.maxValue(100_000)),
     200,
-    'the graph is cut off at this many nodes',
+    'largest number of nodes of the graph',
   ),
 });
 
 type Options = v.InferOutput<typeof options>;
 
-/** Most explanations are not larger. Used for the progress bar only. */
+/** Most explanations have at most this size. It is used only for the progress bar. */
 const EXPECTED_SIZE = 8;
 
 const pair = (grid: Options['grid']): [number, number] =>
@@ -170,8 +175,8 @@ async function wholeOf(scorer: PatchScorer, { label }: Target, threshold: number
   if (hidden < threshold * whole) return whole;
   throw new FoveaError(
     'unexplained',
-    `with every patch hidden "${label}" keeps ${percent(hidden)} of its ${percent(whole)}, ` +
-      `so no patch is needed for it: choose a class that the picture shows, or another baseline`,
+    `"${label}" keeps ${percent(hidden)} of its ${percent(whole)} if all patches are hidden, ` +
+      'so no patch is needed: choose a class that the picture shows, or another baseline',
   );
 }
 
@@ -186,13 +191,13 @@ function checkFound(
   if (found.length > 0 || !scorer.exhausted()) return;
   throw new FoveaError(
     'unexplained',
-    `no set of patches that keeps ${Math.round(100 * threshold)}% of the ${percent(whole)} for ` +
-      `"${label}" was found within maxCalls = ${maxCalls}: allow more, lower the threshold, or ` +
-      `choose a class that the picture shows more clearly`,
+    `within maxCalls = ${maxCalls}, no set of patches was found that keeps ` +
+      `${Math.round(100 * threshold)}% of the ${percent(whole)} for "${label}": increase ` +
+      'maxCalls, lower the threshold, or choose a class that the picture shows more clearly',
   );
 }
 
-/** What the search found for one target, without the graph below the roots. */
+/** The result of the search for one target, without the graph below the roots. */
 type Found = Pick<Sag, 'target' | 'probability' | 'ranking' | 'explanations' | 'diverse'>;
 
 /** The graph as JSON. */
@@ -257,8 +262,8 @@ async function explainTarget(
   };
   const [, , height = 0, width = 0] = input.shape;
   const ended =
-    `the search for "${target.label}" ended after maxCalls = ${maxCalls} ` +
-    `with what it had found`;
+    `the search for "${target.label}" ended at maxCalls = ${maxCalls}, so there may be more ` +
+    'explanations';
   return {
     map: unionMap(roots, whole, layout, height, width),
     warnings: scorer.exhausted() ? [ended] : [],
@@ -267,8 +272,10 @@ async function explainTarget(
 }
 
 /**
- * What if other patches were shown? A scorer for the picture of a graph. It knows the probability
- * of every set in the graph; any other set costs one model call.
+ * Creates a scorer that returns the probability for any set of patches of a graph's picture. Sets
+ * in the graph cost nothing. Any other set costs one model call. `input` [1, C, H, W] must be the
+ * preprocessed picture of the graph.
+ * @throws FoveaError `usage` if the grid of the graph does not fit the input.
  */
 export function sagScorer(
   model: Model,
@@ -289,7 +296,7 @@ export function sagScorer(
   });
 }
 
-/** How a graph cuts its picture into patches. */
+/** How the picture of a graph is divided into patches. */
 export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
   grid,
   patches,
@@ -297,8 +304,12 @@ export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
 });
 
 /**
- * Structured attention graphs: sets of patches that are sufficient on their own, and how much
- * confidence is lost with each of their patches.
+ * Structured attention graphs (Shitole et al. 2021): minimal sets of patches that are sufficient
+ * for the class on their own, and the confidence that remains if their patches are deleted one by
+ * one. The map [H, W] is the union of the roots, weighted by their confidence; it is 0 or positive.
+ * `extras.sag` is the graph.
+ * @throws FoveaError `unexplained` if the class needs no patch, or if no sufficient set was found
+ * within `maxCalls`.
  */
 export const sag = defineMethod({
   name: 'sag',

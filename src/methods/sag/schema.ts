@@ -5,38 +5,43 @@ import { integer, number, option } from '../../options.ts';
 
 const patches = v.pipe(
   v.array(v.pipe(integer, v.minValue(0))),
-  v.description('numbers of the patches shown: row · columns + column, from 0, rising'),
+  v.description(
+    'numbers of the shown patches, row · columns + column, counted from 0, in rising order',
+  ),
 );
 const probability = v.pipe(
   number,
-  v.description('probability of the class when only these patches are shown'),
+  v.description('probability of the class if only these patches are shown'),
 );
 const confidence = v.pipe(
   number,
-  v.description('that probability over the probability of the whole picture'),
+  v.description('this probability divided by the probability of the whole picture'),
 );
 
 /**
- * A structured attention graph as JSON. Fields are only ever added; a change of their meaning
- * raises `version`.
+ * The schema of a structured attention graph as JSON. New versions of Fovea may add fields. If the
+ * meaning of a field changes, `version` increases.
  */
 export const sagSchema = v.object({
   version: v.literal(1),
   grid: v.pipe(v.strictTuple([integer, integer]), v.description('rows and columns of patches')),
   patches: v.pipe(
     v.picklist(['soft', 'hard']),
-    v.description('shape of a patch: overlapping bilinear bumps with aligned corners, or tiles'),
+    v.description(
+      'shape of a patch: soft patches overlap, bilinear with aligned corners; hard patches are ' +
+        'tiles',
+    ),
   ),
-  baseline: v.pipe(v.string(), v.description('what stands where a patch is missing')),
+  baseline: v.pipe(v.string(), v.description('what replaces hidden patches')),
   target: v.object({
     index: integer,
     label: v.string(),
   }),
   probability: v.pipe(number, v.description('probability of the class for the whole picture')),
-  threshold: v.pipe(number, v.description('confidence from which a set of patches is sufficient')),
+  threshold: v.pipe(number, v.description('least confidence of a sufficient set of patches')),
   ranking: v.pipe(
     v.array(integer),
-    v.description('all patches, the most promising first, as the search took them'),
+    v.description('all patches in the order of the search, the most promising first'),
   ),
   explanations: v.pipe(
     v.array(
@@ -47,7 +52,8 @@ export const sagSchema = v.object({
       }),
     ),
     v.description(
-      'all minimal sufficient explanations found: small ones first, likelier ones among those',
+      'all minimal sufficient explanations that were found: small ones first, and more ' +
+        'probable ones first among equal sizes',
     ),
   ),
   diverse: v.pipe(
@@ -57,13 +63,13 @@ export const sagSchema = v.object({
       exact: v.boolean(),
     }),
     v.description(
-      'how many explanations can be chosen with at most maxOverlap patches in common, and ' +
-        'whether that is proved',
+      'the largest number of explanations such that any two share at most maxOverlap ' +
+        'patches, and whether this number is proved',
     ),
   ),
   roots: v.pipe(
     v.array(integer),
-    v.description('ids of the nodes that are roots: the diverse explanations shown'),
+    v.description('ids of the root nodes, the diverse explanations that are shown'),
   ),
   nodes: v.array(
     v.object({
@@ -82,20 +88,26 @@ export const sagSchema = v.object({
         removed: integer,
       }),
     ),
-    v.description('parent, child, and the patch that the child lacks'),
+    v.description('parent, child, and the patch that is missing in the child'),
   ),
   truncated: v.pipe(
     v.boolean(),
     v.description(
-      'whether the graph was cut off at its largest number of nodes, or for want of model calls',
+      'whether nodes are missing because the graph reached its largest number of nodes or of ' +
+        'model calls',
     ),
   ),
   exhausted: option(
     v.boolean(),
     false,
-    'whether the search or the graph ended because maxCalls were spent',
+    'whether the search or the graph ended because it reached maxCalls',
   ),
-  formula: v.pipe(v.string(), v.description('the roots as a disjunction of conjunctions')),
+  formula: v.pipe(
+    v.string(),
+    v.description(
+      'the roots as a logical formula: patches of a root joined by &, roots joined by |',
+    ),
+  ),
 });
 
 /** A structured attention graph. */
@@ -104,8 +116,8 @@ export type SagNode = Sag['nodes'][number];
 export type SagEdge = Sag['edges'][number];
 
 /**
- * A graph read back from JSON (`manifest.extras.sag`).
- * @throws FoveaError `usage` naming the field that is wrong.
+ * Reads a graph from JSON (`manifest.extras.sag`).
+ * @throws FoveaError `usage` if a field is wrong. The message names the field.
  */
 export function parseSag(json: unknown): Sag {
   const { value, problems } = checkJson(sagSchema, json, 'the whole');
@@ -113,7 +125,10 @@ export function parseSag(json: unknown): Sag {
   throw new FoveaError('usage', `not a structured attention graph: ${problems[0]}`);
 }
 
-/** `P11&P30 | P10&P30`: the sets of patches any one of which suffices. */
+/**
+ * Sets of patches as a logical formula, such as `P11&P30 | P10&P30`. Any one of the sets is
+ * sufficient.
+ */
 export function formulaOf(sets: readonly (readonly number[])[]): string {
   return sets.map((each) => each.map((patch) => `P${patch}`).join('&')).join(' | ');
 }

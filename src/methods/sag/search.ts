@@ -10,32 +10,32 @@ import {
 } from './patch-set.ts';
 
 /**
- * A minimal sufficient explanation: without any one of its patches the class falls below the
- * threshold.
+ * A minimal sufficient explanation: if any one of its patches is deleted, the probability of the
+ * class falls below the threshold.
  */
 export interface SufficientSet {
   readonly set: PatchSet;
   readonly probability: number;
 }
 
-/** What both searches need. */
+/** The options that both searches share. */
 export interface SearchOptions {
   readonly scorer: PatchScorer;
   /** All patches, the most promising first. */
   readonly ranking: readonly number[];
-  /** A set is sufficient from this probability on. */
+  /** A set is sufficient if it has at least this probability. */
   readonly threshold: number;
-  /** The search ends after the size at which this many explanations are known. */
+  /** The search ends after the size at which this many explanations were found. */
   readonly maxRoots: number;
-  /** The largest sets that are tried. */
+  /** The size of the largest sets that are tried. */
   readonly maxSize: number;
-  /** Called after each size with what has been found. */
+  /** Called after each size, with the number of explanations found so far. */
   readonly onRound?: (size: number, found: number) => void;
 }
 
 /**
- * Beam search keeps `beamWidth` insufficient sets of each size; each is extended by its
- * `successors` best-ranked free patches.
+ * Beam search keeps the `beamWidth` most probable insufficient sets of each size. It extends each
+ * of them by the `successors` best-ranked patches that are not in the set.
  */
 export interface BeamOptions extends SearchOptions {
   readonly beamWidth: number;
@@ -44,13 +44,10 @@ export interface BeamOptions extends SearchOptions {
 
 const byProbability = (a: SufficientSet, b: SufficientSet): number => b.probability - a.probability;
 
-/** Model calls that making a set of `size` patches minimal takes at most. */
+/** The largest number of model calls that are needed to make a set of `size` patches minimal. */
 const minimizingCalls = (size: number): number => size * (size + 1);
 
-/**
- * A set's patches whose loss alone leaves it sufficient, the cheapest first, and what is left
- * without one of them.
- */
+/** The subsets of a set that lack one patch and are still sufficient, the most probable first. */
 function spareParts(set: PatchSet, scores: readonly number[], threshold: number): SufficientSet[] {
   const parts = patchesOf(set).map((patch, i) => ({
     set: withoutPatch(set, patch),
@@ -59,7 +56,7 @@ function spareParts(set: PatchSet, scores: readonly number[], threshold: number)
   return parts.filter(({ probability }) => probability >= threshold).sort(byProbability);
 }
 
-/** `whole` without the 2, 4, 8, … and all cheapest of its spare patches. */
+/** The set without its 2, 4, 8, … and finally all spare patches, the cheapest first. */
 function cuts(parts: readonly SufficientSet[]): PatchSet[] {
   const sets: PatchSet[] = [];
   let rest = parts.length > 0 ? parts[0].set : 0n;
@@ -72,8 +69,8 @@ function cuts(parts: readonly SufficientSet[]): PatchSet[] {
 
 /**
  * Scores several lists of sets in one batch. The first list is always scored. The others are scored
- * only if enough calls remain to go on with the first; scores that do not fit are missing at the
- * end.
+ * only if enough calls remain to continue with the first list. Scores that do not fit are missing
+ * at the end.
  */
 async function scoreLists(
   scorer: PatchScorer,
@@ -92,9 +89,9 @@ async function scoreLists(
 }
 
 /**
- * Takes patches out of sufficient sets until each patch is needed. Patches that a set can spare one
- * by one are removed together, cheapest first, as long as the rest is sufficient. All sets go on
- * side by side. If the remaining calls are too few for all, the last sets are dropped first.
+ * Deletes patches from sufficient sets until each remaining patch is needed. Several spare patches
+ * of a set are deleted together, the cheapest first, while the rest is sufficient. All sets are
+ * processed in parallel. If too few calls remain for all sets, the last sets are dropped first.
  */
 export async function minimizeSets(
   scorer: PatchScorer,
@@ -127,10 +124,10 @@ export async function minimizeSets(
 }
 
 /**
- * Beam search (Shitole et al. 2021, section 4): sets grow by one patch a round. The sufficient ones
- * are made minimal and kept; of the others the `beamWidth` most probable go on. No set is evaluated
- * twice, and a round is one batch. Stops before a round if the remaining calls cannot score it and
- * make one of its sets minimal.
+ * Beam search (Shitole et al. 2021, section 4). In each round, sets grow by one patch. The
+ * sufficient sets are made minimal and kept. Of the other sets, the `beamWidth` most probable ones
+ * continue. No set is evaluated twice, and a round is one batch. The search stops before a round if
+ * the remaining calls are not enough to score the round and make one of its sets minimal.
  */
 export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]> {
   const { scorer, ranking, threshold, maxRoots, maxSize, beamWidth, successors, onRound } = options;
@@ -163,13 +160,13 @@ function* combinations<Item>(items: readonly Item[], size: number): Generator<It
   }
 }
 
-/** Sets that are scored at once in the combinatorial search. */
+/** How many sets the combinatorial search scores in one batch. */
 const CHUNK = 1024;
 
 /**
- * All sets of 1, 2, … of the `pool` best-ranked patches that hold no smaller sufficient set: what
- * is found is minimal in the strict sense, no part of it being sufficient. Ends after the size at
- * which `maxRoots` are known.
+ * Tries all sets of 1, 2, … of the `pool` best-ranked patches, except those that contain a smaller
+ * sufficient set. So the sets that it finds are minimal in the strict sense: no subset is
+ * sufficient. It ends after the size at which `maxRoots` explanations were found.
  */
 export async function combinatorialSearch(
   options: SearchOptions & { readonly pool: number },
@@ -204,7 +201,7 @@ export async function combinatorialSearch(
   return found;
 }
 
-/** Smaller sets first; of the same size the more probable ones; equal ones in a fixed order. */
+/** Sorts sets: smaller sets first, then more probable sets. Ties have a fixed order. */
 export function inOrder(sets: readonly SufficientSet[]): SufficientSet[] {
   return [...sets].sort(
     (a, b) =>

@@ -2,27 +2,33 @@ import { mean } from '../../tensor/statistics.ts';
 import { overlapOf, patchSetOf } from './patch-set.ts';
 import type { Sag } from './schema.ts';
 
-/** What the graphs of many pictures say together, as the tables of the paper count it. */
+/**
+ * Statistics of the graphs of many pictures, as in the tables of the paper (Shitole et al. 2021).
+ */
 export interface SagStatistics {
-  /** Pictures with a graph. */
+  /** The number of pictures with a graph. */
   readonly pictures: number;
   /** For n = 1, 2, …: the share of pictures with an explanation of at most n patches. */
   readonly explainedWith: readonly number[];
-  /** Share of pictures for which the search found none. */
+  /** The share of pictures without an explanation. */
   readonly unexplained: number;
   /**
-   * Patches of the smallest explanation, mean over the pictures that have one; null if none has.
+   * The number of patches of the smallest explanation: the mean over the pictures that have one;
+   * null if none has.
    */
   readonly smallest: number | null;
-  /** Minimal sufficient explanations a picture, mean. */
+  /** The mean number of minimal sufficient explanations per picture. */
   readonly explanations: number;
-  /** Of those, how many can be chosen with at most `maxOverlap` patches in common, mean. */
+  /**
+   * The mean number of diverse explanations per picture: the largest choice in which any two share
+   * at most `maxOverlap` patches.
+   */
   readonly diverse: number;
   /** For n = 1, 2, …: the share of pictures with at least n diverse explanations. */
   readonly diverseAtLeast: readonly number[];
   /**
-   * Patches that two explanations of one picture share, mean over all pairs, then over pictures
-   * with a pair; null if none has.
+   * The number of patches that two explanations of one picture share: the mean over all pairs, then
+   * over the pictures with a pair; null if no picture has one.
    */
   readonly overlap: number | null;
 }
@@ -45,7 +51,10 @@ const shares = (
     (_, i) => counts.filter((count) => holds(count, i + 1)).length / counts.length,
   );
 
-/** Counts over the graphs of many pictures. */
+/**
+ * Computes statistics of the graphs of many pictures. Shares are 0 … 1. Without graphs, means are 0
+ * or null.
+ */
 export function sagStatistics(graphs: readonly Sag[]): SagStatistics {
   const smallest = graphs.map(({ explanations }) =>
     Math.min(...explanations.map(({ patches }) => patches.length)),

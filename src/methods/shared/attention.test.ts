@@ -14,7 +14,7 @@ it('methods of attention say what they need of a network that has no such attent
   const [cnn, swin] = await Promise.all([smallNetwork('mobilenet-v2'), smallNetwork('swin')]);
   for (const method of ['attention-rollout', 'gae', 't-attr', 'attention-gradient']) {
     await expect(explainTokens(cnn, method)).rejects.toThrow(
-      /needs attention maps in which all tokens attend to all, and mobilenet-v2 has none/,
+      /needs attention maps in which all tokens attend to all tokens, but mobilenet-v2 has none/,
     );
     await expect(explainTokens(swin, method)).rejects.toThrow(/swin attends within windows/);
   }

@@ -7,24 +7,27 @@ import type { Attribution } from '../method.ts';
 import { fromLayers } from './cam.ts';
 import { gridOf } from './layers.ts';
 
-/** The attention of a transformer in which every token attends to all. */
+/** The attention of a transformer in which every token attends to all tokens. */
 export interface Attention {
   readonly maps: readonly AttentionMap[];
   readonly tokens: number;
-  /** Tokens before those of the grid: the class token first, then distillation and registers. */
+  /**
+   * The number of tokens before the tokens of the grid: the class token first, then distillation
+   * and register tokens.
+   */
   readonly prefix: number;
   readonly height: number;
   readonly width: number;
 }
 
-/** The first block that a rollout goes through. */
+/** The option for the first block of a rollout. */
 export const firstBlockOption = v.pipe(
   integer,
   v.minValue(0),
-  v.description('the first block that the rollout goes through, counted from 0'),
+  v.description('the first block of the rollout, counted from 0'),
 );
 
-/** Why a network's attention cannot be rolled out; empty if it can. */
+/** The reason why the attention of a network cannot be rolled out; empty if it can. */
 function obstacle(maps: readonly AttentionMap[]): string {
   if (maps.length === 0) return 'has none';
   const within = maps.find((map) => map.windows > 1);
@@ -33,7 +36,7 @@ function obstacle(maps: readonly AttentionMap[]): string {
   return other ? `has attention of ${other.queries}×${other.keys} tokens (${other.name})` : '';
 }
 
-/** The attention of a network, or why a method cannot use it. */
+/** The attention of a network, or the reason why a method cannot use it. */
 export function attentionOf(model: Model, input: Tensor): Attention | string {
   const maps = requireInside(model).attentionMaps();
   const reason = obstacle(maps);
@@ -42,25 +45,27 @@ export function attentionOf(model: Model, input: Tensor): Attention | string {
   const grid = gridOf(model, keys, input);
   return grid
     ? { maps, tokens: keys, ...grid }
-    : `has ${keys} tokens, which do not form a grid of the picture`;
+    : `has ${keys} tokens, which do not form a grid with the shape of the picture`;
 }
 
 /**
  * The attention that a method needs.
- * @throws FoveaError `unsupported` if the network has none, or not between all tokens of a grid.
+ * @throws FoveaError `unsupported` if the network has no attention, or if its attention is not
+ * between all tokens of a grid.
  */
 export function requireAttention(model: Model, input: Tensor, method: string): Attention {
   const found = attentionOf(model, input);
   if (typeof found !== 'string') return found;
   throw new FoveaError(
     'unsupported',
-    `${method} needs attention maps in which all tokens attend to all, and ${model.name} ` +
-      `${found}: use a method for any network, such as grad-cam, iia or rise`,
+    `${method} needs attention maps in which all tokens attend to all tokens, but ` +
+      `${model.name} ${found}: use a method for any network, such as grad-cam, iia or rise`,
   );
 }
 
 /**
- * How many rows [heads, tokens, tokens] of all blocks, with their gradients, are in memory at once.
+ * How many rows [heads, tokens, tokens] of all blocks, with their gradients, fit into `bytes` of
+ * memory; at least 1.
  */
 export function rowsAtOnce({ maps, tokens }: Attention, bytes = 192 * 2 ** 20): number {
   const row = maps.reduce((sum, { heads }) => sum + 8 * heads * tokens * tokens, 0);
@@ -68,8 +73,8 @@ export function rowsAtOnce({ maps, tokens }: Attention, bytes = 192 * 2 ** 20): 
 }
 
 /**
- * Adds f of each element of rows `from` to `to` of some tensors [n, heads, tokens, tokens], over
- * rows and heads, to `sum` [tokens · tokens].
+ * Applies f to each element of one or two tensors [n, heads, tokens, tokens], for the rows `from`
+ * to `to` - 1. Adds the results, summed over rows and heads, to `sum` [tokens · tokens].
  */
 export function addOverHeads(
   sum: Float64Array,
@@ -85,7 +90,7 @@ export function addOverHeads(
     sum[i % area] += b === undefined ? f(a[i]) : f(a[i], b[i]);
 }
 
-/** Mean over the heads of f of each element of row `row`: [tokens · tokens]. */
+/** The mean over the heads of f, applied to each element of row `row`: [tokens · tokens]. */
 export function meanOverHeads(
   tensors: readonly Tensor[],
   f: (...values: number[]) => number,
@@ -101,9 +106,10 @@ export function meanOverHeads(
 export const positiveProduct = (a: number, b: number): number => Math.max(0, a * b);
 
 /**
- * The weight of each row of a matrix of tokens: only rows of tokens that affect the scores count.
- * These are the class token (the mean of it and the distillation token, if both affect the scores),
- * or all patches with equal weights, or half each if both do.
+ * The weight of each row of a matrix of tokens, [tokens], which add up to 1. Only tokens that
+ * affect the scores have a weight. If only the class token affects the scores, its weight is 1. If
+ * the distillation token does too, each has half. If only the patches do, they have equal weights.
+ * If both the patches and such tokens do, each group has half.
  */
 function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64Array {
   const row = new Float64Array(tokens);
@@ -117,9 +123,9 @@ function readingRow({ maps, tokens, prefix, height, width }: Attention): Float64
 }
 
 /**
- * The row of the tokens that the scores come from in (I + A_L) ⋯ (I + A_1), A_l [tokens ·
- * tokens]; `normalize`: with rows divided by their sums. The row goes from the last matrix to the
- * first, so no two matrices are multiplied.
+ * The row, [tokens], of the tokens that affect the scores in the product (I + A_L) ⋯ (I + A_1),
+ * with A_l [tokens · tokens]. With `normalize`, each row of a factor is divided by its sum. The row
+ * is multiplied from the last matrix to the first, so no two matrices are multiplied.
  */
 export function rolloutRow(
   attention: Attention,
@@ -139,7 +145,7 @@ export function rolloutRow(
   }, readingRow(attention));
 }
 
-/** The row of the tokens that the scores come from in one matrix [tokens · tokens]. */
+/** The row, [tokens], of the tokens that affect the scores in one matrix [tokens · tokens]. */
 export function readRow(attention: Attention, matrix: Float64Array): Float64Array {
   const { tokens } = attention;
   const weights = readingRow(attention);
@@ -149,8 +155,9 @@ export function readRow(attention: Attention, matrix: Float64Array): Float64Arra
 }
 
 /**
- * A row of tokens as a map of `layer`, the last attention by default: what falls on the grid,
- * upsampled with half-pixel centres.
+ * Makes the attribution of a row [tokens]: the values of the tokens of the grid, upsampled
+ * bilinearly with half-pixel centers. `layer` is the name of the attention, by default the last
+ * one.
  */
 export function fromTokens(
   attention: Attention,

@@ -26,12 +26,12 @@ export interface CamOptions {
 }
 
 /**
- * A map [h, w] of activations and gradients [channels, h, w] of one layer, at double precision
- * where it sums.
+ * Computes a map [h, w] from activations and gradients [channels, h, w] of one layer. Sums must use
+ * double precision.
  */
 export type Weigh = (activations: Tensor, gradients: Tensor) => Tensor;
 
-/** sum_c weight(c) · A_c: a map [h, w] of activations [channels, h, w]. */
+/** sum_c weight(c) · A_c, a map [h, w] from activations [channels, h, w]. */
 export function weightedSum(activations: Tensor, weights: ArrayLike<number>): Tensor {
   const [channels, height, width] = activations.shape;
   const area = height * width;
@@ -41,7 +41,7 @@ export function weightedSum(activations: Tensor, weights: ArrayLike<number>): Te
   return tensor([height, width], Float32Array.from(sum));
 }
 
-/** One number per channel: sum over its cells of f(activation, gradient). */
+/** One number per channel, [channels]: the sum over its cells of f(activation, gradient). */
 export function channelSums(
   activations: Tensor,
   gradients: Tensor,
@@ -54,7 +54,7 @@ export function channelSums(
   return sums;
 }
 
-/** sum_c f(A_c, G_c), cell by cell. */
+/** sum_c f(A_c, G_c) for each cell, [h, w]. */
 export function cellSums(
   activations: Tensor,
   gradients: Tensor,
@@ -76,9 +76,9 @@ const positive = (x: Tensor): Tensor =>
   );
 
 /**
- * The attribution of the maps of one or several layers: clipped if asked for, upsampled with
- * half-pixel centres. Several layers differ in scale: each is divided by its largest magnitude,
- * then the mean is taken.
+ * The attribution of the maps of one or several layers. With `relu`, negative values become 0. Maps
+ * are upsampled to [height, width] with half-pixel centers. Several layers differ in scale, so each
+ * is divided by its largest magnitude, and the result is their mean.
  */
 export function fromLayers(
   layers: readonly LayerMap[],
@@ -108,10 +108,10 @@ export function fromLayers(
   return { map, ...(relu && { signed: false }), layers, extras: { layers: shapes, ...extras } };
 }
 
-/** Largest difference, as a share of the largest gradient, that counts as rounding. */
+/** Differences up to this share of the largest gradient count as rounding. */
 const ROUNDING = 1e-6;
 
-/** Whether the gradients [channels, h, w] are the same in all cells of each channel. */
+/** Whether, in each channel, the gradients [channels, h, w] are the same in all cells. */
 function isUniform({ shape, data }: Tensor): boolean {
   const [channels = 0, height = 0, width = 0] = shape;
   const area = height * width;
@@ -123,29 +123,29 @@ function isUniform({ shape, data }: Tensor): boolean {
 }
 
 /**
- * What to tell the user if the gradients of all layers are uniform, for methods whose weights are
- * then those of Grad-CAM: so they are before global average pooling and one dense layer.
+ * The warning for methods whose map equals the map of Grad-CAM if the gradients of all layers are
+ * uniform. Gradients are uniform before global average pooling and one dense layer.
  */
 export const warnIfGradCam = (gradients: readonly Tensor[]): string[] =>
   gradients.every(isUniform)
     ? [
-        'the gradient is the same in all cells of the layer, so this map equals that of ' +
-          'grad-cam: choose an earlier layer to see where they differ',
+        'the gradient is the same in all cells of the layer, so this map equals the map of ' +
+          'grad-cam: choose an earlier layer to see a difference',
       ]
     : [];
 
-/** What to tell the user of LayerCAM, which weighs each cell by its own gradient. */
+/** The warning of LayerCAM if the gradients of all layers are uniform. */
 export const warnIfPositiveGradCam = (gradients: readonly Tensor[]): string[] =>
   gradients.every(isUniform)
     ? [
-        'the gradient is the same in all cells of the layer, so this map is that of grad-cam ' +
-          'without its negative weights: choose an earlier layer to see where they differ',
+        'the gradient is the same in all cells of the layer, so this map equals the map of ' +
+          'grad-cam without its negative weights: choose an earlier layer to see a difference',
       ]
     : [];
 
 /**
- * A class activation map: one forward and one backward pass per class, then `weigh` on each layer.
- * `warn` looks at the gradients of all layers, [channels, h, w] each.
+ * Computes a class activation map: one forward and one backward pass per class, then `weigh` for
+ * each layer. `warn` gets the gradients of all layers, [channels, h, w] each, and returns warnings.
  */
 export async function explainCam(
   { model, input, targets, options, batchSize, progress }: MethodContext<CamOptions>,

@@ -21,7 +21,7 @@ async function warningsOf(name: string, [head, activation, layer]: Net): Promise
 it.each(['guided-backprop', 'deconvnet'])(
   '%s warns that it equals gradient if the network has no ReLU, and only then',
   async (name) => {
-    const warning = /^this map equals that of gradient, because conv-linear has no ReLU/m;
+    const warning = /^this map equals the map of gradient, because conv-linear has no ReLU/m;
     expect(await warningsOf(name, ['linear', 'Softplus', 'features'])).toMatch(warning);
     expect(await warningsOf(name, ['linear', 'Relu', 'features'])).not.toMatch(/equals/);
   },
@@ -30,7 +30,7 @@ it.each(['guided-backprop', 'deconvnet'])(
 it.each(['hires-cam', 'xgrad-cam'])(
   '%s warns that it equals grad-cam before a mean over cells, and only then',
   async (name) => {
-    const warning = /^the gradient is the same in all cells .* equals that of grad-cam: choose/m;
+    const warning = /^the gradient is the same in all cells .* equals the map of grad-cam: choose/m;
     expect(await warningsOf(name, ['linear', 'Relu', 'features'])).toMatch(warning);
     expect(await warningsOf(name, ['tanh', 'Relu', 'early'])).not.toMatch(/equals/);
     expect(await warningsOf('grad-cam', ['linear', 'Relu', 'features'])).not.toMatch(/equals/);

@@ -14,27 +14,28 @@ import { areClose } from '../../tensor/statistics.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 
-/** Which score of the class a white-box method explains. */
+/** The option for the score of the class that a white-box method explains. */
 export const outputOption = option(
   v.picklist(['logit', 'probability']),
   'logit',
-  'which score of the class is explained: the logit, or the probability, which the other ' +
-    'classes lower',
+  'which score of the class is explained: the logit, or the probability, which also depends ' +
+    'on the logits of all other classes',
 );
 
-/** How the channels of a pixel become one number. */
+/** The option for the combination of the channels of a pixel. */
 export const reduceOption = option(
   v.picklist(['sum', 'abs-max', 'l2', 'none']),
   'sum',
   'how the channels of a pixel become one number: the signed sum, the largest magnitude, or ' +
-    'the Euclidean norm; none: the .npy keeps them, C x H x W',
+    'the Euclidean norm; none: the map is the sum, and the .npy keeps the channels, C x H x W',
 );
 
 /** `sum`, `abs-max`, `l2` or `none`. */
 export type Reduce = v.InferOutput<typeof reduceOption>;
 
 /**
- * What maps of paths from a baseline sum to, S(x) - S(baseline), unless channels become magnitudes.
+ * For methods whose maps sum to S(x) - S(baseline): the baseline and the score. Undefined if
+ * `reduce` makes magnitudes of the channels, because such maps do not have this sum.
  */
 export function sumOfDifference({
   baseline,
@@ -48,12 +49,12 @@ export function sumOfDifference({
   return reduce === 'sum' || reduce === 'none' ? { baseline, score: output } : undefined;
 }
 
-/** The gradients of a model whose method has stated that it needs them. */
+/** The gradients of a model, for methods that declare the need `gradients`. */
 export function gradientsOf(model: Model, request: GradientRequest): Promise<Gradients> {
   return requireInside(model).gradients(request);
 }
 
-/** A tensor [1, …] or […] n times over: [n, …]. */
+/** Repeats a tensor [1, …] or […] n times: [n, …]. */
 export function repeat(
   x: Tensor,
   count: number,
@@ -66,8 +67,8 @@ export function repeat(
 }
 
 /**
- * A map [H, W] of attributions [C, H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ). Sums are
- * taken in double precision.
+ * Reduces attributions [C, H, W] to a map [H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ).
+ * Sums use double precision.
  */
 export function reduceChannels(
   values: ArrayLike<number>,
@@ -90,8 +91,8 @@ export function reduceChannels(
 }
 
 /**
- * The attribution of values [C, H, W]: their map, and with `none` the values themselves beside the
- * map of their sums.
+ * The attribution of values [C, H, W]. With `none`, the map is the sum over the channels, and the
+ * attribution also has the values themselves.
  */
 export function pixelAttribution(
   values: ArrayLike<number>,
@@ -106,7 +107,7 @@ export function pixelAttribution(
   return reduce === 'sum' ? { map } : { map, channels: tensor(shape, Float32Array.from(values)) };
 }
 
-/** Options that the methods share whose map is one backward pass. */
+/** Options of the methods whose map has one value per pixel and channel. */
 export const pixelOptions = { output: outputOption, reduce: reduceOption };
 
 /** The values of `pixelOptions`. */
@@ -117,18 +118,21 @@ export interface PixelOptions {
 
 /** How `explainPixels` differs from a plain gradient. */
 interface PixelsRequest {
-  /** The rules of the backward pass; those of the gradient by default. */
+  /** The rules of the backward pass; by default the rules of the gradient. */
   readonly rules?: RuleSet;
-  /** Whether the rules change ReLUs only, so that without them the map equals the gradient. */
+  /**
+   * Whether the rules change only ReLUs, so that in a network without ReLUs the map equals the
+   * gradient.
+   */
   readonly needsRelu?: boolean;
   /** Whether the gradient is multiplied by the picture in the model's normalized units. */
   readonly timesInput?: boolean;
 }
 
 /**
- * One forward and one backward pass per class, the gradient reduced to a map. If the rules need
- * ReLUs and the network has no node of type `Relu`, a second, plain pass finds out whether the
- * rules changed anything.
+ * Explains with one forward and one backward pass per class, and reduces the gradient to a map. If
+ * the rules need ReLUs and the network has no node of type `Relu`, a second, plain pass checks
+ * whether the rules changed anything. If they did not, the map has a warning.
  */
 export async function explainPixels(
   { model, input, targets, options, batchSize, progress }: MethodContext<PixelOptions>,
@@ -147,8 +151,8 @@ export async function explainPixels(
     const warnings =
       plain && areClose(data, slab(plain, t).data)
         ? [
-            `this map equals that of gradient, because ${model.name} has no ReLU that the method ` +
-              `could change: use gradient, or a method that does not depend on ReLUs`,
+            `this map equals the map of gradient, because ${model.name} has no ReLU that the ` +
+              'method can change: use gradient, or a method that does not depend on ReLUs',
           ]
         : [];
     return { ...pixelAttribution(values, input, options.reduce), warnings };

@@ -1,18 +1,20 @@
 import { type Upsampling, upsamplingMatrix } from '../../image/upsampling.ts';
 import type { Grids } from '../../model/perturbation.ts';
 
-/** What upsamples a grid [s, s] to the input: rows [height, s] and columns [width, s]. */
+/**
+ * The matrices that upsample a grid [s, s] to the input: rows [height, s] and columns [width, s].
+ */
 export const gridUpsampling = (mode: Upsampling, s: number, height: number, width: number) => ({
   rows: upsamplingMatrix(mode, s, height),
   columns: upsamplingMatrix(mode, s, width),
 });
 
 /**
- * sum_n weights[n] · mask_n as [height · width], without rendering the masks one by one.
+ * sum_n weights[n] · mask_n, [height · width], without rendering each mask.
  *
- * A mask is rows[dy:] · G · columns[dx:]ᵀ, linear in its grid, so grids of the same shift are
- * added first; then for each dy the sums over dx, [grid height, width], are added; only then is
- * each dy upsampled vertically.
+ * A mask is rows[dy:] · G · columns[dx:]ᵀ, which is linear in its grid G. So grids with the same
+ * shift are added first. Then, for each dy, the sums over dx, [grid height, width], are added. At
+ * last, the sum of each dy is upsampled vertically.
  */
 export function weightedMaskSum(
   { grids, rows, columns, shifts }: Grids,

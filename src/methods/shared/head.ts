@@ -6,20 +6,20 @@ import { type CamOptions, fromLayers } from './cam.ts';
 import { gradientsOf } from './gradients.ts';
 import { channelsFirst, chooseLayers, layoutOf, withLayers } from './layers.ts';
 
-/** Bytes of altered feature maps that are in memory at once. */
+/** The memory for altered feature maps of one batch, in bytes. */
 const GROUP_BYTES = 32 * 2 ** 20;
 
 /** The values of one layer for one picture. */
 export interface LayerValues {
   readonly name: string;
-  /** As the network has them, [1, …]. */
+  /** In the layout of the network, [1, …]. */
   readonly values: Tensor;
   readonly layout: MapLayout;
-  /** As channels [C, h, w]. */
+  /** With channels first, [C, h, w]. */
   readonly activations: Tensor;
 }
 
-/** Runs the network once and reads layers. */
+/** Runs the network once and returns the values of the named layers. */
 export async function readLayers(
   model: Model,
   names: readonly string[],
@@ -35,8 +35,8 @@ export async function readLayers(
 }
 
 /**
- * The map of each layer that the options name, for each class in turn; `mapOf` makes one, and
- * reports the share of it that is done.
+ * Computes the map of each layer that the options name, for each class. `mapOf` computes one map
+ * [h, w] and reports its own progress, 0 … 1.
  */
 export async function explainLayers(
   { model, input, targets, options, progress }: MethodContext<CamOptions>,
@@ -58,7 +58,7 @@ export async function explainLayers(
   return attributions;
 }
 
-/** Which altered feature maps to score. */
+/** The request of `headScores`: the altered feature maps to score. */
 export interface HeadRun {
   readonly model: Model;
   readonly layer: LayerValues;
@@ -66,14 +66,14 @@ export interface HeadRun {
   readonly score: ScoreKind;
   readonly batchSize?: number;
   readonly count: number;
-  /** Changes copy `k` of the layer's values. */
+  /** Changes copy `k` of the values of the layer, in place. */
   readonly alter: (k: number, values: Float32Array) => void;
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * The score of one class for `count` altered copies of a feature map, through what comes after it
- * in the network.
+ * The score of one class for `count` altered copies of a feature map, [count]. Only the part of the
+ * network after the feature map runs.
  */
 export async function headScores({
   model,

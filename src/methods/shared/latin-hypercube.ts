@@ -2,9 +2,9 @@ import { at } from '../../tensor/at.ts';
 import type { Random } from '../../tensor/random.ts';
 
 /**
- * A Latin hypercube, [rows, dimensions] in [0, 1): along each dimension one point in every one of
- * `rows` equal intervals, at a random place in it and in random order (McKay, Beckman & Conover
- * 1979).
+ * A Latin hypercube, [rows, dimensions] in [0, 1) (McKay, Beckman & Conover 1979). Each dimension
+ * is divided into `rows` equal intervals. Each interval contains one point, at a random place, and
+ * the points are in random order.
  */
 export function latinHypercube(rows: number, dimensions: number, random: Random): Float32Array {
   const points = new Float32Array(rows * dimensions);

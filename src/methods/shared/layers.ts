@@ -11,27 +11,27 @@ import { hasAspect, MOST_PREFIX } from '../../model/network/feature-maps.ts';
 import { option } from '../../options.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
-/** Which feature maps a method looks at. */
+/** The option for the feature maps that a method uses. */
 export const layerOption = option(
   v.union([
     v.pipe(v.string(), v.minLength(1)),
     v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1)),
   ]),
   'last',
-  'tensor or node of the network whose feature map is used, or a list of them; last: the ' +
-    'last feature map, found by itself',
+  'name of the tensor or node whose feature map is used, or a list of names; last: the last ' +
+    'feature map, which Fovea finds',
 );
 
 const describe = ({ name, layout, channels, height, width }: FeatureMap): string =>
   `${name} (${layout === 'tokens' ? 'tokens, ' : ''}${channels}×${height}×${width})`;
 
-/** The feature maps that a user can choose from, in words. */
+/** The feature maps that a user can choose, as text. */
 function candidates(model: Model): string {
   return requireInside(model).featureMaps().map(describe).join(', ') || 'none were found';
 }
 
 /**
- * The names of the layers that an option names: the last feature map for `last`.
+ * The names of the layers that the option chooses. `last` becomes the name of the last feature map.
  * @throws FoveaError `unsupported` if the network has no feature map.
  */
 export function chooseLayers(model: Model, option: v.InferOutput<typeof layerOption>): string[] {
@@ -42,14 +42,18 @@ export function chooseLayers(model: Model, option: v.InferOutput<typeof layerOpt
     if (!last)
       throw new FoveaError(
         'unsupported',
-        `${model.name} has no feature map that Fovea recognises: name a tensor with the ` +
+        `${model.name} has no feature map that Fovea recognizes: name a tensor with the ` +
           'option layer',
       );
     return last.name;
   });
 }
 
-/** Runs what needs layers by name. If one of them does not exist, the error lists those that do. */
+/**
+ * Calls `run`, which uses layers by name. If one of the names does not exist, the error lists the
+ * feature maps of the model.
+ * @throws FoveaError `usage` for an unknown layer.
+ */
 export async function withLayers<T>(
   model: Model,
   names: readonly string[],
@@ -74,7 +78,10 @@ export async function withLayers<T>(
 
 const pictureOf = ({ shape: [, , height, width] }: Tensor) => ({ height, width });
 
-/** A grid of the picture's shape after as few other tokens as possible. */
+/**
+ * The grid with the shape of the picture that leaves the fewest other tokens before it; undefined
+ * if there is none.
+ */
 function tokenGrid(
   length: number,
   input: Tensor,
@@ -89,8 +96,9 @@ function tokenGrid(
 }
 
 /**
- * The grid that a sequence of tokens holds, and how many others come before it: as the network's
- * own tokens have it, or by their number.
+ * The grid in a sequence of tokens, and the number of other tokens before it. It is taken from a
+ * feature map of the network with the same number of tokens, or derived from the number of tokens.
+ * Undefined if there is no such grid.
  */
 export function gridOf(
   model: Model,
@@ -108,8 +116,9 @@ export function gridOf(
 }
 
 /**
- * How the values [n, …] of a layer hold the picture.
- * @throws FoveaError `usage` for a tensor that is not a feature map; it lists those that are.
+ * Which axes of the values [n, …] of a layer are channels, rows and columns.
+ * @throws FoveaError `usage` for a tensor that is not a feature map. The message lists the feature
+ * maps.
  */
 export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
   const shape = values.shape.slice(1);
@@ -127,14 +136,14 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
   }
   throw new FoveaError(
     'usage',
-    `the tensor "${name}" of ${model.name} is [${values.shape}], no feature map of the ` +
-      `picture; its feature maps are ${candidates(model)}`,
+    `the tensor "${name}" of ${model.name} is [${values.shape}], which is not a feature map ` +
+      `of the picture; the feature maps are ${candidates(model)}`,
   );
 }
 
 /**
- * Row `index` of a layer's values as [channels, height, width]; tokens before the grid are left
- * out.
+ * Row `index` of the values of a layer as [channels, height, width]. Tokens before the grid are
+ * left out.
  */
 export function channelsFirst(values: Tensor, index: number, layout: MapLayout): Tensor {
   const { channels, height, width } = layout;

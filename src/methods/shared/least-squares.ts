@@ -2,15 +2,18 @@
 export interface Fit {
   readonly coefficients: Float64Array;
   readonly intercept: number;
-  /** Weighted share of the variance that the fit explains. */
+  /** The weighted share of the variance that the fit explains, at most 1. */
   readonly r2: number;
-  /** Standard error of each coefficient, of independent errors of equal size. */
+  /**
+   * The standard error of each coefficient, under the assumption of independent errors of equal
+   * size.
+   */
   readonly standardErrors: Float64Array;
 }
 
 /**
- * L of a positive definite matrix L Lᵀ, in place of its lower half; what rounding leaves at or
- * below zero is lifted.
+ * The Cholesky factor L of a positive definite matrix L Lᵀ [n, n]. The lower half of the result is
+ * L. If rounding makes a pivot zero or negative, it becomes 1e-12.
  */
 function cholesky(matrix: Float64Array, n: number): Float64Array {
   const lower = matrix.slice();
@@ -24,7 +27,7 @@ function cholesky(matrix: Float64Array, n: number): Float64Array {
   return lower;
 }
 
-/** x with L Lᵀ x = b. */
+/** Solves L Lᵀ x = b for x. */
 function solve(lower: Float64Array, b: Float64Array): Float64Array {
   const n = b.length;
   const x = b.slice();
@@ -44,9 +47,9 @@ function solve(lower: Float64Array, b: Float64Array): Float64Array {
  *
  *   min over β, β₀ of  Σ_r w_r (y_r - β₀ - x_r · β)² + alpha |β|²
  *
- * The intercept is not penalised; without one β₀ is 0. β = (Xᵀ W X + alpha I)⁻¹ Xᵀ W y,
- * X and y about their weighted means. Errors: σ² (XᵀWX + alpha I)⁻¹ XᵀW²X (XᵀWX + alpha
- * I)⁻¹ with σ² the mean squared residual.
+ * The intercept is not penalized. Without an intercept, β₀ is 0. β = (Xᵀ W X + alpha I)⁻¹ Xᵀ W y,
+ * after the weighted means of X and y are subtracted. The covariance of β is σ² (XᵀWX + alpha I)⁻¹
+ * XᵀW²X (XᵀWX + alpha I)⁻¹, where σ² is the mean squared residual.
  */
 export function ridge(
   x: ArrayLike<number>,

@@ -6,17 +6,17 @@ import { at } from '../../tensor/at.ts';
 import { slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import { gradientsOf } from './gradients.ts';
 
-/** Where a path of pictures starts. */
+/** The option for the start of a path of pictures. */
 export const pathBaselineOption = option(
   v.picklist(BASELINES),
   'black',
-  `where the path starts: ${BASELINES_IN_WORDS}`,
+  `the picture at the start of the path: ${BASELINES_IN_WORDS}`,
 );
 
-/** Pictures that are in memory at once, with their gradients. */
+/** How many pictures, with their gradients, are in memory at the same time. */
 const GROUP = 16;
 
-/** A baseline [1, C, 1, 1] or [1, C, H, W] as a picture of the input's shape. */
+/** A baseline [1, C, 1, 1] or [1, C, H, W] as a picture in the shape of the input. */
 export function fullBaseline(baseline: Tensor, input: Tensor): Tensor {
   if (baseline.data.length === input.data.length) return baseline;
   const [, , height = 0, width = 0] = input.shape;
@@ -27,7 +27,7 @@ export function fullBaseline(baseline: Tensor, input: Tensor): Tensor {
   return full;
 }
 
-/** Which gradients to take. */
+/** The request of `gradientSeries`. */
 export interface GradientSeries {
   readonly model: Model;
   readonly input: Tensor;
@@ -37,12 +37,15 @@ export interface GradientSeries {
   readonly count: number;
   /** Writes picture `k` into `picture`. */
   readonly render: (k: number, picture: Float32Array) => void;
-  /** Takes the gradient by picture `k`. */
+  /** Receives the gradient with respect to picture `k`, and the picture. */
   readonly take: (k: number, gradient: Float32Array, picture: Float32Array) => void;
   readonly onProgress?: (done: number) => void;
 }
 
-/** Gradients of one class at `count` pictures, a few at a time, in order. */
+/**
+ * Computes the gradients of one class at `count` pictures, a few at a time. It calls `take` in the
+ * order of the pictures.
+ */
 export async function gradientSeries({
   model,
   input,
@@ -72,7 +75,7 @@ export async function gradientSeries({
   }
 }
 
-/** The score of one class for each picture of a batch. */
+/** The score of one class for each picture of a batch [n, C, H, W], [n]. */
 export async function scoresOf(
   model: Model,
   batch: Tensor,

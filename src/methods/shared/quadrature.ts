@@ -1,12 +1,12 @@
 import * as v from 'valibot';
 import { option } from '../../options.ts';
 
-/** Rules for the integral over [0, 1]. */
+/** The option for the rule of an integral over [0, 1]. */
 export const quadratureOption = option(
   v.picklist(['gauss-legendre', 'trapezoid', 'left', 'right', 'midpoint']),
   'gauss-legendre',
-  'how the integral along the path is taken: Gauss-Legendre nodes, the trapezoid rule, or ' +
-    'left, right or middle Riemann sums',
+  'how the integral along the path is computed: with Gauss-Legendre nodes, the trapezoid ' +
+    'rule, or left, right or midpoint Riemann sums',
 );
 
 /** The name of a rule. */
@@ -27,8 +27,8 @@ function legendre(n: number, x: number): [value: number, derivative: number] {
 }
 
 /**
- * The zeros of P_n by Newton's method from cos(π (i + 3/4) / (n + 1/2)); weights 2 / ((1 - x²)
- * P_n'(x)²), halved for [0, 1].
+ * The nodes are the zeros of P_n, by Newton's method from cos(π (i + 3/4) / (n + 1/2)). The weights
+ * are 2 / ((1 - x²) P_n'(x)²), halved for [0, 1].
  */
 function gaussLegendre(n: number): Quadrature {
   const nodes = new Float64Array(n);
@@ -47,7 +47,7 @@ function gaussLegendre(n: number): Quadrature {
   return { nodes, weights };
 }
 
-/** `n` nodes of a rule. The trapezoid rule of one node is the midpoint rule. */
+/** The `n` nodes and weights of a rule. The trapezoid rule with one node is the midpoint rule. */
 export function quadrature(name: QuadratureName, n: number): Quadrature {
   if (name === 'gauss-legendre') return gaussLegendre(n);
   if (name === 'trapezoid' && n > 1) {

@@ -12,39 +12,43 @@ import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
 import { paintSegments, segmentationOption, superpixels } from './superpixels.ts';
 
-/** What the methods that search an order of regions have in common. */
+/** The options that all methods share which search for an order of regions. */
 export const searchOptions = {
   segmentation: v.optional(segmentationOption, 'slic'),
   segments: option(
     v.pipe(integer, v.minValue(2), v.maxValue(400)),
     49,
-    'slic: about how many regions; model calls grow with its square',
+    'approximate number of regions for slic; the number of model calls grows with its square',
   ),
   shown: option(
     v.picklist(BASELINES),
     'blur',
-    `what surrounds regions that are shown alone: ${BASELINES_IN_WORDS}`,
+    `what replaces the rest of the picture if regions are shown alone: ${BASELINES_IN_WORDS}`,
   ),
   hidden: option(
     v.picklist(BASELINES),
     'zero',
-    `what hidden regions become: ${BASELINES_IN_WORDS}`,
+    `what replaces hidden regions: ${BASELINES_IN_WORDS}`,
   ),
-  insertion: option(v.pipe(number, v.minValue(0)), 1, 'weight of the score of the regions alone'),
+  insertion: option(
+    v.pipe(number, v.minValue(0)),
+    1,
+    'weight of the score if only the regions are shown',
+  ),
   deletion: option(
     v.pipe(number, v.minValue(0)),
     1,
-    'weight of the fall of the score without the regions',
+    'weight of the drop of the score if the regions are hidden',
   ),
   values: option(
     v.picklist(['rank', 'missing']),
     'missing',
-    'what a region counts in the map: its place in the order, or the share of the score that ' +
-      'was missing before it was added',
+    'the value of a region in the map: rank, by its place in the order; missing, the share ' +
+      'of the highest value that was still missing before it was added',
   ),
 };
 
-/** The options of `searchOptions` with values. */
+/** The values of `searchOptions`. */
 export interface SearchOptions {
   readonly segmentation: Parameters<typeof superpixels>[0];
   readonly segments: number;
@@ -55,19 +59,20 @@ export interface SearchOptions {
   readonly values: 'rank' | 'missing';
 }
 
-/** A set of regions, [regions]: 1 for its members. */
+/** A set of regions, [regions]: 1 for its members, else 0. */
 export type RegionSet = Uint8Array;
 
 /**
- * The value of sets S of regions V:
+ * The value F of a set S of the regions V:
  *
  *   F(S) = insertion · p(S) + deletion · (1 - p(V \ S))
  *
- * p(S) is the score of the picture that shows S alone, p(V \ S) of the picture without S.
+ * p(S) is the score of the picture that shows only S. p(V \ S) is the score of the picture without
+ * S.
  */
 export interface RegionGame {
   readonly regions: number;
-  /** F of some sets, as one batch. */
+  /** The values F of some sets, computed in one batch. */
   values(sets: readonly RegionSet[]): Promise<Float64Array>;
 }
 
@@ -78,7 +83,7 @@ export function withMember(set: RegionSet, region: number): RegionSet {
   return more;
 }
 
-/** The members of `regions`, whose values are in the same order, by falling value. */
+/** The members of `regions`, sorted by falling value. `values` has the value of each member. */
 export const byValue = (regions: readonly number[], values: Float64Array): number[] =>
   [...argsortDescending(values)].map((i) => at(regions, i));
 
@@ -102,7 +107,10 @@ async function scoresOf(
   return data;
 }
 
-/** The game of one class over the regions of a picture. A weight of 0 costs no model calls. */
+/**
+ * The game of one class over the regions of a picture. If a weight is 0, its term costs no model
+ * calls.
+ */
 export function regionGame(
   context: Pick<MethodContext<SearchOptions>, 'model' | 'input' | 'batchSize' | 'options'>,
   segmentation: Segmentation,
@@ -138,7 +146,7 @@ export function regionGame(
   };
 }
 
-/** F of the first i regions of an order, i = 0 … regions. */
+/** The value F of the first i regions of an order, for i = 0 … regions: [regions + 1]. */
 export async function prefixValues(
   game: RegionGame,
   order: readonly number[],
@@ -149,10 +157,10 @@ export async function prefixValues(
 }
 
 /**
- * A value per region that falls along the order. `rank`: 1 - i / n for the i-th of n regions.
- * `missing`: the share of the highest F that no set before it had,
+ * One value per region, 0 … 1, which falls along the order. `rank`: 1 - i / n for region i of n.
+ * `missing`: the share of the highest F that no earlier set of the order has reached,
  *
- *   1 - max_{j <= i} (F(S_j) - F(S_0)) / max_j (F(S_j) - F(S_0)),   S_j the first j regions,
+ *   1 - max_{j <= i} (F(S_j) - F(S_0)) / max_j (F(S_j) - F(S_0)),   S_j: the first j regions,
  *
  * plus at most a thousandth of the rank, so that no two regions have the same value.
  */
@@ -175,13 +183,18 @@ export function regionValues(
   return values;
 }
 
-/** An order of the regions of a game, from the one that matters most; `progress` gets 0 … 1. */
+/**
+ * Searches for an order of the regions of a game, the most important first. `progress` gets 0 … 1.
+ */
 export type Search = (
   game: RegionGame,
   progress: (share: number) => void,
 ) => Promise<readonly number[]>;
 
-/** One attribution per target: the regions in the order that a search finds for it. */
+/**
+ * One attribution per target: `search` finds an order of the regions, and the map has the value of
+ * each region in this order.
+ */
 export async function attributeRegions(
   context: MethodContext<SearchOptions>,
   search: Search,

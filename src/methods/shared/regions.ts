@@ -8,11 +8,11 @@ function disk(radius: number): [number, number][] {
   );
 }
 
-/** The parts of several segmentations, each dilated; they overlap. */
+/** The parts of several segmentations, each dilated by a disk. The regions overlap. */
 export class Regions {
   /** The pixels of each region, ascending. */
   readonly pixels: readonly Uint32Array[];
-  /** The regions that each pixel is in. */
+  /** For each pixel, the regions that contain it. */
   readonly at: readonly number[][];
 
   constructor(
@@ -24,7 +24,7 @@ export class Regions {
     const offsets = disk(dilation);
     const at: number[][] = Array.from({ length: height * width }, () => []);
     let count = 0;
-    // The pixel at which each region was met last.
+    // For each region, the last pixel that was added to it.
     const seen = new Int32Array(segmentations.length * height * width).fill(-1);
     for (const labels of segmentations) {
       const numbers = [...new Set(labels)].sort((a, b) => a - b);
@@ -61,11 +61,11 @@ export class Regions {
 /** How regions are ranked. */
 export interface RankOptions {
   readonly algorithm: 'full' | 'fast';
-  /** Pixels that a region must add. */
+  /** The least number of pixels that a region must add. */
   readonly minArea: number;
 }
 
-/** What of each region is not covered yet: pixels, and the sum of their values. */
+/** The uncovered part of each region: the number of its pixels, and the sum of their values. */
 class Uncovered {
   readonly counts: Int32Array;
   readonly sums: Float64Array;
@@ -87,7 +87,7 @@ class Uncovered {
     return this.sums[region] / this.counts[region];
   }
 
-  /** Covers a region and writes a value at its pixels that were not. */
+  /** Covers a region. Writes `value` to `map` at the pixels that were not covered before. */
   cover(region: number, value: number, map: Float64Array): void {
     for (const pixel of this.regions.pixels[region]) {
       if (this.covered[pixel]) continue;
@@ -100,7 +100,7 @@ class Uncovered {
     }
   }
 
-  /** The mean of the values that no region has covered, written there. */
+  /** Writes the mean value of all uncovered pixels to these pixels. */
   fillRest(map: Float64Array): void {
     const rest = [...this.values.keys()].filter((pixel) => !this.covered[pixel]);
     const mean = rest.reduce((sum, pixel) => sum + this.values[pixel], 0) / rest.length;
@@ -109,8 +109,8 @@ class Uncovered {
 }
 
 /**
- * The region with the largest mean of what it would add; undefined if none adds enough. Ties go
- * to the first.
+ * The region whose uncovered pixels have the largest mean value. Of several, it is the first.
+ * Undefined if no region adds at least `minArea` pixels.
  */
 function best(uncovered: Uncovered, minArea: number): number | undefined {
   let found: number | undefined;
@@ -122,8 +122,8 @@ function best(uncovered: Uncovered, minArea: number): number | undefined {
 }
 
 /**
- * A map [H · W] in which every pixel has the mean value of what its region added, and how many
- * regions were added.
+ * Ranks the regions. Returns the number of regions that were added, and a map [H · W]: each pixel
+ * has the mean value of the pixels that were added together with it.
  */
 export function rankRegions(
   regions: Regions,

@@ -1,17 +1,19 @@
-/** Side in pixels of the inputs for which the defaults of windows and superpixels are set. */
+/**
+ * The side, in pixels, of the inputs for which the defaults of windows and superpixels were chosen.
+ */
 const SIDE = 224;
 
 /**
- * What defaults in pixels are multiplied by: 1 for inputs whose shorter side is 224 pixels or more,
- * else that side / 224, so that small inputs are divided into as many parts as large ones.
+ * The factor for default lengths in pixels: 1 for inputs whose shorter side is 224 pixels or more,
+ * else the shorter side / 224. So small inputs are divided into as many parts as large ones.
  */
 export const inputScale = (height: number, width: number): number =>
   Math.min(1, Math.min(height, width) / SIDE);
 
-/** A default length in pixels at the scale of an input, a whole number from 1. */
+/** A default length, scaled to an input: a whole number of pixels, at least 1. */
 export const scaledLength = (pixels: number, height: number, width: number): number =>
   Math.max(1, Math.round(pixels * inputScale(height, width)));
 
-/** A default area in pixels at the scale of an input, a whole number from 1. */
+/** A default area, scaled to an input: a whole number of pixels, at least 1. */
 export const scaledArea = (pixels: number, height: number, width: number): number =>
   Math.max(1, Math.round(pixels * inputScale(height, width) ** 2));

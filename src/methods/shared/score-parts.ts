@@ -4,24 +4,24 @@ import { at } from '../../tensor/at.ts';
 import type { Tensor } from '../../tensor/tensor.ts';
 import type { MethodContext } from '../method.ts';
 
-/** An intermediate map, and what the method says about it. */
+/** An intermediate map, and facts about it. */
 interface Intermediate {
   readonly map: Tensor;
   readonly detail: { readonly [key: string]: Json };
 }
 
-/** Perturbed pictures that are scored part by part. */
+/** The perturbed pictures that `scoreInParts` scores. */
 export interface ScoreParts {
   readonly baseline: Tensor;
   /** Number of perturbed pictures. */
   readonly count: number;
   /** Number of pictures per part; the last part may be smaller. */
   readonly partSize: number;
-  /** The perturbations `from` … `to` - 1. */
+  /** Returns the perturbations `from` … `to` - 1. */
   readonly perturbation: (from: number, to: number) => Perturbation;
   /**
-   * The map of target `t` from its scores of the first `done` pictures, to be offered; undefined if
-   * it is too early for one. Not called after the last part.
+   * Returns the map of target `t` from its scores of the first `done` pictures; undefined if there
+   * are too few scores. It is not called after the last part.
    */
   readonly intermediate: (
     t: number,
@@ -30,15 +30,15 @@ export interface ScoreParts {
   ) => Intermediate | undefined;
 }
 
-/** The scores of each target, [count], and how many of them were computed. */
+/** The scores of each target, [count], and the number of scores that were computed. */
 export interface PartScores {
   readonly scores: readonly Float64Array[];
   readonly done: number;
 }
 
 /**
- * Scores perturbed pictures for all targets at once. An intermediate map of each target is offered
- * after each part; it ends early once the caller accepts those of all targets.
+ * Scores perturbed pictures for all targets together, part by part. After each part it offers an
+ * intermediate map of each target. It ends early if the caller has accepted a map of every target.
  */
 export async function scoreInParts(
   {

@@ -14,38 +14,39 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { inputScale, scaledArea } from './scale.ts';
 
 /**
- * How a picture is divided: by an algorithm, or by the caller's labels, rows of the model's input.
+ * The option for the division of a picture: an algorithm, or the caller's labels, one row per row
+ * of the model's input.
  */
 export const segmentationOption = v.pipe(
   v.union([v.picklist(['quickshift', 'slic', 'felzenszwalb']), v.array(v.array(integer))]),
   v.description(
-    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or labels of ' +
-      'your own, [height][width] at the size of the model’s input',
+    'how the picture is divided: quickshift as in LIME, slic, felzenszwalb, or your own ' +
+      'labels, [height][width] at the size of the model’s input',
   ),
 );
 
-/** What hidden superpixels become. */
+/** The values of the option `hidden`: what replaces hidden superpixels. */
 export const hiddenOption = v.picklist(['segment-mean', ...BASELINES]);
 
-/** What the option `hidden` is described by. */
+/** The description of the option `hidden`. */
 export const HIDDEN_IN_WORDS =
-  'what hidden superpixels become: their own mean colour, or a baseline';
+  'what replaces hidden superpixels: their own mean color, or a baseline';
 
 export const segmentsOption = option(
   v.pipe(integer, v.minValue(2), v.maxValue(5000)),
   50,
-  'slic: about how many superpixels',
+  'approximate number of superpixels for slic',
 );
 
-/** Felzenszwalb's parameters: some tens of parts in a photograph of 224 × 224 pixels. */
+/** Felzenszwalb's parameters. They give some tens of parts in a photograph of 224 × 224 pixels. */
 const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
-/** Quickshift's parameters: those of LIME. */
+/** Quickshift's parameters, as in LIME. */
 const QUICKSHIFT = { kernelSize: 4, ratio: 0.2 } as const;
 
 /**
- * The superpixels of a picture. Smaller pictures than 224 pixels are divided as finely as large
- * ones: lengths shrink with the shorter side, areas with its square. Quickshift adds distances of
- * place and of colour, so the weight of colour shrinks with the lengths.
+ * The superpixels of a picture. Pictures under 224 pixels get about as many superpixels as large
+ * ones: lengths are scaled with the shorter side, areas with its square. Quickshift adds distances
+ * in position and in color, so the weight of color is scaled like a length.
  */
 function divide(how: 'quickshift' | 'slic' | 'felzenszwalb', picture: Image, segments: number) {
   const { width, height } = picture;
@@ -63,7 +64,7 @@ function divide(how: 'quickshift' | 'slic' | 'felzenszwalb', picture: Image, seg
   });
 }
 
-/** A picture as planes [3, H, W], 0 … 1. */
+/** A picture as color planes [3, H, W], 0 … 1. */
 function colourPlanes({ width, height, data }: Image): Tensor {
   const area = width * height;
   return tensor(
@@ -75,7 +76,10 @@ function colourPlanes({ width, height, data }: Image): Tensor {
   );
 }
 
-/** The superpixels of a model's input. */
+/**
+ * The superpixels of a model's input.
+ * @throws FoveaError `usage` if the caller's labels do not have the size of the input.
+ */
 export function superpixels(
   how: v.InferOutput<typeof segmentationOption>,
   segments: number,
@@ -88,14 +92,14 @@ export function superpixels(
   if (how.length !== height || how.some((row) => row.length !== width)) {
     throw new FoveaError(
       'usage',
-      `segmentation: labels of ${how.length}×${how[0]?.length ?? 0}, expected ` +
+      `segmentation: the labels are ${how.length}×${how[0]?.length ?? 0}, expected ` +
         `${height}×${width}, the size of the model's input`,
     );
   }
   return renumber(how.flat(), width, height);
 }
 
-/** The picture with every superpixel at its mean colour, [1, C, H, W]. */
+/** The picture in which every superpixel has its mean color, [1, C, H, W]. */
 function segmentMeans({ labels, count }: Segmentation, input: Tensor): Tensor {
   const [, channels, height, width] = input.shape;
   const area = height * width;
@@ -110,7 +114,7 @@ function segmentMeans({ labels, count }: Segmentation, input: Tensor): Tensor {
   return result;
 }
 
-/** What stands where a superpixel is hidden. */
+/** The picture that replaces hidden superpixels, [1, C, H, W] or [1, C, 1, 1]. */
 export function hiddenPicture(
   how: 'segment-mean' | BaselineName,
   segmentation: Segmentation,
@@ -122,7 +126,7 @@ export function hiddenPicture(
     : createBaseline(how, model, input);
 }
 
-/** One value per superpixel as a map [H, W]. */
+/** A map [H, W] in which each pixel has the value of its superpixel. */
 export function paintSegments(
   { labels, width, height }: Segmentation,
   values: ArrayLike<number>,
@@ -133,7 +137,7 @@ export function paintSegments(
   );
 }
 
-/** Superpixels by falling value, those above 0 only. */
+/** At most `count` superpixels with a value above 0, by falling value. */
 export function topSegments(values: ArrayLike<number>, count: number): number[] {
   return Array.from({ length: values.length }, (_, i) => i)
     .filter((i) => values[i] > 0)
@@ -141,7 +145,7 @@ export function topSegments(values: ArrayLike<number>, count: number): number[] 
     .slice(0, count);
 }
 
-/** The pixels of some superpixels, [H, W]: 1 inside, 0 outside. */
+/** The pixels of the given superpixels, [H, W]: 1 inside, 0 outside. */
 export function regionOf(segmentation: Segmentation, ids: readonly number[]): Tensor {
   const inside = new Float32Array(segmentation.count);
   for (const id of ids) inside[id] = 1;

@@ -1,6 +1,6 @@
 /**
- * Offsets of windows of `size` along an axis of `length`, `stride` apart; the last one ends at the
- * border.
+ * The offsets of windows of `size` pixels along an axis of `length` pixels, `stride` apart. The
+ * last window ends at the border.
  */
 function offsets(length: number, size: number, stride: number): number[] {
   const last = Math.max(0, length - size);
@@ -8,7 +8,10 @@ function offsets(length: number, size: number, stride: number): number[] {
   return regular[regular.length - 1] < last ? [...regular, last] : regular;
 }
 
-/** Sliding windows inside the picture, four integers each: top, left, bottom, right. */
+/**
+ * Sliding windows inside the picture, four integers each: top, left, bottom, right (the last two
+ * exclusive).
+ */
 export function slidingWindows(
   height: number,
   width: number,
@@ -29,9 +32,9 @@ export function slidingWindows(
 }
 
 /**
- * For each pixel, the sum of `values` over the windows that cover it, and how many do. Linear in
- * windows plus pixels: each window adds its value at four corners, two running sums spread it (a
- * summed-area table in reverse).
+ * For each pixel, [height · width], the sum of `values` over the windows that cover it, and the
+ * number of these windows. The cost is linear in windows plus pixels: each window adds its value at
+ * four corners, and two running sums spread it (a summed-area table in reverse).
  */
 export function windowSums(
   windows: Int32Array,
