@@ -105,7 +105,7 @@ describe('the mean rank', () => {
 
 describe('a chart', () => {
   it.each([
-    ['model-randomization', 'share of layers randomised', 'likeness to the map of the model'],
+    ['model-randomization', 'share of layers randomized', 'similarity to the map of the model'],
     ['road', 'share of pixels removed', '(least relevant first − most first) / 2'],
     ['deletion', 'share of pixels hidden', 'score of the class'],
     ['aic', 'share of the information shown', 'accuracy'],

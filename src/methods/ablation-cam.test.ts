@@ -3,7 +3,7 @@ import { explainSmall, features, overChannels, scoreOf } from './fixtures/quadra
 import { describeCamReference } from './fixtures/reference.ts';
 
 // Desai & Ramaswamy 2020, equation 3.
-it('weighs each channel by the share of the score that is lost without it', async () => {
+it('weights each channel by the share of the score that is lost without the channel', async () => {
   for (const target of [0, 1]) {
     const whole = scoreOf(features, target);
     const weights = features.map((_, c) => {

@@ -3,7 +3,7 @@ import { attentionNames, explainTokens, readAttention, smallVit } from './fixtur
 
 describe('attention-gradient', () => {
   // Barkan et al. 2021, equation 1, for one block.
-  it('is the class row of attention times positive gradient', async () => {
+  it('equals the class row of attention times positive gradient', async () => {
     const model = await smallVit();
     const products = (await readAttention(model, 2))((a, g) => a * Math.max(0, g));
     for (const [block, product] of products.entries()) {
@@ -16,14 +16,14 @@ describe('attention-gradient', () => {
     expect(manifest.modelCalls).toEqual({ forward: 1, backward: 1 });
   });
 
-  it('can keep negative gradients', async () => {
+  it('keeps negative gradients if relu is false', async () => {
     const model = await smallVit();
     const [, product] = (await readAttention(model, 2))((a, g) => a * g);
     const { map } = await explainTokens(model, 'attention-gradient', { relu: false });
     expect(map).toBeAllClose(product[0].slice(1), { l2: 1e-5 });
   });
 
-  it('says which blocks there are', async () => {
+  it('names the valid blocks in the error for an unknown block', async () => {
     await expect(
       explainTokens(await smallVit(), 'attention-gradient', { block: 2 }),
     ).rejects.toThrow('attention-gradient.block = 2: expected -2 to 1');

@@ -11,7 +11,7 @@ import { describeAttentionReference } from './fixtures/reference.ts';
 
 describe('attention-rollout', () => {
   // Abnar & Zuidema 2020, equation 1.
-  it('is the class row of the product of (A + I) / 2, whose rows add up to one', async () => {
+  it('equals the class row of the product of (A + I) / 2, whose rows add up to one', async () => {
     const model = await smallVit();
     const matrices = (await readAttention(model, 2))((a) => a).map((a) =>
       plus(a, identity).map((row) => row.map((value) => value / 2)),
@@ -27,7 +27,7 @@ describe('attention-rollout', () => {
     expect(manifest.modelCalls).toEqual({ forward: 1, backward: 0 });
   });
 
-  it('can start at a later block', async () => {
+  it('starts at a later block if asked to', async () => {
     const model = await smallVit();
     const [, last] = (await readAttention(model, 2))((a) => a);
     const { map } = await explainTokens(model, 'attention-rollout', { firstBlock: 1 });

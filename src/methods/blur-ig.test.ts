@@ -15,7 +15,7 @@ describe('blur-ig', () => {
     ['linear', (share: number, most: number) => share * most],
     ['sqrt', (share: number, most: number) => Math.sqrt(share * most)],
   ] as const)(
-    'with spacing %s of a linear model is weight times what the blurs take away',
+    'with spacing %s, a linear model gives its weights times the part that the blurs remove',
     async (spacing, sigmaAt) => {
       const [steps, maxSigma] = [40, 3];
       const { map, manifest } = await explained(await linearNet(), 'blur-ig', {

@@ -14,7 +14,7 @@ const model = createFunctionModel({
 });
 const run = (options = {}) => explain(model, tensor([1, 3, 21, 41]), { method: 'centre', options });
 
-it('is highest in the middle and falls off as a Gaussian of the shape of the picture', async () => {
+it('is highest in the middle and falls like a Gaussian with the shape of the picture', async () => {
   const { map, manifest } = await run();
   expect(argmax(map.data)).toBe(10 * 41 + 20);
   expect(map.data[10 * 41 + 20]).toBe(1);
@@ -26,7 +26,7 @@ it('is highest in the middle and falls off as a Gaussian of the shape of the pic
   expect(manifest.modelCalls).toEqual({ forward: 0, backward: 0 });
 });
 
-it('is as wide as asked for', async () => {
+it('has the width that sigma sets', async () => {
   const { map } = await run({ sigma: 0.5 });
   expect(map.data[20]).toBeCloseTo(Math.exp(-0.5 * (10 / 10.5) ** 2), 6);
 });

@@ -12,7 +12,7 @@ import { convNet, linearNet, picture } from './fixtures/nets.ts';
 import { methods } from './index.ts';
 
 // Zeiler & Fergus 2014, section 2.1.
-it('lets positive gradients through ReLUs, active or not', async () => {
+it('passes positive gradients through active and inactive ReLUs', async () => {
   const biases = [0.25, -0.5, 0.1];
   const sums = denseSums(biases);
   expect(sums.some((z) => z < 0)).toBe(true);
@@ -26,7 +26,7 @@ it('lets positive gradients through ReLUs, active or not', async () => {
   }
 });
 
-it('is the gradient of a network without ReLU', async () => {
+it('equals the gradient in a network without ReLU', async () => {
   const model = await linearNet();
   const [plain, other] = await Promise.all(
     ['gradient', 'deconvnet'].map(
@@ -37,7 +37,7 @@ it('is the gradient of a network without ReLU', async () => {
   expect(other).toBeAllClose(plain, { atol: 5e-7 });
 });
 
-it('is the same for every picture if the head is linear', async () => {
+it('gives the same map for every picture if the head is linear', async () => {
   const linear = await convNet('linear');
   const mirrored = { ...picture, data: picture.data.toReversed() };
   const [a, b] = await Promise.all(

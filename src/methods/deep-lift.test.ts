@@ -23,7 +23,7 @@ import { methods } from './index.ts';
 
 describe('deep-lift', () => {
   // Shrikumar et al. 2017, section 3.5: m = Δh / Δz through the ReLU, weights through the layers.
-  it('of two dense layers is what the multipliers say', async () => {
+  it('equals the closed form of the multipliers for two dense layers', async () => {
     const biases = [0.25, -0.5, 0.1];
     const model = await denseNet(biases);
     for (const target of [0, 1]) {
@@ -78,7 +78,9 @@ describe('deep-lift', () => {
   }, 120_000);
 
   type Build = (b: ReturnType<typeof graphBuilder>, x: string) => string;
-  /** A layer over pictures [n, 3, 8, 8], and a linear head over `size` values of it. */
+  /**
+   * A network with one layer over pictures [n, 3, 8, 8] and a linear head over its `size` values.
+   */
   async function layerNet(size: number, build: Build): Promise<Model> {
     const b = graphBuilder({ opset: 13 });
     const layer = build(b, b.input('picture', 'float32', ['n', 3, 8, 8]));
@@ -107,7 +109,7 @@ describe('deep-lift', () => {
     ['GlobalMaxPool', 3, (b, x) => b.add('GlobalMaxPool', [x])],
     ['ReduceMax', 3, (b, x) => b.add('ReduceMax', [x], { axes: [2, 3] })],
     [
-      'generalised mean of small values',
+      'a generalized mean of small values',
       3,
       (b, x) => {
         const cubes = b.add('Pow', [
@@ -146,7 +148,7 @@ describe('deep-lift', () => {
     }
   });
 
-  it('warns where it does not add up', async () => {
+  it('warns if the map does not add up', async () => {
     const model = await layerNet(192, (b, x) => b.add('LpNormalization', [x], { axis: 1, p: 2 }));
     const { manifest } = await explain(model, small, { method: 'deep-lift', target: 1 });
     expect(manifest.warnings).toContainEqual(
@@ -168,5 +170,6 @@ describe('deep-lift', () => {
     ).rejects.toThrow(/compares with a reference \[1,3,24,32\], given none/);
   });
 });
-// Not squeezenet: captum's multipliers of its max pools are wrong, and so is what it recorded.
+// Squeezenet is left out: captum's multipliers of its max pools are wrong, so its recorded maps are
+// too.
 describePixelReference('deep-lift', 'deeplift', () => ({}), 1e-3, 1, ['mobilenet_v2']);

@@ -6,8 +6,8 @@ import { type Channels, explainSmall, features, overChannels } from './fixtures/
 import { describeCamReference } from './fixtures/reference.ts';
 
 /**
- * Muhammad & Yeasin 2020, section III: M v₁ for a matrix M of two columns, by the eigenvector of
- * the 2 × 2 matrix MᵀM; the sign is that of the sum over the channels.
+ * M v₁ of Muhammad & Yeasin 2020, section III, for a matrix M of two columns, from the eigenvector
+ * of the 2 × 2 matrix MᵀM. The sign makes the product with the sum over the channels positive.
  */
 function mapOf([a, b]: Channels): number[] {
   const dot = (x: readonly number[], y: readonly number[]) => sum(x.map((v, i) => v * y[i]));
@@ -24,7 +24,7 @@ function mapOf([a, b]: Channels): number[] {
 const centered = features.map((channel) => channel.map((value) => value - mean(channel)));
 
 describe('eigen-cam', () => {
-  it('is the first principal component, of channels without their mean or as they are', async () => {
+  it('equals the first principal component, with and without channel means', async () => {
     const { map, manifest } = await explainSmall('eigen-cam');
     expect(map).toBeAllClose(mapOf(centered), { atol: 1e-5 });
     expect(manifest.modelCalls).toEqual({ forward: 1, backward: 0 });
@@ -33,7 +33,7 @@ describe('eigen-cam', () => {
     expect(plain.map).not.toBeAllClose(map, { l2: 0.1 });
   });
 
-  it('is the same for every class', async () => {
+  it('gives the same map for every class', async () => {
     const [one, other] = [await explainSmall('eigen-cam', 0), await explainSmall('eigen-cam', 1)];
     expect(one.map).toEqual(other.map);
     expect(overChannels(() => 1)).toHaveLength(one.map.data.length);
@@ -41,7 +41,7 @@ describe('eigen-cam', () => {
 });
 
 describe('the first component', () => {
-  it('of a feature map of rank one is that map, with its sign', () => {
+  it('equals a feature map of rank one, with its sign', () => {
     const [cells, channels] = [
       [1, 2, 0, 3, 1, 5],
       [2, -1, 0.5, 4],
@@ -55,13 +55,13 @@ describe('the first component', () => {
     expect(firstComponent(a, true)).toBeAllClose(cells.map((x) => length * (x - 2)));
   });
 
-  it('of a feature map as fine as the picture is found too', () => {
+  it('works for a feature map as fine as the picture', () => {
     const cells = Float32Array.from({ length: 500 * 500 }, (_, i) => i % 7);
     const map = firstComponent(tensor([1, 500, 500], cells), false);
     for (const i of [1, 6, 499 * 500]) expect(map.data[i]).toBeCloseTo(cells[i], 3);
   });
 
-  it('of a feature map of zeros is zero', () => {
+  it('is zero for a feature map of zeros', () => {
     expect(firstComponent(tensor([2, 2, 2]), false).data).toEqual(new Float32Array(4));
   });
 });

@@ -16,7 +16,7 @@ const explained = (model: Model, method: string, options = {}) =>
   explain(model, picture, { method: methods.get(method), target: 1, options });
 
 describe('excitation-backprop', () => {
-  it('spreads a probability of one over the cells', async () => {
+  it('distributes a probability of one over the cells', async () => {
     const { layers = [] } = await explained(await convNet('linear'), 'excitation-backprop');
     expect(sum(layers[0].map.data)).toBeCloseTo(1, 4);
     expect(Math.min(...layers[0].map.data)).toBeGreaterThanOrEqual(0);
@@ -34,7 +34,7 @@ describe('excitation-backprop', () => {
   });
 
   // Zhang et al. 2018, equation 4, through a mean over the cells and a linear head.
-  it('shares the probability among activations times positive weights', async () => {
+  it('distributes the probability by activations times positive weights', async () => {
     const model = await convNet('linear');
     const [features] = (
       await gradientsOf(model, { batch: picture, wrt: ['features'], targets: [1] })
@@ -51,7 +51,7 @@ describe('excitation-backprop', () => {
     expect(layers[0].map).toBeAllClose(map.map((value) => value / sum(products)));
   });
 
-  it('ignores biases, whether the head is one Gemm or a product and a sum', async () => {
+  it('ignores biases, both for a head with one Gemm and for a product and a sum', async () => {
     const load = async (
       head: (
         b: ReturnType<typeof graphBuilder>,
@@ -112,7 +112,7 @@ describe('excitation-backprop', () => {
         expect(extent(data)[0]).toBeGreaterThanOrEqual(0);
         expect(sum(data)).toBeLessThan(1 + 1e-4);
       });
-      // Probability is lost at a unit that only its bias excites.
+      // Probability is lost at units that only their bias excites.
       if (name === 'mobilenet-v2' || name === 'densenet')
         expect(sum(gradients.at(-1)?.data ?? [])).toBeGreaterThan(1 - 1e-4);
     },

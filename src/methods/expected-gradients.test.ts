@@ -15,7 +15,7 @@ const run = (model: Parameters<typeof explain>[0], options = {}, extra = {}) =>
   explain(model, picture, { method: 'expected-gradients', target: 1, options, ...extra });
 
 describe('expected gradients', () => {
-  it('of a linear model are weight times (input - mean reference), within their standard error', async () => {
+  it('equal weight times (input - mean reference) for a linear model', async () => {
     for (const references of ['colour', 'noise']) {
       const { map, standardError, manifest } = await run(await linearNet(), {
         samples: 300,
@@ -34,12 +34,13 @@ describe('expected gradients', () => {
         deviations += ((value - expected) / (standardError?.data[i] ?? 0)) ** 2 / area;
       });
       expect(deviations).toBeLessThan(3);
-      expect(manifest.extras.completenessDelta).toBeCloseTo(0, 2); // exact for every sample of a linear model
+      // The sum is exact for every sample of a linear model.
+      expect(manifest.extras.completenessDelta).toBeCloseTo(0, 2);
       expect(manifest.modelCalls).toEqual({ forward: 601, backward: 300 });
     }
   });
 
-  it('nearly add up to the score above the mean of the references, whatever the batch size', async () => {
+  it('nearly add up to the score minus the mean reference score, for any batch size', async () => {
     const model = await convNet('tanh', 'Softplus');
     const { map, manifest } = await run(model, { samples: 400 });
     const { score, referenceScore, completenessDelta } = manifest.extras as Record<string, number>;

@@ -25,7 +25,7 @@ function stretched(values: readonly number[]): number[] {
 
 describe('fullgrad', () => {
   // Srinivas & Fleuret 2019, equation 5.
-  it('adds up the stretched channels of input times gradient and bias times gradient', async () => {
+  it('adds the stretched channels of input times gradient and of bias times gradient', async () => {
     for (const target of [0, 1]) {
       const slopes = slopesOf(features, target).map((channel, c) =>
         channel.map((slope, i) => (features[c][i] > 0 ? slope : 0)),
@@ -47,7 +47,7 @@ describe('fullgrad', () => {
     }
   });
 
-  /** The part of the score that neither the input nor a bias of a feature map accounts for. */
+  /** The part of the score that does not come from the input or from a bias of a feature map. */
   async function rest(model: Model, input: Tensor): Promise<number> {
     const layers = (await model.inside?.biases()) ?? [];
     expect(layers.length).toBeGreaterThan(3);
@@ -60,13 +60,13 @@ describe('fullgrad', () => {
     return scores.data[0] - sum(gradients[0].data.map((g, i) => g * input.data[i])) - sum(ofBiases);
   }
 
-  it('accounts for the whole score, apart from the bias of the head', async () => {
+  it('explains the whole score, except for the bias of the head', async () => {
     const model = await smallNetwork('mobilenet-v2');
     const [one, other] = [1, 9].map((seed) => rest(model, noisePictures(1, 32, seed)));
     expect(await one).toBeAllClose(await other, { atol: 2e-3 });
   });
 
-  it('is never negative, and takes one pass each way', async () => {
+  it('is never negative, and costs one forward and one backward pass', async () => {
     const { map, manifest } = await explain(
       await smallNetwork('mobilenet-v2'),
       noisePictures(1, 32),

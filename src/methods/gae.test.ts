@@ -11,7 +11,7 @@ import {
 import { describeAttentionReference } from './fixtures/reference.ts';
 
 // Chefer, Gur & Wolf 2021, equations 5 and 6.
-it('carries relevance through the blocks without normalising it', async () => {
+it('passes relevance from block to block without normalizing it', async () => {
   const model = await smallVit();
   let relevance: Matrix = identity;
   for (const matrix of (await readAttention(model, 2))((a, g) => Math.max(0, a * g)))

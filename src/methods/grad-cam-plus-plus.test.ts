@@ -4,7 +4,7 @@ import { explainSmall, features, overChannels, slopesOf } from './fixtures/quadr
 import { describeCamReference } from './fixtures/reference.ts';
 
 // Chattopadhay et al. 2018, equations 5 and 19, for the exponential of the score.
-it('weighs each positive gradient by its share alpha', async () => {
+it('weights each positive gradient by alpha', async () => {
   for (const target of [0, 1]) {
     const slopes = slopesOf(features, target);
     const weights = slopes.map((g, c) =>

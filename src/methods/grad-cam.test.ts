@@ -18,7 +18,7 @@ const mapFor = (target: number) => {
 };
 
 describe('grad-cam', () => {
-  it('weighs each channel by the mean of its gradients', async () => {
+  it('weights each channel by the mean of its gradients', async () => {
     for (const target of [0, 1]) {
       const { map, layers = [], manifest } = await explainSmall('grad-cam', target);
       expect(layers[0].map).toBeAllClose(mapFor(target));
@@ -27,7 +27,7 @@ describe('grad-cam', () => {
     }
   });
 
-  it('of the probability uses p_t (1 - p_t) (dS_t - dS_other) of two classes', async () => {
+  it('uses p_t (1 - p_t) (dS_t - dS_other) for the probability of two classes', async () => {
     const [other, own] = [0, 1].map((target) => scoreOf(features, target));
     const p = 1 / (1 + Math.exp(other - own));
     const [others, owns] = [0, 1].map(weightsFor);
@@ -37,7 +37,7 @@ describe('grad-cam', () => {
     );
   });
 
-  it('with relu has no negative values', async () => {
+  it('has no negative values with relu', async () => {
     const { map, signed } = await explainSmall('grad-cam', 0, { relu: true });
     expect(signed).toBe(false);
     expect((await explainSmall('grad-cam', 0)).signed).toBe(true);
@@ -45,7 +45,7 @@ describe('grad-cam', () => {
     expect(Math.min(...mapFor(0))).toBeLessThan(0);
   });
 
-  it('of several layers is the mean of their maps, each divided by its largest magnitude', async () => {
+  it('averages several layers after dividing each map by its largest magnitude', async () => {
     const weights = slopesOf(features, 1).map((g, c) =>
       mean(g.map((slope, i) => (sums[c][i] > 0 ? slope : 0))),
     );

@@ -4,7 +4,7 @@ import { sum } from '../tensor/statistics.ts';
 import { CLASSES, HEIGHT, linearNet, linearWeights, picture, WIDTH } from './fixtures/nets.ts';
 import { explainCase, haveReference, recordedCases } from './fixtures/reference.ts';
 
-it('of a linear model is weight times input, added over the channels', async () => {
+it('equals weight times input, summed over the channels, for a linear model', async () => {
   const area = HEIGHT * WIDTH;
   const { map } = await explain(await linearNet(), picture, {
     method: 'gradient-x-input',

@@ -19,7 +19,7 @@ const area = HEIGHT * WIDTH;
 const weightsAt = (i: number, target: number) =>
   [0, 1, 2].map((c) => linearWeights.data[(c * area + i) * CLASSES + target]);
 
-it('of a linear model is its weights, for several classes at once and each reduction', async () => {
+it('equals the weights of a linear model, for several classes and for each reduction', async () => {
   const model = await linearNet();
   for (const { target, map, manifest } of await explainAll(model, picture, {
     method: 'gradient',
@@ -57,7 +57,7 @@ it('of a linear model is its weights, for several classes at once and each reduc
   expect([...map.data]).toEqual([...(await reduced('sum'))]);
 });
 
-it('of the probability is p_t (w_t - sum_k p_k w_k) on a linear model', async () => {
+it('equals p_t (w_t - sum_k p_k w_k) for the probability of a linear model', async () => {
   const model = await linearNet();
   const faint = tensor(
     picture.shape,
@@ -76,7 +76,7 @@ it('of the probability is p_t (w_t - sum_k p_k w_k) on a linear model', async ()
   });
 });
 
-it('says that a model that is just a function has no gradients', async () => {
+it('refuses a function model, because it has no gradients', async () => {
   const black = createFunctionModel({
     name: 'black box',
     labels: ['a', 'b'],
@@ -100,6 +100,6 @@ it('does not depend on the batch size', async () => {
   whole.forEach(({ map }, t) => expect(single[t].map.data).toBeAllClose(map.data, { atol: 5e-6 }));
 });
 
-// Gradients of mobilenet_v2 in float32 are this uncertain: some ReLU6 gates sit within rounding of
-// 0 or 6.
+// The tolerance is the error of float32 gradients of mobilenet_v2: some inputs of ReLU6 are within
+// rounding of 0 or 6.
 describePixelReference('gradient', 'gradient', () => ({}), 1e-2);

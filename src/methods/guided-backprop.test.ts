@@ -13,7 +13,7 @@ import { describePixelReference } from './fixtures/reference.ts';
 import { methods } from './index.ts';
 
 // Springenberg et al. 2015, figure 1.
-it('lets positive gradients through active ReLUs only', async () => {
+it('passes positive gradients through active ReLUs only', async () => {
   const biases = [0.25, -0.5, 0.1];
   const sums = denseSums(biases);
   expect(sums.some((z) => z < 0)).toBe(true);
@@ -27,7 +27,7 @@ it('lets positive gradients through active ReLUs only', async () => {
   }
 });
 
-it('is the gradient of a network without ReLU, and differs with one', async () => {
+it('equals the gradient in a network without ReLU, and differs in a network with one', async () => {
   const maps = async (model: Parameters<typeof explain>[0]) =>
     Promise.all(
       ['gradient', 'guided-backprop'].map(

@@ -7,7 +7,7 @@ import { methods } from './index.ts';
 
 describe('hires-cam', () => {
   // Draelos & Carin 2020, equation 5.
-  it('is activation times gradient in each cell', async () => {
+  it('equals activation times gradient in each cell', async () => {
     for (const target of [0, 1]) {
       const slopes = slopesOf(features, target);
       const { map } = await explainSmall('hires-cam', target);
@@ -15,7 +15,7 @@ describe('hires-cam', () => {
     }
   });
 
-  it('is Grad-CAM if a linear layer follows the mean over the cells, and differs otherwise', async () => {
+  it('equals Grad-CAM only if a mean over the cells and a linear layer follow', async () => {
     const maps = async (head: 'linear' | 'tanh') => {
       const model = await convNet(head);
       const layer = head === 'linear' ? 'features' : 'early';

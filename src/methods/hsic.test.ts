@@ -6,7 +6,7 @@ import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { binaryMasks, hsic, hsicScores } from './hsic.ts';
 
-/** trace(K H L H) / (n - 1)² with the four matrices written out. */
+/** trace(K H L H) / (n - 1)², computed with the four full matrices. */
 function literalHsic(masks: Float32Array, scores: Float64Array, cells: number): number[] {
   const n = scores.length;
   const sorted = scores.map(Math.abs).toSorted();
@@ -29,7 +29,7 @@ function literalHsic(masks: Float32Array, scores: Float64Array, cells: number): 
 }
 
 describe('binaryMasks', () => {
-  it('shows each cell in half of the masks, the same for the same seed', () => {
+  it('shows each cell in half of the masks, and depends only on the seed', () => {
     const masks = binaryMasks(50, 9, createRandom(2));
     for (let d = 0; d < 9; d++)
       expect(masks.filter((_, i) => i % 9 === d).reduce((sum, x) => sum + x, 0)).toBe(25);
@@ -51,7 +51,7 @@ describe('hsicScores', () => {
     });
   });
 
-  it('has a closed form if the score is one cell', () => {
+  it('equals a closed form if the score depends on one cell', () => {
     const n = 40;
     const masks = binaryMasks(n, 3, createRandom(1));
     const scores = Float64Array.from({ length: n }, (_, a) => 1 + (masks[3 * a + 1] ?? 0));
@@ -71,7 +71,7 @@ describe('hsicScores', () => {
 });
 
 describe('hsic', () => {
-  it('peaks at the cell that the model looks at', async () => {
+  it('is highest at the cell that determines the score', async () => {
     const model = createFunctionModel({
       name: 'corner',
       labels: ['corner', 'other'],

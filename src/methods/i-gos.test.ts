@@ -9,7 +9,7 @@ import { haveReference, recordedInput, referenceModel } from './fixtures/referen
 import { maskPenalty } from './i-gos.ts';
 
 describe('maskPenalty', () => {
-  it('has the slope that finite differences say', () => {
+  it('has the slope that finite differences give', () => {
     const random = createRandom(1);
     const mask = Float64Array.from({ length: 25 }, () => random.uniform());
     const { value, slope } = maskPenalty(mask, 5, 0.7, 3);
@@ -31,7 +31,7 @@ describe('i-gos', () => {
       ...extra,
     });
 
-  it('lowers its objective at every step, keeps the mask in [0, 1], and hides what lowers the score', async () => {
+  it('lowers its objective at every step, and the score with its mask', async () => {
     const { map, manifest, target } = await run();
     const { objective, mask } = manifest.extras as unknown as {
       objective: number[];
@@ -55,7 +55,7 @@ describe('i-gos', () => {
     expect(score).toBeLessThan(target.probability);
   });
 
-  it('counts its calls, and is the same for the same seed and any batch size', async () => {
+  it('counts its calls, and gives the same map for any batch size', async () => {
     const base = await run({ iterations: 1 });
     expect(base.manifest.modelCalls).toEqual({ forward: 1 + 20 + 32, backward: 20 });
     const again = await run({ iterations: 1 }, { batchSize: 3 });
@@ -63,8 +63,8 @@ describe('i-gos', () => {
   });
 });
 
-// On each of these the released line search stays within 3e-6 of the mask of ones, or descends into
-// noise.
+// On each of these pictures, the released line search stays within 3e-6 of the mask of ones, or
+// follows noise.
 describe.skipIf(!haveReference('inputs'))('i-gos on pretrained models (needs ../shared)', () => {
   it.each([
     ['mobilenet_v2', 'ambulance'],
@@ -72,7 +72,7 @@ describe.skipIf(!haveReference('inputs'))('i-gos on pretrained models (needs ../
     ['darknet_tiny', 'schoolbus'],
     ['bird_mobilenet_v2', 'peacock'],
   ])(
-    '%s: the mask leaves 1, and what it hides is what the class needs',
+    '%s: the mask differs from 1, and hiding it lowers the score of the class',
     async (name, picture) => {
       const reader = await referenceModel('mobilenet_v2');
       const model = await referenceModel(name);

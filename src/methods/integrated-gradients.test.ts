@@ -18,7 +18,7 @@ import {
 } from './fixtures/reference.ts';
 
 describe('integrated gradients', () => {
-  it('of a linear model are weight times (input - baseline), with one step', async () => {
+  it('equal weight times (input - baseline) for a linear model, with one step', async () => {
     const { map, manifest } = await explain(await linearNet(), picture, {
       method: 'integrated-gradients',
       target: 1,
@@ -40,7 +40,7 @@ describe('integrated gradients', () => {
     expect(manifest.modelCalls).toEqual({ forward: 3, backward: 1 });
   });
 
-  it('add up to the difference of the scores, and report what is missing', async () => {
+  it('add up to the difference of the scores, and report the error', async () => {
     const model = await convNet('tanh', 'Softplus');
     for (const output of ['logit', 'probability'] as const) {
       const { map, manifest } = await explain(model, picture, {
@@ -59,7 +59,8 @@ describe('integrated gradients', () => {
   });
 });
 
-// captum's trapezoid rule adds up to 49/50 for 50 steps: its results are 2 % small.
+// The weights of captum's trapezoid rule add up to 49/50 for 50 steps, so its results are 2 % too
+// small.
 const trapezoid = recordedCases('pixel').map(
   (each) => [`${each.model} ${each.case}`, each] as const,
 );

@@ -14,8 +14,7 @@ const worth = (z: ArrayLike<number>, at = 0): number => {
 };
 
 /**
- * φ_i = mean over all orders of what i adds to those before: here term by term, each shared
- * equally by its players.
+ * The Shapley values φ of the game. Each product of the game is divided equally among its players.
  */
 const SHAPLEY = [1 + 1, -0.5 - 0.5, 1 + 1, 1, -0.5, 1];
 
@@ -24,14 +23,14 @@ const scoresOf = ({ samples }: { samples: Float32Array }) =>
 const [empty, whole] = [worth(new Float64Array(6)), worth(new Float64Array(6).fill(1))];
 
 describe('shapleyFit', () => {
-  it('on all coalitions gives the Shapley values', () => {
+  it('gives the Shapley values if it uses all coalitions', () => {
     const all = coalitions(PLAYERS, 62, createRandom(0));
     expect(all.weights).toHaveLength(62);
     const { values } = shapleyFit(all, scoresOf(all), PLAYERS, whole, empty);
     expect(values).toBeAllClose(SHAPLEY, { atol: 5e-10 });
   });
 
-  it('on drawn coalitions comes near them, within the errors it claims, and always adds up', () => {
+  it('gives nearly these values from random coalitions, and always adds up', () => {
     let [within, all] = [0, 0];
     for (let seed = 0; seed < 40; seed++) {
       const drawn = coalitions(PLAYERS, 60, createRandom(seed));
@@ -47,7 +46,8 @@ describe('shapleyFit', () => {
   });
 
   it('draws sizes from the Shapley kernel, each with its complement', () => {
-    const { samples } = coalitions(8, 4000, createRandom(3)); // 254 coalitions would do: fewer are asked for below
+    // There are only 254 coalitions of 8 players, so all of them are enumerated.
+    const { samples } = coalitions(8, 4000, createRandom(3));
     expect(samples.length).toBe(254 * 8);
     const drawn = coalitions(30, 4000, createRandom(3)).samples;
     const sizes = new Float64Array(31);
@@ -97,7 +97,7 @@ describe('kernel-shap', () => {
     }
   });
 
-  it('enumerated gives the Shapley values by their definition', async () => {
+  it('gives the Shapley values of the definition if coalitions are enumerated', async () => {
     const model = await convNet('tanh');
     const halves = Array.from({ length: HEIGHT }, () =>
       Array.from({ length: WIDTH }, (_, x) => Number(x >= WIDTH / 2)),
@@ -128,14 +128,14 @@ describe('kernel-shap', () => {
     },
   );
 
-  it('is the same for the same seed and any batch size', async () => {
+  it('gives the same map for the same seed and any batch size', async () => {
     const base = (await run({}, { N: 40 })).map.data;
     for (const batchSize of [1, 7])
       expect((await run({ batchSize }, { N: 40 })).map.data).toBeAllClose(base, { atol: 5e-5 });
     expect([...(await run({ seed: 4 }, { N: 40 })).map.data]).not.toEqual([...base]);
   });
 
-  it('offers maps that add up on the way, and ends when told so; an enumeration goes through', async () => {
+  it('offers maps that add up, and stops when one is accepted', async () => {
     const sums: number[] = [];
     const calls: number[] = [];
     const watch = (enough: number) => ({
@@ -160,7 +160,7 @@ describe('kernel-shap', () => {
     expect(calls).toEqual([]);
   });
 
-  it('answers all classes from the same coalitions, and stops when it is cancelled', async () => {
+  it('explains all classes from the same coalitions, and stops if it is cancelled', async () => {
     const model = await convNet('tanh');
     const request = {
       method: methods.get('kernel-shap'),
@@ -184,36 +184,40 @@ describe('kernel-shap', () => {
 });
 
 describe('too few coalitions', () => {
-  it.each([3, 8, 52])('for %i superpixels are refused, and the least number is named', (parts) => {
-    const refusal = (N: number): number => {
-      try {
-        coalitions(parts, N, createRandom(4));
-        return 0;
-      } catch (error) {
-        const { message } = error as Error;
-        expect(message).toMatch(
-          /^kernel-shap\.N = \d+ does not determine the values of \d+ superpixels: expected at least/,
-        );
-        return Number(message.match(/at least (\d+)/)?.[1]);
-      }
-    };
-    const least = refusal(2);
-    expect(least).toBeGreaterThanOrEqual(Math.min(2 * (parts - 1), 2 ** parts - 2));
-    expect(refusal(least - 2)).toBe(least);
-    expect(refusal(least)).toBe(0);
-    const drawn = coalitions(parts, least, createRandom(4));
-    const { samples, weights } = drawn;
-    // A linear game: v(z) = Σ z_i i. Its values are the weights, however few determine them.
-    const scores = Array.from(weights, (_, n) =>
-      samples
-        .subarray(n * parts, (n + 1) * parts)
-        .reduce((sum, shown, i) => sum + (shown > 0 ? i : 0), 0),
-    );
-    const whole = (parts * (parts - 1)) / 2;
-    const { values } = shapleyFit(drawn, scores, parts, whole, 0);
-    expect(values).toBeAllClose(
-      Array.from({ length: parts }, (_, i) => i),
-      { atol: 1e-6 },
-    );
-  });
+  it.each([3, 8, 52])(
+    'for %i superpixels are refused, and the error names the least sufficient number',
+    (parts) => {
+      const refusal = (N: number): number => {
+        try {
+          coalitions(parts, N, createRandom(4));
+          return 0;
+        } catch (error) {
+          const { message } = error as Error;
+          expect(message).toMatch(
+            /^kernel-shap\.N = \d+ does not determine the values of \d+ superpixels: expected/,
+          );
+          return Number(message.match(/at least (\d+)/)?.[1]);
+        }
+      };
+      const least = refusal(2);
+      expect(least).toBeGreaterThanOrEqual(Math.min(2 * (parts - 1), 2 ** parts - 2));
+      expect(refusal(least - 2)).toBe(least);
+      expect(refusal(least)).toBe(0);
+      const drawn = coalitions(parts, least, createRandom(4));
+      const { samples, weights } = drawn;
+      // A linear game: v(z) = Σ z_i i. Its Shapley values are the weights i, for any sufficient
+      // coalitions.
+      const scores = Array.from(weights, (_, n) =>
+        samples
+          .subarray(n * parts, (n + 1) * parts)
+          .reduce((sum, shown, i) => sum + (shown > 0 ? i : 0), 0),
+      );
+      const whole = (parts * (parts - 1)) / 2;
+      const { values } = shapleyFit(drawn, scores, parts, whole, 0);
+      expect(values).toBeAllClose(
+        Array.from({ length: parts }, (_, i) => i),
+        { atol: 1e-6 },
+      );
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { explainSmall, features, overChannels, slopesOf } from './fixtures/quadr
 import { describeCamReference } from './fixtures/reference.ts';
 
 // Jiang et al. 2021, equations 5 to 7 (without the last ReLU).
-it('weighs each cell by its own positive gradient', async () => {
+it('weights each cell by its own positive gradient', async () => {
   for (const target of [0, 1]) {
     const slopes = slopesOf(features, target);
     const { map } = await explainSmall('layer-cam', target);

@@ -8,9 +8,9 @@ import { explainSmall, features, overChannels, scoreOf } from './fixtures/quadra
 import { gradientsOf } from './shared/gradients.ts';
 
 describe('lift-cam', () => {
-  // Jung & Oh 2021, section 3.3. The head adds up terms of one cell each, so that what DeepLIFT
-  // says a channel contributes is exactly what the score gains by it.
-  it('weighs each channel by what it contributes to the score', async () => {
+  // Jung & Oh 2021, section 3.3. Each term of the head depends on one cell. So the DeepLIFT
+  // contribution of a channel is exactly the score that it adds.
+  it('weights each channel by its contribution to the score', async () => {
     for (const target of [0, 1]) {
       const weights = features.map((_, c) =>
         scoreOf(
@@ -23,7 +23,7 @@ describe('lift-cam', () => {
     }
   });
 
-  it('makes contributions that add up to the score above that of an empty map', async () => {
+  it('has contributions that add up to the score, minus that of zeros', async () => {
     const model = await convNet('tanh');
     const wrt = ['features'];
     const [activations] = (await gradientsOf(model, { batch: picture, wrt, targets: [1] })).values;

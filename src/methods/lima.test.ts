@@ -19,15 +19,15 @@ describe('bidirectionalGreedy', () => {
     );
     const order = await bidirectionalGreedy(game, 8);
     expect(order).toEqual(Array.from({ length: 40 }, (_, i) => 39 - i));
-    // 40 + 38 + … + 2 for the front, at most 8 per round for the back.
+    // 40 + 38 + … + 2 sets for the front, and at most 8 per round for the back.
     expect(counted.calls).toBeLessThanOrEqual(420 + 8 * 20);
     expect(counted.calls).toBeGreaterThan(420);
   });
 
-  it('puts both parts of an AND first, though each is worth nothing alone', async () => {
+  it('puts both parts of an AND first, although each alone has no value', async () => {
     const { game } = countingGame(6, (set) => (set[1] && set[4] ? 1 : 0) + additive(set) / 1e6);
     const order = await bidirectionalGreedy(game, 6);
-    // Region 1 has the highest weight; with it, region 4 completes the AND.
+    // Region 1 has the highest weight. Then region 4 completes the AND.
     expect(order.slice(0, 2)).toEqual([1, 4]);
   });
 

@@ -22,7 +22,7 @@ const quarters = Array.from({ length: HEIGHT }, (_, y) =>
 );
 
 describe('ridge', () => {
-  it('finds the plane that points lie on, and the intercept', () => {
+  it('finds the plane and the intercept of points on a plane', () => {
     const random = createRandom(2);
     const x = Float64Array.from({ length: 60 }, () => random.normal());
     const y = Float64Array.from(
@@ -37,7 +37,7 @@ describe('ridge', () => {
     expect(Math.max(...standardErrors)).toBeLessThan(1e-6);
   });
 
-  it('of one column is the closed form: shrunk by alpha, errors as of a mean', () => {
+  it('equals the closed form for one column, for coefficient, intercept and error', () => {
     const x = [0, 1, 2, 3];
     const y = [1, 2, 2, 4];
     const { coefficients, intercept, standardErrors } = ridge(x, y, [1, 1, 1, 1], 1, 2);
@@ -51,7 +51,7 @@ describe('ridge', () => {
     expect(standardErrors[0]).toBeCloseTo(Math.sqrt(((residual / 2) * 5) / 49), 12);
   });
 
-  it('claims errors that are the spread over repeated noise', () => {
+  it('has standard errors that equal the spread over repeated noise', () => {
     const random = createRandom(5);
     const x = Float64Array.from({ length: 2 * 40 }, () => Number(random.uniform() < 0.5));
     const w = Float64Array.from({ length: 40 }, () => 0.2 + random.uniform());
@@ -82,7 +82,7 @@ describe('limeKernel', () => {
 });
 
 describe('lime', () => {
-  it('on a linear model gives each superpixel the logit it brings, up to the ridge penalty', async () => {
+  it('gives the superpixel with the largest logit the largest weight', async () => {
     const model = await linearNet();
     const options = { segmentation: quarters, hidden: 'zero', N: 400, alpha: 0 };
     const { map, manifest } = await explain(model, picture, {
@@ -95,8 +95,8 @@ describe('lime', () => {
       const at = i % (HEIGHT * WIDTH);
       gains[quarters[Math.floor(at / WIDTH)][at % WIDTH]] += value * linearWeights.data[3 * i + 1];
     });
-    // The score is a probability, not linear: the order of the gains has to be right, not their
-    // size.
+    // The score is a probability, which is not linear. So the test compares the order of the gains,
+    // not their size.
     const weights = manifest.extras.weights as number[];
     const order = (values: readonly number[]) => [0, 1, 2, 3].sort((a, b) => values[b] - values[a]);
     expect(order(weights)[0]).toBe(order(gains)[0]);
@@ -105,7 +105,7 @@ describe('lime', () => {
     expect(manifest.modelCalls.forward).toBe(400);
   });
 
-  it('names the superpixels with the largest positive weights, and shows where they are', async () => {
+  it('names the superpixels with the largest weights, and marks their pixels', async () => {
     const options = { segmentation: quarters, hidden: 'zero', N: 100, top: 1 };
     const { region, manifest } = await explain(await linearNet(), picture, {
       method: methods.get('lime'),
@@ -119,7 +119,7 @@ describe('lime', () => {
     );
   });
 
-  it('is the same for the same seed and any batch size; offers maps; refuses labels of another size', async () => {
+  it('depends on the seed, not on the batch size, and refuses labels of another size', async () => {
     const model = await linearNet();
     const run = (extra = {}, options = {}) =>
       explain(model, picture, {
@@ -136,7 +136,7 @@ describe('lime', () => {
       (await run({ onMap: ({ calls }: { calls: number }) => calls >= 20 })).manifest.extras.samples,
     ).toBe(20);
     await expect(run({}, { segmentation: [[0, 1]] })).rejects.toThrow(
-      /labels of 1×2, expected 24×32/,
+      /the labels are 1×2, expected 24×32/,
     );
   });
 });
@@ -146,7 +146,7 @@ describe.skipIf(!haveReference('lime'))(
   () => {
     const cases = recordedCases('lime');
     it.each(cases.map((each) => [each.case, each] as const))(
-      '%s: weights, intercept, R² from the same samples and scores',
+      '%s: gives the recorded weights, intercept and R² for the recorded samples and scores',
       (_, each) => {
         const [samples, scores, weights] = ['samples', 'scores', 'weights'].map((name) =>
           recorded('lime', each.arrays[name]),
@@ -171,7 +171,7 @@ describe.skipIf(!haveReference('lime'))(
       },
     );
 
-    it('scores of the same samples over the same hidden picture', async () => {
+    it('gives the recorded scores for the recorded samples and hidden picture', async () => {
       const [each] = cases;
       const model = await referenceModel(each.model);
       const input = recordedInput(each);
@@ -196,13 +196,13 @@ describe.skipIf(!haveReference('lime'))(
       data.forEach((value, n) => expect(Math.abs(value - scores.data[n])).toBeLessThan(2e-3));
     }, 120_000);
 
-    it('quickshift divides the picture as scikit-image does, but for ties that it breaks by noise', async () => {
+    it('divides the picture by quickshift as scikit-image does, except for ties', async () => {
       const [each] = cases;
       const model = await referenceModel(each.model);
       const theirs = recorded('lime', each.arrays.segments).data;
       const ours = quickshift(denormalize(recordedInput(each), model.preprocessing));
       expect(ours.count).toBe(new Set(theirs).size);
-      // Each of ours lies in the one of theirs with which it shares most pixels.
+      // Each segment of ours is assigned to the segment of theirs with which it shares most pixels.
       const shared = new Map<string, number>();
       ours.labels.forEach((label, i) =>
         shared.set(`${label},${theirs[i]}`, (shared.get(`${label},${theirs[i]}`) ?? 0) + 1),

@@ -23,7 +23,7 @@ import {
   headWeights,
 } from './fixtures/dense-net.ts';
 
-/** R_i = Σ_j c(x_i, w_ij) / Σ_k c(x_k, w_kj) R_j, literally. */
+/** A literal copy of R_i = Σ_j c(x_i, w_ij) / Σ_k c(x_k, w_kj) R_j. */
 function propagate(
   x: number[],
   w: number[][],
@@ -50,7 +50,7 @@ describe('lrp', () => {
     ['epsilon', (p: number) => p],
     ['gamma', (p: number) => p + 0.25 * Math.max(0, p)],
     ['alpha-beta', (p: number) => Math.max(0, p)],
-  ])('%s of two dense layers is what the sums say', async (composite, part) => {
+  ])('%s equals its literal sums for two dense layers', async (composite, part) => {
     const model = await denseNet(biases);
     for (const target of [0, 1]) {
       const start = [0, 1].map((c) => (c === target ? logits[c] : 0));
@@ -71,7 +71,7 @@ describe('lrp', () => {
     }
   });
 
-  it('conserves the score of a network without biases, with every composite', async () => {
+  it('conserves the score with every composite in a network without biases', async () => {
     const model = await convNet('linear');
     const { scores } = await gradientsOf(model, { batch: picture, wrt: [], targets: [1] });
     const [score] = scores.data;
@@ -89,7 +89,7 @@ describe('lrp', () => {
     }
   });
 
-  it('with epsilon alone is gradient times input on a ReLU network', async () => {
+  it('equals gradient times input with epsilon for all layers of a ReLU network', async () => {
     for (const model of [
       await convNet('linear'),
       await smallNetwork('densenet'),
@@ -156,7 +156,7 @@ describe('lrp', () => {
     await expect(explained(dense, 'lrp', box)).rejects.toThrow(/this network has no convolution/);
   });
 
-  it('goes through a transformer with bounded relevance', async () => {
+  it('has bounded relevance in a transformer', async () => {
     const { map } = await explain(await demoVit(), noisePictures(1, 224), { method: 'lrp' });
     expect(Math.max(...map.data.map(Math.abs))).toBeLessThan(10);
   });

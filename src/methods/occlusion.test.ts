@@ -36,7 +36,7 @@ const run = (options: Record<string, unknown>) =>
   });
 
 describe('occlusion', () => {
-  it('of single pixels on a linear model is weight times (input - baseline), summed over channels', async () => {
+  it('equals weight times (input - baseline) for single pixels and a linear model', async () => {
     const { map, manifest } = await run({ window: 1, stride: 1, baseline: 'grey' });
     const grey = IMAGENET_PREPROCESSING.mean.map(
       (mean, c) => (128 / 255 - mean) / IMAGENET_PREPROCESSING.std[c],
@@ -52,7 +52,7 @@ describe('occlusion', () => {
     expect(manifest.modelCalls.forward).toBe(area + 1);
   });
 
-  it('of larger windows is the mean drop over the windows that cover a pixel', async () => {
+  it('equals the mean drop over the windows that cover a pixel', async () => {
     const { map } = await run({ window: [3, 4], stride: [2, 3] });
     const area = HEIGHT * WIDTH;
     const drop = (top: number, left: number) => {
@@ -80,7 +80,7 @@ describe('occlusion', () => {
     }
   });
 
-  it('answers the same for every batch size', async () => {
+  it('gives the same map for every batch size', async () => {
     const options = { method: methods.get('occlusion'), options: { window: 3, stride: 2 } };
     const whole = (await explain(linear, input, { ...options, batchSize: 64 })).map.data;
     for (const batchSize of [1, 7])
@@ -90,9 +90,10 @@ describe('occlusion', () => {
       );
   });
 
-  it('refuses unknown options and values out of range by name', async () => {
+  it('names unknown options and values out of range in its errors', async () => {
     await expect(run({ windw: 3 })).rejects.toThrow(
-      /occlusion has no option "windw": did you mean "window"\? its options are window, stride, baseline, score/,
+      'occlusion has no option "windw": did you mean "window"? ' +
+        'its options are window, stride, baseline, score',
     );
     await expect(run({ window: 0 })).rejects.toThrow(/occlusion.window = 0: expected/);
     await expect(run({ baseline: 'pink' })).rejects.toThrow(/"zero" \| "black"/);

@@ -16,7 +16,7 @@ describe('phaseWindowSearch', () => {
     }
   });
 
-  it('orders the regions of an additive game by their weights if it accepts only the best', async () => {
+  it('orders the regions of an additive game by weight if it accepts one at a time', async () => {
     const { game } = countingGame(12, (set) => set.reduce((sum, on, i) => sum + on * 2 ** i, 0));
     const exact = { aside: 0, queued: 0, accepted: 1, window: 1 };
     const order = await phaseWindowSearch(game, exact);
@@ -34,7 +34,7 @@ describe('phaseWindowSearch', () => {
     expect(order.slice(0, 2)).toEqual([0, 1]);
   });
 
-  it('puts regions that add nearly nothing to the end', async () => {
+  it('puts regions that add almost nothing at the end', async () => {
     const { game } = countingGame(4, (set) => (set[0] ? 0 : 1) * (set[2] ? 1 : 0.5));
     const order = await phaseWindowSearch(game, options);
     expect(order[0]).toBe(2);

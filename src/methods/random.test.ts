@@ -15,7 +15,7 @@ const model = createFunctionModel({
 });
 const run = (seed: number) => explain(model, tensor([1, 3, 40, 40]), { method: 'random', seed });
 
-it('is uniform noise of its seed that asks the model nothing', async () => {
+it('is uniform noise that depends only on the seed and costs no model call', async () => {
   const { map, manifest } = await run(1);
   const [min, max] = extent(map.data);
   expect(min).toBeGreaterThanOrEqual(0);

@@ -12,7 +12,9 @@ import {
   smallPicture,
 } from './fixtures/quadratic-net.ts';
 
-/** Byun & Lee 2022, equations 3 to 5: the score of the feature map under a mask around cell p. */
+/**
+ * The score of the feature map under a mask around each cell p (Byun & Lee 2022, equations 3 to 5).
+ */
 const mapFor = (target: number, mask: (down: number, across: number) => number): number[] =>
   Array.from({ length: CELLS }, (_, p) => {
     const masked = features.map((channel) =>
@@ -25,7 +27,7 @@ const mapFor = (target: number, mask: (down: number, across: number) => number):
   });
 
 describe('recipro-cam', () => {
-  it('is the score of each cell seen through a 3 × 3 binomial kernel', async () => {
+  it('equals the score of each cell, seen through a 3 × 3 binomial kernel', async () => {
     const line = (distance: number) => [0.5, 0.25][Math.abs(distance)] ?? 0;
     for (const target of [0, 1]) {
       const { map, manifest } = await explainSmall('recipro-cam', target);
@@ -34,12 +36,12 @@ describe('recipro-cam', () => {
     }
   });
 
-  it('without blur is the score of each cell alone', async () => {
+  it('equals the score of each cell alone without blur', async () => {
     const { map } = await explainSmall('recipro-cam', 0, { blur: false });
     expect(map).toBeAllClose(mapFor(0, (down, across) => (down === 0 && across === 0 ? 1 : 0)));
   });
 
-  it('is not for a model without feature maps', async () => {
+  it('refuses a model without feature maps', async () => {
     const { preprocessing, labels } = await quadraticNet();
     const black = createFunctionModel({
       name: 'black box',

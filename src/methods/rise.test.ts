@@ -15,7 +15,7 @@ import { riseGrids, riseMap, riseMasks } from './rise.ts';
 const SIDE = 28;
 const shared = new URL('../../../shared/', import.meta.url);
 
-/** Probability of class 0: the mean of the pixels in the upper left quarter. */
+/** The probability of class 0 is the mean of the pixels in the upper left quarter. */
 const corner = createFunctionModel({
   name: 'corner',
   labels: ['corner', 'rest'],
@@ -45,22 +45,23 @@ const quarterMean = (map: Tensor, top: number, left: number) => {
 };
 
 describe('riseMasks', () => {
-  it('keeps cells with probability p1 and shifts by less than a cell', () => {
+  it('keeps cells with probability p1 and shifts masks by less than one cell', () => {
     const masks = riseMasks(500, 5, 0.3, SIDE, SIDE, createRandom(1));
     const kept = masks.grids.data.reduce((a, b) => a + b, 0) / masks.grids.data.length;
     expect(kept).toBeCloseTo(0.3, 1);
-    expect(new Set(masks.shifts)).toEqual(new Set([0, 1, 2, 3, 4, 5])); // ceil(28 / 5) = 6 pixels a cell
+    // A cell has ceil(28 / 5) = 6 pixels.
+    expect(new Set(masks.shifts)).toEqual(new Set([0, 1, 2, 3, 4, 5]));
     for (let n = 0; n < 5; n++)
       for (const value of renderMask(masks, n, SIDE, SIDE)) expect(value).toBeGreaterThanOrEqual(0);
   });
 });
 
 describe('rise', () => {
-  it('finds the region that carries the score, with the size that theory gives', async () => {
+  it('finds the region of the score, with the values that theory predicts', async () => {
     const { map, standardError, manifest } = await explainCorner({ N: 4000, s: 4 });
     const [inside, outside] = [quarterMean(map, 0, 0), quarterMean(map, 14, 14)];
-    // Far from the region mask and score are independent: S = E[f] E[M] / p1 = 0.5. Inside, their
-    // covariance adds up.
+    // Far from the region, mask and score are independent: S = E[f] E[M] / p1 = 0.5. Inside the
+    // region, their covariance is added.
     expect(outside).toBeCloseTo(0.5, 1);
     expect(inside).toBeGreaterThan(outside + 0.05);
     expect(manifest.modelCalls).toEqual({ forward: 4000, backward: 0 });
@@ -68,7 +69,7 @@ describe('rise', () => {
     expect(standardError?.shape).toEqual([SIDE, SIDE]);
   });
 
-  it('reports a standard error that is the spread of maps over seeds', async () => {
+  it('reports a standard error that equals the spread of maps over seeds', async () => {
     const maps = await Promise.all(
       Array.from({ length: 24 }, (_, seed) => explainCorner({ N: 400, s: 4 }, { seed })),
     );
@@ -85,7 +86,7 @@ describe('rise', () => {
     expect(claimed / spread).toBeLessThan(1.15);
   });
 
-  it('is the same for the same seed and any batch size, another for another seed', async () => {
+  it('depends on the seed, and not on the batch size', async () => {
     const base = (await explainCorner({ N: 120, s: 4 }, { batchSize: 64 })).map.data;
     for (const batchSize of [1, 7])
       expect((await explainCorner({ N: 120, s: 4 }, { batchSize })).map.data).toBeAllClose(base, {
@@ -96,7 +97,7 @@ describe('rise', () => {
     ]);
   });
 
-  it('offers maps as it goes, stops when the caller is content, and when the map has converged', async () => {
+  it('offers maps, and stops when a map is accepted or has converged', async () => {
     const partial: PartialMap[] = [];
     await explainCorner({ N: 400, s: 4 }, { onMap: (p: PartialMap) => void partial.push(p) });
     expect(partial.map((p) => p.calls)).toEqual(Array.from({ length: 40 }, (_, i) => 10 * (i + 1)));
@@ -143,7 +144,7 @@ describe.skipIf(!existsSync(shared))(
         224,
       );
 
-    it('is replayed: masks', () => {
+    it('has the same masks', () => {
       const expected = read('reference/rise/masks_first3.npy').data;
       for (let n = 0; n < 3; n++)
         renderGrid(recorded(), n, 224, 224).forEach((v, i) =>
@@ -151,7 +152,7 @@ describe.skipIf(!existsSync(shared))(
         );
     });
 
-    it('is replayed: scores and maps', async () => {
+    it('has the same scores and maps', async () => {
       const card = JSON.parse(readFileSync(new URL('models/mobilenet_v2.json', shared), 'utf8'));
       const model = await createOnnxModel(
         {

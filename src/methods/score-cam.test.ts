@@ -12,7 +12,7 @@ import { describeCamReference } from './fixtures/reference.ts';
 import { channelMasks } from './score-cam.ts';
 import { upsampleGrid } from './shared/grid-sums.ts';
 
-/** Wang et al. 2020, equations 2 to 5, with the picture of `hidden` behind the masks. */
+/** Equations 2 to 5 of Wang et al. 2020. Masked pixels become `hidden`. */
 function mapFor(target: number, hidden: number): number[] {
   const scores = features.map((channel) => {
     const [least, most] = [Math.min(...channel), Math.max(...channel)];
@@ -27,7 +27,7 @@ function mapFor(target: number, hidden: number): number[] {
 }
 
 describe('score-cam', () => {
-  it('weighs each channel by the softmax of the scores of the pictures it masks', async () => {
+  it('weights each channel by the softmax of the scores of the masked pictures', async () => {
     for (const target of [0, 1]) {
       const { map, manifest } = await explainSmall('score-cam', target);
       expect(map).toBeAllClose(mapFor(target, 0), { rtol: 1e-4 });
@@ -40,13 +40,13 @@ describe('score-cam', () => {
     );
   });
 
-  it('stretches masks to 0 … 1 after they are upsampled; a constant channel shows nothing', () => {
+  it('stretches masks to 0 … 1 after upsampling; a constant channel shows nothing', () => {
     const activations = tensor([2, 2, 2], Float32Array.of(1, 3, 3, 5, 7, 7, 7, 7));
     const { grids, rows, columns } = channelMasks(activations, 3, 3);
     const masks = [0, 1].map((c) =>
       upsampleGrid(grids.data.subarray(4 * c, 4 * c + 4), rows.data, columns.data, [2, 2]),
     );
-    // Corners coincide, and the middle of two cells is their mean: 1 2 3, 2 3 4, 3 4 5.
+    // The corners are aligned, and the middle of two cells is their mean: 1 2 3, 2 3 4, 3 4 5.
     expect(masks[0]).toBeAllClose([0, 0.25, 0.5, 0.25, 0.5, 0.75, 0.5, 0.75, 1]);
     expect(masks[1]).toBeAllClose(new Array(9).fill(0));
   });

@@ -17,7 +17,7 @@ const run = (model: Parameters<typeof explain>[0], options = {}, extra = {}) =>
   explain(model, picture, { method: 'smoothgrad', target: 1, options, ...extra });
 
 describe('smoothgrad', () => {
-  it('of a linear model is its gradient, without spread', async () => {
+  it('equals the gradient for a linear model, with zero spread', async () => {
     const model = await linearNet();
     const gradient = (await explain(model, picture, { method: 'gradient', target: 1 })).map.data;
     const { map, manifest } = await run(model, { samples: 5 });
@@ -36,7 +36,7 @@ describe('smoothgrad', () => {
     );
   });
 
-  it('with no noise is the gradient', async () => {
+  it('equals the gradient without noise', async () => {
     const model = await convNet('tanh');
     const gradient = (await explain(model, picture, { method: 'gradient', target: 1 })).map.data;
     const { map, manifest } = await run(model, { samples: 3, noise: 0 });
@@ -47,7 +47,7 @@ describe('smoothgrad', () => {
     });
   });
 
-  it('is the same for every batch size, differs between seeds, and says how uncertain it is', async () => {
+  it('depends on the seed, not on the batch size, and reports its standard error', async () => {
     const model = await convNet('tanh');
     const once = await run(model, { samples: 20 });
     expect((await run(model, { samples: 20 }, { batchSize: 3 })).map.data).toBeAllClose(
@@ -66,7 +66,7 @@ describe('smoothgrad', () => {
 });
 
 describe.skipIf(!haveReference('pixel'))(
-  'smoothgrad with the noise that captum was given (needs ../shared)',
+  'smoothgrad with the same noise as captum (needs ../shared)',
   () => {
     it.each(recordedCases('pixel').map((each) => [`${each.model} ${each.case}`, each] as const))(
       '%s',

@@ -23,7 +23,7 @@ describe('latinHypercube', () => {
 });
 
 describe('totalIndices', () => {
-  it('of a sum are the shares of its terms: a_i² / Σ a²', () => {
+  it('are the shares of the terms of a sum: a_i² / Σ a²', () => {
     const a = [1, 2, 0, 3];
     const design = sobolDesign(4000, 4, createRandom(2));
     const { total, standardErrors } = totalIndices(
@@ -36,7 +36,7 @@ describe('totalIndices', () => {
     expect(standardErrors[3]).toBeLessThan(0.02);
   });
 
-  it('of a product count what cells do together', () => {
+  it('count the joint effects of the cells in a product', () => {
     // f = Π (1 + c_i (m_i - 1/2)), V_i = c_i² / 12: ST_i = V_i Π_{j≠i} (1 + V_j) / (Π (1 +
     // V_j) - 1)
     const c = [2, 1.5, 1];
@@ -57,15 +57,15 @@ describe('totalIndices', () => {
     expect(total.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(1.02);
   });
 
-  it('of a constant are 0', () => {
+  it('are 0 for a constant', () => {
     expect([...totalIndices(new Float64Array(12).fill(0.3), 2).total]).toEqual([0, 0]);
   });
 });
 
 const SIDE = 16;
 /**
- * Probability of class 0: 0.1 + 0.6 · the first quarter + 0.2 · the last one, each by its mean
- * brightness.
+ * The probability of class 0 is 0.1 + 0.6 · a pixel of the first quarter + 0.2 · a pixel of the
+ * last quarter.
  */
 const quarters = createFunctionModel({
   name: 'quarters',
@@ -93,7 +93,7 @@ describe('sobol', () => {
       ...extra,
     });
 
-  it('gives each cell its share of the variance, counts its calls, tells its error', async () => {
+  it('gives each cell its share of the variance, and reports calls and errors', async () => {
     const { manifest, standardError, map } = await run();
     const indices = manifest.extras.indices as number[];
     [0.9, 0, 0, 0.1].forEach((share, i) => expect(Math.abs(indices[i] - share)).toBeLessThan(0.1));
@@ -102,7 +102,7 @@ describe('sobol', () => {
     expect(standardError?.data.every((value) => value < 0.1)).toBe(true);
   });
 
-  it('answers all classes from the same masks: of two that add up to 1 the same map', async () => {
+  it('explains all classes from the same masks', async () => {
     const [a, b] = await explainAll(quarters, ones, {
       method: 'sobol',
       target: 'top:2',
@@ -112,7 +112,7 @@ describe('sobol', () => {
     expect(a.map.data).toBeAllClose(b.map.data, { atol: 5e-5 });
   });
 
-  it('is the same for the same seed and any batch size; stops when told so', async () => {
+  it('depends on the seed, not on the batch size, and stops when a map is accepted', async () => {
     const base = [...(await run({ design: 16 })).map.data];
     expect([...(await run({ design: 16 }, { batchSize: 7 })).map.data]).toEqual(base);
     expect([...(await run({ design: 16 }, { seed: 1 })).map.data]).not.toEqual(base);

@@ -16,7 +16,7 @@ import { gradientsOf } from './shared/gradients.ts';
 
 describe('t-attr', () => {
   // Chefer, Gur & Wolf 2021 (CVPR), equations 13 and 14: Ā = I + mean_h (∇A ⊙ R)⁺.
-  it('is the class row of the product of I + Ā, with propagated relevance', async () => {
+  it('equals the class row of the product of I + Ā, with propagated relevance', async () => {
     const model = await smallVit();
     const wrt = attentionNames(model);
     const request = { batch: input, wrt, targets: [2] };
@@ -42,7 +42,7 @@ describe('t-attr', () => {
     expect(map).toBeAllClose(last[0].slice(1), { l2: 1e-5 });
   });
 
-  it('takes the attention with normalised rows instead of the relevance if asked to', async () => {
+  it('uses the attention with normalized rows in place of the relevance if asked to', async () => {
     const model = await smallVit();
     const matrices = (await readAttention(model, 2))((a, g) => Math.max(0, a * g)).map((matrix) =>
       plus(matrix, identity).map((row) => {
@@ -54,7 +54,7 @@ describe('t-attr', () => {
     expect(map).toBeAllClose(times(matrices[1], matrices[0])[0].slice(1), { l2: 1e-5 });
   });
 
-  it('says which blocks there are', async () => {
+  it('names the valid blocks in the error for an unknown block', async () => {
     await expect(explainTokens(await smallVit(), 't-attr', { firstBlock: 2 })).rejects.toThrow(
       't-attr.firstBlock = 2: expected 0 to 1',
     );
@@ -62,6 +62,6 @@ describe('t-attr', () => {
 });
 
 describeAttentionReference('t-attr', 'tattr_gradient', { relevance: 'attention' });
-// Relevance is divided by sums near zero: a change of the picture by 1e-7 changes the last case's
-// map by up to 7e-3.
+// The tolerance is large because relevance is divided by sums near zero: a change of the picture by
+// 1e-7 changes the map of the last case by up to 7e-3.
 describeAttentionReference('t-attr', 'tattr_lrp', {}, 7e-3);

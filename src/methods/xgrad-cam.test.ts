@@ -5,7 +5,7 @@ import { describeCamReference } from './fixtures/reference.ts';
 
 describe('xgrad-cam', () => {
   // Fu et al. 2020, equation 8: w_c = Σ_i A_ci g_ci / Σ_i A_ci.
-  it('weighs each channel by the mean of its gradients, weighted by its activations', async () => {
+  it('weights each channel by the mean of its gradients, weighted by its activations', async () => {
     for (const target of [0, 1]) {
       const weights = slopesOf(features, target).map(
         (g, c) => sum(g.map((gradient, i) => gradient * features[c][i])) / sum(features[c]),
@@ -15,7 +15,7 @@ describe('xgrad-cam', () => {
     }
   });
 
-  it('adds up to Σ A g, which Grad-CAM does not', async () => {
+  it('adds up to Σ A g, unlike Grad-CAM', async () => {
     const total = sum(overChannels((c, i) => features[c][i] * slopesOf(features, 1)[c][i]));
     expect(sum((await explainSmall('xgrad-cam')).map.data)).toBeAllClose(total);
     expect(sum((await explainSmall('grad-cam')).map.data)).not.toBeAllClose(total, { rtol: 0.05 });

@@ -11,9 +11,9 @@ const explained = (model: Model, method: string, options = {}) =>
   explain(model, picture, { method: methods.get(method), target: 1, options });
 
 describe('xrai', () => {
-  // Kapishnikov et al. 2019, section 3: regions by their mean attribution; every step of the path
-  // has the same gradient, so that integrated gradients of a baseline b are w (x - b).
-  it('of a linear model is the mean over each region of the largest attribution', async () => {
+  // Kapishnikov et al. 2019, section 3: regions have their mean attribution. Every step of the path
+  // has the same gradient w, so integrated gradients from a baseline b are w (x - b).
+  it('equals the mean over each region of the largest attribution for a linear model', async () => {
     const inLeft = (i: number) => i % WIDTH < 12;
     const segments = [Array.from({ length: AREA }, (_, i) => (inLeft(i) ? 0 : 1))];
     const [least, most] = extent(picture.data);
@@ -34,7 +34,7 @@ describe('xrai', () => {
     expect(map).toBeAllClose(Array.from({ length: AREA }, (_, i) => (inLeft(i) ? left : right)));
   });
 
-  it('takes own segmentations, and says when they do not fit', async () => {
+  it('uses given segmentations, and refuses those that do not fit', async () => {
     const model = await linearNet();
     const segments = [Array.from({ length: AREA }, (_, i) => (i % WIDTH < WIDTH / 2 ? 0 : 1))];
     const { map } = await explained(model, 'xrai', { steps: 2, segments, dilation: 0 });

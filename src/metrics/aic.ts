@@ -6,14 +6,15 @@ import {
 } from './shared/information-curve.ts';
 
 /**
- * Accuracy information curve: as the softmax information curve (sic), with 1 where the class is
- * first among the scores and 0 where it is not in place of its probability: the area under the
- * accuracy over the information in the picture. 0 … 1, higher is better. The score of a data set
- * is the area under the median of the curves (`curveLevel`).
+ * Accuracy information curve (AIC): the area under the accuracy over the information in the
+ * picture, 0 … 1. Higher is better. The accuracy is 1 if the class has the highest score, else 0.
+ * Apart from that, it equals the softmax information curve (`sic`). The score of a data set is the
+ * area under the median of the curves (`curveLevel`).
  *
- * No value for a picture whose class is not the model's first, or is still first for its random
- * pixels alone. Presets and needs as sic. 2 + number of shares model calls. Source: Kapishnikov et
- * al., XRAI, ICCV 2019, after PAIR's `saliency` library.
+ * There is no value if the class is not the most probable one of the whole picture, or if it is the
+ * most probable one of the random pixels alone. Presets and needs are those of `sic`. The cost is 2
+ * + the number of shares, in model calls. Source: Kapishnikov et al., XRAI, ICCV 2019, as in PAIR's
+ * `saliency` library.
  */
 export const aic = defineMetric({
   name: 'aic',

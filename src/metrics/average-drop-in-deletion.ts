@@ -2,14 +2,15 @@ import { defineMetric } from './metric.ts';
 import { confidenceOptions, confidencePresets, measureConfidence } from './shared/confidence.ts';
 
 /**
- * Average drop in deletion (ADD): by how much of itself the class's probability p falls when the
- * picture is multiplied by what its map leaves, 1 - s with s the map by min-max, 0 … 1. A good
- * map takes away what counts: higher is better, 0 … 1.
+ * Average drop in deletion (ADD): the share of its probability p that the class loses if the
+ * picture is multiplied by 1 - s, 0 … 1. s is the map, scaled to 0 … 1 by its minimum and maximum.
+ * A good map removes what the model needs, so higher is better.
  *
  *   drop = max(0, p(x) - p((1 - s) x + s baseline)) / p(x)
  *
- * Baselines as in average drop. A class of probability 0 gives no value. Two model calls. Source:
- * Jung & Oh, LIFT-CAM, ICCV 2021; drops cut at 0 as in the code of BEE (Barkan et al., AAAI 2025).
+ * The baselines are those of `average-drop`. There is no value for a class of probability 0. The
+ * cost is two model calls. Source: Jung & Oh, LIFT-CAM, ICCV 2021. Negative drops count as 0, as in
+ * the code of BEE (Barkan et al., AAAI 2025).
  */
 export const averageDropInDeletion = defineMetric({
   name: 'average-drop-in-deletion',

@@ -7,14 +7,14 @@ const score = async (map: Tensor, picture = input) =>
   (await averageDrop.score({ ...context, input: picture, map })).value;
 
 describe('average drop', () => {
-  it('has its closed form for the perfect, the inverted and the constant map', async () => {
+  it('equals its closed form for the perfect, the inverted and a constant map', async () => {
     expect(await score(perfect)).toBe(0);
     expect(await score(inverted)).toBe(1);
     expect(await score(mapOf(new Float32Array(H * W).fill(3)))).toBe(1);
   });
 
-  it('multiplies the picture by the map between 0 and 1', async () => {
-    // The region lies at half the range of the map.
+  it('multiplies the picture by the map, scaled to 0 … 1', async () => {
+    // The region has half the range of the map.
     const map = mapOf(region.map((value, i) => (value ? 5 : i === 0 ? 9 : 1)));
     expect(await score(map)).toBeCloseTo(0.5, 6);
   });
@@ -29,7 +29,7 @@ describe('average drop', () => {
     expect(await score(map, picture)).toBe(0);
   });
 
-  it('has no value if the class has no probability', async () => {
+  it('has no value if the probability of the class is 0', async () => {
     expect(await score(perfect, tensor([1, 1, H, W]))).toBeNull();
   });
 });

@@ -2,15 +2,15 @@ import { defineMetric } from './metric.ts';
 import { confidenceOptions, confidencePresets, measureConfidence } from './shared/confidence.ts';
 
 /**
- * Average drop (ADP): by how much of itself the class's probability p falls when the picture is
- * multiplied by its map (min-max, 0 … 1). 0 … 1, lower is better; published tables print 100
- * times the mean over pictures.
+ * Average drop (ADP): the share of its probability p that the class loses if the picture is
+ * multiplied by s, 0 … 1. s is the map, scaled to 0 … 1 by its minimum and maximum. Lower is
+ * better. Published tables print 100 times the mean over pictures.
  *
  *   drop = max(0, p(x) - p(s x + (1 - s) baseline)) / p(x)
  *
- * With baseline zero (all published code) the product is that of the normalised input; `black` is
- * the product of the picture itself. A class of probability 0 gives no value. Two model calls.
- * Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
+ * With the baseline `zero`, as in all published code, the normalized input is multiplied. With
+ * `black`, the picture itself is multiplied. There is no value for a class of probability 0. The
+ * cost is two model calls. Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
  */
 export const averageDrop = defineMetric({
   name: 'average-drop',

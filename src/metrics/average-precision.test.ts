@@ -6,7 +6,7 @@ import { itComparesWithObjects } from './fixtures/segmentation.ts';
 import { H, mapOf, object, W } from './fixtures/squares.ts';
 
 describe('average precision', () => {
-  /** The area under precision over recall, by a sweep over every distinct score. */
+  /** A literal copy: the area under precision over recall, by a loop over all distinct scores. */
   function replica(scores: readonly number[], positive: readonly number[]): number {
     const cuts = [...new Set(scores)].sort((a, b) => b - a);
     const total = positive.reduce((sum, x) => sum + x, 0);
@@ -20,7 +20,7 @@ describe('average precision', () => {
     return area;
   }
 
-  it('is the area under precision over recall; tied pixels enter together', async () => {
+  it('equals the area under precision over recall; tied pixels count together', async () => {
     const random = createRandom(5);
     for (let round = 0; round < 5; round++) {
       const values = Float32Array.from({ length: 40 }, () => random.integer(9) / 8);
@@ -39,18 +39,20 @@ describe('average precision', () => {
     }
   });
 
-  it('of a constant map is what its tied scores give', async () => {
+  it('equals a closed form for a constant map', async () => {
     const map = mapOf(new Float32Array(H * W).fill(3));
     expect(
       (await averagePrecision.score({ map, mask: object, preset: 'object' })).value,
     ).toBeCloseTo(1 / 6, 12);
-    // The background's scores, all 1, come first: 500 of 600 right, then all 1200 with 600 right.
+    // The scores of the background, all 1, come first: 500 of 600 are right. Then come all 1200,
+    // and 600 are right.
     expect((await averagePrecision.score({ map, mask: object })).value).toBeCloseTo(
       (5 / 6) * (5 / 6) + (1 / 6) * (1 / 2),
       12,
     );
   });
 
-  // All scores of the inverted map are tied, the wrong half first: precision 0, then one half.
+  // All scores of the inverted map are tied, and the wrong half comes first: the precision is 0,
+  // then one half.
   itComparesWithObjects(averagePrecision, 0.5);
 });

@@ -7,9 +7,9 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { pixelOrder } from './shared/ranks.ts';
 
 /**
- * AP = sum_k (R_k - R_{k-1}) P_k over the distinct scores from the highest down, P_k precision and
- * R_k recall of "score at least this": equal scores stand or fall together. Source:
- * `average_precision_score` of scikit-learn.
+ * AP = sum_k (R_k - R_{k-1}) P_k over the distinct scores, from the highest to the lowest. P_k and
+ * R_k are the precision and the recall of all pixels with at least this score, so pixels of equal
+ * score count together. Source: `average_precision_score` of scikit-learn.
  */
 function precisionOf(scores: Float64Array, positive: Uint8Array): number {
   const order = pixelOrder(scores);
@@ -24,19 +24,20 @@ function precisionOf(scores: Float64Array, positive: Uint8Array): number {
   return area;
 }
 
-/** The map between 0 and 1; 0 everywhere for a constant map. */
+/** The map, scaled to 0 … 1; a constant map becomes 0 everywhere. */
 function normalized(map: ArrayLike<number>): Float64Array {
   const [min, max] = extent(map);
   return Float64Array.from(map, (value) => (max > min ? (value - min) / (max - min) : 0));
 }
 
 /**
- * Average precision of the map as a segmentation, 0 … 1, higher is better. With `classes: 'both'`
- * (the "mAP" of published tables) the scores of the object, s = min-max of the map, and of the
- * background, 1 - s, are ranked together: 2 H·W scores, half of them true. With `object` it is the
- * plain average precision of the map for the object's pixels. A mask without object gives no value;
- * void pixels are not counted. Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond
- * Attention Visualization, CVPR 2021, and its code.
+ * Average precision of the map as a segmentation of the object, 0 … 1. Higher is better. s is the
+ * map, scaled to 0 … 1 by its minimum and maximum. With `classes: 'both'` (the "mAP" of published
+ * tables), the scores s of the object and 1 - s of the background are ranked together: 2 H·W
+ * scores, half of which are true. With `object`, it is the plain average precision of s for the
+ * pixels of the object. There is no value for a mask without an object. Void pixels do not count.
+ * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR
+ * 2021, and its code.
  */
 export const averagePrecision = defineMetric({
   name: 'average-precision',
@@ -51,7 +52,8 @@ export const averagePrecision = defineMetric({
     classes: option(
       v.picklist(['both', 'object']),
       'both',
-      'rank object and background scores together, or the object alone',
+      'which scores are ranked: those of object and background together, or those of the ' +
+        'object only',
     ),
   }),
   measure: (context, { classes }) => {

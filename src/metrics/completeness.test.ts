@@ -7,7 +7,7 @@ describe('completeness', () => {
   const options = { baseline: 'zero', score: 'probability' } as const;
   const shares = (factor: number) => mapOf(Array.from(region, (value) => (factor * value) / R));
 
-  it('is 0 for a map that adds up to the score, else the share it misses', async () => {
+  it('is 0 for a map that adds up to the score, else the relative error', async () => {
     expect((await completeness.score({ ...context, map: shares(1), options })).value).toBeCloseTo(
       0,
       6,
@@ -31,7 +31,7 @@ describe('completeness', () => {
     ).toBeCloseTo(0.5, 6);
   });
 
-  it('has no value if the scores of picture and baseline are equal', async () => {
+  it('has no value if picture and baseline have the same score', async () => {
     expect(
       (await completeness.score({ ...context, input: tensor([1, 1, H, W]), map: perfect, options }))
         .value,

@@ -6,16 +6,16 @@ import { sum } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 
 /**
- * Completeness: how far the sum of the map is from what it promises to divide among the pixels, the
- * difference between the scores of the picture x and of the baseline b. For methods that promise it
- * (Integrated Gradients, SHAP) and with the baseline and score that they were run with. 0 is
- * perfect; lower is better.
+ * Completeness error: the difference between the sum of the map and the value that it should have,
+ * the score of the picture x minus the score of the baseline b. It is for methods whose maps should
+ * have this sum, such as Integrated Gradients, with the baseline and score of the map. 0 is
+ * perfect. Lower is better.
  *
  *   error = |sum_i map_i - (f(x) - f(b))| / |f(x) - f(b)|
  *
- * With `relative: false` the difference itself, in the unit of the score. No value where f(x) =
- * f(b). Two model calls. Source: Sundararajan, Taly & Yan, Axiomatic Attribution for Deep Networks,
- * ICML 2017.
+ * With `relative: false`, the error is not divided and has the unit of the score. There is no value
+ * if f(x) = f(b). The cost is two model calls. Source: Sundararajan, Taly & Yan, Axiomatic
+ * Attribution for Deep Networks, ICML 2017.
  */
 export const completeness = defineMetric({
   name: 'completeness',
@@ -32,14 +32,18 @@ export const completeness = defineMetric({
     baseline: option(
       v.picklist(BASELINES),
       'black',
-      'the picture without information that the method was run with',
+      'the baseline of the method that made the map',
     ),
     score: option(
       v.picklist(['logit', 'probability']),
       'logit',
       'the score that the method explained',
     ),
-    relative: option(v.boolean(), true, 'divide by the difference of the scores'),
+    relative: option(
+      v.boolean(),
+      true,
+      'whether the error is divided by the difference of the scores',
+    ),
   }),
   optionsFrom: ({ method, options }) => {
     const promised = method.completeness?.(options);
@@ -55,7 +59,8 @@ export const completeness = defineMetric({
     const ranks = Int32Array.from({ length: pixels }, (_, i) => i);
     const { data } = await model.perturb({
       input,
-      perturbation: { kind: 'ranks', ranks, bounds: Int32Array.of(0, pixels, 0, 0) }, // all of the picture, none of it
+      // The bounds show all pixels in the first picture and none in the second.
+      perturbation: { kind: 'ranks', ranks, bounds: Int32Array.of(0, pixels, 0, 0) },
       baseline: createBaseline(baseline, model, input),
       targets: [target.index],
       score,

@@ -2,12 +2,12 @@ import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 
 /**
- * Complexity: the entropy of the pixels' shares in the map, in nats, 0 (one pixel holds all) …
- * ln(number of pixels), lower is simpler.
+ * Complexity: the entropy of the shares of the pixels in the map, in nats, 0 … ln(number of
+ * pixels). It is 0 if only one pixel is not 0. Lower is simpler.
  *
  *   complexity = - sum_i p_i ln p_i,  p_i = |map_i| / sum_j |map_j|
  *
- * A map of zeros gives no value. Source: Bhatt, Weller & Moura, Evaluating and Aggregating
+ * There is no value for a map of zeros. Source: Bhatt, Weller & Moura, Evaluating and Aggregating
  * Feature-based Model Explanations, IJCAI 2020.
  */
 export const complexity = defineMetric({

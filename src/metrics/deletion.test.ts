@@ -18,7 +18,7 @@ import { pixelOrder } from './shared/ranks.ts';
 const { target } = context;
 
 describe('deletion', () => {
-  it('of the perfect map falls to 0 over the region and stays there', async () => {
+  it('falls to 0 over the region for the perfect map, and stays there', async () => {
     const { value, curve } = await deletion.score({
       model,
       input,
@@ -35,7 +35,7 @@ describe('deletion', () => {
     expect(curve?.x.at(-1)).toBe(1);
   });
 
-  it('is bounded by the perfect and the inverted map', async () => {
+  it('lies between the scores of the perfect and the inverted map', async () => {
     const score = async (map: typeof perfect) =>
       (await deletion.score({ model, input, target, map, options: { step: 1 } })).value as number;
     const [best, worst] = [await score(perfect), await score(inverted)];
@@ -51,7 +51,7 @@ describe('deletion', () => {
     expect(others.reduce((sum, x) => sum + x, 0) / others.length).toBeCloseTo(0.5, 1);
   });
 
-  it('is the same for maps of the same order', async () => {
+  it('is equal for maps with the same order of pixels', async () => {
     const map = randomMap(3);
     const squeezed = tensor(
       [H, W],
@@ -78,7 +78,7 @@ describe('deletion', () => {
     ]);
   });
 
-  it('replays a given order, whatever the map says', async () => {
+  it('uses a given order in place of the order of the map', async () => {
     const order = pixelOrder(perfect.data);
     const { value } = await deletion.score({
       model,
@@ -91,7 +91,7 @@ describe('deletion', () => {
     expect(value).toBeCloseTo(R / (2 * H * W), 6);
   });
 
-  it('counts a last step that is cut short as a whole one', async () => {
+  it('counts a shorter last step as a full step', async () => {
     const { value, curve } = await deletion.score({
       model,
       input,
@@ -107,7 +107,7 @@ describe('deletion', () => {
     expect(whole.preset).toBe('rise-2018');
   });
 
-  it('does not depend on the batch size and reports its progress', async () => {
+  it('does not depend on the batch size, and reports its progress', async () => {
     const shares: number[] = [];
     const scoreWith = (batchSize: number) =>
       deletion.score({
@@ -123,7 +123,7 @@ describe('deletion', () => {
     expect(shares.at(-1)).toBe(1);
   });
 
-  it('scores the class of the target, hidden by the given color', async () => {
+  it('scores the target class, and hides pixels by the given baseline', async () => {
     const other = await deletion.score({
       model,
       input,
@@ -139,13 +139,13 @@ describe('deletion', () => {
       map: perfect,
       options: { step: 5, baseline: 'mean' },
     });
-    expect(mean.value).toBeCloseTo(1, 6); // a picture of one colour does not change
+    expect(mean.value).toBeCloseTo(1, 6); // a picture of one color does not change
     expect(mean.preset).toBe('custom');
   });
 
-  it('has the presets of other libraries, of 20 and of 10 steps to zeros', async () => {
+  it('has the presets of other libraries, with 20 and 10 steps to zeros', async () => {
     const area = (n: number) => {
-      // The region is gone after R of H·W pixels: a falling line sampled n times.
+      // The region is hidden after R of H·W pixels: a falling line, sampled n times.
       const y = Array.from({ length: n + 1 }, (_, i) =>
         Math.max(0, 1 - Math.floor((i * H * W) / n) / R),
       );

@@ -6,14 +6,14 @@ import { H, mapOf, object, perfect, shared, shifted, W } from './fixtures/square
 import { iou } from './iou.ts';
 
 describe('F1', () => {
-  it('of shifted squares is twice their intersection over the sum of their sizes', async () => {
+  it('equals twice the intersection over the sum of the sizes for two squares', async () => {
     for (let by = 0; by <= 12; by++) {
       const { value } = await f1.score({ map: shifted(by), mask: object });
       expect(value).toBeCloseTo((2 * shared(by)) / 200, 12);
     }
   });
 
-  it('is 2 IoU / (1 + IoU)', async () => {
+  it('equals 2 IoU / (1 + IoU)', async () => {
     const map = mapOf(Array.from({ length: H * W }, (_, i) => Math.sin(i * 12.9898)));
     const u = (await iou.score({ map, mask: object })).value ?? Number.NaN;
     expect((await f1.score({ map, mask: object })).value).toBeCloseTo((2 * u) / (1 + u), 12);
@@ -27,7 +27,7 @@ describe('F1', () => {
 });
 
 describe('the row-wise F1 of published tables', () => {
-  it('is the mean over rows; a row with neither object nor activated pixel counts 0', async () => {
+  it('is the mean over rows; a row without object and activated pixels counts 0', async () => {
     const { value, preset } = await f1.score({
       map: perfect,
       mask: object,

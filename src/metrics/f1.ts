@@ -5,11 +5,11 @@ import { defineMetric } from './metric.ts';
 import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, type Overlap, overlapOf, thresholdOption } from './shared/threshold.ts';
 
-/** 2 |A ∩ B| / (|A| + |B|); 0 where both are empty, as in scikit-learn. */
+/** 2 |A ∩ B| / (|A| + |B|), 0 … 1; 0 if both sets are empty, as in scikit-learn. */
 const f1Of = ({ both, first, second }: Overlap): number =>
   both === 0 ? 0 : (2 * both) / (2 * both + first + second);
 
-/** The mean over the rows of the picture of each row's own F1. */
+/** The mean of the F1 of each row of the picture. */
 function rowWise(active: Uint8Array, regions: Uint8Array, width: number): number {
   const height = active.length / width;
   let sum = 0;
@@ -22,20 +22,21 @@ function rowWise(active: Uint8Array, regions: Uint8Array, width: number): number
 }
 
 /**
- * Binary F1 of the activated pixels A as a prediction of the object's pixels B (the Dice
- * coefficient), 0 … 1, higher is better:
+ * Binary F1 (the Dice coefficient) of the activated pixels A as a prediction of the pixels B of the
+ * object, 0 … 1. Higher is better.
  *
  *   A = { map > min + threshold · (max - min) },  F1 = 2 |A ∩ B| / (|A| + |B|) = 2 IoU / (1 + IoU)
  *
- * A constant map has no activated pixel and scores 0; a mask without object gives no value. The
- * released code of the source averages over both classes instead, which is the pixel accuracy; that
- * is not offered under this name.
+ * A constant map has no activated pixel, and its score is 0. There is no value for a mask without
+ * an object. The released code of the source averages over both classes, which is the pixel
+ * accuracy. This metric does not do that.
  *
- * Preset `chefer-2021-rows` is the "mF1" of the tables that follow Chefer et al. (IIA's among
- * them): their code takes each row of the picture for a picture, so it is the mean of the F1 of the
- * rows, and rows without object or activated pixel count 0. It is far below the F1 of the picture
- * and is for comparison with those tables alone. Source: Vasu & Long, IASSA, WACV 2020, section 4
- * (threshold 0.3); evaluation code of Chefer, Gur & Wolf, CVPR 2021.
+ * The preset `chefer-2021-rows` is the "mF1" in the tables of Chefer et al. and of papers that
+ * follow them, such as IIA. Their code treats each row of the picture as a picture. So it is the
+ * mean of the F1 of the rows, and rows without an object or without an activated pixel count 0. It
+ * is far below the F1 of the picture. Use it only to compare with those tables. Source: Vasu &
+ * Long, IASSA, WACV 2020, section 4 (threshold 0.3); evaluation code of Chefer, Gur & Wolf, CVPR
+ * 2021.
  */
 export const f1 = defineMetric({
   name: 'f1',
@@ -53,7 +54,7 @@ export const f1 = defineMetric({
     over: option(
       v.picklist(['pixels', 'rows']),
       'pixels',
-      'one F1 over all pixels, or the mean of the F1 of each row',
+      'pixels: one F1 over all pixels; rows: the mean of the F1 of each row',
     ),
   }),
   measure: (context, { threshold, over }) => {

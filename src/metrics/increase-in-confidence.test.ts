@@ -7,19 +7,19 @@ const score = async (map: Tensor, picture = input) =>
   (await increaseInConfidence.score({ ...context, input: picture, map })).value;
 
 describe('increase in confidence', () => {
-  it('has its closed form for the perfect, the inverted and the constant map', async () => {
+  it('equals its closed form for the perfect, the inverted and a constant map', async () => {
     expect(await score(perfect)).toBe(0);
     expect(await score(inverted)).toBe(0);
     expect(await score(mapOf(new Float32Array(H * W).fill(3)))).toBe(0);
   });
 
-  it('multiplies the picture by the map between 0 and 1', async () => {
-    // The region lies at half the range of the map.
+  it('multiplies the picture by the map, scaled to 0 … 1', async () => {
+    // The region has half the range of the map.
     const map = mapOf(region.map((value, i) => (value ? 5 : i === 0 ? 9 : 1)));
     expect(await score(map)).toBeCloseTo(0, 6);
   });
 
-  it('is 1 if the map hides what speaks against the class', async () => {
+  it('is 1 if the map hides evidence against the class', async () => {
     const against = Uint8Array.from(region, (value, i) => (value && i % 2 ? 1 : 0));
     const picture = tensor(
       [1, 1, H, W],
@@ -29,7 +29,7 @@ describe('increase in confidence', () => {
     expect(await score(map, picture)).toBe(1);
   });
 
-  it('has no value if the class has no probability', async () => {
+  it('has no value if the probability of the class is 0', async () => {
     expect(await score(perfect, tensor([1, 1, H, W]))).toBeNull();
   });
 });

@@ -2,14 +2,14 @@ import { defineMetric } from './metric.ts';
 import { confidenceOptions, confidencePresets, measureConfidence } from './shared/confidence.ts';
 
 /**
- * Increase in confidence (PIC): 1 if the class's probability p is higher for the picture multiplied
- * by its map (min-max, 0 … 1) than for the picture, else 0; the mean over pictures is the share
- * of increases. Higher is better.
+ * Increase in confidence (PIC): 1 if the class has a higher probability p for the picture
+ * multiplied by s than for the whole picture, else 0. s is the map, scaled to 0 … 1 by its minimum
+ * and maximum. The mean over pictures is the share of increases. Higher is better.
  *
  *   1 if p(s x + (1 - s) baseline) > p(x), else 0
  *
- * Baselines as in average drop. A class of probability 0 gives no value. Two model calls.
- * Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
+ * The baselines are those of `average-drop`. There is no value for a class of probability 0. The
+ * cost is two model calls. Source: Chattopadhay et al., Grad-CAM++, WACV 2018.
  */
 export const increaseInConfidence = defineMetric({
   name: 'increase-in-confidence',

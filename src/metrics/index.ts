@@ -30,7 +30,10 @@ import { sic } from './sic.ts';
 import { singleDeletion } from './single-deletion.ts';
 import { sparseness } from './sparseness.ts';
 
-/** Every metric of Fovea. To add one: a file, a line here, a test. */
+/**
+ * Every metric of Fovea. A new metric needs a file, a line here, a test and a row in
+ * docs/metrics/README.md.
+ */
 const BUILT_IN = {
   deletion,
   insertion,
@@ -83,5 +86,5 @@ export {
 } from './levels.ts';
 export * from './metric.ts';
 export { pixelOrder } from './shared/ranks.ts';
-// Exported from here, since the types of BUILT_IN name Metric in the declaration file.
+// Exported from here, because the types of BUILT_IN refer to Metric in the declaration file.
 export { type Metric, metrics };

@@ -6,7 +6,10 @@ import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 
-/** Squares of `side` pixels inside the picture, four integers each: top, left, bottom, right. */
+/**
+ * Draws squares with a side of `side` pixels inside the picture, four integers each: top, left,
+ * bottom, right.
+ */
 function drawSquares(
   samples: number,
   side: number,
@@ -23,8 +26,8 @@ function drawSquares(
 }
 
 /**
- * What the map says of each pixel's share in the score: itself, or weight times what the pixel
- * loses, sum_c (x - b).
+ * The contribution of each pixel to the score according to the map, [H · W]. For `contributions` it
+ * is the map itself. For `weights` it is the map times the change of the pixel, sum_c (x - b).
  */
 function contributions(
   map: Tensor,
@@ -54,28 +57,25 @@ function sumOver(
   return sum;
 }
 
-/**
- * The factor from 0 that brings `a` nearest to `b`: argmin_β sum (β a - b)² = max(0, sum a b /
- * sum a²); 0 where a is 0.
- */
+/** The factor β ≥ 0 that minimizes sum (β a - b)²: max(0, sum a b / sum a²), or 0 if a is 0. */
 function bestScale(a: Float64Array, b: Float64Array): number {
   const aa = a.reduce((sum, x) => sum + x * x, 0);
   return aa > 0 ? Math.max(0, a.reduce((sum, x, i) => sum + x * b[i], 0) / aa) : 0;
 }
 
 /**
- * Infidelity: the mean squared error of the map as a forecast of what the class score loses when a
- * random square S is replaced by the baseline b; 0 is perfect, lower is better, in the unit of the
- * score squared.
+ * Infidelity: the mean squared error if the map predicts the loss of the class score when a random
+ * square S is replaced by the baseline b. Its unit is the unit of the score, squared. 0 is perfect.
+ * Lower is better.
  *
  *   infidelity = E_S [ (β sum_{i in S} φ_i - (f(x) - f(x_S)))² ]
  *
- * φ is the map where it holds contributions (`map: 'contributions'`), or map · sum_c (x - b)
- * where it holds weights such as gradients: then the sum is Iᵀ map for the perturbation I = (x -
- * b) on S. β = 1, or with `scale` the one that fits best, so that the map's unit does not count;
- * no factor below 0, which would make a map perfect that says the opposite. `samples` + 1 model
- * calls. Source: Yeh et al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; the
- * squares are their square removal, the factor their optimal scaling.
+ * If the map contains contributions (`map: 'contributions'`), φ is the map. If it contains weights,
+ * such as gradients, φ is map · sum_c (x - b), and the sum is Iᵀ map for the perturbation I = (x -
+ * b) on S. β is 1. With `scale`, β is the factor that fits best, so that the unit of the map does
+ * not matter. β is never negative, because otherwise a map of the opposite sign would be perfect.
+ * The cost is `samples` + 1 model calls. Source: Yeh et al., On the (In)fidelity and Sensitivity of
+ * Explanations, NeurIPS 2019: their square removal, and their optimal scaling.
  */
 export const infidelity = defineMetric({
   name: 'infidelity',
@@ -103,24 +103,24 @@ export const infidelity = defineMetric({
     },
   },
   options: v.object({
-    samples: option(v.pipe(integer, v.minValue(1)), 200, 'squares'),
+    samples: option(v.pipe(integer, v.minValue(1)), 200, 'number of random squares'),
     side: option(
       v.pipe(number, v.gtValue(0), v.maxValue(1)),
       0.2,
-      "side of a square as a share of the picture's shorter side",
+      'side of a square, as a share of the shorter side of the picture',
     ),
     baseline: baselineOption,
     score: option(
       v.picklist(['probability', 'logit']),
       'probability',
-      'the score whose loss is forecast',
+      'the score whose loss is predicted',
     ),
     map: option(
       v.picklist(['contributions', 'weights']),
       'contributions',
-      'what the map holds: shares of the score, or weights such as gradients',
+      'what the map contains: contributions to the score, or weights such as gradients',
     ),
-    scale: option(v.boolean(), true, 'multiply the map by the factor that fits best'),
+    scale: option(v.boolean(), true, 'whether the map is multiplied by the factor that fits best'),
   }),
   measure: async (
     { model, input, map, target, random, batchSize, signal, onProgress },
@@ -133,7 +133,7 @@ export const infidelity = defineMetric({
     const baseline = createBaseline(options.baseline, model, input);
     const { data } = await model.perturb({
       input,
-      // The empty window leaves the whole picture.
+      // The first window is empty, so the first score is that of the whole picture.
       perturbation: {
         kind: 'windows',
         windows: withEmptyWindow(squares),

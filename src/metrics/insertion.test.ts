@@ -22,7 +22,7 @@ import { pixelOrder, ranksOf } from './shared/ranks.ts';
 const { target } = context;
 
 describe('insertion', () => {
-  it('of the perfect map rises over the region and stays there', async () => {
+  it('rises over the region for the perfect map, and stays there', async () => {
     const options = { step: 5, baseline: 'zero' } as const;
     const { value, curve } = await insertion.score({ model, input, target, map: perfect, options });
     expect(value).toBeCloseTo(1 - R / (2 * H * W), 6);
@@ -33,7 +33,7 @@ describe('insertion', () => {
     ).toBeCloseTo(R / (2 * H * W), 6);
   });
 
-  it('is 1 - deletion of the reversed order, for the same baseline', async () => {
+  it('equals the reversed curve of deletion in reversed order, for the same baseline', async () => {
     const map = randomMap(9);
     const reversed = pixelOrder(map.data).reverse();
     const inserted = await insertion.score({
@@ -54,7 +54,7 @@ describe('insertion', () => {
     expect(inserted.curve?.y).toEqual([...(deleted.curve?.y ?? [])].reverse());
   });
 
-  it("starts from RISE's blur of the normalised input", async () => {
+  it("starts from RISE's blur of the normalized input", async () => {
     const picture = tensor([1, 1, H, W], randomMap(4).data);
     const blurred = riseBlur(picture);
     const map = randomMap(5);
@@ -80,7 +80,7 @@ describe('insertion', () => {
 
   it('has the presets of other libraries', async () => {
     const { value } = await insertion.score({ ...context, map: perfect, preset: 'torch-cam' });
-    // The region is back after R of H·W pixels: a rising line sampled 20 times.
+    // The region is visible after R of H·W pixels: a rising line, sampled 20 times.
     const y = Array.from({ length: 21 }, (_, i) => Math.min(1, Math.floor((i * H * W) / 20) / R));
     expect(value).toBeCloseTo(areaUnder(y), 6);
     await expect(insertion.score({ ...context, map: perfect, preset: 'xplique' })).rejects.toThrow(

@@ -9,12 +9,12 @@ const score = async (map: ReturnType<typeof peak>, mask = object, more = {}) =>
   (await iou.score({ map, mask, ...more })).value;
 
 describe('IoU', () => {
-  it('of shifted squares is their intersection over their union', async () => {
+  it('equals the intersection over the union of two squares', async () => {
     for (let by = 0; by <= 12; by++)
       expect(await score(shifted(by))).toBeCloseTo(shared(by) / (200 - shared(by)), 12);
   });
 
-  it('counts every pixel that is not 0 as object', async () => {
+  it('counts every mask value except 0 as object', async () => {
     expect(
       await score(
         perfect,
@@ -25,11 +25,11 @@ describe('IoU', () => {
     expect(await score(peak(1, 1), new Uint8Array(H * W).fill(1))).toBeCloseTo(1 / (H * W), 12);
   });
 
-  it('is 0 for the inverted map, whatever its range', async () => {
+  it('is 0 for the inverted map, for any range', async () => {
     expect(await score(mapOf(Array.from(object, (value) => 7 - 3 * value)))).toBe(0);
   });
 
-  it('cuts strictly above the share of the range, wherever the range lies', async () => {
+  it('activates pixels strictly above the share of the range', async () => {
     const ramp = tensor(
       [1, 11],
       Float32Array.from({ length: 11 }, (_, i) => 8 * i - 16),
@@ -46,12 +46,12 @@ describe('IoU', () => {
       expect(await score(constant, object, { options: { threshold } })).toBe(0);
   });
 
-  it('activates nothing above the maximum, and everything above the minimum', async () => {
+  it('activates no pixel with threshold 1, and all pixels above the minimum with 0', async () => {
     expect(await score(perfect, object, { options: { threshold: 1 } })).toBe(0);
     expect(await score(perfect, object, { options: { threshold: 0 } })).toBe(1);
   });
 
-  it('leaves void pixels out', async () => {
+  it('does not count void pixels', async () => {
     const left = rectangle(H, W, [0, 15, H, W]); // all of a map shifted by 4 beyond the object
     expect(await score(shifted(4), object, { void: left })).toBeCloseTo(60 / 100, 12);
   });

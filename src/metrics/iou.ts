@@ -4,13 +4,13 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
- * Intersection over union of the activated pixels A and the object's pixels B, 0 … 1, higher is
- * better:
+ * Intersection over union of the activated pixels A and the pixels B of the object, 0 … 1. Higher
+ * is better.
  *
  *   A = { map > min + threshold · (max - min) },  IoU = |A ∩ B| / |A ∪ B|
  *
- * A constant map has no activated pixel and scores 0; a mask without object gives no value.
- * Source: Vasu & Long, IASSA, WACV 2020, section 4 (threshold 0.3).
+ * A constant map has no activated pixel, and its score is 0. There is no value for a mask without
+ * an object. Source: Vasu & Long, IASSA, WACV 2020, section 4 (threshold 0.3).
  */
 export const iou = defineMetric({
   name: 'iou',

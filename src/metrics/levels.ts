@@ -5,14 +5,17 @@ import type { Curve, Score } from './metric.ts';
 import { activated } from './shared/threshold.ts';
 
 /**
- * How many pixels of a map lie above `threshold` of its range (0.3 by default); 0 for a constant
- * map.
+ * The number of pixels of a map above `threshold`, a share of the range of the map (0.3 by
+ * default). A constant map has 0.
  */
 export function activatedPixels(map: ArrayLike<number>, threshold = 0.3): number {
   return sum(activated(map, threshold));
 }
 
-/** A score of one picture, null where the metric gave none, and the activated pixels of its map. */
+/**
+ * The score of one picture (null if the metric has no value), and the number of activated pixels of
+ * its map.
+ */
 export interface LevelSample {
   readonly value: number | null;
   readonly activatedPixels: number;
@@ -20,11 +23,14 @@ export interface LevelSample {
 
 /** An average over pictures. */
 export interface LevelAverage {
-  /** Null where no picture is left. */
+  /** Null if no picture has a score. */
   readonly value: number | null;
-  /** Pictures averaged. */
+  /** The number of pictures in the average. */
   readonly count: number;
-  /** Pictures left out: without a score, or (pixel level) without an activated pixel. */
+  /**
+   * The number of pictures that are left out: without a score, or (at pixel level) without an
+   * activated pixel.
+   */
   readonly excluded: number;
 }
 
@@ -50,10 +56,10 @@ export function imageLevel(samples: readonly Pick<LevelSample, 'value'>[]): Leve
 }
 
 /**
- * Pixel level: the mean of each score per activated pixel, in score units a pixel (the paper prints
- * 10⁻⁵).
+ * Pixel level: the mean of the scores per activated pixel, in score units per pixel (the paper
+ * prints multiples of 10⁻⁵).
  *   1/N sum_i v_i / a_i,  a_i = activated pixels of map i
- * Lower is better for deletion as before, but a map that activates more pixels is flattered there.
+ * For deletion lower is still better, but a map with more activated pixels gets a better value.
  * Source: Vasu & Long, IASSA, WACV 2020, Table 1.
  */
 export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
@@ -67,7 +73,7 @@ export function pixelLevel(samples: readonly LevelSample[]): LevelAverage {
 
 type Ratio = NonNullable<Score['ratios']>[number];
 
-/** The mean of the ratios, without those of denominator 0. */
+/** The mean of the ratios whose denominator is not 0. */
 export function meanRatio(ratios: readonly Ratio[]): number {
   const there = ratios.filter(([, denominator]) => denominator > 0);
   return (
@@ -76,9 +82,9 @@ export function meanRatio(ratios: readonly Ratio[]): number {
 }
 
 /**
- * Data-set level, for metrics whose scores carry `ratios` (pixel accuracy, mean IoU): numerators
- * and denominators are summed over the pictures, then divided, then averaged. Large objects weigh
- * more than in the plain mean.
+ * Data-set level, for metrics whose scores have `ratios` (pixel accuracy, mean IoU): numerators and
+ * denominators are summed over the pictures, then divided, then averaged. Large objects have more
+ * weight than in the plain mean.
  *   1/K sum_k (sum_i n_ik / sum_i d_ik)
  * Source: the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
  */
@@ -101,11 +107,11 @@ export interface CurveAverage extends LevelAverage {
 }
 
 /**
- * Curve level, for metrics whose curves share their x (SIC, AIC, deletion of one size): the median
- * (or mean) of the curves point by point, and the area under that by trapezoids. The published SIC
- * and AIC are medians.
- * @throws FoveaError `usage` if the curves have different x.
- * Source: Kapishnikov et al., XRAI, ICCV 2019, and PAIR's `saliency` library.
+ * Curve level, for metrics whose curves have the same x (SIC, AIC, deletion with inputs of one
+ * size): the median (or mean) of the curves at each point, and the area under this curve by the
+ * trapezoid rule. The published SIC and AIC are medians.
+ * @throws FoveaError `usage` if the curves have different x. Source: Kapishnikov et al., XRAI, ICCV
+ * 2019, and PAIR's `saliency` library.
  */
 export function curveLevel(
   scores: readonly Pick<Score, 'value' | 'curve'>[],
@@ -120,7 +126,7 @@ export function curveLevel(
   ) {
     throw new FoveaError(
       'usage',
-      'curves of different points cannot be averaged: score all pictures with the same ' +
+      'curves with different points cannot be averaged: score all pictures with the same ' +
         'options and size',
     );
   }

@@ -27,7 +27,7 @@ describe('max-sensitivity', () => {
     );
   });
 
-  it('is the largest relative change of the map over draws in the cube', async () => {
+  it('is the largest relative change of the map over random changes of the input', async () => {
     const map = tensor([H, W], input.data);
     const moves: number[] = [];
     const explain = async ({ input: moved }: ExplainChanges) => {
@@ -44,11 +44,12 @@ describe('max-sensitivity', () => {
     });
     expect(moves).toHaveLength(5);
     expect(value).toBeCloseTo(Math.max(...moves), 6);
-    expect(value).toBeGreaterThan((0.9 * 0.2) / Math.sqrt(3)); // radius / |x| / √3 for uniform draws
+    // The expected change is radius / |x| / √3 for uniform draws.
+    expect(value).toBeGreaterThan((0.9 * 0.2) / Math.sqrt(3));
     expect(preset).toBe('custom');
   });
 
-  it('has no value for a map of zeros, and needs a way to explain', async () => {
+  it('has no value for a map of zeros, and needs `explain`', async () => {
     expect(
       (
         await maxSensitivity.score({
@@ -59,7 +60,7 @@ describe('max-sensitivity', () => {
       ).value,
     ).toBeNull();
     await expect(maxSensitivity.score({ ...context, map: randomMap(1) })).rejects.toThrow(
-      'max-sensitivity: runs the method again and needs `explain`',
+      'max-sensitivity: needs `explain`, a function that runs the method again',
     );
   });
 });

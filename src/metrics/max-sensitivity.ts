@@ -10,15 +10,15 @@ const norm = (values: Float32Array): number =>
   Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
 /**
- * Max-sensitivity: the largest change of the map when the input moves a little, over draws δ
- * uniform in [-radius, radius] for each value of the normalised input. 0 (the map never changes) or
- * more; lower is better.
+ * Max-sensitivity: the largest relative change of the map if the input changes a little. The
+ * changes δ are random, uniform in [-radius, radius] for each value of the normalized input. The
+ * value is 0 or more. It is 0 if the map never changes. Lower is better.
  *
  *   max_δ ‖map(x + δ) - map(x)‖ / ‖map(x)‖,  Frobenius norms
  *
- * The method is run `samples` times. A map of zeros gives no value. Source: Yeh et al., On the
- * (In)fidelity and Sensitivity of Explanations, NeurIPS 2019; radius, number of draws and the
- * division by ‖map(x)‖ as in captum.
+ * The method runs `samples` times. There is no value for a map of zeros. Source: Yeh et al., On the
+ * (In)fidelity and Sensitivity of Explanations, NeurIPS 2019. The radius, the number of draws and
+ * the division by ‖map(x)‖ are those of captum.
  */
 export const maxSensitivity = defineMetric({
   name: 'max-sensitivity',
@@ -29,11 +29,11 @@ export const maxSensitivity = defineMetric({
   needs: ['model', 'explain'],
   presets: { captum: { samples: 10, radius: 0.02 } },
   options: v.object({
-    samples: option(v.pipe(integer, v.minValue(1)), 10, 'inputs near the picture'),
+    samples: option(v.pipe(integer, v.minValue(1)), 10, 'number of changed inputs'),
     radius: option(
       v.pipe(number, v.gtValue(0)),
       0.02,
-      'largest change of a value of the normalised input',
+      'largest change of a value of the normalized input',
     ),
   }),
   measure: async ({ input, map, explain, random, signal, onProgress }, { samples, radius }) => {

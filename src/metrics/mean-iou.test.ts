@@ -6,7 +6,7 @@ import { dataSetLevel } from './levels.ts';
 import { meanIou } from './mean-iou.ts';
 
 describe('mean IoU', () => {
-  it('of shifted squares is the mean of the IoU of the object and of the background', async () => {
+  it('is the mean of the IoU of the object and of the background for two squares', async () => {
     for (const by of [0, 1, 4, 9, 12]) {
       const both = shared(by);
       const wrong = 200 - 2 * both;
@@ -18,14 +18,14 @@ describe('mean IoU', () => {
     }
   });
 
-  it('leaves out a class that is nowhere', async () => {
+  it('does not count a class that is absent', async () => {
     const all = new Uint8Array(4).fill(1);
     const map = tensor([1, 4], Float32Array.of(0, 1, 1, 1));
     const { value } = await meanIou.score({ map, mask: all, void: Uint8Array.of(1, 0, 0, 0) });
     expect(value).toBe(1);
   });
 
-  it('of a data set sums the pixels before it divides', async () => {
+  it('sums the pixels of a data set before it divides', async () => {
     const scores = await Promise.all(
       [shifted(0), shifted(5), perfect].map((map, i) =>
         meanIou.score({ map, mask: i < 2 ? object : empty }),

@@ -5,16 +5,16 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
- * Mean IoU of the map as a segmentation, 0 … 1, higher is better: the mean of the object's and
- * the background's intersection over union.
+ * Mean IoU of the map as a segmentation: the mean of the intersection over union of the object and
+ * that of the background, 0 … 1. Higher is better.
  *
  *   A = { map > mean(map) },  mIoU = (|A ∩ B| / |A ∪ B| + |Aᶜ ∩ Bᶜ| / |Aᶜ ∪ Bᶜ|) / 2
  *
- * Over a data set the published protocol sums intersections and unions first and divides then
- * (`dataSetLevel`). A class that is neither there nor predicted does not count. A constant map has
- * no activated pixel; a mask without object gives no value; void pixels are not counted. Source:
- * Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR 2021, and
- * its code.
+ * For a data set, the published protocol first sums intersections and unions and then divides
+ * (`dataSetLevel`). A class that is neither present nor predicted does not count. A constant map
+ * has no activated pixel. There is no value for a mask without an object. Void pixels do not count.
+ * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR
+ * 2021, and its code.
  */
 export const meanIou = defineMetric({
   name: 'mean-iou',

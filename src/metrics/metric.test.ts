@@ -21,7 +21,7 @@ async function failure(run: Promise<unknown>): Promise<string> {
 }
 
 describe('the table of metrics', () => {
-  it('lists each under its own name', () => {
+  it('lists each metric under its name', () => {
     expect(metrics.names).toEqual([
       'deletion',
       'insertion',
@@ -56,12 +56,12 @@ describe('the table of metrics', () => {
     ]);
   });
 
-  it('has defaults that are the first preset, spelt out', () => {
+  it('has the first preset as its defaults', () => {
     for (const metric of metrics)
       expect(parseOptions(metric)).toEqual(Object.values(metric.presets)[0]);
   });
 
-  it('has the size that the documents tell', () => {
+  it('has as many metrics as the documents state', () => {
     for (const name of ['README.md', 'CHANGELOG.md']) {
       expect(readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8'), name).toMatch(
         new RegExp(`(^|\\s)${metrics.names.length} metrics`),
@@ -69,7 +69,7 @@ describe('the table of metrics', () => {
     }
   });
 
-  it('says what the axes of curves are', () => {
+  it('names the axes of curves', () => {
     const curved = [...metrics].filter(({ axes }) => axes !== undefined).map(({ name }) => name);
     expect(curved).toEqual([
       'deletion',
@@ -82,10 +82,10 @@ describe('the table of metrics', () => {
       'aic',
       'model-randomization',
     ]);
-    expect(metrics.get('model-randomization').axes?.x).toBe('share of layers randomised');
+    expect(metrics.get('model-randomization').axes?.x).toBe('share of layers randomized');
   });
 
-  it('says how scores of pictures become one of a data set', () => {
+  it('states how scores of pictures become the score of a data set', () => {
     const others = [...metrics].flatMap(({ name, level }) =>
       level === 'mean' ? [] : [[name, level]],
     );
@@ -97,7 +97,7 @@ describe('the table of metrics', () => {
     ]);
   });
 
-  it('is documented: every metric with its direction and presets', () => {
+  it('is documented, with the direction and the presets of each metric', () => {
     const lines = readFileSync(
       new URL('../../docs/metrics/README.md', import.meta.url),
       'utf8',
@@ -110,7 +110,7 @@ describe('the table of metrics', () => {
     }
   });
 
-  it('names the metrics there are for an unknown one', () => {
+  it('names all metrics in the error for an unknown metric', () => {
     expect(() => metrics.get('acuracy')).toThrow(
       'unknown metric "acuracy": expected one of deletion, insertion, ',
     );
@@ -134,7 +134,7 @@ describe('presets', () => {
     });
   });
 
-  it('yield to options: the record is the preset that has them, or custom', async () => {
+  it('are recorded by their options: the preset with these options, or custom', async () => {
     expect(await pointing.score({ map, mask, options: { tolerance: 15 } })).toMatchObject({
       preset: 'torchray',
     });
@@ -143,7 +143,7 @@ describe('presets', () => {
     ).toMatchObject({ preset: 'custom', options: { tolerance: 2 } });
   });
 
-  it('are refused when unknown, as are options', async () => {
+  it('are refused if unknown, like options', async () => {
     expect(await failure(pointing.score({ map, mask, preset: 'toString' }))).toBe(
       'pointing-game has no protocol "toString": expected one of exact, torchray, energy',
     );
@@ -155,7 +155,7 @@ describe('presets', () => {
     );
   });
 
-  it('keep the wanted name where two have the same options', async () => {
+  it('keep the requested name if two have the same options', async () => {
     const metric = defineMetric({
       name: 'twice',
       title: 'Twice',
@@ -179,7 +179,7 @@ describe('what a metric is given', () => {
   const input = tensor([1, 1, 2, 2], Float32Array.of(1, 1, 1, 1));
   const whole = { map, model, input, target: { index: 0 } };
 
-  it('is asked for when missing', async () => {
+  it('is named in the error if it is missing', async () => {
     expect(await failure(metrics.get('iou').score({ map }))).toBe(
       'iou: needs the mask of the object',
     );
@@ -188,7 +188,7 @@ describe('what a metric is given', () => {
     );
   });
 
-  it('has to fit together', async () => {
+  it('must fit together', async () => {
     expect(await failure(metrics.get('iou').score({ map, mask: new Uint8Array(5) }))).toBe(
       'iou: the mask has 5 pixels, the map 2×2 = 4',
     );
@@ -209,25 +209,25 @@ describe('what a metric is given', () => {
     );
   });
 
-  it('has to be finite', async () => {
+  it('must be finite', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const bad = tensor([2, 2], Float32Array.of(0, value, 1, 2));
       expect(await failure(metrics.get('pointing-game').score({ map: bad, mask }))).toBe(
-        'pointing-game: the map holds NaN or infinite values',
+        'pointing-game: the map contains NaN or infinite values',
       );
     }
   });
 
-  it('has to order every pixel once', async () => {
+  it('must contain each pixel once in its order', async () => {
     const deletion = metrics.get('deletion');
     expect(await failure(deletion.score({ ...whole, order: [0, 1, 2] }))).toBe(
       'the pixel order has 3 entries: expected each of 0 … 3 once',
     );
     expect(await failure(deletion.score({ ...whole, order: [0, 1, 1, 2] }))).toBe(
-      'the pixel order names pixel 1 twice: expected each of 0 … 3 once',
+      'the pixel order contains pixel 1 twice: expected each of 0 … 3 once',
     );
     expect(await failure(deletion.score({ ...whole, order: [0, 1, 2, 4] }))).toBe(
-      'the pixel order holds 4: expected each of 0 … 3 once',
+      'the pixel order contains 4: expected each of 0 … 3 once',
     );
   });
 

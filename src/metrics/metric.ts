@@ -9,14 +9,14 @@ import { createRandom, type Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 
 /**
- * What a metric must be given besides the map: `model` means model, input and target together,
- * `weights` for a model whose weights can be read and replaced (an ONNX model), `explain` for a way
- * to run the method again, `codec` for `losslessSize`.
+ * What a metric needs besides the map. `model`: the model, its input and the target. `weights`: a
+ * model whose weights can be read and replaced, such as an ONNX model. `mask`: the pixels of the
+ * object. `explain`: a function that runs the method again. `codec`: `losslessSize`.
  */
 export type MetricNeed = 'model' | 'weights' | 'mask' | 'explain' | 'codec';
 
 /**
- * Overrides for running the explanation that is scored again; method, options and seed stay the
+ * The changes for another run of the explanation that is scored. Method, options and seed stay the
  * same.
  */
 export interface ExplainChanges {
@@ -29,11 +29,11 @@ export interface ExplainChanges {
 }
 
 /**
- * What a metric measures. The map is any map, whoever made it; the rest is as the metric's `needs`
- * say.
+ * The input of a metric. The map can come from any source. The `needs` of the metric name the other
+ * fields that are required.
  */
 export interface MetricContext<Input = AnyOptions> {
-  /** The raw map, [H, W]; finite, any unit: only order or relative height counts. */
+  /** The raw map, [H, W]. It must be finite and may have any unit. */
   readonly map: Tensor;
   /** The classifier that was explained. */
   readonly model?: Model;
@@ -41,58 +41,69 @@ export interface MetricContext<Input = AnyOptions> {
   readonly input?: Tensor;
   /** The class that was explained. */
   readonly target?: { readonly index: number };
-  /** The object's pixels, [H · W] row by row: 0 is background, anything else the object. */
+  /**
+   * The pixels of the object, [H · W] row by row: 0 is background, any other value is the object.
+   */
   readonly mask?: Uint8Array;
   /**
-   * Pixels that are neither object nor background (VOC's 255), [H · W]: anything but 0 is left out
-   * of the count.
+   * Pixels that are neither object nor background (255 in VOC), [H · W]: pixels that are not 0 do
+   * not count.
    */
   readonly void?: Uint8Array;
-  /** Explains again with the same method, options and seed; returns the raw map, [H, W]. */
+  /**
+   * Runs the same method again with the same options and seed, and with the given changes. Returns
+   * the raw map, [H, W].
+   */
   readonly explain?: (changes: ExplainChanges) => Promise<Tensor>;
-  /** Bytes of a picture as a lossless WebP file: how much information it holds. */
+  /**
+   * Returns the size of a picture as a lossless WebP file, in bytes. It measures the information in
+   * the picture.
+   */
   readonly losslessSize?: (picture: Image) => Promise<number>;
-  /** Seeds what a metric draws; 0 by default. The same for all methods that are compared. */
+  /**
+   * Seed of the random numbers of the metric; 0 by default. Use the same seed for all methods that
+   * are compared.
+   */
   readonly seed?: number;
   /**
-   * The pixels (row · W + column), most salient first, where the caller has sorted them already:
-   * shared between metrics, or recorded elsewhere and replayed. By default the map's values in
-   * falling order, ties by index.
+   * The pixels (row · W + column), the most salient first, if the caller has already sorted them.
+   * Several metrics can share one order, and a recorded order can be replayed. By default the
+   * pixels are sorted by falling value of the map, ties by index.
    */
   readonly order?: ArrayLike<number>;
   /**
-   * Where metrics of one map keep what the next can use: `sic` and `aic` look at the same pictures.
-   * One for each map.
+   * A store for results that several metrics of one map can use: `sic` and `aic` score the same
+   * pictures. Use one store per map.
    */
   readonly shared?: Map<string, unknown>;
-  /** Name of a published protocol; the metric's first preset by default. */
+  /** Name of a published protocol; by default the first preset of the metric. */
   readonly preset?: string;
-  /** Options that differ from the preset's. */
+  /** Options that differ from those of the preset. */
   readonly options?: Input;
   /**
-   * Pictures per session call; by default as many as the memory budget allows. Results depend on it
-   * by rounding only.
+   * Pictures per call of the session; by default as many as the memory budget allows. It changes
+   * results only by rounding.
    */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
-  /** Called with the share of the work done, 0 … 1. */
+  /** Called with the share of the work that is done, 0 … 1. */
   readonly onProgress?: (share: number) => void;
 }
 
-/** The points of a curve that a metric integrates: both of the same length, x rising. */
+/** The points of a curve that a metric integrates. x and y have the same length, and x rises. */
 export interface Curve {
   readonly x: readonly number[];
   readonly y: readonly number[];
 }
 
 /**
- * How the scores of pictures become one of a data set: their mean, counts summed over the data set
- * before they are divided (`dataSetLevel`), or the area under the median of the curves
- * (`curveLevel`).
+ * How the scores of pictures become the score of a data set. `mean`: their mean. `data-set`: counts
+ * are summed over the data set and then divided (`dataSetLevel`). `median-curve`: the area under
+ * the median of the curves (`curveLevel`).
  */
 export type ScoreLevel = 'mean' | 'data-set' | 'median-curve';
 
-/** What a curve's axes are, in words. */
+/** The labels of the axes of a curve. */
 export interface CurveAxes {
   readonly x: string;
   readonly y: string;
@@ -101,83 +112,83 @@ export interface CurveAxes {
 /** The score of one map. */
 export interface Score {
   /**
-   * The score, in the metric's unit; null if the picture cannot be scored and must be left out of
-   * averages.
+   * The score, in the unit of the metric; null if the picture cannot be scored. Averages leave such
+   * pictures out.
    */
   readonly value: number | null;
-  /** Why there is no value. */
+  /** The reason if there is no value. */
   readonly reason?: string;
   readonly curve?: Curve;
   /**
-   * For protocols that accumulate over a data set: numerators and denominators; `value` is the mean
-   * of their ratios. `dataSetLevel` sums each over the pictures before it divides.
+   * Numerators and denominators, for protocols that sum over a data set. `value` is the mean of the
+   * ratios. `dataSetLevel` sums numerators and denominators over the pictures before it divides.
    */
   readonly ratios?: readonly (readonly [numerator: number, denominator: number])[];
-  /** The preset that has exactly these options; `custom` if none has. */
+  /** The preset with exactly these options; `custom` if there is none. */
   readonly preset: string;
-  /** Every option with its value. */
+  /** All options with their values. */
   readonly options: { readonly [option: string]: Json };
 }
 
-/** What the computation itself returns; `score` adds preset and options. */
+/** The result of the computation. `score` adds the preset and the options. */
 export type Measurement = Pick<Score, 'value' | 'reason' | 'curve' | 'ratios'>;
 
-/** The method that made a map, as far as a metric may look at it, with its parsed options. */
+/** The method that made a map and its parsed options: the part that a metric may use. */
 export interface MapSource {
   readonly method: {
     readonly name: string;
-    /** Which baseline and score the sum of the map refers to; see `Method.completeness`. */
+    /** Returns the baseline and score of the sum of the map; see `Method.completeness`. */
     completeness?(options: AnyOptions): AnyOptions | undefined;
   };
   readonly options: AnyOptions;
 }
 
-/** What a metric measures with, or why it has no score for the maps of a method. */
+/** The options for the maps of a method, or the reason why these maps have no score. */
 export type SourceOptions<Output = AnyOptions> =
   | { readonly options: Partial<Output> }
   | { readonly reason: string };
 
 /**
- * A metric: one object that the library, evaluations and the docs all read. `defineMetric` makes
- * one from its computation.
+ * A metric. The library, evaluations and the docs read this one object. `defineMetric` makes a
+ * metric from its computation.
  */
 export interface Metric<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly title: string;
-  /** Which scores are better. */
+  /** Whether higher or lower scores are better. */
   readonly direction: 'higher' | 'lower';
-  /** Smallest and largest possible score. */
+  /** The smallest and the largest possible score. */
   readonly range: readonly [min: number, max: number];
   /** Authors, venue, year. */
   readonly paper: string;
   readonly needs: readonly MetricNeed[];
-  /** How the metric's protocol gets from pictures to a data set. */
+  /** How the published protocol combines the scores of pictures. */
   readonly level: ScoreLevel;
-  /** For metrics whose scores have a curve. */
+  /** The labels of the axes, if scores have a curve. */
   readonly axes?: CurveAxes;
-  /** Options by the name of the protocol they come from; the first is the default. */
+  /** The options of published protocols, by the name of the protocol. The first is the default. */
   readonly presets: { readonly [preset: string]: Readonly<Record<string, Json>> };
   readonly options: OptionsSchema<Input, Output>;
   /**
-   * For metrics that must know how a map was made: options that replace the caller's, or the reason
-   * why maps of this method have no score.
+   * For metrics that depend on how a map was made: returns options that replace those of the
+   * caller, or the reason why maps of this method have no score.
    */
   optionsFrom?(source: MapSource): SourceOptions<NoInfer<Output>>;
   /**
    * Scores one map with the options of the context.
-   * @throws FoveaError `usage` for a need not met, shapes that do not fit, a map that is not
-   * finite, an unknown preset or option; `unsupported` for a model without weights that can be
-   * read, if the metric needs them; `cancelled` if the signal fires; whatever the model throws.
+   * @throws FoveaError `usage` if a need is missing, shapes do not fit, the map is not finite, or a
+   * preset or option is unknown; `unsupported` if the metric needs weights and those of the model
+   * cannot be read; `cancelled` if the signal fires. Errors of the model are passed on.
    */
   score(context: MetricContext<Input>): Promise<Score>;
   /**
-   * Scores one map with complete options; reads neither preset nor options of the context.
+   * Scores one map with complete options. It ignores the preset and the options of the context.
    * @throws FoveaError as `score`.
    */
   scoreWith(options: NoInfer<Output>, context: MetricContext): Promise<Measurement>;
 }
 
-/** A context in which all that a metric needs is there. */
+/** A context in which all fields that a metric needs are present. */
 export type Given<Need extends MetricNeed> = MetricContext &
   ('model' extends Need ? Required<Pick<MetricContext, 'model' | 'input' | 'target'>> : unknown) &
   ('weights' extends Need
@@ -186,28 +197,28 @@ export type Given<Need extends MetricNeed> = MetricContext &
   ('mask' extends Need ? Required<Pick<MetricContext, 'mask'>> : unknown) &
   ('explain' extends Need ? Required<Pick<MetricContext, 'explain'>> : unknown) &
   ('codec' extends Need ? Required<Pick<MetricContext, 'losslessSize'>> : unknown) & {
-    /** A stream of its own for each metric, from the caller's seed. */
+    /** A random stream for this metric, derived from the caller's seed. */
     readonly random: Random;
   };
 
-/** What the author of a metric writes: a metric, with the computation instead of `score`. */
+/** The argument of `defineMetric`: a metric with the computation `measure` instead of `score`. */
 export interface MetricDefinition<Input, Output, Need extends MetricNeed>
   extends Omit<
     Metric<Input, Output>,
     'score' | 'scoreWith' | 'needs' | 'level' | 'options' | 'optionsFrom'
   > {
   readonly needs: readonly Need[];
-  /** `mean` if not given. */
+  /** By default `mean`. */
   readonly level?: ScoreLevel;
   readonly options: OptionsSchema<Input, Output>;
   optionsFrom?(source: MapSource): SourceOptions<NoInfer<Output>>;
-  /** Called with a checked context and complete options. */
+  /** Computes the score. It is called with a checked context and complete options. */
   measure(context: Given<Need>, options: NoInfer<Output>): Measurement | Promise<Measurement>;
 }
 
 /**
- * Declares a metric: wraps the computation in the checks, presets and records that are the same for
- * all metrics.
+ * Declares a metric. It adds the checks, presets and records that all metrics share to the
+ * computation.
  */
 export function defineMetric<
   Input extends AnyOptions,
@@ -236,13 +247,14 @@ type Declared<Input = AnyOptions, Output = AnyOptions> = Pick<
   'name' | 'needs' | 'presets' | 'options'
 >;
 
-/** The default preset of a metric: its first. */
+/** The default preset of a metric: its first one; `custom` if it has none. */
 const firstPreset = ({ presets }: Declared): string => Object.keys(presets)[0] ?? 'custom';
 
 /**
- * All options of a metric: those of the preset (the first by default), replaced by `given`,
- * completed with defaults; and the name of the preset that has exactly these.
- * @throws FoveaError `usage` for an unknown preset or option, or a value out of range.
+ * The complete options of a metric, and the name of the preset with exactly these options. Options
+ * of `given` replace those of the preset (by default the first one). Missing options get their
+ * defaults.
+ * @throws FoveaError `usage` for an unknown preset, an unknown option, or a value out of range.
  */
 export function resolveMetricOptions<Input extends AnyOptions, Output extends AnyOptions>(
   metric: Declared<Input, Output>,
@@ -261,7 +273,10 @@ export function resolveMetricOptions<Input extends AnyOptions, Output extends An
   return { preset: presetOf(metric, options, preset), options };
 }
 
-/** The preset that has exactly these options, `wanted` first; `custom` if none has. */
+/**
+ * The name of the preset with exactly these options; `custom` if there is none. Of several, it is
+ * `wanted` if possible.
+ */
 export function presetOf(metric: Declared, options: AnyOptions, wanted: string): string {
   const names = Object.keys(metric.presets);
   const same = (name: string) =>
@@ -280,14 +295,17 @@ async function checkContext(metric: Declared, context: MetricContext): Promise<v
     fail(metric, `the map is ${map.shape.join('×')}, expected [height, width]`);
   if (map.data.length === 0) fail(metric, 'the map has no pixels');
   if (map.data.some((value) => !Number.isFinite(value)))
-    fail(metric, 'the map holds NaN or infinite values');
+    fail(metric, 'the map contains NaN or infinite values');
   if (metric.needs.includes('model')) checkModel(metric, context);
   if (metric.needs.includes('weights')) await checkWeights(metric, context.model);
   if (metric.needs.includes('mask')) checkMask(metric, context);
   if (metric.needs.includes('explain') && !context.explain)
-    fail(metric, 'runs the method again and needs `explain` to do so');
+    fail(metric, 'needs `explain`, a function that runs the method again');
   if (metric.needs.includes('codec') && !context.losslessSize)
-    fail(metric, 'needs `losslessSize`, the size of a picture as a lossless file');
+    fail(
+      metric,
+      'needs `losslessSize`, a function that returns the size of a picture as a lossless file',
+    );
 }
 
 function checkModel(metric: Declared, { map, model, input, target }: MetricContext): void {
@@ -305,8 +323,8 @@ function checkModel(metric: Declared, { map, model, input, target }: MetricConte
 }
 
 /**
- * Makes sure that the weights of a model can be read and replaced, for a metric that needs them.
- * @throws FoveaError `usage` if there is no model, `unsupported` if its weights are not known.
+ * Checks that the weights of a model can be read and replaced, for a metric that needs them.
+ * @throws FoveaError `usage` if there is no model, `unsupported` if its weights cannot be read.
  */
 export async function checkWeights(
   { name }: Pick<Metric, 'name'>,
@@ -334,18 +352,20 @@ function checkMask(metric: Declared, context: MetricContext): void {
   if (context.void) fits('void mask', context.void);
 }
 
-/**
- * The metrics that are registered, by name. Importing `fovea/metrics` registers all of Fovea's.
- */
+/** The registered metrics, by name. Importing `fovea/metrics` registers all metrics of Fovea. */
 export const metrics = createRegistry<Metric>('metric');
 
-/** Types of the registered metrics by name. A program that registers its own can add to it. */
+/**
+ * The types of the registered metrics, by name. A program that registers a metric can add its type.
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: filled by metrics/index.ts and by users
 export interface MetricMap {}
 
 export type MetricName = keyof MetricMap;
 
-/** What a caller may write as options of a metric, given as an object or by name. */
+/**
+ * The type of the options that a caller may pass to a metric. `M` is a metric or the name of one.
+ */
 export type MetricOptions<M> = M extends MetricName
   ? MetricOptions<MetricMap[M]>
   : M extends Metric<infer Input, infer _>

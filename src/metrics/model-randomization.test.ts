@@ -20,8 +20,8 @@ const randomMap = () =>
 const map = randomMap();
 
 /**
- * A model of seven layers that notes which of them are randomised, and how many copies are still
- * open.
+ * A model with seven layers. It records which layers were randomized, and counts the copies that
+ * are not disposed of.
  */
 function layered() {
   const asked: string[][] = [];
@@ -44,7 +44,7 @@ function layered() {
 describe('model randomisation', () => {
   const context = { input: tensor([1, 1, H, W]), target: { index: 0 }, map };
 
-  it('goes down from the top, layer by layer, and frees every copy', async () => {
+  it('randomizes layers from the top, one by one, and disposes of every copy', async () => {
     const { model, asked, open } = layered();
     const { value, curve, preset } = await modelRandomization.score({
       ...context,
@@ -74,7 +74,7 @@ describe('model randomisation', () => {
     expect(open()).toBe(0);
   });
 
-  it('takes the given number of steps, evenly; the last one randomises all layers', async () => {
+  it('takes the given number of steps, and randomizes all layers in the last step', async () => {
     const { model, asked } = layered();
     await modelRandomization.score({
       ...context,
@@ -85,7 +85,7 @@ describe('model randomisation', () => {
     expect(asked.map((layers) => layers.length)).toEqual([2, 5, 7]);
   });
 
-  it('is about 0 for maps that have nothing to do with each other, and 0 for constant ones', async () => {
+  it('is about 0 for unrelated maps, and 0 for constant maps', async () => {
     const { model } = layered();
     const { value } = await modelRandomization.score({
       ...context,
@@ -136,7 +136,7 @@ describe('model randomisation of a network', () => {
     expect(curve?.y.at(-1)).toBeLessThan(0.6);
   });
 
-  it('draws from the seed', async () => {
+  it('depends only on the seed', async () => {
     expect(await scoreOf('gradient')).toEqual(await scoreOf('gradient'));
   });
 });

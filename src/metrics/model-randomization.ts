@@ -6,8 +6,8 @@ import { defineMetric } from './metric.ts';
 import { similarityOf, similarityOptions } from './shared/similarity.ts';
 
 /**
- * How many layers are randomised at each step: every number up to all of them, or `steps` evenly
- * spread ones.
+ * The number of randomized layers at each step: 1, 2, … all layers, or `steps` evenly spaced
+ * numbers up to all layers.
  */
 function cascade(layers: number, steps: number | null): number[] {
   const count = Math.min(steps ?? layers, layers);
@@ -15,18 +15,17 @@ function cascade(layers: number, steps: number | null): number[] {
 }
 
 /**
- * Model randomisation: how alike the map stays while the model's layers lose what they learned, one
- * after the other from the scores down to the input (cascading). A map that does not change looks
- * at the picture and not at the model: lower is better, -1 … 1.
+ * Model randomization: how similar the map stays while the layers of the model are randomized, one
+ * after the other, from the scores down to the input (cascading), -1 … 1. If the map does not
+ * change, it depends on the picture and not on the model, so lower is better.
  *
- *   mean_k similarity(map, map_k),  map_k = the map of the model with its topmost k layers drawn
- * anew
+ *   mean_k similarity(map, map_k),  map_k = the map of the model with its last k layers randomized
  *
- * The weights of a layer are drawn from its own values without replacement, so that the scale of
- * every layer stays. The curve is the similarity over the share of layers randomised. The method is
- * run once a step; a map that is the same everywhere is like no other (0 by rank correlation).
- * Needs a model whose weights are known (ONNX). Source: Adebayo et al., Sanity Checks for Saliency
- * Maps, NeurIPS 2018.
+ * The weights of a layer are put in random order, so that the scale of every layer stays the same.
+ * The curve is the similarity over the share of randomized layers. The method runs once per step. A
+ * constant map has no similarity with any other map (0 by rank correlation). The metric needs a
+ * model whose weights can be read (ONNX). Source: Adebayo et al., Sanity Checks for Saliency Maps,
+ * NeurIPS 2018.
  */
 export const modelRandomization = defineMetric({
   name: 'model-randomization',
@@ -35,7 +34,7 @@ export const modelRandomization = defineMetric({
   range: [-1, 1],
   paper: 'Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018',
   needs: ['model', 'weights', 'explain'],
-  axes: { x: 'share of layers randomised', y: 'likeness to the map of the model' },
+  axes: { x: 'share of layers randomized', y: 'similarity to the map of the model' },
   presets: {
     'adebayo-2018': { steps: null, similarity: 'spearman', absolute: false },
     'adebayo-2018-absolute': { steps: null, similarity: 'spearman', absolute: true },
@@ -46,7 +45,7 @@ export const modelRandomization = defineMetric({
     steps: option(
       v.nullable(v.pipe(integer, v.minValue(1))),
       null,
-      'steps from the top to all layers; null: one a layer',
+      'number of steps from the top layer to all layers; null: one step per layer',
     ),
     ...similarityOptions,
   }),

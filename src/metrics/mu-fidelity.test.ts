@@ -8,16 +8,17 @@ describe('μFidelity', () => {
   const score = async (map: Tensor, more = {}) =>
     (await muFidelity.score({ ...context, map, options, ...more })).value as number;
 
-  it('is 1 for the contributions of a linear model in any rising scale, -1 for their opposite', async () => {
+  it('is 1 for the contributions of a linear model, and -1 for their negative', async () => {
     expect(await score(perfect)).toBeCloseTo(1, 9);
     expect(await score(mapOf(region.map((value) => 40 * value)))).toBeCloseTo(1, 9);
     expect(await score(mapOf(Array.from(region, (value) => -value)))).toBeCloseTo(-1, 9);
     for (const seed of [1, 2, 3]) expect(Math.abs(await score(randomMap(seed)))).toBeLessThan(0.7);
   });
 
-  it('is about 0 for a map of ones, unless larger sets may weigh more', async () => {
+  it('is about 0 for a map of ones, unless sets have different sizes', async () => {
     const ones = mapOf(new Float32Array(H * W).fill(1));
-    const divisible = { grid: 2, subset: 0.25 }; // 30 pixels a cell: every set of one cell weighs the same
+    // A cell has 30 pixels, so every set of one cell has the same sum.
+    const divisible = { grid: 2, subset: 0.25 };
     expect(await score(ones, { options: divisible })).toBe(0);
     expect(
       await score(ones, { preset: 'xplique', options: { score: 'probability', grid: 5 } }),

@@ -9,8 +9,8 @@ import { defineMetric } from './metric.ts';
 import { cellSums } from './shared/cell-sums.ts';
 
 /**
- * Random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]: a share of the cells, or each
- * with that probability.
+ * Draws random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]. `fixed` hides exactly the
+ * share `subset` of the cells; `independent` hides each cell with this probability.
  */
 function drawGrids(
   samples: number,
@@ -36,17 +36,17 @@ function drawGrids(
 }
 
 /**
- * μFidelity: whether the pixels that the map holds important are those that cost the class score
- * when hidden, for random sets S of cells: the rank correlation over the sets, -1 … 1, higher is
- * better.
+ * μFidelity: whether hiding the pixels that are important in the map lowers the score of the class.
+ * It is the rank correlation between both over random sets S of cells, -1 … 1. Higher is better.
  *
  *   spearman_S( sum_{i in S} map_i,  f(x) - f(x with S replaced by the baseline) )
  *
- * S is a share of the cells of a grid, as in the paper (which takes Pearson's correlation). Preset
- * `xplique` hides each cell with that probability by itself: sets of many cells then weigh more and
- * cost more whatever the map says, so that even a random map is well above 0. 0 where sums or
- * scores do not vary. `samples` model calls. Source: Bhatt, Weller & Moura, IJCAI 2020, definition
- * 3; numbers of samples and cells as in xplique.
+ * S is a fixed share of the cells of a grid, as in the paper, which uses Pearson's correlation. The
+ * preset `xplique` hides each cell independently with that probability. Then larger sets have
+ * larger sums and larger drops for any positive map, so even a random map is well above 0. The
+ * value is 0 if the sums or the scores do not vary. The cost is `samples` model calls. Source:
+ * Bhatt, Weller & Moura, IJCAI 2020, definition 3. The numbers of samples and cells are those of
+ * xplique.
  */
 export const muFidelity = defineMetric({
   name: 'mu-fidelity',
@@ -76,17 +76,18 @@ export const muFidelity = defineMetric({
     },
   },
   options: v.object({
-    samples: option(v.pipe(integer, v.minValue(2)), 200, 'sets of cells'),
-    grid: option(v.pipe(integer, v.minValue(1)), 9, 'cells along each side'),
+    samples: option(v.pipe(integer, v.minValue(2)), 200, 'number of random sets of cells'),
+    grid: option(v.pipe(integer, v.minValue(1)), 9, 'number of cells along each side'),
     subset: option(
       v.pipe(number, v.gtValue(0), v.ltValue(1)),
       0.2,
-      'share of the cells that is hidden',
+      'share of the cells that are hidden',
     ),
     sets: option(
       v.picklist(['fixed', 'independent']),
       'fixed',
-      'hide exactly that share of the cells, or each with that probability',
+      'fixed: exactly this share of the cells is hidden; independent: each cell is hidden ' +
+        'with this probability',
     ),
     baseline: baselineOption,
     score: option(
@@ -117,8 +118,8 @@ export const muFidelity = defineMetric({
       signal,
       onProgress: (done, total) => onProgress?.(done / total),
     });
-    // The score of the whole picture shifts all drops alike: ranks do not see it, so it is not
-    // asked for.
+    // The score of the whole picture adds the same constant to all drops. It does not change ranks,
+    // so it is not computed.
     const sums = cellSums(map, grid);
     const hidden = Float64Array.from({ length: samples }, (_, k) => {
       let sum = 0;

@@ -4,25 +4,26 @@ import { context, inverted, perfect, R, randomMap } from './fixtures/region-scen
 import { negativePerturbation } from './negative-perturbation.ts';
 
 describe('negative perturbation', () => {
-  it('of the perfect map stays at 1 until the last tenth', async () => {
+  it('stays at 1 until the last tenth for the perfect map', async () => {
     const { value, curve } = await negativePerturbation.score({
       ...context,
       map: perfect,
       preset: 'iia-2023-ins',
     });
-    // 108 of 120 pixels are gone at nine tenths, 8 of the region's 20 among them.
+    // At nine tenths, 108 of 120 pixels are hidden. 8 of them belong to the 20 pixels of the
+    // region.
     const y = [1, 1, 1, 1, 1, 1, 1, 1, 1, 12 / R];
     expect(value).toBeCloseTo(0.1 * (8.5 + y[9] / 2), 6);
     expect(curve?.y).toBeAllClose(y);
   });
 
-  it('counts how often the class stays first', async () => {
-    // 0.6 is a majority.
+  it('counts how often the class keeps the highest score', async () => {
+    // A probability of 0.6 is the highest of two.
     const { value } = await negativePerturbation.score({ ...context, map: perfect });
     expect(value).toBeCloseTo(0.9, 12);
   });
 
-  it('is bounded by the perfect and the inverted map', async () => {
+  it('lies between the scores of the perfect and the inverted map', async () => {
     const options = { measure: 'probability', baseline: 'zero' } as const;
     const score = async (map: Tensor) =>
       (await negativePerturbation.score({ ...context, map, options })).value;

@@ -4,13 +4,13 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { activated, overlapOf, thresholdOption } from './shared/threshold.ts';
 
 /**
- * Pixel accuracy of the map as a segmentation, 0 … 1, higher is better: the share of pixels that
- * are activated on the object and not activated on the background.
+ * Pixel accuracy of the map as a segmentation: the share of pixels that are either activated and on
+ * the object, or not activated and on the background, 0 … 1. Higher is better.
  *
  *   A = { map > mean(map) },  accuracy = (|A ∩ B| + |Aᶜ ∩ Bᶜ|) / (number of pixels)
  *
- * Over a data set the published protocol sums both counts first (`dataSetLevel`). A constant map
- * has no activated pixel; a mask without object gives no value; void pixels are not counted.
+ * For a data set, the published protocol sums both counts first (`dataSetLevel`). A constant map
+ * has no activated pixel. There is no value for a mask without an object. Void pixels do not count.
  * Source: Chefer, Gur & Wolf, Transformer Interpretability Beyond Attention Visualization, CVPR
  * 2021, and its code.
  */

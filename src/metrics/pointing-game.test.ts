@@ -25,7 +25,7 @@ describe('the pointing game', () => {
     ).toBe(0.5);
   });
 
-  it('is the share of hits among several highest pixels', async () => {
+  it('is the share of hits if several pixels are highest', async () => {
     const map = peak(10, 10);
     map.data[4 * W + 10] = 1;
     expect(await score(map)).toBe(1 / 2);
@@ -35,17 +35,17 @@ describe('the pointing game', () => {
     expect(await score(map)).toBe(0);
   });
 
-  it('of a constant map is the share of the picture that counts as a hit', async () => {
+  it('is the share of the picture that counts as a hit for a constant map', async () => {
     expect(await score(tensor([H, W]))).toBeCloseTo(100 / 600, 12);
     expect(await score(tensor([H, W]), rectangle(H, W, [0, 0, 1, 1]))).toBeCloseTo(1 / 600, 12);
-    // Nearer than 1.5 pixels: the square and its border, corners included.
+    // The pixels at less than 1.5 pixels are the square and its border, with the corners.
     expect(await score(tensor([H, W]), object, { options: { tolerance: 1.5 } })).toBeCloseTo(
       144 / 600,
       12,
     );
   });
 
-  it('has a strict, round tolerance', async () => {
+  it('has a strict, circular tolerance', async () => {
     const at = (y: number, x: number, tolerance: number) =>
       score(peak(y, x), object, { options: { tolerance } });
     expect(await at(10, 17, 3)).toBe(0); // distance 3 from column 14
@@ -57,12 +57,12 @@ describe('the pointing game', () => {
     expect(await at(19, 29, 1)).toBe(0);
   });
 
-  it("reaches 14 pixels with TorchRay's preset", async () => {
+  it("accepts a distance of 14 pixels with TorchRay's preset", async () => {
     expect(await score(peak(10, 28), object, { preset: 'torchray' })).toBe(1);
     expect(await score(peak(10, 29), object, { preset: 'torchray' })).toBe(0);
   });
 
-  it('counts a void pixel as no hit', async () => {
+  it('does not count a void pixel as a hit', async () => {
     const left = rectangle(H, W, [0, 15, H, W]);
     expect(await score(mapOf(left), object, { void: left })).toBe(0);
   });

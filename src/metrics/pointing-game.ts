@@ -7,8 +7,8 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { massOnObject } from './shared/relevance.ts';
 
 /**
- * Whether the object has a pixel at `point`, or nearer to it than `tolerance` pixels:
- * (y - y*)² + (x - x*)² < tolerance², strictly.
+ * Whether the object has a pixel at `point`, or at a distance of strictly less than `tolerance`
+ * pixels: (y - y*)² + (x - x*)² < tolerance².
  */
 function hits(
   regions: Uint8Array,
@@ -28,7 +28,7 @@ function hits(
   return false;
 }
 
-/** The share of the map's highest pixels that hit the object. */
+/** The share of the highest pixels of the map that hit the object. */
 function shareOfHits({ shape, data }: Tensor, regions: Uint8Array, tolerance: number): number {
   const [, max] = extent(data);
   let [highest, hit] = [0, 0];
@@ -41,16 +41,18 @@ function shareOfHits({ shape, data }: Tensor, regions: Uint8Array, tolerance: nu
 }
 
 /**
- * Pointing game: 1 if the map's highest pixel lies on the object, else 0; the average over pictures
- * is the share of hits. If several pixels share the highest value, the score is the share of them
- * that hit, so a constant map scores what a random pixel would. With `tolerance` t (pixels of the
- * map) an object nearer than t is a hit too; preset `torchray` uses 15. Preset `energy` is the
- * energy-based pointing game: the share of the map's positive part that lies on the object, 0 … 1.
- * There is no value for a mask without object and, with `energy`, for a map without positive
- * values. A void pixel is not a hit and has no energy. Source: Zhang et al., Top-down neural
- * attention by excitation backprop, ECCV 2016; tolerance as in TorchRay (Fong, Patrick & Vedaldi,
- * ICCV 2019), which takes the first of several highest pixels; energy: Wang et al., Score-CAM,
- * CVPRW 2020.
+ * Pointing game: 1 if the highest pixel of the map lies on the object, else 0. The mean over
+ * pictures is the share of hits. If several pixels have the highest value, the score is the share
+ * of them that hit. So a constant map has the same score as a random pixel on average. With a
+ * `tolerance` of t pixels, an object at a distance of less than t is also a hit. The preset
+ * `torchray` uses 15. The preset `energy` is the energy-based pointing game: the share of the
+ * positive part of the map that lies on the object, 0 … 1. Higher is better.
+ *
+ * There is no value for a mask without an object. With `energy` there is also no value for a map
+ * without positive values. A void pixel is not a hit and has no energy. Source: Zhang et al.,
+ * Top-down neural attention by excitation backprop, ECCV 2016. The tolerance is that of TorchRay
+ * (Fong, Patrick & Vedaldi, ICCV 2019), which uses the first of several highest pixels. Energy:
+ * Wang et al., Score-CAM, CVPRW 2020.
  */
 export const pointingGame = defineMetric({
   name: 'pointing-game',
@@ -68,13 +70,14 @@ export const pointingGame = defineMetric({
     form: option(
       v.picklist(['hit', 'energy']),
       'hit',
-      'whether the highest pixel hits the object, or the share of positive values on it',
+      'hit: whether the highest pixel hits the object; energy: the share of the positive ' +
+        'values that lie on the object',
     ),
     tolerance: option(
       v.pipe(number, v.minValue(0)),
       0,
-      'an object nearer to the highest pixel than this many pixels is a hit; 0: the pixel ' +
-        'itself has to lie on it',
+      'an object at a distance of less than this many pixels from the highest pixel is a ' +
+        'hit; 0: the pixel itself must lie on the object',
     ),
   }),
   measure: (context, { form, tolerance }) => {

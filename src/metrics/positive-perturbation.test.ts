@@ -19,26 +19,27 @@ import { positivePerturbation } from './positive-perturbation.ts';
 const probability = { measure: 'probability', baseline: 'zero' } as const;
 
 describe('positive perturbation', () => {
-  it('of the perfect map falls to 0 after two tenths', async () => {
+  it('falls to 0 after two tenths for the perfect map', async () => {
     const { value, curve } = await positivePerturbation.score({
       ...context,
       map: perfect,
       preset: 'iia-2023-del',
     });
-    // 12 of the 20 pixels of the region are gone at a tenth; a trapezoid sum over ten points.
+    // At one tenth, 12 of the 20 pixels of the region are hidden. The area is a trapezoid sum over
+    // ten points.
     const y = [1, 1 - 12 / R, 0, 0, 0, 0, 0, 0, 0, 0];
     expect(value).toBeCloseTo(0.1 * (y[0] / 2 + y[1]), 6);
     expect(curve?.x).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
     expect(curve?.y).toBeAllClose(y);
   });
 
-  it('counts how often the class stays first', async () => {
-    // 0.4 is not a majority.
+  it('counts how often the class keeps the highest score', async () => {
+    // A probability of 0.4 is not the highest of two.
     const { value } = await positivePerturbation.score({ ...context, map: perfect });
     expect(value).toBeCloseTo(0.05, 12);
   });
 
-  it('is bounded by the perfect and the inverted map', async () => {
+  it('lies between the scores of the perfect and the inverted map', async () => {
     const score = async (map: Tensor) =>
       (await positivePerturbation.score({ ...context, map, options: probability })).value;
     const [best, worst] = [Number(await score(perfect)), Number(await score(inverted))];
@@ -48,7 +49,7 @@ describe('positive perturbation', () => {
     }
   });
 
-  it('has the curve of negative perturbation of the negated map', async () => {
+  it('has the same curve as negative perturbation of the negated map', async () => {
     const map = randomMap(4);
     const negated = mapOf(map.data.map((value) => -value));
     const [positive, negative] = await Promise.all([
@@ -58,16 +59,17 @@ describe('positive perturbation', () => {
     expect(positive.curve).toEqual(negative.curve);
   });
 
-  it('scores the class that it is asked for', async () => {
+  it('scores the target class', async () => {
     const target = { index: 1 };
     const { curve } = await positivePerturbation.score({ ...context, target, map: perfect });
     expect(curve?.y).toEqual([0, 1, 1, 1, 1, 1, 1, 1, 1, 1]);
   });
 
-  it('hides by zeros of the input or by black', async () => {
+  it('hides pixels by zeros of the input or by black', async () => {
     const shifted = regionModel(H, W, region);
     const { preprocessing } = model;
-    const grey = { ...shifted, preprocessing: { ...preprocessing, mean: [-0.25] } }; // black is 0.25
+    // Black is 0.25 for this model.
+    const grey = { ...shifted, preprocessing: { ...preprocessing, mean: [-0.25] } };
     const { curve } = await positivePerturbation.score({
       ...context,
       model: grey,

@@ -2,18 +2,18 @@ import { defineMetric } from './metric.ts';
 import { measureShares, shareOptions } from './shared/share-curve.ts';
 
 /**
- * Positive perturbation: the area under the model's accuracy while 0, 10 … 90 % of the pixels are
- * hidden, most salient first. A good map makes the model fail at once: lower is better, 0 … 0.9
- * (published tables print 100 times that).
+ * Positive perturbation: the area under the accuracy of the model while 0, 10 … 90 % of the pixels
+ * are hidden, the most salient first, 0 … 0.9 (published tables print 100 times this value). With a
+ * good map the model fails at once, so lower is better.
  *
- *   y_i = 1 if the class is first among the scores of the picture without its first floor(i/10 ·
- * H·W) pixels, else 0
+ *   y_i = 1 if the class has the highest score without the first floor(i/10 · H·W) pixels, else 0
  *   value = 0.1 (y_0/2 + y_1 + … + y_8 + y_9/2)
  *
- * `iia-2023-pos` is the POS of IIA's tables and hides by zeros of the normalised input;
- * `iia-2023-del` their DEL, the same with the class's probability for y; `chefer-2021` hides by
- * black, as the original does. 10 model calls. Source: Chefer, Gur & Wolf, CVPR 2021; Barkan et
- * al., IIA, ICCV 2023, after the code of the same authors' BEE.
+ * The preset `iia-2023-pos` is the POS of IIA's tables: hidden pixels become zeros of the
+ * normalized input. `iia-2023-del` is their DEL: the same with the probability of the class as y.
+ * `chefer-2021` replaces hidden pixels by black, as in the original. The cost is 10 model calls.
+ * Source: Chefer, Gur & Wolf, CVPR 2021; Barkan et al., IIA, ICCV 2023, as in the code of BEE by
+ * the same authors.
  */
 export const positivePerturbation = defineMetric({
   name: 'positive-perturbation',

@@ -21,7 +21,7 @@ describe('random logit', () => {
   const context = { model, input, target: { index: 0 } };
   const map = randomMap(1);
 
-  it('is 1 if another class has the same map, -1 if it has the opposite one', async () => {
+  it('is 1 if the other class has the same map, and -1 if it has the negative map', async () => {
     expect(
       (await randomLogit.score({ ...context, map, explain: async () => map })).value,
     ).toBeCloseTo(1, 5);
@@ -35,7 +35,7 @@ describe('random logit', () => {
     ).toBeCloseTo(-1, 12);
   });
 
-  it('explains other classes only, each once', async () => {
+  it('explains only other classes, each of them once', async () => {
     const many = { ...model, labels: ['a', 'b', 'c', 'd', 'e'] };
     const asked: number[] = [];
     const explain = async ({ target }: ExplainChanges) => {

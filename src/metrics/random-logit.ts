@@ -11,14 +11,14 @@ import {
 } from './shared/similarity.ts';
 
 /**
- * Random logit: how alike the map of the class is to the maps of other classes drawn at random; the
- * mean over them,
- * -1 … 1. A map that says the same for every class explains none: lower is better.
+ * Random logit: the mean similarity of the map of the class to the maps of other classes, which are
+ * drawn at random, -1 … 1. If the map is the same for every class, it explains none of them, so
+ * lower is better.
  *
- *   mean_k similarity(map(c), map(c_k)),  c_k ≠ c drawn without replacement
+ *   mean_k similarity(map(c), map(c_k)),  c_k ≠ c, drawn without replacement
  *
- * The method is run `classes` times.
- * Source: Sixt, Granz & Landgraf, When Explanations Lie, ICML 2020.
+ * The method runs `classes` times. Source: Sixt, Granz & Landgraf, When Explanations Lie, ICML
+ * 2020.
  */
 export const randomLogit = defineMetric({
   name: 'random-logit',
@@ -37,7 +37,7 @@ export const randomLogit = defineMetric({
     classes: option(
       v.pipe(integer, v.minValue(1)),
       1,
-      'other classes; as many as there are if there are fewer',
+      'number of other classes; all of them if there are fewer',
     ),
     similarity: option(v.picklist(SIMILARITIES), 'ssim', SIMILARITIES_IN_WORDS),
     absolute: similarityOptions.absolute,
@@ -48,7 +48,8 @@ export const randomLogit = defineMetric({
     if (count === 0)
       throw new FoveaError(
         'unsupported',
-        `random-logit: ${model.name} has only one class, so no other class can be compared`,
+        `random-logit: ${model.name} has only one class, so there is no other class to ` +
+          'compare with',
       );
     let sum = 0;
     for (let k = 0; k < count; k++) {

@@ -26,7 +26,7 @@ const noise = tensor(
   Float32Array.from({ length: HEIGHT * WIDTH }, () => random.uniform()),
 );
 
-/** The sum over the channels, where a map has them. */
+/** The sum over the channels, if a map has channels. */
 function overChannels({ shape, data }: Tensor): Tensor {
   const area = HEIGHT * WIDTH;
   const sums =
@@ -75,7 +75,7 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
     else expect(map).toBeLessThan(other);
   });
 
-  it('completeness misses as much as captum recorded for each quadrature of integrated gradients, and for DeepLIFT', async () => {
+  it('completeness has the error that captum recorded for its maps', async () => {
     const [one] = recordedCases('pixel').filter((each) => each.model === 'mobilenet_v2');
     const about = { input: recordedInput(one), target: { index: one.target }, preset: 'absolute' };
     for (const kind of ['ig50_trapezoid', 'ig50_right', 'ig50_gausslegendre', 'deeplift']) {
@@ -83,11 +83,12 @@ describe.skipIf(!available)('metrics on mobilenet_v2', () => {
         ...about,
         map: overChannels(recorded('pixel', one.arrays[kind])),
       });
-      expect(Math.abs(error - Math.abs(one.params[kind].delta)), kind).toBeLessThan(0.02); // maps are stored as int16
+      // The maps are stored as int16.
+      expect(Math.abs(error - Math.abs(one.params[kind].delta)), kind).toBeLessThan(0.02);
     }
   });
 
-  it('random logit separates Grad-CAM, which depends on the class, from noise, which does not', async () => {
+  it('random logit separates Grad-CAM from a method that ignores the class', async () => {
     const explainWith =
       (method: string) =>
       async ({ target }: { target?: { index: number } }) =>

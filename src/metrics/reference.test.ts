@@ -39,7 +39,9 @@ const cases: Case[] = available
   ? JSON.parse(readFileSync(new URL('cases.json', folder), 'utf8')).cases
   : [];
 
-/** The two maps of a case as stored: the order needs no scale. */
+/**
+ * A stored map of a case. Its scale does not matter, because only the order of the pixels counts.
+ */
 const mapOf = (one: Case, kind: string) =>
   read(
     kind === 'iia'
@@ -47,7 +49,7 @@ const mapOf = (one: Case, kind: string) =>
       : `reference/rise/${one.model}_${one.case}_map.npy`,
   );
 
-/** The runtime, and the bytes that go into each of its runs. */
+/** A runtime that records the number of bytes of the inputs of each run. */
 async function watchedRuntime(): Promise<{ runtime: Runtime; runs: number[] }> {
   const { name, createSession } = await createNodeRuntime();
   const runs: number[] = [];
@@ -91,7 +93,7 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     ['ins', insertion],
   ] as const;
 
-  it('start from the same blur', () => {
+  it('use the same blur', () => {
     const { data } = riseBlurKernel(11, 5);
     expect(data).toBeAllClose(read('reference/causal/blur_kernel.npy').data, { atol: 5e-8 });
   });
@@ -99,7 +101,7 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
   const replays = cases
     .slice(0, 2)
     .map((one, i) => [one.case, i === 0 ? 'rise' : 'iia', one] as const);
-  it.each(replays)('replayed on %s, map %s', async (_name, kind, one) => {
+  it.each(replays)('equal the recorded values for %s, map %s', async (_name, kind, one) => {
     const order = read(`reference/causal/${one.arrays[`${kind}_order`].file}`).data;
     for (const [name, metric] of curves) {
       const { value, curve, preset } = await metric.score({ ...contextOf(one, kind), order });
@@ -113,7 +115,7 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     }
   });
 
-  it('agree where the order of ties differs', async () => {
+  it('agree even if ties are in another order', async () => {
     const one = cases[2];
     for (const [name, metric] of curves) {
       const { value } = await metric.score(contextOf(one, 'iia'));
@@ -124,7 +126,7 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     }
   });
 
-  it('send the model no pictures, only the ranks and two bounds for each', async () => {
+  it('send no pictures to the model, only ranks and two bounds per picture', async () => {
     const context = contextOf(cases[0], 'rise');
     const picture = context.input.data.byteLength;
     const ranks = 4 * context.map.data.length;
@@ -132,6 +134,7 @@ describe.skipIf(!available)('deletion and insertion of the authors of RISE', () 
     for (const [, metric] of curves)
       await metric.score({ ...context, batchSize: 5, options: { step: 2240 } });
     expect(runs).toHaveLength(10); // 24 pictures each
-    for (const bytes of runs) expect(bytes).toBeLessThanOrEqual(2 * picture + ranks + 5 * 8 + 8); // picture, baseline, ranks, bounds, class
+    // The bytes are those of picture, baseline, ranks, bounds and class.
+    for (const bytes of runs) expect(bytes).toBeLessThanOrEqual(2 * picture + ranks + 5 * 8 + 8);
   });
 });

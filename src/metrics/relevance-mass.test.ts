@@ -6,7 +6,7 @@ import { H, object, shared, shifted, W } from './fixtures/squares.ts';
 import { relevanceMass } from './relevance-mass.ts';
 
 describe('relevance mass', () => {
-  it('takes the positive part, the size or the square', async () => {
+  it('uses the positive part, the absolute value or the square', async () => {
     const map = tensor([1, 4], Float32Array.of(1, -2, 3, 0));
     const mask = Uint8Array.of(1, 1, 0, 0);
     const score = async (preset?: string) =>
@@ -16,14 +16,14 @@ describe('relevance mass', () => {
     expect(await score('squared')).toBeCloseTo(5 / 14, 12);
   });
 
-  it('of shifted squares is the share that they have in common', async () => {
+  it('equals the common share of two squares', async () => {
     for (const by of [0, 1, 4, 9, 12]) {
       const { value } = await relevanceMass.score({ map: shifted(by), mask: object });
       expect(value).toBeCloseTo(shared(by) / 100, 12);
     }
   });
 
-  it('leaves void pixels out', async () => {
+  it('does not count void pixels', async () => {
     const left = rectangle(H, W, [0, 15, H, W]); // all of a map shifted by 4 beyond the object
     const { value } = await relevanceMass.score({ map: shifted(4), mask: object, void: left });
     expect(value).toBe(1);

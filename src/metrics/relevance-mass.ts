@@ -5,13 +5,13 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { massOnObject } from './shared/relevance.ts';
 
 /**
- * Relevance mass accuracy, 0 … 1, higher is better: the share of the relevance R that lies on the
- * object's pixels B.
+ * Relevance mass accuracy: the share of the relevance R that lies on the pixels B of the object, 0
+ * … 1. Higher is better.
  *
  *   mass = sum_{i in B} R_i / sum_i R_i,  R = max(map, 0), |map| or map²
  *
- * A map without relevance or a mask without object gives no value; void pixels are not counted.
- * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
+ * There is no value for a map without relevance or a mask without an object. Void pixels do not
+ * count. Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
  */
 export const relevanceMass = defineMetric({
   name: 'relevance-mass',
@@ -31,7 +31,7 @@ export const relevanceMass = defineMetric({
     pooling: option(
       v.picklist(['positive', 'absolute', 'squared']),
       'positive',
-      'what of a signed map is relevance: its positive part, size or square',
+      'which relevance a signed map has: its positive part, its absolute value, or its square',
     ),
   }),
   measure: (context, { pooling }) => {

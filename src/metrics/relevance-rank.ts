@@ -5,13 +5,13 @@ import { excludedWithoutObject, regionsOf } from './shared/mask.ts';
 import { pixelOrder } from './shared/ranks.ts';
 
 /**
- * Relevance rank accuracy, 0 … 1, higher is better: of the K most relevant pixels, K being the
- * size of the object B, the share that lies on the object.
+ * Relevance rank accuracy: the share of the K most relevant pixels that lies on the object, 0 … 1.
+ * K is the number of pixels of the object B. Higher is better.
  *
  *   rank = |{top K pixels of the map} ∩ B| / K,  K = |B|
  *
- * Equal values rank by index. A mask without object gives no value; void pixels are not ranked.
- * Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
+ * Equal values are ranked by index. There is no value for a mask without an object. Void pixels are
+ * not ranked. Source: Arras, Osman & Samek, CLEVR-XAI, Information Fusion 2022.
  */
 export const relevanceRank = defineMetric({
   name: 'relevance-rank',

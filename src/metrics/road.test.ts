@@ -7,7 +7,7 @@ import { road } from './road.ts';
 const [H, W] = [12, 10];
 
 describe('ROAD', () => {
-  // The region shines (1) on black (0); its mean is the probability.
+  // The region is white (1) on black (0), and its mean is the probability.
   const region = rectangle(H, W, [4, 3, 8, 8]);
   const model = regionModel(H, W, region);
   const input = tensor([1, 1, H, W], Float32Array.from(region));
@@ -17,7 +17,7 @@ describe('ROAD', () => {
   const score = async (map: Tensor, more = {}) =>
     (await road.score({ ...context, map, options, ...more })).value as number;
 
-  it('is highest for the perfect map, its negative for the inverted one, near 0 for a random one', async () => {
+  it('is high for the perfect map, negative for the inverted map, near 0 for noise', async () => {
     const best = await score(mapOf(region));
     expect(best).toBeGreaterThan(0.3);
     expect(await score(mapOf(region.map((value) => 1 - value)))).toBeLessThan(-0.2);
@@ -26,18 +26,18 @@ describe('ROAD', () => {
     expect(Math.abs(noise)).toBeLessThan(0.1);
   });
 
-  it('has a known curve where only background is removed', async () => {
+  it('has a known curve if whole regions are removed', async () => {
     const { curve } = await road.score({
       ...context,
       map: mapOf(region),
       options: { noise: 0, shares: [1 / 6, 0.5] },
     });
-    // 20 of 120 pixels most relevant first: all the region goes, black around it: 0. Least relevant
-    // first: all of it stays.
+    // If the 20 most relevant of 120 pixels are removed, the whole region becomes black like its
+    // surroundings: 0. If the least relevant pixels are removed, the whole region stays.
     expect(curve).toEqual({ x: [1 / 6, 0.5], y: [expect.closeTo(0.5, 4), expect.closeTo(0.5, 4)] });
   });
 
-  it('turns its sign with the order', async () => {
+  it('changes its sign if the order is reversed', async () => {
     const random = createRandom(4);
     const values = Array.from({ length: H * W }, () => random.normal());
     expect(await score(mapOf(values.map((value) => -value)))).toBeCloseTo(
@@ -46,9 +46,9 @@ describe('ROAD', () => {
     );
   });
 
-  it('counts first places with accuracy, draws its noise from the seed', async () => {
-    // At a tenth, 12 of the region's 20 pixels are filled in from the other 8, and the class stays
-    // first.
+  it('counts highest scores with accuracy, and draws its noise from the seed', async () => {
+    // At one tenth, 12 of the 20 pixels of the region are imputed from the other 8, and the class
+    // keeps the highest score.
     expect(
       (await road.score({ ...context, map: mapOf(region), preset: 'accuracy', options })).value,
     ).toBeCloseTo(4 / 9, 12);

@@ -10,8 +10,8 @@ import { imputeLinearly } from './shared/imputation.ts';
 import { pixelOrder, ranksOf } from './shared/ranks.ts';
 
 /**
- * The picture without the pixels whose rank lies in [from, to): imputed from their neighbours, with
- * noise.
+ * The picture in which the pixels with a rank in [from, to) are replaced: imputed from their
+ * neighbors, plus noise.
  */
 function withoutRanks(
   input: Tensor,
@@ -32,19 +32,19 @@ function withoutRanks(
 }
 
 /**
- * ROAD, remove and debias: how much more the class's score suffers when the most relevant pixels
- * are removed first (MoRF) than when the least relevant are (LeRF). Removed pixels are imputed from
- * their neighbours, so that the shape of the hole does not tell the class. -0.5 … 0.5 for
- * probabilities, higher is better.
+ * ROAD, remove and debias: how much more the score of the class falls if the most relevant pixels
+ * are removed first (MoRF) than if the least relevant pixels are removed first (LeRF). Removed
+ * pixels are imputed from their neighbors, so that the shape of the hole does not reveal the class.
+ * The value is -0.5 … 0.5 for probabilities. Higher is better.
  *
  *   road = mean_q (y_LeRF(q) - y_MoRF(q)) / 2,  q = the shares of pixels removed, rounded down
  *
- * y is the class's probability or logit, or with `accuracy` 1 where the class is still first and
- * else 0. Imputation: each removed pixel is the weighted mean of its eight neighbours (one linear
- * system a picture), plus normal noise in units of the normalised input. The curve is (y_LeRF -
- * y_MoRF) / 2 over q. 2 model calls a share. Source: Rong et al., A Consistent and Efficient
- * Evaluation Strategy for Attribution Methods, ICML 2022; the combination of both orders as in
- * pytorch-grad-cam.
+ * y is the probability or the logit of the class. With `accuracy`, y is 1 if the class still has
+ * the highest score, else 0. Each removed pixel becomes the weighted mean of its eight neighbors,
+ * plus normal noise in units of the normalized input. This is one linear system per picture. The
+ * curve is (y_LeRF - y_MoRF) / 2 over q. The cost is 2 model calls per share. Source: Rong et al.,
+ * A Consistent and Efficient Evaluation Strategy for Attribution Methods, ICML 2022. The
+ * combination of both orders is that of pytorch-grad-cam.
  */
 export const road = defineMetric({
   name: 'road',
@@ -77,12 +77,12 @@ export const road = defineMetric({
     noise: option(
       v.pipe(number, v.minValue(0)),
       0.01,
-      'standard deviation of the noise on imputed pixels, in units of the normalised input',
+      'standard deviation of the noise on imputed pixels, in units of the normalized input',
     ),
     score: option(
       v.picklist(['probability', 'logit', 'accuracy']),
       'probability',
-      'what is compared',
+      'which value of the class is compared',
     ),
   }),
   measure: async (context, { shares, noise, score }) => {

@@ -18,15 +18,15 @@ import {
 import { sic } from './sic.ts';
 
 describe('SIC', () => {
-  it('of a model whose score is the information itself is the diagonal', async () => {
+  it('is the diagonal for a model whose score is the information', async () => {
     const { value, curve } = await sic.score({ ...context, map: perfect, options });
     expect(value).toBeCloseTo(0.5, 6);
     expect(curve?.x).toHaveLength(1001);
     expect(curve?.y).toBeAllClose((curve as { x: readonly number[] }).x, { atol: 5e-7 });
   });
 
-  it('is highest if the map shows the object first, lowest if last', async () => {
-    // The background is noise and costs information too.
+  it('is highest if the map shows the object first, and lowest if last', async () => {
+    // The background is noise, which also has information.
     const noise = createRandom(7);
     const picture = pictureOf((x, y) =>
       bright(x, y) ? 255 : inside(x, y) ? 0 : noise.integer(120),
@@ -48,7 +48,7 @@ describe('SIC', () => {
     expect(middle).toBeGreaterThan(worst);
   });
 
-  it('leaves out pictures that it cannot score, and says why', async () => {
+  it('has no value for pictures that it cannot score, and gives the reason', async () => {
     const reason = async (change: object) =>
       (await sic.score({ ...context, map: perfect, options, ...change })).reason;
     expect(await reason({ losslessSize: async () => 5 })).toContain('no less information');
@@ -75,7 +75,7 @@ describe('SIC', () => {
     );
   });
 
-  it('shares the pictures that it looks at with AIC', async () => {
+  it('shares its pictures with AIC', async () => {
     let packed = 0;
     const counting = async (picture: Image) => {
       packed++;
@@ -91,7 +91,7 @@ describe('SIC', () => {
     expect(packed).toBe(each);
   });
 
-  it('draws the known pixels from the seed, whatever the batch size', async () => {
+  it('draws the known pixels from the seed, for any batch size', async () => {
     const score = (more: object) =>
       sic.score({ ...context, map: perfect, options: { known: 0.05 }, ...more });
     expect(await score({ batchSize: 1 })).toEqual(await score({ batchSize: 20 }));

@@ -6,16 +6,18 @@ import {
 } from './shared/information-curve.ts';
 
 /**
- * Softmax information curve: the area under the class's probability over the information in the
- * picture, while the most salient pixels are added to a picture interpolated from 1 % random
- * pixels; both relative to the whole picture. 0 … 1, higher is better. The score of a data set is
- * the area under the median of the curves (`curveLevel`).
+ * Softmax information curve (SIC): the area under the probability of the class over the information
+ * in the picture, 0 … 1. The most salient pixels are added step by step to a picture that is
+ * interpolated from 1 % random pixels. Both axes are relative to the whole picture. Higher is
+ * better. The score of a data set is the area under the median of the curves (`curveLevel`).
  *
- * No value for a picture that the model is not sure of (`leastScore`), or that its random pixels
- * tell as well as the whole. `iia-2023` has the nine shares and the limit 0.5 of the code of BEE;
- * that code feeds pictures without normalisation and takes raw logits, which is not copied.
- * `losslessSize` has to be that of one codec for all methods that are compared. 2 + number of
- * shares model calls. Source: Kapishnikov et al., XRAI, ICCV 2019, after PAIR's `saliency` library.
+ * There is no value if the probability of the whole picture is below `leastScore`, or if the random
+ * pixels alone have at least the score or the information of the whole picture. The preset
+ * `iia-2023` has the nine shares and the limit 0.5 of the code of BEE. That code does not normalize
+ * pictures and uses raw logits. This metric normalizes pictures and uses probabilities.
+ * `losslessSize` must use the same codec for all methods that are compared. The cost is 2 + the
+ * number of shares, in model calls. Source: Kapishnikov et al., XRAI, ICCV 2019, as in PAIR's
+ * `saliency` library.
  */
 export const sic = defineMetric({
   name: 'sic',

@@ -2,13 +2,13 @@ import * as v from 'valibot';
 import { defineMetric } from './metric.ts';
 
 /**
- * Sparseness: the Gini index of the map's absolute values, 0 (all pixels alike) … 1 (one pixel
- * holds all; (n-1)/n exactly), higher is sparser.
+ * Sparseness: the Gini index of the absolute values of the map, 0 … 1. It is 0 if all pixels are
+ * equal, and (n-1)/n if only one of n pixels is not 0. Higher is sparser.
  *
  *   G = sum_i (2 i - n - 1) a_(i) / (n sum_i a_i),  a_(1) <= … <= a_(n) the sorted |map|
  *
- * A map of zeros gives no value. Source: Chalasani et al., Concise Explanations of Neural Networks
- * using Adversarial Training, ICML 2020.
+ * There is no value for a map of zeros. Source: Chalasani et al., Concise Explanations of Neural
+ * Networks using Adversarial Training, ICML 2020.
  */
 export const sparseness = defineMetric({
   name: 'sparseness',

@@ -49,8 +49,8 @@ function fake(
 }
 
 /**
- * The paper's eq. 9 and 10 taken literally: upsample, concatenate unit vectors, all dot products,
- * one softmax.
+ * A literal copy of eq. 9 and 10 of the paper: upsample, concatenate unit vectors, compute all dot
+ * products, and apply one softmax.
  */
 function literal(values: Float32Array, temperature: number): Float32Array {
   const cosine = (name: string, side: number, p: number, q: number): number => {
@@ -77,7 +77,7 @@ function literal(values: Float32Array, temperature: number): Float32Array {
 }
 
 describe('createAttention', () => {
-  it('equals the literal affinity of upsampled, concatenated, normalised features with one softmax', async () => {
+  it('equals the literal affinity of the paper', async () => {
     const attention = await createAttention(fake(levels), input, 0.1);
     const cells = Float32Array.from({ length: 36 }, () => random.uniform());
     const map = tensor([6, 6], cells);
@@ -85,13 +85,13 @@ describe('createAttention', () => {
     expect(answer).toBeAllClose(literal(cells, 0.1), { atol: 5e-6 });
   });
 
-  it('keeps a constant map as it is, to the outermost pixel: rows sum to one and no border ring is lost', async () => {
+  it('does not change a constant map, even at the border', async () => {
     const attention = await createAttention(fake(levels), input, 0.1);
     const answer = attention?.apply(tensor([24, 24], new Float32Array(576).fill(3)));
     for (const value of answer?.data ?? []) expect(value).toBeCloseTo(3, 5);
   });
 
-  it('tells look-alikes apart: two kinds of cells attend to their own kind, which a softmax of a softmax cannot', async () => {
+  it('separates two kinds of cells: each kind attends to its own kind', async () => {
     const kinds = new Float32Array(2 * 36);
     for (let i = 0; i < 36; i++) kinds[(i % 6 < 3 ? 0 : 36) + i] = 1;
     const model = fake(
@@ -105,16 +105,17 @@ describe('createAttention', () => {
     expect(answer[2 + 6 * 4]).toBeCloseTo(1 / 18, 4); // anywhere else in the left half
     expect(answer[5]).toBeLessThan(1e-4);
     const [min, max] = extent(answer);
-    expect(max - min).toBeGreaterThan(0.05); // the released code's double softmax leaves 1.4e-4 of the largest value
+    // The double softmax of the released code leaves 1.4e-4 of the largest value.
+    expect(max - min).toBeGreaterThan(0.05);
   });
 
-  it('asks for one forward pass whose size does not grow with the picture: never a matrix of all pixels', async () => {
+  it('has a size that does not grow with the picture', async () => {
     const attention = await createAttention(fake(levels), tensor([1, 3, 224, 224]), 0.1);
     expect([attention?.height, attention?.width]).toEqual([6, 6]);
     expect(attention?.layers).toEqual(['fine', 'coarse']);
   });
 
-  it('reads token sequences behind their prefix', async () => {
+  it('skips the prefix of token sequences', async () => {
     const grid = activations.get('coarse') as Tensor;
     const sequence = new Float32Array(11 * 5).fill(9); // two prefix tokens
     for (let cell = 0; cell < 9; cell++)
@@ -133,7 +134,7 @@ describe('createAttention', () => {
     expect([...(asTokens?.apply(map).data ?? [])]).toEqual([...(asMap?.apply(map).data ?? [0])]);
   });
 
-  it('is not to be had from a black box', async () => {
+  it('is undefined for a black box', async () => {
     expect(await createAttention(fake([]), input, 0.1)).toBeUndefined();
     expect(await createAttention({} as Model, input, 0.1)).toBeUndefined();
   });

@@ -28,7 +28,10 @@ const inside = ([top, left, bottom, right]: Box, i: number) => {
   return y >= top && y < bottom && x >= left && x < right;
 };
 
-/** Probability of class k: 0.9 times the visible share of its box (class 2: the rest). */
+/**
+ * A model in which the probability of class 0 and 1 grows with the visible share of its box. Class
+ * 2 has the rest.
+ */
 function boxes(): Model {
   const share = (picture: Float32Array, box: Box) => {
     let sum = 0;
@@ -51,7 +54,7 @@ function boxes(): Model {
   });
 }
 
-/** The same with feature maps: both boxes look alike, and unlike the background. */
+/** The model with feature maps, in which both boxes are equal and differ from the background. */
 function withFeatures(model: Model): Model {
   const cells = Float32Array.from({ length: 2 * 24 * 24 }, (_, i) => {
     const cell = i % 576;
@@ -102,7 +105,7 @@ const meanIn = (map: Tensor, box: Box) => {
 };
 
 describe('iassa on a pure black box', () => {
-  it('peaks on what carries the score and stays at zero where hiding changes nothing', async () => {
+  it('is highest on the box of the class, and zero where hiding changes nothing', async () => {
     const { map, manifest } = await run(boxes());
     expect(inside(LEFT, argmax(map.data))).toBe(true);
     expect(map.data[AREA - 1]).toBeCloseTo(0, 6);
@@ -110,7 +113,7 @@ describe('iassa on a pure black box', () => {
     expect(manifest.extras.attention).toEqual([]);
   });
 
-  // S[p], spelt out pixel by pixel from the formula of sampledMap, over pictures made here.
+  // S[p], computed pixel by pixel from the formula of sampledMap.
   const literal = async (score: (p: number) => number) => {
     const model = boxes();
     const ask = async (visible: (y: number, x: number) => boolean) => {
@@ -153,7 +156,7 @@ describe('iassa on a pure black box', () => {
     ['log-probability', (p: number) => Math.log(p + 0.001)],
     ['probability', (p: number) => p],
   ])(
-    'is the mean effect of a pixel’s own windows, shown and hidden, in terms of the %s',
+    'equals the mean effect of the shown and hidden windows that cover a pixel, for the score %s',
     async (score, scale) => {
       const expected = await literal(scale);
       const { map } = await run(boxes(), { iterations: 0, score });
@@ -161,11 +164,11 @@ describe('iassa on a pure black box', () => {
     },
   );
 
-  it('refuses logits where the model has none', async () => {
+  it('refuses logits if the model has none', async () => {
     await expect(run(boxes(), { score: 'logit' })).rejects.toMatchObject({ code: 'unsupported' });
   });
 
-  it('sharpens: the region above half of the range shrinks towards the object', async () => {
+  it('shrinks the region above half of the range with further iterations', async () => {
     const size = async (iterations: number) =>
       highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce(
         (a, b) => a + b,
@@ -176,13 +179,14 @@ describe('iassa on a pure black box', () => {
     expect(last).toBeGreaterThan(200);
   });
 
-  it('spends the windows of each iteration only where the map before was high', async () => {
+  it('uses windows only where the map of the previous iteration was high', async () => {
     const { model, calls } = recording(boxes());
     const maps: Tensor[] = [];
     await run(model, { tolerance: 0 }, { onMap: (p: PartialMap) => void maps.push(p.map) });
     const [shown, ...hidden] = calls;
     expect(hidden).toHaveLength(7);
-    expect([...shown].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 34, 8)]); // 1.4 times 24 and 6
+    // The shown windows are 1.4 times as large as 24 and 6.
+    expect([...shown].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 34, 8)]);
     expect([...hidden[0]].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 24, 6)]);
     for (let n = 1; n < hidden.length; n++) {
       const region = highestActivatedRegion(maps[n - 1], 0.3);
@@ -203,7 +207,7 @@ describe('iassa on a pure black box', () => {
     }
   });
 
-  it('offers the map of every iteration, the last one too, and that is the answer', async () => {
+  it('offers the map of every iteration, and returns the last one', async () => {
     const seen: PartialMap[] = [];
     const { map, manifest } = await run(
       boxes(),
@@ -213,10 +217,11 @@ describe('iassa on a pure black box', () => {
     expect(seen.map((p) => p.detail.iteration)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect([...seen[6].map.data]).toEqual([...map.data]);
     expect(seen[6].calls).toBe(manifest.modelCalls.forward);
-    expect(new Set(seen.map((p) => p.map.data.join())).size).toBe(7); // no map is overwritten by a later one
+    // No map is overwritten by a later one.
+    expect(new Set(seen.map((p) => p.map.data.join())).size).toBe(7);
   });
 
-  it('stops by itself when the map settles, without any ground truth, and says why', async () => {
+  it('stops when the map no longer changes, and reports the reason', async () => {
     const { manifest } = await run(boxes(), { iterations: 20, tolerance: 0.02 });
     expect(manifest.extras.stopped).toBe('converged');
     expect((manifest.extras.iterations as unknown[]).length).toBeLessThan(21);
@@ -237,7 +242,7 @@ describe('iassa on a pure black box', () => {
     expect(shrunk.manifest.extras.stopped).toBe('window');
   });
 
-  it('keeps what earlier iterations have shown', () => {
+  it('keeps the evidence of earlier iterations', () => {
     const evidence = createEvidence(4, 4);
     evidence.add(Int32Array.of(0, 0, 4, 4, 0, 0, 2, 2), [1, 3]);
     evidence.add(Int32Array.of(0, 0, 1, 1), [8]);
@@ -245,14 +250,14 @@ describe('iassa on a pure black box', () => {
     expect([map[0], map[1], map[5], map[15]]).toEqual([4, 2, 2, 1]);
   });
 
-  it('weighs every pixel by its own coverage: equal scores make a flat map, without lines', () => {
+  it('divides each pixel by its own coverage, so equal scores give a flat map', () => {
     const windows = slidingWindowsOverBorder(SIDE, SIDE, 45, 8);
     const evidence = createEvidence(SIDE, SIDE);
     evidence.add(windows, new Float64Array(windows.length / 4).fill(0.25));
     for (const value of evidence.map()) expect(value).toBeCloseTo(0.25, 12);
   });
 
-  it('answers the same for every batch size and seed', async () => {
+  it('gives the same map for every batch size and seed', async () => {
     const base = (await run(boxes(), {}, { batchSize: 64 })).map.data;
     for (const extra of [{ batchSize: 1 }, { batchSize: 7 }, { seed: 5 }])
       expect((await run(boxes(), {}, extra)).map.data).toBeAllClose(base, { atol: 5e-7 });
@@ -277,7 +282,7 @@ describe('iassa on a pure black box', () => {
 });
 
 describe('iassa with attention', () => {
-  it('lifts what looks alike to the network, by the plus sign of eq. 6', async () => {
+  it('raises the map where features are similar, by the plus sign of eq. 6', async () => {
     const plain = await run(boxes());
     const attended = await run(withFeatures(boxes()), { temperature: 0.1 });
     expect(attended.manifest.extras.attention).toEqual(['features']);
@@ -286,7 +291,7 @@ describe('iassa with attention', () => {
     expect(inside(LEFT, argmax(attended.map.data))).toBe(true);
   });
 
-  it('computes it once a picture, not once an iteration', async () => {
+  it('computes the attention once per picture, not once per iteration', async () => {
     let forwards = 0;
     const base = withFeatures(boxes());
     const inside = requireInside(base);
@@ -305,7 +310,7 @@ describe('iassa with attention', () => {
     expect((await run(withFeatures(boxes()), { beta: 1 })).manifest.extras.attention).toEqual([]);
   });
 
-  it('takes features of another model, and disposes of it', async () => {
+  it('uses the features of another model, and disposes of that model', async () => {
     let disposed = 0;
     const other: Model = { ...withFeatures(boxes()), dispose: async () => void disposed++ };
     const options = {
@@ -329,7 +334,7 @@ describe('iassa with attention', () => {
     );
   });
 
-  it('names the feature maps there are when asked for another', async () => {
+  it('names the feature maps of the model in the error for an unknown one', async () => {
     await expect(run(withFeatures(boxes()), { layers: ['nope'] })).rejects.toThrow(
       /"nope" is not a feature map of boxes: expected some of features/,
     );
@@ -337,7 +342,7 @@ describe('iassa with attention', () => {
 });
 
 describe('adjust', () => {
-  it('is beta S + (1 - beta) A S with A S stretched to the range of S, about its mean', () => {
+  it('equals beta S + (1 - beta) A S, with A S stretched to the range of S about its mean', () => {
     const sampled = tensor([1, 3], Float32Array.of(0, 1, 2));
     const attended = tensor([1, 3], Float32Array.of(0.5, 0.5, 0.8));
     const half = adjust(sampled, attended, 0.5).data;

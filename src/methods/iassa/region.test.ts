@@ -4,7 +4,7 @@ import { tensor } from '../../tensor/tensor.ts';
 import { correlation, highestActivatedRegion } from './region.ts';
 
 describe('highestActivatedRegion', () => {
-  it('lies above the share of the range, strictly, whatever the offset of the map', () => {
+  it('contains the pixels strictly above the share of the range, for any offset of the map', () => {
     expect([
       ...highestActivatedRegion(tensor([1, 4], Float32Array.of(-1, -0.25, 0, 1)), 0.5),
     ]).toEqual([0, 0, 0, 1]);
@@ -17,7 +17,7 @@ describe('highestActivatedRegion', () => {
     expect([...highestActivatedRegion(tensor([1, 2], Float32Array.of(5, 5)), 0.3)]).toEqual([0, 0]);
   });
 
-  it('is a small part of a map with one bump, not the whole picture', () => {
+  it('is a small part of a map with one peak, not the whole picture', () => {
     const map = tensor(
       [64, 64],
       Float32Array.from(
@@ -33,7 +33,7 @@ describe('highestActivatedRegion', () => {
 });
 
 describe('correlation', () => {
-  it('is 1, -1, 0 or in between as it should be', () => {
+  it('is 1 for equal maps, -1 for opposite maps, and about 0 for unrelated maps', () => {
     const random = createRandom(1);
     const a = Float32Array.from({ length: 1000 }, () => random.normal());
     const b = Float32Array.from({ length: 1000 }, () => random.normal());

@@ -25,13 +25,13 @@ describe('iterationGeometry', () => {
     ]);
   });
 
-  it('never steps by less than a pixel', () => {
+  it('has a stride of at least one pixel', () => {
     expect(iterationGeometry(1000, { ...paper, windowStep: 0 }).stride).toBe(1);
   });
 });
 
 describe('scheduleFor', () => {
-  it("is the paper's at 224 pixels and in proportion elsewhere, but for what is given", () => {
+  it('is that of the paper in proportion to the side, and keeps given values', () => {
     expect(scheduleFor({}, 224, 300)).toEqual(paper);
     expect(scheduleFor({ stride: 3 }, 64, 28)).toEqual({
       window: 6,
@@ -50,7 +50,7 @@ describe('shownGeometry', () => {
 });
 
 describe('perArea', () => {
-  it('shares an effect among the pixels of its window, in units of the first window', () => {
+  it('divides an effect by the area of its window, in units of the first window', () => {
     expect([...perArea(Float64Array.of(8, -4), 20, 10)]).toEqual([2, -1]);
   });
 });
@@ -76,7 +76,7 @@ describe('slidingWindowsOverBorder', () => {
 });
 
 describe('touching', () => {
-  it('keeps exactly the windows that hold a pixel of the region', () => {
+  it('keeps exactly the windows that contain a pixel of the region', () => {
     const random = createRandom(4);
     const [height, width] = [40, 50];
     const region = Uint8Array.from({ length: height * width }, () =>
@@ -97,7 +97,7 @@ describe('touching', () => {
     expect(kept.length).toBeGreaterThan(0);
   });
 
-  it('keeps 182 windows for a region of 60 × 70 pixels like the corrected rule of the paper, not 1,089', () => {
+  it('keeps about 182 of 1,089 windows for a region of 60 × 70 pixels', () => {
     const region = new Uint8Array(224 * 224);
     for (let y = 80; y < 140; y++) region.fill(1, y * 224 + 75, y * 224 + 145);
     const kept = touching(slidingWindowsOverBorder(224, 224, 45, 8), region, 224, 224).length / 4;

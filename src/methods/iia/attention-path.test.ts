@@ -21,7 +21,7 @@ import {
 import { gradientsOf, repeat } from '../shared/gradients.ts';
 
 describe('iia of a transformer', () => {
-  it('with one step of the attention is the rollout of the mean of the points 0 and 1, where the last attention is nothing and itself', async () => {
+  it('with one step, equals the rollout of the mean over the points 0 and 1', async () => {
     const model = await smallVit();
     const names = attentionNames(model);
     const { values } = await gradientsOf(model, { batch: input, wrt: names, targets: [2] });
@@ -49,7 +49,7 @@ describe('iia of a transformer', () => {
     expect(map.shape).toEqual([4, 4]);
   });
 
-  it('takes as many passes as its points, and the same map for any batch size', async () => {
+  it('costs one pass per point, and gives the same map for any batch size', async () => {
     const model = await smallVit();
     const two = await explainTokens(model, 'iia', { steps: 3 });
     expect(two.manifest.modelCalls).toEqual({ forward: 4 + 16, backward: 16 });
@@ -74,9 +74,9 @@ describe('iia of a transformer', () => {
 describeAttentionReference('iia', 'iia', { steps: 5 });
 
 describe.skipIf(!haveReference('vit'))('the released ablation of iia (needs ../shared)', () => {
-  // The released ablation puts α max(dS/dA ⊙ A, 0) in place of the last block's attention,
-  // where the paper and ours have α A.
-  it('replaces the attention of the last block as the released ablation of iia does', async () => {
+  // The released ablation replaces the attention A of the last block by α max(dS/dA ⊙ A, 0). The
+  // paper and Fovea replace it by α A.
+  it('is reproduced from the same parts', async () => {
     const vit = await referenceModel(REFERENCE_VIT);
     const names = attentionNames(vit);
     for (const each of recordedCases('vit')) {

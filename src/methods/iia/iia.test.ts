@@ -31,7 +31,7 @@ const layerMap = async (model: Parameters<typeof explain>[0], options = {}, extr
 };
 
 describe('iia', () => {
-  it('on a linear head is what the integrals say: the gradient is constant, the path is a polynomial', async () => {
+  it('equals the closed form of the integrals for a linear head', async () => {
     const model = await convNet('linear');
     const steps = 4;
     const { map, manifest } = await layerMap(model, { steps, layer: 'features' });
@@ -63,7 +63,7 @@ describe('iia', () => {
     expect(manifest.modelCalls).toEqual({ forward: steps + steps ** 2, backward: steps ** 2 });
   });
 
-  it('does not depend on the batch size, takes the layer by the name of its node, and finds it', async () => {
+  it('gives the same map for any batch size, and for the layer by name or by default', async () => {
     const model = await convNet('tanh');
     const { map } = await layerMap(model, { steps: 5 });
     for (const [options, extra] of [
@@ -76,7 +76,7 @@ describe('iia', () => {
     }
   });
 
-  it('with three levels goes through an earlier layer too', async () => {
+  it('uses a path through an earlier layer with three levels', async () => {
     const model = await convNet('tanh');
     const steps = 3;
     const { map, manifest } = await layerMap(model, { steps, levels: 3 });
@@ -91,7 +91,7 @@ describe('iia', () => {
     ).toBeAllClose(map.data, { atol: 5e-6 });
   });
 
-  it('with three levels on a linear head is what the three integrals say', async () => {
+  it('equals the closed form of three integrals for a linear head with three levels', async () => {
     const model = await convNet('linear');
     const steps = 2;
     const points = [1 / 2, 1];
@@ -130,7 +130,7 @@ describe('iia', () => {
     expect(map.data).toBeAllClose(expected, { atol: 5e-6 });
   });
 
-  it('is the same for a layer with its channels last, and for tokens', async () => {
+  it('gives the same map for a layer with channels last, and for tokens', async () => {
     const model = await layoutNet();
     const { map } = await layerMap(model, { steps: 3, layer: 'features' });
     for (const layer of ['cells', 'tokens'])
@@ -139,7 +139,7 @@ describe('iia', () => {
       });
   });
 
-  it('with the path of the activations alone, or of the picture alone, integrates once', async () => {
+  it('integrates once with only one of the two paths', async () => {
     const model = await convNet('tanh');
     expect((await layerMap(model, { paths: 'activations' })).manifest.modelCalls).toEqual({
       forward: 11,
@@ -154,7 +154,7 @@ describe('iia', () => {
     expect(one.data).toBeAllClose(layers[0].map.data, { atol: 5e-6 });
   });
 
-  it('says which layers there are, and how many it takes', async () => {
+  it('names the layers of the network and their expected number in errors', async () => {
     const model = await convNet('tanh');
     await expect(layerMap(model, { layer: 'featurs' })).rejects.toThrow(
       /"featurs".*its feature maps are early \(5×12×16\), features \(5×6×8\)/,
@@ -165,11 +165,11 @@ describe('iia', () => {
   });
 });
 
-// The released code does not integrate over the activations: it sums gradient · relu(activation)
-// over 11 pictures from zero to the picture. That is ten times the path of the picture here, and
+// The released code does not integrate over the activations. It sums gradient · relu(activation)
+// over 11 pictures from zero to the picture. This equals ten times the map of `paths: 'image'` plus
 // the first point.
 describe.skipIf(!haveReference('iia'))(
-  'iia over the picture as the released code has it (needs ../shared)',
+  'iia over the path of pictures, compared with the released code (needs ../shared)',
   () => {
     it.each(recordedCases('iia').map((each) => [`${each.model} ${each.case}`, each] as const))(
       '%s',

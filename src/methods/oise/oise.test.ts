@@ -17,7 +17,10 @@ import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } 
 import { postprocess } from './oise.ts';
 
 const SIDE = 16;
-/** Probability of class 0: between 0.2 and 0.8, the more of the upper left quarter is seen. */
+/**
+ * The probability of class 0 grows from 0.2 to 0.8 with the visible share of the upper left
+ * quarter.
+ */
 const corner = createFunctionModel({
   name: 'corner',
   labels: ['corner', 'rest'],
@@ -47,7 +50,7 @@ const run = (options: Record<string, unknown>, extra = {}) =>
   });
 
 /**
- * Draws in the order of the authors' code: for cells that are on first, then for those that are
+ * Draws cells in the order of the authors' code: first the cells that are on, then those that are
  * off.
  */
 function drawAsReleased({ cells }: Chain, score: number, uniform: () => number): Uint8Array {
@@ -61,7 +64,7 @@ function drawAsReleased({ cells }: Chain, score: number, uniform: () => number):
 }
 
 describe('moveChain', () => {
-  it('keeps a cell with probability p, turns one on with 1 - p; dims those that have just come on', () => {
+  it('keeps a cell on with probability p, switches one on with 1 - p, and dims new cells', () => {
     const chain: Chain = { cells: Float32Array.of(0, 1, 1, 0), score: 0.5 };
     expect([...onProbabilities(chain.cells, 0.6)].map((q) => q.toFixed(6))).toEqual([
       '0.400000',
@@ -84,7 +87,7 @@ describe('drawTogether', () => {
   const share = (holds: (on: Uint8Array[]) => number) =>
     draws.reduce((sum, on) => sum + holds(on), 0) / draws.length;
 
-  it('has each cell of each chain on with its probability, independently of the cells beside it', () => {
+  it('switches each cell on with its probability, independently of the other cells', () => {
     chances.forEach((q, k) => {
       q.forEach((value, cell) =>
         expect(Math.abs(share((on) => on[k][cell]) - value)).toBeLessThan(0.02),
@@ -96,7 +99,7 @@ describe('drawTogether', () => {
     });
   });
 
-  it('has as many chains on as their probabilities sum to, rounded up or down', () => {
+  it('switches a cell on in as many chains as its probabilities sum to, rounded up or down', () => {
     for (const cell of [0, 1, 2]) {
       const sum = chances.reduce((total, q) => total + q[cell], 0);
       const farthest = draws.reduce(
@@ -110,7 +113,7 @@ describe('drawTogether', () => {
 });
 
 describe('totalVariation and postprocess', () => {
-  it('are what they say', () => {
+  it('equal their formulas', () => {
     expect(totalVariation([1, 0, 0, 1], 2)).toBe(1);
     expect(totalVariation([1, 1, 0, 0], 2)).toBe(0.5);
     const map = tensor([2, 2], Float32Array.of(0, 1, 2, 5));
@@ -121,7 +124,7 @@ describe('totalVariation and postprocess', () => {
 });
 
 describe('oise', () => {
-  it('finds the region that carries the score; counts its calls; tells its error', async () => {
+  it('finds the region of the score, counts its calls, and reports its error', async () => {
     const { map, manifest, standardError } = await run({ N: 4000 });
     const mean = (top: number, left: number) => {
       let sum = 0;
@@ -135,7 +138,7 @@ describe('oise', () => {
     expect(standardError?.data.every((value) => value > 0 && value < 0.1)).toBe(true);
   });
 
-  it('many chains side by side estimate what one long chain does', async () => {
+  it('gives nearly the same map for many short chains as for one long chain', async () => {
     const long = await run({ N: 30_000, chains: 1 });
     const wide = await run({ N: 30_000, chains: 100 }, { seed: 3 });
     const error = Math.max(...long.map.data.map((value, i) => Math.abs(value - wide.map.data[i])));
@@ -143,7 +146,7 @@ describe('oise', () => {
     expect(long.standardError).toBeUndefined();
   });
 
-  it('claims a standard error that is the spread of maps over seeds', async () => {
+  it('reports a standard error that equals the spread of maps over seeds', async () => {
     const maps = await Promise.all(
       Array.from({ length: 16 }, (_, seed) => run({ N: 400, chains: 20 }, { seed })),
     );
@@ -161,7 +164,7 @@ describe('oise', () => {
     expect(claimed / spread).toBeLessThan(1.25);
   });
 
-  it('is the same for the same seed and any batch size, another for another seed; stops when told so', async () => {
+  it('depends on the seed, not on the batch size, and stops when a map is accepted', async () => {
     const base = (await run({})).map.data;
     for (const batchSize of [1, 7])
       expect((await run({}, { batchSize })).map.data).toBeAllClose(base, { atol: 5e-7 });
@@ -170,7 +173,7 @@ describe('oise', () => {
     expect(stopped.manifest.modelCalls.forward).toBeLessThan(150);
   });
 
-  it('with the total-variation term shows more at once', async () => {
+  it('shows more of the picture with the total-variation term', async () => {
     const mean = (map: Tensor) => map.data.reduce((sum, value) => sum + value, 0) / map.data.length;
     expect(mean((await run({ totalVariation: 1 })).map)).toBeGreaterThan(
       mean((await run({})).map) + 0.02,
@@ -178,13 +181,13 @@ describe('oise', () => {
   });
 });
 
-// The trajectory is chaotic: it is followed with the recorded scores, which are compared with ours
-// at the first steps.
+// The chain is chaotic. So the test moves it with the recorded scores, and compares our scores with
+// them for the first steps only.
 describe.skipIf(!haveReference('oise'))(
   "the recorded run of the authors' code (needs ../shared)",
   () => {
     it.each(recordedCases('oise').map((each) => [each.case, each] as const))(
-      '%s: the chain, its map and first scores',
+      '%s: reproduces the chain, its map and its first scores',
       async (_, each) => {
         const [uniforms, shifts, scores, map] = ['uniforms', 'shifts', 'scores', 'map'].map(
           (name) => recorded('oise', each.arrays[name]),

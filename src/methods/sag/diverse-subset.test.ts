@@ -11,7 +11,7 @@ const candidates = (count: number, patches: number, size: number): SufficientSet
     probability: random.uniform(),
   }));
 
-/** Every subset, one after the other. */
+/** Tries every subset. */
 function bruteForce(
   sets: readonly SufficientSet[],
   maxOverlap: number,
@@ -29,7 +29,7 @@ function bruteForce(
 }
 
 describe('diverseSubset', () => {
-  it('is the largest, and of several the likeliest', () => {
+  it('is the largest choice, and the most probable one of several', () => {
     for (let round = 0; round < 40; round++) {
       const sets = candidates(9, 12, 3);
       const { sets: chosen, exact } = diverseSubset(sets, round % 3);
@@ -43,7 +43,7 @@ describe('diverseSubset', () => {
     }
   });
 
-  it('settles many equally large choices quickly', () => {
+  it('is fast for many equally large choices', () => {
     const pairs = Array.from({ length: 32 }, (_, i) => [
       { set: patchSetOf([3 * i, 3 * i + 1]), probability: 0.9 },
       { set: patchSetOf([3 * i, 3 * i + 2]), probability: 0.5 + i / 100 },
@@ -53,7 +53,7 @@ describe('diverseSubset', () => {
     expect(sets.every(({ probability }) => probability === 0.9)).toBe(true);
   });
 
-  it('beyond the exact size is greedy within its bound', () => {
+  it('is greedy above the exact size, and reaches its bound', () => {
     const sets = candidates(70, 49, 4);
     const { sets: chosen, exact } = diverseSubset(sets, 0);
     expect(exact).toBe(false);

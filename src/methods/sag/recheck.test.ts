@@ -15,8 +15,8 @@ import type { Sag } from './schema.ts';
 const SIDE = 224;
 
 /**
- * Probability of a class for the picture with only some patches shown: masks, blending and softmax
- * in the plainest way, one picture a call.
+ * The probability of a class for the picture with only some patches shown. It uses no code of Fovea
+ * for masks, blending and softmax, and one call per picture.
  */
 async function plainProbability(
   session: InferenceSession,
@@ -27,7 +27,8 @@ async function plainProbability(
   const shown = new Float32Array(3 * SIDE * SIDE);
   for (let y = 0; y < SIDE; y++) {
     for (let x = 0; x < SIDE; x++) {
-      const [v, u] = [(y * 6) / (SIDE - 1), (x * 6) / (SIDE - 1)]; // in patches, the corners aligned
+      // The position in units of patches, with aligned corners.
+      const [v, u] = [(y * 6) / (SIDE - 1), (x * 6) / (SIDE - 1)];
       let mask = 0;
       for (const patch of patches)
         mask +=
@@ -50,7 +51,7 @@ async function plainProbability(
   return Math.exp(values[target] - largest) / total;
 }
 
-/** The model's input: recorded as such, or as the pixels of the picture. */
+/** The model's input. It was recorded either directly or as the pixels of the picture. */
 // biome-ignore lint/suspicious/noExplicitAny: as recorded
 function inputOf({ input, arrays }: any): Tensor {
   if (input) return sharedNpy(`reference/${input.replace('../', '')}`);
@@ -66,12 +67,12 @@ function inputOf({ input, arrays }: any): Tensor {
 }
 
 describe.skipIf(!haveReference('sag'))(
-  'roots of graphs, scored again by the runtime alone (needs ../shared)',
+  'roots of graphs, scored again with only the runtime (needs ../shared)',
   () => {
     // biome-ignore lint/suspicious/noExplicitAny: as recorded
     const cases = (recordedCases('sag') as any[]).map((each) => [each.case, each] as const);
     it.each(cases.filter(([name]) => /_225|_1505/.test(name)))(
-      '%s: each is sufficient, and none without any one of its patches',
+      '%s: each root is sufficient, and not sufficient without any one of its patches',
       async (_, each) => {
         const input = inputOf(each);
         const { manifest } = await explain(await referenceModel('mobilenet_v2'), input, {

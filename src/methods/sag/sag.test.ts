@@ -21,7 +21,7 @@ import { beamSearch, combinatorialSearch, minimizeSets } from './search.ts';
 const SIDE = 16;
 const GRID = 4;
 const layout: PatchLayout = { grid: [GRID, GRID], patches: 'hard', baseline: 'black' };
-/** Any one of these sets of patches suffices; a wrong patch costs nothing. */
+/** Any one of these sets of patches is sufficient. Other patches do not lower the score. */
 const SETS = [
   [0, 5],
   [10, 11, 14],
@@ -35,7 +35,7 @@ const preprocessing = {
 };
 let calls = 0;
 
-/** p = 0.8 · max over the sets of the share of their patches that is shown, squared. */
+/** p = 0.8 · s², where s is the largest share of shown patches over the sets. */
 const patchy = createFunctionModel({
   name: 'patchy',
   labels: ['yes', 'no'],
@@ -70,7 +70,7 @@ const all = Array.from({ length: GRID * GRID }, (_, i) => i);
 const search = { threshold: 0.72, maxRoots: 100, maxSize: 16 };
 
 describe('the ranking of patches', () => {
-  /** The same for every picture but the black one. */
+  /** A model with the same score for every picture except the black one. */
   const flat = createFunctionModel({
     name: 'flat',
     labels: ['yes', 'no'],
@@ -88,7 +88,7 @@ describe('the ranking of patches', () => {
   });
 
   it.each(['shown', 'occlusion'])(
-    '%s: leaves patches that are equally good in their own order',
+    '%s: keeps patches of equal value in rising order',
     async (ranking) => {
       const options = { ranking, grid: GRID, patches: 'hard' };
       const { manifest } = await explain(flat, white, {
@@ -102,7 +102,7 @@ describe('the ranking of patches', () => {
 });
 
 describe('the searches', () => {
-  it('combinatorial: finds every minimal sufficient set, and no other', async () => {
+  it('combinatorial: finds all minimal sufficient sets, and no others', async () => {
     expect(
       found(
         await combinatorialSearch({
@@ -123,7 +123,7 @@ describe('the searches', () => {
     expect(found(few)).toEqual(['0,5']);
   });
 
-  it('beam: finds minimal sets, stops at the size where there are enough', async () => {
+  it('beam: finds minimal sets, and stops at the size with enough sets', async () => {
     const sets = await beamSearch({
       ...search,
       scorer: scorerOf(),
@@ -144,7 +144,7 @@ describe('the searches', () => {
     expect(found(wide)).toEqual(found(SETS.map((set) => ({ set: patchSetOf(set) }))));
   });
 
-  it('beam: holds exactly beamWidth different sets, so that a round has at most beamWidth × successors', async () => {
+  it('beam: scores at most beamWidth × successors different sets per round', async () => {
     const rounds: number[] = [];
     const scorer = scorerOf();
     const counting = {
@@ -169,7 +169,7 @@ describe('the searches', () => {
     for (const size of rounds) expect(size).toBeLessThanOrEqual(15);
   });
 
-  it('minimising drops whatever can go', async () => {
+  it('minimizing deletes all patches that are not needed', async () => {
     const scorer = scorerOf();
     const [minimal] = await minimizeSets(scorer, [{ set: allPatches(16), probability: 0.8 }], 0.72);
     const patches = patchesOf(minimal.set);
@@ -178,10 +178,11 @@ describe('the searches', () => {
       expect(await scorer.probability(patches.filter((other) => other !== patch))).toBeLessThan(
         0.72,
       );
-    expect(scorer.evaluated()).toBeLessThan(16 + 15 + 14 + 13); // several at once where that is as good
+    // Several patches are deleted together where possible.
+    expect(scorer.evaluated()).toBeLessThan(16 + 15 + 14 + 13);
   });
 
-  it('minimising with few calls left keeps what it can finish, the first set at any rate', async () => {
+  it('minimizing with few remaining calls finishes at least the first set', async () => {
     const sets = [
       all.filter((patch) => patch !== 3),
       all.filter((patch) => patch !== 0 && patch !== 10),
@@ -192,7 +193,8 @@ describe('the searches', () => {
     const whole = scorerOf();
     expect(found(await minimizeSets(whole, sets, 0.72))).toHaveLength(2);
     const scorer = createPatchScorer(patchy, white, { ...layout, target: 0, maxCalls: 15 * 16 });
-    await scorer.score(Array.from({ length: 200 }, (_, i) => allPatches(16) & ~BigInt(i + 1))); // 40 are left
+    // 40 calls remain.
+    await scorer.score(Array.from({ length: 200 }, (_, i) => allPatches(16) & ~BigInt(i + 1)));
     const kept = await minimizeSets(scorer, sets, 0.72);
     expect(kept).toHaveLength(1);
     expect(scorer.exhausted()).toBe(true);
@@ -207,7 +209,7 @@ describe('the searches', () => {
 });
 
 describe('the scorer', () => {
-  it('evaluates each set once ever, and answers what if', async () => {
+  it('evaluates each set only once, and returns the probability of any set', async () => {
     const scorer = scorerOf();
     calls = 0;
     expect((await scorer.score([1n, 2n, 1n, 33n])).map((p) => Math.round(1000 * p))).toEqual([
@@ -224,7 +226,7 @@ describe('the scorer', () => {
     ).toThrow(/20×20 patches does not fit/);
   });
 
-  it('starts from the baseline that it is given', async () => {
+  it('uses the given baseline', async () => {
     const grey = normalizeColour([128, 128, 128], preprocessing).data[0];
     const scorer = createPatchScorer(patchy, white, { ...layout, baseline: 'grey', target: 0 });
     expect(await scorer.probability([])).toBeCloseTo(0.8 * grey ** 2, 5);
@@ -238,7 +240,7 @@ describe('buildGraph', () => {
   ];
   const options = { expandAbove: 0.4, maxChildren: 0, maxNodes: 100 };
 
-  it('as a DAG has each set once, as a tree once a parent', async () => {
+  it('contains each set once as a DAG, and once per parent as a tree', async () => {
     const dag = await buildGraph(scorerOf(), roots, 0.8, { ...options, structure: 'dag' });
     expect(dag.nodes.map(({ patches }) => patches.join())).toEqual([
       '0,1,5',
@@ -262,7 +264,7 @@ describe('buildGraph', () => {
     }
   });
 
-  it('is cut off at the largest number of children and nodes, and says so', async () => {
+  it('stops at the largest number of children and nodes, and reports it', async () => {
     const few = await buildGraph(scorerOf(), roots, 0.8, {
       ...options,
       structure: 'dag',
@@ -291,7 +293,7 @@ describe('sag', () => {
       ...extra,
     });
 
-  it('shows diverse roots, their graph, their union as a map, and tells it all as JSON', async () => {
+  it('returns diverse roots, their graph and their union, also as JSON', async () => {
     calls = 0;
     const { map, manifest } = await run({ beamWidth: 10, maxRoots: 3 });
     const sag = parseSag(JSON.parse(JSON.stringify(manifest.extras.sag)));
@@ -303,7 +305,8 @@ describe('sag', () => {
     expect(sag.formula.split(' | ').sort()).toEqual(['P0&P5', 'P10&P11&P14', 'P3&P12']);
     expect(sag.diverse).toEqual({ maxOverlap: 0, size: 3, exact: true });
     expect(manifest.modelCalls.forward).toBe(manifest.extras.evaluations);
-    expect(calls).toBe((manifest.extras.evaluations as number) + 1); // the picture itself, to find the target
+    // One more call scores the picture itself, to find the target.
+    expect(calls).toBe((manifest.extras.evaluations as number) + 1);
     for (let i = 0; i < map.data.length; i++) {
       const patch = Math.floor(i / SIDE / GRID) * GRID + Math.floor((i % SIDE) / GRID);
       expect(map.data[i]).toBeCloseTo(SETS.flat().includes(patch) ? 1 : 0, 5);
@@ -319,7 +322,7 @@ describe('sag', () => {
     );
   });
 
-  it('searches again without the patches of what it has, where more diverse roots are wanted', async () => {
+  it('finds more diverse roots without the patches of the chosen ones', async () => {
     const roots = async (restarts: number) =>
       ((await run({ beamWidth: 1, maxRoots: 1, restarts })).manifest.extras.sag as Sag).roots
         .length;
@@ -327,14 +330,14 @@ describe('sag', () => {
     expect(await roots(2)).toBe(3);
   });
 
-  it('takes the ranking of any method, but not its own', async () => {
+  it('uses the ranking of any method except its own', async () => {
     const { manifest } = await run({ ranking: 'occlusion', maxRoots: 1, restarts: 0 });
     expect((manifest.extras.sag as Sag).roots.length).toBeGreaterThan(0);
     await expect(run({ ranking: 'sag' })).rejects.toThrow('sag cannot build on its own map');
     await expect(run({ ranking: 'nothing' })).rejects.toThrow(/unknown method "nothing"/);
   });
 
-  it('says so where the class needs no patch at all', async () => {
+  it('refuses a class that needs no patch', async () => {
     const options = { grid: GRID, patches: 'hard' };
     await expect(
       explain(patchy, white, { method: methods.get('sag'), target: 1, options }),
@@ -345,12 +348,12 @@ describe('sag', () => {
   });
 
   it.each([20, 60, 75])(
-    'evaluates no more than maxCalls = %d sets, and what it finds is minimal all the same',
+    'evaluates at most maxCalls = %d sets, and still returns only minimal sets',
     async (maxCalls) => {
       const answer = run({ maxCalls, beamWidth: 2, maxRoots: 100, restarts: 4, roots: 5 });
       if (maxCalls === 20)
         return expect(answer).rejects.toThrow(
-          /^within maxCalls = 20, no set of patches was found that keeps 90% of the 80.00% for "yes": /,
+          /^within maxCalls = 20, no set of patches was found that keeps 90% of the 80.00%/,
         );
       const { manifest } = await answer;
       const { explanations, exhausted } = manifest.extras.sag as Sag;
@@ -371,7 +374,7 @@ describe('sag', () => {
     },
   );
 
-  it('is not told off for calls that were enough', async () => {
+  it('has no warning if the calls were enough', async () => {
     const { manifest } = await run({});
     expect((manifest.extras.sag as Sag).exhausted).toBe(false);
     expect(manifest.warnings).toEqual(patchy.warnings);
@@ -384,7 +387,7 @@ describe('sag', () => {
 });
 
 describe('patchMeans', () => {
-  it('of hard patches are the means of the tiles, of soft ones weighted by their bumps', () => {
+  it('are the means of the tiles for hard patches, and weighted means for soft patches', () => {
     const map = tensor(
       [SIDE, SIDE],
       Float32Array.from({ length: SIDE * SIDE }, (_, i) => i % SIDE),
@@ -396,8 +399,8 @@ describe('patchMeans', () => {
   });
 });
 
-// The authors' code on mobilenet_v2, soft patches, black: its probabilities, and its tree from its
-// own roots.
+// The probabilities of the authors' code on mobilenet_v2 with soft patches on black, and its tree
+// from its own roots.
 describe.skipIf(!haveReference('sag'))(
   'sag and the recorded runs of the released code (needs ../shared)',
   () => {
@@ -411,7 +414,7 @@ describe.skipIf(!haveReference('sag'))(
       } as never);
 
     it.each(cases.map((each) => [each.case, each]))(
-      '%s: probabilities of its roots and its tree',
+      '%s: has the same probabilities of the roots, and the same tree',
       async (_, each) => {
         const model = await referenceModel('mobilenet_v2');
         const scorer = createPatchScorer(model, inputOf(each), {

@@ -21,7 +21,7 @@ const graph = (sets: number[][], diverse: number): Sag => ({
   formula: '',
 });
 
-it('sagStatistics counts patches, explanations and overlap over pictures', () => {
+it('sagStatistics counts patches, explanations and overlaps over pictures', () => {
   const all = [
     graph([[1], [2, 3]], 2),
     graph(

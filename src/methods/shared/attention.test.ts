@@ -10,18 +10,18 @@ import {
 } from '../fixtures/reference.ts';
 import { smallNetwork } from '../fixtures/vit.ts';
 
-it('methods of attention say what they need of a network that has no such attention', async () => {
+it('attention methods refuse a network without suitable attention, with a reason', async () => {
   const [cnn, swin] = await Promise.all([smallNetwork('mobilenet-v2'), smallNetwork('swin')]);
   for (const method of ['attention-rollout', 'gae', 't-attr', 'attention-gradient']) {
     await expect(explainTokens(cnn, method)).rejects.toThrow(
-      /needs attention maps in which all tokens attend to all tokens, but mobilenet-v2 has none/,
+      /in which all tokens attend to all tokens, but mobilenet-v2 has none/,
     );
     await expect(explainTokens(swin, method)).rejects.toThrow(/swin attends within windows/);
   }
 });
 
 describe.skipIf(!haveReference('vit'))('attention as recorded (needs ../shared)', () => {
-  it('is what PyTorch computes', async () => {
+  it('equals the attention of PyTorch', async () => {
     const vit = await referenceModel(REFERENCE_VIT);
     const [first] = recordedCases('vit');
     const names = attentionNames(vit);

@@ -40,7 +40,7 @@ it.each(['hires-cam', 'xgrad-cam'])(
 const explained = (model: Model, name: string, options = {}) =>
   explain(model, picture, { method: methods.get(name), options, target: 1 });
 
-it('layer-cam warns that it is a part of grad-cam before a mean over cells, and only then', async () => {
+it('layer-cam warns if it equals a part of grad-cam, and only then', async () => {
   const warning =
     /^the gradient is the same in all cells .* grad-cam without its negative weights/m;
   expect(await warningsOf('layer-cam', ['linear', 'Relu', 'features'])).toMatch(warning);
@@ -68,7 +68,7 @@ it('deep-lift warns that its multipliers equal the gradient, and only then', asy
 });
 
 it.each(['integrated-gradients', 'expected-gradients', 'smoothgrad', 'guided-ig', 'blur-ig'])(
-  '%s warns that the gradient is the same wherever it looks, and only then',
+  '%s warns if the gradient is the same at all pictures, and only then',
   async (name) => {
     const few = { 'guided-ig': { steps: 4 }, 'blur-ig': { steps: 4 } }[name] ?? {};
     const warning = /^the gradient is the same at all \d+ pictures .* gradient-x-input$/m;

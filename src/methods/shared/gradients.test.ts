@@ -3,9 +3,9 @@ import { explain } from '../../explain.ts';
 import { picture, rootNet } from '../fixtures/nets.ts';
 import { methods } from '../index.ts';
 
-describe('methods of gradients on a network that has none everywhere', () => {
+describe('gradient methods on a network without a finite gradient', () => {
   it.each(['gradient', 'integrated-gradients', 'guided-ig', 'blur-ig', 'xrai'])(
-    '%s says so',
+    '%s refuses it with a message',
     async (method) => {
       const answer = explain(await rootNet(), picture, {
         method: methods.get(method),

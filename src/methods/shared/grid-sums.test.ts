@@ -5,7 +5,7 @@ import { riseMasks } from '../rise.ts';
 import { weightedMaskSum } from './grid-sums.ts';
 
 describe('weightedMaskSum', () => {
-  it('equals the sum of masks rendered one by one', () => {
+  it('equals the sum of all rendered masks', () => {
     const random = createRandom(5);
     const [height, width, count] = [30, 22, 25];
     const masks = riseMasks(count, 4, 0.4, height, width, random);

@@ -4,7 +4,7 @@ import { IMAGENET_PREPROCESSING } from '../../model/input/preprocessing.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { prefixValues, regionGame, regionValues, type SearchOptions } from './region-search.ts';
 
-/** The score is the sum of the pixels, each times its number from 1 on, over 10. */
+/** The score is Σ k x_k / 10 over the pixels x_1, x_2, …. */
 const model = createFunctionModel({
   name: 'sum',
   labels: ['sum'],
@@ -39,9 +39,9 @@ const game = (weights: Partial<SearchOptions> = {}) =>
   );
 
 describe('regionGame', () => {
-  it('adds the score of the set and the fall without the set', async () => {
+  it('adds the score of the set and the drop without the set', async () => {
     const sets = [Uint8Array.of(1, 0, 0), Uint8Array.of(0, 1, 1)];
-    // Regions are worth .1, .2 and .7: p(S) + 1 - p(V \ S).
+    // The regions add 0.1, 0.2 and 0.7 to the score. F is p(S) + 1 - p(V \ S).
     expect(await game().values(sets)).toBeAllClose([0.1 + 0.1, 0.9 + 0.9], { atol: 1e-6 });
     expect(await game({ deletion: 0 }).values(sets)).toBeAllClose([0.1, 0.9], { atol: 1e-6 });
     expect(await game({ insertion: 0, deletion: 2 }).values(sets)).toBeAllClose([0.2, 1.8], {
@@ -56,20 +56,20 @@ describe('regionGame', () => {
 });
 
 describe('regionValues', () => {
-  it('falls along the order, by the share of the score that was missing before', () => {
+  it('falls along the order, by the share of the score that was still missing', () => {
     const values = regionValues([2, 0, 1], [0, 0.6, 0.5, 0.8], 'missing');
-    // Region 2 comes first; region 0 when .6 of .8 are reached; region 1 still then.
+    // Region 2 comes first. Before region 0 and before region 1, 0.6 of 0.8 is reached.
     const expected = [0.25 + 2 / 3000, 0.25 + 1 / 3000, 1 + 1 / 1000].map((x) => x / 1.001);
     expect(values).toBeAllClose(expected, { atol: 1e-12 });
   });
 
-  it('falls evenly by rank', () => {
+  it('falls in equal steps by rank', () => {
     expect(regionValues([2, 0, 1], [0, 0, 0, 0], 'rank')).toBeAllClose([2 / 3, 1 / 3, 1], {
       atol: 1e-12,
     });
   });
 
-  it('gives a model that ignores the picture an order without meaning, but no NaN', () => {
+  it('gives finite values for a model that ignores the picture', () => {
     expect([...regionValues([0, 1], [1, 1, 1], 'missing')].every(Number.isFinite)).toBe(true);
   });
 });

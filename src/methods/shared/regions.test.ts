@@ -14,13 +14,13 @@ describe('regions', () => {
     0,
   );
 
-  it('adds the region that gains most, again and again', () => {
+  it('adds the region with the largest mean in each step', () => {
     const { map, added } = rankRegions(regions, values, { algorithm: 'full', minArea: 1 });
     expect([...map]).toEqual([9, 9, 1, 1, 5, 5, 1, 1, 0, 0, 0, 0]);
     expect(added).toBe(5);
   });
 
-  it('passes over regions that add too little, and gives what is left its mean', () => {
+  it('skips regions that add too few pixels, and gives the remaining pixels their mean', () => {
     const { map } = rankRegions(regions, values, { algorithm: 'full', minArea: 5 });
     expect([...map]).toEqual([5, 5, 5, 5, 5, 5, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3, 1 / 3]);
     const { map: rest } = rankRegions(regions, values, { algorithm: 'full', minArea: 7 });

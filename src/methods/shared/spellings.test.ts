@@ -20,12 +20,13 @@ import { extent } from '../../tensor/statistics.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { methods } from '../index.ts';
 
-// Methods that look for biases and layers in the graph must find the same in any spelling of it.
+// Methods that search the graph for biases and layers must find the same ones in any spelling of
+// the graph.
 
 const SIDE = 8;
 const picture = tensor([1, 3, SIDE, SIDE], randomTensor([192], 11).data as Float32Array);
 
-/** conv → the function → conv of stride 2 → ReLU → head, of a picture. */
+/** A network: convolution → the tested function → convolution of stride 2 → ReLU → head. */
 async function load({ build, opset }: Spelling, isHead: boolean): Promise<Model> {
   const b = graphBuilder({ opset: { '': opset, 'com.microsoft': 1 } });
   const x = b.input('x', 'float32', ['n', 3, SIDE, SIDE]);
@@ -51,7 +52,7 @@ const asked = [
 ] as const;
 
 describe.each(groups)('%s, in any spelling', (group, [first, ...others]) => {
-  it.each(asked)('has one map by %s', async (name, options) => {
+  it.each(asked)('gives one map by %s', async (name, options) => {
     const explained = async (spelling: Spelling) => {
       const model = await load(spelling, group === 'head');
       return explain(model, picture, { method: methods.get(name), options, target: 1 });

@@ -7,13 +7,13 @@ describe('slidingWindows', () => {
     expect([...slidingWindows(5, 4, [2, 4], [2, 1])]).toEqual([0, 0, 2, 4, 2, 0, 4, 4, 3, 0, 5, 4]);
   });
 
-  it('is one window where the window is larger than the picture', () => {
+  it('is one window if the window is larger than the picture', () => {
     expect([...slidingWindows(3, 3, [9, 9], [1, 1])]).toEqual([0, 0, 3, 3]);
   });
 });
 
 describe('windowSums', () => {
-  it('equals a literal sum over windows and pixels, parts outside ignored', () => {
+  it('equals a literal sum over windows and pixels, and ignores parts outside the picture', () => {
     const random = createRandom(1);
     const [height, width] = [9, 7];
     const windows = Int32Array.from(

@@ -21,16 +21,18 @@ export function minMaxShares(map: Float32Array): Float32Array {
   return map.map((value) => (max > min ? (value - min) / (max - min) : 0));
 }
 
-/** The class's probability for the whole picture, and for the picture seen through its map. */
+/**
+ * The probability of the class for the whole picture, and for the picture multiplied by its map.
+ */
 export interface Confidences {
   readonly whole: number;
   readonly seen: number;
 }
 
 /**
- * p of the picture x and of the picture seen through its map, s x + (1 - s) baseline, s = min-max
- * of the map between 0 and 1 (`map`), or through what the map leaves, 1 - s (`rest`). A constant
- * map is s = 0. Two model calls.
+ * The probability of the class for the picture x and for s x + (1 - s) baseline. With `map`, s is
+ * the map, scaled to 0 … 1 by its minimum and maximum; a constant map becomes 0. With `rest`, s is
+ * 1 minus this map. The cost is two model calls.
  */
 async function confidencesOf(
   context: Given<'model'>,
@@ -53,7 +55,8 @@ async function confidencesOf(
 }
 
 /**
- * `formula` of the two probabilities; no value where the model gives the class none to begin with.
+ * Applies `formula` to the two probabilities. There is no value if the probability for the whole
+ * picture is 0.
  */
 export async function measureConfidence(
   context: Given<'model'>,

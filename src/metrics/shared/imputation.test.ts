@@ -6,7 +6,7 @@ import { imputeLinearly } from './imputation.ts';
 const [H, W] = [12, 10];
 
 describe('noisy linear imputation', () => {
-  /** The same equations, solved by Gaussian elimination on the full matrix. */
+  /** A literal copy: the same equations, solved by Gaussian elimination on the full matrix. */
   function replica(plane: Float32Array, known: Uint8Array): Float64Array {
     const n = H * W;
     const rows = Array.from({ length: n }, (_, i) => {
@@ -41,7 +41,7 @@ describe('noisy linear imputation', () => {
     return Float64Array.from(rows, (row, i) => row[n] / row[i]);
   }
 
-  it.each([0.1, 0.5, 0.95])('solves the equations with a share of %f missing', (share) => {
+  it.each([0.1, 0.5, 0.95])('solves the equations if a share of %f is missing', (share) => {
     const random = createRandom(1);
     const planes = Float32Array.from({ length: 2 * H * W }, () => 2 + random.normal());
     const known = Uint8Array.from({ length: H * W }, () => (random.uniform() < share ? 0 : 1));
@@ -57,7 +57,7 @@ describe('noisy linear imputation', () => {
     });
   });
 
-  it('continues a picture of one colour, and a ramp inside it', () => {
+  it('restores a picture of one color, and a hole in a ramp', () => {
     const known = Uint8Array.from({ length: H * W }, (_, i) => (i === 7 ? 1 : 0));
     const constant = imputeLinearly(new Float32Array(H * W).fill(0.7), known, H, W, 1e-7);
     for (const value of constant) expect(value).toBeCloseTo(0.7, 6);

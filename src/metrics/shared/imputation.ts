@@ -1,18 +1,18 @@
 /**
- * A plane with a frame of zeros one pixel wide around it, so that every pixel has eight neighbours:
+ * A plane with a frame of zeros, one pixel wide, so that every pixel has eight neighbors:
  * [(height+2) · (width+2)].
  */
 type Framed = Float64Array;
 
 /**
- * The weighted sum of the neighbours of cell `p` in rows of `s`: 1/6 for those that share a side,
- * 1/12 for the corners.
+ * The weighted sum of the neighbors of cell `p`, in rows of `s` cells: 1/6 for neighbors that share
+ * a side, 1/12 for the corners.
  */
 const around = (v: Framed, p: number, s: number): number =>
   (v[p - 1] + v[p + 1] + v[p - s] + v[p + s]) / 6 +
   (v[p - s - 1] + v[p - s + 1] + v[p + s - 1] + v[p + s + 1]) / 12;
 
-/** Puts the frame around a plane; where `known` is 0 the value is 0. */
+/** Puts the frame around a plane. Pixels whose `known` is 0 become 0. */
 function framed(value: (pixel: number) => number, known: Uint8Array, width: number): Framed {
   const result = new Float64Array((width + 2) * (known.length / width + 2));
   for (let i = 0; i < known.length; i++) if (known[i]) result[frameIndex(i, width)] = value(i);
@@ -23,9 +23,10 @@ const frameIndex = (pixel: number, width: number): number =>
   (Math.floor(pixel / width) + 1) * (width + 2) + (pixel % width) + 1;
 
 /**
- * Solves d_p x_p - around(x, p) = right_p for the cells by conjugate gradients, preconditioned by
- * the diagonal (Hestenes & Stiefel 1952), starting from x, until the residual is `tolerance` of the
- * right-hand side. The vectors are planes that are 0 outside the cells.
+ * Solves d_p x_p - around(x, p) = right_p for the cells, in place, by conjugate gradients with the
+ * diagonal as preconditioner (Hestenes & Stiefel 1952). It starts from x and stops if the norm of
+ * the residual is at most `tolerance` times that of the right-hand side. The vectors are planes
+ * that are 0 outside the cells.
  */
 function solve(
   cells: Int32Array,
@@ -78,11 +79,11 @@ function solve(
 }
 
 /**
- * A first guess for the pixels that are not known: the same problem at half the resolution, where a
- * block of 2 × 2 pixels is known, by its mean, if any of them is. Each pixel takes 9/16 of its own
- * block, 3/16 of the two beside and 1/16 of the one across. What conjugate gradients do worst,
- * carrying values across large holes, is done on the coarse grids. (Deuflhard's cascadic conjugate
- * gradients, 1994.)
+ * A first guess for the unknown pixels: the solution of the same problem at half the resolution. A
+ * block of 2 × 2 pixels is known if at least one of its pixels is known, and its value is their
+ * mean. Each pixel takes 9/16 of its own block, 3/16 of each of the two blocks beside it, and 1/16
+ * of the diagonal block. Conjugate gradients are slow at carrying values across large holes, and
+ * the coarse grids do this part (Deuflhard's cascadic conjugate gradients, 1994).
  */
 function guess(
   plane: Float32Array,
@@ -151,16 +152,16 @@ function imputePlane(
 }
 
 /**
- * Planes [channels · height · width] with the pixels that are not `known` (0) filled in so that
- * each is the weighted mean of its neighbours inside the picture, 1/6 for the four that share a
- * side and 1/12 for the corners:
+ * Fills the unknown pixels of planes [channels · height · width]. Pixel i is known if known[i] is
+ * not 0. Each unknown pixel becomes the weighted mean of its neighbors inside the picture, with
+ * weights of 1/6 for the four neighbors that share a side and 1/12 for the corners:
  *
  *   x_i sum_j w_ij = sum_j w_ij x_j
  *
- * At least one pixel has to be known. The equations hold to `tolerance` of the known neighbours'
- * size: at 1e-3 the ROAD score of a photograph moved by 1e-4 from that at 1e-6, for less than half
- * the time. Source: Rong et al., A Consistent and Efficient Evaluation Strategy for Attribution
- * Methods, ICML 2022.
+ * At least one pixel must be known. `tolerance` is the relative error of the equations. For a
+ * photograph, the ROAD score at 1e-3 differs by 1e-4 from the score at 1e-6 and takes less than
+ * half the time. Source: Rong et al., A Consistent and Efficient Evaluation Strategy for
+ * Attribution Methods, ICML 2022.
  */
 export function imputeLinearly(
   planes: Float32Array,

@@ -18,31 +18,38 @@ export const informationOptions = v.object({
   shares: option(
     v.pipe(v.array(v.pipe(number, v.gtValue(0), v.ltValue(1))), v.minLength(1)),
     PAIR,
-    'shares of the most salient pixels that are shown, rising',
+    'shares of the most salient pixels that are shown, in rising order',
   ),
   known: option(
     v.pipe(number, v.minValue(0), v.ltValue(1)),
     0.01,
-    'share of pixels, drawn at random, that every picture shows',
+    'share of random pixels that every picture shows',
   ),
   leastScore: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.8,
-    'pictures that the model scores lower than this are left out',
+    'pictures whose score is lower than this are left out',
   ),
-  monotonous: option(v.boolean(), true, 'the curve never falls'),
-  points: option(v.pipe(integer, v.minValue(1)), 1000, 'intervals of the curve'),
+  monotonous: option(
+    v.boolean(),
+    true,
+    'whether each point of the curve is at least as high as the points before it',
+  ),
+  points: option(v.pipe(integer, v.minValue(1)), 1000, 'number of intervals of the curve'),
 });
 
 /**
- * The protocols of PAIR's library and of IIA's tables (after the code of the same authors' BEE).
+ * The protocols of PAIR's library and of IIA's tables (as in the code of BEE by the same authors).
  */
 export const informationPresets = {
   pair: { shares: PAIR, known: 0.01, leastScore: 0.8, monotonous: true, points: 1000 },
   'iia-2023': { shares: BEE, known: 0.01, leastScore: 0.5, monotonous: true, points: 1000 },
 };
 
-/** `share` of the pixels, drawn without replacement: 1, else 0. */
+/**
+ * Draws the share `share` of `count` pixels without replacement, [count]: 1 for these pixels, else
+ * 0.
+ */
 function randomPixels(count: number, share: number, random: Random): Uint8Array {
   const pixels = Uint32Array.from({ length: count }, (_, i) => i);
   const known = new Uint8Array(count);
@@ -51,8 +58,8 @@ function randomPixels(count: number, share: number, random: Random): Uint8Array 
 }
 
 /**
- * y at `points` + 1 equally distant x, linear between the given points, which are sorted by x; of
- * several points at one x the last counts to its right, the first to its left.
+ * Interpolates the given points linearly at `points` + 1 equally spaced x. If several points have
+ * the same x, the last one is used to its right and the first one to its left.
  */
 function resample(given: readonly (readonly [x: number, y: number])[], points: number): Curve {
   const sorted = [...given].sort((a, b) => a[0] - b[0]);
@@ -69,8 +76,8 @@ function resample(given: readonly (readonly [x: number, y: number])[], points: n
 const clip = (value: number): number => Math.min(1, Math.max(0, value));
 
 /**
- * What the model says to some pictures, [pictures, classes], and how many bytes each is as a
- * lossless file.
+ * The scores of some pictures, [pictures, classes], and the size of each as a lossless file, in
+ * bytes.
  */
 interface Seen {
   readonly scores: Tensor;
@@ -95,7 +102,10 @@ async function see(
   return { scores, sizes: bytes };
 }
 
-/** The whole picture, and what its random pixels alone tell of it. */
+/**
+ * Scores the two ends of the curve: the whole picture, and the picture interpolated from its random
+ * pixels.
+ */
 function seeEnds(context: InformationContext, whole: Image, known: Uint8Array): Promise<Seen> {
   const pictures = [whole, fillFromKnown(whole, known)];
   return see(
@@ -106,7 +116,8 @@ function seeEnds(context: InformationContext, whole: Image, known: Uint8Array): 
 }
 
 /**
- * The pictures that show the most salient pixels besides the random ones, a share after the other.
+ * Scores one picture per share. Each shows the share of the most salient pixels and the random
+ * pixels.
  */
 function seeShares(
   context: InformationContext,
@@ -124,13 +135,13 @@ function seeShares(
     const shown = known.map((value, i) => (value || map.data[i] >= limit ? 1 : 0));
     const picture = fillFromKnown(whole, shown);
     pictures.push(picture);
-    sizes.push(losslessSize(picture)); // packed while the next picture is made
+    sizes.push(losslessSize(picture)); // compressed while the next picture is made
     onProgress?.(pictures.length / (shares.length + 1));
   }
   return see(context, pictures, sizes);
 }
 
-/** Does once what several metrics of one map want. */
+/** Computes a result once for all metrics of one map. */
 function once<T>(
   { shared }: InformationContext,
   key: string,
@@ -142,16 +153,17 @@ function once<T>(
 }
 
 /**
- * A performance information curve: the class's score over the information in the picture, while
- * more of the most salient pixels are shown. Everything else is interpolated from a few random
- * pixels. Both axes are relative: 0 the picture of the random pixels alone, 1 the whole picture.
- * Information is the size as a lossless WebP file.
+ * Measures a performance information curve: the score of the class over the information in the
+ * picture, while more of the most salient pixels are shown. All other pixels are interpolated from
+ * these and a few random pixels. Information is the size as a lossless WebP file. Both axes are
+ * relative: 0 is the picture of the random pixels only, 1 is the whole picture.
  *
- *   x_k = clip((size_k - size_0) / (size_1 - size_0)),  y_k = clip((s_k - s_0) / (s_1 - s_0)), the
- * largest so far
+ *   x_k = clip((size_k - size_0) / (size_1 - size_0))
+ *   y_k = clip((s_k - s_0) / (s_1 - s_0)), or with `monotonous` the largest of these up to k
  *
- * The value is the area under the points (0, 0), (x_k, y_k), (1, 1), joined linearly and resampled.
- * A pixel is shown if its value reaches the quantile 1 - share, so ties are shown together.
+ * The value is the area under the resampled, piecewise linear curve through (0, 0), (x_k, y_k) and
+ * (1, 1), 0 … 1. A pixel is shown if its value is at least the quantile 1 - share, so pixels of
+ * equal value are shown together.
  */
 export async function measureInformation(
   context: InformationContext,
@@ -173,19 +185,19 @@ export async function measureInformation(
   if (most < options.leastScore)
     return {
       value: null,
-      reason:
-        `the model's score of the whole picture, ${most.toFixed(3)}, is below ` +
-        `${options.leastScore}`,
+      reason: `the score of the whole picture, ${most.toFixed(3)}, is below ${options.leastScore}`,
     };
   if (small >= large)
     return {
       value: null,
-      reason: 'the picture of the random pixels alone holds no less information than the whole',
+      reason:
+        'the picture of only the random pixels contains no less information than the whole ' +
+        'picture',
     };
   if (least >= most)
     return {
       value: null,
-      reason: 'the picture of the random pixels alone scores no less than the whole',
+      reason: 'the picture of only the random pixels has no lower score than the whole picture',
     };
   const key = `information ${options.known} ${options.shares.join()}`;
   const { scores, sizes } = await once(context, key, () =>

@@ -2,14 +2,14 @@ import type { Measurement, MetricContext } from '../metric.ts';
 
 type Masks = Pick<MetricContext, 'mask' | 'void'>;
 
-/** The pixels that count, [H · W]: 1 the object, 0 the background, 2 void (neither). */
+/** The region of each pixel, [H · W]: 1 is the object, 0 the background, 2 void (neither). */
 export function regionsOf({ mask, void: left }: Masks): Uint8Array {
   return (mask as Uint8Array).map((value, i) => (left?.[i] ? 2 : value ? 1 : 0));
 }
 
 /**
- * The result of every metric that compares with an object, for a picture without an object;
- * undefined if there is an object.
+ * For metrics that compare a map with an object: the result (no value) if the picture has no
+ * object; undefined if it has one.
  */
 export function excludedWithoutObject(masks: Masks): Measurement | undefined {
   return regionsOf(masks).includes(1)

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { areaUnder, changedPixels } from './perturbation-curve.ts';
 
 describe('areaUnder', () => {
-  it('is the trapezoid sum over equal distances', () => {
+  it('equals the trapezoid sum over equal distances', () => {
     expect(areaUnder([1, 1, 1])).toBe(1);
     expect(areaUnder([0, 1])).toBe(0.5);
     expect(areaUnder([4, 2, 1, 0])).toBeCloseTo((3 + 1.5 + 0.5) / 3, 12);
@@ -10,14 +10,14 @@ describe('areaUnder', () => {
   });
 });
 
-describe('the pixels changed', () => {
-  it('grow by the step, the last one cut short', () => {
+describe('the numbers of changed pixels', () => {
+  it('grow by the step, and the last step is shorter', () => {
     expect(changedPixels(10, 4)).toEqual([0, 4, 8, 10]);
     expect(changedPixels(8, 4)).toEqual([0, 4, 8]);
     expect(changedPixels(50176, 224)).toHaveLength(225);
   });
 
-  it('are whole shares, rounded down', () => {
+  it('are shares, rounded down to whole pixels', () => {
     expect(changedPixels(50176, 0.1)).toEqual([
       0, 5017, 10035, 15052, 20070, 25088, 30105, 35123, 40140, 45158, 50176,
     ]);

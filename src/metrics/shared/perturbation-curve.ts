@@ -12,13 +12,14 @@ import { pixelOrder, ranksOf } from './ranks.ts';
 const stepOption = v.pipe(
   v.union([v.pipe(integer, v.minValue(1)), v.pipe(number, v.gtValue(0), v.ltValue(1))]),
   v.description(
-    'pixels a step, or below 1 the share of all pixels; the last step takes what is left',
+    'number of pixels per step, or, below 1, the share of all pixels; the last step has the ' +
+      'remaining pixels',
   ),
 );
 
 /**
- * The options of deletion and insertion; `baseline` replaces pixels that are not (or not yet)
- * shown.
+ * The options of deletion and insertion. The argument is the default of the option `baseline`,
+ * which replaces hidden pixels.
  */
 export function curveOptions(baseline: 'zero' | 'rise-blur') {
   return v.object({
@@ -26,14 +27,14 @@ export function curveOptions(baseline: 'zero' | 'rise-blur') {
     baseline: option(
       v.picklist([...BASELINES, 'rise-blur']),
       baseline,
-      'what hidden pixels become: zero after preprocessing (usually the data set mean), ' +
-        'black, mid grey, white, the mean colour of the picture, the blurred picture, or ' +
-        'blurred as RISE does it (11×11 kernel, sigma 5)',
+      'what replaces hidden pixels: zero after preprocessing (usually the mean of the data ' +
+        'set), black, mid grey, white, the mean color of the picture, the blurred picture, or ' +
+        'the blur of RISE (11×11 kernel, sigma 5)',
     ),
     score: option(
       v.picklist(['probability', 'logit']),
       'probability',
-      "what is plotted: the class's probability or its logit",
+      'the y axis of the curve: the probability of the class or its logit',
     ),
   });
 }
@@ -42,8 +43,8 @@ export function curveOptions(baseline: 'zero' | 'rise-blur') {
 export type CurveOptions = v.InferOutput<ReturnType<typeof curveOptions>>;
 
 /**
- * The published protocols, spelt out; they differ in what hidden pixels are in insertion for RISE
- * only.
+ * The published protocols with all options. `baseline` is that of RISE, which differs between
+ * deletion and insertion.
  */
 export const curvePresets = (baseline: 'zero' | 'rise-blur') =>
   ({
@@ -53,21 +54,21 @@ export const curvePresets = (baseline: 'zero' | 'rise-blur') =>
   }) as const;
 
 /**
- * How many pixels each picture has changed: 0, step, 2 step, … all of them; shares are rounded
- * down.
+ * The number of changed pixels of each picture: 0, step, 2 step, … all pixels. Shares are rounded
+ * down to whole pixels.
  */
 export function changedPixels(pixels: number, step: number): number[] {
   const count = step < 1 ? Math.ceil(1 / step - 1e-9) : Math.ceil(pixels / step);
-  // 1e-6: a share such as 0.1 · 3 · 10 pixels is 3, not 2.999…
+  // 1e-6 is added because 0.1 · 3 · 10 pixels must be 3 and not 2.999…
   return Array.from({ length: count + 1 }, (_, i) =>
     Math.min(pixels, step < 1 ? Math.floor(i * step * pixels + 1e-6) : i * step),
   );
 }
 
 /**
- * The area under scores at equal distances on [0, 1], by trapezoids: (y_0/2 + y_1 + … + y_{n-2} +
- * y_{n-1}/2) / (n - 1), in the unit of y; y_0 itself for a single score. Source: `auc` of the
- * evaluation code of RISE (Petsiuk et al. 2018).
+ * The area under n scores at equally spaced points of [0, 1], by the trapezoid rule: (y_0/2 + y_1 +
+ * … + y_{n-2} + y_{n-1}/2) / (n - 1), in the unit of y. For a single score it is y_0. Source: `auc`
+ * of the evaluation code of RISE (Petsiuk et al. 2018).
  */
 export function areaUnder(y: readonly number[]): number {
   const total = sum(y);
@@ -79,10 +80,10 @@ function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor)
 }
 
 /**
- * Scores of the picture with the first 0, step, 2 step, … pixels of the order hidden (`hide`) or
- * shown (`show`), all others as they are not. The number of pixels ends at `area`, a share of H·W:
- * ceil(H·W / step) + 1 pictures for all of them. One call of `model.perturb`. Only the ranks and
- * two bounds per picture go to the model.
+ * Scores pictures in which the first 0, step, 2 step, … pixels of the order are hidden and the others
+ * shown (`hide`), or shown and the others hidden (`show`). The number of pixels ends at `area`, a
+ * share of H·W. For all pixels these are ceil(H·W / step) + 1 pictures. They are one call of
+ * `model.perturb`. Only the ranks, and two bounds per picture, go to the model.
  */
 export async function scoresAlong(
   context: Given<'model'>,
@@ -114,8 +115,7 @@ export async function scoresAlong(
 }
 
 /**
- * The area under `scoresAlong`, and the curve itself: x is the share of pixels changed, y the
- * score.
+ * The area under `scoresAlong`, and the curve: x is the share of changed pixels, y is the score.
  */
 export async function measureCurve(
   context: Given<'model'>,

@@ -8,7 +8,7 @@ describe('the order of the pixels', () => {
     expect([...pixelOrder([0, -0, 0])]).toEqual([0, 1, 2]);
   });
 
-  it('is inverted by the ranks', () => {
+  it('is inverted by ranksOf', () => {
     expect([...ranksOf([1, 3, 4, 0, 2], 5)]).toEqual([3, 0, 4, 1, 2]);
   });
 });

@@ -1,4 +1,4 @@
-/** How a signed map becomes relevance, which is never negative. */
+/** How a signed map becomes relevance. Relevance is never negative. */
 export type Pooling = 'positive' | 'absolute' | 'squared';
 
 const pool: Record<Pooling, (value: number) => number> = {
@@ -8,8 +8,9 @@ const pool: Record<Pooling, (value: number) => number> = {
 };
 
 /**
- * The share of the relevance that lies on the object: sum over the object / sum over object and
- * background. Null for a map without relevance. `regions`: 1 object, 0 background, 2 void.
+ * The share of the relevance that lies on the object, 0 … 1: the sum over the object divided by the
+ * sum over object and background. Null for a map without relevance. `regions` is 1 for the object,
+ * 0 for the background and 2 for void pixels.
  */
 export function massOnObject(
   map: ArrayLike<number>,

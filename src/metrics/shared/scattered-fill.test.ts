@@ -7,14 +7,14 @@ describe('the interpolation of unknown pixels', () => {
   const random = createRandom(1);
   const some = Uint8Array.from({ length: H * W }, () => (random.uniform() < 0.05 ? 1 : 0));
 
-  it('is exact for a plane, whatever is known', () => {
+  it('is exact for a plane, for any known pixels', () => {
     const plane = pictureOf((x, y, c) => 2 * x + 3 * y + 10 * c);
     expect(fillFromKnown(plane, some)).toEqual(plane);
     expect(fillFromKnown(plane, new Uint8Array(H * W))).toEqual(plane); // from the corners alone
     expect(fillFromKnown(plane, new Uint8Array(H * W).fill(1))).toEqual(plane);
   });
 
-  it('keeps what is known, and stays within the values of the triangle', () => {
+  it('keeps known pixels, and stays within the values of the triangle', () => {
     const noise = pictureOf(() => random.integer(256));
     const filled = fillFromKnown(noise, some);
     some.forEach((known, i) => {
@@ -35,7 +35,8 @@ describe('the interpolation of unknown pixels', () => {
       data: Uint8Array.from({ length: 30 }, (_, i) => (Math.floor(i / 3) % 5 === 4 ? 6 : 0)),
     };
     const filled = fillFromKnown(line, new Uint8Array(10));
-    expect([0, 1, 2, 3, 4].map((x) => filled.data[3 * x])).toEqual([0, 2, 3, 4, 6]); // 1.5 -> 2, 4.5 -> 4
+    // Ties are rounded to even: 1.5 becomes 2, and 4.5 becomes 4.
+    expect([0, 1, 2, 3, 4].map((x) => filled.data[3 * x])).toEqual([0, 2, 3, 4, 6]);
   });
 
   it('takes the mean color if there is no triangle', () => {

@@ -1,7 +1,7 @@
 import Delaunator from 'delaunator';
 import type { Image } from '../../image/image.ts';
 
-/** The nearest whole number, ties to even, as NumPy rounds. */
+/** The nearest whole number, ties to even, as in NumPy. */
 function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -12,7 +12,7 @@ function roundHalfEven(value: number): number {
 const cross = (ax: number, ay: number, bx: number, by: number, cx: number, cy: number): number =>
   (bx - ax) * (cy - ay) - (by - ay) * (cx - ax);
 
-/** Sets the unknown pixels inside a triangle of known ones by barycentric interpolation. */
+/** Sets the unknown pixels inside a triangle of known pixels by barycentric interpolation. */
 function fillTriangle(
   picture: Image,
   known: Uint8Array,
@@ -28,7 +28,8 @@ function fillTriangle(
     for (let x = Math.min(ax, bx, cx); x <= Math.max(ax, bx, cx); x++) {
       const pixel = y * width + x;
       if (known[pixel]) continue;
-      // Whole numbers: pixels on an edge are inside both triangles, and both say the same there.
+      // These are whole numbers. So a pixel on an edge is inside both triangles, and both give it
+      // the same value.
       const [a, b, c] = [
         cross(bx, by, cx, cy, x, y),
         cross(cx, cy, ax, ay, x, y),
@@ -47,12 +48,12 @@ function fillTriangle(
 }
 
 /**
- * The picture as its known pixels (and the four corners) alone tell it: all others are interpolated
- * linearly over the Delaunay triangles of the known ones, rounded to bytes; the mean colour where
- * there is no triangle (one row). Where more than three neighbours lie on one circle, as on any
- * square of pixels, the triangulation is not unique, and other libraries may choose the other
- * diagonal. Source: `create_blurred_image` of PAIR's `saliency` library (Kapishnikov et al., XRAI,
- * ICCV 2019).
+ * Rebuilds a picture from its known pixels and the four corners. All other pixels are interpolated
+ * linearly over the Delaunay triangles of the known pixels and rounded to bytes. If there is no
+ * triangle (a picture of one row), they get the mean color. If more than three known pixels lie on
+ * one circle, as on any square of pixels, the triangulation is not unique, and other libraries may
+ * choose the other diagonal. Source: `create_blurred_image` of PAIR's `saliency` library
+ * (Kapishnikov et al., XRAI, ICCV 2019).
  */
 export function fillFromKnown(picture: Image, known: Uint8Array): Image {
   const { width, height } = picture;

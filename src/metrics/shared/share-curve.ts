@@ -6,7 +6,7 @@ import { classScores } from './class-scores.ts';
 import { areaUnder } from './perturbation-curve.ts';
 import { pixelOrder, ranksOf } from './ranks.ts';
 
-/** Shares of the pixels that are hidden: 0, 0.1 … 0.9. */
+/** The shares of hidden pixels: 0, 0.1 … 0.9. */
 const TENTHS = Array.from({ length: 10 }, (_, i) => i / 10);
 
 /** The options of positive and negative perturbation. */
@@ -14,15 +14,16 @@ export const shareOptions = v.object({
   measure: option(
     v.picklist(['accuracy', 'probability']),
     'accuracy',
-    "what is plotted: 1 where the class is still the model's first and else 0, or the class's probability",
+    'the y axis of the curve: accuracy is 1 if the class still has the highest score, else ' +
+      '0; or the probability of the class',
   ),
   baseline: baselineOption,
 });
 
 /**
- * The area under the class's accuracy or probability while 0, 10 … 90 % of the pixels are hidden,
- * the first of the order (`positive`) or the last (`negative`); shares are rounded down to whole
- * pixels. By trapezoids over the share: 0 … 0.9.
+ * The area under the accuracy or the probability of the class while 0, 10 … 90 % of the pixels are
+ * hidden: the first pixels of the order (`positive`) or the last (`negative`). Shares are rounded
+ * down to whole pixels. The area is 0.9 times the mean by the trapezoid rule, 0 … 0.9.
  */
 export async function measureShares(
   context: Given<'model'>,

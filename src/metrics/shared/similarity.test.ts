@@ -14,7 +14,9 @@ function randomMap(seed: number): Tensor {
 }
 
 describe('structural similarity', () => {
-  /** Pixel by pixel, over an explicit 11×11 window mirrored at the border. */
+  /**
+   * A literal copy: pixel by pixel, with an explicit 11×11 window that is mirrored at the border.
+   */
   function replica(a: Tensor, b: Tensor): number {
     const unit = ({ data }: Tensor) => {
       const [min, max] = [Math.min(...data), Math.max(...data)];
@@ -49,7 +51,7 @@ describe('structural similarity', () => {
     return sum / (H * W);
   }
 
-  it('equals a literal replica, 1 for equal maps in any unit', () => {
+  it('equals a literal copy, and is 1 for equal maps in any unit', () => {
     const [a, b] = [randomMap(1), randomMap(2)];
     expect(structuralSimilarity(a, b)).toBeCloseTo(replica(a, b), 5);
     const scaled = tensor(
@@ -60,7 +62,7 @@ describe('structural similarity', () => {
     expect(structuralSimilarity(a, b)).toBeLessThan(0.5);
   });
 
-  it('compares magnitudes if asked to', () => {
+  it('compares absolute values if asked to', () => {
     const a = randomMap(1);
     const negated = tensor(
       [H, W],

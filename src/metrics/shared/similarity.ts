@@ -4,20 +4,21 @@ import { option } from '../../options.ts';
 import { extent, spearman } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
-/** How two maps are compared. */
-export const SIMILARITIES = ['spearman', 'ssim'] as const;
+/** The measures of similarity between two maps. */ export const SIMILARITIES = [
+  'spearman',
+  'ssim',
+] as const;
 
-/** The same in words, for the descriptions of options. */
+/** These measures in words, for the descriptions of options. */
 export const SIMILARITIES_IN_WORDS =
   "Spearman's rank correlation of the pixels, or the mean structural similarity";
 
-/** How two maps are compared. */
-export const similarityOptions = {
+/** The options for the comparison of two maps. */ export const similarityOptions = {
   similarity: option(v.picklist(SIMILARITIES), 'spearman', SIMILARITIES_IN_WORDS),
-  absolute: option(v.boolean(), false, 'compare the absolute values of the maps'),
+  absolute: option(v.boolean(), false, 'whether the absolute values of the maps are compared'),
 };
 
-/** The map between 0 and 1; 0 everywhere for a constant map. */
+/** The map, scaled to 0 … 1; a constant map becomes 0 everywhere. */
 function unit({ shape, data }: Tensor): Tensor {
   const [min, max] = extent(data);
   return tensor(
@@ -27,12 +28,13 @@ function unit({ shape, data }: Tensor): Tensor {
 }
 
 /**
- * Mean structural similarity of two maps, each between its own 0 and 1; -1 … 1, 1 for equal ones:
+ * The mean structural similarity of two maps, each scaled to 0 … 1. It is -1 … 1, and 1 for equal
+ * maps:
  *
- *   SSIM = (2 μ_a μ_b + C1)(2 σ_ab + C2) / ((μ_a² + μ_b² + C1)(σ_a² + σ_b² + C2)),  C1 = 0.01², C2
- * = 0.03²
+ *   SSIM = (2 μ_a μ_b + C1)(2 σ_ab + C2) / ((μ_a² + μ_b² + C1)(σ_a² + σ_b² + C2))
+ *   C1 = 0.01², C2 = 0.03²
  *
- * with means, variances and covariance under a Gaussian window of 11 pixels, sigma 1.5.
+ * Means, variances and covariance are computed in a Gaussian window of 11 pixels with sigma 1.5.
  * Source: Wang et al., Image Quality Assessment, IEEE TIP 2004.
  */
 export function structuralSimilarity(first: Tensor, second: Tensor): number {
@@ -60,7 +62,9 @@ export function structuralSimilarity(first: Tensor, second: Tensor): number {
   return sum / ab.length;
 }
 
-/** How alike two maps are, -1 … 1. A constant map is like no other: 0 by rank correlation. */
+/**
+ * The similarity of two maps, -1 … 1. By rank correlation, the similarity with a constant map is 0.
+ */
 export function similarityOf(
   first: Tensor,
   second: Tensor,

@@ -2,19 +2,21 @@ import * as v from 'valibot';
 import { number } from '../../options.ts';
 import { extent, mean } from '../../tensor/statistics.ts';
 
-/** The option that says where a map is cut. */
+/** The option for the threshold of activated pixels. */
 export const thresholdOption = v.pipe(
   v.union([v.pipe(number, v.minValue(0), v.maxValue(1)), v.literal('mean')]),
   v.description(
-    "share of the map's range above which a pixel counts as activated, or mean: above the map's mean",
+    'a pixel above this share of the range of the map is activated; mean: a pixel above the ' +
+      'mean of the map',
   ),
 );
 
 /**
- * The activated pixels of a map, 1 or 0 each: value > min + threshold · (max - min), or value >
- * mean. `threshold` is a share of the map's range, 0 … 1. A constant map has no activated pixel.
- * Source: Vasu & Long, IASSA, WACV 2020, section 4 (T = 0.3), with the range as in the authors'
- * code; the mean is that of the segmentation protocol of Chefer, Gur & Wolf, CVPR 2021.
+ * The activated pixels of a map, [pixels] of 1 or 0: value > min + threshold · (max - min), or
+ * value > mean. `threshold` is a share of the range of the map, 0 … 1. A constant map has no
+ * activated pixel. Source: Vasu & Long, IASSA, WACV 2020, section 4 (T = 0.3), with the range as in
+ * the authors' code. The mean comes from the segmentation protocol of Chefer, Gur & Wolf, CVPR
+ * 2021.
  */
 export function activated(
   map: ArrayLike<number>,
@@ -27,19 +29,19 @@ export function activated(
   return result;
 }
 
-/** How the activated pixels and an object overlap, in pixels. */
+/** The overlap of the activated pixels and an object, in numbers of pixels. */
 export interface Overlap {
   readonly both: number;
-  /** Activated, but background. */
+  /** Activated, but on the background. */
   readonly first: number;
-  /** Object, but not activated. */
+  /** On the object, but not activated. */
   readonly second: number;
-  /** Neither. */
+  /** Neither activated nor on the object. */
   readonly neither: number;
 }
 
 /**
- * Compares activated pixels with regions (1 object, 0 background); void pixels (2) are left out.
+ * Compares activated pixels with regions (1 object, 0 background). Void pixels (2) do not count.
  */
 export function overlapOf(active: Uint8Array, regions: Uint8Array): Overlap {
   const counts = new Uint32Array(4); // neither, second, first, both
