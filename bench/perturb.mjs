@@ -32,7 +32,7 @@ async function perturbations(
   /** @type {number} */ width,
 ) {
   const [{ createRandom, tensor }, { riseMasks }] = await Promise.all([
-    fromDist('node.js'),
+    fromDist('tensor/index.js'),
     fromDist('methods/rise.js'),
   ]);
   const random = createRandom(1);

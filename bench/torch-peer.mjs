@@ -46,16 +46,14 @@ function findPython() {
 
 /** Fovea's side: the model, and a run over all masks. */
 async function ownSide(/** @type {string} */ path, /** @type {any} */ { masks, batch, threads }) {
-  const [
-    { createNodeRuntime, createOnnxModel, createRandom, resolveModel, tensor },
-    { riseMasks },
-  ] = await Promise.all([fromDist('node.js'), fromDist('methods/rise.js')]);
+  const [{ createNodeRuntime, createOnnxModel, resolveModel }, { createRandom, tensor }, rise] =
+    await Promise.all(['node.js', 'tensor/index.js', 'methods/rise.js'].map(fromDist));
   // A smaller memory budget would split batches.
   const source = { ...(await resolveModel(path)), memoryBudget: 2 ** 40 };
   const model = await createOnnxModel(source, await createNodeRuntime({ threads }));
   const input = await demoInput(model);
   const [, channels, height, width] = input.shape;
-  const perturbation = riseMasks(masks, 7, 0.5, height, width, createRandom(1));
+  const perturbation = rise.riseMasks(masks, 7, 0.5, height, width, createRandom(1));
   const request = {
     input,
     baseline: tensor([1, channels, 1, 1]),
@@ -73,8 +71,8 @@ async function compareWith(
   /** @type {string} */ folder,
 ) {
   const [{ encodeNpy, tensor }, { renderGrid }] = await Promise.all([
-    fromDist('node.js'),
-    fromDist('model/perturbation.js'),
+    fromDist('tensor/index.js'),
+    fromDist('model/render-perturbation.js'),
   ]);
   const path = join(folder, 'mobilenet_v2.onnx');
   execFileSync(python, [SCRIPT, 'export', path], { stdio: ['ignore', 'ignore', 'inherit'] });
