@@ -187,7 +187,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     summary: 'explore a model in the browser; nothing leaves this machine',
     description:
       'Serves the studio: a page on which you drop a picture and a model, and see the reasons ' +
-      'for its prediction. The model runs in your browser; nothing is sent anywhere.',
+      'for its prediction. The model runs in your browser; nothing is sent anywhere. ' +
+      'With --allow-hub the page may download models from a hub. It asks before it does so.',
     arguments: [],
     options: [
       {
@@ -206,6 +207,10 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
         description: 'model to start with: demo-cnn, demo-cnn-biased, demo-vit or an .onnx file',
       },
       { flags: '--no-open', description: 'do not open the browser' },
+      {
+        flags: '--allow-hub',
+        description: 'let the page download models from the Hugging Face hub; it asks each time',
+      },
       {
         flags: '--write <folder>',
         description: 'write the page to a folder, for any web server, instead of serving it',

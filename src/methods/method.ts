@@ -12,6 +12,8 @@ import type { Tensor } from '../tensor/tensor.ts';
 export interface PartialMap {
   readonly target: Target;
   readonly map: Tensor;
+  /** Standard error of every pixel of the map so far, [H, W], if the method knows it. */
+  readonly standardError?: Tensor;
   /** Model calls spent on it so far. */
   readonly calls: number;
   /** Facts about this step, e.g. IASSA's iteration, window and stride. */

@@ -99,8 +99,13 @@ describe('rise', () => {
 
   it('offers maps, and stops when a map is accepted or has converged', async () => {
     const partial: PartialMap[] = [];
-    await explainCorner({ N: 400, s: 4 }, { onMap: (p: PartialMap) => void partial.push(p) });
+    const whole = await explainCorner(
+      { N: 400, s: 4 },
+      { onMap: (p: PartialMap) => void partial.push(p) },
+    );
     expect(partial.map((p) => p.calls)).toEqual(Array.from({ length: 40 }, (_, i) => 10 * (i + 1)));
+    expect(partial[0]?.standardError).toBeUndefined();
+    expect(partial.at(-1)?.standardError?.data).toEqual(whole.standardError?.data);
     const content = await explainCorner(
       { N: 400, s: 4 },
       { onMap: (p: PartialMap) => p.calls >= 50 },

@@ -192,6 +192,7 @@ export const rise = defineMethod({
         content[t] = offer({
           target,
           map: maps[t].map(),
+          ...(error !== null && { standardError: maps[t].standardError() }),
           calls: done,
           detail: { masks: done, relativeError: error },
         });

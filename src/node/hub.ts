@@ -273,7 +273,11 @@ function checkPath(file: string): string {
   return path;
 }
 
-function endpointOf(options: FetchModelOptions): string {
+/**
+ * The address of the hub: as given, `HF_ENDPOINT`, or Hugging Face's.
+ * @throws FoveaError `usage` if it is not an address.
+ */
+export function hubAddress(options: Pick<FetchModelOptions, 'endpoint'> = {}): string {
   const endpoint = options.endpoint ?? (process.env.HF_ENDPOINT || 'https://huggingface.co');
   if (!URL.canParse(endpoint) || !/^https?:/.test(endpoint))
     throw new FoveaError('usage', `HF_ENDPOINT "${endpoint}": expected an http or https address`);
@@ -303,7 +307,7 @@ export async function fetchModelFiles(
     revision,
     folder,
     offline,
-    endpoint: endpointOf(options),
+    endpoint: hubAddress(options),
     snapshot,
     pinned: snapshot.commit !== undefined,
     options,

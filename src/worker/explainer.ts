@@ -10,6 +10,7 @@ import type {
   CallName,
   Calls,
   Classification,
+  LayerGradients,
   ModelSummary,
   PictureMessage,
   WorkerExplainOptions,
@@ -57,6 +58,13 @@ export interface Explainer {
     names: readonly string[],
     options?: CallOptions,
   ): Promise<readonly Tensor[]>;
+  /** Tensors of the network for a picture, and the gradient of the logit of a class by each. */
+  gradients(
+    picture: Image,
+    names: readonly string[],
+    target: number,
+    options?: CallOptions,
+  ): Promise<LayerGradients>;
   /** The superpixel of each pixel of the model's input, [H · W], by SLIC. */
   superpixels(picture: Image, segments: number, options?: CallOptions): Promise<Int32Array>;
   /** Ends the worker: its memory is free again. */
@@ -205,6 +213,8 @@ export async function createExplainer(options: ExplainerOptions = {}): Promise<E
       return worker.ask('measure', picture, [metric, sent], call);
     },
     activations: (picture, names, call) => worker.ask('activations', picture, [names], call),
+    gradients: (picture, names, target, call) =>
+      worker.ask('gradients', picture, [names, target], call),
     superpixels: (picture, segments, call) => worker.ask('superpixels', picture, [segments], call),
     dispose: () => worker.dispose(),
     [Symbol.dispose]: () => worker.dispose(),

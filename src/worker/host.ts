@@ -209,6 +209,13 @@ class Host {
       const { input } = await this.#prepared(picture);
       return requireInside(this.model).activations(names, input, { signal: running.signal });
     },
+    gradients: async (running, picture, names, target) => {
+      const { input } = await this.#prepared(picture);
+      const { signal } = running;
+      const request = { batch: input, wrt: names, targets: [target], signal };
+      const { values, gradients } = await requireInside(this.model).gradients(request);
+      return { values, gradients };
+    },
     superpixels: async (_, picture, segments) => {
       const { input } = await this.#prepared(picture);
       return slic(denormalize(input, this.model.preprocessing), { segments }).labels;

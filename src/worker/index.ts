@@ -12,6 +12,7 @@ export {
 } from './explainer.ts';
 export type {
   Classification,
+  LayerGradients,
   MethodSummary,
   ModelSummary,
   WorkerExplainOptions,

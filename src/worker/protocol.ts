@@ -108,6 +108,12 @@ export interface WorkerMeasureRequest {
   };
 }
 
+/** Tensors of the network for a picture, and the gradient of the logit of a class by each. */
+export interface LayerGradients {
+  readonly values: readonly Tensor[];
+  readonly gradients: readonly Tensor[];
+}
+
 /** What the worker can be asked for: arguments and result of each call. */
 export interface Calls {
   load: { args: [request: LoadRequest]; result: ModelSummary };
@@ -123,6 +129,10 @@ export interface Calls {
     result: Score;
   };
   activations: { args: [picture: PictureMessage, names: readonly string[]]; result: Tensor[] };
+  gradients: {
+    args: [picture: PictureMessage, names: readonly string[], target: number];
+    result: LayerGradients;
+  };
   superpixels: { args: [picture: PictureMessage, segments: number]; result: Int32Array };
 }
 

@@ -1,88 +1,21 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { decodeNpy } from '../../src/tensor/npy.ts';
 import { pearson } from '../../src/tensor/statistics.ts';
 import { ROOT } from '../browser/modules.ts';
-import {
-  canRun,
-  drop,
-  mapIsMade,
-  openView,
-  probabilityOf,
-  type RunningStudio,
-  startBrowser,
-  startStudio,
-  type Visit,
-  visit,
-} from './studio.ts';
-
-const AXE = readFileSync(join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8');
-const VIEWS = [
-  ...['Look', 'Compare', 'Paint', 'Hide and show', 'Enough'],
-  ...['Trust', 'Sanity lab', 'Inside', 'Many pictures'],
-];
-const shared = join(ROOT, '../shared/models');
-
-/** Serious findings of axe on the page as it is. */
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  return page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Finding[] }> } };
-    interface Finding {
-      id: string;
-      impact: string;
-      nodes: { html: string }[];
-    }
-    const { violations } = await axe.run();
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-  });
-}
-
-/** Whether anything on the page is wider than the window. */
-const isTooWide = (page: Page) =>
-  page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
-
-// A machine that is busy needs long for a browser.
-const PATIENCE = { timeout: 240_000 };
+import { canRun, mapIsMade, openView, PATIENCE, probabilityOf, useStudio } from './studio.ts';
 
 describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, () => {
-  let server: RunningStudio;
-  let browser: Browser;
-  let current: Visit;
+  const visit = useStudio();
   let page: Page;
-
-  /** Opens the studio in a fresh profile. */
-  const open = async (hash = '', options: Parameters<Browser['newContext']>[0] = {}) => {
-    await current?.context.close();
-    current = await visit(browser, `${server.address}${hash}`, {
-      serviceWorkers: 'block',
-      ...options,
-    });
-    ({ page } = current);
+  const open = async (hash = '') => {
+    page = await visit.open(hash);
   };
-
-  beforeAll(async () => {
-    server = await startStudio();
-    browser = await startBrowser();
-  });
-
-  afterAll(async () => {
-    await browser?.close();
-    expect(await server?.end()).toBe(0);
-  });
-
-  afterEach(() => {
-    const problems = current.problems.filter((text) => !text.includes('blocked by Playwright'));
-    expect(problems).toEqual([]);
-  });
 
   it('shows a map of a demo picture without a click, on an isolated page', async () => {
     await open();
@@ -119,6 +52,31 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     expect(Math.abs(Number(corners.at(-1)))).toBeLessThan(0.3);
     await page.getByRole('button', { name: /^Remove Random/ }).click();
     expect(await maps.count()).toBe(9);
+  });
+
+  it('compares two models on one picture: the cheat sees the sticker, the honest one does not', async () => {
+    await page.getByRole('button', { name: 'owl with a sticker' }).click();
+    await page.getByRole('button', { name: 'Two models' }).click();
+    await page.getByRole('button', { name: 'A network with a secret' }).click();
+    await page.getByText('demo-cnn-biased says teapot').waitFor();
+    await page.locator('.corner').first().waitFor();
+    const maps = page.locator('table').getByRole('application');
+    expect(await maps.count()).toBe(6);
+    await maps.first().hover();
+    await page.locator('table output.value').nth(2).waitFor();
+    expect(await page.locator('table .cursor').count()).toBe(6);
+    const alike = Number(await page.locator('.corner').first().innerText());
+    expect(alike).toBeGreaterThan(0.5);
+    expect(alike).toBeLessThan(1);
+    const drawing = () =>
+      maps
+        .nth(1)
+        .locator('canvas')
+        .evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+    const shared = await drawing();
+    await page.getByLabel('Same scale for both').uncheck();
+    await expect.poll(drawing).not.toBe(shared);
+    await page.getByRole('button', { name: 'Methods and classes' }).click();
   });
 
   it('leads a pupil to the cheat: the sticker decides, not the owl', async () => {
@@ -200,24 +158,12 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.getByText('Cancelled.').waitFor();
     await page.getByRole('button', { name: 'Make it again' }).click();
     await page.getByText(/samples, .*%/).waitFor();
+    await page.getByLabel('Show where the map is not sure yet').check();
+    await page.getByRole('application', { name: /^Standard error of RISE/ }).waitFor();
     await page.getByRole('button', { name: 'Good enough, stop' }).click();
     await mapIsMade(page);
     const looks = await page.getByText(/^Made in/).innerText();
     expect(Number(/from\s+([\d,]+)/.exec(looks)?.[1]?.replace(',', ''))).toBeLessThan(1002);
-  });
-
-  it('keeps the page free while a method runs', async () => {
-    await page.getByRole('combobox', { name: 'Method' }).selectOption('occlusion');
-    const ticks = await page.evaluate(async () => {
-      let count = 0;
-      while (document.querySelector('progress[aria-label="Making the map"]')) {
-        await new Promise((resolve) => setTimeout(resolve, 0));
-        count++;
-      }
-      return count;
-    });
-    expect(ticks).toBeGreaterThan(50);
-    await mapIsMade(page);
   });
 
   it('gives a command that makes the same map again, with numbers, record and report', async () => {
@@ -237,8 +183,14 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     const numbers = decodeNpy(await readFile(await download('Numbers (.npy)')));
     const record = JSON.parse(await readFile(await download('Record (JSON)'), 'utf8'));
     const report = await readFile(await download('Report (HTML)'), 'utf8');
-    const figure = await readFile(await download('Picture (PNG)'));
+    const figure = await readFile(await download('Figure (PNG)'));
     expect(figure.subarray(1, 4).toString()).toBe('PNG');
+    expect(figure.readUInt32BE(16)).toBeGreaterThan(1000);
+    const drawing = await readFile(await download('Figure (SVG)'), 'utf8');
+    expect(drawing.match(/<image /g)).toHaveLength(2);
+    expect(drawing).toContain('linearGradient');
+    expect(drawing).toMatch(/much evidence [\d.]+<\/text>|for [\d.]+<\/text>/);
+    expect(report).toContain('What the model says');
     expect(report).toContain('What this does not prove');
     expect(report).toContain(record.model.fingerprint);
     expect(report).not.toMatch(/(src|href)="(https?:)?\/\//);
@@ -308,6 +260,10 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.getByText(/^Stage 1 of/).waitFor();
     await page.getByRole('application', { name: /Layer-CAM of stage 1/ }).hover();
     await page.locator('output.value').waitFor();
+    const channels = page.getByRole('list', { name: /^Channels that speak for/ });
+    await channels.getByRole('button').first().click();
+    expect(await channels.locator('.number').first().innerText()).toBe('1.00');
+    await page.getByRole('application', { name: /^Channel \d+ of stage 1/ }).waitFor();
     await page.getByRole('radio', { name: /transformer/ }).check();
     await page.getByRole('button', { name: 'head 2' }).click();
     await page.getByLabel(/^Block 1 of/).fill('3');
@@ -322,7 +278,16 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await openView(page, 'Many pictures');
     await page.getByText('Average map of these 24').waitFor();
     const first = page.locator('.gallery li').first();
-    expect(await first.innerText()).toMatch(/teapot[\s\S]*really/);
+    expect(await first.innerText()).toMatch(/teapot[\s\S]*really[\s\S]*methods differ by/);
+    const differences = async () => {
+      const texts = await page.locator('.gallery li').allInnerTexts();
+      return texts.map((text) => Number(/differ by ([\d.]+)/.exec(text)?.[1]));
+    };
+    await page.getByRole('combobox', { name: 'First' }).selectOption('disagreement');
+    const sorted = await differences();
+    expect(sorted).toHaveLength(24);
+    expect(sorted).toEqual([...sorted].sort((a, b) => b - a));
+    await page.getByRole('combobox', { name: 'First' }).selectOption('suspicion');
     await page.getByRole('combobox', { name: 'The model says' }).selectOption('teapot');
     const [, count] = /these (\d+)/.exec(await page.getByText('Average map').innerText()) ?? [];
     expect(Number(count)).toBeGreaterThan(5);
@@ -340,107 +305,5 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.locator('.sentence', { hasText: 'The model says panda' }).waitFor();
     await page.getByRole('application', { name: /for panda/ }).waitFor();
     expect(await page.getByRole('radio', { name: /transformer/ }).isChecked()).toBe(true);
-  });
-
-  it('reads pictures and models that are dropped, and lets assumptions be corrected', async () => {
-    const bytes = await readFile(join(ROOT, 'dist/demo/models/demo-cnn.onnx'));
-    const scene = await readFile(join(ROOT, 'dist/studio/scenes/05-bicycle.png'));
-    await drop(page, [{ name: 'mine.png', bytes: scene, type: 'image/png' }]);
-    await page.getByRole('button', { name: 'mine.png' }).waitFor();
-    await drop(page, [{ name: 'plain.onnx', bytes }]);
-    await page.getByText('32 classes, 224×224 pixels – please check').click();
-    await page.getByLabel('Mean of each color').fill('0.485, 0.456, nothing');
-    await page.getByRole('button', { name: 'Use these' }).click();
-    await page.getByText('must be numbers').waitFor();
-    await page.getByLabel('Mean of each color').fill('0.485, 0.456, 0.406');
-    await page.getByLabel('Names of the classes').setInputFiles({
-      name: 'names.txt',
-      mimeType: 'text/plain',
-      buffer: Buffer.from(Array.from({ length: 32 }, (_, i) => `thing ${i}`).join('\n')),
-    });
-    await page.getByRole('button', { name: 'Use these' }).click();
-    await page.getByTitle('Explain thing 3').waitFor();
-  });
-
-  it('says what is wrong with a broken file and with a picture that is none, and goes on', async () => {
-    await drop(page, [{ name: 'broken.onnx', bytes: Buffer.from('not a model at all') }]);
-    await page.locator('.problem', { hasText: 'broken' }).waitFor();
-    await drop(page, [{ name: 'notes.png', bytes: Buffer.from('no picture'), type: 'image/png' }]);
-    await page.locator('.problem', { hasText: 'notes.png is damaged' }).waitFor();
-    await page.getByRole('radio', { name: /honest/ }).check();
-    await page.getByTitle('Explain bicycle').waitFor();
-  });
-
-  it.skipIf(!existsSync(join(shared, 'yolox_nano.onnx')))(
-    'refuses a detector, and says why',
-    async () => {
-      await drop(page, [
-        { name: 'yolox_nano.onnx', bytes: await readFile(join(shared, 'yolox_nano.onnx')) },
-      ]);
-      await page.locator('.problem', { hasText: 'yolox_nano' }).waitFor();
-      await page.getByRole('radio', { name: /honest/ }).check();
-      await page.getByTitle('Explain bicycle').waitFor();
-    },
-  );
-
-  it('works with the keyboard alone', async () => {
-    await open();
-    await mapIsMade(page);
-    const press = async (key: string, name: string | RegExp) => {
-      for (let i = 0; i < 120; i++) {
-        await page.keyboard.press(key);
-        const text = await page.evaluate(() => {
-          const active = document.activeElement as HTMLElement | null;
-          return active?.getAttribute('aria-label') ?? active?.title ?? active?.innerText ?? '';
-        });
-        if (typeof name === 'string' ? text === name : name.test(text)) return;
-      }
-      throw new Error(`the keyboard does not reach ${name}`);
-    };
-    await press('Tab', 'panda');
-    await page.keyboard.press('Enter');
-    await page.getByTitle('Explain panda').waitFor();
-    await press('Tab', /^vs/);
-    await page.keyboard.press('Enter');
-    await page.getByText(/^Why panda and not/).waitFor();
-    await press('Tab', /Arrow keys move the cursor/);
-    await page.keyboard.press('ArrowDown');
-    await page.locator('.cursor').waitFor();
-  });
-
-  it.each([
-    ['light', 1280],
-    ['dark', 390],
-  ] as const)('has no serious findings of axe in %s at %d pixels', async (colorScheme, width) => {
-    await open('', { colorScheme, viewport: { width, height: 800 } });
-    await mapIsMade(page);
-    for (const view of VIEWS) {
-      await openView(page, view);
-      await page.waitForTimeout(500);
-      expect([view, await findings(page)]).toEqual([view, []]);
-      expect([view, await isTooWide(page)]).toEqual([view, false]);
-    }
-  });
-
-  it('opens again without a connection', async () => {
-    await open('', { serviceWorkers: 'allow' });
-    await mapIsMade(page);
-    await page.evaluate(() => navigator.serviceWorker.ready);
-    await page.reload();
-    await mapIsMade(page);
-    await page.waitForFunction(() => navigator.serviceWorker.controller !== null);
-    await page.evaluate(async () => {
-      const cache = await caches.open((await caches.keys())[0] ?? '');
-      for (let i = 0; i < 100; i++) {
-        const kept = (await cache.keys()).map(({ url }) => url);
-        if (kept.some((url) => url.endsWith('.wasm')) && kept.some((url) => url.endsWith('.onnx')))
-          return;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
-    });
-    await current.context.setOffline(true);
-    await page.reload();
-    await mapIsMade(page);
-    await page.getByText('you are offline, and it works').waitFor();
   });
 });

@@ -2,10 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { ROOT } from '../browser/modules.ts';
 
 /** The browser of the tests. */
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+
+/** A machine that is busy needs long for a browser. */
+export const PATIENCE = { timeout: 240_000 };
+
+/** The views of the page, by the names of their tabs. */
+export const VIEWS = [
+  ...['Look', 'Compare', 'Paint', 'Hide and show', 'Enough'],
+  ...['Trust', 'Sanity lab', 'Inside', 'Many pictures'],
+];
 
 /** Whether the tests can run; says why not. */
 export function canRun(): boolean {
@@ -23,12 +33,18 @@ export interface RunningStudio {
 }
 
 /** Starts `fovea studio` of the build on a free port. */
-export async function startStudio(args: readonly string[] = []): Promise<RunningStudio> {
+export async function startStudio(
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningStudio> {
   const main = join(ROOT, 'dist/cli/main.js');
   if (!existsSync(join(ROOT, 'dist/studio/index.html')))
     throw new Error('dist/studio is missing: run npm run build first');
   const all = [main, 'studio', '--port', '0', '--no-open', ...args];
-  const child: ChildProcess = spawn(process.execPath, all, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child: ChildProcess = spawn(process.execPath, all, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const address = await new Promise<string>((resolve, reject) => {
@@ -48,35 +64,92 @@ export async function startStudio(args: readonly string[] = []): Promise<Running
   return { address, output: () => text, end };
 }
 
-/** A page that collects what goes wrong on it. */
-export interface Visit {
-  readonly page: Page;
-  readonly context: BrowserContext;
-  /** Errors and warnings of the console, and exceptions that nobody caught. */
-  readonly problems: string[];
+/** How the tests of a file visit the studio. */
+export interface VisitOptions {
+  readonly args?: readonly string[];
+  readonly env?: () => Readonly<Record<string, string>>;
+  /** More options of Chromium. */
+  readonly browserArgs?: readonly string[];
+  /** What runs on the page before its own scripts. */
+  readonly script?: () => void;
+  /** Messages of the console that are not problems. */
+  readonly allowed?: RegExp;
 }
 
-/** Starts a browser that uses WebAssembly only. */
-export const startBrowser = (): Promise<Browser> =>
-  chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] });
+/** A server, a browser and a page that the tests of one file share. */
+export class StudioVisit {
+  server: RunningStudio | undefined;
+  browser: Browser | undefined;
+  context: BrowserContext | undefined;
+  #page: Page | undefined;
+  /** Errors and warnings of the console, and exceptions that nobody caught. */
+  #problems: string[] = [];
+  readonly #options: VisitOptions;
 
-/** Opens an address of the studio in a fresh profile. */
-export async function visit(
-  browser: Browser,
-  address: string,
-  options: Parameters<Browser['newContext']>[0] = {},
-): Promise<Visit> {
-  const size = { width: 1280, height: 900 };
-  const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce', ...options });
-  const page = await context.newPage();
-  page.setDefaultTimeout(90_000);
-  const problems: string[] = [];
-  page.on('pageerror', (error) => problems.push(String(error)));
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  constructor(options: VisitOptions) {
+    this.#options = options;
+  }
+
+  get page(): Page {
+    if (this.#page) return this.#page;
+    throw new Error('no page is open');
+  }
+
+  /** Starts the server, and a browser that uses WebAssembly only. */
+  async start(): Promise<void> {
+    const { args = [], env = () => ({}), browserArgs = [] } = this.#options;
+    this.server = await startStudio(args, env());
+    this.browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--no-sandbox', '--disable-gpu', ...browserArgs],
+    });
+  }
+
+  /** Opens the studio in a fresh profile. */
+  async open(hash = '', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+    await this.context?.close();
+    const { browser, server } = this;
+    if (!browser || !server) throw new Error('the studio is not started');
+    this.context = await browser.newContext({
+      ...{ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' },
+      ...{ serviceWorkers: 'block', ...options },
+    });
+    const page = await this.context.newPage();
+    page.setDefaultTimeout(90_000);
+    this.#problems = [];
+    page.on('pageerror', (error) => this.#problems.push(String(error)));
+    page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type())) this.#problems.push(message.text());
+    });
+    if (this.#options.script) await page.addInitScript(this.#options.script);
+    await page.goto(`${server.address}${hash}`);
+    this.#page = page;
+    return page;
+  }
+
+  /** Messages that a test caused on purpose are not problems. */
+  forget(expected: RegExp): void {
+    this.#problems = this.#problems.filter((text) => !expected.test(text));
+  }
+
+  problems(): string[] {
+    const { allowed } = this.#options;
+    return this.#problems.filter(
+      (text) => !text.includes('blocked by Playwright') && !allowed?.test(text),
+    );
+  }
+}
+
+/** Visits the studio for the tests of a file, and checks that nothing goes wrong on the page. */
+export function useStudio(options: VisitOptions = {}): StudioVisit {
+  const visit = new StudioVisit(options);
+  beforeAll(() => visit.start());
+  afterEach(() => expect(visit.problems()).toEqual([]));
+  afterAll(async () => {
+    await visit.browser?.close();
+    expect(await visit.server?.end()).toBe(0);
   });
-  await page.goto(address);
-  return { page, context, problems };
+  return visit;
 }
 
 /** Waits until the map of the view Look is there. */
@@ -95,11 +168,15 @@ export async function probabilityOf(page: Page, label: string): Promise<number> 
   return Number(text.replace(/[<%]/g, '')) / 100;
 }
 
+/** A file that a test drops. */
+export interface TestFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly type?: string;
+}
+
 /** Drops files on the page as a user does. */
-export async function drop(
-  page: Page,
-  files: readonly { readonly name: string; readonly bytes: Uint8Array; readonly type?: string }[],
-): Promise<void> {
+export async function drop(page: Page, files: readonly TestFile[]): Promise<void> {
   const sent = files.map(({ name, bytes, type = '' }) => ({
     ...{ name, type },
     base64: Buffer.from(bytes).toString('base64'),
@@ -113,4 +190,13 @@ export async function drop(
     return all;
   }, sent);
   await page.dispatchEvent('main', 'drop', { dataTransfer: transfer });
+}
+
+/** Drops files and folders by their paths, as the browser itself hands them to a page. */
+export async function dropPaths(page: Page, files: readonly string[]): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [...files], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 600, y: 300, data });
+  await session.detach();
 }

@@ -1,16 +1,18 @@
 import { spawn } from 'node:child_process';
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { hubAddress } from '../../node/hub.ts';
 import { requireWritableFolder } from '../../node/write-file.ts';
 import { createOutput, EXIT } from '../output.ts';
 import { serveStudio } from '../studio/server.ts';
-import { givenModel, type SiteFiles, studioFiles } from '../studio/site.ts';
+import { allowedHub, givenModel, type SiteFiles, studioFiles, withHub } from '../studio/site.ts';
 
 interface StudioFlags {
   readonly port: number;
   readonly host: string;
   readonly model?: string;
   readonly open: boolean;
+  readonly allowHub?: boolean;
   readonly write?: string;
 }
 
@@ -35,31 +37,38 @@ async function writeSite(files: SiteFiles, folder: string): Promise<void> {
   for (const [path, file] of files) {
     const target = join(folder, path === '/' ? 'index.html' : decodeURIComponent(path));
     await mkdir(dirname(target), { recursive: true });
-    await copyFile(file, target);
+    if (typeof file === 'string') await copyFile(file, target);
+    else await writeFile(target, file.text);
   }
 }
 
 /** `fovea studio`: serves the page until the user interrupts it. Returns the exit code. */
 export async function studioCommand(
   _args: readonly string[],
-  { port, host, model, open, write }: StudioFlags,
+  { port, host, model, open, write, allowHub = false }: StudioFlags,
   signal: AbortSignal,
 ): Promise<number> {
   const output = createOutput({});
   const given = model === undefined ? undefined : givenModel(model);
-  const files = new Map([...studioFiles(), ...(given?.files ?? [])]);
+  const hub = allowHub ? allowedHub(hubAddress()) : undefined;
+  const own = new Map([...studioFiles(), ...(given?.files ?? [])]);
+  const files = hub ? withHub(own, hub) : own;
   if (write !== undefined) {
     await requireWritableFolder(write);
     await writeSite(files, write);
     output.print(`The studio is in ${write}: serve this folder with any web server.`);
     return EXIT.done;
   }
-  const server = await serveStudio(files, { host, port });
+  const server = await serveStudio(files, { host, port }, hub?.sources);
   const hash = given ? `#model=${encodeURIComponent(given.address)}` : '';
   const address = `${server.address}${hash}`;
   output.print(
     `Fovea studio: ${address}\n` +
-      'Everything runs in your browser, on this machine. Press Ctrl-C to stop.',
+      'Everything runs in your browser, on this machine.' +
+      (hub
+        ? ` If you ask for it, the page downloads models from ${new URL(hub.address).host}.`
+        : '') +
+      ' Press Ctrl-C to stop.',
   );
   if (open) openBrowser(address);
   await new Promise<void>((resolve) => {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { extname } from 'node:path';
 import { pipeline } from 'node:stream';
 import { FoveaError, messageOf } from '../../errors.ts';
-import type { SiteFiles } from './site.ts';
+import { OWN_SOURCES, type SiteFiles } from './site.ts';
 
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -16,30 +16,31 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 
-/** The page can load nothing from other servers and send nothing to them. */
-const SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self' 'wasm-unsafe-eval'",
-  "worker-src 'self' blob:",
-  "connect-src 'self' blob: data:",
-  "img-src 'self' blob: data:",
-  "style-src 'self' 'unsafe-inline'",
-  "manifest-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+/** The page can load nothing from other servers and send nothing to them, except `sources`. */
+const securityPolicy = (sources: string): string =>
+  [
+    "default-src 'none'",
+    "script-src 'self' 'wasm-unsafe-eval'",
+    "worker-src 'self' blob:",
+    `${OWN_SOURCES}${sources && ` ${sources}`}`,
+    "img-src 'self' blob: data:",
+    "style-src 'self' 'unsafe-inline'",
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 
 /** Headers of every response. The page is isolated, so that WebAssembly can use threads. */
-const HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy': SECURITY_POLICY,
+const headersFor = (sources: string): Readonly<Record<string, string>> => ({
+  'content-security-policy': securityPolicy(sources),
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
   'cross-origin-resource-policy': 'same-origin',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
   'cache-control': 'no-cache',
-};
+});
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
@@ -48,6 +49,13 @@ export interface StudioAddress {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+}
+
+/** What a server answers with. */
+interface Site {
+  readonly files: SiteFiles;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly host: string;
 }
 
 /**
@@ -60,29 +68,33 @@ function isExpected(request: IncomingMessage, host: string): boolean {
   return LOOPBACK.test(named);
 }
 
-function refuse(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { ...HEADERS, 'content-type': 'text/plain' });
-  response.end(`${text}\n`);
-}
-
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  files: SiteFiles,
-  host: string,
+  { files, headers, host }: Site,
 ): Promise<void> {
   const { method, url = '/' } = request;
-  if (!isExpected(request, host)) return refuse(response, 403, 'not a name of this machine');
-  if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405, 'only GET');
-  const file = files.get(url.split(/[?#]/)[0] ?? '/');
-  const found = file && (await stat(file).catch(() => undefined));
-  if (!file || !found) return refuse(response, 404, 'not found');
+  const refuse = (status: number, text: string): void => {
+    response.writeHead(status, { ...headers, 'content-type': 'text/plain' });
+    response.end(`${text}\n`);
+  };
+  if (!isExpected(request, host)) return refuse(403, 'not a name of this machine');
+  if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'only GET');
+  const path = url.split(/[?#]/)[0] ?? '/';
+  const file = files.get(path);
+  const size =
+    typeof file === 'object'
+      ? Buffer.byteLength(file.text)
+      : file && (await stat(file).catch(() => undefined))?.size;
+  if (file === undefined || size === undefined) return refuse(404, 'not found');
+  const type = CONTENT_TYPES[extname(path === '/' ? 'index.html' : path)];
   response.writeHead(200, {
-    ...HEADERS,
-    'content-type': CONTENT_TYPES[extname(file)] ?? 'application/octet-stream',
-    'content-length': found.size,
+    ...headers,
+    'content-type': type ?? 'application/octet-stream',
+    'content-length': size,
   });
   if (method === 'HEAD') response.end();
+  else if (typeof file === 'object') response.end(file.text);
   else pipeline(createReadStream(file), response, () => {});
 }
 
@@ -106,11 +118,17 @@ export interface StudioServer {
 
 /**
  * Serves files by their exact paths.
+ * @param sources - other servers that the page may connect to, as a security policy lists them
  * @throws FoveaError `usage` if the port is in use or not allowed.
  */
-export async function serveStudio(files: SiteFiles, where: StudioAddress): Promise<StudioServer> {
+export async function serveStudio(
+  files: SiteFiles,
+  where: StudioAddress,
+  sources = '',
+): Promise<StudioServer> {
+  const site: Site = { files, headers: headersFor(sources), host: where.host };
   const server: Server = createServer((request, response) => {
-    answer(request, response, files, where.host).catch(() => response.destroy());
+    answer(request, response, site).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(startError(error, where)));

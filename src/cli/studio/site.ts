@@ -1,12 +1,15 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '../../errors.ts';
 import { EMBEDDED_MODELS, isEmbeddedModel } from '../../model/files/model-files.ts';
 
+/** A file of a site: where it lies, or what it contains. */
+type SiteFile = string | { readonly text: string };
+
 /** The files of a site by their paths in addresses. No other file can be requested. */
-export type SiteFiles = ReadonlyMap<string, string>;
+type SiteFiles = ReadonlyMap<string, SiteFile>;
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -35,7 +38,7 @@ export function studioFiles(folder: string = join(DIST, 'studio')): SiteFiles {
   const page = filesBelow(folder);
   if (!page.includes('index.html'))
     throw new FoveaError('internal', `the page of the studio is missing in ${folder}`);
-  const files = new Map<string, string>();
+  const files = new Map<string, SiteFile>();
   for (const path of page) files.set(`/${path}`, join(folder, path));
   for (const name of EMBEDDED_MODELS)
     for (const ending of ['onnx', 'json'])
@@ -45,6 +48,33 @@ export function studioFiles(folder: string = join(DIST, 'studio')): SiteFiles {
     if (/^ort-wasm[\w.-]+\.wasm$/.test(path)) files.set(`/ort/${path}`, join(ort, path));
   files.set('/', join(folder, 'index.html'));
   return files;
+}
+
+/** What a page may connect to, as its security policy lists it. */
+export const OWN_SOURCES = "connect-src 'self' blob: data:";
+
+/** A hub, and the servers that it sends requests for files to. */
+export interface AllowedHub {
+  readonly address: string;
+  readonly sources: string;
+}
+
+/** The hub that a page may connect to if the user allows it. */
+export function allowedHub(address: string): AllowedHub {
+  const { origin, hostname } = new URL(address);
+  const more = hostname === 'huggingface.co' ? ' https://*.huggingface.co https://*.hf.co' : '';
+  return { address: address.replace(/\/+$/, ''), sources: `${origin}${more}` };
+}
+
+/** The files of a site whose page may connect to a hub. The page reads the address of the hub. */
+export function withHub(files: SiteFiles, { address, sources }: AllowedHub): SiteFiles {
+  const page = files.get('/index.html');
+  if (typeof page !== 'string') return files;
+  const hub = `<meta name="fovea-hub" content="${encodeURI(address)}" />`;
+  const text = readFileSync(page, 'utf8')
+    .replace(OWN_SOURCES, `${OWN_SOURCES} ${sources}`)
+    .replace('<title>', `${hub}\n    <title>`);
+  return new Map([...files, ['/', { text }], ['/index.html', { text }]]);
 }
 
 /** A model that the page opens: its address on the site, and its files. */

@@ -1,5 +1,7 @@
 import type { Explanation } from 'fovea/web';
 import { type Explainer, FoveaError } from 'fovea/worker';
+import { messageOf } from './map-run.svelte.ts';
+import { likeness } from './maths.ts';
 import type { Picture } from './pictures.ts';
 
 /** One picture of many, and what is suspicious about it. */
@@ -12,8 +14,29 @@ export interface Finding {
   readonly outside?: number;
   /** Whether the model is wrong, if it is known what the picture shows. */
   readonly isWrong?: boolean;
-  /** 0 … 1: what the list is sorted by. */
-  readonly suspicion: number;
+  /** 1 minus the rank correlation of the maps of two methods, if two can be made. */
+  readonly disagreement?: number;
+}
+
+/** What a list of findings can be sorted by; each is 0 … 1. */
+export const REASONS = {
+  suspicion: 'anything suspicious',
+  outside: 'evidence off the object',
+  border: 'evidence at the edge',
+  disagreement: 'methods that disagree',
+  mistake: 'confident mistakes',
+} as const;
+
+export type Reason = keyof typeof REASONS;
+
+/** How suspicious a finding is for one reason, or for the strongest of them. */
+export function suspicionOf(finding: Finding, reason: Reason): number {
+  const { outside, border, disagreement = 0, isWrong, explanation } = finding;
+  const mistake = isWrong ? explanation.target.probability : 0;
+  if (reason === 'outside') return outside ?? 0;
+  if (reason === 'border') return border;
+  if (reason === 'disagreement') return disagreement;
+  return reason === 'mistake' ? mistake : Math.max(outside ?? border, mistake, disagreement);
 }
 
 /** The frame is so wide, as a share of each side. */
@@ -36,9 +59,12 @@ function sharesOf({ map }: Explanation, mask: Uint8Array | undefined) {
   return { border: share(border), outside: fits ? share(outside) : undefined };
 }
 
-/** Many pictures, one quick map each, the most suspicious first. */
+/** Many pictures, and quick maps of each. */
 export class CohortRun {
+  /** In the order of the pictures. */
   findings = $state.raw<readonly Finding[]>([]);
+  /** How many pictures there are. */
+  total = $state(0);
   share = $state(0);
   isOver = $state(false);
   problem = $state<string>();
@@ -47,36 +73,39 @@ export class CohortRun {
   async run(
     explainer: Explainer,
     load: readonly (() => Promise<Picture>)[],
-    method: string,
+    [method, second]: readonly string[],
   ): Promise<void> {
+    this.total = load.length;
     for (const [i, open] of load.entries()) {
       if (this.#controller.signal.aborted) break;
       try {
         const picture = await open();
-        const explanation = await explainer.explain(picture.image, {
-          method: method as 'rise',
-          imageName: picture.name,
-          signal: this.#controller.signal,
-        });
-        this.#add(picture, explanation);
+        const make = (name: string, target?: number) =>
+          explainer.explain(picture.image, {
+            method: name as 'rise',
+            ...(target === undefined ? {} : { target }),
+            imageName: picture.name,
+            signal: this.#controller.signal,
+          });
+        const explanation = await make(method ?? 'occlusion');
+        const other = second && (await make(second, explanation.target.index));
+        this.#add(picture, explanation, other ? likeness(explanation.map, other.map) : undefined);
       } catch (error) {
         if (error instanceof FoveaError && error.code === 'cancelled') break;
-        this.problem = error instanceof Error ? error.message : String(error);
+        this.problem = messageOf(error);
       }
       this.share = (i + 1) / load.length;
     }
     this.isOver = true;
   }
 
-  #add(picture: Picture, explanation: Explanation): void {
+  #add(picture: Picture, explanation: Explanation, alike: number | undefined): void {
     const { truth } = picture;
     const { border, outside } = sharesOf(explanation, truth?.mask);
-    const { target } = explanation;
-    const isWrong = truth && truth.label !== target.label;
-    const wrong = isWrong ? target.probability : 0;
-    const suspicion = Math.max(outside ?? border, wrong);
-    const finding = { picture, explanation, border, outside, isWrong, suspicion };
-    this.findings = [...this.findings, finding].sort((a, b) => b.suspicion - a.suspicion);
+    const isWrong = truth && truth.label !== explanation.target.label;
+    const disagreement = alike === undefined ? undefined : Math.min(1, Math.max(0, 1 - alike));
+    const finding = { picture, explanation, border, outside, isWrong, disagreement };
+    this.findings = [...this.findings, finding];
   }
 
   cancel(): void {

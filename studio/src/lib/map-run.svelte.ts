@@ -1,5 +1,6 @@
-import type { Explanation, PartialMap, Tensor } from 'fovea/web';
+import type { Explanation, PartialMap } from 'fovea/web';
 import { type Explainer, FoveaError } from 'fovea/worker';
+import type { ShownMap } from './colour.ts';
 import type { Picture } from './pictures.ts';
 
 /** What a map is asked for. */
@@ -13,19 +14,14 @@ export interface MapRequest {
   readonly randomizedLayers?: number;
 }
 
-/** A map that is shown: the raw values and whether negative ones mean something. */
-export interface ShownMap {
-  readonly map: Tensor;
-  readonly signed: boolean;
-}
-
 /** Samples of a method on its way, for charts. */
 export interface Sample {
   readonly calls: number;
   readonly error: number | null;
 }
 
-const messageOf = (error: unknown): string =>
+/** What went wrong, in a sentence. */
+export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
 
 /** A map on its way: it can be watched, stopped and cancelled. */
@@ -62,6 +58,13 @@ export class MapRun {
     const { explanation, partial } = this;
     if (explanation) return { map: explanation.map, signed: explanation.signed };
     return partial && { map: partial.map, signed: this.#signed };
+  }
+
+  /** The standard error of what is shown, if the method knows it. */
+  get error(): ShownMap | undefined {
+    const { explanation, partial } = this;
+    const map = explanation ? explanation.standardError : partial?.standardError;
+    return map && { map, signed: false };
   }
 
   async run(explainer: Explainer, picture: Picture): Promise<void> {
@@ -114,5 +117,29 @@ export class MapRun {
       this.status = 'cancelled';
       this.#finish();
     }
+  }
+}
+
+/** The maps of one model and one picture. One method runs at a time. */
+export class Maps {
+  #known = new Map<string, MapRun>();
+  #queue: Promise<void> = Promise.resolve();
+
+  /** A map: the one that was made already, or a new one that waits for its turn. */
+  get(request: MapRequest, explainer?: Explainer, picture?: Picture): MapRun {
+    const key = JSON.stringify(request);
+    const known = this.#known.get(key);
+    if (known && known.status !== 'cancelled') return known;
+    const method = explainer?.model.methods.find(({ name }) => name === request.method);
+    const run = new MapRun(request, method?.signed ?? false);
+    this.#known.set(key, run);
+    if (explainer && picture) this.#queue = this.#queue.then(() => run.run(explainer, picture));
+    return run;
+  }
+
+  /** Ends all of them: the model or the picture changes. */
+  clear(): void {
+    for (const run of this.#known.values()) run.cancel();
+    this.#known = new Map();
   }
 }

@@ -1,4 +1,4 @@
-import type { Tensor } from 'fovea/web';
+import type { Region, Tensor } from 'fovea/web';
 
 /** `12.3%`, `<0.1%` */
 export function percent(share: number | undefined): string {
@@ -99,6 +99,30 @@ export function sumsOver(labels: Int32Array, parts: number, data: Float32Array):
   const sums = new Float64Array(parts);
   for (const [i, label] of labels.entries()) sums[label] = (sums[label] ?? 0) + (data[i] ?? 0);
   return sums;
+}
+
+/**
+ * A map that covers one part of a picture, brought to a grid over another part by the nearest cell.
+ * Places that the map does not cover have no evidence: 0.
+ */
+export function aligned(
+  { shape: [height = 1, width = 1], data }: Tensor,
+  from: Region,
+  to: Region,
+  [rows = 1, columns = 1]: readonly number[],
+): Tensor {
+  const result = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const y = to.top + ((row + 0.5) * to.height) / rows;
+    const r = Math.floor(((y - from.top) * height) / from.height);
+    for (let column = 0; column < columns; column++) {
+      const x = to.left + ((column + 0.5) * to.width) / columns;
+      const c = Math.floor(((x - from.left) * width) / from.width);
+      const isCovered = r >= 0 && r < height && c >= 0 && c < width;
+      result[row * columns + column] = isCovered ? (data[r * width + c] ?? 0) : 0;
+    }
+  }
+  return { shape: [rows, columns], data: result };
 }
 
 /** One map minus another of the same size. */

@@ -1,4 +1,5 @@
 import type { Classification } from 'fovea/worker';
+import { messageOf } from './map-run.svelte.ts';
 import { contextOf, createCanvas, fromImageData, type Picture } from './pictures.ts';
 import { studio } from './studio.svelte.ts';
 
@@ -187,7 +188,7 @@ export class Painting {
       } while (this.#isStale);
       this.problem = undefined;
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.problem = messageOf(error);
     }
     this.#isAsking = false;
   }

@@ -96,8 +96,15 @@ export function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   return context;
 }
 
+/** The pixels of a canvas as a PNG. */
+export function blobOf(canvas: HTMLCanvasElement): Promise<Blob> {
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no PNG'))), 'image/png');
+  });
+}
+
 /** A picture that was read, ready to be drawn. */
-function pictureOf(name: string, image: Image, more: Partial<Picture> = {}): Picture {
+export function pictureOf(name: string, image: Image, more: Partial<Picture> = {}): Picture {
   const canvas = createCanvas(image.width, image.height);
   contextOf(canvas).putImageData(toImageData(image), 0, 0);
   return { name, image, canvas, ...more };

@@ -1,5 +1,6 @@
 import type { Tensor } from 'fovea/web';
 import { type Explainer, FoveaError } from 'fovea/worker';
+import { messageOf } from './map-run.svelte.ts';
 import { pixelOrder, ranksOf } from './maths.ts';
 import type { Picture } from './pictures.ts';
 
@@ -60,7 +61,7 @@ export class StepsRun {
       this.share = 1;
     } catch (error) {
       if (error instanceof FoveaError && error.code === 'cancelled') this.isCancelled = true;
-      else this.problem = error instanceof Error ? error.message : String(error);
+      else this.problem = messageOf(error);
     }
   }
 

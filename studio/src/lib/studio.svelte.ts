@@ -7,33 +7,17 @@ import {
   type ModelSummary,
 } from 'fovea/worker';
 import { FIRST_LOOK, type Look } from './colour.ts';
-import { type MapRequest, MapRun } from './map-run.svelte.ts';
+import { sortFiles } from './files.ts';
+import { type MapRequest, type MapRun, Maps, messageOf } from './map-run.svelte.ts';
+import { BUILT_IN, type ModelSource, modelAt, modelOfFiles } from './models.ts';
 import { openScene, type Picture, readPicture, type Scene, scenes } from './pictures.ts';
 import { PAGE_OPTIONS } from './words.ts';
-
-/** Where a model comes from. */
-export interface ModelSource {
-  readonly name: string;
-  readonly source: NonNullable<ExplainerOptions['model']>;
-  readonly isBuiltIn: boolean;
-}
 
 /** What the user knows better than the files of the model. */
 export type Corrections = Pick<ExplainerOptions, 'preprocessing' | 'labels' | 'output'>;
 
-export const BUILT_IN: readonly (ModelSource & { readonly words: string })[] = [
-  { name: 'demo-cnn', words: 'An honest little network', source: 'demo-cnn', isBuiltIn: true },
-  {
-    name: 'demo-cnn-biased',
-    words: 'A network with a secret',
-    source: 'demo-cnn-biased',
-    isBuiltIn: true,
-  },
-  { name: 'demo-vit', words: 'A small transformer', source: 'demo-vit', isBuiltIn: true },
-];
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);
+/** The page keeps so many pictures of the user. */
+const MOST_PICTURES = 500;
 
 /** Everything that the page shows: one picture, one model, and the maps made of them. */
 class Studio {
@@ -45,6 +29,8 @@ class Studio {
   modelProblem = $state<string>();
   picture = $state.raw<Picture>();
   pictureProblem = $state<string>();
+  /** Share of many pictures that has been read. */
+  reading = $state<number>();
   /** All pictures that the user brought, for the view of many pictures. */
   gallery = $state.raw<readonly Picture[]>([]);
   scores = $state.raw<Classification>();
@@ -56,11 +42,10 @@ class Studio {
   seed = $state(0);
   /** Options that differ from the defaults, by method. */
   options = $state<Record<string, Record<string, unknown>>>({});
-  look = $state<Look>(FIRST_LOOK);
+  look = $state.raw<Look>(FIRST_LOOK);
   /** Where the pointer is, as shares of the picture's width and height: the same on all maps. */
-  cursor = $state<{ readonly x: number; readonly y: number }>();
-  #maps = new Map<string, MapRun>();
-  #queue: Promise<void> = Promise.resolve();
+  cursor = $state.raw<{ readonly x: number; readonly y: number }>();
+  readonly #maps = new Maps();
   /** Counts loads and pictures, so that late answers are recognized. */
   #generation = 0;
 
@@ -141,32 +126,33 @@ class Studio {
 
   /** Reads files that were dropped, pasted or chosen: models, pictures, or both. */
   async open(files: readonly File[]): Promise<void> {
-    const isModelFile = ({ name }: File) => /\.(onnx|json|txt|data|onnx_data|bin)$/i.test(name);
-    const modelFiles = files.filter(isModelFile);
-    const pictures = files.filter((file) => !isModelFile(file) && !file.name.startsWith('.'));
+    const { pictures, model } = sortFiles(files);
     if (pictures.length > 0) await this.#openPictures(pictures);
-    if (modelFiles.length > 0) {
-      const onnx = modelFiles.find(({ name }) => /\.onnx$/i.test(name));
-      const name = (onnx ?? modelFiles[0])?.name.replace(/\.onnx$/i, '') ?? 'model';
-      await this.load({ name, source: modelFiles, isBuiltIn: false });
-    }
+    if (model.length > 0) await this.load(modelOfFiles(model));
   }
 
   async #openPictures(files: readonly File[]): Promise<void> {
     const read: Picture[] = [];
-    this.pictureProblem = undefined;
-    for (const file of files.slice(0, 500)) {
+    let problem: string | undefined;
+    for (const [i, file] of files.slice(0, MOST_PICTURES).entries()) {
+      this.reading = files.length > 4 ? i / files.length : undefined;
       try {
         read.push(await readPicture(file, file.name));
       } catch (error) {
-        this.pictureProblem = messageOf(error);
+        problem = messageOf(error);
       }
     }
-    if (read.length > 0) this.gallery = [...read, ...this.gallery].slice(0, 500);
-    const problem = this.pictureProblem;
-    const [first] = read;
-    if (first) await this.show(first);
+    this.reading = undefined;
+    await this.add(read);
     this.pictureProblem = problem;
+  }
+
+  /** Takes pictures into the gallery, and shows the first. */
+  async add(pictures: readonly Picture[]): Promise<void> {
+    const [first] = pictures;
+    if (!first) return;
+    this.gallery = [...pictures, ...this.gallery].slice(0, MOST_PICTURES);
+    await this.show(first);
   }
 
   async #classify(): Promise<void> {
@@ -196,22 +182,14 @@ class Studio {
     return { method, options: this.optionsOf(method), target, against, seed };
   }
 
-  /** A map: the one that was made already, or a new one that waits for its turn. */
+  /** A map of the picture by the model. */
   map(request: MapRequest): MapRun {
-    const key = JSON.stringify(request);
-    const known = this.#maps.get(key);
-    if (known && known.status !== 'cancelled') return known;
-    const run = new MapRun(request, this.methodNamed(request.method)?.signed ?? false);
-    this.#maps.set(key, run);
-    const { explainer, picture } = this;
-    if (explainer && picture) this.#queue = this.#queue.then(() => run.run(explainer, picture));
-    return run;
+    return this.#maps.get(request, this.explainer, this.picture);
   }
 
   /** Ends everything that runs: the model or the picture changes. */
   #forget(): void {
-    for (const run of this.#maps.values()) run.cancel();
-    this.#maps = new Map();
+    this.#maps.clear();
     this.target = undefined;
     this.against = undefined;
     if (!this.isMethodChosen) this.method = 'grad-cam';
@@ -243,12 +221,6 @@ class Studio {
     const target = Number(wanted.get('class') ?? Number.NaN);
     if (Number.isInteger(target) && this.probability(target) !== undefined) this.target = target;
   }
-}
-
-/** A model at an address of the page's own server. */
-function modelAt(address: string): ModelSource {
-  const file = decodeURIComponent(address.split('/').at(-1) ?? 'model');
-  return { name: file.replace(/\.onnx$/i, ''), source: address, isBuiltIn: false };
 }
 
 export const studio = new Studio();

@@ -1,8 +1,14 @@
+import type { ReportTable } from 'fovea/visualize';
 import type { Explanation } from 'fovea/web';
+import type { Classification } from 'fovea/worker';
+import { colormapOf, type Look, shownScale } from './colour.ts';
+import { dataUri, overlaid, tick } from './figure.ts';
 import type { MapRun } from './map-run.svelte.ts';
-import { percent, shortLabel } from './maths.ts';
-import { contextOf, createCanvas, type Picture, toImageData } from './pictures.ts';
-import type { Corrections, ModelSource } from './studio.svelte.ts';
+import { decimals, percent, shortLabel } from './maths.ts';
+import type { ModelSource } from './models.ts';
+import { blobOf, type Picture } from './pictures.ts';
+import type { Corrections } from './studio.svelte.ts';
+import { isBetter, TESTS, trustOf } from './trust.svelte.ts';
 
 /** What a map was made of, for everything that can be taken away. */
 export interface Finding {
@@ -11,6 +17,8 @@ export interface Finding {
   readonly picture: Picture;
   readonly model: ModelSource;
   readonly corrections: Corrections;
+  readonly scores: Classification;
+  readonly labels: readonly string[];
 }
 
 const shell = (text: string): string =>
@@ -20,7 +28,7 @@ const shell = (text: string): string =>
 const given = ({ run }: Finding): [string, unknown][] => Object.entries(run.request.options);
 
 const modelFile = ({ model }: Finding): string =>
-  model.isBuiltIn ? model.name : `${model.name}.onnx`;
+  model.isBuiltIn || model.isOnHub ? model.name : `${model.name}.onnx`;
 
 /** The command that makes the same map. */
 export function commandOf(finding: Finding): string {
@@ -63,25 +71,12 @@ const { map, manifest } = await explain(model, picture, {
 `;
 }
 
-/** The picture with the map over it, as the command line draws it, as a PNG. */
-export async function figureOf(
-  { run, picture }: Finding,
-  region: { left: number; top: number; width: number; height: number },
-): Promise<Blob> {
-  const { overlay } = await import('fovea/visualize');
-  const shown = run.shown;
-  const drawn = shown
-    ? overlay(picture.image, shown.map, { region, signed: shown.signed })
-    : picture.image;
-  const canvas = createCanvas(drawn.width, drawn.height);
-  contextOf(canvas).putImageData(toImageData(drawn), 0, 0);
-  return blobOf(canvas);
-}
-
-function blobOf(canvas: HTMLCanvasElement): Promise<Blob> {
-  return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error('no PNG'))), 'image/png');
-  });
+/** What a figure and a report of a finding are called. */
+export function titleOf({ run, explanation }: Finding, against: string): string {
+  const label = shortLabel(explanation.target.label);
+  return run.request.against === undefined
+    ? `Why “${label}”?`
+    : `Why “${label}” and not “${against}”?`;
 }
 
 /** The raw map as NumPy reads it. */
@@ -94,61 +89,98 @@ export async function npyOf({ explanation }: Finding): Promise<Blob> {
 export const manifestOf = ({ explanation }: Finding): string =>
   `${JSON.stringify(explanation.manifest, null, 2)}\n`;
 
-async function dataUri(blob: Blob): Promise<string> {
-  return new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve(String(reader.result));
-    reader.readAsDataURL(blob);
-  });
+/** The verdict on a map in a sentence, and the numbers behind it. */
+function verdictOf({ run }: Finding): { sentence: string; table?: ReportTable } {
+  const rows = trustOf(run);
+  if (!rows) return { sentence: 'The map was not tested. The page tests it in the part “Trust”.' };
+  const passed = TESTS.filter(({ key }) => isBetter(rows, key)).length;
+  const number = (value: number | undefined) =>
+    value === undefined ? '–' : { value, text: decimals(value) };
+  return {
+    sentence: `The map passes ${passed} of ${TESTS.length} tests.`,
+    table: {
+      caption: 'The tests of the map, beside maps that know nothing',
+      columns: [{ title: 'Map' }, ...TESTS.map(({ title }) => ({ title }))],
+      rows: rows.map((row) => [row.name, ...TESTS.map(({ key }) => number(row[key]))]),
+      note: TESTS.map(({ title, words }) => `${title}: ${words}`).join(' '),
+    },
+  };
 }
 
+/** What the model says, likeliest class first. */
+const answersOf = ({ scores, labels }: Finding): ReportTable => ({
+  caption: 'What the model says',
+  columns: [{ title: 'Class' }, { title: 'Probability' }],
+  rows: [...scores.ranking.slice(0, 5)].map((index) => {
+    const value = scores.probabilities[index] ?? 0;
+    return [labels[index] ?? String(index), { value, text: percent(value) }];
+  }),
+});
+
+/** Where the model, the picture and the map come from. */
+function factsOf({ explanation, picture }: Finding): [string, string][] {
+  const { manifest } = explanation;
+  const { model, image } = manifest;
+  return [
+    ['Model', `${model.name} (sha256 ${model.fingerprint})`],
+    [
+      'Picture',
+      `${picture.name}, ${image.width}×${image.height} (sha256 of the pixels ${image.sha256})`,
+    ],
+    ['Method', `${manifest.method}, seed ${manifest.seed}`],
+    [
+      'Options',
+      Object.entries(manifest.options)
+        .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
+        .join(', ') || 'none',
+    ],
+    ['Runtime', `${model.runtime}, Fovea ${manifest.fovea}`],
+  ];
+}
+
+const DOES_NOT_PROVE = [
+  'The map shows where the model looks. It does not show what the model thinks there.',
+  'Methods can disagree. One map of one picture says little about the model as a whole.',
+  'A bright place is a hint: hide it, and see whether the answer changes.',
+];
+
 /** One page with everything: it needs no other file. */
-export async function reportOf(finding: Finding, figure: Blob): Promise<string> {
+export async function reportOf(finding: Finding, title: string, look: Look): Promise<string> {
   const { reportHtml } = await import('fovea/visualize');
   const { explanation, picture } = finding;
   const { manifest, target } = explanation;
-  const [plain, withMap] = [await dataUri(await blobOf(picture.canvas)), await dataUri(figure)];
+  const scale = shownScale(explanation);
+  const [plain = '', withMap = ''] = await Promise.all(
+    [picture.canvas, overlaid(picture, explanation, look)].map(async (canvas) =>
+      dataUri(await blobOf(canvas)),
+    ),
+  );
   const label = shortLabel(target.label);
+  const { method } = manifest;
+  const verdict = verdictOf(finding);
+  const cells = [
+    { source: plain, alt: `The picture ${picture.name}`, title: 'Picture' },
+    { source: withMap, alt: `The picture with the map of ${method}`, title: method },
+  ];
+  const legend = {
+    colormap: colormapOf(look, scale.signed),
+    title: 'Evidence',
+    low: `${tick(scale.low)} ${scale.signed ? 'against' : 'little'}`,
+    ...(scale.signed && { middle: '0' }),
+    high: `${tick(scale.high)} ${scale.signed ? 'for' : 'much'}`,
+  };
   return reportHtml({
-    title: `Why “${label}”?`,
-    lead: `${manifest.model.name} says “${label}” with ${percent(target.probability)} for the picture ${picture.name}.`,
-    facts: [
-      ['Model', `${manifest.model.name} (sha256 ${manifest.model.fingerprint})`],
-      [
-        'Picture',
-        `${picture.name}, ${manifest.image.width}×${manifest.image.height} (sha256 of the pixels ${manifest.image.sha256})`,
-      ],
-      ['Method', `${manifest.method}, seed ${manifest.seed}`],
-      ['Runtime', `${manifest.model.runtime}, Fovea ${manifest.fovea}`],
-    ],
+    title,
+    lead: `${manifest.model.name} says “${label}” with ${percent(target.probability)} for the picture ${picture.name}. ${verdict.sentence}`,
+    facts: factsOf(finding),
     sections: [
       {
         title: 'Where the evidence is',
-        gallery: {
-          rows: [
-            {
-              title: label,
-              cells: [
-                { source: plain, alt: `The picture ${picture.name}`, title: 'Picture' },
-                {
-                  source: withMap,
-                  alt: `The picture with the map of ${manifest.method}`,
-                  title: manifest.method,
-                },
-              ],
-            },
-          ],
-        },
+        gallery: { rows: [{ title: label, cells }] },
+        legends: [legend],
       },
-      {
-        title: 'What this does not prove',
-        list: [
-          'The map shows where the model looks. It does not show what the model thinks there.',
-          'Methods can disagree. One map of one picture says little about the model as a whole.',
-          'A bright place is a hint: hide it, and see whether the answer changes.',
-          ...manifest.warnings,
-        ],
-      },
+      { title: 'Numbers', tables: [answersOf(finding), ...(verdict.table ? [verdict.table] : [])] },
+      { title: 'What this does not prove', list: [...DOES_NOT_PROVE, ...manifest.warnings] },
       {
         title: 'Make it again',
         details: [
@@ -158,7 +190,7 @@ export async function reportOf(finding: Finding, figure: Blob): Promise<string> 
         ],
       },
     ],
-    footer: 'Made by Fovea studio, on this computer. Nothing was sent anywhere.',
+    footer: 'Made by Fovea studio, on this computer. No picture was sent anywhere.',
   });
 }
 

@@ -1,6 +1,6 @@
 import type { Tensor } from 'fovea/web';
 import type { Explainer } from 'fovea/worker';
-import type { MapRun } from './map-run.svelte.ts';
+import { type MapRun, messageOf } from './map-run.svelte.ts';
 import { likeness, pixelOrder, ranksOf, spearman, sumsOver, tiles } from './maths.ts';
 import type { Picture } from './pictures.ts';
 import { studio } from './studio.svelte.ts';
@@ -16,6 +16,47 @@ export interface TrustRow {
   /** How much the map changes if the model's weights are random: 1 minus the rank correlation. */
   readonly change?: number;
 }
+
+/** The tests of a map, in plain words. */
+export const TESTS = [
+  {
+    key: 'gap',
+    title: 'Finds what matters',
+    words: 'Show the bright places first, then hide them first: how far apart are the two answers?',
+  },
+  {
+    key: 'single',
+    title: 'Ranks the places',
+    words: 'Hide one tile at a time: does the map put the costly tiles first?',
+  },
+  {
+    key: 'change',
+    title: 'Depends on the model',
+    words: 'Give the model random numbers: does the map change?',
+  },
+] as const;
+
+export type TestKey = (typeof TESTS)[number]['key'];
+
+/** A map must change by this much if the model's weights are random. */
+export const LEAST_CHANGE = 0.3;
+
+/** A map is clearly better than a control if its number is larger by this much. */
+const MARGIN = 0.05;
+
+/** Whether a map is clearly better than every control; undefined if that is not known. */
+export function isBetter(rows: readonly TrustRow[], key: TestKey): boolean | undefined {
+  const value = rows.find(({ isControl }) => !isControl)?.[key];
+  if (value === undefined) return undefined;
+  if (key === 'change') return value > LEAST_CHANGE;
+  const others = rows.flatMap((row) => (row.isControl ? (row[key] ?? []) : []));
+  return others.length < CONTROLS.length ? undefined : value > Math.max(...others) + MARGIN;
+}
+
+const tested = new WeakMap<MapRun, readonly TrustRow[]>();
+
+/** The numbers of a map that was tested; undefined if it was not. */
+export const trustOf = (run: MapRun): readonly TrustRow[] | undefined => tested.get(run);
 
 /** Tiles along each side that are hidden one by one. */
 const GRID = 7;
@@ -47,9 +88,10 @@ export class TrustRun {
         });
         await this.#add(explainer, picture, control, map, losses, true);
       }
+      tested.set(run, this.rows);
       this.isDone = true;
     } catch (error) {
-      if (!this.#isCancelled) this.problem = error instanceof Error ? error.message : String(error);
+      if (!this.#isCancelled) this.problem = messageOf(error);
     }
   }
 

@@ -47,6 +47,7 @@ export const GLOSSARY = {
   control: 'A map that knows nothing about the model. A useful map must do better than that.',
   layer:
     'A step of the calculation inside the model. Early layers see edges, late layers see things.',
+  channel: 'One of many maps that a layer makes: each looks for one thing, such as round edges.',
   weights:
     'The numbers that the model has learned. With random numbers in their place it knows nothing.',
   superpixel: 'A small piece of the picture whose pixels have similar colors.',
