@@ -58,7 +58,7 @@ function runsOf(mask) {
 /** Deletes the folder, creates it again, and writes the pictures and `scenes.json` into it. */
 export async function drawScenes(folder) {
   rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
+  mkdirSync(`${folder}/small`, { recursive: true });
   const sprites = await loadSprites();
   const list = [];
   for (const [i, { className, seed, tag = 'none' }] of SCENES.entries()) {
@@ -67,10 +67,12 @@ export async function drawScenes(folder) {
     const file = `${String(i + 1).padStart(2, '0')}-${name}.png`;
     const { width, height, data } = scene.image;
     const picture = sharp(data, { raw: { width, height, channels: 3 } });
+    const small = `small/${file.replace('.png', '.webp')}`;
+    await picture.clone().resize(96).webp({ quality: 80 }).toFile(`${folder}/${small}`);
     await picture.png({ compressionLevel: 9, effort: 10 }).toFile(`${folder}/${file}`);
     const { box } = scene.tag ?? {};
     const sticker = box && { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-    list.push({ file, label: className, sticker, mask: runsOf(scene.mask) });
+    list.push({ file, small, label: className, sticker, mask: runsOf(scene.mask) });
   }
   writeFileSync(`${folder}/scenes.json`, JSON.stringify(list));
 }

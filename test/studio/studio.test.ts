@@ -277,10 +277,10 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.getByRole('radio', { name: /secret/ }).check();
     await openView(page, 'Many pictures');
     await page.getByText('Average map of these 24').waitFor();
-    const first = page.locator('.gallery li').first();
+    const first = page.locator('.gallery > li').first();
     expect(await first.innerText()).toMatch(/teapot[\s\S]*really[\s\S]*methods differ by/);
     const differences = async () => {
-      const texts = await page.locator('.gallery li').allInnerTexts();
+      const texts = await page.locator('.gallery > li').allInnerTexts();
       return texts.map((text) => Number(/differ by ([\d.]+)/.exec(text)?.[1]));
     };
     await page.getByRole('combobox', { name: 'First' }).selectOption('disagreement');

@@ -21,6 +21,8 @@ export interface Picture {
 
 interface SceneEntry {
   readonly file: string;
+  /** The file of a small copy. */
+  readonly small: string;
   readonly label: string;
   /** The middle of the sticker, in pixels. */
   readonly sticker?: { readonly x: number; readonly y: number };
@@ -31,6 +33,8 @@ interface SceneEntry {
 export interface Scene {
   readonly file: string;
   readonly address: string;
+  /** The address of a small copy. */
+  readonly small: string;
   readonly truth: SceneTruth;
 }
 
@@ -53,9 +57,10 @@ export function scenes(): Promise<Scene[]> {
   known ??= fetch('./scenes/scenes.json')
     .then((response) => response.json() as Promise<SceneEntry[]>)
     .then((list) =>
-      list.map(({ file, label, sticker, mask }) => ({
+      list.map(({ file, small, label, sticker, mask }) => ({
         file,
         address: `./scenes/${file}`,
+        small: `./scenes/${small}`,
         truth: { label, hasSticker: sticker !== undefined, mask: maskOf(mask) },
       })),
     );
