@@ -107,7 +107,7 @@ describe.skipIf(!canRun())('bringing pictures and models to the studio', PATIENC
     await page.getByRole('button', { name: 'Camera', exact: true }).click();
     await page.locator('.problem', { hasText: 'does not let this page use the camera' }).waitFor();
     await page.getByRole('button', { name: 'Close', exact: true }).click();
-    await visit.context?.grantPermissions(['camera']);
+    await visit.current.context.grantPermissions(['camera']);
     await page.getByRole('button', { name: 'Camera', exact: true }).click();
     await page.getByRole('button', { name: 'Take the picture' }).click();
     await page.getByRole('button', { name: 'camera-1.png' }).waitFor();

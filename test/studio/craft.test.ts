@@ -171,7 +171,7 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     });
-    await visit.context?.setOffline(true);
+    await visit.current.context.setOffline(true);
     await page.reload();
     await mapIsMade(page);
     await page.getByText('you are offline, and it works').waitFor();

@@ -64,6 +64,42 @@ export async function startStudio(
   return { address, output: () => text, end };
 }
 
+/** A page that collects what goes wrong on it. */
+export interface Visit {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Errors and warnings of the console, and exceptions that nobody caught. */
+  readonly problems: string[];
+}
+
+/** Starts a browser that uses WebAssembly only. */
+export const startBrowser = (args: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', ...args],
+  });
+
+/** Opens an address in a fresh profile. */
+export async function visit(
+  browser: Browser,
+  address: string,
+  options: Parameters<Browser['newContext']>[0] = {},
+  script?: () => void,
+): Promise<Visit> {
+  const size = { width: 1280, height: 900 };
+  const context = await browser.newContext({ viewport: size, reducedMotion: 'reduce', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(90_000);
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) problems.push(message.text());
+  });
+  if (script) await page.addInitScript(script);
+  await page.goto(address);
+  return { page, context, problems };
+}
+
 /** How the tests of a file visit the studio. */
 export interface VisitOptions {
   readonly args?: readonly string[];
@@ -80,61 +116,47 @@ export interface VisitOptions {
 export class StudioVisit {
   server: RunningStudio | undefined;
   browser: Browser | undefined;
-  context: BrowserContext | undefined;
-  #page: Page | undefined;
-  /** Errors and warnings of the console, and exceptions that nobody caught. */
-  #problems: string[] = [];
+  #visit: Visit | undefined;
   readonly #options: VisitOptions;
 
   constructor(options: VisitOptions) {
     this.#options = options;
   }
 
-  get page(): Page {
-    if (this.#page) return this.#page;
+  get current(): Visit {
+    if (this.#visit) return this.#visit;
     throw new Error('no page is open');
   }
 
-  /** Starts the server, and a browser that uses WebAssembly only. */
+  get page(): Page {
+    return this.current.page;
+  }
+
   async start(): Promise<void> {
     const { args = [], env = () => ({}), browserArgs = [] } = this.#options;
     this.server = await startStudio(args, env());
-    this.browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: ['--no-sandbox', '--disable-gpu', ...browserArgs],
-    });
+    this.browser = await startBrowser(browserArgs);
   }
 
   /** Opens the studio in a fresh profile. */
   async open(hash = '', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
-    await this.context?.close();
+    await this.#visit?.context.close();
     const { browser, server } = this;
     if (!browser || !server) throw new Error('the studio is not started');
-    this.context = await browser.newContext({
-      ...{ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' },
-      ...{ serviceWorkers: 'block', ...options },
-    });
-    const page = await this.context.newPage();
-    page.setDefaultTimeout(90_000);
-    this.#problems = [];
-    page.on('pageerror', (error) => this.#problems.push(String(error)));
-    page.on('console', (message) => {
-      if (['error', 'warning'].includes(message.type())) this.#problems.push(message.text());
-    });
-    if (this.#options.script) await page.addInitScript(this.#options.script);
-    await page.goto(`${server.address}${hash}`);
-    this.#page = page;
-    return page;
+    const all = { serviceWorkers: 'block', ...options } as const;
+    this.#visit = await visit(browser, `${server.address}${hash}`, all, this.#options.script);
+    return this.#visit.page;
   }
 
   /** Messages that a test caused on purpose are not problems. */
   forget(expected: RegExp): void {
-    this.#problems = this.#problems.filter((text) => !expected.test(text));
+    const { problems } = this.current;
+    problems.splice(0, problems.length, ...problems.filter((text) => !expected.test(text)));
   }
 
   problems(): string[] {
     const { allowed } = this.#options;
-    return this.#problems.filter(
+    return this.current.problems.filter(
       (text) => !text.includes('blocked by Playwright') && !allowed?.test(text),
     );
   }

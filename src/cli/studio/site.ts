@@ -9,7 +9,7 @@ import { EMBEDDED_MODELS, isEmbeddedModel } from '../../model/files/model-files.
 type SiteFile = string | { readonly text: string };
 
 /** The files of a site by their paths in addresses. No other file can be requested. */
-type SiteFiles = ReadonlyMap<string, SiteFile>;
+export type SiteFiles = ReadonlyMap<string, SiteFile>;
 
 const DIST = fileURLToPath(new URL('../../', import.meta.url));
 
