@@ -33,10 +33,7 @@ import {
   varyingTensors,
 } from './linear.ts';
 
-/**
- * The rule by which a linear layer z = x w + b propagates the relevance R of its output to its
- * input.
- */
+/** How a linear layer z = x w + b propagates the relevance R of its output to its input. */
 export type LrpRule = 'epsilon' | 'gamma' | 'alpha-beta' | 'z-plus' | 'excitation' | 'flat' | 'box';
 
 /** The rules of the layers, and their parameters. */
@@ -120,10 +117,7 @@ function alongSign(ops: Ops, layer: LinearLayer, r: string, part: typeof positiv
   return ops.add(ops.mul(px, backward(s, same)), ops.mul(nx, backward(s, opposite)));
 }
 
-/**
- * α times the relevance along positive products, minus α - 1 times the relevance along negative
- * ones.
- */
+/** α times the relevance along positive products, minus α - 1 times that along negative ones. */
 const alphaBeta: Propagate = (ops, layer, r, { alpha }) => {
   const up = ops.scale(alongSign(ops, layer, r, positivePart), alpha);
   return alpha === 1
@@ -191,10 +185,7 @@ const proportional = (excites: boolean): GradientRule => {
   };
 };
 
-/**
- * y = (x - mean(x)) d γ + β. It is linear if the deviation 1 / d is treated as a constant (Ali et
- * al. 2022).
- */
+/** y = (x - mean(x)) d γ + β, linear if 1 / d is treated as a constant (Ali et al. 2022). */
 const layerNormalization: GradientRule = (at, [r]) => {
   const { ops } = at;
   const rank = at.shape(0).length;
@@ -373,10 +364,7 @@ export function lrpRules(graph: Graph, options: LrpOptions): RuleLookup {
   };
 }
 
-/**
- * Whether a node is a 1 × 1 convolution on maps of one pixel. This is a dense layer in another
- * form.
- */
+/** Whether a node is a dense layer in the form of a 1 × 1 convolution on maps of one pixel. */
 function isDenseConvolution(at: RuleContext): boolean {
   if (at.node.opType !== 'Conv') return false;
   const sizes = [...at.shape(0).slice(2), ...at.shape(1).slice(2)];
