@@ -89,8 +89,8 @@ const streamOf = (seed: number, name: string, i: number): Random =>
   createRandom(seed).fork(name).fork(i);
 
 /**
- * Tries a target with `count` inputs, or for `seconds`. Each input may take ten seconds and two
- * gigabytes; the process ends with a message if one takes more.
+ * Tries a target with `count` inputs, or for `seconds`. Each input may take ten seconds of the
+ * processor and two gigabytes; the process ends with a message if one takes more.
  */
 async function fuzz<Input>(
   target: Target<Input>,

@@ -1,7 +1,11 @@
 import { Worker } from 'node:worker_threads';
 
-/** What one input may take. */
+/**
+ * What one input may take: seconds of the processor, since a busy machine makes all things slow, and
+ * seconds of the clock for a reader that waits for something that never comes.
+ */
 const MOST_SECONDS = 10;
+const MOST_WAITING = 60;
 const MOST_BYTES = 2 * 2 ** 30;
 
 /**
@@ -11,10 +15,11 @@ const MOST_BYTES = 2 * 2 ** 30;
 const CODE = `
   const { workerData } = require('node:worker_threads');
   const { writeSync } = require('node:fs');
-  const { state, what, mostSeconds, mostBytes } = workerData;
+  const { state, what, mostSeconds, mostWaiting, mostBytes } = workerData;
   const [NUMBER, BEGUN, QUIT] = [0, 1, 2];
   const before = process.memoryUsage.rss();
-  let [current, since] = [-1, 0];
+  const used = () => (process.cpuUsage().user + process.cpuUsage().system) / 1e6;
+  let [current, since, usedBefore] = [-1, 0, 0];
   const stop = (problem) => {
     writeSync(2, \`\\nfuzz: \${what}, input \${current} \${problem}\\n\`);
     process.kill(process.pid, 'SIGKILL');
@@ -25,8 +30,9 @@ const CODE = `
     if (!Atomics.load(state, BEGUN)) current = -1;
     else if (current !== Atomics.load(state, NUMBER)) {
       current = Atomics.load(state, NUMBER);
-      since = Date.now();
-    } else if (Date.now() - since > 1000 * mostSeconds) stop(\`takes more than \${mostSeconds} s\`);
+      [since, usedBefore] = [Date.now(), used()];
+    } else if (used() - usedBefore > mostSeconds) stop(\`takes more than \${mostSeconds} s\`);
+    else if (Date.now() - since > 1000 * mostWaiting) stop(\`waits for more than \${mostWaiting} s\`);
     if (process.memoryUsage.rss() - before > mostBytes) stop('takes more memory than allowed');
   }
 `;
@@ -43,7 +49,13 @@ export function watch(what: string): Watchdog {
   const state = new Int32Array(new SharedArrayBuffer(12));
   const thread = new Worker(CODE, {
     eval: true,
-    workerData: { state, what, mostSeconds: MOST_SECONDS, mostBytes: MOST_BYTES },
+    workerData: {
+      state,
+      what,
+      mostSeconds: MOST_SECONDS,
+      mostWaiting: MOST_WAITING,
+      mostBytes: MOST_BYTES,
+    },
   });
   thread.unref();
   return {
