@@ -31,6 +31,16 @@ const KINDS = {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
+/** Whether a value is a Standard Schema: an object, or a function as some libraries make. */
+function isSchema(value: unknown): boolean {
+  if (typeof value !== 'function' && !isObject(value)) return false;
+  const standard: unknown = Reflect.get(value, '~standard');
+  return isObject(standard) && typeof standard.validate === 'function';
+}
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((each) => typeof each === 'string');
+
 function refuse(from: string, what: string): never {
   throw new FoveaError('usage', `${from} ${what}`);
 }
@@ -43,10 +53,13 @@ function checkList(key: keyof typeof KINDS, list: unknown, from: string): void {
     const hasField =
       isObject(item) &&
       (typeof item[field] === type || (key === 'rules' && typeof item[field] === 'function'));
-    const hasOptions =
-      key === 'colormaps' || key === 'rules' || (isObject(item) && isObject(item.options));
-    if (!hasField || !hasOptions || typeof item.name !== 'string')
+    if (!hasField || typeof item.name !== 'string')
       refuse(from, `has ${key}[${i}], which is not a ${kind}: make it with ${by}`);
+    if (key === 'colormaps' || key === 'rules') continue;
+    if (!isSchema(item.options))
+      refuse(from, `has ${key}[${i}], whose options are not a Standard Schema: make it with ${by}`);
+    if (key !== 'datasets' && !isTexts(item.needs))
+      refuse(from, `has ${key}[${i}], whose needs are not a list of names: make it with ${by}`);
   }
 }
 

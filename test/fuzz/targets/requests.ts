@@ -10,7 +10,7 @@ import { IMAGENET_PREPROCESSING } from '../../../src/model/input/preprocessing.t
 import { parseTarget, resolveTargets } from '../../../src/model/target.ts';
 import { describeOptions } from '../../../src/option-words.ts';
 import { parseOptions } from '../../../src/options.ts';
-import { registerPlugin } from '../../../src/plugin.ts';
+import { type Plugin, registerPlugin } from '../../../src/plugin.ts';
 import { at } from '../../../src/tensor/at.ts';
 import type { Random } from '../../../src/tensor/random.ts';
 import { tensor } from '../../../src/tensor/tensor.ts';
@@ -169,7 +169,13 @@ const plugins = defineTarget<Record<string, unknown>>({
     let number = 0;
     return {
       make: (random) => plugin(random, number++),
-      read: (made) => registerPlugin(made as Parameters<typeof registerPlugin>[0]),
+      read(made) {
+        registerPlugin(made as Plugin);
+        const { methods = [], metrics = [], datasets = [] } = made as Plugin;
+        // What was accepted is listed by commands.
+        for (const each of [...methods, ...metrics, ...datasets]) describeOptions(each);
+        for (const { needs } of [...methods, ...metrics]) needs.join();
+      },
     };
   },
 });
