@@ -100,7 +100,7 @@ test('a request cache on the disk serves a second run without a picture sent', a
     const options = { requestCache: join(folder, 'requests'), preprocessing: PREPROCESSING };
     const model = await loadModel(address, options);
     const image = await readImage(join(folder, 'one.png'));
-    const request = { method: 'occlusion', options: OPTIONS, target: 0 };
+    const request = { method: 'occlusion', options: OPTIONS, target: 0 } as const;
     maps.push((await explain(model, image, request)).map);
     expect(picturesSent()).toBe(run === 0 ? NEEDED : 0);
   }
