@@ -36,6 +36,9 @@ export function batchFeeds(batch: Tensor): Record<string, RuntimeTensor> {
   return { [BATCH]: float32(batch) };
 }
 
+/** The first opset with QuantizeLinear. */
+const QUANTIZES = 10;
+
 /** From float32 [n, C, H, W] to the layout and element type that the model takes. */
 function adapt(b: GraphBuilder, picture: string, { layout, type }: ClassifierInput): string {
   const placed =
@@ -47,6 +50,11 @@ function adapt(b: GraphBuilder, picture: string, { layout, type }: ClassifierInp
       { to: type === 'float16' ? 10 : type === 'float64' ? 11 : 1 },
       STAGE_OUTPUT,
     );
+  // Rounds and cuts as below, and a gradient passes it: it is that of the pixels before rounding.
+  if (b.opset >= QUANTIZES) {
+    const unit = [b.constant([1], []), b.constant([0], [], 'uint8')];
+    return b.add('QuantizeLinear', [placed, ...unit], {}, STAGE_OUTPUT);
+  }
   const rounded = b.add('Floor', [b.add('Add', [placed, b.constant([0.5], [1])])]);
   const clipped = b.add('Min', [
     b.add('Max', [rounded, b.constant([0], [1])]),

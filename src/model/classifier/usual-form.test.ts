@@ -162,12 +162,22 @@ describe('the begin of a graph', () => {
     expect(rescalesPixels(head(build), 'x')).toBe(false);
   });
 
-  it('gets pixels of 0-255 if it takes bytes', async () => {
-    const b = graphBuilder({ opset: 13 });
+  it.each([9, 13])('gets pixels of 0-255 if it takes bytes, at opset %i', async (opset) => {
+    const b = graphBuilder({ opset });
     means(b, b.add('Cast', [b.input('x', 'uint8', OPEN)], { to: 1 }), 'y');
     b.output('y', 'float32', ['n', 3]);
     const { preprocessing } = await load(b.finish());
     expect(preprocessing).toMatchObject({ scale: '0-255', mean: [0, 0, 0], std: [1, 1, 1] });
+    const near = [-3, 0.4, 0.6, 7.2, 254.6, 300].flatMap((v) => new Array<number>(16).fill(v));
+    const batch = tensor([2, 3, 4, 4], Float32Array.from(near));
+    const { data } = (await model?.classify(batch, { score: 'logit' })) ?? {};
+    expect([...(data ?? [])]).toEqual([0, 0, 1, 7, 255, 255]);
+    // Rounding counts as the identity, and pixels beyond the range have no effect.
+    if (opset < 10) return;
+    const request = { batch, wrt: [INPUT], targets: [0] };
+    const { gradients } = (await model?.inside?.gradients(request)) ?? {};
+    const slopes = gradients?.[0]?.data ?? [];
+    expect([0, 16, 48, 64].map((i) => slopes[i])).toEqual([0, 0, 1 / 16, 0]);
   });
 });
 
