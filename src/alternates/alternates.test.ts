@@ -6,9 +6,10 @@ import { graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
 import { createRandom } from '../tensor/random.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
-import { alternates, salientBox, salientRegion } from './alternates.ts';
+import { alternates } from './alternates.ts';
 import { FILLERS, pictureFiller } from './fillers.ts';
 import { createInpainter } from './inpainting.ts';
+import { salientBox, salientRegion } from './salient-region.ts';
 
 const SIDE = 56;
 /** Class 0 while the middle is more red than blue. */

@@ -1,14 +1,14 @@
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { gaussianBlur } from '../image/blur.ts';
-import { type Image, image } from '../image/image.ts';
+import type { Image } from '../image/image.ts';
 import { fitImage, normalizePixels } from '../model/input/preprocessing.ts';
 import type { Model, RunOptions } from '../model/model.ts';
 import { mostProbable } from '../model/scored-class.ts';
 import type { ScoredClass } from '../model/target.ts';
+import { at } from '../tensor/at.ts';
 import { createRandom } from '../tensor/random.ts';
-import { extent } from '../tensor/statistics.ts';
-import { argmax, argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
+import { argmax, slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { FILLERS, type Filler } from './fillers.ts';
+import { blend, salientBox, salientRegion } from './salient-region.ts';
 
 /** Options of `alternates`. */
 export interface AlternatesOptions extends Pick<RunOptions, 'batchSize' | 'signal' | 'onProgress'> {
@@ -58,52 +58,6 @@ export interface Alternates {
   readonly box: readonly [top: number, left: number, bottom: number, right: number];
 }
 
-/** The box around the pixels above `threshold` of the range of a map. */
-export function salientBox(map: Tensor, threshold: number): [number, number, number, number] {
-  const [height, width] = map.shape;
-  const [low, high] = extent(map.data);
-  const box: [number, number, number, number] = [height, width, 0, 0];
-  map.data.forEach((value, i) => {
-    if (high > low && value <= low + threshold * (high - low)) return;
-    const [y, x] = [Math.floor(i / width), i % width];
-    box[0] = Math.min(box[0], y);
-    box[1] = Math.min(box[1], x);
-    box[2] = Math.max(box[2], y + 1);
-    box[3] = Math.max(box[3], x + 1);
-  });
-  return box;
-}
-
-/** Marks the most salient pixels in the box, `share` of its area, with 1 and all others with 0. */
-export function salientRegion(
-  map: Tensor,
-  [top, left, bottom, right]: readonly number[],
-  share: number,
-): Uint8Array {
-  const width = map.shape[1];
-  const region = new Uint8Array(map.data.length);
-  const inside: number[] = [];
-  for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) inside.push(y * width + x);
-  const order = argsortDescending(inside.map((i) => map.data[i]));
-  for (const k of order.subarray(0, Math.round(share * inside.length))) region[inside[k]] = 1;
-  return region;
-}
-
-/** The picture with the region replaced by `filled`; the border is softened over a few pixels. */
-function blend(picture: Image, filled: Image, region: Uint8Array): Image {
-  const { width, height, data } = picture;
-  const soft = gaussianBlur(tensor([1, height, width], Float32Array.from(region)), {
-    sigma: Math.min(width, height) / 112,
-  }).data;
-  return image(
-    width,
-    height,
-    Uint8Array.from(data, (value, i) =>
-      Math.round(value + soft[Math.floor(i / 3)] * (filled.data[i] - value)),
-    ),
-  );
-}
-
 async function classifyAll(
   model: Model,
   pictures: readonly Image[],
@@ -116,14 +70,29 @@ async function classifyAll(
     const inputs = pictures
       .slice(from, from + group)
       .map((each) => normalizePixels(each, model.preprocessing));
-    const batch = tensor([inputs.length, ...inputs[0].shape.slice(1)]);
+    const batch = tensor([inputs.length, ...at(inputs, 0).shape.slice(1)]);
     inputs.forEach(({ data }, k) => void batch.data.set(data, k * data.length));
-    const { shape, data } = await model.classify(batch, { batchSize, signal });
-    for (let k = 0; k < inputs.length; k++)
-      rows.push(data.subarray(k * shape[1], (k + 1) * shape[1]));
+    const scores = await model.classify(batch, { batchSize, signal });
+    for (let k = 0; k < inputs.length; k++) rows.push(slab(scores, k).data);
   }
   return rows;
 }
+
+/** The number and the share of variations under which the class stays, for each share. */
+const accuracyOf = (
+  shares: readonly number[],
+  variations: readonly Alternate[],
+): Alternates['accuracy'] =>
+  shares.map((share) => {
+    const own = variations.filter((each) => each.share === share);
+    const stay = own.filter(({ stays }) => stays).length;
+    return {
+      share,
+      stay,
+      candidates: own.length,
+      accuracy: own.length > 0 ? stay / own.length : 0,
+    };
+  });
 
 /**
  * Alternate explanations (Thakur & Fischmeister 2020, second part): other contents of the salient
@@ -160,14 +129,15 @@ export async function alternates(
     throw new FoveaError('usage', `share ${wrong}: expected a number above 0 and at most 1`);
   const fitted = fitImage(picture, model.preprocessing);
   const box = salientBox(map, threshold);
-  const names = Object.keys(fillers);
+  const named = Object.entries(fillers);
   const variations: Alternate[] = [];
   for (const [s, share] of shares.entries()) {
     const region = salientRegion(map, box, share);
     const random = createRandom(seed).fork(`share ${share}`);
     const pictures: Image[] = [];
     for (let k = 0; k < candidates; k++) {
-      const filled = await fillers[names[k % names.length]](fitted, region, random.fork(k));
+      const [, fill] = at(named, k % named.length);
+      const filled = await fill(fitted, region, random.fork(k));
       pictures.push(blend(fitted, filled, region));
     }
     const scores = await classifyAll(model, pictures, options);
@@ -175,24 +145,14 @@ export async function alternates(
       (row, k) =>
         void variations.push({
           share,
-          filler: names[k % names.length],
-          picture: pictures[k],
-          probability: row[target],
+          filler: at(named, k % named.length)[0],
+          picture: at(pictures, k),
+          probability: at(row, target),
           stays: argmax(row) === target,
           winner: mostProbable(model, row),
         }),
     );
     onProgress?.(s + 1, shares.length);
   }
-  const accuracy = shares.map((share) => {
-    const own = variations.filter((each) => each.share === share);
-    const stay = own.filter(({ stays }) => stays).length;
-    return {
-      share,
-      stay,
-      candidates: own.length,
-      accuracy: own.length > 0 ? stay / own.length : 0,
-    };
-  });
-  return { variations, accuracy, box };
+  return { variations, accuracy: accuracyOf(shares, variations), box };
 }

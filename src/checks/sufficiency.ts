@@ -1,8 +1,9 @@
 import { FoveaError } from '../errors.ts';
 import { type BaselineName, createBaseline } from '../model/input/baseline.ts';
 import type { Model } from '../model/model.ts';
+import { keptParts } from '../model/perturbation.ts';
 import { at } from '../tensor/at.ts';
-import { argsortDescending, type Tensor, tensor } from '../tensor/tensor.ts';
+import { argsortDescending, type Tensor } from '../tensor/tensor.ts';
 
 /** Options of `checkSufficiency`: the grid, the baseline and the budget. */
 export interface SufficiencyOptions {
@@ -118,16 +119,17 @@ function createTester(
     change: 'show' | 'hide',
   ): Promise<Outcome[]> => {
     if (sets.length === 0) return [];
-    const bits = tensor([sets.length, cells]);
-    if (change === 'hide') bits.data.fill(1);
-    sets.forEach((set, i) => {
-      for (const cell of set) bits.data[i * cells + cell] = change === 'hide' ? 0 : 1;
+    const member = change === 'show' ? 1 : 0;
+    const kept = sets.map((set) => {
+      const row = new Uint8Array(cells).fill(1 - member);
+      for (const cell of set) row[cell] = member;
+      return row;
     });
     counted.calls += sets.length;
     const { data } = await model.perturb({
       input,
       baseline: hiddenPicture,
-      perturbation: { kind: 'segments', labels, bits },
+      perturbation: keptParts(labels, cells, kept),
       targets: classes,
       batchSize,
       signal,

@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { offsetOf } from '../model/model.ts';
 import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, weightedSum } from './shared/cam.ts';
+import { camOptions } from './shared/cam.ts';
+import { weightedSum } from './shared/channel-maps.ts';
 import { explainLayers, headScores } from './shared/head.ts';
 
 /**

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 
@@ -33,16 +34,17 @@ export const centre = defineMethod({
   }),
 
   async explain({ input, targets, options: { sigma } }) {
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const bell = (size: number) =>
       Float64Array.from({ length: size }, (_, i) =>
         Math.exp(-0.5 * ((i - (size - 1) / 2) / (sigma * size)) ** 2),
       );
-    const [rows, columns] = [bell(height), bell(width)];
+    const rows = bell(height);
+    const columns = bell(width);
     const values = () =>
       Float32Array.from(
         { length: height * width },
-        (_, i) => rows[Math.floor(i / width)] * columns[i % width],
+        (_, i) => at(rows, Math.floor(i / width)) * at(columns, i % width),
       );
     return targets.map(() => ({ map: tensor([height, width], values()) }));
   },

@@ -2,9 +2,10 @@ import * as v from 'valibot';
 import { lrp } from '../autodiff/index.ts';
 import { at } from '../tensor/at.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, cellSums, fromLayers } from './shared/cam.ts';
+import { camOptions, fromLayers } from './shared/cam.ts';
+import { cellSums, channelsFirst } from './shared/channel-maps.ts';
 import { gradientsOf, repeat } from './shared/gradients.ts';
-import { channelsFirst, chooseLayers, layoutOf, withLayers } from './shared/layers.ts';
+import { chooseLayers, layoutOf, withLayers } from './shared/layers.ts';
 
 const rules = lrp({
   first: 'excitation',

@@ -9,10 +9,10 @@ import {
   outputOption,
   type PixelOptions,
   pixelAttribution,
-  reduceChannels,
   reduceOption,
 } from './shared/gradients.ts';
 import { fullBaseline, gradientSeries, scoresOf } from './shared/path.ts';
+import { reduceChannels } from './shared/pixel-sums.ts';
 
 /** How many references are scored in one batch. */
 const GROUP = 16;

@@ -4,8 +4,9 @@ import { interpolate } from '../image/interpolate.ts';
 import { INPUT, type LayerBias, type Model, requireInside } from '../model/model.ts';
 import { slab, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { channelsFirst } from './shared/channel-maps.ts';
 import { gradientsOf, outputOption } from './shared/gradients.ts';
-import { channelsFirst, layoutOf } from './shared/layers.ts';
+import { layoutOf } from './shared/layers.ts';
 
 /** Added to the range of a channel, so that a constant channel is not divided by zero. */
 const tiny = 1e-7;

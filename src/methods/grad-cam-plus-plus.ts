@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { sum } from '../tensor/statistics.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, explainCam, weightedSum } from './shared/cam.ts';
+import { camOptions, explainCam } from './shared/cam.ts';
+import { weightedSum } from './shared/channel-maps.ts';
 
 /** Added to the divisor of α, so that α is finite. */
 const EPSILON = 1e-6;

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { defineMethod } from './method.ts';
-import { camOptions, channelSums, explainCam, weightedSum } from './shared/cam.ts';
+import { camOptions, explainCam } from './shared/cam.ts';
+import { channelSums, weightedSum } from './shared/channel-maps.ts';
 
 /**
  * Grad-CAM (Selvaraju et al. 2017): the sum of the channels of a feature map. The weight of a

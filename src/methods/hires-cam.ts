@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { defineMethod } from './method.ts';
-import { camOptions, cellSums, explainCam, warnIfGradCam } from './shared/cam.ts';
+import { camOptions, explainCam, warnIfGradCam } from './shared/cam.ts';
+import { cellSums } from './shared/channel-maps.ts';
 
 /**
  * HiResCAM (Draelos & Carin 2020): activation times gradient in each cell. The gradient is not

@@ -4,7 +4,8 @@ import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { explain } from '../node.ts';
 import { createRandom } from '../tensor/random.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { binaryMasks, hsic, hsicScores } from './hsic.ts';
+import { binaryMasks, hsic } from './hsic.ts';
+import { hsicScores } from './shared/dependence.ts';
 
 /** trace(K H L H) / (n - 1)², computed with the four full matrices. */
 function literalHsic(masks: Float32Array, scores: Float64Array, cells: number): number[] {

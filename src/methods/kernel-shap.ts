@@ -8,17 +8,8 @@ import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { ridge } from './shared/least-squares.ts';
 import { scoreInParts } from './shared/score-parts.ts';
-import {
-  HIDDEN_IN_WORDS,
-  hiddenOption,
-  hiddenPicture,
-  paintSegments,
-  regionOf,
-  segmentationOption,
-  segmentsOption,
-  superpixels,
-  topSegments,
-} from './shared/superpixels.ts';
+import { paintSegments, regionOf, topSegments } from './shared/segment-maps.ts';
+import { hiddenPicture, superpixelOptions, superpixels, topOption } from './shared/superpixels.ts';
 
 /** Coalitions of superpixels, [n, parts] of 0 and 1, and the weight of each in the fit. */
 export interface Coalitions {
@@ -254,15 +245,8 @@ export const kernelShap = defineMethod({
       0,
       'number of coalitions; 0: 2 · superpixels + 2048, as in the authors’ code',
     ),
-    segmentation: v.optional(segmentationOption, 'slic'),
-    segments: segmentsOption,
-    hidden: option(hiddenOption, 'blur', HIDDEN_IN_WORDS),
-    top: option(
-      v.pipe(integer, v.minValue(1)),
-      5,
-      'superpixels with the largest positive values that are named in extras.top and shown ' +
-        'in the picture of them',
-    ),
+    ...superpixelOptions('slic', 'blur'),
+    top: topOption('values'),
   }),
 
   async explain(context) {

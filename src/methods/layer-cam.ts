@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { defineMethod } from './method.ts';
-import { camOptions, cellSums, explainCam, warnIfPositiveGradCam } from './shared/cam.ts';
+import { camOptions, explainCam, warnIfPositiveGradCam } from './shared/cam.ts';
+import { cellSums } from './shared/channel-maps.ts';
 
 /**
  * LayerCAM (Jiang et al. 2021): the weight of each cell is its own gradient if the gradient is

@@ -5,10 +5,10 @@ import { at } from '../tensor/at.ts';
 import { areClose } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, channelSums, weightedSum } from './shared/cam.ts';
+import { camOptions } from './shared/cam.ts';
+import { channelSums, channelsFirst, weightedSum } from './shared/channel-maps.ts';
 import { gradientsOf } from './shared/gradients.ts';
 import { explainLayers } from './shared/head.ts';
-import { channelsFirst } from './shared/layers.ts';
 
 const LIKE_ABLATION =
   'the scores are linear in the layer, so this map equals the map of ablation-cam up to a ' +

@@ -7,17 +7,8 @@ import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { type Fit, ridge } from './shared/least-squares.ts';
 import { scoreInParts } from './shared/score-parts.ts';
-import {
-  HIDDEN_IN_WORDS,
-  hiddenOption,
-  hiddenPicture,
-  paintSegments,
-  regionOf,
-  segmentationOption,
-  segmentsOption,
-  superpixels,
-  topSegments,
-} from './shared/superpixels.ts';
+import { paintSegments, regionOf, topSegments } from './shared/segment-maps.ts';
+import { hiddenPicture, superpixelOptions, superpixels, topOption } from './shared/superpixels.ts';
 
 /** The samples are scored in this many parts. An intermediate map is offered after each part. */
 const OFFERS = 10;
@@ -90,21 +81,14 @@ export const lime = defineMethod({
       1000,
       'number of samples; the first sample is the whole picture',
     ),
-    segmentation: v.optional(segmentationOption, 'quickshift'),
-    segments: segmentsOption,
-    hidden: option(hiddenOption, 'segment-mean', HIDDEN_IN_WORDS),
+    ...superpixelOptions('quickshift', 'segment-mean'),
     kernelWidth: option(
       v.pipe(number, v.gtValue(0)),
       0.25,
       'width of the kernel that weighs samples by their cosine distance to the whole picture',
     ),
     alpha: option(v.pipe(number, v.minValue(0)), 1, 'ridge penalty'),
-    top: option(
-      v.pipe(integer, v.minValue(1)),
-      5,
-      'superpixels with the largest positive weights that are named in extras.top and shown ' +
-        'in the picture of them',
-    ),
+    top: topOption('weights'),
   }),
 
   async explain(context) {

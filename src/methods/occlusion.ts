@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { withEmptyWindow } from '../model/perturbation.ts';
 import { integer, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { scaledLength } from './shared/scale.ts';
@@ -59,7 +60,7 @@ export const occlusion = defineMethod({
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const window = pair(options.window ?? scaledLength(32, height, width));
     const stride = pair(options.stride ?? scaledLength(8, height, width));
     const windows = slidingWindows(height, width, window, stride);
@@ -78,13 +79,13 @@ export const occlusion = defineMethod({
     });
     const count = windows.length / 4;
     return targets.map((_, t) => {
-      const score = (n: number) => scores.data[n * targets.length + t];
+      const score = (n: number) => at(scores.data, n * targets.length + t);
       const drops = Float64Array.from({ length: count }, (_, n) => score(0) - score(n + 1));
       const { sums, coverage } = windowSums(windows, drops, height, width);
       return {
         map: tensor(
           [height, width],
-          Float32Array.from(sums, (sum, i) => (coverage[i] > 0 ? sum / coverage[i] : 0)),
+          Float32Array.from(sums, (sum, i) => sum / Math.max(1, at(coverage, i))),
         ),
         extras: { window, stride },
       };

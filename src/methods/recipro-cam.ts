@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { offsetOf } from '../model/model.ts';
 import { option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
 import { camOptions } from './shared/cam.ts';
@@ -39,7 +40,7 @@ export const reciproCam = defineMethod({
 
   explain: (context) =>
     explainLayers(context, async (layer, target, report) => {
-      const [channels, h, w] = layer.activations.shape;
+      const [channels = 0, h = 0, w = 0] = layer.activations.shape;
       const scores = await headScores({
         model: context.model,
         layer,
@@ -50,7 +51,10 @@ export const reciproCam = defineMethod({
         alter: (p, values) => {
           for (let cell = 0; cell < h * w; cell++) {
             const weight = seen(cell, p, w, context.options.blur);
-            for (let c = 0; c < channels; c++) values[offsetOf(layer.layout, c, cell)] *= weight;
+            for (let c = 0; c < channels; c++) {
+              const i = offsetOf(layer.layout, c, cell);
+              values[i] = weight * at(values, i);
+            }
           }
         },
         onProgress: (done) => report(done / (h * w)),
@@ -64,5 +68,5 @@ function seen(cell: number, p: number, width: number, blur: boolean): number {
   if (!blur) return cell === p ? 1 : 0;
   const down = Math.floor(cell / width) - Math.floor(p / width);
   const across = (cell % width) - (p % width);
-  return Math.abs(down) <= 1 && Math.abs(across) <= 1 ? KERNEL[(down + 1) * 3 + across + 1] : 0;
+  return Math.abs(down) <= 1 && Math.abs(across) <= 1 ? at(KERNEL, (down + 1) * 3 + across + 1) : 0;
 }

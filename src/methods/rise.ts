@@ -7,15 +7,11 @@ import type { Random } from '../tensor/random.ts';
 import { extent, mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
-import { weightedMaskSum } from './shared/grid-sums.ts';
+import { gridOption, weightedMaskSum } from './shared/grid-sums.ts';
 
 const options = v.object({
   N: option(v.pipe(integer, v.minValue(2), v.maxValue(1_000_000)), 4000, 'number of masks'),
-  s: option(
-    v.pipe(integer, v.minValue(1), v.maxValue(64)),
-    7,
-    'cells of the mask grid in each direction',
-  ),
+  s: gridOption(7),
   p1: option(
     v.pipe(number, v.gtValue(0), v.maxValue(1)),
     0.5,

@@ -2,10 +2,12 @@ import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
+import { at } from '../tensor/at.ts';
 import { extent } from '../tensor/statistics.ts';
 import { softmax, type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type LayerMap } from './method.ts';
-import { camOptions, fromLayers, weightedSum } from './shared/cam.ts';
+import { camOptions, fromLayers } from './shared/cam.ts';
+import { weightedSum } from './shared/channel-maps.ts';
 import { upsampleGrid } from './shared/grid-sums.ts';
 import { readLayers } from './shared/head.ts';
 import { chooseLayers } from './shared/layers.ts';
@@ -17,11 +19,9 @@ import { chooseLayers } from './shared/layers.ts';
  * a mask of zeros.
  */
 export function channelMasks(activations: Tensor, height: number, width: number): Grids {
-  const [channels, h, w] = activations.shape;
-  const [rows, columns] = [
-    upsamplingMatrix('align-corners', h, height),
-    upsamplingMatrix('align-corners', w, width),
-  ];
+  const [channels = 0, h = 0, w = 0] = activations.shape;
+  const rows = upsamplingMatrix('align-corners', h, height);
+  const columns = upsamplingMatrix('align-corners', w, width);
   const grids = new Float32Array(activations.data.length);
   for (let c = 0; c < channels; c++) {
     const grid = activations.data.subarray(c * h * w, (c + 1) * h * w);
@@ -62,7 +62,7 @@ export const scoreCam = defineMethod({
   }),
 
   async explain({ model, input, targets, options, batchSize, progress }) {
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const layers = await readLayers(model, chooseLayers(model, options.layer), input);
     const maps: LayerMap[][] = targets.map(() => []);
     for (const [l, { name, activations }] of layers.entries()) {
@@ -76,11 +76,10 @@ export const scoreCam = defineMethod({
         onProgress: (done, total) => progress((l + done / total) / layers.length),
       });
       targets.forEach((_, t) => {
-        const column = Float32Array.from(
-          { length: activations.shape[0] },
-          (__, c) => scores.data[c * targets.length + t],
+        const column = Float32Array.from({ length: at(activations.shape, 0) }, (__, c) =>
+          at(scores.data, c * targets.length + t),
         );
-        maps[t].push({ layer: name, map: weightedSum(activations, softmax(column)) });
+        at(maps, t).push({ layer: name, map: weightedSum(activations, softmax(column)) });
       });
     }
     return maps.map((each): Attribution => fromLayers(each, options.relu, height, width));

@@ -3,13 +3,9 @@ import { integer, number, option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
-import {
-  outputOption,
-  pixelAttribution,
-  reduceChannels,
-  reduceOption,
-} from './shared/gradients.ts';
+import { outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
 import { type GradientSeries, gradientSeries } from './shared/path.ts';
+import { reduceChannels } from './shared/pixel-sums.ts';
 
 /** Statistics of the gradients at noisy pictures. */
 interface NoisyGradients {

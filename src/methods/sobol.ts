@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
-import { gridUpsampling, upsampleGrid } from './shared/grid-sums.ts';
+import { gridMap, gridOption, tileMasks } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 
@@ -34,7 +34,7 @@ export function sobolDesign(rows: number, cells: number, random: Random): Float3
     block.set(b, cells);
     for (let i = 0; i < cells; i++) {
       block.set(a, (i + 2) * cells);
-      block[(i + 2) * cells + i] = b[i];
+      block.set(b.subarray(i, i + 1), (i + 2) * cells + i);
     }
   }
   return design;
@@ -58,9 +58,8 @@ export interface SobolIndices {
  */
 export function totalIndices(scores: ArrayLike<number>, cells: number): SobolIndices {
   const rows = scores.length / (cells + 2);
-  const independent = Array.from(
-    { length: 2 * rows },
-    (_, k) => scores[(k >> 1) * (cells + 2) + (k & 1)],
+  const independent = Array.from({ length: 2 * rows }, (_, k) =>
+    at(scores, (k >> 1) * (cells + 2) + (k & 1)),
   );
   const average = mean(independent);
   const variance =
@@ -69,12 +68,13 @@ export function totalIndices(scores: ArrayLike<number>, cells: number): SobolInd
   const standardErrors = new Float64Array(cells);
   if (!(variance > 0)) return { total, standardErrors };
   for (let i = 0; i < cells; i++) {
-    const terms = Float64Array.from(
-      { length: rows },
-      (_, r) => (scores[r * (cells + 2)] - scores[r * (cells + 2) + i + 2]) ** 2 / (2 * variance),
-    );
-    total[i] = mean(terms);
-    const squares = terms.reduce((sum, term) => sum + (term - total[i]) ** 2, 0);
+    const terms = Float64Array.from({ length: rows }, (_, r) => {
+      const [whole, changed] = [at(scores, r * (cells + 2)), at(scores, r * (cells + 2) + i + 2)];
+      return (whole - changed) ** 2 / (2 * variance);
+    });
+    const index = mean(terms);
+    total[i] = index;
+    const squares = terms.reduce((sum, term) => sum + (term - index) ** 2, 0);
     standardErrors[i] = Math.sqrt(squares / rows / Math.max(1, rows - 1));
   }
   return { total, standardErrors };
@@ -97,11 +97,7 @@ export const sobol = defineMethod({
   signed: false,
   cost: 'design · (s² + 2): 2112',
   options: v.object({
-    s: option(
-      v.pipe(integer, v.minValue(1), v.maxValue(64)),
-      8,
-      'cells of the mask grid in each direction',
-    ),
+    s: gridOption(8),
     design: option(
       v.pipe(integer, v.minValue(2), v.maxValue(100_000)),
       32,
@@ -113,26 +109,16 @@ export const sobol = defineMethod({
   async explain(context) {
     const { model, input, targets, options, random } = context;
     const { s, design: rows, baseline } = options;
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const cells = s * s;
     const perRow = cells + 2;
     const masks = sobolDesign(rows, cells, random);
-    const hard = gridUpsampling('nearest', s, height, width);
-    const smooth = gridUpsampling('reflect', s, height, width);
-    const mapOf = (values: Float64Array): Tensor => {
-      const map = upsampleGrid(values, smooth.rows.data, smooth.columns.data, [s, s]);
-      return tensor([height, width], Float32Array.from(map));
-    };
+    const mapOf = (values: Float64Array) => gridMap(values, s, height, width);
     const { scores, done } = await scoreInParts(context, {
       baseline: createBaseline(baseline, model, input),
       count: rows * perRow,
       partSize: Math.ceil(rows / OFFERS) * perRow,
-      perturbation: (from, to) => ({
-        kind: 'grids',
-        grids: tensor([to - from, s, s], masks.subarray(from * cells, to * cells)),
-        ...hard,
-        shifts: new Int32Array(2 * (to - from)),
-      }),
+      perturbation: tileMasks(masks, s, height, width),
       intermediate: (_, own, n) =>
         n / perRow < ROWS_BEFORE_OFFERING
           ? undefined
@@ -142,7 +128,7 @@ export const sobol = defineMethod({
             },
     });
     return targets.map((_, t): Attribution => {
-      const { total, standardErrors } = totalIndices(scores[t].subarray(0, done), cells);
+      const { total, standardErrors } = totalIndices(at(scores, t).subarray(0, done), cells);
       return {
         map: mapOf(total),
         standardError: mapOf(standardErrors),

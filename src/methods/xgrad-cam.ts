@@ -2,7 +2,8 @@ import * as v from 'valibot';
 import { at } from '../tensor/at.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
-import { camOptions, channelSums, explainCam, warnIfGradCam, weightedSum } from './shared/cam.ts';
+import { camOptions, explainCam, warnIfGradCam } from './shared/cam.ts';
+import { channelSums, weightedSum } from './shared/channel-maps.ts';
 
 /** Added to the divisor, so that a channel without activation has a finite weight. */
 const EPSILON = 1e-7;

@@ -13,7 +13,7 @@ import {
   W,
 } from './fixtures/region-scene.ts';
 
-/** Scores a map; the method that made it returns `again` for the picture seen through the map. */
+/** Scores a map. `again` is the map of the picture multiplied by the map. */
 async function score(map: Tensor, again: (input: Tensor) => Tensor = () => map) {
   const explain = async ({ input }: { input?: Tensor }) => again(input ?? context.input);
   return adcc.score({ ...context, map, explain });
@@ -21,12 +21,12 @@ async function score(map: Tensor, again: (input: Tensor) => Tensor = () => map) 
 
 describe('ADCC', () => {
   it('is the harmonic mean of its terms for the perfect map', async () => {
-    // Coherency 1, complexity R of all pixels, no drop.
+    // The coherency is 1, the complexity is R divided by all pixels, and there is no drop.
     const expected = 3 / (1 + 1 / (1 - R / (H * W)) + 1);
     expect((await score(perfect)).value).toBeCloseTo(expected, 6);
   });
 
-  it('explains the picture seen through the map once more', async () => {
+  it('explains the picture multiplied by the map', async () => {
     const map = mapOf(region.map((value, i) => (value ? 5 : i === 0 ? 9 : 1)));
     let seen: Tensor | undefined;
     const { value } = await score(map, (input) => {
@@ -43,17 +43,17 @@ describe('ADCC', () => {
     const deviation = (list: number[], m: number) => Math.sqrt(mean(list.map((x) => (x - m) ** 2)));
     const pearson = covariance / deviation(a, meanA) / deviation(b, meanB);
     const complexity = mean(shares);
-    // The region is seen at half its value: the probability drops from 1 to 1/2.
+    // The region has half its value, so the probability drops from 1 to 1/2.
     const expected = 3 / (2 / (1 + pearson) + 1 / (1 - complexity) + 1 / (1 - 0.5));
     expect(value).toBeCloseTo(expected, 5);
   });
 
-  it('is 0 if the class loses all its probability, or if the second map is the opposite', async () => {
+  it('is 0 if the class loses all its probability, or for a negated second map', async () => {
     expect((await score(inverted)).value).toBe(0);
     expect((await score(perfect, () => inverted)).value).toBe(0);
   });
 
-  it('has no value if the class has no probability', async () => {
+  it('has no value if the probability of the class is 0', async () => {
     const nothing = { ...context, input: tensor([1, 1, H, W]) };
     const { value, reason } = await adcc.score({
       ...nothing,
@@ -64,7 +64,7 @@ describe('ADCC', () => {
     expect(reason).toMatch(/probability of the class is 0/);
   });
 
-  it('needs a way to run the method again', async () => {
+  it('needs `explain`', async () => {
     await expect(adcc.score({ ...context, map: perfect })).rejects.toThrow('needs `explain`');
   });
 });

@@ -6,8 +6,8 @@ import { context, H, inverted, perfect, R, W } from './fixtures/region-scene.ts'
 const score = (map: Tensor, options = {}) => confidenceAtArea.score({ ...context, map, options });
 
 describe('confidence at area', () => {
-  it('is the share of the region that the area can show, for the perfect map', async () => {
-    // Steps of 5 % are 6 pixels; the region has R = 20 of 120 pixels.
+  it('is the share of the region that fits into the area for the perfect map', async () => {
+    // A step of 5 % is 6 pixels. The region has R = 20 of 120 pixels.
     const at = async (area: number) => (await score(perfect, { area, step: 0.05 })).value;
     expect(await at(0.05)).toBeCloseTo(6 / R, 6);
     expect(await at(0.1)).toBeCloseTo(12 / R, 6);
@@ -19,13 +19,13 @@ describe('confidence at area', () => {
     expect(curve?.x).toEqual([0, 6 / (H * W), 12 / (H * W)]);
   });
 
-  it('is 0 while a map shows only pixels that the model does not look at', async () => {
+  it('is 0 while only pixels outside the region are shown', async () => {
     expect((await score(inverted, { area: 0.8, step: 0.05 })).value).toBe(0);
     expect((await score(inverted, { area: 1, step: 0.05 })).value).toBe(1);
   });
 
-  it('takes the highest score on the way, not the last', async () => {
-    // Class 1 has the rest of the probability: it falls while the region appears.
+  it('is the highest score, not the last one', async () => {
+    // Class 1 has the rest of the probability, which falls while the region appears.
     const { value } = await confidenceAtArea.score({
       ...context,
       target: { index: 1 },

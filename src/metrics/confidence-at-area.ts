@@ -4,16 +4,16 @@ import { defineMetric } from './metric.ts';
 import { curveOptions, scoresAlong } from './shared/perturbation-curve.ts';
 
 /**
- * Confidence at an area: the highest score that the class reaches while the most salient pixels
- * appear, up to a share of the picture. 0 … 1 (in logits for `score: 'logit'`), higher is better.
+ * Confidence at an area: the highest score of the class while the most salient pixels appear, up to
+ * a share of the picture, 0 … 1 (in logits for `score: 'logit'`). Higher is better.
  *
  *   max { y_i : x_i <= area },  x_i = share of pixels shown,  y_i = score of the class, as in
  *   `insertion`
  *
- * The score before the first pixel appears, x_0 = 0, counts as well. The curve is that of
- * `insertion`, up to `area`. Costs 1 + area · n model calls for n steps.
- * Source: Chen et al., Less is More: Fewer Interpretable Region via Submodular Subset Selection,
- * ICLR 2024: the average highest confidence within a share of the area.
+ * The score before the first pixel appears, at x_0 = 0, also counts. The curve is that of
+ * `insertion`, up to `area`. The cost is 1 + area · n model calls for n steps. Source: Chen et al.,
+ * Less is More: Fewer Interpretable Region via Submodular Subset Selection, ICLR 2024: the average
+ * highest confidence within a share of the area.
  */
 export const confidenceAtArea = defineMetric({
   name: 'confidence-at-area',
@@ -34,7 +34,7 @@ export const confidenceAtArea = defineMetric({
     area: option(
       v.pipe(number, v.gtValue(0), v.maxValue(1)),
       0.5,
-      'largest share of the pixels that is shown',
+      'largest share of the pixels that are shown',
     ),
     ...curveOptions('zero').entries,
     step: v.optional(curveOptions('zero').entries.step.wrapped, 0.02),

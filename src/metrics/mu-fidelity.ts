@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { upsamplingMatrix } from '../image/upsampling.ts';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, number, option } from '../options.ts';
+import { at } from '../tensor/at.ts';
 import type { Random } from '../tensor/random.ts';
 import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -100,7 +101,7 @@ export const muFidelity = defineMetric({
     { model, input, map, target, random, batchSize, signal, onProgress },
     { samples, grid, subset, sets, baseline, score },
   ) => {
-    const [height, width] = map.shape;
+    const [height = 0, width = 0] = map.shape;
     const grids = drawGrids(samples, grid, subset, sets, random);
     const { data } = await model.perturb({
       input,
@@ -124,7 +125,7 @@ export const muFidelity = defineMetric({
     const hidden = Float64Array.from({ length: samples }, (_, k) => {
       let sum = 0;
       for (let c = 0; c < sums.length; c++)
-        if (grids.data[k * sums.length + c] === 0) sum += sums[c];
+        if (grids.data[k * sums.length + c] === 0) sum += at(sums, c);
       return sum;
     });
     return {

@@ -21,12 +21,13 @@ function withoutRanks(
   noise: number,
   random: Random,
 ): Float32Array {
-  const [, channels, height, width] = input.shape;
+  const [, , height = 0, width = 0] = input.shape;
   const known = Uint8Array.from(ranks, (rank) => (rank >= from && rank < to ? 0 : 1));
   const imputed = imputeLinearly(input.data, known, height, width);
   if (noise > 0) {
-    for (let i = 0; i < channels * height * width; i++)
-      if (!known[i % (height * width)]) imputed[i] += noise * random.normal();
+    imputed.forEach((value, i) => {
+      if (!known[i % known.length]) imputed[i] = value + noise * random.normal();
+    });
   }
   return imputed;
 }
@@ -106,7 +107,7 @@ export const road = defineMetric({
         batchSize,
         signal,
       });
-      const [least, most] = classScores(scores, target.index, score === 'accuracy');
+      const [least = 0, most = 0] = classScores(scores, target.index, score === 'accuracy');
       y.push((least - most) / 2);
       onProgress?.((k + 1) / shares.length);
     }

@@ -18,8 +18,8 @@ const score = async (map: Tensor, options = {}) =>
     .value as number;
 
 /**
- * The coefficient by its definition, for a picture of ones: hiding a group costs the share of the
- * region's pixels in it.
+ * A literal copy of the coefficient, for a picture of ones. If a group is hidden, the score falls
+ * by the share of the region in this group.
  */
 function literal(map: Tensor, groups: number): number {
   const order = Array.from(map.data.keys()).sort((a, b) => map.data[b] - map.data[a] || a - b);
@@ -37,18 +37,18 @@ function literal(map: Tensor, groups: number): number {
 }
 
 describe('SaCo', () => {
-  it('is 1 for the map of a model that looks at one region, and -1 for its opposite', async () => {
+  it('is 1 for the perfect map of one region, and -1 for its negative', async () => {
     expect(await score(perfect, { groups: 6 })).toBe(1);
-    // 100 pixels outside the region come first, in five groups of 20, and the region last.
+    // The 100 pixels outside the region come first, in five groups of 20. The region comes last.
     expect(await score(inverted, { groups: 6 })).toBe(-1);
   });
 
-  it('follows its definition for any map', async () => {
+  it('equals its definition for any map', async () => {
     for (const seed of [1, 2, 3])
       expect(await score(randomMap(seed))).toBeCloseTo(literal(randomMap(seed), 10), 6);
   });
 
-  it('weighs a pair of groups by its difference of salience', async () => {
+  it('weights a pair of groups by its difference in salience', async () => {
     // Three groups of 40 pixels: means 3, 2, 0. The region lies in the second, so pair (1, 2) is in
     // the wrong order (weight 1), pair (2, 3) in the right order (2), and pair (1, 3) is a tie (3).
     const outside = Array.from(region.keys()).filter((i) => !region[i]);
@@ -65,7 +65,7 @@ describe('SaCo', () => {
     expect((await run(1)).value).toBe((await run(64)).value);
   });
 
-  it('replaces groups by the mean colour of the picture by default', async () => {
+  it('replaces groups by the mean color of the picture by default', async () => {
     const { options, preset } = await saco.score({ ...context, map: perfect });
     expect(options).toEqual({ groups: 10, baseline: 'mean' });
     expect(preset).toBe('wu-2024');

@@ -6,8 +6,8 @@ import { defineMetric, type Given } from './metric.ts';
 import { pixelOrder } from './shared/ranks.ts';
 
 /**
- * The group of each pixel, [H · W]: the pixels in falling order of salience, in `groups` parts whose
- * sizes differ by at most one. Group 0 holds the most salient pixels.
+ * The group of each pixel, [H · W]. The pixels in falling order of salience are divided into
+ * `groups` groups whose sizes differ by at most one. Group 0 has the most salient pixels.
  */
 function saliencyGroups(order: ArrayLike<number>, groups: number): Int32Array {
   const labels = new Int32Array(order.length);
@@ -16,7 +16,7 @@ function saliencyGroups(order: ArrayLike<number>, groups: number): Int32Array {
   return labels;
 }
 
-/** The class scores of pictures in which one group of pixels each is hidden, [groups]. */
+/** The class scores of pictures, [groups]. In each picture one group of pixels is hidden. */
 async function scoresWithout(
   { model, input, target, batchSize, signal, onProgress }: Given<'model'>,
   labels: Int32Array,
@@ -37,7 +37,10 @@ async function scoresWithout(
   return data;
 }
 
-/** F of `saco` from the salience and the drop of each group; 0 if all groups have one salience. */
+/**
+ * The coefficient of `saco`, from the salience and the drop of each group; 0 if all groups have the
+ * same salience.
+ */
 function coefficient(salience: ArrayLike<number>, drop: ArrayLike<number>): number {
   let signed = 0;
   let total = 0;
@@ -51,19 +54,19 @@ function coefficient(salience: ArrayLike<number>, drop: ArrayLike<number>): numb
 }
 
 /**
- * SaCo, the salience-guided faithfulness coefficient: whether the differences of salience between
- * groups of pixels agree with the differences of their effects. -1 … 1, higher is better.
+ * SaCo, the salience-guided faithfulness coefficient: whether groups of pixels with a higher
+ * salience also have a larger effect on the score, -1 … 1. Higher is better.
  *
  *   G_1, …, G_K: equal groups of pixels in falling order of the map
  *   s_i = mean of the map in G_i,   d_i = p(x) - p(x with G_i replaced by the baseline)
  *   w_ij = s_i - s_j if d_i >= d_j, else s_j - s_i
  *   SaCo = sum_{i<j} w_ij / sum_{i<j} |w_ij|
  *
- * A map with the same mean in all groups scores 0. Costs K model calls: p(x) is the same for all
- * groups, so the comparison does not need it. The paper takes sums; its groups have one size, for
- * which both give the same coefficient. Here sizes may differ by one pixel.
- * Source: Wu, Kang, Tang et al., On the Faithfulness of Vision Transformer Explanations, CVPR 2024,
- * algorithm 1 (K = 10, groups replaced by the mean colour of the picture).
+ * The value is 0 for a map with the same mean in all groups. The cost is K model calls: p(x) is the
+ * same for all groups, so the comparison does not need it. The paper uses sums over groups of one
+ * size, which gives the same coefficient. Here the sizes may differ by one pixel, so means are
+ * used. Source: Wu, Kang, Tang et al., On the Faithfulness of Vision Transformer Explanations, CVPR
+ * 2024, algorithm 1 (K = 10, groups replaced by the mean color of the picture).
  */
 export const saco = defineMetric({
   name: 'saco',
@@ -75,7 +78,7 @@ export const saco = defineMetric({
   needs: ['model'],
   presets: { 'wu-2024': { groups: 10, baseline: 'mean' } },
   options: v.object({
-    groups: option(v.pipe(integer, v.minValue(2)), 10, 'groups of pixels'),
+    groups: option(v.pipe(integer, v.minValue(2)), 10, 'number of groups of pixels'),
     baseline: v.optional(baselineOption, 'mean'),
   }),
   measure: async (context, { groups, baseline }) => {

@@ -12,7 +12,7 @@ const random = createRandom(4);
 const weights = Float64Array.from({ length: PIXELS }, () => random.uniform() - 0.4);
 const seen: number[] = [];
 
-/** A linear model: the probability of class 0 is 1/2 + the weighted sum of the pixels / 200. */
+/** A linear model. The probability of class 0 is 1/2 + the weighted sum of the pixels / 200. */
 const model = createFunctionModel({
   name: 'linear',
   labels: ['yes', 'no'],
@@ -42,18 +42,18 @@ const score = async (map: Tensor, options = {}) => {
   return (await singleDeletion.score(request)).value as number;
 };
 
-/** The cell of a grid of 4 that holds the centre of a pixel. */
+/** The cell, in a grid of 4 × 4 cells, that contains the center of a pixel. */
 const cellOf = (i: number) =>
   4 * Math.floor((Math.floor(i / SIDE) + 0.5) / 2.5) + Math.floor(((i % SIDE) + 0.5) / 2.5);
 
 describe('single deletion', () => {
-  it('is 1 for the contributions of a linear model, in any rising scale, and -1 for the opposite', async () => {
+  it('is 1 for the contributions of a linear model, and -1 for their negative', async () => {
     expect(await score(mapOf(weights))).toBeCloseTo(1, 9);
     expect(await score(mapOf(weights.map((weight) => 7 * weight + 1e-3)))).toBeGreaterThan(0.9);
     expect(await score(mapOf(weights.map((weight) => -weight)))).toBeCloseTo(-1, 9);
   });
 
-  it('is the rank correlation of the sums of the cells with their drops, for any map', async () => {
+  it('is the rank correlation between sums and drops of the cells for any map', async () => {
     const values = Float64Array.from({ length: PIXELS }, () => random.uniform());
     const [sums, drops] = [new Float64Array(16), new Float64Array(16)];
     for (let i = 0; i < PIXELS; i++) {

@@ -9,18 +9,18 @@ import { cellSums } from './shared/cell-sums.ts';
 
 /**
  * Single deletion: the rank correlation, over the cells c of a grid, between the sum of the map in
- * a cell and the drop of the class score f when this cell alone is hidden. -1 … 1, higher is
- * better. 0 if the sums or the scores are all equal.
+ * a cell and the drop of the class score f if only this cell is hidden, -1 … 1. Higher is better.
+ * It is 0 if the sums or the scores are all equal.
  *
  *   spearman_c( sum_{i in c} map_i,  f(x) - f(x with c replaced by the baseline) )
  *
- * Only one cell is hidden at a time, so the pictures stay close to pictures that the model knows,
- * and the score depends neither on a step nor on a random draw. Costs grid² model calls: f(x) is
- * the same for all cells, so ranks do not need it. The paper compares logits (`hesse-2024`); the
- * default compares probabilities, which every model has.
- * Source: Hesse, Schaub-Meyer & Roth, Benchmarking the Attribution Quality of Vision Models (IDSDS),
- * NeurIPS 2024, section 3: the single-deletion score. The authors first fine-tune the model on
- * pictures with hidden cells; this metric takes the model as it is.
+ * Only one cell is hidden at a time. So the pictures stay similar to the training pictures, and the
+ * score does not depend on a step or on random numbers. The cost is grid² model calls: f(x) is the
+ * same for all cells, so ranks do not need it. The paper compares logits (`hesse-2024`). The
+ * default compares probabilities, which every model has. Source: Hesse, Schaub-Meyer & Roth,
+ * Benchmarking the Attribution Quality of Vision Models (IDSDS), NeurIPS 2024, section 3: the
+ * single-deletion score. The authors first fine-tune the model on pictures with hidden cells. This
+ * metric does not change the model.
  */
 export const singleDeletion = defineMetric({
   name: 'single-deletion',
@@ -36,7 +36,7 @@ export const singleDeletion = defineMetric({
     'hesse-2024': { grid: 4, baseline: 'zero', score: 'logit' },
   },
   options: v.object({
-    grid: option(v.pipe(integer, v.minValue(2)), 4, 'cells along each side'),
+    grid: option(v.pipe(integer, v.minValue(2)), 4, 'number of cells along each side'),
     baseline: baselineOption,
     score: option(
       v.picklist(['probability', 'logit']),
@@ -48,7 +48,7 @@ export const singleDeletion = defineMetric({
     { model, input, map, target, batchSize, signal, onProgress },
     { grid, baseline, score },
   ) => {
-    const [height, width] = map.shape;
+    const [height = 0, width = 0] = map.shape;
     const cells = grid * grid;
     const shown = new Float32Array(cells * cells).fill(1);
     for (let c = 0; c < cells; c++) shown[c * cells + c] = 0;

@@ -1,5 +1,5 @@
 import { at } from '../tensor/at.ts';
-import type { Tensor } from '../tensor/tensor.ts';
+import { type Tensor, tensor } from '../tensor/tensor.ts';
 
 /**
  * Rectangles, four integers each: top, left, bottom, right (half-open, in pixels; parts outside the
@@ -66,6 +66,20 @@ export function withEmptyWindow(windows: Int32Array): Int32Array {
   const all = new Int32Array(windows.length + 4);
   all.set(windows, 4);
   return all;
+}
+
+/**
+ * Copies of a picture that keep some of its parts, one per row of `kept` [parts]: 1 for parts that
+ * stay, 0 for parts that are replaced. `labels` is the part of each pixel, [H · W].
+ */
+export function keptParts(
+  labels: Int32Array,
+  parts: number,
+  kept: readonly ArrayLike<number>[],
+): Segments {
+  const bits = tensor([kept.length, parts]);
+  kept.forEach((row, i) => bits.data.set(row, i * parts));
+  return { kind: 'segments', labels, bits };
 }
 
 /** How many pictures a perturbation describes. */

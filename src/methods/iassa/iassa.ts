@@ -4,6 +4,7 @@ import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import { withEmptyWindow } from '../../model/perturbation.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import type { Attention } from './attention.ts';
@@ -155,7 +156,7 @@ async function scoreWindows(
   const scale = options.score === 'log-probability' ? logProbability : (score: number) => score;
   return targets.map((_, t) =>
     Float64Array.from({ length: windows.length / 4 }, (_, n) =>
-      scale(data[n * targets.length + t]),
+      scale(at(data, n * targets.length + t)),
     ),
   );
 }
@@ -197,12 +198,13 @@ async function firstSweep(
     (share) => onShare((1 + share) / 2),
   );
   return targets.map((_, t) => {
-    const [nothing, whole] = [scoresShown[t][0], scoresHidden[t][0]];
+    const [own, rest] = [at(scoresShown, t), at(scoresHidden, t)];
+    const [nothing, whole] = [at(own, 0), at(rest, 0)];
     return {
       shown,
-      gains: scoresShown[t].subarray(1).map((score) => score - nothing),
+      gains: own.subarray(1).map((score) => score - nothing),
       hidden,
-      losses: scoresHidden[t].subarray(1).map((score) => whole - score),
+      losses: rest.subarray(1).map((score) => whole - score),
       whole,
     };
   });
@@ -266,8 +268,8 @@ class Refinement {
 
   /** How much each hidden window lowers the score of the whole picture. */
   async lossesOf(windows: Int32Array, onShare: (share: number) => void): Promise<Float64Array> {
-    const [scores] = await scoreWindows(this.setting, windows, 'outside', [this.target], onShare);
-    return scores.map((score) => this.sweep.whole - score);
+    const scores = await scoreWindows(this.setting, windows, 'outside', [this.target], onShare);
+    return at(scores, 0).map((score) => this.sweep.whole - score);
   }
 }
 
@@ -331,7 +333,7 @@ export const iassa = defineMethod({
       options: { baseline },
       progress,
     } = context;
-    const [, , height, width] = input.shape;
+    const [, , height = 0, width = 0] = input.shape;
     const attention = await chooseAttention(context);
     const schedule = scheduleFor(context.options, height, width);
     const setting = {
@@ -346,7 +348,7 @@ export const iassa = defineMethod({
     const attributions: Attribution[] = [];
     for (const [t, target] of targets.entries()) {
       attributions.push(
-        await refine(setting, target, sweeps[t], (share) =>
+        await refine(setting, target, at(sweeps, t), (share) =>
           progress(0.4 + (0.6 * (t + share)) / targets.length),
         ),
       );

@@ -2,13 +2,15 @@ import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import type { Random } from '../../tensor/random.ts';
 import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
-import { upsampleGrid } from '../shared/grid-sums.ts';
+import { gridOption } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
+import { meanUpsampling, showNext, summarize } from './occupancy.ts';
 
 const options = v.object({
   N: option(
@@ -21,11 +23,7 @@ const options = v.object({
     160,
     'number of chains that run in parallel',
   ),
-  s: option(
-    v.pipe(integer, v.minValue(1), v.maxValue(64)),
-    8,
-    'cells of the mask grid in each direction',
-  ),
+  s: gridOption(8),
   p0: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
     0.7,
@@ -55,20 +53,6 @@ type Options = v.InferOutput<typeof options>;
 
 /** About this many intermediate maps are offered, at equal distances. */
 const OFFERS = 20;
-
-/**
- * The mean over all random shifts of the upsampling matrix along one axis: [length, s] from [(s +
- * 1) · cell, s].
- */
-function meanUpsampling(matrix: Tensor, length: number): Float64Array {
-  const [total, s] = matrix.shape;
-  const shifts = total / (s + 1);
-  const mean = new Float64Array(length * s);
-  for (let shift = 0; shift < shifts; shift++) {
-    for (let i = 0; i < length * s; i++) mean[i] += matrix.data[shift * s + i] / shifts;
-  }
-  return mean;
-}
 
 /**
  * The two ways of the authors' code to make a map [H, W] from counts: subtract the mean (or 0.96 of
@@ -127,60 +111,23 @@ function advance(
   { rate, s, totalVariation: weight }: Options,
 ): void {
   const on = drawTogether(
-    runs.map(({ chain }, k) => onProbabilities(chain.cells, scores[k])),
+    runs.map(({ chain }, k) => onProbabilities(chain.cells, at(scores, k))),
     random,
   );
   for (const [k, { chain, shown, seen }] of runs.entries()) {
     const carried = weight * totalVariation(shown, s);
-    const expected = moveChain(chain, scores[k], rate, on[k]);
-    for (let i = 0; i < seen.length; i++) {
-      seen[i] += Math.min(1, expected[i] + carried * shown[i]);
-      shown[i] = Math.min(1, chain.cells[i] + carried * shown[i]);
-    }
+    const expected = moveChain(chain, at(scores, k), rate, at(on, k));
+    showNext({ seen, shown }, expected, chain.cells, carried);
   }
 }
 
-/** The mean upsampling of cells to a map along both axes, and the shapes. */
-interface Upsampling {
-  readonly rows: Float64Array;
-  readonly columns: Float64Array;
-  readonly shape: readonly [number, number];
-  readonly s: number;
-}
-
-/**
- * The mean over the chains, and its standard error: the spread of the means of the groups, divided
- * by the square root of the number of groups.
- */
-function summarize(
-  groups: readonly Group[],
-  steps: number,
-  { rows, columns, shape, s }: Upsampling,
-) {
-  const mean = new Float64Array(shape[0] * shape[1]);
-  const squares = new Float64Array(mean.length);
-  let weight = 0;
-  for (const { runs } of groups) {
-    const seen = new Float64Array(s * s);
-    for (const run of runs) for (let i = 0; i < seen.length; i++) seen[i] += run.seen[i];
-    const map = upsampleGrid(seen, rows, columns, [s, s]);
-    weight += runs.length;
-    for (let i = 0; i < map.length; i++) {
-      const value = map[i] / (steps * runs.length);
-      const delta = value - mean[i];
-      mean[i] += (delta * runs.length) / weight;
-      squares[i] += runs.length * delta * (value - mean[i]);
-    }
-  }
-  const count = groups.length;
-  const error = squares.map((sum) =>
-    Math.sqrt(Math.max(0, sum) / (weight * Math.max(1, count - 1))),
+/** Draws a shift for the mask of each chain, two integers below `below` each. */
+const drawShifts = (groups: readonly Group[], below: readonly number[]): Int32Array =>
+  Int32Array.from(
+    groups.flatMap(({ random, runs }) =>
+      runs.flatMap(() => below.map((limit) => random.integer(limit))),
+    ),
   );
-  return {
-    map: tensor(shape, Float32Array.from(mean)),
-    standardError: count > 1 ? tensor(shape, Float32Array.from(error)) : undefined,
-  };
-}
 
 async function explainTarget(
   context: MethodContext<Options>,
@@ -189,30 +136,28 @@ async function explainTarget(
 ): Promise<Attribution> {
   const { model, input, options, random, batchSize, targets, offer, progress } = context;
   const { s, N } = options;
-  const shape = [input.shape[2], input.shape[3]] as const;
+  const [, , height = 0, width = 0] = input.shape;
+  const shape = [height, width] as const;
   const count = Math.min(options.chains, N);
   const groups = startGroups({ ...options, chains: count }, random.fork(`class ${target.index}`));
   const baseline = createBaseline(options.baseline, model, input);
-  const template = riseGrids(tensor([1, s, s]), new Int32Array(2), ...shape);
+  const template = riseGrids(tensor([1, s, s]), new Int32Array(2), height, width);
   const upsampling = {
-    rows: meanUpsampling(template.rows, shape[0]),
-    columns: meanUpsampling(template.columns, shape[1]),
+    rows: meanUpsampling(template.rows, height),
+    columns: meanUpsampling(template.columns, width),
     shape,
     s,
   };
-  const shiftBelow = [template.rows.shape[0] / (s + 1), template.columns.shape[0] / (s + 1)];
+  const shiftBelow = [template.rows, template.columns].map(
+    (matrix) => at(matrix.shape, 0) / (s + 1),
+  );
   const steps = Math.max(1, Math.floor(N / count));
   const runs = groups.flatMap((group) => group.runs);
   let step = 0;
   for (let content = false; step < steps && !content; ) {
     const grids = tensor([count, s, s]);
     runs.forEach(({ shown }, k) => void grids.data.set(shown, k * s * s));
-    const shifts = Int32Array.from(
-      groups.flatMap((group) =>
-        group.runs.flatMap(() => shiftBelow.map((below) => group.random.integer(below))),
-      ),
-    );
-    const perturbation = { ...template, grids, shifts };
+    const perturbation = { ...template, grids, shifts: drawShifts(groups, shiftBelow) };
     const { data } = await model.perturb({
       input,
       baseline,

@@ -10,9 +10,11 @@ import {
   type ScoreKind,
 } from '../../model/model.ts';
 import { option } from '../../options.ts';
+import { at } from '../../tensor/at.ts';
 import { areClose } from '../../tensor/statistics.ts';
 import { sizeOf, slab, type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
+import { product, reduceChannels } from './pixel-sums.ts';
 
 /** The option for the score of the class that a white-box method explains. */
 export const outputOption = option(
@@ -67,30 +69,6 @@ export function repeat(
 }
 
 /**
- * Reduces attributions [C, H, W] to a map [H, W]: sum_c a_c, max_c |a_c| or sqrt( sum_c a_c² ).
- * Sums use double precision.
- */
-export function reduceChannels(
-  values: ArrayLike<number>,
-  height: number,
-  width: number,
-  reduce: Exclude<Reduce, 'none'>,
-): Tensor {
-  const area = height * width;
-  const map = new Float32Array(area);
-  for (let i = 0; i < area; i++) {
-    let result = 0;
-    for (let at = i; at < values.length; at += area) {
-      if (reduce === 'sum') result += values[at];
-      else if (reduce === 'abs-max') result = Math.max(result, Math.abs(values[at]));
-      else result += values[at] ** 2;
-    }
-    map[i] = reduce === 'l2' ? Math.sqrt(result) : result;
-  }
-  return tensor([height, width], map);
-}
-
-/**
  * The attribution of values [C, H, W]. With `none`, the map is the sum over the channels, and the
  * attribution also has the values themselves.
  */
@@ -100,7 +78,7 @@ export function pixelAttribution(
   reduce: Reduce,
 ): Pick<Attribution, 'map' | 'signed' | 'channels'> {
   const [, ...shape] = input.shape;
-  const [, height, width] = shape;
+  const [, height = 0, width = 0] = shape;
   if (reduce === 'abs-max' || reduce === 'l2')
     return { map: reduceChannels(values, height, width, reduce), signed: false };
   const map = reduceChannels(values, height, width, 'sum');
@@ -141,13 +119,13 @@ export async function explainPixels(
   const classes = targets.map((target) => target.index);
   const batch = repeat(input, classes.length);
   const request = { batch, wrt: [INPUT], targets: classes, score: options.output, batchSize };
-  const [gradient] = (await gradientsOf(model, { ...request, rules })).gradients;
+  const gradient = at((await gradientsOf(model, { ...request, rules })).gradients, 0);
   const isDoubtful = needsRelu && !model.inside?.operators().has('Relu');
   const [plain] = isDoubtful ? (await gradientsOf(model, request)).gradients : [];
   progress(1);
   return targets.map((_, t) => {
     const { data } = slab(gradient, t);
-    const values = timesInput ? data.map((g, i) => g * input.data[i]) : data;
+    const values = timesInput ? product(data, input.data) : data;
     const warnings =
       plain && areClose(data, slab(plain, t).data)
         ? [

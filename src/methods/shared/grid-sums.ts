@@ -1,13 +1,50 @@
-import { type Upsampling, upsamplingMatrix } from '../../image/upsampling.ts';
+import * as v from 'valibot';
+import { upsamplingMatrix } from '../../image/upsampling.ts';
 import type { Grids } from '../../model/perturbation.ts';
+import { integer, option } from '../../options.ts';
+import { type Tensor, tensor } from '../../tensor/tensor.ts';
+
+/** The option for the number of cells of a mask grid. */
+export const gridOption = (cells: number) =>
+  option(
+    v.pipe(integer, v.minValue(1), v.maxValue(64)),
+    cells,
+    'number of cells of the mask grid in each direction',
+  );
 
 /**
- * The matrices that upsample a grid [s, s] to the input: rows [height, s] and columns [width, s].
+ * Masks [n · s · s] whose cells are tiles of the picture. The result returns the masks `from` …
+ * `to` - 1 as a perturbation.
  */
-export const gridUpsampling = (mode: Upsampling, s: number, height: number, width: number) => ({
-  rows: upsamplingMatrix(mode, s, height),
-  columns: upsamplingMatrix(mode, s, width),
-});
+export function tileMasks(
+  masks: Float32Array,
+  s: number,
+  height: number,
+  width: number,
+): (from: number, to: number) => Grids {
+  const rows = upsamplingMatrix('nearest', s, height);
+  const columns = upsamplingMatrix('nearest', s, width);
+  return (from, to) => ({
+    kind: 'grids',
+    grids: tensor([to - from, s, s], masks.subarray(from * s * s, to * s * s)),
+    rows,
+    columns,
+    shifts: new Int32Array(2 * (to - from)),
+  });
+}
+
+/** A map [height, width] of one value per cell of a grid [s · s], upsampled bilinearly. */
+export function gridMap(
+  values: ArrayLike<number>,
+  s: number,
+  height: number,
+  width: number,
+): Tensor {
+  const rows = upsamplingMatrix('reflect', s, height).data;
+  const columns = upsamplingMatrix('reflect', s, width).data;
+  const map = upsampleGrid(values, rows, columns, [s, s]);
+  return tensor([height, width], Float32Array.from(map));
+}
 
 /**
  * sum_n weights[n] · mask_n, [height · width], without rendering each mask.

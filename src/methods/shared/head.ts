@@ -3,8 +3,9 @@ import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution, LayerMap, MethodContext } from '../method.ts';
 import { type CamOptions, fromLayers } from './cam.ts';
+import { channelsFirst } from './channel-maps.ts';
 import { gradientsOf } from './gradients.ts';
-import { channelsFirst, chooseLayers, layoutOf, withLayers } from './layers.ts';
+import { chooseLayers, layoutOf, withLayers } from './layers.ts';
 
 /** The memory for altered feature maps of one batch, in bytes. */
 const GROUP_BYTES = 32 * 2 ** 20;

@@ -1,15 +1,9 @@
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
-import {
-  type FeatureMap,
-  type MapLayout,
-  type Model,
-  offsetOf,
-  requireInside,
-} from '../../model/model.ts';
+import { type FeatureMap, type MapLayout, type Model, requireInside } from '../../model/model.ts';
 import { hasAspect, MOST_PREFIX } from '../../model/network/feature-maps.ts';
 import { option } from '../../options.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 
 /** The option for the feature maps that a method uses. */
 export const layerOption = option(
@@ -76,7 +70,7 @@ export async function withLayers<T>(
   }
 }
 
-const pictureOf = ({ shape: [, , height, width] }: Tensor) => ({ height, width });
+const pictureOf = ({ shape: [, , height = 0, width = 0] }: Tensor) => ({ height, width });
 
 /**
  * The grid with the shape of the picture that leaves the fewest other tokens before it; undefined
@@ -86,10 +80,11 @@ function tokenGrid(
   length: number,
   input: Tensor,
 ): { prefix: number; height: number; width: number } | undefined {
+  const picture = pictureOf(input);
   for (let prefix = 0; prefix <= Math.min(MOST_PREFIX, length - 4); prefix++) {
-    const height = Math.round(Math.sqrt(((length - prefix) * input.shape[2]) / input.shape[3]));
+    const height = Math.round(Math.sqrt(((length - prefix) * picture.height) / picture.width));
     const width = (length - prefix) / height;
-    if (Number.isInteger(width) && hasAspect(height, width, pictureOf(input)))
+    if (Number.isInteger(width) && hasAspect(height, width, picture))
       return { prefix, height, width };
   }
   return undefined;
@@ -122,7 +117,7 @@ export function gridOf(
  */
 export function layoutOf(model: Model, name: string, values: Tensor, input: Tensor): MapLayout {
   const shape = values.shape.slice(1);
-  const [a, b, c] = shape;
+  const [a = 0, b = 0, c = 0] = shape;
   const maps = requireInside(model).featureMaps();
   const found = maps.find((map) => map.name === name);
   if (found) return found;
@@ -139,20 +134,4 @@ export function layoutOf(model: Model, name: string, values: Tensor, input: Tens
     `the tensor "${name}" of ${model.name} is [${values.shape}], which is not a feature map ` +
       `of the picture; the feature maps are ${candidates(model)}`,
   );
-}
-
-/**
- * Row `index` of the values of a layer as [channels, height, width]. Tokens before the grid are
- * left out.
- */
-export function channelsFirst(values: Tensor, index: number, layout: MapLayout): Tensor {
-  const { channels, height, width } = layout;
-  const area = height * width;
-  const size = values.data.length / values.shape[0];
-  const row = values.data.subarray(index * size, (index + 1) * size);
-  if (layout.layout === 'channels-first') return tensor([channels, height, width], row);
-  const result = new Float32Array(channels * area);
-  for (let c = 0; c < channels; c++)
-    for (let i = 0; i < area; i++) result[c * area + i] = row[offsetOf(layout, c, i)];
-  return tensor([channels, height, width], result);
 }

@@ -5,12 +5,14 @@ import {
   type BaselineName,
   createBaseline,
 } from '../../model/input/baseline.ts';
+import { keptParts } from '../../model/perturbation.ts';
 import { integer, number, option } from '../../options.ts';
 import type { Segmentation } from '../../superpixels/superpixels.ts';
 import { at } from '../../tensor/at.ts';
-import { argsortDescending, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { argsortDescending, type Tensor } from '../../tensor/tensor.ts';
 import type { Attribution, MethodContext } from '../method.ts';
-import { paintSegments, segmentationOption, superpixels } from './superpixels.ts';
+import { paintSegments } from './segment-maps.ts';
+import { segmentationOption, superpixels } from './superpixels.ts';
 
 /** The options that all methods share which search for an order of regions. */
 export const searchOptions = {
@@ -95,12 +97,10 @@ async function scoresOf(
   baseline: Tensor,
   kept: readonly ArrayLike<number>[],
 ): Promise<Float32Array> {
-  const bits = tensor([kept.length, count]);
-  kept.forEach((set, i) => bits.data.set(Float32Array.from(set), i * count));
   const { data } = await model.perturb({
     input,
     baseline,
-    perturbation: { kind: 'segments', labels, bits },
+    perturbation: keptParts(labels, count, kept),
     targets: [target],
     batchSize,
   });

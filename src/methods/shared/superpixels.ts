@@ -10,8 +10,9 @@ import { quickshift } from '../../superpixels/quickshift.ts';
 import { renumber } from '../../superpixels/renumber.ts';
 import { slic } from '../../superpixels/slic.ts';
 import type { Segmentation } from '../../superpixels/superpixels.ts';
-import { type Tensor, tensor } from '../../tensor/tensor.ts';
+import type { Tensor } from '../../tensor/tensor.ts';
 import { inputScale, scaledArea } from './scale.ts';
+import { colourPlanes, segmentMeans } from './segment-maps.ts';
 
 /**
  * The option for the division of a picture: an algorithm, or the caller's labels, one row per row
@@ -26,17 +27,38 @@ export const segmentationOption = v.pipe(
 );
 
 /** The values of the option `hidden`: what replaces hidden superpixels. */
-export const hiddenOption = v.picklist(['segment-mean', ...BASELINES]);
+const hiddenOption = v.picklist(['segment-mean', ...BASELINES]);
 
 /** The description of the option `hidden`. */
-export const HIDDEN_IN_WORDS =
-  'what replaces hidden superpixels: their own mean color, or a baseline';
+const HIDDEN_IN_WORDS = 'what replaces hidden superpixels: their own mean color, or a baseline';
 
-export const segmentsOption = option(
+const segmentsOption = option(
   v.pipe(integer, v.minValue(2), v.maxValue(5000)),
   50,
   'approximate number of superpixels for slic',
 );
+
+/**
+ * The options of LIME and KernelSHAP for the division of the picture. They differ only in the
+ * defaults of `segmentation` and `hidden`.
+ */
+export const superpixelOptions = (
+  segmentation: 'quickshift' | 'slic',
+  hidden: v.InferOutput<typeof hiddenOption>,
+) => ({
+  segmentation: v.optional(segmentationOption, segmentation),
+  segments: segmentsOption,
+  hidden: option(hiddenOption, hidden, HIDDEN_IN_WORDS),
+});
+
+/** The option for the number of superpixels in `extras.top`, ranked by `numbers`. */
+export const topOption = (numbers: 'weights' | 'values') =>
+  option(
+    v.pipe(integer, v.minValue(1)),
+    5,
+    `number of superpixels with the largest positive ${numbers} that extras.top lists and the ` +
+      'picture of the top superpixels shows',
+  );
 
 /** Felzenszwalb's parameters. They give some tens of parts in a photograph of 224 × 224 pixels. */
 const FELZENSZWALB = { scale: 100, sigma: 0.8, minSize: 200 } as const;
@@ -64,18 +86,6 @@ function divide(how: 'quickshift' | 'slic' | 'felzenszwalb', picture: Image, seg
   });
 }
 
-/** A picture as color planes [3, H, W], 0 … 1. */
-function colourPlanes({ width, height, data }: Image): Tensor {
-  const area = width * height;
-  return tensor(
-    [3, height, width],
-    Float32Array.from(
-      { length: 3 * area },
-      (_, i) => data[3 * (i % area) + Math.floor(i / area)] / 255,
-    ),
-  );
-}
-
 /**
  * The superpixels of a model's input.
  * @throws FoveaError `usage` if the caller's labels do not have the size of the input.
@@ -86,7 +96,7 @@ export function superpixels(
   model: Model,
   input: Tensor,
 ): Segmentation {
-  const [, , height, width] = input.shape;
+  const [, , height = 0, width = 0] = input.shape;
   if (typeof how === 'string')
     return divide(how, denormalize(input, model.preprocessing), segments);
   if (how.length !== height || how.some((row) => row.length !== width)) {
@@ -99,21 +109,6 @@ export function superpixels(
   return renumber(how.flat(), width, height);
 }
 
-/** The picture in which every superpixel has its mean color, [1, C, H, W]. */
-function segmentMeans({ labels, count }: Segmentation, input: Tensor): Tensor {
-  const [, channels, height, width] = input.shape;
-  const area = height * width;
-  const sizes = new Float64Array(count);
-  for (const label of labels) sizes[label]++;
-  const result = tensor(input.shape);
-  for (let c = 0; c < channels; c++) {
-    const sums = new Float64Array(count);
-    labels.forEach((label, i) => (sums[label] += input.data[c * area + i]));
-    labels.forEach((label, i) => (result.data[c * area + i] = sums[label] / sizes[label]));
-  }
-  return result;
-}
-
 /** The picture that replaces hidden superpixels, [1, C, H, W] or [1, C, 1, 1]. */
 export function hiddenPicture(
   how: 'segment-mean' | BaselineName,
@@ -124,30 +119,4 @@ export function hiddenPicture(
   return how === 'segment-mean'
     ? segmentMeans(segmentation, input)
     : createBaseline(how, model, input);
-}
-
-/** A map [H, W] in which each pixel has the value of its superpixel. */
-export function paintSegments(
-  { labels, width, height }: Segmentation,
-  values: ArrayLike<number>,
-): Tensor {
-  return tensor(
-    [height, width],
-    Float32Array.from(labels, (label) => values[label]),
-  );
-}
-
-/** At most `count` superpixels with a value above 0, by falling value. */
-export function topSegments(values: ArrayLike<number>, count: number): number[] {
-  return Array.from({ length: values.length }, (_, i) => i)
-    .filter((i) => values[i] > 0)
-    .sort((a, b) => values[b] - values[a] || a - b)
-    .slice(0, count);
-}
-
-/** The pixels of the given superpixels, [H, W]: 1 inside, 0 outside. */
-export function regionOf(segmentation: Segmentation, ids: readonly number[]): Tensor {
-  const inside = new Float32Array(segmentation.count);
-  for (const id of ids) inside[id] = 1;
-  return paintSegments(segmentation, inside);
 }

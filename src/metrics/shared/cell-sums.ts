@@ -1,8 +1,8 @@
 import type { Tensor } from '../../tensor/tensor.ts';
 
 /**
- * Sums of the map over the cells of a grid, [grid · grid]. Pixel i of an axis of n pixels lies in
- * cell floor((i + 1/2) grid / n).
+ * The sums of the map over the cells of a grid, [grid · grid]. Pixel i of an axis of n pixels lies
+ * in cell floor((i + 1/2) grid / n).
  */
 export function cellSums({ shape: [height, width], data }: Tensor, grid: number): Float64Array {
   const cell = (i: number, length: number) =>
