@@ -188,6 +188,6 @@ describe.skipIf(!existsSync(shared))(
         );
       }
       await model.dispose();
-    });
+    }, 300_000);
   },
 );
