@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ROOT } from '../browser/modules.ts';
 import { type RunningStudio, startStudio } from '../studio/studio.ts';
 import { fovea } from './cli.ts';
@@ -123,5 +123,19 @@ describe('fovea studio', () => {
         'scenes/scenes.json',
       ]),
     );
+    const page = await readFile(join(site, 'index.html'), 'utf8');
+    expect(page).toContain("connect-src 'self' blob: data:;");
+    expect(page).not.toContain('fovea-hub');
+  });
+
+  it('lets the page connect to a hub, and to nothing else, only if the user allows it', async () => {
+    const site = join(folder, 'site-with-hub');
+    vi.stubEnv('HF_ENDPOINT', 'https://hub.example/mirror/');
+    const { code } = await fovea(['studio', '--write', site, '--allow-hub'], folder);
+    vi.unstubAllEnvs();
+    expect(code).toBe(0);
+    const page = await readFile(join(site, 'index.html'), 'utf8');
+    expect(page).toContain("connect-src 'self' blob: data: https://hub.example;");
+    expect(page).toContain('<meta name="fovea-hub" content="https://hub.example/mirror" />');
   });
 });

@@ -1,7 +1,8 @@
 import type { Explanation } from 'fovea/web';
 import { type Explainer, FoveaError } from 'fovea/worker';
+import type { ShownMap } from './colour.ts';
 import { messageOf } from './map-run.svelte.ts';
-import { likeness } from './maths.ts';
+import { coarseOf, likeness } from './maths.ts';
 import type { Picture } from './pictures.ts';
 
 /** One picture of many, and what is suspicious about it. */
@@ -113,18 +114,17 @@ export class CohortRun {
   }
 }
 
-/** The mean of maps of one size, each between 0 and 1. */
-export function averageMap(findings: readonly Finding[]) {
-  const [first] = findings;
-  if (!first) return undefined;
-  const { shape } = first.explanation.map;
-  const sum = new Float32Array(first.explanation.map.data.length);
-  for (const { explanation } of findings) {
-    const most = explanation.map.data.reduce((a, b) => Math.max(a, b), 0);
+/** The mean of maps, each between 0 and 1, over a coarse grid. */
+export function averageMap(findings: readonly Finding[]): ShownMap | undefined {
+  if (findings.length === 0) return undefined;
+  const cells = findings.map(({ explanation }) => coarseOf(explanation.map));
+  const sum = new Float32Array(cells[0]?.length ?? 0);
+  for (const values of cells) {
+    const most = values.reduce((a, b) => Math.max(a, b), 0);
     if (most > 0)
-      explanation.map.data.forEach((value, i) => {
-        sum[i] = (sum[i] ?? 0) + Math.max(0, value) / most / findings.length;
-      });
+      for (let i = 0; i < sum.length; i++)
+        sum[i] = (sum[i] ?? 0) + Math.max(0, values[i] ?? 0) / most / cells.length;
   }
-  return { map: { shape, data: sum }, signed: false };
+  const side = Math.sqrt(sum.length);
+  return { map: { shape: [side, side], data: sum }, signed: false };
 }
