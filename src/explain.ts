@@ -314,6 +314,7 @@ function manifestFor(
       fingerprint: model.fingerprint,
       output: model.output,
       runtime: model.runtime,
+      ...(model.device && { device: model.device }),
     },
     image: {
       name: imageName ?? '',

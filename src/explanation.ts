@@ -1,7 +1,7 @@
 import type { Json } from './json.ts';
 import type { LayerMap } from './methods/method.ts';
 import type { Preprocessing, Region } from './model/input/preprocessing.ts';
-import type { ModelCalls } from './model/model.ts';
+import type { Model, ModelCalls } from './model/model.ts';
 import type { Target } from './model/target.ts';
 import type { Tensor } from './tensor/tensor.ts';
 
@@ -23,6 +23,8 @@ export interface Manifest {
     readonly fingerprint: string;
     readonly output: 'logits' | 'probabilities';
     readonly runtime: string;
+    /** Which device of the page ran the model, and why; only if the caller let Fovea choose. */
+    readonly device?: Model['device'];
   };
   readonly image: {
     readonly name: string;

@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { RuleSet } from '../autodiff/index.ts';
 import { FoveaError } from '../errors.ts';
+import type { DeviceReport } from '../runtime/device-report.ts';
 import type { Random } from '../tensor/random.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { Preprocessing } from './input/preprocessing.ts';
@@ -243,6 +244,8 @@ export interface Model {
   readonly fingerprint: string;
   /** Where the model runs, for manifests. */
   readonly runtime: string;
+  /** Which device of the page runs the model, and why; only if the caller let Fovea choose. */
+  readonly device?: DeviceReport;
   /**
    * Assumptions made when the model was loaded (missing labels, missing preprocessing, …), one
    * sentence each.

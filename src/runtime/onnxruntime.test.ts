@@ -7,7 +7,7 @@ import { createNodeRuntime } from './onnxruntime-node.ts';
 import { createWebRuntime } from './onnxruntime-web.ts';
 import { agrees } from './probe.ts';
 import type { Runtime, RuntimeTensor } from './runtime.ts';
-import './webgpu.ts';
+import '../web/webgpu.ts';
 
 /** y = ConstantOfShape(n), which allocates n elements. */
 function allocator(opType = 'ConstantOfShape'): Uint8Array {

@@ -10,13 +10,22 @@ interface OrtTensor {
 
 /** A session of ONNX Runtime. */
 interface OrtSession {
-  run(feeds: Readonly<Record<string, never>>): Promise<Readonly<Record<string, OrtTensor>>>;
+  run(
+    feeds: Readonly<Record<string, never>>,
+    options: { readonly logSeverityLevel: 4 },
+  ): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
+}
+
+/** WebGPU, and the nodes that run on the CPU. */
+interface WebGpuProvider {
+  readonly name: 'webgpu';
+  readonly forceCpuNodeNames: readonly string[];
 }
 
 /** Options of sessions. The names are those of ONNX Runtime. */
 export interface OrtSessionOptions {
-  readonly executionProviders?: readonly string[];
+  readonly executionProviders?: readonly (string | WebGpuProvider)[];
   readonly intraOpNumThreads?: number;
   readonly enableMemPattern?: boolean;
 }
@@ -39,6 +48,8 @@ export interface OnnxRuntime {
     logLevel?: 'verbose' | 'info' | 'warning' | 'error' | 'fatal';
     readonly versions: { readonly common: string; readonly web?: string; readonly node?: string };
     readonly wasm: { numThreads?: number; wasmPaths?: unknown };
+    /** The promise of the graphics device that runs sessions, if there is one. */
+    readonly webgpu?: { readonly device?: unknown };
   };
 }
 
@@ -48,10 +59,12 @@ export interface OnnxRuntimeOptions {
   readonly name: string;
   /** Options of sessions: execution providers and threads. By default those of ONNX Runtime. */
   readonly session?: OrtSessionOptions;
+  /** What else the session of a model file needs. */
+  readonly sessionOf?: (model: Uint8Array) => OrtSessionOptions;
 }
 
 /** Only fatal messages are written to stderr, because all errors are also thrown. */
-const LOG_FATAL = 4;
+const LOG_FATAL = 4 as const;
 
 const ALLOCATION_FAILURES: readonly RegExp[] = [
   /bad_alloc/i,
@@ -137,7 +150,8 @@ function sessionOf(ort: OnnxRuntime, session: OrtSession, name: string, queue: Q
         key,
         new ort.Tensor(type, data, shape),
       ]);
-      for (const [key, value] of Object.entries(await session.run(Object.fromEntries(inputs)))) {
+      const found = await session.run(Object.fromEntries(inputs), { logSeverityLevel: LOG_FATAL });
+      for (const [key, value] of Object.entries(found)) {
         if (!CROSSING_TYPES.includes(value.type))
           throw new FoveaError(
             'internal',
@@ -178,7 +192,7 @@ function sessionOf(ort: OnnxRuntime, session: OrtSession, name: string, queue: Q
  */
 export function createOnnxRuntime(
   ort: OnnxRuntime,
-  { name, session: options = {} }: OnnxRuntimeOptions,
+  { name, session: options = {}, sessionOf: optionsOf }: OnnxRuntimeOptions,
 ): Runtime {
   const queue = createQueue();
   ort.env.logLevel = 'fatal';
@@ -189,7 +203,8 @@ export function createOnnxRuntime(
   } as const;
   const create = async (model: Uint8Array): Promise<Session> => {
     try {
-      return sessionOf(ort, await ort.InferenceSession.create(model, sessionOptions), name, queue);
+      const all = { ...sessionOptions, ...optionsOf?.(model) };
+      return sessionOf(ort, await ort.InferenceSession.create(model, all), name, queue);
     } catch (error) {
       if (isAllocationFailure(error)) {
         throw new FoveaError(

@@ -44,6 +44,15 @@ export function registerDemoModels(urls: Readonly<Record<EmbeddedModel, Embedded
   embedded = urls;
 }
 
+type CreateModel = (source: OnnxModelSource, options: LoadModelOptions) => Promise<Model>;
+
+let createChecked: CreateModel | undefined;
+
+/** Tells `loadModel` how to choose the device of a model by comparing its results. */
+export function registerCheckedModels(create: CreateModel): void {
+  createChecked = create;
+}
+
 /** Whether this is a page or a worker, for whose origin other servers must allow requests. */
 const hasOrigin = (): boolean => globalThis.location !== undefined;
 
@@ -172,8 +181,12 @@ export async function loadModel(
   throwIfCancelled(options.signal);
   const { preprocessing } = options;
   const given = { ...options, preprocessing: preprocessing && parsePreprocessing(preprocessing) };
-  const load = async (onnx: OnnxModelSource) =>
-    createOnnxModel(withOverrides(onnx, given), await createWebRuntime(given));
+  const load = async (onnx: OnnxModelSource) => {
+    const complete = withOverrides(onnx, given);
+    return createChecked && (given.device ?? 'cpu') !== 'cpu'
+      ? createChecked(complete, given)
+      : createOnnxModel(complete, await createWebRuntime(given));
+  };
   if (source instanceof Uint8Array) return load({ name: options.name ?? 'model', bytes: source });
   if (isFiles(source)) {
     const { modelFilesOf } = await import('./dropped-files.ts');

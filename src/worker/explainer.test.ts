@@ -43,15 +43,24 @@ const picture = image(2, 2);
 /** An explainer whose workers answer as given, one after the other. */
 async function explainerWith(...answers: Answer[]) {
   const workers: FakeWorker[] = [];
+  const reloads: unknown[] = [];
   const explainer = await createExplainer({
+    device: 'auto',
+    onReload: (model) => reloads.push(model),
     startWorker: () => {
       const worker = new FakeWorker(answers[workers.length] ?? (() => undefined));
       workers.push(worker);
       return worker;
     },
   });
-  return { explainer, workers };
+  return { explainer, workers, reloads };
 }
+
+/** What a worker was asked to load. */
+const loadOf = (worker: FakeWorker | undefined): unknown => {
+  const [request] = worker?.received ?? [];
+  return request?.kind === 'call' ? (request.args as unknown[])[0] : undefined;
+};
 
 const loads =
   (then: Answer): Answer =>
@@ -59,20 +68,35 @@ const loads =
     name === 'load' ? ok(SUMMARY) : then(name, args);
 
 describe('createExplainer', () => {
-  it('loads the model again in a new worker if the graphics device is lost, once', async () => {
-    const lost = loads(() => ({
-      kind: 'error',
-      code: 'runtime',
-      message: 'the model could not run: the GPU device was lost',
-    }));
-    const recovers = await explainerWith(
-      lost,
-      loads(() => ok('scores')),
-    );
-    expect(await recovers.explainer.classify(picture)).toBe('scores');
-    expect(recovers.workers.map(({ isTerminated }) => isTerminated)).toEqual([true, false]);
-    const fails = await explainerWith(lost, lost);
+  it('loads the model again if the graphics device is lost, then on WebAssembly', async () => {
+    const tested = { key: 'this device', differences: {} };
+    const device = { device: 'webgpu', reason: 'it is right', selfTest: tested };
+    const lost: Answer = (name) =>
+      name === 'load'
+        ? ok({ ...SUMMARY, device })
+        : {
+            kind: 'error',
+            code: 'runtime',
+            message: 'the graphics device was lost (too hot): reload the page',
+          };
+    const right = loads(() => ok('scores'));
+    const once = await explainerWith(lost, right);
+    // Two calls at the same time lose one device.
+    const calls = [once.explainer.classify(picture), once.explainer.classify(picture)];
+    expect(await Promise.all(calls)).toEqual(['scores', 'scores']);
+    expect(once.workers.map(({ isTerminated }) => isTerminated)).toEqual([true, false]);
+    expect(loadOf(once.workers[1])).toMatchObject({ options: { selfTest: tested } });
+    const twice = await explainerWith(lost, lost, right);
+    expect(await twice.explainer.classify(picture)).toBe('scores');
+    expect(loadOf(twice.workers[1])).not.toHaveProperty('report');
+    expect(loadOf(twice.workers[2])).toMatchObject({
+      options: { device: 'cpu' },
+      report: { device: 'wasm', reason: 'the graphics device was lost 2 times' },
+    });
+    expect(twice.reloads).toHaveLength(2);
+    const fails = await explainerWith(lost, lost, lost);
     await expect(fails.explainer.classify(picture)).rejects.toThrow(/device was lost/);
+    expect(fails.workers).toHaveLength(3);
   });
 
   it('starts another worker for the next call if one stops', async () => {

@@ -4,6 +4,7 @@ import type { Explanation } from '../explanation.ts';
 import type { Image } from '../image/image.ts';
 import type { Score } from '../metrics/metric.ts';
 import type { Tensor } from '../tensor/tensor.ts';
+import { LOST_DEVICE } from '../web/devices/lost-device.ts';
 import type { LoadModelOptions, ModelInput } from '../web/load-model.ts';
 import { type CallOptions, Connection, type WorkerLike } from './connection.ts';
 import type {
@@ -30,6 +31,11 @@ export interface ExplainerOptions extends LoadModelOptions {
    * the package's file `dist/worker/standalone.js`, which has all that it imports.
    */
   readonly startWorker?: () => WorkerLike;
+  /**
+   * Called once the model is loaded again, because its graphics device was lost. `model.device`
+   * says where the model runs now: on WebAssembly if the device was lost for the second time.
+   */
+  readonly onReload?: (model: ModelSummary) => void;
 }
 
 /** Options of `explain` and `explainAll` of an explainer. */
@@ -75,11 +81,11 @@ export interface Explainer {
 /** The worker keeps so many pictures with their scores. */
 const PICTURES = 8;
 
-/** Errors after which the graphics device of a page does not work any more. */
-const LOST_DEVICE = /device (was |is )?(lost|destroyed)|GPUDevice.*(lost|destroyed)|DXGI_ERROR/i;
+/** So often may the graphics device be lost before the model runs on WebAssembly. */
+const MOST_LOSSES = 2;
 
-const isLostDevice = (error: unknown): boolean =>
-  error instanceof FoveaError && error.code === 'runtime' && LOST_DEVICE.test(error.message);
+const isLostDevice = (error: unknown): error is FoveaError =>
+  error instanceof FoveaError && error.code === 'runtime' && error.message.includes(LOST_DEVICE);
 
 function startWorker(): WorkerLike {
   return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'fovea' });
@@ -112,7 +118,10 @@ class WorkerModel {
   readonly #options: ExplainerOptions;
   readonly #pictures = new Pictures();
   #connection: Connection | undefined;
+  /** The connection, once its worker has the model. */
+  #loaded: Promise<Connection> | undefined;
   #summary: ModelSummary | undefined;
+  #losses = 0;
   #isDisposed = false;
 
   constructor(options: ExplainerOptions) {
@@ -125,18 +134,34 @@ class WorkerModel {
   }
 
   /** Starts a worker and loads the model in it. */
-  async start(call: CallOptions = {}): Promise<Connection> {
-    const { model = 'demo-cnn', startWorker: start = startWorker, ...options } = this.#options;
-    const { onProgress: _, signal: __, ...sent } = options;
+  start(call: CallOptions = {}): Promise<Connection> {
+    this.#loaded = this.#load(call);
+    return this.#loaded;
+  }
+
+  /** What is sent to a worker: after too many losses, to load the model on WebAssembly. */
+  #request(): Calls['load']['args'][0] {
+    const { model = 'demo-cnn', ...options } = this.#options;
+    const { onProgress: _, signal: __, startWorker: ___, onReload: ____, ...sent } = options;
     const source = typeof model === 'object' && model instanceof URL ? model.href : model;
     const base = globalThis.document?.baseURI;
-    const connection = new Connection(start());
+    const known = this.#summary?.device;
+    const selfTest = known?.selfTest ?? sent.selfTest;
+    if (this.#losses < MOST_LOSSES) return { source, base, options: { ...sent, selfTest } };
+    const reason = `${LOST_DEVICE} ${MOST_LOSSES} times`;
+    const report = { ...known, device: 'wasm', reason } as const;
+    return { source, base, options: { ...sent, device: 'cpu' }, report };
+  }
+
+  async #load(call: CallOptions): Promise<Connection> {
+    const connection = new Connection((this.#options.startWorker ?? startWorker)());
     this.#connection = connection;
     this.#pictures.clear();
     const cancel = () => connection.end(new FoveaError('cancelled', 'loading was cancelled'));
     call.signal?.addEventListener('abort', cancel, { once: true });
     try {
-      this.#summary = await connection.call('load', [{ source, base, options: sent }], call);
+      this.#summary = await connection.call('load', [this.#request()], call);
+      if (this.#losses > 0) this.#options.onReload?.(this.#summary);
       return connection;
     } catch (error) {
       connection.end(new FoveaError('runtime', 'the model was not loaded'));
@@ -146,25 +171,31 @@ class WorkerModel {
     }
   }
 
-  /** A call about a picture. If the device is lost, it is made again in a new worker, once. */
+  /** The worker with the model; another one if the last one ended. */
+  async #connect(): Promise<Connection> {
+    if (this.#isDisposed) throw new FoveaError('usage', 'the explainer was disposed');
+    return this.#loaded && this.#connection?.isUsable ? this.#loaded : this.start();
+  }
+
+  /** A call about a picture. If the device is lost, it is made again in a new worker. */
   async ask<Name extends Exclude<CallName, 'load'>>(
     name: Name,
     image: Image,
     rest: readonly unknown[],
     options: CallOptions = {},
   ): Promise<Calls[Name]['result']> {
-    const once = async () => {
-      if (this.#isDisposed) throw new FoveaError('usage', 'the explainer was disposed');
-      const usable = this.#connection?.isUsable ? this.#connection : await this.start();
-      const args = [this.#pictures.message(image), ...rest] as Calls[Name]['args'];
-      return usable.call(name, args, options);
-    };
-    try {
-      return await once();
-    } catch (error) {
-      if (!isLostDevice(error)) throw error;
-      this.#connection?.end(error as FoveaError);
-      return once();
+    for (;;) {
+      const connection = await this.#connect();
+      try {
+        const args = [this.#pictures.message(image), ...rest] as Calls[Name]['args'];
+        return await connection.call(name, args, options);
+      } catch (error) {
+        if (!isLostDevice(error)) throw error;
+        if (!connection.isUsable) continue; // another call has met the same loss
+        if (this.#losses === MOST_LOSSES) throw error;
+        this.#losses++;
+        connection.end(error);
+      }
     }
   }
 

@@ -1,5 +1,5 @@
-import '../runtime/webgpu.ts';
 import '../web/demo-models.ts';
+import '../web/webgpu.ts';
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
 import { explain, explainAll } from '../explain.ts';
 import { describeOptions, type Method, methods } from '../methods/index.ts';
@@ -12,6 +12,7 @@ import { type ExplainInput, type PreparedInput, prepareInput } from '../prepare-
 import { slic } from '../superpixels/index.ts';
 import { createRandom } from '../tensor/random.ts';
 import { argsortDescending, type Tensor } from '../tensor/tensor.ts';
+import { withDevice } from '../web/devices/with-device.ts';
 import { loadModel, type ModelInput } from '../web/load-model.ts';
 import type {
   CallName,
@@ -57,19 +58,21 @@ function summaryOfMethod(method: Method, model: Model): MethodSummary {
 }
 
 /**
- * Threads for WebAssembly: one less than there are cores, so that the page stays quick. One where
- * threads do not work: on pages that are not isolated, and on iOS, where isolated pages hang.
+ * Threads for WebAssembly: those that were asked for, or one less than there are cores, so that the
+ * page stays quick. One where threads do not work: on pages that are not isolated, and on iOS,
+ * where isolated pages hang.
  */
-function defaultThreads(): number {
+function threadsFor(wanted: number | undefined): number {
   const { hardwareConcurrency = 1, userAgent = '' } = globalThis.navigator ?? {};
   if (!globalThis.crossOriginIsolated || /iPhone|iPad/.test(userAgent)) return 1;
-  return Math.min(8, Math.max(1, hardwareConcurrency - 1));
+  return wanted ?? Math.min(8, Math.max(1, hardwareConcurrency - 1));
 }
 
 async function summaryOf(model: Model, threads: number): Promise<ModelSummary> {
-  const { name, labels, preprocessing, output, fingerprint, runtime, warnings, inside } = model;
+  const { name, labels, preprocessing, output, fingerprint } = model;
+  const { runtime, device, warnings, inside } = model;
   return {
-    ...{ name, labels, preprocessing, output, fingerprint, runtime, warnings },
+    ...{ name, labels, preprocessing, output, fingerprint, runtime, device, warnings },
     featureMaps: inside?.featureMaps() ?? [],
     attentionMaps: inside?.attentionMaps() ?? [],
     weightLayers: (await inside?.weightLayers()) ?? [],
@@ -143,14 +146,15 @@ class Host {
   }
 
   readonly handlers: Handlers = {
-    load: async (running, { source, base, options }) => {
-      const threads = options.threads ?? defaultThreads();
-      this.#model = await loadModel(absolute(source, base), {
+    load: async (running, { source, base, options, report }) => {
+      const threads = threadsFor(options.threads);
+      const model = await loadModel(absolute(source, base), {
         ...options,
         threads,
         onProgress: running.progress,
         signal: running.signal,
       });
+      this.#model = report ? withDevice(model, report) : model;
       return summaryOf(this.#model, threads);
     },
     classify: async (_, picture): Promise<Classification> => {

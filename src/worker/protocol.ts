@@ -10,6 +10,7 @@ import type { AttentionMap, FeatureMap, Model, ScoreKind } from '../model/model.
 import type { Perturbation } from '../model/perturbation.ts';
 import type { OptionDescription } from '../option-words.ts';
 import type { AnyOptions } from '../options.ts';
+import type { DeviceReport } from '../runtime/device-report.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import type { LoadModelOptions, ModelInput } from '../web/load-model.ts';
 
@@ -19,6 +20,8 @@ interface LoadRequest {
   /** What relative addresses are relative to: the page, not the worker's script. */
   readonly base?: string;
   readonly options: Omit<LoadModelOptions, 'onProgress' | 'signal'>;
+  /** Why the model runs on WebAssembly, if its graphics device was lost too often. */
+  readonly report?: DeviceReport;
 }
 
 /** A method that is registered in the worker, as data. */
@@ -39,7 +42,14 @@ export interface MethodSummary {
 export interface ModelSummary
   extends Pick<
     Model,
-    'name' | 'labels' | 'preprocessing' | 'output' | 'fingerprint' | 'runtime' | 'warnings'
+    | 'name'
+    | 'labels'
+    | 'preprocessing'
+    | 'output'
+    | 'fingerprint'
+    | 'runtime'
+    | 'device'
+    | 'warnings'
   > {
   /** Feature maps, fine to coarse; none for a model that returns scores only. */
   readonly featureMaps: readonly FeatureMap[];

@@ -7,7 +7,8 @@ self.addEventListener('install', (event) => {
   const keep = async () => {
     const files = await (await fetch('./offline.json', { cache: 'no-store' })).json();
     const cache = await caches.open(CACHE);
-    await cache.addAll(['./', ...files.filter((file) => file !== 'index.html')]);
+    // If the storage is full, the page is not kept, but it is isolated all the same.
+    await cache.addAll(['./', ...files.filter((file) => file !== 'index.html')]).catch(() => {});
     await self.skipWaiting();
   };
   event.waitUntil(keep());
@@ -42,7 +43,8 @@ async function answer(request) {
   if (kept && isFixed) return isolated(kept);
   try {
     const response = await fetch(request);
-    if (response.ok && !/\/given\//.test(pathname)) await cache.put(request, response.clone());
+    if (response.ok && !/\/given\//.test(pathname))
+      await cache.put(request, response.clone()).catch(() => {}); // the storage may be full
     return isolated(response);
   } catch (error) {
     if (kept) return isolated(kept);

@@ -58,15 +58,60 @@ describe.skipIf(!canRun())('the examples for browsers', { timeout: 180_000 }, ()
     });
   });
 
-  it('vite-worker: explains a picture of the page in a worker that Vite bundles', async () => {
-    const files = await bundled('vite-worker');
+  /** Opens an example that Vite bundles, with its picture. */
+  async function onBundled(name: string, test: (page: Page) => Promise<void>) {
+    const files = await bundled(name);
     files.set('/', files.get('/index.html') ?? '');
-    files.set(
-      '/picture.png',
-      await readFile(join(ROOT, 'examples/vite-worker/public/picture.png')),
-    );
-    await on(files, async (page) => {
+    files.set('/picture.png', await readFile(join(ROOT, `examples/${name}/public/picture.png`)));
+    await on(files, test);
+  }
+
+  it('vite-worker: explains a picture of the page in a worker that Vite bundles', async () => {
+    await onBundled('vite-worker', async (page) => {
       await page.getByText(/^teapot: the most evidence is at column \d+, row \d+$/).waitFor();
     });
+  });
+
+  it('vite-react: says what the model sees, and why at the press of a button', async () => {
+    await onBundled('vite-react', async (page) => {
+      await page.getByText(/^teapot: \d+\.\d%/).waitFor();
+      const drawn = () =>
+        page.locator('canvas').evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+      const empty = await drawn();
+      await page.getByRole('button', { name: 'Why?' }).click();
+      await page.getByRole('progressbar').waitFor({ state: 'detached' });
+      await page.locator('button:enabled').waitFor();
+      expect(await drawn()).not.toBe(empty);
+    });
+  });
+
+  const WASM = 'ort-wasm-simd-threaded.wasm';
+  const MODELS = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'];
+  it.each([
+    ['fovea/web', [WASM]],
+    ['fovea/web/webgpu', ['ort-wasm-simd-threaded.asyncify.wasm', WASM]],
+    [
+      'fovea/web/demo-models',
+      [...MODELS.flatMap((model) => [`${model}.json`, `${model}.onnx`]), WASM],
+    ],
+  ])('Vite copies for a page that imports %s: %j', async (specifier, wanted) => {
+    const page = `import { loadModel } from 'fovea/web'; import '${specifier}'; loadModel(location.hash);`;
+    const built = await build({
+      root: ROOT,
+      configFile: false,
+      logLevel: 'silent',
+      publicDir: false,
+      build: { write: false, assetsInlineLimit: 0, rollupOptions: { input: 'page' } },
+      plugins: [
+        {
+          name: 'page',
+          resolveId: (id) => (id === 'page' ? '\0page' : undefined),
+          load: (id) => (id === '\0page' ? page : undefined),
+        },
+      ],
+    });
+    const [{ output }] = [built].flat() as Rollup.RollupOutput[];
+    const assets = output.flatMap((file) => (file.type === 'asset' ? file.names : []));
+    expect(assets.sort()).toEqual([...wanted].sort());
   });
 });

@@ -35,10 +35,17 @@ export interface Site {
   close(): Promise<void>;
 }
 
-/** Serves `made` (by path) and the project's files below `folders`. */
+/**
+ * Serves `made` (by path) and the project's files below `folders`.
+ * @param headers - by default those of an isolated page
+ */
 export async function serve(
   folders: readonly string[],
   made: ReadonlyMap<string, string | Uint8Array>,
+  headers: Readonly<Record<string, string>> = {
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-embedder-policy': 'require-corp',
+  },
 ): Promise<Site> {
   const server = createServer(async ({ url = '/' }, response) => {
     const asked = new URL(url, 'http://localhost').pathname; // also takes `..` away
@@ -54,8 +61,7 @@ export async function serve(
       'content-type':
         CONTENT_TYPES[extname(pathname)] ??
         (pathname === '/' ? 'text/html' : 'application/octet-stream'),
-      'cross-origin-opener-policy': 'same-origin',
-      'cross-origin-embedder-policy': 'require-corp',
+      ...headers,
     });
     response.end(body ?? 'not found');
   });

@@ -7,6 +7,7 @@ import {
   type ModelSummary,
 } from 'fovea/worker';
 import { FIRST_LOOK, type Look } from './colour.ts';
+import { storedSelfTest, storeSelfTest } from './device.ts';
 import { sortFiles } from './files.ts';
 import { type MapRequest, type MapRun, Maps, messageOf } from './map-run.svelte.ts';
 import { BUILT_IN, type ModelSource, modelAt, modelOfFiles } from './models.ts';
@@ -45,12 +46,14 @@ class Studio {
   look = $state.raw<Look>(FIRST_LOOK);
   /** Where the pointer is, as shares of the picture's width and height: the same on all maps. */
   cursor = $state.raw<{ readonly x: number; readonly y: number }>();
+  /** Counts how often the explainer has loaded its model again, because its device was lost. */
+  #reloads = $state(0);
   readonly #maps = new Maps();
   /** Counts loads and pictures, so that late answers are recognized. */
   #generation = 0;
 
   get summary(): ModelSummary | undefined {
-    return this.explainer?.model;
+    return this.#reloads >= 0 ? this.explainer?.model : undefined;
   }
 
   get methods(): readonly MethodSummary[] {
@@ -89,7 +92,9 @@ class Studio {
       const explainer = await createExplainer({
         ...corrections,
         model: model.source,
-        ...(model.isBuiltIn ? {} : { name: model.name }),
+        // The models of the page are small: the processor starts sooner.
+        ...(!model.isBuiltIn && { name: model.name, device: 'auto', selfTest: storedSelfTest() }),
+        onReload: () => this.#reloads++,
         onProgress: (share) => {
           if (generation === this.#generation) this.loading = share;
         },
@@ -97,6 +102,7 @@ class Studio {
       if (generation !== this.#generation) return explainer.dispose();
       this.explainer = explainer;
       this.loading = undefined;
+      storeSelfTest(explainer.model.device);
       if (this.methodNamed(this.method)?.obstacle) this.method = this.#firstMethod();
       await this.#classify();
     } catch (error) {

@@ -1,0 +1,121 @@
+// @ts-check
+/**
+ * Whether a browser makes the maps that Node makes: every method on the demo models, the same
+ * request in a worker in Chromium and in Node, and the correlation of the two maps.
+ *
+ * Usage: node bench/browser-equals-node.mjs [--models demo-cnn,demo-vit] [--methods a,b]
+ *   Exits with 1 if a correlation is not above 0.9999.
+ */
+import { parseArgs } from 'node:util';
+import { openChromium } from './chromium.mjs';
+import { demoPicture, fromDist, machine, table } from './harness.mjs';
+
+const { values } = parseArgs({
+  options: {
+    models: { type: 'string', default: 'demo-cnn,demo-vit' },
+    methods: { type: 'string' },
+    help: { type: 'boolean' },
+  },
+});
+if (values.help) {
+  console.log('node bench/browser-equals-node.mjs [--models demo-cnn,demo-vit] [--methods a,b]');
+  process.exit();
+}
+
+/** The lowest correlation that counts as the same map. */
+const SAME = 0.9999;
+
+/** Fewer samples and steps for methods whose defaults take minutes. */
+/** @type {Readonly<Record<string, Readonly<Record<string, unknown>>>>} */
+const OPTIONS = {
+  iassa: { iterations: 2, window: 64, stride: 32 },
+  iia: { steps: 4 },
+  rise: { N: 100 },
+  oise: { N: 96, chains: 4 },
+  lime: { N: 60, segmentation: 'slic', segments: 20 },
+  'kernel-shap': { segments: 10 },
+  sag: { grid: 4, restarts: 0 },
+  sobol: { s: 4, design: 8 },
+  hsic: { s: 4, N: 60 },
+  lima: { segments: 10 },
+  phasewin: { segments: 10 },
+  'i-gos': { size: 14, iterations: 3, steps: 4 },
+  occlusion: { window: 56, stride: 28 },
+  'integrated-gradients': { steps: 8 },
+  'expected-gradients': { samples: 8 },
+  smoothgrad: { samples: 8 },
+  'guided-ig': { steps: 6 },
+  'blur-ig': { steps: 6 },
+  xrai: { steps: 4 },
+};
+
+const { explain, loadModel } = await fromDist('node.js');
+const { pearson } = await fromDist('tensor/index.js');
+const picture = await demoPicture();
+const { width, height, data } = picture;
+const { page, version, close } = await openChromium();
+const sent = { width, height, data: [...data] };
+
+const largest = (/** @type {Float32Array} */ values) =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+/** The map of Chromium, or why there is none. */
+const there = (/** @type {any} */ request) =>
+  page.evaluate(
+    async ([{ width, height, data }, asked]) => {
+      const { explainer } = /** @type {any} */ (globalThis);
+      const image = { width, height, data: Uint8Array.from(data) };
+      try {
+        return {
+          map: /** @type {number[]} */ ([...(await explainer.explain(image, asked)).map.data]),
+        };
+      } catch (error) {
+        return { error: String(/** @type {Error} */ (error).message) };
+      }
+    },
+    /** @type {const} */ ([sent, request]),
+  );
+
+/** @type {string[][]} */
+const rows = [];
+let isSame = true;
+for (const name of values.models.split(',')) {
+  const model = await loadModel(name);
+  const summary = await page.evaluate(
+    (model) => /** @type {any} */ (globalThis).openModel({ model }),
+    name,
+  );
+  for (const { name: method, obstacle } of summary.methods) {
+    if (obstacle || (values.methods && !values.methods.split(',').includes(method))) continue;
+    const request = { method, options: OPTIONS[method], seed: 1 };
+    const found = await there(request);
+    const here = await explain(model, picture, request).catch(
+      (/** @type {Error} */ error) => error,
+    );
+    const isError = here instanceof Error;
+    if (isError || !found.map) {
+      const isAgreed = isError && here.message === found.error;
+      isSame &&= isAgreed;
+      rows.push([
+        name,
+        method,
+        isAgreed ? `both refuse: ${found.error}` : `${found.error} | ${here}`,
+        '',
+      ]);
+    } else {
+      const r = pearson(found.map, here.map.data);
+      const differences = here.map.data.map(
+        (/** @type {number} */ value, /** @type {number} */ i) => value - (found.map[i] ?? NaN),
+      );
+      const share = largest(differences) / largest(here.map.data);
+      isSame &&= r > SAME;
+      rows.push([name, method, r.toFixed(7), share.toExponential(1)]);
+    }
+    process.stderr.write(`${rows.at(-1)?.join(' ')}\n`);
+  }
+  await model.dispose();
+}
+machine(`Chromium ${version}`);
+table(['model', 'method', 'correlation', 'largest difference / largest value'], rows);
+await close();
+process.exitCode = isSame ? 0 : 1;
