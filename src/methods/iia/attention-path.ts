@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import { rowsOf } from '../../model/classifier/batches.ts';
 import { type Model, type Replacements, requireInside, type ScoreKind } from '../../model/model.ts';
+import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attribution } from '../method.ts';
 import {
@@ -38,13 +39,17 @@ const points = (taken: boolean, n: number): number[] =>
  * row.
  */
 function scaledRows(values: Tensor, alphas: readonly number[]): Tensor {
-  const [rows, ...rest] = values.shape;
+  const [rows = 0, ...rest] = values.shape;
   const size = values.data.length / rows;
   const result = tensor([rows * alphas.length, ...rest]);
   for (let row = 0; row < rows; row++) {
     alphas.forEach((alpha, k) => {
       const to = (row * alphas.length + k) * size;
-      for (let i = 0; i < size; i++) result.data[to + i] = alpha * values.data[row * size + i];
+      const own = values.data.subarray(row * size, (row + 1) * size);
+      result.data.set(
+        own.map((value) => alpha * value),
+        to,
+      );
     });
   }
   return result;
@@ -74,7 +79,7 @@ async function interpolate(
   const wider = Object.entries(replace).map(
     ([name, values]) => [name, repeatRows(values, alphas.length)] as const,
   );
-  const interpolated = names.map((name, i) => [name, scaledRows(own[i], alphas)] as const);
+  const interpolated = names.map((name, i) => [name, scaledRows(at(own, i), alphas)] as const);
   return {
     batch: repeatRows(batch, alphas.length),
     replace: Object.fromEntries([...wider, ...interpolated]),
@@ -114,8 +119,9 @@ async function addPoints(
   const { model, attention, score, batchSize } = context;
   const wrt = attention.maps.map((map) => map.name);
   const group = rowsAtOnce(attention);
-  for (let from = 0; from < batch.shape[0]; from += group) {
-    const to = Math.min(batch.shape[0], from + group);
+  const rows = at(batch.shape, 0);
+  for (let from = 0; from < rows; from += group) {
+    const to = Math.min(rows, from + group);
     const some = Object.fromEntries(
       Object.entries(replace).map(([name, values]) => [name, rowsOf(values, from, to)]),
     );
@@ -127,7 +133,7 @@ async function addPoints(
       batchSize,
       replace: some,
     });
-    sums.forEach((sum, l) => addOverHeads(sum, [gradients[l], values[l]], positiveProduct));
+    sums.forEach((sum, l) => addOverHeads(sum, [at(gradients, l), at(values, l)], positiveProduct));
   }
 }
 
@@ -146,18 +152,17 @@ export async function explainAttention(
   const sums = targets.map(() => attention.maps.map(() => new Float64Array(attention.tokens ** 2)));
   let count = 0;
   for (const [k, beta] of betas.entries()) {
-    const picture = tensor(input.shape);
-    for (let i = 0; i < picture.data.length; i++)
-      picture.data[i] = start[i] + beta * (input.data[i] - start[i]);
-    let at: Points = { batch: picture, replace: {} };
-    for (const names of levels) at = await interpolate(context, at, names, points(true, steps));
-    for (const [t, target] of targets.entries()) await addPoints(context, at, target, sums[t]);
-    count += at.batch.shape[0];
+    const picture = start.map((from, i) => from + beta * (at(input.data, i) - from));
+    let here: Points = { batch: tensor(input.shape, picture), replace: {} };
+    for (const names of levels) here = await interpolate(context, here, names, points(true, steps));
+    for (const [t, target] of targets.entries())
+      await addPoints(context, here, target, at(sums, t));
+    count += at(here.batch.shape, 0);
     progress((k + 1) / betas.length);
   }
   return sums.map((blocks) => {
     const means = blocks.map((sum, l) =>
-      sum.map((value) => value / (count * attention.maps[l].heads)),
+      sum.map((value) => value / (count * at(attention.maps, l).heads)),
     );
     return fromTokens(attention, rolloutRow(attention, means, true), input, {
       interpolated: levels,

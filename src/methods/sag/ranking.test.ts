@@ -4,7 +4,7 @@ import { createFunctionModel } from '../../model/function-model.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { all, GRID, layout, preprocessing, SIDE, white } from '../fixtures/patchy.ts';
 import { methods } from '../index.ts';
-import { patchMeans } from './ranking.ts';
+import { patchMeans } from './patch-means.ts';
 import type { Sag } from './schema.ts';
 
 describe('the ranking of patches', () => {

@@ -1,3 +1,4 @@
+import { at } from '../../tensor/at.ts';
 import type { PatchScorer } from './patch-scorer.ts';
 import {
   hasPatch,
@@ -51,7 +52,7 @@ const minimizingCalls = (size: number): number => size * (size + 1);
 function spareParts(set: PatchSet, scores: readonly number[], threshold: number): SufficientSet[] {
   const parts = patchesOf(set).map((patch, i) => ({
     set: withoutPatch(set, patch),
-    probability: scores[i],
+    probability: at(scores, i),
   }));
   return parts.filter(({ probability }) => probability >= threshold).sort(byProbability);
 }
@@ -59,10 +60,11 @@ function spareParts(set: PatchSet, scores: readonly number[], threshold: number)
 /** The set without its 2, 4, 8, … and finally all spare patches, the cheapest first. */
 function cuts(parts: readonly SufficientSet[]): PatchSet[] {
   const sets: PatchSet[] = [];
-  let rest = parts.length > 0 ? parts[0].set : 0n;
-  for (let lost = 2; lost <= parts.length; lost++) {
-    rest &= parts[lost - 1].set;
-    if (Number.isInteger(Math.log2(lost)) || lost === parts.length) sets.push(rest);
+  let rest: PatchSet | undefined;
+  for (const [i, { set }] of parts.entries()) {
+    rest = rest === undefined ? set : rest & set;
+    const lost = i + 1;
+    if (lost > 1 && (Number.isInteger(Math.log2(lost)) || lost === parts.length)) sets.push(rest);
   }
   return sets;
 }
@@ -100,21 +102,23 @@ export async function minimizeSets(
 ): Promise<SufficientSet[]> {
   const minimal = new Map<PatchSet, SufficientSet>();
   for (let open = sets; open.length > 0; ) {
-    const reserve = minimizingCalls(sizeOfSet(open[0].set) - 1);
+    const reserve = minimizingCalls(sizeOfSet(at(open, 0).set) - 1);
     const parts = open.map(({ set }) => patchesOf(set).map((patch) => withoutPatch(set, patch)));
     const scores = await scoreLists(scorer, parts, reserve);
-    const scored = open.flatMap((whole, i) =>
-      scores[i].length === parts[i].length
-        ? [{ whole, spare: spareParts(whole.set, scores[i], threshold) }]
-        : [],
-    );
+    const scored = open.flatMap((whole, i) => {
+      const own = at(scores, i);
+      return own.length === at(parts, i).length
+        ? [{ whole, spare: spareParts(whole.set, own, threshold) }]
+        : [];
+    });
     for (const { whole, spare } of scored) if (spare.length === 0) minimal.set(whole.set, whole);
     const spares = scored.map(({ spare }) => spare).filter(({ length }) => length > 0);
     const rests = spares.map(cuts);
     const left = await scoreLists(scorer, rests, reserve);
     const smaller = spares.map((spare, i) => {
-      const last = left[i].findLastIndex((probability) => probability >= threshold);
-      return last < 0 ? spare[0] : { set: rests[i][last], probability: left[i][last] };
+      const own = at(left, i);
+      const last = own.findLastIndex((probability) => probability >= threshold);
+      return last < 0 ? at(spare, 0) : { set: at(at(rests, i), last), probability: at(own, last) };
     });
     open = [...new Map(smaller.map((each) => [each.set, each])).values()].filter(
       ({ set }) => !minimal.has(set),
@@ -143,7 +147,7 @@ export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]>
     const sets = [...new Set(next)];
     if (scorer.room(sets, minimizingCalls(size)) < sets.length) break;
     const scores = await scorer.score(sets);
-    const scored = sets.map((set, i) => ({ set, probability: scores[i] })).sort(byProbability);
+    const scored = sets.map((set, i) => ({ set, probability: at(scores, i) })).sort(byProbability);
     const sufficient = scored.filter(({ probability }) => probability >= threshold);
     for (const each of await minimizeSets(scorer, sufficient, threshold)) found.set(each.set, each);
     beam = scored.slice(sufficient.length, sufficient.length + beamWidth).map(({ set }) => set);
@@ -156,7 +160,7 @@ export async function beamSearch(options: BeamOptions): Promise<SufficientSet[]>
 function* combinations<Item>(items: readonly Item[], size: number): Generator<Item[]> {
   if (size === 0) yield [];
   for (let i = 0; i + size <= items.length && size > 0; i++) {
-    for (const rest of combinations(items.slice(i + 1), size - 1)) yield [items[i], ...rest];
+    for (const rest of combinations(items.slice(i + 1), size - 1)) yield [at(items, i), ...rest];
   }
 }
 
@@ -185,7 +189,8 @@ export async function combinatorialSearch(
       chunk = chunk.slice(0, scorer.room(chunk));
       const scores = await scorer.score(chunk);
       chunk.forEach((set, i) => {
-        if (scores[i] >= threshold) found.push({ set, probability: scores[i] });
+        const probability = at(scores, i);
+        if (probability >= threshold) found.push({ set, probability });
       });
       chunk = [];
     };
