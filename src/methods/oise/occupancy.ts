@@ -7,8 +7,8 @@ interface SeenGroup {
 }
 
 /**
- * Adds the expected next mask to `seen`, and replaces `shown` by the next mask `cells`. The previous
- * mask is added to both, times `carried`, and the sums are cut at 1. All are [s · s].
+ * Adds the expected next mask to `seen`, and replaces `shown` by the next mask `cells`. The
+ * previous mask is added to both, times `carried`, and the sums are cut at 1. All are [s · s].
  */
 export function showNext(
   { seen, shown }: { readonly seen: Float64Array; readonly shown: Float32Array },

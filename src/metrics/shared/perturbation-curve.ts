@@ -80,10 +80,10 @@ function baselineOf(name: CurveOptions['baseline'], model: Model, input: Tensor)
 }
 
 /**
- * Scores pictures in which the first 0, step, 2 step, … pixels of the order are hidden and the others
- * shown (`hide`), or shown and the others hidden (`show`). The number of pixels ends at `area`, a
- * share of H·W. For all pixels these are ceil(H·W / step) + 1 pictures. They are one call of
- * `model.perturb`. Only the ranks, and two bounds per picture, go to the model.
+ * Scores pictures in which the first 0, step, 2 step, … pixels of the order are hidden and the
+ * others shown (`hide`), or shown and the others hidden (`show`). The number of pixels ends at
+ * `area`, a share of H·W. For all pixels these are ceil(H·W / step) + 1 pictures. They are one call
+ * of `model.perturb`. Only the ranks, and two bounds per picture, go to the model.
  */
 export async function scoresAlong(
   context: Given<'model'>,
