@@ -9,7 +9,7 @@ export type FoveaErrorCode =
   | 'image' // a picture that cannot be read
   | 'model' // a model file that cannot be read or is no classifier
   | 'unsupported' // valid input that Fovea, or this runtime, cannot process
-  | 'unexplained' // a method that finds no explanation of this picture, though it works on the model
+  | 'unexplained' // a method that works on the model but finds no explanation of this picture
   | 'runtime' // the inference runtime refused or failed
   | 'download' // a hub file that could not be fetched
   | 'output' // a result that could not be written

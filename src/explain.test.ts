@@ -30,7 +30,7 @@ beforeEach(() => {
   calls = 0;
 });
 
-describe('a request that is refused calls the model never', () => {
+describe('a refused request does not call the model', () => {
   const requests: [string, ExplainOptions<Method> & { method: Method }, string][] = [
     ['a method that needs gradients', { method: gradient }, 'gradient needs gradients'],
     ['a negative seed', { method: occlusion, seed: -1 }, 'seed -1: expected a whole number'],

@@ -5,7 +5,7 @@ import * as front from './index.ts';
 import * as node from './node.ts';
 import * as web from './web.ts';
 
-it('node and web export all of the front door, and the same names for loading', () => {
+it('node and web export everything of fovea, and the same names for loading', () => {
   for (const name of Object.keys(front)) expect(node).toHaveProperty(name);
   for (const name of Object.keys(core)) expect(web).toHaveProperty(name);
   for (const name of ['loadModel', 'readImage']) {

@@ -3,7 +3,7 @@ import { parseJson, shownJson } from './json.ts';
 
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
 
-it('reads JSON, but none that is nested too deep to be walked', () => {
+it('reads JSON, and refuses JSON that is nested too deep', () => {
   expect(parseJson('{"a": [1, "]}[{\\"[", {}]}')).toEqual({ a: [1, ']}[{"[', {}] });
   expect(() => JSON.stringify(parseJson(nested(500)))).not.toThrow();
   expect(() => parseJson(nested(501))).toThrow('nested 501 levels deep: at most 500');

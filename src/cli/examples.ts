@@ -121,12 +121,14 @@ Examples:
   fovea segmentation --dataset voc:VOC2012/ -m m.onnx --methods iia,grad-cam
   fovea segmentation --dataset imagenet:gtsegs_ijcv.mat --model m.onnx
 
-Protocol: the object is every annotated pixel of the picture, VOC's void rim
-included; the predicted class is explained; pixels above the mean of their map count as object. Pictures and masks are stretched to the model's input, also for
-models that crop: --preprocess resize=crop changes that. Pictures are normalized
-as the model expects; the published script for COCO does not normalize them.
-Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as the
-published tables have it (the mean over the rows of the picture). Files as in
+Protocol: the object is every annotated pixel of the picture, also the void rim
+of VOC. The predicted class is explained. Pixels above the mean of their map
+count as object. Pictures and masks are stretched to the model's input, also for
+models that crop. The option --preprocess resize=crop changes that. Pictures are
+normalized as the model expects; the published script for COCO does not
+normalize them.
+Measures: pixel accuracy and mIoU over the data set, mAP, and mF1 as in the
+published tables (the mean over the rows of the picture). The files are those of
 fovea evaluate.
 ${EXIT_CODES}`;
 

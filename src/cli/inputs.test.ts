@@ -33,7 +33,7 @@ const expand = async (...inputs: string[]) => {
 };
 
 describe('expandInputs', () => {
-  test('a folder: pictures of any depth in natural order, without hidden files and results of earlier runs', async () => {
+  test('a folder means its pictures at any depth, without hidden files and results', async () => {
     const { files, problems, leftOut } = await expand('');
     expect(files).toEqual([
       '[x].png',
@@ -46,7 +46,7 @@ describe('expandInputs', () => {
     expect(leftOut).toBe(2);
   });
 
-  test('a pattern that no shell expanded', async () => {
+  test('a pattern that the shell has not expanded', async () => {
     expect((await expand('a*.{png,JPG}')).files).toEqual(['a2.JPG', 'a10.png']);
     expect((await expand('**/*.jpeg')).files).toEqual([join('deep', 'er', 'z.jpeg')]);
   });
@@ -55,7 +55,7 @@ describe('expandInputs', () => {
     expect((await expand('[x].png')).files).toEqual(['[x].png']);
   });
 
-  test('a result of an earlier run is taken where it is named', async () => {
+  test('a result of an earlier run is used if the user names it', async () => {
     expect((await expand('a1.rise.png')).files).toEqual(['a1.rise.png']);
   });
 
@@ -63,7 +63,7 @@ describe('expandInputs', () => {
     expect((await expand('a10.png', 'a10.png', 'a1*.png')).files).toEqual(['a10.png']);
   });
 
-  test('what names nothing is said', async () => {
+  test('arguments without files are reported', async () => {
     const { problems } = await expand('missing.png', '*.bmp', 'empty');
     expect(problems.map(({ message }) => message.replaceAll(folder, 'DIR'))).toEqual([
       'DIR/missing.png does not exist',
@@ -80,7 +80,7 @@ describe('resultNames', () => {
     expect(namesOf('in/cat.png', 'dog.v2.jpg', 'noending')).toEqual(['cat', 'dog.v2', 'noending']);
   });
 
-  test('folders tell equal stems apart', () => {
+  test('equal stems get their folders', () => {
     expect(namesOf('in/a/cat.png', 'in/b/cat.png', 'in/dog.png')).toEqual([
       'a/cat',
       'b/cat',
@@ -89,7 +89,7 @@ describe('resultNames', () => {
     expect(namesOf('in/cat.png', 'in/b/cat.png')).toEqual(['cat', 'b/cat']);
   });
 
-  test('endings tell them apart in one folder', () => {
+  test('equal stems in one folder get their extensions', () => {
     expect(namesOf('cat.png', 'cat.jpg')).toEqual(['cat.png', 'cat.jpg']);
     expect(namesOf('a/cat.png', 'a/cat.jpg', 'b/cat.jpg')).toEqual([
       'a/cat.png',
@@ -98,11 +98,11 @@ describe('resultNames', () => {
     ]);
   });
 
-  test('names that differ in case only are one name on some file systems', () => {
+  test('names that differ only by case count as equal', () => {
     expect(namesOf('Cat.png', 'cat.jpg')).toEqual(['Cat.png', 'cat.jpg']);
   });
 
-  test('no two inputs ever share a name', () => {
+  test('no two inputs get the same name', () => {
     const names = namesOf('cat.png', 'cat.jpg', 'x/cat.jpg.png', 'cat.jpg.gif', 'CAT.png.tif');
     expect(new Set(names.map((name) => name?.toLowerCase())).size).toBe(5);
   });

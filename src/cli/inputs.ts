@@ -104,7 +104,9 @@ function commonFolder(paths: readonly string[]): string {
   return common;
 }
 
-/** A key of a name that is equal for names that differ only by case: some file systems ignore it. */
+/**
+ * A key of a name that is equal for names that differ only by case: some file systems ignore it.
+ */
 const sameFile = (name: string): string => name.normalize('NFC').toLowerCase();
 
 function groupBy(files: readonly string[], nameOf: (file: string) => string): string[][] {

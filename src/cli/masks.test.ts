@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const at = (name: string) => join(folder, name);
 
-/** A picture of this size, as far as masks care. */
+/** A prepared picture of this size; masks need no other field. */
 const picture = (width: number, height: number) => ({ width, height }) as PreparedInput;
 
 async function writeMask(
@@ -60,7 +60,7 @@ describe('loadMask', () => {
     expect([...cropped].slice(0, 4)).toEqual([1, 0, 0, 0]);
   });
 
-  test("a mask of the model's input size is taken as it is", async () => {
+  test("a mask of the model's input size stays unchanged", async () => {
     await writeMask('ready.png', 4, 4, (_, y) => y === 3);
     expect([...(await loadMask([at('ready.png')], picture(640, 480), small))].slice(8)).toEqual([
       0, 0, 0, 0, 1, 1, 1, 1,

@@ -3,7 +3,7 @@ import { requestMetrics } from './metric-options.ts';
 import { requestMethods, settingsFor } from './settings.ts';
 
 describe('requestMetrics', () => {
-  test('takes protocols and options', () => {
+  test('reads protocols and options', () => {
     const [deletion, rows] = requestMetrics(
       ['deletion', 'f1:chefer-2021-rows'],
       ['deletion.step=448', 'rise.N=7'],
@@ -17,7 +17,7 @@ describe('requestMetrics', () => {
     expect(rows?.metric.name).toBe('f1');
   });
 
-  test('leaves settings of methods to them', () => {
+  test('ignores settings of methods', () => {
     const settings = ['deletion.step=448', 'rise.N=7'];
     expect(requestMethods(['rise', 'random'], settingsFor(settings))[0]?.options).toMatchObject({
       N: 7,

@@ -3,7 +3,7 @@ import { FoveaError } from '../errors.ts';
 import { createOutput, describeError, exitCodeOf, formatShare, wrapText } from './output.ts';
 import { columnOf, formatTable, numbersOf, rowPrinter } from './table.ts';
 
-test('formatTable aligns columns, puts numbers right and has no trailing spaces', () => {
+test('formatTable aligns columns, numbers to the right, without trailing spaces', () => {
   expect(
     formatTable(
       ['name', 'calls'],
@@ -15,7 +15,7 @@ test('formatTable aligns columns, puts numbers right and has no trailing spaces'
   ).toBe(['name    calls', '─────  ──────', 'iassa  12,345', 'rise        –'].join('\n'));
 });
 
-test('formatTable leaves text on the left', () => {
+test('formatTable aligns text to the left', () => {
   expect(
     formatTable(
       ['n', 'class'],
@@ -34,7 +34,7 @@ test('formatTable lays out 150,000 rows', () => {
   expect(lines.at(-1)).toBe('picture-149999  149999');
 });
 
-test('formatTable escapes what a terminal would obey, and counts wide characters twice', () => {
+test('formatTable escapes control characters, and counts wide characters twice', () => {
   const text = formatTable(
     ['label', 'x'],
     [
@@ -72,13 +72,13 @@ test('exit codes', () => {
   expect(exitCodeOf(new Error('bug'))).toBe(3);
 });
 
-test('an error that is not ours says that it is a bug, without a stack', () => {
+test('an error that is not a FoveaError is reported as a bug, without a stack', () => {
   expect(describeError(new TypeError('x is undefined'))).toMatch(
     /^internal: x is undefined \(a bug in Fovea/,
   );
 });
 
-/** What is written to a stream of the process meanwhile. */
+/** The lines that `work` writes to a stream of the process. */
 function captured(stream: 'stdout' | 'stderr', isTTY: boolean, work: () => void): string[] {
   const lines: string[] = [];
   const write = vi.spyOn(process[stream], 'write').mockImplementation((text) => {

@@ -8,7 +8,7 @@ describe('argument parsers', () => {
     expect(() => names(' , ', undefined)).toThrow('one or more names');
   });
 
-  test('names out of a list', () => {
+  test('names from a list', () => {
     expect(namesOf(['npy', 'png'])('png', undefined)).toEqual(['png']);
     expect(() => namesOf(['npy', 'png'])('gif', undefined)).toThrow(
       '"gif": expected one of npy, png',
@@ -18,7 +18,7 @@ describe('argument parsers', () => {
   });
 
   test.each(['1.5', 'x', '', '-1', '1e3', '99999999999999999999'])(
-    '"%s" is no integer of at least 0',
+    '"%s" is not an integer of at least 0',
     (text) => {
       expect(() => integerFrom(0)(text)).toThrow('an integer of at least 0');
     },

@@ -26,12 +26,12 @@ export interface LoadedModel {
   readonly loadModel: (source: string) => Promise<Model>;
 }
 
-/** The default model. It knows drawn scenes only. */
+/** The default model. It was trained on drawn scenes only. */
 const TOY = 'demo-cnn';
 
 /**
- * Loads the model of a command, with a progress bar for downloads, and prints its warnings. @param
- * isToyFine - whether the default model fits the pictures, so that no note is needed
+ * Loads the model of a command, with a progress bar for downloads, and prints its warnings.
+ * @param isToyFine - whether the default model fits the pictures, so that no note is needed
  */
 export async function openModel(
   flags: ModelFlags,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { requestMethods, requestPreprocessing } from './settings.ts';
 
 describe('--set', () => {
-  test('numbers, text and lists arrive as the option wants them; the rest has its defaults', () => {
+  test('values get the type of the option, and other options have their defaults', () => {
     const [occlusion] = requestMethods(
       ['occlusion'],
       ['occlusion.window=[16, 24]', 'occlusion.stride=4', 'occlusion.baseline=black'],
@@ -14,19 +14,19 @@ describe('--set', () => {
     });
   });
 
-  test('the method may be left out where there is only one', () => {
+  test('the method may be left out if there is only one', () => {
     expect(requestMethods(['occlusion'], ['stride=4'])[0]?.options).toMatchObject({ stride: 4 });
     expect(() => requestMethods(['occlusion', 'random'], ['stride=4'])).toThrow(
       'name the method too, as in occlusion.stride=VALUE',
     );
   });
 
-  test('values are passed on as they are: who runs the method checks them', () => {
+  test('values are not checked here', () => {
     const [occlusion] = requestMethods(['occlusion'], [' strid = wide ']);
     expect(occlusion?.options).toEqual({ strid: 'wide' });
   });
 
-  test('names and values that no option has', () => {
+  test('unknown names and values', () => {
     const deep = '['.repeat(20_000) + ']'.repeat(20_000);
     const [rise] = requestMethods(['rise'], ['__proto__={"N":5}', `N=${deep}`]);
     expect(Object.entries(rise?.options ?? {})).toEqual([
@@ -35,7 +35,7 @@ describe('--set', () => {
     ]);
   });
 
-  test('the last of several settings counts', () => {
+  test('the last of several settings is used', () => {
     expect(requestMethods(['occlusion'], ['stride=4', 'stride=5'])[0]?.options).toMatchObject({
       stride: 5,
     });

@@ -25,7 +25,9 @@ export interface Column {
   readonly width: number;
   /** Whether its cells are aligned to the right. */
   readonly isNumeric?: boolean;
-  /** Which end of a long cell is cut off, if the row does not fit the terminal; none if left out. */
+  /**
+   * Which end of a long cell is cut off, if the row does not fit the terminal; none if left out.
+   */
   readonly cut?: 'start' | 'end';
 }
 
@@ -56,8 +58,8 @@ export const numbersOf = (title: string, width = 0): Column => ({
 const LEAST = 8;
 
 /**
- * Columns that fit a terminal as well as cutting allows. The widest column that may be cut loses its
- * excess first. A last column that may be cut gets the rest of the line.
+ * Columns that fit a terminal as well as cutting allows. The widest column that may be cut loses
+ * its excess first. A last column that may be cut gets the rest of the line.
  */
 function fitted(columns: readonly Column[], terminal: number): Column[] {
   const result = [...columns];

@@ -83,7 +83,7 @@ describe('polygons', () => {
     expect([...fill(3, 1, [0.6, 0, 2.4, 0, 2.4, 1, 0.6, 1])]).toEqual([0, 1, 0]);
   });
 
-  it('agree with a point-in-polygon test for a star that crosses itself, also beyond the border', () => {
+  it('agree with a point-in-polygon test for a star that crosses itself and the border', () => {
     const points = Array.from({ length: 5 }, (_, i) => [
       20 + 24 * Math.sin((4 * Math.PI * i) / 5),
       15 - 18 * Math.cos((4 * Math.PI * i) / 5),
@@ -183,7 +183,7 @@ async function samples(options: Record<string, unknown>): Promise<Sample[]> {
 }
 
 describe('coco', () => {
-  it('has one sample per category that has an ImageNet class, with polygons and run lengths as masks', async () => {
+  it('has one sample per ImageNet category, with polygons and run lengths as masks', async () => {
     const dataset = await openDataset(`coco:${folder}`);
     expect(Array.from({ length: dataset.length }, (_, i) => dataset.idOf(i))).toEqual([
       '1.dog',
@@ -219,7 +219,7 @@ describe('coco', () => {
     expect(one.label).toBeUndefined();
   });
 
-  it('reports annotations of unknown categories and pictures, and damaged annotations', async () => {
+  it('reports damaged annotations and those of unknown categories and pictures', async () => {
     const { problems, protocol } = await openDataset(`coco:${folder}`);
     expect(problems.map((text) => text.replace(/^.*annotation/, 'annotation'))).toEqual([
       'annotation 6: unknown category 99',

@@ -196,8 +196,10 @@ const boxesOf = (annotations: readonly Annotation[]): Box[] =>
     bbox ? [{ left: at(bbox, 0), top: at(bbox, 1), width: at(bbox, 2), height: at(bbox, 3) }] : [],
   );
 
-const idOf = ({ picture, category }: Entry): string =>
-  `${picture.file_name.replace(/\.[^.]*$/, '').replaceAll('/', '.')}${category === undefined ? '' : `.${category.replaceAll(' ', '-')}`}`;
+function idOf({ picture, category }: Entry): string {
+  const name = picture.file_name.replace(/\.[^.]*$/, '').replaceAll('/', '.');
+  return category === undefined ? name : `${name}.${category.replaceAll(' ', '-')}`;
+}
 
 /** The protocol in words, with the parts of the data set that it leaves out. */
 function protocolOf(

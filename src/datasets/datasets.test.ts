@@ -55,7 +55,7 @@ describe('objects', () => {
     expect(b.mask).toBeUndefined();
   });
 
-  it('reports a damaged picture when it is read, and a wrong line when the data set is opened', async () => {
+  it('reports a damaged picture when it is read, a wrong line when the set is opened', async () => {
     const dataset = await openDataset(`objects:${folder}/objects`);
     expect(await readSample(dataset, 2)).toMatchObject({
       code: 'image',
@@ -168,20 +168,22 @@ describe('voc', () => {
     );
     await write('voc/ImageSets/Segmentation/val.txt', 'p\nq\n');
     const box = (name: string, x: number) =>
-      `<object><name>${name}</name><bndbox><xmin>${x}</xmin><ymin>1</ymin><xmax>${x + 1}</xmax><ymax>1</ymax></bndbox></object>`;
+      `<object><name>${name}</name><bndbox><xmin>${x}</xmin><ymin>1</ymin>` +
+      `<xmax>${x + 1}</xmax><ymax>1</ymax></bndbox></object>`;
     await write(
       'voc/Annotations/p.xml',
       `<annotation>${box('aeroplane', 1)}${box('sofa', 3)}</annotation>`,
     );
   });
 
-  it('has one sample per class that has an ImageNet class, with void pixels kept separate', async () => {
+  it('has one sample per ImageNet class, with the void pixels kept separate', async () => {
     const samples = await all(`voc:${folder}/voc`);
     expect(samples.map(({ id }) => id)).toEqual(['p.aeroplane', 'p.sofa', 'q.sofa']);
     expect([...(samples[1].mask?.data ?? [])]).toEqual([0, 0, 1, 0, 0]);
     expect([...(samples[1].void?.data ?? [])]).toEqual([0, 1, 0, 0, 0]);
     expect(samples[1].boxes).toEqual([{ left: 2, top: 0, width: 2, height: 1 }]);
-    expect([...(samples[2].mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0]); // a grey file contains the indices themselves
+    // A grey file contains the indices themselves.
+    expect([...(samples[2].mask?.data ?? [])]).toEqual([1, 0, 0, 0, 0]);
   });
 
   it('counts void as object, as the published tables do', async () => {
@@ -218,7 +220,8 @@ describe('imagenet-segmentation', () => {
       { length: 3 * W * H },
       (_, i) => 100 * Math.floor(i / (W * H)) + 10 * (i % H) + Math.floor((i % (W * H)) / H),
     );
-    const truth = reference('m', Uint8Array.of(1, 0, 0, 0, 0, 1), [W, H]); // (y 0, x 0) and (y 1, x 2)
+    // The pixels (y 0, x 0) and (y 1, x 2).
+    const truth = reference('m', Uint8Array.of(1, 0, 0, 0, 0, 1), [W, H]);
     refs.create_dataset({ name: 'c', data: [truth], shape: [1, 1] });
     const cell = (
       refs.get('c') as unknown as { create_reference(): typeof truth }

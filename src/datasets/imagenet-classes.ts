@@ -118,9 +118,8 @@ const VOC_NAMES: Readonly<Record<string, string>> = {
 
 /** The classes of PASCAL VOC in the order of the values 1 … 20 of its masks. */
 export const VOC_CLASSES: readonly string[] =
-  'aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant sheep sofa train tvmonitor'.split(
-    ' ',
-  );
+  `aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person
+   pottedplant sheep sofa train tvmonitor`.split(/\s+/);
 
 /**
  * The ImageNet classes that count as a class of PASCAL VOC; a "tvmonitor" may also be a computer's

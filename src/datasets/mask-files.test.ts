@@ -16,7 +16,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const at = (name: string) => join(folder, name);
 
 describe('findMasks', () => {
-  test("a picture's own mask, or else all masks that begin with its name and belong to no other picture", async () => {
+  test("a picture's own mask, or else all masks named after it and no other picture", async () => {
     for (const name of [
       'a.png',
       'a_1.png',

@@ -60,6 +60,7 @@ it.each(['<object>', '</object>', '<!--', '<![CDATA[', '<?', '<a b="', '<', '<!D
     await boxesOf(piece.repeat(Math.floor(1e6 / piece.length))).catch((cause) => {
       expect(cause).toMatchObject({ code: 'image' });
     });
-    expect(process.cpuUsage(begin).user / 1e6).toBeLessThan(5); // seconds; an earlier version took a minute
+    // In seconds. An earlier version took a minute.
+    expect(process.cpuUsage(begin).user / 1e6).toBeLessThan(5);
   },
 );

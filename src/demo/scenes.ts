@@ -225,7 +225,8 @@ export function createScene(sprites: Sprites, seed: number, options: SceneOption
   const mask = masksOf(canvas, order.length)[behind.length];
   const tagged = options.tag === 'always' || (options.tag === 'biased' && className === tagClass);
   const tag = tagged ? addTag(random.fork('tag'), canvas, mask) : undefined;
-  const masks = masksOf(canvas, order.length); // computed again: the sticker may hide parts of distractors
+  // Computed again, because the sticker may hide parts of distractors.
+  const masks = masksOf(canvas, order.length);
   const objects = order.map(
     (drawn, index): SceneObject => ({
       className: drawn.name,

@@ -102,7 +102,7 @@ const request = {
 } as const;
 
 describe('evaluate', () => {
-  it('takes objects that are not registered, and one method in several rows', async () => {
+  it('accepts objects that are not registered, and one method in several rows', async () => {
     const { summary, problems, files } = await evaluate(dataset, request);
     expect({ problems, files }).toEqual({ problems: [], files: {} });
     const scoreOf = (method: string, metric: string) =>
@@ -129,7 +129,7 @@ describe('evaluate', () => {
     expect(parsed).toBe(1);
   });
 
-  it('writes what it says to a folder, and goes on from there', async () => {
+  it('writes its results to a folder, and resumes there', async () => {
     const { files } = await evaluate(dataset, { ...request, folder });
     expect(files).toEqual({
       report: join(folder, 'report.html'),
@@ -147,7 +147,7 @@ describe('evaluate', () => {
     expect(records).toEqual([]);
   });
 
-  it('estimates only what this run does', async () => {
+  it('estimates the cost of this run only', async () => {
     const two = selectSamples(dataset, { limit: 2 });
     await evaluate(two, { ...request, folder });
     const samples: number[] = [];
@@ -160,7 +160,7 @@ describe('evaluate', () => {
     expect(samples).toEqual([1]);
   });
 
-  it('runs parts, and the whole of them', async () => {
+  it('runs parts, and then the whole', async () => {
     for (const index of [0, 1]) {
       const shard = { index, count: 2 };
       const { files } = await evaluate(dataset, { ...request, folder, shard });
@@ -178,7 +178,7 @@ describe('evaluate', () => {
     expect({ done, pictures: summary.pictures }).toEqual({ done: 27, pictures: 3 });
   });
 
-  it('does not mark a control as best, and says where one wins', async () => {
+  it('does not mark a control as best, and warns if a control wins', async () => {
     const { summary } = await evaluate(dataset, {
       model,
       methods: [{ method: stripe, options: { column: 3 } }, centre],
@@ -195,7 +195,7 @@ describe('evaluate', () => {
     expect(page).not.toMatch(/centre \(control\).{0,40}●/);
   });
 
-  it('says how far the metrics agree on the order of the methods', async () => {
+  it('reports how far the metrics agree on the order of the methods', async () => {
     const third = { method: stripe, options: { column: 3 }, name: 'third' };
     const opposite = { ...firstColumn, name: 'opposite', direction: 'lower' } as const;
     const methods = [stripe, third, 'random'] as const;
@@ -209,7 +209,7 @@ describe('evaluate', () => {
     expect(evaluationReport(alone.summary, { rows: [] })).not.toContain('Agreement of the metrics');
   });
 
-  it('says in every table that a row covers fewer pictures', async () => {
+  it('marks a row with fewer pictures in every table', async () => {
     let maps = 0;
     const flaky = defineMethod({
       ...stripe,
@@ -249,7 +249,7 @@ describe('evaluate', () => {
     await expect(evaluate(dataset, { ...request, ...more })).rejects.toThrow(message);
   });
 
-  it('is typed: what does not exist does not compile', () => {
+  it('is typed: unknown names and options do not compile', () => {
     const never = () => [
       // @ts-expect-error: there is no such method
       evaluate(dataset, { model, methods: ['rize'], metrics: ['iou'] }),
@@ -303,7 +303,7 @@ describe('a folder', () => {
     expect(lines).toHaveLength(3 * 3 * 4);
   });
 
-  it('is taken over from a process that is gone', async () => {
+  it('is taken over from a process that has ended', async () => {
     const lock = join(folder, '.evaluating');
     const old = new Date(Date.now() - 300_000);
     await writeFile(lock, JSON.stringify({ token: 't', pid: 1, started: '', home: 'elsewhere' }));
@@ -348,7 +348,7 @@ describe('a folder', () => {
     );
   });
 
-  it('makes a map again whose bytes have changed', async () => {
+  it('computes a map again if its bytes have changed', async () => {
     await evaluate(dataset, { model, methods: [stripe], metrics: ['iou'], folder });
     for (const name of await readdir(join(folder, 'explanations'))) {
       if (!name.endsWith('.npy')) continue;
@@ -367,7 +367,7 @@ describe('a folder', () => {
     expect(summary.table.map(({ value }) => value)).toEqual([1, 1]);
   });
 
-  it('is claimed by many at once that share a process number', async () => {
+  it('can be claimed by several processes with the same process id at once', async () => {
     const claims = Array.from({ length: 20 }, (_, index) =>
       evaluate(dataset, { ...request, folder, shard: { index, count: 20 } }),
     );

@@ -197,7 +197,9 @@ function partOf(dataset: Dataset, shard: Shard | undefined): Pick<Evaluation, 'd
   };
 }
 
-/** The evaluation of a call, with all options parsed, and notes on decisions that were left open. */
+/**
+ * The evaluation of a call, with all options parsed, and notes on decisions that were left open.
+ */
 function evaluationOf(
   dataset: Dataset,
   options: Request,

@@ -18,7 +18,9 @@ function refuse(folder: string, path: string): never {
   );
 }
 
-/** The locks that exclude this one. The whole data set excludes every part, and a part the whole. */
+/**
+ * The locks that exclude this one. The whole data set excludes every part, and a part the whole.
+ */
 async function rivals(folder: string, part: string | undefined): Promise<string[]> {
   const own = nameOf(part);
   const names = (await readdir(folder)).filter((name) => isLock(name) && name !== own);

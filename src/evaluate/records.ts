@@ -68,7 +68,9 @@ export interface MapRecord {
   readonly seconds: number;
   /** Pixels above 0.3 of the map's range, for averages at pixel level. */
   readonly activatedPixels: number;
-  /** A small copy of the map for comparisons: means over a grid, rescaled to 0 … 255, row by row. */
+  /**
+   * A small copy of the map for comparisons: means over a grid, rescaled to 0 … 255, row by row.
+   */
   readonly sketch: readonly number[];
 }
 

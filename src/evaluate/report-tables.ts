@@ -20,7 +20,9 @@ const arrow = (direction: 'higher' | 'lower'): string => (direction === 'higher'
 const heading = ({ key, direction, wonBy }: SummaryMetric): string =>
   `${key}\u00a0${arrow(direction)}${wonBy === undefined ? '' : '\u00a0⚠'}`;
 
-/** The name of a method, with notes if it is a control or has maps of fewer pictures than others. */
+/**
+ * The name of a method, with notes if it is a control or has maps of fewer pictures than others.
+ */
 function methodName(summary: Summary, method: string): string {
   const count = summary.cost.find((cost) => cost.method === method)?.pictures ?? 0;
   const fewer = coverage(count, summary);

@@ -76,7 +76,7 @@ describe('the mean rank', () => {
     completeness: { rise: null, 'deep-lift': 0.01, random: null },
   };
 
-  it('does not reward a method for metrics that score no other', () => {
+  it('leaves out metrics that score only one method', () => {
     expect(methodOrder(summaryOf(scores))).toEqual([
       { method: 'rise', rank: 1 },
       { method: 'deep-lift', rank: 2 },
@@ -88,12 +88,12 @@ describe('the mean rank', () => {
     );
   });
 
-  it('is over all metrics where all methods have scores', () => {
+  it('includes all metrics if all methods have scores', () => {
     const { f1, iou } = scores;
     expect(pageOf(summaryOf({ f1, iou }))).toContain('The mean rank is over all metrics.');
   });
 
-  it('is given to another method if a method has no score', () => {
+  it('is computed for the other methods if a method has no score', () => {
     const failed = { f1: { ...scores.f1, sag: null }, iou: { ...scores.iou, sag: null } };
     expect(methodOrder(summaryOf(failed))).toContainEqual({ method: 'rise', rank: 1 });
     expect(methodOrder(summaryOf(failed)).at(-1)).toEqual({
@@ -119,14 +119,14 @@ describe('a chart', () => {
 });
 
 describe('a table', () => {
-  it('breaks its cells between interval and rank only', () => {
+  it('breaks lines between interval and rank only', () => {
     const page = pageOf(summaryOf({ f1: { rise: 0.6, iia: null } }));
     expect(page).toContain('>f1\u00a0↑</th>');
     expect(page).toContain('<small>0.600\u00a0…\u00a00.600 · #1</small>');
   });
 });
 
-describe('what is left out', () => {
+describe('the section of missing results', () => {
   it('names the methods that have no score', () => {
     const page = pageOf(
       summaryOf({

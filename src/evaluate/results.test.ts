@@ -13,8 +13,8 @@ import { settingsOf } from './settings.ts';
 import { openStore } from './store.ts';
 import { summarise } from './summarise.ts';
 
-describe('what a run comes to', () => {
-  it('says which pictures were taken, and these may change when a run goes on', async () => {
+describe('the results of a run', () => {
+  it('name the selected pictures, which may change when a run is resumed', async () => {
     const three = evaluationOf(selectSamples(four(), { limit: 3 }));
     const store = await openStore(folder);
     await claimFolder(folder, settingsOf(three), false);
@@ -28,7 +28,7 @@ describe('what a run comes to', () => {
     expect(await readFile(join(folder, 'run.json'), 'utf8')).not.toContain(said);
   });
 
-  it('is a table of means with intervals and ranks, a Parquet file, and a page that needs no other file', async () => {
+  it('are a table with means, intervals and ranks, a Parquet file, and a page', async () => {
     const evaluation = evaluationOf(four());
     const store = await openStore(folder);
     await runEvaluation(evaluation, store);

@@ -10,7 +10,7 @@ import { settingsOf } from './settings.ts';
 describe('claimFolder', () => {
   it('needs --resume for a folder with scores, and the same settings', async () => {
     const settings = settingsOf(evaluationOf(four()));
-    await claimFolder(folder, { ...settings, seed: 9 }, false); // a run that ended before its first score
+    await claimFolder(folder, { ...settings, seed: 9 }, false); // it ended before its first score
     await writeFile(join(folder, 'scores.jsonl'), '{"kind":"map","item"');
     await claimFolder(folder, settings, true);
     await expect(claimFolder(folder, { ...settings, seed: 9 }, false, true)).rejects.toThrow(

@@ -23,7 +23,7 @@ import { openStore } from './store.ts';
 import { summarise } from './summarise.ts';
 
 describe('runEvaluation', () => {
-  it('scores completeness by what the method promises, and not where it promises none', async () => {
+  it('scores completeness only for methods that promise it', async () => {
     const demo = await loadModel('demo-cnn');
     const metrics = [metric('completeness')];
     const scoreWith = async (options: Readonly<Record<string, unknown>>) => {
@@ -47,7 +47,7 @@ describe('runEvaluation', () => {
     await demo.dispose();
   });
 
-  it('scores every method on every sample, and makes no model call when it runs again', async () => {
+  it('scores every method on every sample, and makes no model call in a second run', async () => {
     const store = await openStore(folder);
     expect(await runEvaluation(evaluationOf(four()), store)).toEqual([]);
     const records = await lines();
@@ -59,7 +59,7 @@ describe('runEvaluation', () => {
     expect(await lines()).toEqual(records);
   });
 
-  it('takes maps from the cache for another metric', async () => {
+  it('reads maps from the cache for another metric', async () => {
     await runEvaluation(evaluationOf(four()), await openStore(folder));
     counted.calls = 0;
     await runEvaluation(
@@ -82,7 +82,7 @@ describe('runEvaluation', () => {
     expect(score.modelCalls).toEqual({ forward: 5, backward: 0 });
   });
 
-  it('reports damaged, unlabelled and unknown samples and a missing mask, and goes on', async () => {
+  it('reports damaged, unlabelled and unknown samples and a missing mask and goes on', async () => {
     const dataset = datasetOf(
       [
         new FoveaError('image', 'x.jpg is damaged'),
@@ -125,7 +125,7 @@ describe('runEvaluation', () => {
     });
   });
 
-  it('explains the likeliest of the classes that count as the label', async () => {
+  it('explains the most probable of the classes that count as the label', async () => {
     const dataset = datasetOf([sample('a', 0, { label: { name: 'side', indices: [2, 0] } })]);
     await runEvaluation(evaluationOf(dataset), await openStore(folder));
     expect((await lines()).find(({ kind }) => kind === 'map')).toMatchObject({
@@ -134,7 +134,7 @@ describe('runEvaluation', () => {
     });
   });
 
-  it('leaves out what the model takes for something else, where only recognised pictures are wanted', async () => {
+  it('leaves out pictures that the model misclassifies, if the target is recognised', async () => {
     const dataset = datasetOf([
       sample('a', 0, { label: { name: 'side', indices: [2, 0] } }),
       sample('b', 0, { label: { name: 'other', indices: [2] } }),
@@ -160,7 +160,7 @@ describe('runEvaluation', () => {
     ]);
   });
 
-  it('does not count pictures that it passed over into what is left', async () => {
+  it('does not count skipped pictures as remaining', async () => {
     const unlabelled = sample('b', 0, { label: undefined });
     const estimates: unknown[] = [];
     await runEvaluation(
@@ -171,7 +171,7 @@ describe('runEvaluation', () => {
     expect(estimates).toEqual([{ modelCalls: expect.any(Number), samples: 1, secondsLeft: 0 }]);
   });
 
-  it('tries a method that the model cannot run once', async () => {
+  it('tries a method that the model cannot run only once', async () => {
     const methods = [...evaluationOf(four()).methods, method('grad-cam')];
     const problems = await runEvaluation(
       evaluationOf(four(), { methods }),
@@ -186,7 +186,7 @@ describe('runEvaluation', () => {
     ]);
   });
 
-  it('counts a map of the wrong form, and any other error on a picture, as a failure of that picture', async () => {
+  it('counts a wrong map or any other error as a failure of its picture', async () => {
     const notNumbers = tensor([SIDE, SIDE], new Float32Array(SIDE * SIDE).fill(Number.NaN));
     const centre = registry.get('centre');
     vi.spyOn(centre, 'explain')
@@ -220,8 +220,8 @@ describe('runEvaluation', () => {
     ]);
   });
 
-  it('tries a method on every picture where it finds nothing on one', async () => {
-    // Black is as good as any of these pictures for the class, so that no patch is needed for it.
+  it('tries a method on the other pictures if it finds no explanation of one', async () => {
+    // A black picture has the same class, so no patch is needed for it.
     const methods = [method('sag', { grid: 2, patches: 'hard' })];
     const problems = await runEvaluation(
       evaluationOf(four(), { methods }),
@@ -241,7 +241,7 @@ describe('runEvaluation', () => {
     );
   });
 
-  it('shares the work between parts, and puts them together', async () => {
+  it('splits the work into parts, and joins their scores', async () => {
     const whole = four();
     for (const index of [0, 1]) {
       const part = `${index + 1}-of-2`;

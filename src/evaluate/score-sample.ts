@@ -37,7 +37,10 @@ export interface PreparedSample {
 /** The reason for a missing score if the metric needs a mask and the picture has none. */
 export const NO_MASK = 'the picture has no mask';
 
-/** Prepares a sample: its class, and its masks at the size of the input. Returns the reason as text if there is no class to explain. */
+/**
+ * Prepares a sample: its class, and its masks at the size of the input. Returns the reason as text
+ * if there is no class to explain.
+ */
 export async function prepareSample(
   evaluation: Evaluation,
   sample: Sample,
@@ -53,7 +56,9 @@ export async function prepareSample(
   return { sample, input, target, truth };
 }
 
-/** The map of a method for one sample, with its key: from the cache, or computed and then cached. */
+/**
+ * The map of a method for one sample, with its key: from the cache, or computed and then cached.
+ */
 export async function explainSample(
   evaluation: Evaluation,
   run: EvaluationMethod,

@@ -12,7 +12,7 @@ import {
 } from './statistics.ts';
 
 describe('the bootstrap interval of a mean', () => {
-  it('is as wide as the normal one for many values, and holds the mean', () => {
+  it('is as wide as the normal one for many values, and contains the mean', () => {
     const random = createRandom(3);
     const values = Array.from({ length: 400 }, () => 5 + 2 * random.normal());
     const [low, high] = meanInterval(values);
@@ -22,12 +22,12 @@ describe('the bootstrap interval of a mean', () => {
     expect(meanInterval(values)).toEqual([low, high]);
   });
 
-  it('of one value, or of equal ones, is that value', () => {
+  it('is the value itself for one value or for equal values', () => {
     expect(meanInterval([0.25])).toEqual([0.25, 0.25]);
     expect(meanInterval([2, 2, 2])).toEqual([2, 2]);
   });
 
-  it('covers the true mean of a skewed distribution about as often as it says', () => {
+  it('covers the true mean of a skewed distribution in about 95% of cases', () => {
     const random = createRandom(8);
     let covered = 0;
     for (let run = 0; run < 300; run++) {
@@ -55,10 +55,10 @@ describe('the bootstrap interval of the area under the median curve', () => {
   };
 
   it.each([1, 2, 7, 12])(
-    'is that of the median curves of the pictures drawn (%i pictures)',
+    'equals that of the median curves of the drawn pictures (%i pictures)',
     (count) => {
       const x = [0, 0.2, 0.7, 1];
-      // A digit a value: pictures that are alike at a point are usual.
+      // Values of one digit, so that pictures often have equal values at a point.
       const curves = Array.from({ length: count }, () => ({
         x,
         y: x.map(() => Math.round(10 * random.uniform()) / 10),
@@ -95,7 +95,7 @@ describe('sketches', () => {
     expect(sketchOf(map(() => 4))).toEqual(new Array(196).fill(0));
   });
 
-  it('tell how much maps disagree: not at all, or wholly', () => {
+  it('measure how much maps disagree: not at all, or completely', () => {
     const [left, right, top] = [
       sketchOf(map((x) => -x)),
       sketchOf(map((x) => x)),
@@ -110,11 +110,11 @@ describe('sketches', () => {
 });
 
 describe('the work meter', () => {
-  it('weighs what is left by how long its kind took', () => {
+  it('weights the remaining steps by the time of their kind', () => {
     const meter = createWorkMeter(new Map([['fast', 3], ['slow', 2]])); // biome-ignore format: short
     expect(meter.share()).toBe(0);
     meter.finish('fast', 1);
-    expect(meter.secondsLeft()).toBe(4); // slow ones are taken for as long
+    expect(meter.secondsLeft()).toBe(4); // slow ones count as long as fast ones
     meter.finish('slow', 11);
     expect(meter.secondsLeft()).toBe(2 + 11);
     expect(meter.share()).toBeCloseTo(12 / 25, 12);
@@ -145,7 +145,7 @@ describe("Kendall's W", () => {
     expect(kendallW([[1, 2.5, 2.5], [1, 2, 3]])).toBeCloseTo(78 / 84, 12); // biome-ignore format: short
   });
 
-  it('has no value for one judge, one thing, or judges without an opinion', () => {
+  it('has no value for one judge, one item, or judges with equal ranks only', () => {
     expect(kendallW([[1, 2]])).toBeNull();
     expect(kendallW([[1], [1]])).toBeNull();
     expect(kendallW([[1.5, 1.5], [1.5, 1.5]])).toBeNull(); // biome-ignore format: short

@@ -116,13 +116,14 @@ export function ranksOf(
 }
 
 /**
- * Kendall's coefficient of concordance: how far m judges agree on the order of n things, from 0 (the
- * rank sums are all equal) to 1 (all judges give one order). `ranks` is [m][n]; equal values share
- * the mean of their ranks.
+ * Kendall's coefficient of concordance: how far m judges agree on the order of n things, from 0
+ * (the rank sums are all equal) to 1 (all judges give one order). `ranks` is [m][n]; equal values
+ * share the mean of their ranks.
  *
  *   W = 12 sum_i (R_i - mean R)² / (m² (n³ - n) - m sum_j T_j)
  *
- *   R_i: sum of the ranks of thing i.  T_j = sum over the groups of t equal ranks of judge j of t³ - t
+ * R_i is the sum of the ranks of thing i. T_j is the sum of t³ - t over the groups of t equal ranks
+ * of judge j.
  *
  * null for fewer than two judges or two things, and if every judge ranks all things alike.
  * Source: Kendall & Babington Smith, The Problem of m Rankings, 1939; ties as in Kendall, Rank

@@ -10,7 +10,7 @@ const withoutTime = (records: readonly EvaluationRecord[]) =>
   records.map((record) => ({ ...record, seconds: 0 }));
 
 describe('the store', () => {
-  it('cuts off a torn last line and does that score again, and no other', async () => {
+  it('removes an incomplete last line, and computes only that score again', async () => {
     await runEvaluation(evaluationOf(four()), await openStore(folder));
     const path = join(folder, 'scores.jsonl');
     const whole = await readFile(path, 'utf8');
@@ -42,7 +42,7 @@ describe('the store', () => {
     );
   });
 
-  it('ends the run when the disk is full, and keeps what is there', async () => {
+  it('ends the run if the disk is full, and keeps the scores so far', async () => {
     let room = 5;
     const append = async (path: string, line: string) => {
       if (room-- === 0)

@@ -102,7 +102,7 @@ describe('an interval', () => {
   });
 
   it.each(levels)(
-    'holds the score that it belongs to, and is no wider than the scores (%s)',
+    'contains its score, and is not wider than the range of the scores (%s)',
     (metric, score) => {
       for (const count of [2, 3, 8, 41]) {
         const sizes = Array.from({ length: count }, () => 0.1 + 0.8 * random.uniform());

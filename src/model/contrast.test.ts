@@ -27,7 +27,7 @@ const linear = createFunctionModel({
 const scene = createScene(await loadSprites(), 6, { className: 'teapot' });
 
 describe('contrastModel', () => {
-  it('scores a contrast as the score of the class less the mean score of the others', async () => {
+  it('scores a contrast as the score of the class minus the mean score of the others', async () => {
     const model = contrastModel(linear, [
       { index: 2, against: [0] },
       { index: 0, against: [1, 2] },

@@ -53,7 +53,7 @@ describe('createFunctionModel', () => {
     expect(calls).toBe(2);
   });
 
-  it('scores perturbed pictures for the asked targets, in their order', async () => {
+  it('scores perturbed pictures for the targets, in their order', async () => {
     const input = tensor([1, 3, 2, 2], new Float32Array(12).fill(0.5));
     const { shape, data } = await make().perturb({
       input,
@@ -71,7 +71,7 @@ describe('createFunctionModel', () => {
   });
 
   it.each([[['cat']], [['not cat', 'cat']]])(
-    'with one score and labels %j has the class that the score speaks against',
+    'with one score and labels %j has a class for a low score',
     async (labels) => {
       const x = 0.3;
       const classify = async ({ shape: [n] }: Tensor) =>

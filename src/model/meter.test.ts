@@ -15,7 +15,7 @@ const plain = createFunctionModel({
   classify: async ({ shape: [rows = 0] }) => tensor([rows, 1]),
 });
 
-it('counts the calls of a randomized copy too, and leaves the rest of the model unchanged', async () => {
+it('counts the calls of a randomized copy too, and changes nothing else', async () => {
   const model: Model = {
     ...plain,
     inside: fakeInside({ weightLayers: async () => ['a'], randomized: async () => plain }),
@@ -28,7 +28,7 @@ it('counts the calls of a randomized copy too, and leaves the rest of the model 
   expect(meter.calls()).toEqual({ forward: 3, backward: 0 });
 });
 
-it('shows no network if the model has none, and says so in one sentence', () => {
+it('has no network if the model has none; one sentence says so', () => {
   const wrapped = createMeter().wrap(plain);
   expect(wrapped.inside).toBeUndefined();
   expect(() => requireInside(wrapped)).toThrow(
@@ -43,7 +43,7 @@ it('lets a model be disposed of at the end of a block', async () => {
   expect(disposed).toBe(1);
 });
 
-it('stops calls between batches, also where a caller leaves the signal undefined', async () => {
+it('stops calls between batches, even if a caller leaves the signal undefined', async () => {
   const stop = new AbortController();
   let batches = 0;
   const model = createFunctionModel({
@@ -65,7 +65,7 @@ it('stops calls between batches, also where a caller leaves the signal undefined
   expect(batches).toBe(1);
 });
 
-it('notes the range of the scores of altered pictures, class by class', async () => {
+it('keeps the range of the scores of perturbed pictures, per class', async () => {
   const answers = [
     tensor([2, 2], Float32Array.of(1, 5, -2, 5)),
     tensor([1, 1], Float32Array.of(3)),
@@ -84,7 +84,7 @@ it('notes the range of the scores of altered pictures, class by class', async ()
   expect(meter.scoresOf(0)).toBeUndefined();
 });
 
-it('sees whether the gradients by pictures are all the same', async () => {
+it('notices whether all gradients by pictures are equal', async () => {
   const slope = tensor([2, 1, 1, 2], Float32Array.of(1, 2, 1, 2 + 1e-7));
   const gradients = async () => ({ scores: tensor([2]), gradients: [slope], values: [] });
   const meter = createMeter();

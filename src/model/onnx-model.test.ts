@@ -1,221 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { upsamplingMatrix } from '../image/upsampling.ts';
-import {
-  type DataType,
-  type Graph,
-  type GraphBuilder,
-  graphBuilder,
-  modelOf,
-  writeModel,
-} from '../onnx/index.ts';
-import { createNodeRuntime } from '../runtime/onnxruntime-node.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import { describe, expect, it } from 'vitest';
+import { type GraphBuilder, graphBuilder, modelOf, writeModel } from '../onnx/index.ts';
 import { createRandom } from '../tensor/random.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
-import type { Model } from './model.ts';
-import { createOnnxModel, type OnnxModelSource } from './onnx-model.ts';
-import type { Perturbation } from './perturbation.ts';
-import { renderPerturbation } from './render-perturbation.ts';
+import { tensor } from '../tensor/tensor.ts';
+import { createLoader, net, picture, SIDE } from './fixtures/small-classifier.ts';
 
-const SIDE = 12;
-const CLASSES = 4;
-
-interface Net {
-  opset?: number;
-  type?: DataType;
-  batch?: number | string;
-  channels?: number;
-  layout?: 'NCHW' | 'NHWC';
-  end?: (b: GraphBuilder, logits: string) => string;
-  size?: number | string;
-}
-
-/**
- * Conv, Relu, global pooling, Reshape with a baked-in batch if it is fixed, Gemm: logits [n, 4].
- */
-function net({
-  opset = 13,
-  type = 'float32',
-  batch = 'n',
-  channels = 3,
-  layout = 'NCHW',
-  end,
-  size = SIDE,
-}: Net = {}): Graph {
-  const random = createRandom(7);
-  const weights = (shape: number[]) =>
-    Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.normal());
-  const b = graphBuilder({ opset });
-  const cast = (x: string, to: number) => (type === 'float32' ? x : b.add('Cast', [x], { to }));
-  const input = b.input(
-    'picture',
-    type,
-    layout === 'NCHW' ? [batch, channels, size, size] : [batch, size, size, channels],
-  );
-  const placed = layout === 'NCHW' ? input : b.add('Transpose', [input], { perm: [0, 3, 1, 2] });
-  const conv = b.add(
-    'Conv',
-    [cast(placed, 1), b.constant(weights([6, channels, 3, 3]), [6, channels, 3, 3])],
-    { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
-  );
-  const pooled = b.add('GlobalAveragePool', [b.add('Relu', [conv], {}, 'features')]);
-  const flat = b.add('Reshape', [
-    pooled,
-    b.constant([typeof batch === 'number' ? batch : -1, 6], [2], 'int64'),
-  ]);
-  const logits = b.add('Gemm', [
-    flat,
-    b.constant(weights([6, CLASSES]), [6, CLASSES]),
-    b.constant(weights([CLASSES]), [CLASSES]),
-  ]);
-  const scores = cast(
-    end ? end(b, logits) : logits,
-    type === 'float16' ? 10 : type === 'float64' ? 11 : 1,
-  );
-  b.output(scores, type === 'uint8' ? 'float32' : type, [batch, CLASSES]);
-  return b.finish();
-}
-
-let runtime: Runtime;
-const models: Model[] = [];
-async function load(graph: Graph, extra: Partial<OnnxModelSource> = {}): Promise<Model> {
-  const model = await createOnnxModel(
-    { name: 'net', bytes: writeModel(modelOf(graph)), ...extra },
-    runtime,
-  );
-  models.push(model);
-  return model;
-}
-
-beforeAll(async () => {
-  runtime = await createNodeRuntime({ device: 'cpu' });
-});
-afterAll(async () => {
-  for (const model of models) await model.dispose();
-});
-
-const picture = (channels = 3): Tensor => {
-  const random = createRandom(11);
-  return tensor(
-    [1, channels, SIDE, SIDE],
-    Float32Array.from({ length: channels * SIDE * SIDE }, () => random.normal()),
-  );
-};
-
-function perturbations(): Perturbation[] {
-  const random = createRandom(3);
-  const many = (length: number, f: () => number) => Array.from({ length }, f);
-  const windows = Int32Array.from(
-    many(5, () => 0).flatMap(() => [
-      random.integer(9) - 2,
-      random.integer(9) - 2,
-      random.integer(6) + 6,
-      random.integer(9) + 6,
-    ]),
-  );
-  const ranks = Int32Array.from({ length: SIDE * SIDE }, (_, i) => (i * 37) % (SIDE * SIDE));
-  return [
-    { kind: 'windows', windows, keep: 'outside' },
-    { kind: 'windows', windows, keep: 'inside' },
-    {
-      kind: 'grids',
-      grids: tensor([5, 3, 3], Float32Array.from(many(45, random.uniform))),
-      rows: upsamplingMatrix('reflect', 3, 16),
-      columns: upsamplingMatrix('align-corners', 3, 14),
-      shifts: Int32Array.from([0, 0, 4, 2, 1, 1, 3, 0, 2, 2]),
-    },
-    {
-      kind: 'segments',
-      labels: Int32Array.from({ length: 144 }, (_, i) => i % 5),
-      bits: tensor([5, 5], Float32Array.from(many(25, random.uniform))),
-    },
-    { kind: 'ranks', ranks, bounds: Int32Array.from([0, 10, 10, 144, 0, 144, 5, 5, 70, 71]) },
-    {
-      kind: 'masks',
-      masks: tensor([5, SIDE, SIDE], Float32Array.from(many(5 * SIDE * SIDE, random.uniform))),
-    },
-  ];
-}
-
-const baselines = (channels: number): Tensor[] => [
-  tensor([1, channels, 1, 1], new Float32Array(channels).fill(0.3)),
-  tensor(
-    [1, channels, SIDE, SIDE],
-    picture(channels).data.map((x) => x / 2),
-  ),
-];
-
-async function expectFusedEqualsRendered(
-  model: Model,
-  channels = 3,
-  tolerance = 1e-5,
-): Promise<void> {
-  const input = picture(channels);
-  for (const perturbation of perturbations()) {
-    for (const baseline of baselines(channels)) {
-      for (const score of ['logit', 'probability'] as const) {
-        const fused = await model.perturb({
-          input,
-          baseline,
-          perturbation,
-          targets: [2, 0],
-          score,
-          batchSize: 2,
-        });
-        const all = await model.classify(renderPerturbation(input, baseline, perturbation), {
-          score,
-        });
-        expect(fused.shape).toEqual([5, 2]);
-        fused.data.forEach((value, i) =>
-          expect(
-            Math.abs(value - all.data[Math.floor(i / 2) * CLASSES + [2, 0][i % 2]]),
-          ).toBeLessThan(tolerance),
-        );
-      }
-    }
-  }
-}
-
-describe('perturb', () => {
-  it.each<[string, Net, number?]>([
-    ['NCHW', {}],
-    ['opset 9', { opset: 9 }],
-    ['opset 18', { opset: 18 }],
-    ['NHWC', { layout: 'NHWC' }],
-    ['one channel', { channels: 1 }],
-    ['fixed batch of 1', { batch: 1 }],
-    ['float64', { type: 'float64' }],
-    ['float16', { type: 'float16' }, 2e-3],
-  ])(
-    'inside the graph equals pictures rendered in JavaScript: %s',
-    async (_, options, tolerance) => {
-      await expectFusedEqualsRendered(await load(net(options)), options.channels ?? 3, tolerance);
-    },
-  );
-
-  it('falls back to JavaScript where the opset has no operators for it', async () => {
-    await expectFusedEqualsRendered(await load(net({ opset: 8 })));
-  });
-
-  it('returns the same for every batch size', async () => {
-    const model = await load(net());
-    const [perturbation] = perturbations();
-    const run = async (batchSize: number) => [
-      ...(
-        await model.perturb({
-          input: picture(),
-          baseline: baselines(3)[0],
-          perturbation,
-          targets: [1],
-          batchSize,
-        })
-      ).data,
-    ];
-    const one = await run(1);
-    for (const batchSize of [2, 3, 64])
-      (await run(batchSize)).forEach((value, i) => expect(value).toBeCloseTo(one[i], 6));
-  });
-});
+const load = createLoader();
 
 describe('the batch', () => {
   const two = () =>
@@ -225,7 +14,7 @@ describe('the batch', () => {
     );
 
   it.each([1, 2, 4])(
-    'of a model exported for %i is opened or filled up: scores equal those of the dynamic model',
+    'of a model exported for %i is made dynamic or filled up, with the same scores',
     async (batch) => {
       const expected = (await (await load(net())).classify(two())).data;
       const actual = (await (await load(net({ batch }))).classify(two())).data;
@@ -233,8 +22,8 @@ describe('the batch', () => {
     },
   );
 
-  it('stays 1 where the graph mixes pictures of a batch', async () => {
-    // Normalises over the whole batch: opening the batch would change the scores.
+  it('stays 1 if the graph mixes the pictures of a batch', async () => {
+    // This normalizes over the whole batch, so a dynamic batch would change the scores.
     const mixing = net({
       batch: 1,
       end: (b, logits) =>
@@ -250,7 +39,7 @@ describe('the batch', () => {
 describe('the scores', () => {
   const softmax = (b: GraphBuilder, x: string) => b.add('Softmax', [x], { axis: 1 });
 
-  it('are logits unless a softmax ends the graph; then both kinds are to be had', async () => {
+  it('are logits unless a softmax ends the graph; then both kinds are available', async () => {
     const plain = await load(net());
     const ended = await load(net({ end: softmax }));
     expect([plain.output, ended.output]).toEqual(['logits', 'probabilities']);
@@ -263,7 +52,7 @@ describe('the scores', () => {
     }
   });
 
-  it('count as probabilities where a softmax is written out in other operators', async () => {
+  it('count as probabilities if a softmax is written in other operators', async () => {
     const spelled = await load(
       net({
         end: (b, x) =>
@@ -352,33 +141,8 @@ describe('inner tensors', () => {
   });
 });
 
-describe('calls at the same time', () => {
-  it('all return scores, even if there are more kinds than cached sessions', async () => {
-    const model = await load(net());
-    const input = picture();
-    const ask = () => {
-      const perturbed = perturbations().map(
-        (perturbation) => () =>
-          model.perturb({ input, baseline: baselines(3)[0], perturbation, targets: [1] }),
-      );
-      const calls = [
-        ...perturbed,
-        () => model.classify(input),
-        () => model.classify(input, { score: 'logit' }),
-        async () => (await model.inside?.activations(['features'], input))?.[0],
-      ];
-      return calls;
-    };
-    const alone: unknown[] = [];
-    for (const call of ask()) alone.push(await call());
-    expect(alone.length).toBeGreaterThan(5);
-    for (let round = 0; round < 2; round++)
-      expect(await Promise.all(ask().map((call) => call()))).toEqual(alone);
-  });
-});
-
 describe('what is missing', () => {
-  it('is assumed and said: labels and preprocessing', async () => {
+  it('is assumed, with a warning: labels and preprocessing', async () => {
     const model = await load(net());
     expect(model.labels).toEqual(['0', '1', '2', '3']);
     expect(model.preprocessing.mean).toEqual([0.485, 0.456, 0.406]);
@@ -390,7 +154,7 @@ describe('what is missing', () => {
     expect(known.warnings).toEqual([]);
   });
 
-  it('is asked for where it does not fit', async () => {
+  it('is refused if it does not fit', async () => {
     await expect(load(net(), { labels: ['a'] })).rejects.toThrow(/4 classes, but 1 labels/);
     await expect(load(net({ channels: 1 }), { preprocessing: { colour: 'RGB' } })).rejects.toThrow(
       /takes 1 channels/,
@@ -402,7 +166,7 @@ describe('what is missing', () => {
     expect(model.preprocessing.size).toEqual([20, 16]);
   });
 
-  it('written for another size than the graph takes keeps its crop, and says so', async () => {
+  it('keeps its crop if it is written for another size, with a warning', async () => {
     const [labels, mean, std] = [
       ['a', 'b', 'c', 'd'],
       [0, 0, 0],
@@ -451,7 +215,7 @@ describe('a model that is not a classifier', () => {
       /expected an output of shape \[batch, classes\]/,
     );
     await expect(
-      createOnnxModel({ name: 'cut', bytes: writeModel(modelOf(net())).subarray(0, 500) }, runtime),
+      load(net(), { name: 'cut', bytes: writeModel(modelOf(net())).subarray(0, 500) }),
     ).rejects.toMatchObject({ code: 'model' });
   });
 });

@@ -61,12 +61,12 @@ describe('renderMask', () => {
     expect([...renderMask(ranks, 2, 2, 2)]).toEqual([0, 0, 0, 0]);
   });
 
-  it('keeps of each pixel what its segment keeps', () => {
+  it('keeps the share of its segment for each pixel', () => {
     expect([...renderMask(segments, 0, 2, 2)]).toEqual([1, 0, 0, 0.5]);
     expect([...renderMask(segments, 1, 2, 2)]).toEqual([0, 1, 1, 1]);
   });
 
-  it('upsamples a grid by rows · grid · columnsᵀ from its shift on', () => {
+  it('upsamples a grid by rows · grid · columnsᵀ, starting at its shift', () => {
     expect([...renderGrid(grids, 0, 2, 2)]).toEqual([1, 2, 2, 3]);
     expect([...renderGrid(grids, 1, 2, 2)]).toEqual([6, 7, 7, 8]);
   });
@@ -74,7 +74,7 @@ describe('renderMask', () => {
 
 describe('slicePerturbation', () => {
   it.each([windows, ranks, segments, masks, grids])(
-    'gives the same masks as the whole ($kind)',
+    'has the same masks as the whole ($kind)',
     (p) => {
       const side = p.kind === 'windows' ? 4 : 2;
       const part = slicePerturbation(p, 1, countOf(p));
@@ -126,7 +126,7 @@ describe('checkRequest', () => {
     ],
     [{ ...grids, columns: identity(3) }, /do not fit the grid/],
     [{ ...grids, shifts: Int32Array.of(0, 0) }, /2 grids need 4 shift values/],
-  ])('refuses what does not fit (%#)', (p, message) => {
+  ])('refuses parts that do not fit (%#)', (p, message) => {
     expect(() => checkRequest({ ...request, perturbation: p }, [3, 4, 4], 10)).toThrow(message);
   });
 
@@ -143,7 +143,7 @@ describe('checkRequest', () => {
 });
 
 describe('withEmptyWindow', () => {
-  it('takes more windows than a call has room for arguments', () => {
+  it('accepts more windows than a call can have arguments', () => {
     const windows = Int32Array.from({ length: 200_000 }, (_, i) => i + 1);
     const all = withEmptyWindow(windows);
     expect(all.subarray(0, 4)).toEqual(new Int32Array(4));

@@ -107,7 +107,7 @@ it('reads the shape from the metadata, and classifies', async () => {
   expect(data.subarray(0, 3).reduce((sum, x) => sum + x, 0)).toBeCloseTo(1);
 });
 
-it('warns of its assumptions, and recognizes probabilities', async () => {
+it('warns about its assumptions, and recognizes probabilities', async () => {
   softmax = true;
   const model = await load();
   expect(model).toMatchObject({ output: 'probabilities', labels: ['0', '1', '2'] });
@@ -118,7 +118,7 @@ it('warns of its assumptions, and recognizes probabilities', async () => {
   expect((await load({ output: 'logits' })).output).toBe('logits');
 });
 
-it('speaks NHWC, without a batch dimension, and in grey', async () => {
+it('supports NHWC, no batch dimension, and grey', async () => {
   metadata.inputs = [{ name: 'x', datatype: 'FP32', shape: [4, 6, 3] }];
   expect((await (await load()).classify(input(), { score: 'logit' })).data).toEqual(
     Float32Array.of(11.5, 59.5, 0, 83.5, 131.5, 0),
@@ -138,14 +138,14 @@ it('speaks NHWC, without a batch dimension, and in grey', async () => {
   );
 });
 
-it('sends smaller batches where the server finds them too large', async () => {
+it('sends smaller batches if the server refuses large ones', async () => {
   const model = await load();
   largest = 1;
   expect((await model.classify(input(), { score: 'logit' })).shape).toEqual([2, 3]);
   expect(batches.slice(1).map((b) => b.inputs[0].shape[0])).toEqual([2, 1, 1]);
 });
 
-it('takes addresses with a version, and refuses others', async () => {
+it('accepts addresses with a version, and refuses others', async () => {
   expect((await load({}, '/v2/models/mean/versions/2/infer')).fingerprint).toBe(
     `${base}/v2/models/mean/versions/2`,
   );
@@ -202,7 +202,7 @@ it.each([
   expect(await errorOf(load())).toMatch(message);
 });
 
-it('adds the class that one score speaks against', async () => {
+it('adds a class for a low score if there is one score', async () => {
   classes = 1;
   metadata.outputs = [{ name: 'y', datatype: 'FP32', shape: [-1, 1] }];
   const preprocessing = { mean: [0, 0, 0], std: [1, 1, 1] };
@@ -217,7 +217,7 @@ it('adds the class that one score speaks against', async () => {
   );
 });
 
-it('checks the number of labels, and stops when asked to', async () => {
+it('checks the number of labels, and can be cancelled', async () => {
   expect(await errorOf(load({ labels: ['a'] }))).toMatch(
     /^model: mean has 3 classes, but 1 labels/,
   );

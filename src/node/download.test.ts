@@ -46,7 +46,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Sends bytes without end, and without saying how many, for as long as someone takes them. */
+/** Sends endless bytes without a stated length, until the connection ends. */
 function endless(response: ServerResponse, headers: Record<string, string | number>): void {
   response.writeHead(200, headers);
   const more = () => {
@@ -86,12 +86,12 @@ describe('a server that sends something else', () => {
     expect(existsSync(target) || existsSync(`${target}.part`)).toBe(false);
   });
 
-  it('is not followed to a file or to another protocol', async () => {
+  it('does not follow a redirect to a file or another protocol', async () => {
     answer = (response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end();
     expect(await errorOf(download())).toMatch(/^download: .*redirects to file:.*refused/);
   });
 
-  it('has its control characters shown, not sent to the terminal', async () => {
+  it('escapes control characters of the server', async () => {
     answer = (response) => response.writeHead(418).end();
     const explain = () => 'no \u001b]0;title\u0007';
     const options = { name: 'x', explain };
@@ -101,7 +101,7 @@ describe('a server that sends something else', () => {
   });
 });
 
-describe('a part that another user laid into a shared cache', () => {
+describe('a part that another user put into a shared cache', () => {
   it.each([
     ['a symbolic link', symlink],
     ['a hard link', link],

@@ -191,7 +191,7 @@ describe('fetchModelFiles', () => {
   });
 
   it.each(['7', 'null', '{"absent": 7}', '{"absent": [7], "commit": {"a": 1}}', '['])(
-    'takes no notice of what another program put in place of its notes: %s',
+    'ignores a snapshot file that it did not write: %s',
     async (notes) => {
       const folder = join(cacheDir, 'hub', 'org--net', 'main');
       await mkdir(folder, { recursive: true });
@@ -204,7 +204,7 @@ describe('fetchModelFiles', () => {
     },
   );
 
-  it('takes all files from the commit of the first', async () => {
+  it('downloads all files from the commit of the first', async () => {
     await fetchNet();
     expect(hub.requests.map((request) => request.revision)).toEqual([
       'main',
@@ -214,7 +214,7 @@ describe('fetchModelFiles', () => {
     ]);
   });
 
-  it('gives the token to the hub and not to the host it redirects to', async () => {
+  it('sends the token to the hub, but not to the host of a redirect', async () => {
     await fetchNet({ token: 'secret' });
     const tokens = (part: string) =>
       hub.requests.filter(({ path }) => path.startsWith(part)).map(({ token }) => token);
@@ -243,7 +243,7 @@ describe('fetchModelFiles', () => {
     expect(hub.requests.at(-1)?.range).toBe('bytes=1500-');
   });
 
-  it('starts anew where the server does not continue', async () => {
+  it('starts again if the server does not continue', async () => {
     hub.breaks = 1;
     hub.breakAfter = 1500;
     hub.ranges = false;
@@ -251,7 +251,7 @@ describe('fetchModelFiles', () => {
     expect(sha(await readFile(join(folder, file)))).toBe(sha(network()));
   });
 
-  it('does not trust a part whose checksum comes out wrong', async () => {
+  it('does not use a part with a wrong checksum', async () => {
     const folder = join(modelFolder('org/net', 'main', cacheDir), 'onnx');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'model.onnx.part'), Buffer.alloc(1000));
@@ -268,7 +268,7 @@ describe('fetchModelFiles', () => {
     expect(await readdir(join(modelFolder('org/net', 'main', cacheDir), 'onnx'))).toEqual([]);
   });
 
-  it('tries again when the server is busy, and not for ever', async () => {
+  it('tries again if the server is busy, but not forever', async () => {
     hub.failures = [503, 429];
     await fetchNet();
     hub.failures = Array(50).fill(503);
@@ -278,7 +278,7 @@ describe('fetchModelFiles', () => {
     expect(hub.failures).toHaveLength(45);
   });
 
-  it('takes model.onnx at the top, and works without the optional files', async () => {
+  it('finds model.onnx in the top folder, and works without the optional files', async () => {
     hub.files.clear();
     hub.files.set('model.onnx', network());
     const { folder, file } = await fetchNet();
@@ -286,7 +286,7 @@ describe('fetchModelFiles', () => {
     expect(existsSync(join(folder, 'config.json'))).toBe(false);
   });
 
-  it('takes the file that is asked for', async () => {
+  it('downloads the given file', async () => {
     hub.files.set('onnx/model_quantized.onnx', network());
     expect((await fetchNet({ file: 'onnx/model_quantized.onnx' })).file).toBe(
       'onnx/model_quantized.onnx',
@@ -311,7 +311,7 @@ describe('fetchModelFiles', () => {
     );
   });
 
-  it('runs several at once', async () => {
+  it('supports several downloads at once', async () => {
     await Promise.all([fetchNet(), fetchNet(), fetchNet()]);
     const folder = modelFolder('org/net', 'main', cacheDir);
     expect((await readdir(folder)).sort()).toEqual([
@@ -365,7 +365,7 @@ describe('fetchModelFiles', () => {
     expect(await errorOf(fetchNet({ endpoint: 'nowhere' }))).toMatch(/^usage: HF_ENDPOINT/);
   });
 
-  it('stops when asked to, and goes on later', async () => {
+  it('can be cancelled and continued', async () => {
     const controller = new AbortController();
     hub.breaks = 1;
     hub.breakAfter = 1500;

@@ -201,7 +201,9 @@ async function ensure(repository: Repository, path: string): Promise<boolean> {
   if (await exists(target)) return true;
   if (offline || snapshot.absent.includes(path)) return false;
   const token = options.token ?? process.env.HF_TOKEN;
-  const address = `${endpoint.replace(/\/+$/, '')}/${id}/resolve/${encodeURIComponent(snapshot.commit ?? revision)}/${encodePath(path)}`;
+  const page = `${endpoint.replace(/\/+$/, '')}/${id}`;
+  const version = encodeURIComponent(snapshot.commit ?? revision);
+  const address = `${page}/resolve/${version}/${encodePath(path)}`;
   const isJson = path.endsWith('.json');
   const { found, commit } = await downloadFile(address, target, {
     name: `${id}/${path}`,

@@ -142,7 +142,7 @@ describe('a file', () => {
     expect(model.warnings).toHaveLength(2);
   });
 
-  it('does what the caller says', async () => {
+  it('uses the options of the caller', async () => {
     await put({ 'net.onnx': network(), 'net.json': own });
     const model = await load(join(folder, 'net.onnx'), {
       labels: ['1', '2', '3', '4'],
@@ -194,7 +194,8 @@ describe('a file', () => {
     );
     expect(gradient?.gradients[0].data).toHaveLength(192);
     await put({ 'b/net.onnx': network('net.data'), 'b/net.data': weights.map((byte) => byte ^ 1) });
-    expect((await load(join(folder, 'b/net.onnx'))).fingerprint).not.toBe(model.fingerprint); // other weights, another model
+    const withOtherWeights = await load(join(folder, 'b/net.onnx'));
+    expect(withOtherWeights.fingerprint).not.toBe(model.fingerprint);
     expect(await errorOf(load(join(folder, 'a/evil.onnx')))).toMatch(
       /^model: evil: .*outside its folder \(\.\.\/net\.data\)/,
     );
@@ -284,7 +285,7 @@ describe('a name', () => {
     expect(model.fingerprint).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it('of nothing lists what there is', async () => {
+  it('that does not exist: the error lists the models', async () => {
     expect(await errorOf(load('demo-cmm'))).toMatch(
       /^model: there is no model "demo-cmm": did you mean "demo-cnn"\? expected demo-cnn, demo-cnn-biased, demo-vit, an .onnx file, /,
     );
@@ -326,7 +327,7 @@ describe('a name', () => {
     expect(shares.at(-1)).toBeGreaterThan(0);
   });
 
-  it('stops when asked to', async () => {
+  it('can be cancelled', async () => {
     expect(await errorOf(load('demo-cnn', { signal: AbortSignal.abort() }))).toMatch(
       /^cancelled: /,
     );

@@ -86,7 +86,7 @@ describe('readImage', () => {
     expect((await readImageSize(avif)).format).toBe('avif');
   });
 
-  it('recognises the format by content, not by name', async () => {
+  it('recognizes the format by content, not by name', async () => {
     const path = join(folder, 'really-a-png.jpg');
     await writeFile(path, await readFile(fixture('rgb16.png')));
     expectPixels(await readImage(path), expected['rgb16.png']);
@@ -103,7 +103,7 @@ describe('readImage', () => {
     expectPixels(await readImage(stray), expected['colour-420.jpg']);
   });
 
-  it('gives a plain Uint8Array that owns nothing but its pixels', async () => {
+  it('returns a plain Uint8Array with its pixels only', async () => {
     const { data } = await readImage(fixture('grey.jpg'));
     expect(Object.getPrototypeOf(data)).toBe(Uint8Array.prototype);
   });

@@ -176,8 +176,8 @@ export async function readImage(
 }
 
 /**
- * The size of a picture from its header only, after EXIF orientation. @throws FoveaError as
- * `readImage`; damage after the header is not noticed.
+ * The size of a picture from its header only, after EXIF orientation.
+ * @throws FoveaError as `readImage`; damage after the header is not noticed.
  */
 export async function readImageSize(
   source: string | Uint8Array,

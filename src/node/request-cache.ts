@@ -24,7 +24,8 @@ export function createRequestCache(folder: string): RequestCache {
       }
     },
     async set(key, answer) {
-      await writeFileAtomic(pathOf(key), answer).catch(() => undefined); // a failure only costs another request
+      // After a failure, the same request is only made again.
+      await writeFileAtomic(pathOf(key), answer).catch(() => undefined);
     },
   };
 }

@@ -15,8 +15,8 @@ export interface SagPictureSource extends Omit<SagPictureOptions, 'thumbnails' |
 }
 
 /**
- * A structured attention graph as an SVG file without links: the numbered picture and the thumbnails
- * are JPEG pictures inside it.
+ * A structured attention graph as an SVG file without links: the numbered picture and the
+ * thumbnails are JPEG pictures inside it.
  */
 export async function sagSvg(
   sag: Sag,

@@ -53,7 +53,7 @@ describe('requireWritableFolder', () => {
   });
 
   test.runIf(process.platform === 'linux')(
-    'where the system makes no folders, though the one above exists',
+    'a folder in which the system makes no folders',
     async () => {
       await expect(requireWritableFolder('/proc/fovea/maps')).rejects.toThrow(
         'cannot write /proc/fovea/maps: no folder can be made there',

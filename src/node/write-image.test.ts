@@ -27,7 +27,7 @@ describe('encodePng', () => {
     expect([...rgba]).toEqual(wanted.flat());
   });
 
-  it('gives the same bytes again, as a plain Uint8Array', async () => {
+  it('returns the same bytes every time, as a plain Uint8Array', async () => {
     const picture = image(64, 64, noise(64 * 64 * 3));
     const [first, second] = await Promise.all([encodePng(picture), encodePng(picture)]);
     expect(first).toEqual(second);
@@ -53,7 +53,7 @@ describe('encodePng', () => {
 });
 
 describe('losslessWebpSize', () => {
-  it('grows with what there is to see', async () => {
+  it('grows with the information in the picture', async () => {
     const flat = { width: 64, height: 64, data: new Uint8Array(64 * 64 * 3).fill(9) };
     const random = createRandom(1);
     const noise = { ...flat, data: flat.data.map(() => random.integer(256)) };

@@ -21,7 +21,7 @@ describe('colormap', () => {
     expect(colourAt('grey', 128)).toEqual([128, 128, 128]);
   });
 
-  test('the default gets lighter from end to end, so it reads without colour', () => {
+  test('the default becomes lighter from end to end, so it is readable without color', () => {
     for (const name of ['inferno', 'viridis', 'magma', 'grey']) {
       for (let i = 8; i < 256; i += 8)
         expect(luminance(colourAt(name, i))).toBeGreaterThan(luminance(colourAt(name, i - 8)));

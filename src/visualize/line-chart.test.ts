@@ -13,7 +13,7 @@ const chart = (y: readonly number[]) =>
     ],
   });
 
-it('draws points where they are: x from the left to the right, y from the bottom up', () => {
+it('draws points at their places: x from left to right, y from the bottom up', () => {
   const paths = [...chart([0, 1, 0]).matchAll(/ d="([^"]*)"/g)].map(([, d]) =>
     d
       .split(/[ML]/)

@@ -31,7 +31,7 @@ describe('maps without a sign', () => {
     expect(shown[500]).toBeGreaterThan(0.45);
   });
 
-  test('a constant map, or one that is constant but for rounding, shows nothing', () => {
+  test('a map that is constant up to rounding is all zero', () => {
     expect([...minMax(map(3, 3, 3)).data]).toEqual([0, 0, 0]);
     expect([...normalizeUnsigned(map(0.3, 0.30000001, 0.3)).data]).toEqual([0, 0, 0]);
   });

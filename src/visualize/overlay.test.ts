@@ -25,7 +25,7 @@ const pixel = (picture: { width: number; data: Uint8Array }, x: number, y: numbe
 ];
 
 describe('projectMap', () => {
-  test('equals bilinear interpolation where the map covers the whole picture', () => {
+  test('equals bilinear interpolation if the map covers the whole picture', () => {
     const map = noise(7, 9);
     const wanted = interpolate(tensor([1, 1, 7, 9], map.data), 20, 31).data;
     const got = projectMap(map, 31, 20).data;
@@ -62,7 +62,7 @@ describe('projectMap', () => {
 });
 
 describe('overlay', () => {
-  test('a signed map that is above zero everywhere is shown from its least value on', () => {
+  test('a signed map without values below zero is shown from its least value on', () => {
     const map = tensor([2, 2], Float32Array.of(5, 5.1, 5.2, 5.4));
     const less = tensor([2, 2], Float32Array.of(0, 0.1, 0.2, 0.4));
     expect(overlay(grey(2, 2), map, { signed: true }).data).toEqual(
@@ -82,7 +82,7 @@ describe('overlay', () => {
     expect(pixel(result, 3, 0)).toEqual([...colormap('viridis').table.subarray(765)]);
   });
 
-  test('a constant map leaves the picture as it is', () => {
+  test('a constant map leaves the picture unchanged', () => {
     expect(overlay(grey(4, 2), tensor([2, 2], new Float32Array(4).fill(0.7))).data).toEqual(
       grey(4, 2).data,
     );

@@ -123,7 +123,9 @@ function paint(picture: Image, values: Float32Array, colours: Colormap, alpha: n
   return image(picture.width, picture.height, data);
 }
 
-/** The options from an explanation, for a picture that may be a smaller copy of the explained one. */
+/**
+ * The options from an explanation, for a picture that may be a smaller copy of the explained one.
+ */
 function factsOf({ manifest }: ExplainedMap, picture: Image): OverlayOptions {
   const { signed, image: explained } = manifest;
   const { left, top, width, height } = explained.region;

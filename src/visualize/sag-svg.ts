@@ -115,7 +115,9 @@ function edgeSvg(points: readonly Point[], removed: number, drop: number): JSX.E
     .slice(1)
     .map((point, i) => curve(at(points, i), point))
     .join('')}`;
-  // The label is a little beyond the middle, so that labels do not touch at parents, at children, or where two lines cross. A cubic with vertical ends is at 0.7 of its width at 0.6 of its height.
+  // The label is a little beyond the middle, so that labels do not touch at parents, at children,
+  // or where two lines cross. A cubic with vertical ends is at 0.7 of its width at 0.6 of its
+  // height.
   const label = {
     x: before.x + 0.7 * (last.x - before.x),
     y: before.y + 0.6 * (last.y - before.y),

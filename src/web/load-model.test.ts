@@ -86,7 +86,7 @@ it('loads bytes', async () => {
   await model.dispose();
 });
 
-it('says what is wrong', async () => {
+it('reports what is wrong', async () => {
   expect(await errorOf(loadModel(`${base}/gone.onnx`))).toMatch(
     /^model: .*gone.onnx is a web page, not an ONNX file: expected the address of an .onnx file/,
   );

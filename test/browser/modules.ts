@@ -11,7 +11,7 @@ const CONDITIONS: readonly string[] = ['browser', 'import', 'module', 'default']
 
 type Exports = string | { readonly [key: string]: Exports };
 
-/** The file that a package's `exports` answer to a browser, by the first condition that holds. */
+/** The file of a package's `exports` for a browser: that of the first condition that holds. */
 function pick(exports: Exports | undefined): string | undefined {
   if (exports === undefined || typeof exports === 'string') return exports;
   for (const [condition, target] of Object.entries(exports)) {
@@ -22,7 +22,7 @@ function pick(exports: Exports | undefined): string | undefined {
   return undefined;
 }
 
-/** The entry of `exports` for a subpath; a pattern such as `./methods/*` stands for what it matches. */
+/** The entry of `exports` for a subpath; a pattern such as `./methods/*` is resolved. */
 function entryOf(table: { readonly [key: string]: Exports }, subpath: string): Exports | undefined {
   if (Object.hasOwn(table, subpath)) return table[subpath];
   for (const [pattern, target] of Object.entries(table)) {

@@ -93,7 +93,7 @@ describe.skipIf(!isInstalled)('a model in a worker, in Chromium', { timeout: 180
     expect(byName.get('gae')?.obstacle).toContain('attention');
   });
 
-  it('explains as Node does, with progress and maps on the way, while the page stays free', async () => {
+  it('explains as Node does, with progress and maps, while the page stays responsive', async () => {
     const request = { method: 'rise', options: { N: 120 }, seed: 3 } as const;
     const there = await page.evaluate(async (given) => {
       const explainer = await open();

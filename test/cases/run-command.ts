@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
@@ -7,6 +7,9 @@ import { runProgram } from '../../src/cli/program.ts';
 import type { Manifest } from '../../src/explanation.ts';
 import { decodeNpy } from '../../src/tensor/npy.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+
+/** The test of a recorded case, whose files are in a folder. */
+export type Case = (folder: string) => Promise<void>;
 
 /** A command that ran to its end. */
 export interface Finished {
@@ -67,3 +70,10 @@ export async function explainPicture(
     manifest: async (name) => JSON.parse(String(await read(`${name}.json`))) as Manifest,
   };
 }
+
+/** The names of all files below a folder, sorted. */
+export const filesIn = async (folder: string): Promise<string[]> =>
+  (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();

@@ -52,7 +52,7 @@ export function start(args: readonly string[], cwd: string): Running {
   return { process: child, finished, seen };
 }
 
-/** What commands say if they use the built-in network because no other is named. */
+/** The note of commands that use the built-in model because --model is not given. */
 export const TOY_NOTE = /^fovea: no --model is given: demo-cnn is used, a toy network [^\n]+\n/;
 
 /** Runs `fovea` with arguments in a folder. */
@@ -60,7 +60,7 @@ export function fovea(args: readonly string[], cwd: string): Promise<Finished> {
   return start(args, cwd).finished;
 }
 
-/** The JSON objects of a stdout that holds one a line and nothing else. */
+/** The JSON objects of a stdout that has only lines of JSON. */
 export function records(stdout: string): Record<string, unknown>[] {
   return stdout
     .trimEnd()
@@ -81,7 +81,7 @@ export async function folderOfScenes(names: readonly string[]): Promise<string> 
   return folder;
 }
 
-/** Occlusion with 16 model calls: the quickest method that asks the model. */
+/** Occlusion with 16 model calls: the quickest method that uses the model. */
 export const QUICK = [
   '--model',
   'demo-cnn',
@@ -93,5 +93,5 @@ export const QUICK = [
   'occlusion.stride=56',
 ];
 
-/** Exactly one line of text, which is no stack trace. */
+/** Exactly one line of text, so not a stack trace. */
 export const ONE_LINE = /^fovea: [^\n]+\n$/;

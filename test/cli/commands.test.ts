@@ -112,7 +112,7 @@ describe('inspect', () => {
     );
   });
 
-  test('says what the model is', async () => {
+  test('describes the model', async () => {
     const { code, stdout, stderr } = await fovea(['inspect', 'demo-cnn'], folder);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const text of [
@@ -201,7 +201,7 @@ describe('iia', () => {
     ]);
   });
 
-  test('lines that are wrong are named, the rest is done', async () => {
+  test('wrong lines are reported, the others are explained', async () => {
     await list('one.png 3\ntwo.png cat\nthree.png 1\n');
     const { code, stdout, stderr } = await fovea(
       ['iia', '--pics', 'pics.txt', '--json', '--set', 'steps=1'],
@@ -250,7 +250,7 @@ describe('iassa', () => {
     await writeFile(at('gt/one_1.png'), await encodePng(mask(120)));
   });
 
-  test('maps for all, measures where there is a mask', async () => {
+  test('maps for all pictures, measures for those with a mask', async () => {
     const { code, stdout, stderr } = await fovea(
       [
         'iassa',
@@ -319,7 +319,7 @@ describe('iassa', () => {
     expect(code).toBe(1);
   });
 
-  test('a folder of masks that is not there is wrong usage', async () => {
+  test('a folder of masks that does not exist is wrong usage', async () => {
     const { code, stderr } = await fovea(
       ['iassa', '--query-path', 'two.png', '--gt-path', 'nowhere', ...quick],
       folder,

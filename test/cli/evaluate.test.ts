@@ -37,7 +37,7 @@ const keyOf = (line: string) => {
   const { kind, item, method, metric } = JSON.parse(line);
   return [kind, item, method, metric].join(' ');
 };
-/** What a line says, without how long it took. */
+/** A line without its time. */
 const resultOf = (line: string) => ({ ...JSON.parse(line), seconds: 0 });
 
 /** Waits until a file has this many whole lines. */
@@ -75,7 +75,7 @@ describe('evaluate', () => {
     expect(await textOf('whole/report.html')).toContain('centre (control)');
   });
 
-  test('killed at any moment and started again, it repeats nothing and comes to the same', async () => {
+  test('if it is killed and resumed, it repeats nothing and has the same results', async () => {
     const args = [...scenes(5), '--out', 'killed'];
     let before = '';
     for (const lines of [2, 20]) {
@@ -111,7 +111,7 @@ describe('evaluate', () => {
     expect(stderr).toContain('interrupted: what is done is kept in stopped: add --resume to go on');
   });
 
-  test('an earlier run is neither overwritten nor mixed up', async () => {
+  test('an earlier run is neither overwritten nor mixed with another', async () => {
     expect(await fovea([...scenes(3), '--out', 'whole'], folder)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('add --resume'),
@@ -120,7 +120,7 @@ describe('evaluate', () => {
     expect(other).toMatchObject({ code: 2, stderr: expect.stringContaining('seed was 0, now 7') });
   });
 
-  test('a corrupt picture is named and a failure, a missing mask is counted, the rest is done', async () => {
+  test('a damaged picture is a failure, a missing mask is counted, the rest is done', async () => {
     await mkdir(join(folder, 'masks'), { recursive: true });
     await mkdir(join(folder, 'album'), { recursive: true });
     for (const name of ['one', 'two'])
@@ -177,7 +177,7 @@ describe('evaluate', () => {
     expect(first).toMatchObject({ pictures: 1, problems: [{ kind: 'not-run', method: 'gae' }] });
   });
 
-  test('a data set of which no picture could be scored', async () => {
+  test('a data set without any picture that can be scored', async () => {
     await mkdir(join(folder, 'classes/giraffe'), { recursive: true });
     await writeFile(
       join(folder, 'classes/giraffe/one.png'),

@@ -71,7 +71,7 @@ describe('files', () => {
     expect((await mapOf('maps/wide.occlusion.npy')).shape).toEqual([224, 224]);
   });
 
-  test('the top superpixels of LIME as a picture: they in colour, all else dim and grey', async () => {
+  test('the top superpixels of LIME as a picture: in color, all else dark and grey', async () => {
     const quick = [
       '--set',
       'lime.N=20',
@@ -106,7 +106,7 @@ describe('files', () => {
     expect((kept + dim) / pixels).toBeGreaterThan(0.95); // all but the outline
   });
 
-  test('--annotate draws class, method and a color bar around the picture of its own size', async () => {
+  test('--annotate draws class, method and a color bar around the picture', async () => {
     const { width, height, data } = await readImage(at('one.png'));
     const drawn = ['--format', 'png', '--opacity', '0', '--annotate', '--out', 'annotated'];
     const { code } = await fovea(['explain', 'one.png', ...QUICK, ...drawn], folder);
@@ -198,7 +198,7 @@ describe('files', () => {
     expect(await made()).toBeGreaterThan(before);
   });
 
-  test('--format chooses the files, --quiet says nothing', async () => {
+  test('--format selects the files, --quiet prints nothing', async () => {
     const result = await fovea(
       ['explain', 'one.png', ...QUICK, '--format', 'npy', '--out', 'raw', '--quiet'],
       folder,
@@ -276,7 +276,7 @@ describe('inputs', () => {
   });
 });
 
-test('--json: one object a line on stdout, and nothing else', async () => {
+test('--json: one object per line on stdout, and nothing else', async () => {
   const { stdout, stderr } = await fovea(
     [
       'explain',

@@ -51,7 +51,7 @@ async function jpeg(): Promise<Buffer> {
   return sharp(at('good.png')).jpeg().toBuffer();
 }
 
-describe('a picture that cannot be explained: named in one sentence, the others done, exit code 1', () => {
+describe('a picture that cannot be explained: one sentence, the others done, exit code 1', () => {
   const bad: [name: string, bytes: () => Promise<Buffer | Uint8Array | string>][] = [
     ['truncated.jpg', async () => (await jpeg()).subarray(0, 4000)],
     ['text.png', async () => 'this is no picture'],

@@ -63,7 +63,7 @@ test('unless resize is given', async () => {
   expect(table[0]).toMatchObject({ metric: 'pixel-accuracy', count: 0, excluded: 1 });
 });
 
-test('what was assumed of a model without preprocessing is said as ever', async () => {
+test('assumptions about a model without preprocessing are reported as always', async () => {
   await copyFile(`${DEMO}.onnx`, join(folder, 'bare.onnx'));
   const args = [
     'segmentation',

@@ -14,7 +14,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** Asks for a path as it is: `fetch` would take `..` away. */
+/** Requests a path unchanged; `fetch` would remove `..`. */
 function ask(address: string, path: string, headers = {}, method = 'GET'): Promise<Answer> {
   const { hostname, port } = new URL(address);
   return new Promise((resolve, reject) => {
@@ -97,7 +97,7 @@ describe('fovea studio', () => {
     expect((await ask(server.address, '/', { host: 'localhost:80' })).status).toBe(200);
   });
 
-  it('says in a sentence that a port is in use, and which models it opens', async () => {
+  it('reports in one sentence a port in use, and a model that it cannot open', async () => {
     const { port } = new URL(server.address);
     const taken = await fovea(['studio', '--no-open', '--port', port], folder);
     expect(taken).toMatchObject({

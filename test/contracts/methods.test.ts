@@ -32,7 +32,7 @@ const demoModel = (name: string): Promise<Model> => {
   return model;
 };
 
-/** The model with what `offered` names and nothing else: all other calls are refused. */
+/** The model with only the calls that `offered` names; all other calls are refused. */
 function offering(model: Model, offered: readonly Need[]): Model {
   const refuse = (what: string) => async () => {
     throw new FoveaError('unsupported', `${model.name} offers no ${what}: use another model`);

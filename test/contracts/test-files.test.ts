@@ -7,7 +7,7 @@ const NOT_ONE = new Set(['index.ts', 'method.ts', 'metric.ts', 'levels.ts', 'rul
 
 const source = (path: string): URL => new URL(`../../src/${path}`, import.meta.url);
 
-/** The files of `folder` that hold one method or metric each; of a subfolder, the one of its name. */
+/** The files of `folder` with one method or metric; of a subfolder, the file with its name. */
 function filesOf(folder: string): string[] {
   return readdirSync(source(`${folder}/`), { withFileTypes: true })
     .flatMap((entry) => {
@@ -44,7 +44,7 @@ function unconditionalTests(path: URL): number {
 }
 
 describe.each(['methods', 'metrics'])('src/%s', (folder) => {
-  it('has a test file beside each file, with a test that needs nothing outside the repository', () => {
+  it('has a test file beside each file, with a test that needs no other files', () => {
     const files = filesOf(folder);
     expect(files.length).toBeGreaterThan(20);
     const missing = files.filter((path) => {

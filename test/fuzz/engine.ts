@@ -6,7 +6,7 @@ import { createRandom, type Random } from '../../src/tensor/random.ts';
 import { visibleText } from '../../src/visible-text.ts';
 import { watch } from './watchdog.ts';
 
-/** Something that reads what others wrote, and the inputs that try to break it. */
+/** Code that reads data from outside, and inputs that try to break it. */
 interface Target<Input> {
   readonly name: string;
   /** Inputs per run of the test suite, chosen so that all targets together take a minute. */
@@ -43,7 +43,7 @@ export const defineTarget = <Input>(target: Target<Input>): FuzzTarget => ({
   run: (settings) => fuzz(target, settings),
 });
 
-/** What a run of a target came to. */
+/** The result of a run of a target. */
 interface Outcome {
   readonly inputs: number;
   /** Inputs that were refused with a FoveaError. */
@@ -52,11 +52,11 @@ interface Outcome {
   readonly failures: readonly string[];
 }
 
-/** Longest sentence that a person can be expected to read. */
+/** The longest message that a person can be expected to read. */
 const MOST_CHARACTERS = 2000;
 const MOST_FAILURES = 20;
 
-/** What is wrong with the end of a trial; undefined for a result or an error that users may see. */
+/** The problem of a trial; undefined for a result or an error that users may see. */
 function problemOf(error: unknown): string | undefined {
   if (!(error instanceof FoveaError)) {
     const { name, message, stack = '' } = error as Error;

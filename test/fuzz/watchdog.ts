@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 
 /**
- * What one input may take: seconds of the processor, since a busy machine makes all things slow, and
- * seconds of the clock for a reader that waits for something that never comes.
+ * The limits of one input: seconds of the processor (on a busy machine, the clock says little) and
+ * seconds of the clock, for a reader that waits without end.
  */
 const MOST_SECONDS = 10;
 const MOST_WAITING = 60;

@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 const DIFFERENCE = 32;
 
 const golden = (name: string): URL => new URL(`${name}.png`, import.meta.url);
-/** Where a picture that differs is put, to look at; not in the repository. */
+/** The folder for pictures that differ; it is not in the repository. */
 const actual = new URL('../../.cache/golden/', import.meta.url);
 
 interface Pixels {

@@ -6,7 +6,7 @@ import { createRandom } from '../../src/tensor/random.ts';
 import { folderOfScenes, fovea, start } from '../cli/cli.ts';
 
 /*
- * Commands that are killed at random moments and started again with `--resume`, until they are done:
+ * Commands that are killed at random moments and resumed with `--resume`, until they are done:
  * the results must be those of a command that nothing stopped. By default each command is killed
  * once with SIGKILL and once with SIGINT (Ctrl-C). For a long run, with other moments:
  *

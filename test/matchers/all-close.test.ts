@@ -50,7 +50,7 @@ describe('toBeAllClose', () => {
     expect([1]).not.toBeAllClose([Number.POSITIVE_INFINITY]);
   });
 
-  it('says how large the largest difference is, where, and what the shapes are', () => {
+  it('reports the largest difference, its place and the shapes', () => {
     const moved = tensor([2, 2], Float32Array.of(1, 2.5, 3, 4.25));
     const message = failure(() => expect(moved).toBeAllClose(square, { rtol: 0.01 }));
     expect(message).toContain('rtol 0.01, atol 0.000001');
@@ -59,7 +59,7 @@ describe('toBeAllClose', () => {
     expect(message).toContain('largest difference 0.5000 at [0, 1]: 2.5, expected 2');
   });
 
-  it('tells shapes apart', () => {
+  it('distinguishes shapes', () => {
     expect(failure(() => expect(square).toBeAllClose(tensor([1, 4], square.data)))).toBe(
       'expected shape [1, 4], got [2, 2]',
     );

@@ -98,7 +98,8 @@ const PROMISED: Readonly<Record<string, readonly string[]>> = {
  * A program as a user of the package writes it: every entry, a model of their own, types in and
  * out.
  */
-const USER_PROGRAM = `import { createFunctionModel, explain, type Explanation, type Model, type Tensor } from 'fovea';
+const USER_PROGRAM = `import { createFunctionModel, explain } from 'fovea';
+import type { Explanation, Model, Tensor } from 'fovea';
 import { type GradientModel, gradientModel } from 'fovea/autodiff';
 import { type EvaluationResult, evaluate } from 'fovea/evaluate';
 import { type Dataset, openDataset } from 'fovea/datasets';
@@ -116,7 +117,8 @@ import { createExplainer, type Explainer } from 'fovea/worker';
 export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
   const model: Model = await loadModel('demo-cnn', options);
   const picture: Image = await readImage('photo.jpg');
-  const explanation: Explanation = await explain(model, picture, { method: 'rise', options: { N: 100 }, target: 'top1' });
+  const settings = { method: 'rise', options: { N: 100 }, target: 'top1' } as const;
+  const explanation: Explanation = await explain(model, picture, settings);
   const map: Tensor = explanation.map;
   const label: string = explanation.target.label;
   await model.dispose();
@@ -125,12 +127,14 @@ export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
 export const method: Method = methods.get('iassa');
 export async function inWorker(picture: Image): Promise<Tensor> {
   const explainer: Explainer = await createExplainer({ model: 'model.onnx', device: 'auto' });
-  return (await explainer.explain(picture, { method: 'rise', options: { N: 100 }, onMap: () => true })).map;
+  const settings = { method: 'rise', options: { N: 100 }, onMap: () => true };
+  return (await explainer.explain(picture, settings)).map;
 }
 export const names: string[] = describeOptions(method).map((option) => option.name);
 export const shape: readonly number[] = tensor([2, 2]).shape;
 export const graph: Graph = graphBuilder({ opset: 13 }).finish();
-export const all = [createFunctionModel, gradientModel, createScene, metrics, loadInBrowser, openDataset, evaluate];
+export const all = [createFunctionModel, gradientModel, createScene, metrics, loadInBrowser];
+export const more = [openDataset, evaluate];
 export type Any = Scene | ImageInput | GradientModel | Dataset | EvaluationResult;
 // @ts-expect-error: a target is not a flag
 explain({} as Model, {} as Image, { target: true });
@@ -209,7 +213,7 @@ describe('the packed package', () => {
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
   });
 
-  it('holds the build, the embedded models, licence, changelog and README', () => {
+  it('contains the build, the embedded models, licence, changelog and README', () => {
     const models = ['demo-cnn', 'demo-cnn-biased', 'demo-vit'].flatMap((name) => [
       `dist/demo/models/${name}.onnx`,
       `dist/demo/models/${name}.json`,
@@ -224,10 +228,12 @@ describe('the packed package', () => {
     expect(expected.filter((path) => !files.includes(path))).toEqual([]);
   });
 
-  it('holds no tests, fixtures, sources or source maps', () => {
+  it('contains no tests, fixtures, sources or source maps', () => {
     expect(
       files.filter((path) =>
-        /\.test\.|(^|\/)(fixtures|test|bench|scripts)\/|\.map$|(?<!\.d)\.ts$/.test(path),
+        /\.test\.|(^|\/)(fixtures|test|bench|scripts)\/(?!README\.md$)|\.map$|(?<!\.d)\.ts$/.test(
+          path,
+        ),
       ),
     ).toEqual([]);
     const texts = files
@@ -238,6 +244,13 @@ describe('the packed package', () => {
         .filter(([, text]) => text.includes('sourceMappingURL') || text.includes(ROOT))
         .map(([path]) => path),
     ).toEqual([]);
+  });
+
+  it('contains every file that README links to', () => {
+    const text = readFileSync(join(installed, 'README.md'), 'utf8');
+    const links = [...text.matchAll(/\]\(([^)#:\s]+)[^)]*\)/g)].map(([, path = '']) => path);
+    expect(links.length).toBeGreaterThan(40);
+    expect(links.filter((path) => !files.includes(path))).toEqual([]);
   });
 
   it('imports by every subpath', async () => {
@@ -309,7 +322,9 @@ describe('the packed package', () => {
   it('explains with an embedded model from where it is installed', async () => {
     const script = `import { explain, loadModel, tensor } from 'fovea/node';
       const model = await loadModel('demo-cnn');
-      const { map, manifest } = await explain(model, tensor([1, 3, ...model.preprocessing.size]), { method: 'occlusion', options: { window: 112, stride: 112 } });
+      const picture = tensor([1, 3, ...model.preprocessing.size]);
+      const options = { window: 112, stride: 112 };
+      const { map, manifest } = await explain(model, picture, { method: 'occlusion', options });
       console.log(map.shape.join(), manifest.modelCalls.forward);
       await model.dispose();`;
     expect(await run(process.execPath, ['--input-type=module', '--eval', script], folder)).toEqual({

@@ -107,7 +107,7 @@ describe.skipIf(!haveChromium)('a page that explains with Grad-CAM', () => {
     expect(total).toBeGreaterThan(20_000);
   });
 
-  it('fetches the gradients of the operators after the feature map, all at the same time', async () => {
+  it('fetches the gradients of operators after the feature map, all at once', async () => {
     const families = /\/autodiff\/rules\/(global-pooling|linalg|reshaping)\.js$/;
     const lazy = chunks.filter((chunk) => families.test(chunk.facadeModuleId ?? ''));
     expect(lazy).toHaveLength(3);
@@ -126,7 +126,7 @@ describe.skipIf(!haveChromium)('a page that explains with Grad-CAM', () => {
     expect(rules.sort()).toEqual(['global-pooling', 'linalg', 'reshaping'].map(ruleFile));
   });
 
-  it('holds no other method, and nothing that only other pages use', async () => {
+  it('contains no other method, and nothing that only other pages use', async () => {
     const files = await fetched();
     const ours = modulesIn(files);
     const methods = ours.filter((path) => /^methods\/(?!shared\/|method\.js)/.test(path));

@@ -120,8 +120,8 @@ function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): 
 /**
  * The metrics that the data set has the truth for. The others are left out, if only `all` or the
  * default asks for them.
- * @throws FoveaError `usage` for a metric that is asked for by name and needs masks, if the data set
- * has none.
+ * @throws FoveaError `usage` for a metric that is asked for by name and needs masks, if the data
+ * set has none.
  */
 function withTruth(
   requested: readonly MetricRequest[],

@@ -89,7 +89,9 @@ async function checkOn(
   return 0;
 }
 
-/** `fovea methods [name]`: lists all methods, one with its options, or those that run on a model. */
+/**
+ * `fovea methods [name]`: lists all methods, one with its options, or those that run on a model.
+ */
 export async function methodsCommand(
   [name]: readonly string[],
   flags: MethodsFlags,

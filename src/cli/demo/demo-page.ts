@@ -257,8 +257,8 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
     title: 'What the model looks at',
     text: [
       'A strong color means that the score of the class depends on the pixel. Pixels that do ' +
-        'not matter keep the colors of the picture. The ring marks the highest pixel: a hit if it ' +
-        'is on the object or within 15 pixels of it.',
+        'not matter keep the colors of the picture. The ring marks the highest pixel: a hit if ' +
+        'it is on the object or within 15 pixels of it.',
     ],
     legends: legends(results.methods),
     gallery: await sceneGallery(results.scenes),
@@ -267,7 +267,12 @@ async function sceneSection(results: DemoResults): Promise<ReportSection> {
 
 async function cheatSection(results: DemoResults): Promise<ReportSection> {
   const { tagged } = results;
-  const drop = `${share(mean(tagged.map(({ cheat }) => at(cheat.prepared.probabilities, cheat.scene.label))))} with the sticker and ${share(mean(tagged.map(({ untagged }) => untagged.tagClassProbability)))} without`;
+  const withSticker = tagged.map(({ cheat }) =>
+    at(cheat.prepared.probabilities, cheat.scene.label),
+  );
+  const withoutSticker = tagged.map((one) => one.untagged.tagClassProbability);
+  const drop =
+    `${share(mean(withSticker))} with the sticker and ` + `${share(mean(withoutSticker))} without`;
   return {
     title: 'Catching a model that cheats',
     text: [

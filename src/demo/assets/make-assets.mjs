@@ -80,7 +80,14 @@ await mkdir(target, { recursive: true });
 for (const [name, codePoint] of Object.entries(CODE_POINTS)) {
   const emoji = await openEmoji(packageFolder, codePoint);
   // Trimmed, so that a sprite's size is the object's size.
-  const trimmed = await emoji.ensureAlpha().trim({ background: { r: 0, g: 0, b: 0, alpha: 0 }, threshold: 8 }).png().toBuffer();
-  const sprite = await sharp(trimmed).resize(SIDE, SIDE, { fit: 'inside' }).webp({ quality: 88, alphaQuality: 100, effort: 6 }).toBuffer();
+  const trimmed = await emoji
+    .ensureAlpha()
+    .trim({ background: { r: 0, g: 0, b: 0, alpha: 0 }, threshold: 8 })
+    .png()
+    .toBuffer();
+  const sprite = await sharp(trimmed)
+    .resize(SIDE, SIDE, { fit: 'inside' })
+    .webp({ quality: 88, alphaQuality: 100, effort: 6 })
+    .toBuffer();
   await writeFile(join(target, `${name.replaceAll(' ', '-')}.webp`), sprite);
 }

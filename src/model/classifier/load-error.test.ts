@@ -75,7 +75,7 @@ describe.each([
   });
 });
 
-it('takes a file of a later format version for what it is', async () => {
+it('recognizes a file of a later format version', async () => {
   const bytes = classifier(13, (b, x) => b.add('Relu', [x]));
   expect(bytes[0]).toBe(8); // the field ir_version
   bytes[1] = 99;

@@ -141,7 +141,8 @@ export function perturbationFeeds(
   baseline: Tensor,
   p: Perturbation,
 ): Record<string, RuntimeTensor> {
-  // Hiding a window is the same as showing the baseline through it. So the picture and the baseline change places, and the graph stays the same.
+  // Hiding a window is the same as showing the baseline through it. So the picture and the baseline
+  // change places, and the graph stays the same.
   const [shown, around] =
     p.kind === 'windows' && p.keep === 'outside' ? [baseline, input] : [input, baseline];
   const feeds: Record<string, RuntimeTensor> = {

@@ -54,7 +54,9 @@ function scoreGraph({ have, score, sigmoid, pick, type, opset }: TailTask): Grap
   return b.finish();
 }
 
-/** The tensor that scores are computed from, and the kind of its scores. @throws FoveaError `unsupported` if logits are asked for of a model that ends in probabilities.
+/**
+ * The tensor that scores are computed from, and the kind of its scores.
+ * @throws FoveaError `unsupported` if logits are asked for, but the model ends in probabilities.
  */
 export function scoreSource(
   { output: { logits, probabilities, name } }: Classifier,

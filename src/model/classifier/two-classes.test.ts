@@ -47,7 +47,7 @@ const ends = {
 };
 
 describe.each(['logit', 'sigmoid'] as const)('a model that ends in one %s', (end) => {
-  it('has the class that the score speaks against, and the one that it speaks for', async () => {
+  it('has a class for a low score and a class for a high score', async () => {
     const model = await load(ends[end], ['defect']);
     expect(model.labels).toEqual(['not defect', 'defect']);
     expect((await model.classify(picture)).data).toBeAllClose([sigmoid(-SCORE), sigmoid(SCORE)]);
@@ -81,7 +81,7 @@ it('without a label, or with probabilities only, has two classes too', async () 
   await expect(load(ends.logit, ['a', 'b', 'c'])).rejects.toThrow(/2 classes, but 3 labels/);
 });
 
-it('tells small probabilities of the class that the score speaks against', async () => {
+it('keeps small probabilities of the class for a low score exact', async () => {
   const bright = tensor(
     picture.shape,
     picture.data.map(() => 12),

@@ -51,7 +51,7 @@ function simple(opset: number, shape: readonly (number | string)[] = OPEN) {
 }
 
 describe('the end of a graph', () => {
-  it('may be a ZipMap, whose labels are taken', async () => {
+  it('may be a ZipMap, whose labels are used', async () => {
     const b = graphBuilder({ opset: 13 });
     const p = b.add('Softmax', [means(b, b.input('x', 'float32', OPEN))], {}, 'p');
     b.output(p, 'float32', ['n', 3]);
@@ -72,7 +72,7 @@ describe('the end of a graph', () => {
     expect(await logits(model as Model)).toEqual(SIX);
   });
 
-  it('is not of a detector, and says which of several outputs was taken', async () => {
+  it('is refused for a detector; a warning names the output that is used', async () => {
     const detector = graphBuilder({ opset: 13 });
     const x = detector.input('x', 'float32', [1, 3, 4, 4]);
     const shaped = (sizes: number[], name: string) =>
@@ -125,7 +125,7 @@ describe('the end of a graph', () => {
   });
 });
 
-describe('the begin of a graph', () => {
+describe('the start of a graph', () => {
   const head = (build: (b: GraphBuilder, x: string) => string) => {
     const b = graphBuilder({ opset: 13 });
     means(b, build(b, b.input('x', 'float32', OPEN)), 'y');
@@ -144,7 +144,7 @@ describe('the begin of a graph', () => {
     ['(x - 127.5) / 127.5', both(add('Sub', 127.5), add('Div', 127.5))],
     ['x - the mean of ImageNet in 0-255', add('Sub', [123.68, 116.78, 103.94])],
     ['x / 255, then mean and std', both(add('Div', 255), add('Sub', 0.45), add('Div', 0.22))],
-  ])('that scales pixels itself gets them as they are: %s', async (_what, build) => {
+  ])('that scales pixels itself gets pixels of 0-255: %s', async (_what, build) => {
     expect(rescalesPixels(head(build), 'x')).toBe(true);
     const { preprocessing, warnings } = await load(head(build));
     expect(preprocessing).toMatchObject({ scale: '0-255', mean: [0, 0, 0], std: [1, 1, 1] });
@@ -158,7 +158,7 @@ describe('the begin of a graph', () => {
     ['nothing', (_: GraphBuilder, x: string) => x],
     ['mean and std of 0-1', both(add('Sub', [0.485, 0.456, 0.406]), add('Div', 0.226))],
     ['2x - 1', both(add('Mul', 2), add('Sub', 1))],
-  ])('that does not gets the usual preprocessing: %s', (_what, build) => {
+  ])('that does not scale them gets the usual preprocessing: %s', (_what, build) => {
     expect(rescalesPixels(head(build), 'x')).toBe(false);
   });
 

@@ -328,7 +328,7 @@ describe('preprocessor_config.json', () => {
     else expect(warnings).toEqual([]);
   });
 
-  it('takes the processor from the network where the file is old and does not say', () => {
+  it('finds the processor by the network if an old file does not name it', () => {
     const old = { size: 224, image_mean: MEAN, image_std: STD, resample: 3 };
     expect(ofProcessor(old, { model_type: 'resnet' }).preprocessing).toMatchObject({
       shorterSide: 256,
@@ -345,7 +345,7 @@ describe('preprocessor_config.json', () => {
     ).toBe(names[resample]);
   });
 
-  it('gives the numbers that the formula of the processor gives', () => {
+  it('computes the same numbers as the formula of the processor', () => {
     const factor = 1 / 127.5;
     const { preprocessing } = ofProcessor({
       image_processor_type: 'VivitImageProcessor',
@@ -378,7 +378,7 @@ describe('preprocessor_config.json', () => {
     );
   });
 
-  it('refuses a model that takes no pixels', () => {
+  it('refuses a model that does not take pixels', () => {
     expect(() => ofProcessor({ feature_extractor_type: 'ImageGPTFeatureExtractor' })).toThrow(
       expect.objectContaining({ code: 'unsupported' }),
     );

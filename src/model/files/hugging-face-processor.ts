@@ -237,7 +237,8 @@ function coloursOf(family: string, processor: Processor, warn: Warn): Colours {
   }
   const mean = normalizes ? listOf(processor.image_mean ?? [...defaults.mean]) : [0];
   const std = listOf(processor.image_std ?? [...defaults.std]);
-  const secondStd = family === 'EfficientNet' && (processor.include_top ?? true); // EfficientNet divides by std once more
+  // EfficientNet divides by std once more.
+  const secondStd = family === 'EfficientNet' && (processor.include_top ?? true);
   const divisors = std.map((value) => (normalizes ? value : 1) * (secondStd ? value : 1));
   const rescales = processor.do_rescale ?? true;
   const factor = rescales ? (processor.rescale_factor ?? 1 / 255) : 1;

@@ -31,7 +31,7 @@ describe('config.json', () => {
     ]);
   });
 
-  it('refuses labels with a gap or a double', () => {
+  it('refuses labels with a gap or a duplicate number', () => {
     expect(() => parseHuggingFaceConfig({ config: { id2label: { 0: 'a', 2: 'c' } } })).toThrow(
       /numbered 0 to 1 once each, got 2/,
     );
@@ -122,7 +122,7 @@ describe('config.json', () => {
     expect(parseHuggingFaceConfig(files).preprocessing?.mean).toEqual(HALF);
   });
 
-  it('says nothing where the files say nothing', () => {
+  it('leaves out fields that the files do not have', () => {
     expect(parseHuggingFaceConfig({})).toEqual({ warnings: [] });
     expect(parseHuggingFaceConfig({ config: { model_type: 'vit', id2label: null } })).toEqual({
       warnings: [],
@@ -131,7 +131,7 @@ describe('config.json', () => {
 });
 
 describe('NAME.json', () => {
-  it('takes what is there and nothing else', () => {
+  it('reads only the fields that it knows', () => {
     const json = {
       labels: ['a', 'b'],
       input: { size: [20, 30], mean: [1], std: [2], colour: 'grey', scale: '0-255', padding: 3 },
@@ -191,12 +191,12 @@ describe('names that every object has', () => {
     expect(parseHuggingFaceConfig({ config }).labels).toEqual(['constructor', 'bee']);
   });
 
-  it('are no processors', () => {
+  it('are not processors', () => {
     const files = { config: { model_type: 'constructor' }, preprocessor: { size: 8 } };
     expect(parseHuggingFaceConfig(files).preprocessing?.size).toEqual([8, 8]);
   });
 
-  it.each(['constructor', { toString: 1 }, null, 3])('are no colours: %j', (colour) => {
+  it.each(['constructor', { toString: 1 }, null, 3])('are not colors: %j', (colour) => {
     expect(() => parsePreprocessing({ colour })).toThrow('preprocessing.colour = ');
   });
 });

@@ -93,10 +93,10 @@ export function present<T extends object>(object: T): T {
 }
 
 /**
- * Reads a `NAME.json`:
- * `{ labels, input: { size, mean, std, colour, scale, resize, shorterSide, stretchedSize, filter } }`,
- * Every field is optional, and unknown fields are ignored. `file` is its name in messages.
- * @throws FoveaError `model` naming the field that is wrong.
+ * Reads a `NAME.json` with the fields `labels` and `input`. The fields of `input` are `size`,
+ * `mean`, `std`, `colour`, `scale`, `resize`, `shorterSide`, `stretchedSize` and `filter`. Every
+ * field is optional, and unknown fields are ignored. `file` is the name of the file in messages.
+ * @throws FoveaError `model` if a field is wrong. The message names the field.
  */
 export function parseModelJson(json: unknown, file = 'model.json'): ModelConfig {
   const { labels, input } = parseFields(modelSchema, json, file);

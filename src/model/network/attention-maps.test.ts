@@ -10,7 +10,7 @@ import { requireInside } from '../model.ts';
 import { createOnnxModel } from '../onnx-model.ts';
 
 describe('attention maps', () => {
-  it('of a ViT are all of its blocks, also where heads and pictures share an axis', async () => {
+  it('of a ViT are those of all its blocks, even if heads and pictures share an axis', async () => {
     const model = await smallNetwork('vit');
     const maps = model.inside?.attentionMaps() ?? [];
     expect(
@@ -34,7 +34,7 @@ describe('attention maps', () => {
       );
   });
 
-  it('of Swin and MaxViT stay within windows; a convolutional network has no attention', async () => {
+  it('of Swin and MaxViT are within windows; convolutional networks have none', async () => {
     const swin = (await smallNetwork('swin')).inside?.attentionMaps() ?? [];
     expect(swin.map(({ windows, heads, keys }) => [windows, heads, keys])).toEqual([
       [4, 1, 16],
@@ -54,7 +54,7 @@ describe('attention maps', () => {
     expect((await smallNetwork('mobilenet-v2')).inside?.attentionMaps()).toEqual([]);
   });
 
-  it('can be replaced: by themselves nothing changes; by others, as the gradient says', async () => {
+  it('can be replaced: the same maps change nothing, others follow the gradient', async () => {
     const model = await smallNetwork('vit');
     const [, last] = (model.inside?.attentionMaps() ?? []).map((map) => map.name);
     const batch = noisePictures(2, 32);

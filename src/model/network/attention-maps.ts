@@ -10,7 +10,9 @@ interface FoundAttention extends AttentionMap {
   readonly merged: boolean;
 }
 
-/** The product in which a tensor is the left factor, as attention weights are; undefined if none. */
+/**
+ * The product in which a tensor is the left factor, as attention weights are; undefined if none.
+ */
 function weighedValues(graph: Graph, name: string): string | undefined {
   for (const node of graph.nodes) {
     if (node.inputs[0] !== name) continue;

@@ -40,7 +40,7 @@ async function replica({
 }
 
 describe('the integral along paths', () => {
-  it('through a feature map is that of gradients at each point', async () => {
+  it('through a feature map equals the sum of gradients at each point', async () => {
     const pictures = normal(3, 3, HEIGHT, WIDTH);
     const [batch] = (await model.inside?.activations(['features'], pictures)) ?? [];
     const reference = tensor(

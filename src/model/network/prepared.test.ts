@@ -18,7 +18,7 @@ function classifierWithGelu() {
   return { model, types, input, output: findOutput(model.graph, types) };
 }
 
-it('is made once, and again only for tensors that it drops', async () => {
+it('is made once, and again only for tensors that it removes', async () => {
   const classifier = classifierWithGelu();
   const prepared = preparationOf(classifier, await loadPrepare(classifier.model));
   const usual = prepared();

@@ -133,7 +133,9 @@ class Rows {
     this.total = total;
   }
 
-  /** Copies the first `rows` rows of an output, which has `padded` rows, to the rows after `from`. */
+  /**
+   * Copies the first `rows` rows of an output, which has `padded` rows, to the rows after `from`.
+   */
   set(
     { from, rows, padded }: { from: number; rows: number; padded: number },
     output: RuntimeTensor,

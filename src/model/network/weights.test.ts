@@ -77,7 +77,7 @@ function net(): Graph {
 describe('the weights of a graph', () => {
   const graph = net();
 
-  it('are found layer by layer, single numbers and limits left out', () => {
+  it('are found layer by layer, without single numbers and limits', () => {
     expect(weightLayersOf(graph)).toEqual([
       { name: 'first', weights: ['kernel', 'bias'] },
       { name: 'bn', weights: ['gamma', 'beta', 'mean', 'variance'] },
@@ -86,7 +86,7 @@ describe('the weights of a graph', () => {
     ]);
   });
 
-  it('of a layer get their own values in another order, the rest stays', () => {
+  it('of a layer get their own values in another order; all others stay', () => {
     const drawn = withRandomWeights(graph, ['first', 'bn'], createRandom(1));
     for (const name of ['kernel', 'bias', 'gamma', 'beta', 'mean', 'variance']) {
       const [before, after] = [graph, drawn].map((g) =>
@@ -101,7 +101,7 @@ describe('the weights of a graph', () => {
     expect(drawn.nodes).toHaveLength(graph.nodes.length);
   });
 
-  it('are drawn by name: the same alone and in a cascade, others with another seed', () => {
+  it('depend on name and seed only: they are equal alone and in a cascade', () => {
     const kernel = (layers: string[], seed: number) =>
       tensorNumbers(
         withRandomWeights(graph, layers, createRandom(seed)).initializers.get('kernel') as never,

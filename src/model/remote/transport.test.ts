@@ -78,14 +78,14 @@ const second =
     return true;
   };
 
-describe('failures that may pass', () => {
+describe('temporary failures', () => {
   it.each([500, 502, 503, 429, 408])('tries again after HTTP %i', async (status) => {
     misbehave = second(status, '{"error":"hiccup"}');
     expect((await run()).data).toEqual(Float32Array.from(scoresOf(2)));
     expect(requests.length).toBe(4);
   });
 
-  it('waits as long as Retry-After says', async () => {
+  it('waits for the time of Retry-After', async () => {
     misbehave = second(429, '', { 'retry-after': '1' });
     const model = await load();
     const begin = performance.now();
@@ -105,7 +105,7 @@ describe('failures that may pass', () => {
     expect((await run()).data).toEqual(Float32Array.from(scoresOf(2)));
   });
 
-  it('gives up in the end, and at once where nothing can change', async () => {
+  it('gives up after some attempts, and at once for a permanent failure', async () => {
     misbehave = (response, _request, infer) => {
       if (infer < 2) return false;
       response.writeHead(500).end('{"error":"on fire"}');
@@ -119,7 +119,7 @@ describe('failures that may pass', () => {
     expect(requests.length).toBe(1);
   });
 
-  it('does not wait for a server without end, and stops when asked to', async () => {
+  it('has a time limit, and can be cancelled', async () => {
     misbehave = (_response, _request, infer) => infer > 1;
     expect(await errorOf(run({ timeout: 60 }))).toMatch(
       /^runtime: .*did not respond within 0.06 s: .*raise timeout/,

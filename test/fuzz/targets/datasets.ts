@@ -20,7 +20,7 @@ const picture = (kind: 'png' | 'jpeg'): Promise<Buffer> =>
     .toFormat(kind)
     .toBuffer();
 
-/** Opens a data set and reads all of it, as an evaluation does: a damaged sample costs itself. */
+/** Opens a data set and reads all samples, as an evaluation does; damaged samples are skipped. */
 async function readAll(name: string): Promise<void> {
   const dataset = await openDataset(name);
   for (let i = 0; i < Math.min(dataset.length, 50); i++) {

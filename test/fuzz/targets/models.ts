@@ -128,7 +128,7 @@ const gradientGraph = defineTarget<GraphInput>({
   },
 });
 
-/** A small classifier whose weights lie in a file of their own. */
+/** A small classifier whose weights are in a separate file. */
 function externalModel(): Uint8Array {
   const model = smallModel();
   const data = { kind: 'external', location: 'weights.bin', offset: 0, length: 432 } as const;
@@ -194,7 +194,7 @@ const TIMM = {
   },
 };
 
-/** What stands beside a model: its own JSON file, those of Hugging Face and timm, weights. */
+/** The files beside a model: its own JSON file, those of Hugging Face and timm, weights. */
 const modelFiles = defineTarget<Folder>({
   name: 'model-files',
   count: 600,
@@ -229,7 +229,7 @@ const modelFiles = defineTarget<Folder>({
   },
 });
 
-/** A classifier of 8 × 8 pixels with a weight of each kind that Fovea looks into. */
+/** A classifier of 8 × 8 pixels with a weight of each kind that Fovea reads. */
 function classifiers(): Uint8Array[] {
   const b = graphBuilder({ opset: 13 });
   const x = b.input('x', 'float32', ['n', 3, 8, 8]);

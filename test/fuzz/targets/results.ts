@@ -72,7 +72,7 @@ const filesIn = (folder: string): string[] =>
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`.slice(folder.length + 1));
 
-/** The folder of an evaluation that is gone on with: settings, scores and maps. */
+/** The folder of an evaluation that is resumed: settings, scores and maps. */
 const evaluation = defineTarget<Damage>({
   name: 'evaluation',
   count: 100,
@@ -103,7 +103,7 @@ const evaluation = defineTarget<Damage>({
   },
 });
 
-/** Runs a command line with its output taken away; its exit code and what it wrote to stderr. */
+/** Runs a command line without output; returns its exit code and its text on stderr. */
 async function runQuietly(args: readonly string[]): Promise<{ code: number; stderr: string }> {
   const written: string[] = [];
   const { stdout, stderr } = process;

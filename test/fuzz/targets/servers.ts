@@ -12,7 +12,7 @@ import { mutateBytes } from '../mutations/bytes.ts';
 import { mutateJsonFile } from '../mutations/json.ts';
 import { chance, pick } from '../mutations/pick.ts';
 
-/** An answer of a server: a status, headers and a body. */
+/** A response of a server: a status, headers and a body. */
 interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -116,7 +116,7 @@ const remote = defineTarget<Server2>({
 
 const CONFIG = { model_type: 'vit', id2label: { 0: 'a', 1: 'b' } };
 
-/** A hub on this machine that answers what it is told to. */
+/** A hub on this machine that sends the given responses. */
 async function listen(
   answer: (path: string) => Answer,
 ): Promise<{ server: Server; endpoint: string }> {
@@ -136,7 +136,7 @@ async function listen(
 interface Repository {
   readonly config: Answer;
   readonly model: Answer;
-  /** What an earlier run left in the cache. */
+  /** The files of an earlier run in the cache. */
   readonly snapshot: Uint8Array;
 }
 
