@@ -127,7 +127,7 @@ export async function answer(options: LoadModelOptions): Promise<Uint8Array> {
 export const method: Method = methods.get('iassa');
 export async function inWorker(picture: Image): Promise<Tensor> {
   const explainer: Explainer = await createExplainer({ model: 'model.onnx', device: 'auto' });
-  const settings = { method: 'rise', options: { N: 100 }, onMap: () => true };
+  const settings = { method: 'rise', options: { N: 100 }, onMap: () => true } as const;
   return (await explainer.explain(picture, settings)).map;
 }
 export const names: string[] = describeOptions(method).map((option) => option.name);
