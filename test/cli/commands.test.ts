@@ -209,7 +209,7 @@ describe('iia', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toContain(
-      'pics.txt, line 2: expected FILE CLASS, the class an index, not "two.png cat"',
+      'pics.txt, line 2: expected FILE CLASS with a class index, not "two.png cat"',
     );
     expect(stderr).toContain('three.png does not exist');
     expect(records(stdout)).toHaveLength(1);
