@@ -58,8 +58,15 @@ function large(): Uint8Array {
   const pixels = builder.add('Flatten', [builder.add('Relu', [conv])]);
   const matrix = new Float32Array(2048 * 24_576);
   for (let i = 0; i < matrix.length; i += 97) matrix[i] = 0.01;
-  const hidden = builder.add('MatMul', [pixels, builder.constant(matrix, [2048, 24_576])]);
-  const last = Float32Array.from({ length: 24_576 * 3 }, (_, i) => (i % 3 === 1 ? 0.001 : 0));
+  const weights = builder.initializer({
+    name: 'weights',
+    type: 'float32',
+    dims: [2048, 24_576],
+    data: { kind: 'raw', bytes: new Uint8Array(matrix.buffer) }, // as it lies in a file
+    otherFields: [],
+  });
+  const hidden = builder.add('MatMul', [pixels, weights]);
+  const last = Float32Array.from({ length: 24_576 * 3 }, (_, i) => (i % 3 === 1 ? 0.001 : -0.001));
   builder.add('MatMul', [hidden, builder.constant(last, [24_576, 3])], {}, 'y');
   builder.output('y', 'float32', ['n', 3]);
   return writeModel(modelOf(builder.finish()));
