@@ -17,6 +17,8 @@ export interface ModelFlags {
   readonly preprocess?: readonly string[];
   /** The most pictures that are sent to a model on a server. */
   readonly budget?: number;
+  /** A folder with the responses of a model on a server. */
+  readonly requestCache?: string;
   readonly offline?: boolean;
 }
 
@@ -40,7 +42,7 @@ export async function openModel(
   isToyFine = false,
 ): Promise<LoadedModel> {
   throwIfCancelled(signal);
-  const { device, threads, offline, labels, budget } = flags;
+  const { device, threads, offline, labels, budget, requestCache } = flags;
   const onProgress = ({ file, bytes, total }: DownloadProgress) =>
     output.progress.update(total ? bytes / total : 0, `downloading ${file}`);
   const shared = { device, threads, offline, signal, onProgress };
@@ -55,6 +57,7 @@ export async function openModel(
     preprocessing: requestPreprocessing(flags.preprocess),
     labels,
     budget,
+    requestCache,
   }).finally(() => output.progress.stop());
   for (const warning of model.warnings) output.note(warning);
   return { model, loadModel: (source) => loadModel(source, shared) };

@@ -115,6 +115,11 @@ export const modelOptions: readonly OptionSpec[] = [
     description: 'the most pictures that are sent to a model on a server (default: no limit)',
     parse: integerFrom(1),
   },
+  {
+    flags: '--request-cache <folder>',
+    description:
+      'keep the responses of a model on a server there, and send no request twice (default: none)',
+  },
   offline,
 ];
 

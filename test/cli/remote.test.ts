@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -107,6 +107,20 @@ test('a request cache on the disk serves a second run without a picture sent', a
   expect(maps[1]).toEqual(maps[0]);
 });
 
+test('--request-cache serves a second command without a picture sent', async () => {
+  const cached = ['--request-cache', 'cached-requests'];
+  const first = await explainOne('--out', 'first', ...cached);
+  expect(first.code, first.stderr).toBe(0);
+  expect(picturesSent()).toBe(NEEDED);
+  inferences = [];
+  expect(await explainOne('--out', 'second', ...cached, '--budget', '1')).toMatchObject({
+    code: 0,
+  });
+  expect(picturesSent()).toBe(0);
+  const map = (out: string) => readFile(join(folder, out, 'one.occlusion.npy'));
+  expect(await map('second')).toEqual(await map('first'));
+});
+
 test('an evaluation that goes on counts only the pictures and the time that are left', async () => {
   const evaluate = (limit: string, ...args: string[]) =>
     fovea(
@@ -120,7 +134,10 @@ test('an evaluation that goes on counts only the pictures and the time that are 
     /about (\d+) model calls in all \((\d+) a picture\); (\S+ \S+) left/.exec(stderr);
   const [, all, each] = estimateOf((await evaluate('2')).stderr) ?? [];
   expect(Number(all)).toBe(2 * Number(each));
-  const again = await evaluate('2', '--resume');
+  // Of three pictures two are done: one is left.
+  const [, left, perPicture] = estimateOf((await evaluate('3', '--resume')).stderr) ?? [];
+  expect(left).toBe(perPicture);
+  const again = await evaluate('3', '--resume');
   expect(again).toMatchObject({ code: 0 });
   expect(again.stderr).toContain('are there already');
   expect(estimateOf(again.stderr)).toBeNull();
