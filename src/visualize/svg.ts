@@ -2,7 +2,7 @@ import { type ComponentChildren, h, type JSX } from 'preact';
 import { render } from 'preact-render-to-string';
 
 /** The fonts of all drawings: those of the system, with DejaVu Sans on Linux. */
-export const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
+const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 
 /** A rectangle in the units of the drawing. */
 export interface Box {
