@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { number, option } from '../options.ts';
+import { extent } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { curveOptions, scoresAlong } from './shared/perturbation-curve.ts';
 
@@ -41,6 +42,6 @@ export const confidenceAtArea = defineMetric({
   }),
   measure: async (context, { area, ...options }) => {
     const curve = await scoresAlong(context, options, 'show', area);
-    return { value: Math.max(...curve.y), curve };
+    return { value: extent(curve.y)[1], curve };
   },
 });
