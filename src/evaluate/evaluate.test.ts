@@ -15,7 +15,7 @@ import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type EvaluateOptions, evaluate } from './evaluate.ts';
-import { controlWarnings, metricAgreement } from './index.ts';
+import { controlWarnings, metricAgreement, prepareMethod, prepareMetric } from './index.ts';
 import { evaluationReport } from './report.ts';
 
 const SIDE = 8;
@@ -125,8 +125,14 @@ describe('evaluate', () => {
       v.check(() => ++parsed > 0),
     );
     const method = defineMethod({ ...stripe, options: counted, explain: stripe.explain as never });
-    await evaluate(dataset, { model, methods: [method], metrics: [firstColumn], folder });
+    const methods = [prepareMethod(method)];
     expect(parsed).toBe(1);
+    const metrics = [prepareMetric({ metric: firstColumn, preset: 'tenfold' })];
+    const { summary } = await evaluate(dataset, { model, methods, metrics, folder });
+    expect(parsed).toBe(1);
+    expect(summary.metrics.map(({ key }) => key)).toEqual(['first-column:tenfold']);
+    await evaluate(dataset, { model, methods: [method], metrics: [firstColumn] });
+    expect(parsed).toBe(2);
   });
 
   it('writes its results to a folder, and resumes there', async () => {

@@ -43,11 +43,17 @@ export interface ChosenMetric<M extends Metric | MetricName = Metric | MetricNam
   readonly name?: string;
 }
 
-/** A row of the table: a method, the name of a registered one, or a method with options. */
-export type MethodChoice = Method | MethodName | ChosenMethod;
+/**
+ * A row of the table: a method, the name of a registered one, a method with options, or what
+ * `prepareMethod` returned.
+ */
+export type MethodChoice = Method | MethodName | ChosenMethod | EvaluationMethod;
 
-/** A column of the table: a metric, the name of a registered one, or a metric with options. */
-export type MetricChoice = Metric | MetricName | ChosenMetric;
+/**
+ * A column of the table: a metric, the name of a registered one, a metric with options, or what
+ * `prepareMetric` returned.
+ */
+export type MetricChoice = Metric | MetricName | ChosenMetric | EvaluationMetric;
 
 /** Options without any that the method or metric does not have. */
 type Known<Given, Allowed> = Allowed & {
@@ -142,24 +148,44 @@ export interface EvaluationResult {
   };
 }
 
-function methodOf(choice: MethodChoice): EvaluationMethod {
-  const chosen: ChosenMethod =
-    typeof choice === 'object' && 'method' in choice ? choice : { method: choice };
+/** Rows and columns whose options are parsed, so that no options are parsed twice. */
+const prepared = new WeakSet<object>();
+
+/**
+ * A row of the table, with its options parsed. `evaluate` does the same; a caller that wants to
+ * refuse wrong options before it loads a model does it first.
+ * @throws FoveaError `usage` for an unknown method or option, or a value out of range.
+ */
+export function prepareMethod(choice: MethodChoice): EvaluationMethod {
+  if (typeof choice === 'object' && prepared.has(choice)) return choice as EvaluationMethod;
+  const chosen = (
+    typeof choice === 'object' && 'method' in choice ? choice : { method: choice }
+  ) as ChosenMethod;
   const method =
     typeof chosen.method === 'object' ? chosen.method : methods.get(String(chosen.method));
   const options = parseOptions(method, chosen.options as AnyOptions | undefined);
-  return { name: chosen.name ?? method.name, method, options };
+  const row = { name: chosen.name ?? method.name, method, options };
+  prepared.add(row);
+  return row;
 }
 
-function metricOf(choice: MetricChoice): EvaluationMetric {
-  const chosen: ChosenMetric =
-    typeof choice === 'object' && 'metric' in choice ? choice : { metric: choice };
+/**
+ * A column of the table, with its options parsed; see `prepareMethod`.
+ * @throws FoveaError `usage` for an unknown metric, protocol or option, or a value out of range.
+ */
+export function prepareMetric(choice: MetricChoice): EvaluationMetric {
+  if (typeof choice === 'object' && prepared.has(choice)) return choice as EvaluationMetric;
+  const chosen = (
+    typeof choice === 'object' && 'metric' in choice ? choice : { metric: choice }
+  ) as ChosenMetric;
   const metric =
     typeof chosen.metric === 'object' ? chosen.metric : metrics.get(String(chosen.metric));
   const given = chosen.options as AnyOptions | undefined;
   const resolved = resolveMetricOptions(metric, chosen.preset, given);
   const byDefault = chosen.preset === undefined ? metric.name : `${metric.name}:${chosen.preset}`;
-  return { key: chosen.name ?? byDefault, metric, ...resolved };
+  const column = { key: chosen.name ?? byDefault, metric, ...resolved };
+  prepared.add(column);
+  return column;
 }
 
 function checkNames(kind: string, names: readonly string[]): void {
@@ -204,8 +230,8 @@ function evaluationOf(
   dataset: Dataset,
   options: Request,
 ): { readonly evaluation: Evaluation; readonly notes: readonly string[] } {
-  const chosenMethods = options.methods.map(methodOf);
-  const chosenMetrics = options.metrics.map(metricOf);
+  const chosenMethods = options.methods.map(prepareMethod);
+  const chosenMetrics = options.metrics.map(prepareMetric);
   checkNames(
     'method',
     chosenMethods.map(({ name }) => name),

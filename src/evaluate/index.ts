@@ -14,9 +14,18 @@ export {
   evaluate,
   type MethodChoice,
   type MetricChoice,
+  prepareMethod,
+  prepareMetric,
 } from './evaluate.ts';
 export { controlWarnings, coverage, formatScore, methodOrder, metricAgreement } from './ranking.ts';
-export type { EvaluationRecord, MapRecord, ScoreRecord, TargetPolicy } from './records.ts';
+export type {
+  EvaluationMethod,
+  EvaluationMetric,
+  EvaluationRecord,
+  MapRecord,
+  ScoreRecord,
+  TargetPolicy,
+} from './records.ts';
 export type { ResultFiles } from './results.ts';
 export type { Problem, RunEvents } from './run.ts';
 export type { Settings } from './settings.ts';

@@ -127,7 +127,7 @@ describe('a plugin of a project outside the repository', () => {
   );
 
   const own = ['--model', 'demo-cnn', '--plugin', './mine.js'];
-  const fovea = (args: readonly string[]) => run('npx', ['fovea', ...args]);
+  const fovea = (args: readonly string[]) => run(join(folder, 'node_modules/.bin/fovea'), args);
   const jsonLines = (output: string) =>
     output
       .split('\n')

@@ -24,7 +24,7 @@ async function show(picture) {
 show('/picture.png').catch((error) => { document.title = error; });`;
 
 /** Most bytes of JavaScript that the page fetches beside ONNX Runtime, each file gzipped. */
-const MOST_BYTES = 60_000;
+const MOST_BYTES = 61_000;
 
 /** Bundles the page with Vite as it is, and returns its files of JavaScript. */
 async function bundle(): Promise<Rollup.OutputChunk[]> {

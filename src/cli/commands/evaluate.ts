@@ -10,20 +10,22 @@ import {
 import { FoveaError } from '../../errors.ts';
 import {
   controlWarnings,
+  type EvaluationMethod,
+  type EvaluationMetric,
   type EvaluationRecord,
   type EvaluationStart,
   evaluate,
   formatScore,
   methodOrder,
   type Problem,
+  prepareMethod,
+  prepareMetric,
   type Summary,
   type TargetPolicy,
 } from '../../evaluate/index.ts';
 import { methods } from '../../methods/index.ts';
-import { resolveMetricOptions } from '../../metrics/metric.ts';
-import { parseOptions } from '../../options.ts';
 import { plural } from '../../plural.ts';
-import { allMetrics, type MetricRequest, requestMetrics } from '../metric-options.ts';
+import { allMetrics, requestMetrics } from '../metric-options.ts';
 import {
   BROKEN_OUTPUT,
   createOutput,
@@ -34,7 +36,7 @@ import {
   type Output,
 } from '../output.ts';
 import { type LoadedModel, type ModelFlags, openModel } from '../session.ts';
-import { type MethodRequest, readerOptions, requestMethods, settingsFor } from '../settings.ts';
+import { readerOptions, requestMethods, settingsFor } from '../settings.ts';
 import { formatTable } from '../table.ts';
 
 /** The options of `fovea evaluate`. */
@@ -107,14 +109,12 @@ const withAll = (wanted: readonly string[], everything: readonly string[]): stri
 ];
 
 /**
- * The requested metrics, with their options checked.
+ * The requested metrics, with their options parsed.
  * @throws FoveaError `usage` for an unknown metric, protocol or option.
  */
-function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): MetricRequest[] {
+function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): EvaluationMetric[] {
   const requested = requestMetrics(withAll(wanted, allMetrics()), set);
-  for (const { metric, preset, options } of requested)
-    resolveMetricOptions(metric, preset, options);
-  return requested;
+  return requested.map(({ key, ...each }) => prepareMetric({ ...each, name: key }));
 }
 
 /**
@@ -124,11 +124,11 @@ function metricsFor({ metrics: wanted = DEFAULT_METRICS, set }: EvaluateFlags): 
  * set has none.
  */
 function withTruth(
-  requested: readonly MetricRequest[],
+  requested: readonly EvaluationMetric[],
   { metrics: wanted }: EvaluateFlags,
   { name, provides }: Dataset,
-): MetricRequest[] {
-  const isPossible = ({ metric }: MetricRequest) =>
+): EvaluationMetric[] {
+  const isPossible = ({ metric }: EvaluationMetric) =>
     !metric.needs.includes('mask') || provides.includes('mask');
   const refused = requested.find((each) => !isPossible(each) && wanted?.includes(each.key));
   if (refused) throw new FoveaError('usage', `${refused.key} needs masks, but ${name} has none`);
@@ -136,21 +136,19 @@ function withTruth(
 }
 
 /**
- * The requested methods, with their options checked, and the controls last.
+ * The requested methods, with their options parsed, and the controls last.
  * @throws FoveaError `usage` for an unknown method or option.
  */
-function methodsFor({ methods: wanted = DEFAULT_METHODS, set }: EvaluateFlags): MethodRequest[] {
+function methodsFor({ methods: wanted = DEFAULT_METHODS, set }: EvaluateFlags): EvaluationMethod[] {
   const names = withAll(wanted, methods.names);
   const others = names.filter((name) => methods.get(name).family !== 'control');
-  const requested = requestMethods([...others, ...controls()], settingsFor(set));
-  for (const { method, options } of requested) parseOptions(method, options);
-  return requested;
+  return requestMethods([...others, ...controls()], settingsFor(set)).map(prepareMethod);
 }
 
 interface Session {
   readonly flags: EvaluateFlags;
-  readonly methods: readonly MethodRequest[];
-  readonly metrics: readonly MetricRequest[];
+  readonly methods: readonly EvaluationMethod[];
+  readonly metrics: readonly EvaluationMetric[];
   readonly output: Output;
   readonly signal: AbortSignal;
   readonly shard: Shard | undefined;
@@ -269,7 +267,7 @@ async function run(session: Session, whole: Dataset, loaded: LoadedModel): Promi
   const { summary, problems, files } = await evaluate(dataset, {
     ...loaded,
     methods: session.methods,
-    metrics: session.metrics.map(({ key, ...each }) => ({ ...each, name: key })),
+    metrics: session.metrics,
     target: flags.classes,
     seed: flags.seed,
     folder: flags.out,

@@ -15,7 +15,7 @@ describe('gradient methods on a network without a finite gradient', () => {
       await expect(answer).rejects.toMatchObject({
         code: 'model',
         message: expect.stringMatching(
-          /^root has NaN or infinite gradients for this picture.*use a method that asks/,
+          /^root has NaN or infinite gradients for this picture.*use a method that needs scores only/,
         ),
       });
     },
