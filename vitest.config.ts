@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Test files whose fixtures have hooks of their own, which must run once per file. */
-const WITH_HOOKS = 'src/evaluate/**/*.test.ts';
+/** Tests whose modules or fixtures have a state, so that each file must load them again. */
+const WITH_STATE = 'src/{cli,evaluate,node,web,worker}/**/*.test.ts';
 
 export default defineConfig({
   test: {
@@ -17,14 +17,14 @@ export default defineConfig({
         test: {
           name: 'library',
           include: ['src/**/*.test.ts'],
-          exclude: [WITH_HOOKS],
+          exclude: [WITH_STATE],
           // These files share loaded modules: half of their time was spent on loading all methods.
           isolate: false,
         },
       },
       {
         extends: true,
-        test: { name: 'product', include: ['test/**/*.test.ts', WITH_HOOKS] },
+        test: { name: 'product', include: ['test/**/*.test.ts', WITH_STATE] },
       },
     ],
   },
