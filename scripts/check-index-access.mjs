@@ -61,7 +61,7 @@ export const KERNELS = [
   'src/methods/xrai.ts',
   'src/metrics/infidelity.ts',
   'src/metrics/saco.ts',
-  'src/metrics/shared/cell-sums.ts',
+  'src/metrics/shared/cells.ts',
   'src/metrics/shared/imputation.ts',
   'src/metrics/shared/information-curve.ts',
   'src/metrics/shared/relevance.ts',

@@ -1,11 +1,12 @@
 import * as v from 'valibot';
 import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { tileMasks } from '../model/perturbation.ts';
 import { integer, option } from '../options.ts';
 import { at } from '../tensor/at.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Attribution, defineMethod } from './method.ts';
-import { gridMap, gridOption, tileMasks } from './shared/grid-sums.ts';
+import { gridMap, gridOption } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 

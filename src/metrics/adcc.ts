@@ -1,23 +1,9 @@
-import * as v from 'valibot';
 import { createBaseline } from '../model/input/baseline.ts';
-import { at } from '../tensor/at.ts';
+import { renderPerturbation } from '../model/render-perturbation.ts';
 import { mean, pearson } from '../tensor/statistics.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
 import { confidenceOptions, measureConfidence, minMaxShares } from './shared/confidence.ts';
-
-/** s x + (1 - s) baseline: the picture x [1, C, H, W] multiplied by a map of shares s [H, W]. */
-function seenThrough(input: Tensor, shares: ArrayLike<number>, baseline: Tensor): Tensor {
-  const pixels = shares.length;
-  const each = baseline.data.length / (input.data.length / pixels); // values per channel
-  const data = Float32Array.from(input.data, (value, i) => {
-    const pixel = i % pixels;
-    const fill = at(baseline.data, Math.floor(i / pixels) * each + (each > 1 ? pixel : 0));
-    const share = at(shares, pixel);
-    return share * value + (1 - share) * fill;
-  });
-  return tensor(input.shape, data);
-}
 
 /** The harmonic mean of shares from 0 to 1; 0 if one of them is 0. */
 const harmonicMean = (shares: readonly number[]): number =>
@@ -52,7 +38,7 @@ export const adcc = defineMetric({
     'for Explainability, CVPR Workshops 2021',
   needs: ['model', 'explain'],
   presets: { 'poppi-2021': { baseline: 'zero' }, black: { baseline: 'black' } },
-  options: v.object({ ...confidenceOptions.entries }),
+  options: confidenceOptions,
   measure: async (context, options) => {
     const { model, input, map, explain } = context;
     const shares = minMaxShares(map.data);
@@ -64,7 +50,9 @@ export const adcc = defineMetric({
     );
     if (dropped.value === null) return dropped;
     const baseline = createBaseline(options.baseline, model, input);
-    const again = await explain({ input: seenThrough(input, shares, baseline) });
+    const masks = tensor([1, ...map.shape], shares);
+    const seen = renderPerturbation(input, baseline, { kind: 'masks', masks });
+    const again = await explain({ input: seen });
     const coherency = (1 + pearson(map.data, again.data)) / 2;
     return { value: harmonicMean([coherency, 1 - mean(shares), 1 - dropped.value]) };
   },

@@ -4,6 +4,8 @@ import { extent } from '../tensor/statistics.ts';
 import { defineMetric } from './metric.ts';
 import { curveOptions, scoresAlong } from './shared/perturbation-curve.ts';
 
+const curve = curveOptions('zero');
+
 /**
  * Confidence at an area: the highest score of the class while the most salient pixels appear, up to
  * a share of the picture, 0 … 1 (in logits for `score: 'logit'`). Higher is better.
@@ -37,11 +39,11 @@ export const confidenceAtArea = defineMetric({
       0.5,
       'largest share of the pixels that are shown',
     ),
-    ...curveOptions('zero').entries,
-    step: v.optional(curveOptions('zero').entries.step.wrapped, 0.02),
+    ...curve.entries,
+    step: v.optional(curve.entries.step.wrapped, 0.02),
   }),
   measure: async (context, { area, ...options }) => {
-    const curve = await scoresAlong(context, options, 'show', area);
-    return { value: extent(curve.y)[1], curve };
+    const shown = await scoresAlong(context, options, 'show', area);
+    return { value: extent(shown.y)[1], curve: shown };
   },
 });

@@ -1,13 +1,12 @@
 import * as v from 'valibot';
-import { upsamplingMatrix } from '../image/upsampling.ts';
-import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { baselineOption } from '../model/input/baseline.ts';
 import { integer, number, option } from '../options.ts';
 import { at } from '../tensor/at.ts';
 import type { Random } from '../tensor/random.ts';
 import { spearman } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
-import { cellSums } from './shared/cell-sums.ts';
+import { cellSums, scoresOfCells } from './shared/cells.ts';
 
 /**
  * Draws random grids of 1 (shown) and 0 (hidden), [samples, grid, grid]. `fixed` hides exactly the
@@ -97,31 +96,13 @@ export const muFidelity = defineMetric({
       'the score whose drop is compared',
     ),
   }),
-  measure: async (
-    { model, input, map, target, random, batchSize, signal, onProgress },
-    { samples, grid, subset, sets, baseline, score },
-  ) => {
-    const [height = 0, width = 0] = map.shape;
-    const grids = drawGrids(samples, grid, subset, sets, random);
-    const { data } = await model.perturb({
-      input,
-      perturbation: {
-        kind: 'grids',
-        grids,
-        rows: upsamplingMatrix('nearest', grid, height),
-        columns: upsamplingMatrix('nearest', grid, width),
-        shifts: new Int32Array(2 * samples),
-      },
-      baseline: createBaseline(baseline, model, input),
-      targets: [target.index],
-      score,
-      batchSize,
-      signal,
-      onProgress: (done, total) => onProgress?.(done / total),
-    });
+  measure: async (context, options) => {
+    const { samples, grid, subset, sets } = options;
+    const grids = drawGrids(samples, grid, subset, sets, context.random);
+    const scores = await scoresOfCells(context, grids.data, options);
     // The score of the whole picture adds the same constant to all drops. It does not change ranks,
     // so it is not computed.
-    const sums = cellSums(map, grid);
+    const sums = cellSums(context.map, grid);
     const hidden = Float64Array.from({ length: samples }, (_, k) => {
       let sum = 0;
       for (let c = 0; c < sums.length; c++)
@@ -131,7 +112,7 @@ export const muFidelity = defineMetric({
     return {
       value: spearman(
         hidden,
-        data.map((value) => -value),
+        scores.map((value) => -value),
       ),
     };
   },

@@ -3,6 +3,7 @@ import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMetric, type Given } from './metric.ts';
+import { allButOne } from './shared/cells.ts';
 import { pixelOrder } from './shared/ranks.ts';
 
 /**
@@ -23,11 +24,10 @@ async function scoresWithout(
   groups: number,
   baseline: v.InferOutput<typeof baselineOption>,
 ): Promise<ArrayLike<number>> {
-  const bits = new Float32Array(groups * groups).fill(1);
-  for (let i = 0; i < groups; i++) bits[i * groups + i] = 0;
+  const bits = tensor([groups, groups], allButOne(groups));
   const { data } = await model.perturb({
     input,
-    perturbation: { kind: 'segments', labels, bits: tensor([groups, groups], bits) },
+    perturbation: { kind: 'segments', labels, bits },
     baseline: createBaseline(baseline, model, input),
     targets: [target.index],
     batchSize,

@@ -1,11 +1,9 @@
 import * as v from 'valibot';
-import { upsamplingMatrix } from '../image/upsampling.ts';
-import { baselineOption, createBaseline } from '../model/input/baseline.ts';
+import { baselineOption } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import { spearman } from '../tensor/statistics.ts';
-import { tensor } from '../tensor/tensor.ts';
 import { defineMetric } from './metric.ts';
-import { cellSums } from './shared/cell-sums.ts';
+import { allButOne, cellSums, scoresOfCells } from './shared/cells.ts';
 
 /**
  * Single deletion: the rank correlation, over the cells c of a grid, between the sum of the map in
@@ -44,34 +42,13 @@ export const singleDeletion = defineMetric({
       'the score whose drop is compared',
     ),
   }),
-  measure: async (
-    { model, input, map, target, batchSize, signal, onProgress },
-    { grid, baseline, score },
-  ) => {
-    const [height = 0, width = 0] = map.shape;
-    const cells = grid * grid;
-    const shown = new Float32Array(cells * cells).fill(1);
-    for (let c = 0; c < cells; c++) shown[c * cells + c] = 0;
-    const { data } = await model.perturb({
-      input,
-      perturbation: {
-        kind: 'grids',
-        grids: tensor([cells, grid, grid], shown),
-        rows: upsamplingMatrix('nearest', grid, height),
-        columns: upsamplingMatrix('nearest', grid, width),
-        shifts: new Int32Array(2 * cells),
-      },
-      baseline: createBaseline(baseline, model, input),
-      targets: [target.index],
-      score,
-      batchSize,
-      signal,
-      onProgress: (done, total) => onProgress?.(done / total),
-    });
+  measure: async (context, options) => {
+    const { grid } = options;
+    const scores = await scoresOfCells(context, allButOne(grid * grid), options);
     return {
       value: spearman(
-        cellSums(map, grid),
-        data.map((value) => -value),
+        cellSums(context.map, grid),
+        scores.map((value) => -value),
       ),
     };
   },

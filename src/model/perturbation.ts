@@ -1,3 +1,4 @@
+import { upsamplingMatrix } from '../image/upsampling.ts';
 import { at } from '../tensor/at.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 
@@ -80,6 +81,27 @@ export function keptParts(
   const bits = tensor([kept.length, parts]);
   kept.forEach((row, i) => bits.data.set(row, i * parts));
   return { kind: 'segments', labels, bits };
+}
+
+/**
+ * Masks [n · s · s] whose cells are tiles of the picture. The result returns the masks `from` …
+ * `to` - 1 as a perturbation.
+ */
+export function tileMasks(
+  masks: Float32Array,
+  s: number,
+  height: number,
+  width: number,
+): (from: number, to: number) => Grids {
+  const rows = upsamplingMatrix('nearest', s, height);
+  const columns = upsamplingMatrix('nearest', s, width);
+  return (from, to) => ({
+    kind: 'grids',
+    grids: tensor([to - from, s, s], masks.subarray(from * s * s, to * s * s)),
+    rows,
+    columns,
+    shifts: new Int32Array(2 * (to - from)),
+  });
 }
 
 /** How many pictures a perturbation describes. */

@@ -12,27 +12,6 @@ export const gridOption = (cells: number) =>
     'number of cells of the mask grid in each direction',
   );
 
-/**
- * Masks [n · s · s] whose cells are tiles of the picture. The result returns the masks `from` …
- * `to` - 1 as a perturbation.
- */
-export function tileMasks(
-  masks: Float32Array,
-  s: number,
-  height: number,
-  width: number,
-): (from: number, to: number) => Grids {
-  const rows = upsamplingMatrix('nearest', s, height);
-  const columns = upsamplingMatrix('nearest', s, width);
-  return (from, to) => ({
-    kind: 'grids',
-    grids: tensor([to - from, s, s], masks.subarray(from * s * s, to * s * s)),
-    rows,
-    columns,
-    shifts: new Int32Array(2 * (to - from)),
-  });
-}
-
 /** A map [height, width] of one value per cell of a grid [s · s], upsampled bilinearly. */
 export function gridMap(
   values: ArrayLike<number>,
