@@ -13,7 +13,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methods } from '../../src/methods/index.ts';
-import { describeOptions } from '../../src/option-words.ts';
 import { VERSION } from '../../src/version.ts';
 import { importsOf, ROOT, resolveAll } from '../browser/modules.ts';
 
@@ -393,12 +392,5 @@ describe('the project', () => {
           ),
       ),
     ).toEqual([]);
-  });
-
-  it.each([...methods])('documents $name and each of its options', (method) => {
-    const page = join(ROOT, 'docs/methods', `${method.name}.md`);
-    expect(existsSync(page), `docs/methods/${method.name}.md exists`).toBe(true);
-    const text = readFileSync(page, 'utf8');
-    expect(describeOptions(method).filter(({ name }) => !text.includes(`\`${name}\``))).toEqual([]);
   });
 });

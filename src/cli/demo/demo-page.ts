@@ -1,20 +1,14 @@
 import { tagClass } from '../../demo/classes.ts';
-import type { Scene } from '../../demo/scenes.ts';
-import type { Image } from '../../image/image.ts';
 import type { Method } from '../../methods/method.ts';
 import { parseSag } from '../../methods/sag/schema.ts';
 import type { Model } from '../../model/model.ts';
 import { sagSvg } from '../../node/sag-png.ts';
-import { pictureUri } from '../../node/write-image.ts';
 import { plural } from '../../plural.ts';
 import { at } from '../../tensor/at.ts';
 import { mean } from '../../tensor/statistics.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_COLORMAP, DEFAULT_SIGNED_COLORMAP } from '../../visualize/colormap.ts';
-import { drawOutline } from '../../visualize/contour.ts';
-import { overlay } from '../../visualize/overlay.ts';
 import {
-  type ReportCell,
   type ReportGallery,
   type ReportLegend,
   type ReportPage,
@@ -23,6 +17,7 @@ import {
   type ReportValue,
   reportHtml,
 } from '../../visualize/report.ts';
+import { mapCell, truthCells } from './demo-cells.ts';
 import type { DemoMap, DemoScene, TaggedScene } from './demo-scenes.ts';
 
 /** The results of the demo. */
@@ -128,70 +123,6 @@ export function cheatTable({ methods, tagged }: DemoResults): ReportTable {
       { title: 'cheat: sticker', best: 'highest' },
     ],
     rows,
-  };
-}
-
-const dataUri = (picture: Image): Promise<string> => pictureUri(picture, 'webp', 90);
-
-const OBJECT_LINE = { colour: [255, 255, 255], thickness: 2 } as const;
-const TAG_LINE = { colour: [255, 210, 0], thickness: 2 } as const;
-
-/** The scene with the outlines of the visible object and of the sticker, if there is one. */
-function outlined(scene: Scene): Image {
-  const object = drawOutline(scene.image, scene.mask, OBJECT_LINE);
-  return scene.tag ? drawOutline(object, scene.tag.mask, TAG_LINE) : object;
-}
-
-async function truthCells(scene: Scene): Promise<ReportCell[]> {
-  const visible =
-    scene.visible < 0.995 ? `${share(scene.visible)} of it visible` : 'all of it visible';
-  return [
-    {
-      source: await dataUri(scene.image),
-      alt: `scene with a ${scene.className}`,
-      title: 'picture',
-    },
-    {
-      source: await dataUri(outlined(scene)),
-      alt: `the ${scene.className} outlined`,
-      title: 'ground truth',
-      detail: scene.tag ? 'object white, sticker yellow' : visible,
-    },
-  ];
-}
-
-async function mapCell(scene: Scene, map: DemoMap, title = map.method.title): Promise<ReportCell> {
-  const picture = overlay(scene.image, map.explanation);
-  const kind =
-    map.method.family === 'control'
-      ? 'plain'
-      : map.peakOn === 'object'
-        ? 'good'
-        : scene.tag && map.peakOn === 'elsewhere'
-          ? 'plain'
-          : 'bad';
-  return {
-    source: await dataUri(picture),
-    alt:
-      `${title} map of the ${scene.className}: the peak lies on ` +
-      `${
-        map.peakOn === 'elsewhere'
-          ? 'neither object nor ' + 'sticker'
-          : `the ${map.peakOn === 'tag' ? 'sticker' : 'object'}`
-      }`,
-    title,
-    mark: {
-      text: scene.tag
-        ? map.peakOn === 'tag'
-          ? 'sticker'
-          : map.peakOn
-        : map.peakOn === 'object'
-          ? 'hit'
-          : 'miss',
-      kind,
-    },
-    detail: scene.tag ? undefined : `IoU ${map.iou.toFixed(2)}`,
-    peak: map.peak,
   };
 }
 
