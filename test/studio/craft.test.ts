@@ -86,6 +86,7 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
       await openView(page, view);
       await page.locator('nav [aria-current]', { hasText: view }).waitFor();
       await page.waitForTimeout(1000);
+      await expect.poll(() => page.locator('[aria-busy="true"]').count(), PATIENCE).toBe(0);
       const { sum, largest } = await jumps(page);
       expect([view, sum > 0.1 ? largest : 'still']).toEqual([view, 'still']);
       expect([view, await findings(page)]).toEqual([view, []]);
