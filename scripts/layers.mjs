@@ -28,6 +28,7 @@ export const LAYERS = {
       'errors.ts',
       'json.ts',
       'near-names.ts',
+      'numbers.ts',
       'next-task.ts',
       'option-words.ts',
       'options.ts',

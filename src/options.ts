@@ -5,6 +5,8 @@ import { shownJson } from './json.ts';
 import { didYouMean } from './near-names.ts';
 import { describeOptions } from './option-words.ts';
 
+export { integer, number } from './numbers.ts';
+
 /** Options by name, of any schema. */
 export type AnyOptions = Readonly<Record<string, unknown>>;
 
@@ -24,15 +26,6 @@ export interface HasOptions<Input = AnyOptions, Output = AnyOptions> {
   readonly name: string;
   readonly options: OptionsSchema<Input, Output>;
 }
-
-/** A number that is neither NaN nor infinite. */
-export const number = /*#__PURE__*/ v.pipe(/*#__PURE__*/ v.number(), /*#__PURE__*/ v.finite());
-
-/** A whole number that a float64 holds exactly. */
-export const integer = /*#__PURE__*/ v.pipe(
-  /*#__PURE__*/ v.number(),
-  /*#__PURE__*/ v.safeInteger(),
-);
 
 /** The schema of an option that may be left out. Its value is then the default. */
 export type OptionSchema<Schema extends v.GenericSchema> = v.OptionalSchema<

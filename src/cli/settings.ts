@@ -3,7 +3,7 @@ import { parseJson } from '../json.ts';
 import { methods } from '../methods/index.ts';
 import type { Method } from '../methods/method.ts';
 import { metrics } from '../metrics/index.ts';
-import type { PreprocessingInput } from '../model/files/model-config.ts';
+import type { PreprocessingInput } from '../model/files/parse-preprocessing.ts';
 import { type AnyOptions, acceptsOption, type HasOptions } from '../options.ts';
 
 /** A method with the options of the user, which are not checked yet. */

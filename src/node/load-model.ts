@@ -2,7 +2,6 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
-import { type PreprocessingInput, parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   isEmbeddedModel,
@@ -11,6 +10,7 @@ import {
   readModelFiles,
   withOverrides,
 } from '../model/files/model-files.ts';
+import { type PreprocessingInput, parsePreprocessing } from '../model/files/parse-preprocessing.ts';
 import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { FoveaError, messageOf } from '../errors.ts';
-import { parseLabels } from '../model/files/labels.ts';
+import { parseLabels } from '../model/files/parse-labels.ts';
 
 /** The largest file of labels, in bytes. The labels of ImageNet-21k have 1 MB. */
 const MOST_BYTES = 32 * 2 ** 20;

@@ -1,5 +1,4 @@
 import { FoveaError, messageOf, throwIfCancelled } from '../errors.ts';
-import { type PreprocessingInput, parsePreprocessing } from '../model/files/model-config.ts';
 import {
   EMBEDDED_MODELS,
   type EmbeddedModel,
@@ -8,6 +7,7 @@ import {
   readModelFiles,
   withOverrides,
 } from '../model/files/model-files.ts';
+import type { PreprocessingInput } from '../model/files/parse-preprocessing.ts';
 import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createWebRuntime, type WebRuntimeOptions } from '../runtime/onnxruntime-web.ts';
@@ -165,6 +165,12 @@ function urlOf(source: string | URL): URL {
 const isFiles = (source: ModelInput): source is File | readonly File[] =>
   Array.isArray(source) || source instanceof File;
 
+/** The preprocessing of a caller. Most pages give none, so its spellings are loaded on demand. */
+async function parsed(preprocessing: PreprocessingInput) {
+  const { parsePreprocessing } = await import('../model/files/parse-preprocessing.ts');
+  return parsePreprocessing(preprocessing);
+}
+
 /**
  * Loads a classifier in a browser: the address or the bytes of an `.onnx` file, files that a user
  * dropped or chose, a demo model by its name (after `import 'fovea/web/demo-models'`), or the
@@ -180,7 +186,7 @@ export async function loadModel(
 ): Promise<Model> {
   throwIfCancelled(options.signal);
   const { preprocessing } = options;
-  const given = { ...options, preprocessing: preprocessing && parsePreprocessing(preprocessing) };
+  const given = { ...options, preprocessing: preprocessing && (await parsed(preprocessing)) };
   const load = async (onnx: OnnxModelSource) => {
     const complete = withOverrides(onnx, given);
     return createChecked && (given.device ?? 'cpu') !== 'cpu'

@@ -2,22 +2,24 @@ import { type Node, operatorKey } from '../../onnx/index.ts';
 import type { RuleTable } from '../rule.ts';
 import { type AllRules, type Family, familyOf, tableOf } from './families.ts';
 
+const lastLayers = () => import('./last-layers.ts');
+
 /** Loads the file of each family. A bundler makes one chunk per file. */
 const files: { readonly [F in Family]: () => Promise<Pick<AllRules, F>> } = {
   activation: () => import('./activation.ts'),
   convolution: () => import('./convolution.ts'),
   einsum: () => import('./einsum.ts'),
   elementwise: () => import('./elementwise.ts'),
-  globalPooling: () => import('./global-pooling.ts'),
+  globalPooling: lastLayers,
   indexing: () => import('./indexing.ts'),
-  linalg: () => import('./linalg.ts'),
+  linalg: lastLayers,
   movement: () => import('./movement.ts'),
   normalization: () => import('./normalization.ts'),
   others: () => import('./others.ts'),
   pooling: () => import('./pooling.ts'),
   quantization: () => import('./quantization.ts'),
   reduction: () => import('./reduction.ts'),
-  reshaping: () => import('./reshaping.ts'),
+  reshaping: lastLayers,
 };
 
 const loadFamily = async <F extends Family>(family: F): Promise<AllRules[F]> =>

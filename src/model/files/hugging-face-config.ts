@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
-import { number } from '../../options.ts';
+import { number } from '../../numbers.ts';
 import { ownEntry } from '../../own-entry.ts';
 import { at } from '../../tensor/at.ts';
 import type { Preprocessing } from '../input/preprocessing.ts';

@@ -2,10 +2,11 @@ import * as v from 'valibot';
 import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import type { ResizeFilter } from '../../image/resize.ts';
-import { integer, number } from '../../options.ts';
+import { integer, number } from '../../numbers.ts';
 import { ownEntry } from '../../own-entry.ts';
 import { at } from '../../tensor/at.ts';
-import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
+import { IMAGENET_PREPROCESSING } from '../input/imagenet.ts';
+import type { Preprocessing } from '../input/preprocessing.ts';
 
 const side = v.pipe(integer, v.gtValue(0), v.maxValue(16384));
 const channels = v.union([number, v.pipe(v.array(number), v.minLength(1), v.maxLength(3))]);

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { image } from '../../image/image.ts';
 import { fitImage, inputRegion, type Preprocessing } from '../input/preprocessing.ts';
 import { parseHuggingFaceConfig } from './hugging-face-config.ts';
-import { parseModelJson, parsePreprocessing } from './model-config.ts';
+import { parseModelJson } from './model-config.ts';
+import { parsePreprocessing } from './parse-preprocessing.ts';
 
 const HALF = [0.5, 0.5, 0.5];
 const MEAN = [0.485, 0.456, 0.406];

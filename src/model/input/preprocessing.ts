@@ -11,6 +11,8 @@ import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { lookUp, luminance } from './pixels.ts';
 
+export { IMAGENET_PREPROCESSING } from './imagenet.ts';
+
 /**
  * How a picture becomes the model's input: input = (pixel · scale − mean) / std, with pixel in 0 …
  * 255 and scale 1/255 for `0-1`, 1 for `0-255`. Manifests record it. Mean and std are in the
@@ -38,20 +40,6 @@ export interface Preprocessing {
   readonly stretchedSize?: readonly [height: number, width: number];
   readonly filter: ResizeFilter;
 }
-
-/**
- * The usual preprocessing of torchvision and timm for evaluation, but with `stretch` instead of a
- * crop, so that the map covers the whole picture.
- */
-export const IMAGENET_PREPROCESSING: Preprocessing = {
-  size: [224, 224],
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
-  colour: 'RGB',
-  scale: '0-1',
-  resize: 'stretch',
-  filter: 'bilinear',
-};
 
 /** The rectangle of a picture, in its own pixels, that the model's input shows. */
 export interface Region {

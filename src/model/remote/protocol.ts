@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { checkJson } from '../../check-json.ts';
 import { FoveaError } from '../../errors.ts';
 import { parseJson } from '../../json.ts';
-import { integer } from '../../options.ts';
+import { integer } from '../../numbers.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Endpoint } from './transport.ts';
 

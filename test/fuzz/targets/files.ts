@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import { parseLabels } from '../../../src/model/files/labels.ts';
+import { parseLabels } from '../../../src/model/files/parse-labels.ts';
 import { readImage, readImageSize, readSamples } from '../../../src/node/read-image.ts';
 import { decodeNpy, encodeNpy } from '../../../src/tensor/npy.ts';
 import type { Random } from '../../../src/tensor/random.ts';

@@ -4,7 +4,7 @@ import { registerPluginFile } from '../../../src/cli/plugins.ts';
 import { requestMethods, requestPreprocessing } from '../../../src/cli/settings.ts';
 import { methods } from '../../../src/methods/index.ts';
 import { metrics, resolveMetricOptions } from '../../../src/metrics/index.ts';
-import { parsePreprocessing } from '../../../src/model/files/model-config.ts';
+import { parsePreprocessing } from '../../../src/model/files/parse-preprocessing.ts';
 import { createFunctionModel } from '../../../src/model/function-model.ts';
 import { IMAGENET_PREPROCESSING } from '../../../src/model/input/preprocessing.ts';
 import { parseTarget, resolveTargets } from '../../../src/model/target.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseLabels } from './labels.ts';
+import { parseLabels } from './parse-labels.ts';
 
 it.each([
   ['one per line', 'cat\ndog\n', ['cat', 'dog']],
