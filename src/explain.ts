@@ -35,6 +35,12 @@ export interface ExplainOptions<M extends Method | MethodName = Method | MethodN
   target?: TargetSpec | readonly TargetSpec[];
   /** The options of the method; a missing option has its default. */
   options?: MethodOptions<M>;
+  /**
+   * The most model calls (forward passes) for all classes together; no limit by default. A method
+   * with `withBudget` chooses options that keep the budget. Any other method is refused as soon as
+   * it wants more. The classification of the picture does not count.
+   */
+  budget?: number;
   /** Seeds all randomness; 0 by default. */
   seed?: number;
   /** The name of the picture in the manifest. */
@@ -124,10 +130,11 @@ async function prepareRun(
   model: Model,
   source: ExplainInput | PreparedInput,
   { method }: MethodRun,
-  { target, seed, signal }: RunMethodOptions,
+  { target, seed, budget, signal }: RunMethodOptions,
 ) {
   checkNeeds(method, model);
-  checkSeed(seed);
+  checkWhole('seed', seed, 0);
+  checkWhole('budget', budget, 1);
   const choose = await chooserOf(model, target);
   const prepared = await prepare(model, source, signal);
   return { prepared, targets: choose(prepared.probabilities) };
@@ -164,20 +171,23 @@ async function explainTargets(
   model: Model,
   prepared: PreparedInput,
   targets: readonly Target[],
-  run: MethodRun,
+  given: MethodRun,
   request: RunMethodOptions,
 ): Promise<Explanation[]> {
+  const { seed = 0, budget } = request;
+  const run = withinBudget(given, budget, prepared, targets.length);
   const { method, options } = run;
-  const { seed = 0 } = request;
-  const meter = createMeter(request.signal);
+  const meter = createMeter(request.signal, budget);
   const loader = createLoader(method, meter, request.loadModel);
   const { input, image } = prepared;
   const asked = await withContrasts(model, targets);
+  const calls = (): number => meter.calls().forward;
   const contextFor = (each: Method) => ({
     model: meter.wrap(asked.model),
     input,
     image,
     batchSize: request.batchSize,
+    calls,
     loadModel: loader.loadModel,
     random: createRandom(seed).fork(each.name),
     attribute,
@@ -201,7 +211,7 @@ async function explainTargets(
       targets: asked.targets,
       options,
       progress: request.onProgress ?? (() => {}),
-      offer: (partial) => request.onMap?.(partial) === true,
+      offer: (map) => request.onMap?.({ ...map, calls: calls() }) === true,
     });
     const seconds = (performance.now() - started) / 1000;
     const shared = manifestFor(model, run, request, prepared);
@@ -222,9 +232,25 @@ async function withContrasts(model: Model, targets: readonly Target[]) {
   return contrastTargets(model, targets);
 }
 
-function checkSeed(seed = 0): void {
-  if (Number.isSafeInteger(seed) && seed >= 0) return;
-  throw new FoveaError('usage', `seed ${seed}: expected a whole number from 0`);
+/**
+ * The run with options that keep the budget, if the method can choose such options.
+ * @throws FoveaError `usage` if the method needs more calls.
+ */
+export function withinBudget(
+  run: MethodRun,
+  budget: number | undefined,
+  { input }: PreparedInput,
+  targets: number,
+): MethodRun {
+  const { method, options } = run;
+  const [, , height = 0, width = 0] = input.shape;
+  if (budget === undefined || !method.withBudget) return run;
+  return { method, options: method.withBudget(options, budget, { height, width, targets }) };
+}
+
+function checkWhole(name: string, value: number | undefined, least: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return;
+  throw new FoveaError('usage', `${name} ${value}: expected a whole number from ${least}`);
 }
 
 /** Refuses a model that lacks something that the method needs. */
@@ -300,7 +326,7 @@ function checkAttribution(
 function manifestFor(
   model: Model,
   { method, options }: MethodRun,
-  { seed, imageName }: RunMethodOptions,
+  { seed, budget, imageName }: RunMethodOptions,
   prepared: PreparedInput,
 ) {
   return {
@@ -308,6 +334,7 @@ function manifestFor(
     method: method.name,
     options: JSON.parse(JSON.stringify(options)) as { [key: string]: Json },
     seed: seed ?? 0,
+    ...(budget !== undefined && { budget }),
     signed: method.signed,
     model: {
       name: model.name,

@@ -15,6 +15,8 @@ export interface Manifest {
   /** Every option with its value, given or default. */
   readonly options: { readonly [key: string]: Json };
   readonly seed: number;
+  /** The most model calls that the caller allowed; only if the caller gave a budget. */
+  readonly budget?: number;
   /** Whether negative values of the map are evidence against the class, under these options. */
   readonly signed: boolean;
   readonly target: Target;

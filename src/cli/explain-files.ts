@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { FoveaError, messageOf } from '../errors.ts';
-import { type MethodRun, runMethod } from '../explain.ts';
+import { type MethodRun, runMethod, withinBudget } from '../explain.ts';
 import { resolveTargets } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
 import { type PreparedInput, prepareInput } from '../prepare-input.ts';
@@ -37,14 +37,16 @@ async function prepareFile({ model, signal }: Run, file: string): Promise<Prepar
 /** The results of one method on one picture: kept ones, or new ones, which it writes. */
 async function* explainFile(
   run: Run,
-  source: ResultSource,
+  given: ResultSource,
   item: RunItem,
   onProgress: (share: number) => void,
 ): AsyncGenerator<Result> {
-  const { model, seed, batchSize, signal, loadModel } = run;
-  const { prepared, method } = source;
+  const { model, seed, budget, batchSize, signal, loadModel } = run;
+  const { prepared } = given;
+  const targets = resolveTargets(model, prepared.probabilities, item.targets);
+  const method = withinBudget(given.method, budget, prepared, targets.length);
+  const source = { ...given, method };
   if (run.resume) {
-    const targets = resolveTargets(model, prepared.probabilities, item.targets);
     const kept = await Promise.all(targets.map((target) => keptResult(run, source, target)));
     if (!kept.includes(undefined)) {
       for (const result of kept) if (result) yield result;
@@ -54,6 +56,7 @@ async function* explainFile(
   const explanations = await runMethod(model, prepared, method, {
     target: item.targets,
     seed,
+    budget,
     batchSize,
     signal,
     loadModel,

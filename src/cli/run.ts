@@ -6,6 +6,7 @@ import type { Model } from '../model/model.ts';
 import { parseTarget, type TargetSpec, targetChooser } from '../model/target.ts';
 import { requireWritableFolder } from '../node/write-file.ts';
 import { parseOptions } from '../options.ts';
+import { plural } from '../plural.ts';
 import { colormap } from '../visualize/colormap.ts';
 import { expandInputs, resultNames } from './inputs.ts';
 import { BROKEN_OUTPUT, describeError, EXIT, exitCodeOf, type Output } from './output.ts';
@@ -56,6 +57,8 @@ export interface Run {
   readonly names: ReadonlyMap<string, string>;
   readonly methods: readonly MethodRun[];
   readonly seed: number;
+  /** The most model calls for the maps of one method on one picture. */
+  readonly budget?: number;
   readonly batchSize?: number;
   readonly folder: string;
   readonly formats: readonly Format[];
@@ -90,6 +93,8 @@ export interface RunRequest {
   readonly find: () => FoundItems | Promise<FoundItems>;
   readonly formats?: readonly Format[];
   readonly hasClassNames?: boolean;
+  /** The number of model calls per picture that the command makes beside the maps; 0 if not given. */
+  readonly otherCalls?: number;
 }
 
 /**
@@ -158,6 +163,29 @@ function namesFor(items: readonly RunItem[], output: Output): Map<string, string
 }
 
 /**
+ * The share of one map in `--budget`: one call is for the probe of a model on a server,
+ * and one per picture for its classification. The methods share the rest equally.
+ * With a cache of requests the methods keep their options, because a cached response costs nothing.
+ * @throws FoveaError `usage` if no call is left for a map.
+ */
+export function budgetPerMap(
+  { budget, requestCache }: ModelFlags,
+  pictures: number,
+  methods: number,
+  otherCalls = 0,
+): number | undefined {
+  if (budget === undefined || requestCache !== undefined) return undefined;
+  const other = 1 + pictures * (1 + otherCalls);
+  const share = Math.floor((budget - other) / (pictures * methods));
+  if (share >= 1) return share;
+  throw new FoveaError(
+    'usage',
+    `--budget ${budget}: expected at least ${other + pictures * methods} for ` +
+      `${plural(pictures * methods, 'map')} of ${plural(pictures, 'picture')}`,
+  );
+}
+
+/**
  * Finds the pictures, checks names, folder and targets, and loads the model. Returns undefined if
  * there is no picture.
  */
@@ -171,6 +199,7 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
   for (const problem of problems) output.fail(problem);
   tally.failures += problems.length;
   if (items.length === 0) return undefined;
+  const budget = budgetPerMap(flags, items.length, methods.length, request.otherCalls);
   await requireWritableFolder(flags.out);
   const { model, loadModel } = await openModel(flags, output, signal);
   const run: Run = {
@@ -180,6 +209,7 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
     names: namesFor(items, output),
     methods,
     seed: flags.seed,
+    budget,
     batchSize: flags.batchSize,
     folder: flags.out,
     formats: formats ?? flags.format ?? FORMATS,

@@ -15,7 +15,7 @@ export interface ModelFlags {
   readonly device: Device;
   readonly threads?: number;
   readonly preprocess?: readonly string[];
-  /** The most pictures that are sent to a model on a server. */
+  /** The most pictures that the model scores; on a server, that are sent to it. */
   readonly budget?: number;
   /** A folder with the responses of a model on a server. */
   readonly requestCache?: string;

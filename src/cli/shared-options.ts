@@ -112,7 +112,9 @@ export const modelOptions: readonly OptionSpec[] = [
   },
   {
     flags: '--budget <n>',
-    description: 'the most pictures that are sent to a model on a server (default: no limit)',
+    description:
+      'the most pictures that the command lets the model score (default: no limit); methods that ' +
+      'draw samples draw as many as fit, the same number for each map',
     parse: integerFrom(1),
   },
   {

@@ -5,6 +5,7 @@ import { nextTask } from '../next-task.ts';
 import { integer, number, option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { gradientsOf, outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
 
 /** How many pictures are in memory at the same time. */
@@ -62,6 +63,10 @@ export const blurIg = defineMethod({
     output: outputOption,
     reduce: reduceOption,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('blur-ig', budget, targets);
+    return { ...options, steps: Math.min(options.steps, Math.floor(budget / targets)) };
+  },
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const { steps, maxSigma, sigmaStep, output: score } = options;

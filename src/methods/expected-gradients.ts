@@ -5,6 +5,7 @@ import type { Random } from '../tensor/random.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import {
   outputOption,
   type PixelOptions,
@@ -181,6 +182,11 @@ export const expectedGradients = defineMethod({
     output: outputOption,
     reduce: reduceOption,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('expected-gradients', budget, 5 * targets);
+    const samples = Math.floor((budget / targets - 1) / 2);
+    return { ...options, samples: Math.min(options.samples, samples) };
+  },
 
   async explain(context) {
     const { targets, progress } = context;

@@ -4,6 +4,7 @@ import { INPUT } from '../model/model.ts';
 import { integer, number, option } from '../options.ts';
 import { slab, tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import {
   gradientsOf,
   pixelAttribution,
@@ -144,6 +145,10 @@ export const guidedIg = defineMethod({
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('guided-ig', budget, targets);
+    return { ...options, steps: Math.min(options.steps, Math.floor(budget / targets)) };
+  },
   completeness: sumOfDifference,
 
   async explain({ model, input, targets, options, batchSize, progress }) {

@@ -4,6 +4,7 @@ import { tileMasks } from '../model/perturbation.ts';
 import { integer, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { hsicScores } from './shared/dependence.ts';
 import { gridMap, gridOption } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
@@ -41,6 +42,10 @@ export const hsic = defineMethod({
     N: option(v.pipe(integer, v.minValue(2), v.maxValue(5000)), 500, 'number of masks'),
     baseline: baselineOption,
   }),
+  withBudget(options, budget) {
+    requireBudget('hsic', budget, 2);
+    return { ...options, N: Math.min(options.N, budget) };
+  },
 
   async explain(context) {
     const { model, input, targets, options, random } = context;

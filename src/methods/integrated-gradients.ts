@@ -3,6 +3,7 @@ import { createBaseline } from '../model/input/baseline.ts';
 import { integer, option } from '../options.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { pixelAttribution, pixelOptions, sumOfDifference } from './shared/gradients.ts';
 import { fullBaseline, gradientSeries, pathBaselineOption, scoresOf } from './shared/path.ts';
 import { quadrature, quadratureOption } from './shared/quadrature.ts';
@@ -37,6 +38,11 @@ export const integratedGradients = defineMethod({
     baseline: pathBaselineOption,
     ...pixelOptions,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('integrated-gradients', budget, 3 * targets);
+    const steps = Math.floor(budget / targets) - 2;
+    return { ...options, steps: Math.min(options.steps, steps) };
+  },
   completeness: sumOfDifference,
 
   async explain({ model, input, targets, options, batchSize, progress }) {

@@ -6,6 +6,7 @@ import type { Random } from '../tensor/random.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { ridge } from './shared/least-squares.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 import { paintSegments, regionOf, topSegments } from './shared/segment-maps.ts';
@@ -155,9 +156,15 @@ export function coalitions(parts: number, N: number, random: Random): Coalitions
   return { samples, weights: new Float64Array(2 * pairs).fill(1), least };
 }
 
-/** Coalitions for the option N. N = 0 means 2 · parts + 2048. A single part needs no coalitions. */
+/** The number of coalitions for N = 0, as in the authors' code. */
+const usualCount = (parts: number): number => 2 * parts + 2048;
+
+/** The least number of coalitions per superpixel that a budget allows. */
+const COALITIONS_PER_PART = 4;
+
+/** Coalitions for the option N. A single part needs no coalitions. */
 function drawCoalitions(parts: number, N: number, random: Random): Coalitions {
-  if (parts > 1) return coalitions(parts, N || 2 * parts + 2048, random);
+  if (parts > 1) return coalitions(parts, N || usualCount(parts), random);
   return { samples: new Float32Array(), weights: new Float64Array(), least: 0 };
 }
 
@@ -248,6 +255,15 @@ export const kernelShap = defineMethod({
     ...superpixelOptions('slic', 'blur'),
     top: topOption('values'),
   }),
+  /** Fewer coalitions determine the values of fewer superpixels, so `segments` may fall too. */
+  withBudget(options, budget) {
+    const fewest = 4; // superpixels
+    requireBudget('kernel-shap', budget, COALITIONS_PER_PART * fewest + 2);
+    const wanted = options.N || usualCount(options.segments);
+    const N = Math.min(wanted, 2 * Math.floor((budget - 2) / 2));
+    const segments = Math.max(fewest, Math.floor(N / COALITIONS_PER_PART));
+    return { ...options, N, segments: Math.min(options.segments, segments) };
+  },
 
   async explain(context) {
     const { model, input, targets, options, random } = context;

@@ -7,6 +7,7 @@ import {
   type RegionGame,
   type RegionSet,
   searchOptions,
+  searchWithin,
   withMember,
 } from './shared/region-search.ts';
 
@@ -14,7 +15,8 @@ import {
  * Bidirectional greedy search for an order of the regions, the most important first. Each round
  * adds every remaining region, one at a time, to the set at the front and scores it. The region
  * with the highest F joins the front. Of the `pending` regions with the lowest F, the one that
- * gives the set at the back the lowest F joins the back. `progress` gets 0 … 1.
+ * gives the set at the back the lowest F joins the back. If the game has no room for a round, the
+ * remaining regions stay between the two, by falling F of the round before. `progress` gets 0 … 1.
  */
 export async function bidirectionalGreedy(
   game: RegionGame,
@@ -25,7 +27,7 @@ export async function bidirectionalGreedy(
   let back: RegionSet = new Uint8Array(game.regions);
   const [first, last]: [number[], number[]] = [[], []];
   let left = Array.from(front, (_, region) => region);
-  while (left.length > 0) {
+  while (left.length > 0 && game.room() >= left.length) {
     const values = await game.values(left.map((region) => withMember(front, region)));
     const [best, ...others] = byValue(left, values);
     if (best === undefined) break;
@@ -34,7 +36,7 @@ export async function bidirectionalGreedy(
     left = others;
     const worst = others.slice(-pending);
     const leastValues =
-      worst.length > 1
+      worst.length > 1 && game.room() >= worst.length
         ? await game.values(worst.map((region) => withMember(back, region)))
         : new Float64Array(worst.length);
     const least = byValue(worst, leastValues).at(-1);
@@ -45,7 +47,7 @@ export async function bidirectionalGreedy(
     }
     progress(1 - left.length ** 2 / game.regions ** 2);
   }
-  return [...first, ...last];
+  return [...first, ...left, ...last];
 }
 
 /**
@@ -70,6 +72,7 @@ export const lima = defineMethod({
       'in each round, one of this many regions with the lowest values joins the back of the order',
     ),
   }),
+  withBudget: (options, budget, size) => searchWithin('lima', options, budget, size),
   explain: (context) =>
     attributeRegions(context, (game, progress) =>
       bidirectionalGreedy(game, context.options.pending, progress),

@@ -5,6 +5,7 @@ import { at } from '../tensor/at.ts';
 import { sum } from '../tensor/statistics.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { type Fit, ridge } from './shared/least-squares.ts';
 import { scoreInParts } from './shared/score-parts.ts';
 import { paintSegments, regionOf, topSegments } from './shared/segment-maps.ts';
@@ -90,6 +91,10 @@ export const lime = defineMethod({
     alpha: option(v.pipe(number, v.minValue(0)), 1, 'ridge penalty'),
     top: topOption('weights'),
   }),
+  withBudget(options, budget) {
+    requireBudget('lime', budget, 2);
+    return { ...options, N: Math.min(options.N, budget) };
+  },
 
   async explain(context) {
     const { model, input, targets, options, random } = context;

@@ -14,10 +14,20 @@ export interface PartialMap {
   readonly map: Tensor;
   /** Standard error of every pixel of the map so far, [H, W], if the method knows it. */
   readonly standardError?: Tensor;
-  /** Model calls spent on it so far. */
+  /** The number of model calls (forward passes) that the method has made so far. */
   readonly calls: number;
   /** Facts about this step, e.g. IASSA's iteration, window and stride. */
   readonly detail: { readonly [key: string]: Json };
+}
+
+/** An intermediate map as a method offers it. `explain` counts the calls itself. */
+export type OfferedMap = Omit<PartialMap, 'calls'> & Partial<Pick<PartialMap, 'calls'>>;
+
+/** The size of one request: the picture [height, width] and the number of classes. */
+export interface RequestSize {
+  readonly height: number;
+  readonly width: number;
+  readonly targets: number;
 }
 
 /**
@@ -36,13 +46,15 @@ export interface MethodContext<Options> {
   readonly options: Options;
   readonly random: Random;
   readonly batchSize?: number;
+  /** The number of model calls (forward passes) so far. */
+  calls(): number;
   /** Reports the share of the work that is done, 0 … 1. */
   progress(share: number): void;
   /**
    * An anytime method passes each intermediate map to this function. If it returns true, the caller
    * accepts the map, and the method must end.
    */
-  offer(partial: PartialMap): boolean;
+  offer(partial: OfferedMap): boolean;
   /** Loads another model by name, for methods that can use a second one. */
   loadModel(source: string): Promise<Model>;
   /**
@@ -117,6 +129,14 @@ export interface Method<Input = AnyOptions, Output = AnyOptions> {
   /** The number of model calls with default options, in words or as a formula. */
   readonly cost: string;
   readonly options: OptionsSchema<Input, Output>;
+  /**
+   * For methods whose options set the number of model calls: returns the options with which the
+   * method makes at most `budget` calls (forward passes) for all classes together. Options that
+   * need fewer calls stay as they are.
+   * @throws FoveaError `usage` if no options keep the budget. The message says how many calls the
+   * method needs at least.
+   */
+  withBudget?(options: NoInfer<Output>, budget: number, size: RequestSize): Output;
   /**
    * For methods whose maps sum to S(x) - S(baseline): returns the score S and the baseline for
    * these options, or undefined if the maps do not have this sum with these options.

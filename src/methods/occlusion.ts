@@ -5,6 +5,7 @@ import { integer, option } from '../options.ts';
 import { at } from '../tensor/at.ts';
 import { tensor } from '../tensor/tensor.ts';
 import { defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { scaledLength } from './shared/scale.ts';
 import { slidingWindows, windowSums } from './shared/windows.ts';
 
@@ -15,6 +16,16 @@ const side = v.union([
 
 const pair = (length: v.InferOutput<typeof side>): [number, number] =>
   typeof length === 'number' ? [length, length] : [...length];
+
+/** The window and the stride of some options for an input, [vertical, horizontal]. */
+const geometryOf = (
+  { window, stride }: Partial<Record<'window' | 'stride', v.InferOutput<typeof side>>>,
+  height: number,
+  width: number,
+) => ({
+  window: pair(window ?? scaledLength(32, height, width)),
+  stride: pair(stride ?? scaledLength(8, height, width)),
+});
 
 /**
  * Occlusion sensitivity (Zeiler & Fergus 2014): a sliding window is replaced by a baseline, and the
@@ -58,11 +69,27 @@ export const occlusion = defineMethod({
       'which score of the class is explained',
     ),
   }),
+  /** The stride grows until the windows fit. The window grows with it, so that no pixel is missed. */
+  withBudget(options, budget, { height, width }) {
+    requireBudget('occlusion', budget, 2);
+    const { window, stride } = geometryOf(options, height, width);
+    const grown = (by: number) => {
+      const step = stride.map((length) => Math.ceil(length * by)) as [number, number];
+      const size = window.map((length, axis) => Math.max(length, at(step, axis)));
+      return { window: size as [number, number], stride: step };
+    };
+    const calls = (by: number) => {
+      const { window: size, stride: step } = grown(by);
+      return 1 + slidingWindows(height, width, size, step).length / 4;
+    };
+    let by = 1;
+    while (calls(by) > budget) by *= 1.02;
+    return by === 1 ? options : { ...options, ...grown(by) };
+  },
 
   async explain({ model, input, targets, options, batchSize, progress }) {
     const [, , height = 0, width = 0] = input.shape;
-    const window = pair(options.window ?? scaledLength(32, height, width));
-    const stride = pair(options.stride ?? scaledLength(8, height, width));
+    const { window, stride } = geometryOf(options, height, width);
     const windows = slidingWindows(height, width, window, stride);
     const scores = await model.perturb({
       input,

@@ -8,6 +8,7 @@ import {
   type RegionGame,
   type RegionSet,
   searchOptions,
+  searchWithin,
   withMember,
 } from './shared/region-search.ts';
 
@@ -59,6 +60,7 @@ async function runPhase(
   let [set, waiting] = [start, [...queue]];
   while (waiting.length > 0) {
     const some = waiting.slice(0, size);
+    if (game.room() < some.length) break;
     const values = await game.values(some.map((region) => withMember(set, region)));
     const best = Math.max(...values);
     const least = Math.max(floor, share * best);
@@ -107,7 +109,8 @@ async function sortRegions(
 /**
  * Searches for an order of the regions in phases, starting from the best single region. Each phase
  * scores all remaining regions. Regions that add almost nothing go to the end of the order. The
- * good ones join the queue, which `runPhase` processes in windows. `progress` gets 0 … 1.
+ * good ones join the queue, which `runPhase` processes in windows. If the game has no room for the
+ * next step, the remaining regions keep the order that they have. `progress` gets 0 … 1.
  */
 export async function phaseWindowSearch(
   game: RegionGame,
@@ -120,7 +123,7 @@ export async function phaseWindowSearch(
   const [first = 0, ...others] = byValue(all, singles);
   const [order, aside]: [number[], number[]] = [[first], []];
   let [set, left] = [withMember(empty, first), others];
-  while (left.length > 0) {
+  while (left.length > 0 && game.room() >= left.length) {
     const sorted = await sortRegions(game, set, left, options);
     const phase = await runPhase(game, set, sorted.queue, sorted.floor, options);
     order.push(...phase.accepted);
@@ -129,7 +132,8 @@ export async function phaseWindowSearch(
     left = [...sorted.waiting, ...phase.left];
     progress((order.length + aside.length) / game.regions);
   }
-  if (aside.length === 0) return order;
+  order.push(...left);
+  if (aside.length === 0 || game.room() < aside.length) return [...order, ...aside];
   const last = await game.values(aside.map((region) => withMember(set, region)));
   return [...order, ...byValue(aside, last)];
 }
@@ -163,6 +167,7 @@ export const phasewin = defineMethod({
     ),
     window: share(0.3, 'size of the window, as a share of all regions'),
   }),
+  withBudget: (options, budget, size) => searchWithin('phasewin', options, budget, size),
   explain: (context) =>
     attributeRegions(context, (game, progress) =>
       phaseWindowSearch(game, context.options, progress),

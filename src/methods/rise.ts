@@ -7,6 +7,7 @@ import type { Random } from '../tensor/random.ts';
 import { extent, mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { gridOption, weightedMaskSum } from './shared/grid-sums.ts';
 
 const options = v.object({
@@ -149,6 +150,10 @@ export const rise = defineMethod({
   signed: false,
   cost: 'N: 4000',
   options,
+  withBudget(options, budget) {
+    requireBudget('rise', budget, 2);
+    return { ...options, N: Math.min(options.N, budget) };
+  },
 
   async explain({
     model,
@@ -189,7 +194,6 @@ export const rise = defineMethod({
           target,
           map: maps[t].map(),
           ...(error !== null && { standardError: maps[t].standardError() }),
-          calls: done,
           detail: { masks: done, relativeError: error },
         });
         stopped[t] = content[t] ? 'content' : 'masks';

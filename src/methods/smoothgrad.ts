@@ -3,6 +3,7 @@ import { integer, number, option } from '../options.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { outputOption, pixelAttribution, reduceOption } from './shared/gradients.ts';
 import { type GradientSeries, gradientSeries } from './shared/path.ts';
 import { reduceChannels } from './shared/pixel-sums.ts';
@@ -97,6 +98,10 @@ export const smoothgrad = defineMethod({
     output: outputOption,
     reduce: reduceOption,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('smoothgrad', budget, 2 * targets);
+    return { ...options, samples: Math.min(options.samples, Math.floor(budget / targets)) };
+  },
 
   async explain({ model, input, targets, options, random, batchSize, progress }) {
     const { samples, kind } = options;

@@ -6,6 +6,7 @@ import { at } from '../tensor/at.ts';
 import type { Random } from '../tensor/random.ts';
 import { mean } from '../tensor/statistics.ts';
 import { type Attribution, defineMethod } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { gridMap, gridOption } from './shared/grid-sums.ts';
 import { latinHypercube } from './shared/latin-hypercube.ts';
 import { scoreInParts } from './shared/score-parts.ts';
@@ -106,6 +107,15 @@ export const sobol = defineMethod({
     ),
     baseline: baselineOption,
   }),
+  /** The grid has fewer cells if the budget does not allow `ROWS_BEFORE_OFFERING` rows. */
+  withBudget(options, budget) {
+    const rowsFor = (s: number) => Math.floor(budget / (s ** 2 + 2));
+    const least = Math.min(2, options.s);
+    requireBudget('sobol', budget, 2 * (least ** 2 + 2));
+    let { s } = options;
+    while (s > least && rowsFor(s) < Math.min(ROWS_BEFORE_OFFERING, options.design)) s--;
+    return { ...options, s, design: Math.min(options.design, rowsFor(s)) };
+  },
 
   async explain(context) {
     const { model, input, targets, options, random } = context;

@@ -7,6 +7,7 @@ import { felzenszwalb } from '../superpixels/felzenszwalb.ts';
 import { extent } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from './method.ts';
+import { requireBudget } from './shared/budget.ts';
 import { outputOption } from './shared/gradients.ts';
 import { gradientSeries } from './shared/path.ts';
 import { quadrature } from './shared/quadrature.ts';
@@ -165,6 +166,10 @@ export const xrai = defineMethod({
     ),
     output: outputOption,
   }),
+  withBudget(options, budget, { targets }) {
+    requireBudget('xrai', budget, 2 * targets);
+    return { ...options, steps: Math.min(options.steps, Math.floor(budget / targets / 2)) };
+  },
 
   async explain(context) {
     const { input, targets, options, progress } = context;

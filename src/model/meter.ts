@@ -1,4 +1,4 @@
-import { throwIfCancelled } from '../errors.ts';
+import { FoveaError, throwIfCancelled } from '../errors.ts';
 import { areClose } from '../tensor/statistics.ts';
 import { slab, type Tensor } from '../tensor/tensor.ts';
 import {
@@ -82,11 +82,20 @@ function createComparison() {
   };
 }
 
-/** A meter at zero. */
-export function createMeter(signal?: AbortSignal): Meter {
+/**
+ * A meter at zero. Its models refuse each call after which there would be more than `budget`
+ * forward passes.
+ */
+export function createMeter(signal?: AbortSignal, budget = Number.POSITIVE_INFINITY): Meter {
   const calls = { forward: 0, backward: 0 };
   const count = (forward: number, backward = 0): void => {
     throwIfCancelled(signal);
+    if (calls.forward + forward > budget)
+      throw new FoveaError(
+        'usage',
+        `the budget of ${budget} model calls is used up (${calls.forward} made, ${forward} more ` +
+          'wanted): raise the budget, or ask for fewer',
+      );
     calls.forward += forward;
     calls.backward += backward;
   };

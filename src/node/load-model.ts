@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError, throwIfCancelled } from '../errors.ts';
+import { checkBudget } from '../model/check-budget.ts';
 import {
   EMBEDDED_MODELS,
   isEmbeddedModel,
@@ -11,6 +12,7 @@ import {
   withOverrides,
 } from '../model/files/model-files.ts';
 import { type PreprocessingInput, parsePreprocessing } from '../model/files/parse-preprocessing.ts';
+import { createMeter } from '../model/meter.ts';
 import type { Model } from '../model/model.ts';
 import { createOnnxModel, type OnnxModelSource } from '../model/onnx-model.ts';
 import { createRemoteModel } from '../model/remote-model.ts';
@@ -38,7 +40,10 @@ export interface LoadModelOptions
   readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds that one request to a remote model may take; 60,000 by default. */
   readonly timeout?: number;
-  /** The most pictures that are sent to a remote model; no limit by default. */
+  /**
+   * The most pictures that the model scores in its whole life; no limit by default. Responses of a
+   * remote model that come from a cache do not count.
+   */
   readonly budget?: number;
   /** Folder that keeps the responses of a remote model to identical requests; none by default. */
   readonly requestCache?: string;
@@ -178,7 +183,8 @@ export async function resolveModel(
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
   throwIfCancelled(options.signal);
-  const { labels, preprocessing } = options;
+  const { labels, preprocessing, budget } = options;
+  checkBudget(budget);
   const given = {
     ...options,
     labels: typeof labels === 'string' ? await readLabels(labels) : labels,
@@ -192,5 +198,6 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   const { device, threads } = options;
   const runtime = await createNodeRuntime({ device, threads });
   const warnings = [...(runtime.warnings ?? []), ...(model.warnings ?? [])];
-  return createOnnxModel({ ...model, warnings }, runtime);
+  const loaded = await createOnnxModel({ ...model, warnings }, runtime);
+  return budget === undefined ? loaded : createMeter(options.signal, budget).wrap(loaded);
 }

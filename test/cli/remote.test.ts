@@ -70,17 +70,24 @@ const explainOne = (...args: string[]) =>
   fovea(['explain', 'one.png', '--model', address, ...QUICK, ...args], folder);
 const picturesSent = () => inferences.reduce((sum, { pictures }) => sum + pictures, 0);
 
-test('--budget is enough, or ends the command before more pictures are sent', async () => {
+test('--budget is enough, or leads to fewer samples, or ends the command', async () => {
   const { code, stderr } = await explainOne('--out', 'enough', '--budget', String(NEEDED));
   expect(code, stderr).toBe(0);
   expect(picturesSent()).toBe(NEEDED);
   inferences = [];
-  const ended = await explainOne('--out', 'short', '--budget', '9');
+  const fewer = await explainOne('--out', 'fewer', '--budget', '9');
+  expect(fewer.code, fewer.stderr).toBe(0);
+  expect(picturesSent()).toBeLessThanOrEqual(9);
+  const manifest = JSON.parse(await readFile(join(folder, 'fewer/one.occlusion.json'), 'utf8'));
+  // The noise and the classification are no calls of the method.
+  expect(manifest).toMatchObject({ budget: 7, modelCalls: { forward: 5 } });
+  inferences = [];
+  const ended = await explainOne('--out', 'short', '--budget', '3');
   expect(ended.code).not.toBe(0);
   const reasons = ended.stderr.split('\n').filter((line) => line.includes('budget'));
   expect(`${reasons.join('\n')}\n`).toMatch(ONE_LINE);
-  expect(reasons[0]).toMatch(/the budget of 9 model calls is used up \(\d sent, \d+ more wanted\)/);
-  expect(picturesSent()).toBeLessThanOrEqual(9);
+  expect(reasons[0]).toContain('occlusion needs at least 2 model calls here, but its budget is 1');
+  expect(picturesSent()).toBeLessThanOrEqual(3);
   expect(await explainOne('--budget', '0')).toMatchObject({ code: 2 });
 });
 
@@ -117,6 +124,12 @@ test('--request-cache serves a second command without a picture sent', async () 
     code: 0,
   });
   expect(picturesSent()).toBe(0);
+  // With a cache the methods keep their options, and the server still gets no picture too many.
+  const short = await explainOne('--out', 'short', '--request-cache', 'new-cache', '--budget', '9');
+  expect(short.stderr).toMatch(
+    /the budget of 9 model calls is used up \(\d sent, \d+ more wanted\)/,
+  );
+  expect(picturesSent()).toBeLessThanOrEqual(9);
   const map = (out: string) => readFile(join(folder, out, 'one.occlusion.npy'));
   expect(await map('second')).toEqual(await map('first'));
 });

@@ -154,7 +154,10 @@ export async function alternatesCommand(
   const totals = createTotals();
   const find = () => findItems(inputs, targets, output);
   const code = await withRun(
-    { flags, output, signal, methods: ['oise'], formats: FORMATS, find },
+    {
+      ...{ flags, output, signal, methods: ['oise'], formats: FORMATS, find },
+      otherCalls: flags.shares.length * contents.candidates,
+    },
     async (run) => {
       const rows = rowPrinter([...pictureColumns(run), ...shareColumns(flags)], output.print);
       for await (const result of explainFiles(run)) {

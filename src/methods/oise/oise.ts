@@ -8,6 +8,7 @@ import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { riseGrids } from '../rise.ts';
+import { requireBudget } from '../shared/budget.ts';
 import { gridOption } from '../shared/grid-sums.ts';
 import { type Chain, drawTogether, moveChain, onProbabilities, totalVariation } from './chain.ts';
 import { meanUpsampling, showNext, summarize } from './occupancy.ts';
@@ -177,7 +178,6 @@ async function explainTarget(
     content = offer({
       target,
       map: postprocess(map, options.postprocess),
-      calls: step * count,
       detail: { steps: step },
     });
   }
@@ -206,6 +206,13 @@ export const oise = defineMethod({
   signed: false,
   cost: 'N per class: 8000',
   options,
+  /** The chains keep their number of steps. So a smaller budget has fewer chains. */
+  withBudget(options, budget, { targets }) {
+    requireBudget('oise', budget, 2 * targets);
+    const N = Math.min(options.N, Math.floor(budget / targets));
+    const chains = Math.max(1, Math.round((options.chains * N) / options.N));
+    return { ...options, N, chains: Math.min(options.chains, chains) };
+  },
 
   async explain(context) {
     const attributions: Attribution[] = [];

@@ -7,6 +7,7 @@ import { integer, number, option } from '../../options.ts';
 import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext, methods } from '../method.ts';
+import { requireBudget } from '../shared/budget.ts';
 import { weightedMaskSum } from '../shared/grid-sums.ts';
 import { findExplanations } from './explanations.ts';
 import { buildGraph, type SagGraph } from './graph.ts';
@@ -322,6 +323,13 @@ export const sag = defineMethod({
   signed: false,
   cost: 'depends on the picture: 100 to 700 at 7×7 patches, at most maxCalls: 2000',
   options,
+  /** The first calls rank the patches and score each of the best patches alone. */
+  withBudget(options, budget, { targets }) {
+    const [rows, columns] = pair(options.grid);
+    const ranking = options.ranking === 'shown' ? Math.ceil(rows / 2) * Math.ceil(columns / 2) : 0;
+    requireBudget('sag', budget, targets * (2 + ranking + options.successors));
+    return { ...options, maxCalls: Math.min(options.maxCalls, Math.floor(budget / targets)) };
+  },
 
   async explain(context) {
     const attributions: Attribution[] = [];

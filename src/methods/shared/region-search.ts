@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { FoveaError } from '../../errors.ts';
 import {
   BASELINES,
   BASELINES_IN_WORDS,
@@ -10,7 +11,8 @@ import { integer, number, option } from '../../options.ts';
 import type { Segmentation } from '../../superpixels/superpixels.ts';
 import { at } from '../../tensor/at.ts';
 import { argsortDescending, type Tensor } from '../../tensor/tensor.ts';
-import type { Attribution, MethodContext } from '../method.ts';
+import type { Attribution, MethodContext, RequestSize } from '../method.ts';
+import { requireBudget } from './budget.ts';
 import { paintSegments } from './segment-maps.ts';
 import { segmentationOption, superpixels } from './superpixels.ts';
 
@@ -42,6 +44,13 @@ export const searchOptions = {
     1,
     'weight of the drop of the score if the regions are hidden',
   ),
+  maxCalls: v.pipe(
+    v.optional(v.pipe(integer, v.minValue(2))),
+    v.description(
+      'largest number of model calls per class; at this limit the other regions keep the order ' +
+        'that they have; if not given: no limit',
+    ),
+  ),
   values: option(
     v.picklist(['rank', 'missing']),
     'missing',
@@ -58,7 +67,33 @@ export interface SearchOptions {
   readonly hidden: BaselineName;
   readonly insertion: number;
   readonly deletion: number;
+  readonly maxCalls?: number;
   readonly values: 'rank' | 'missing';
+}
+
+/** The number of model calls per set: one for each term of F. */
+const callsPerSet = ({ insertion, deletion }: Pick<SearchOptions, 'insertion' | 'deletion'>) =>
+  Number(insertion > 0) + Number(deletion > 0);
+
+/** A search scores at least each region alone, and each of the first sets of the order. */
+const fewestSets = (regions: number): number => 2 * regions + 1;
+
+/**
+ * The options of a search within a budget for `targets` classes. `segments` falls so that the sets
+ * are enough for about half of the rounds: segments² / 4 + 2 · segments + 1 sets.
+ */
+export function searchWithin<Options extends SearchOptions>(
+  name: string,
+  options: Options,
+  budget: number,
+  { targets }: Pick<RequestSize, 'targets'>,
+): Options {
+  const perSet = Math.max(1, callsPerSet(options));
+  const fewest = 4;
+  requireBudget(name, budget, targets * perSet * (fewest ** 2 / 4 + fewestSets(fewest)));
+  const maxCalls = Math.min(options.maxCalls ?? budget, Math.floor(budget / targets));
+  const segments = Math.floor(2 * (Math.sqrt(maxCalls / perSet + 3) - 2));
+  return { ...options, maxCalls, segments: Math.min(options.segments, segments) };
 }
 
 /** A set of regions, [regions]: 1 for its members, else 0. */
@@ -74,6 +109,8 @@ export type RegionSet = Uint8Array;
  */
 export interface RegionGame {
   readonly regions: number;
+  /** The number of further sets that a search may score. */
+  room(): number;
   /** The values F of some sets, computed in one batch. */
   values(sets: readonly RegionSet[]): Promise<Float64Array>;
 }
@@ -122,9 +159,13 @@ export function regionGame(
   const instead = createBaseline(options.hidden, model, input);
   const scores = (baseline: Tensor, kept: readonly ArrayLike<number>[]) =>
     scoresOf(context, segmentation, target, baseline, kept);
+  let room =
+    (options.maxCalls ?? Number.POSITIVE_INFINITY) / callsPerSet(options) - segmentation.count - 1;
   return {
     regions: segmentation.count,
+    room: () => room,
     async values(sets) {
+      room -= sets.length;
       const result = new Float64Array(sets.length);
       if (insertion > 0) {
         const shown = await scores(around, sets);
@@ -191,6 +232,18 @@ export type Search = (
   progress: (share: number) => void,
 ) => Promise<readonly number[]>;
 
+/** @throws FoveaError `usage` if `maxCalls` is too small for a search over this many regions. */
+function requireRoom(options: SearchOptions, regions: number): void {
+  const { maxCalls } = options;
+  const least = callsPerSet(options) * fewestSets(regions);
+  if (maxCalls === undefined || maxCalls >= least) return;
+  throw new FoveaError(
+    'usage',
+    `a search over ${regions} regions needs at least ${least} model calls per class, but maxCalls ` +
+      `is ${maxCalls}: raise it, or use fewer regions`,
+  );
+}
+
 /**
  * One attribution per target: `search` finds an order of the regions, and the map has the value of
  * each region in this order.
@@ -201,6 +254,7 @@ export async function attributeRegions(
 ): Promise<Attribution[]> {
   const { model, input, targets, options, progress } = context;
   const segmentation = superpixels(options.segmentation, options.segments, model, input);
+  requireRoom(options, segmentation.count);
   const attributions: Attribution[] = [];
   for (const [t, target] of targets.entries()) {
     const game = regionGame(context, segmentation, target.index);

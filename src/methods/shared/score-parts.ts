@@ -75,7 +75,7 @@ export async function scoreInParts(
     done = to;
     for (const [t, target] of targets.entries()) {
       const partial = done < count ? intermediate(t, at(scores, t), done) : undefined;
-      if (partial) accepted[t] = offer({ target, calls: done, ...partial });
+      if (partial) accepted[t] = offer({ target, ...partial });
     }
   }
   return { scores, done };

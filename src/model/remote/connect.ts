@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.ts';
 import { createRandom } from '../../tensor/random.ts';
 import { sizeOf, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { checkBudget } from '../check-budget.ts';
 import { bothLabels, chooseLabels } from '../files/labels.ts';
 import { createFunctionModel } from '../function-model.ts';
 import { IMAGENET_PREPROCESSING, type Preprocessing } from '../input/preprocessing.ts';
@@ -96,7 +97,7 @@ function createInference(endpoint: Endpoint, face: Interface, metadata: string, 
 export async function connect(address: string, options: RemoteModelOptions = {}): Promise<Model> {
   const endpoint = endpointOf(address, options);
   const { budget = Number.POSITIVE_INFINITY } = options;
-  if (!(budget >= 1)) throw new FoveaError('usage', `budget ${budget}: expected a number above 0`);
+  checkBudget(budget);
   const text = await requestText(endpoint, undefined, options.signal);
   const metadata = parseMetadata(text, endpoint);
   const face = readInterface(
