@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScene } from '../../src/demo/index.ts';
 import { loadSprites } from '../../src/demo/sprites.ts';
 import { encodePng } from '../../src/node/write-image.ts';
-import { graphBuilder, modelOf, writeModel } from '../../src/onnx/index.ts';
 import { canRun, startBrowser } from '../studio/studio.ts';
+import { detector, largeModel } from './models.ts';
 import { type Site, serve } from './site.ts';
 
 /** The page: `tryModel` loads a model and explains a picture, and returns the end of it. */
@@ -32,45 +32,6 @@ globalThis.tryModel = async (options) => {
 declare const tryModel: (
   options: import('../../src/worker/index.ts').ExplainerOptions,
 ) => Promise<Readonly<Record<string, unknown>>>;
-
-const PICTURE = ['n', 3, 64, 64];
-
-/** A detector: boxes and their scores. */
-function detector(): Uint8Array {
-  const builder = graphBuilder({ opset: 13 });
-  const x = builder.input('x', 'float32', PICTURE);
-  const rows = builder.add('Reshape', [x, builder.constant(BigInt64Array.of(0n, -1n, 64n))]);
-  const weight = (columns: number) =>
-    builder.constant(new Float32Array(64 * columns).fill(0.1), [64, columns]);
-  builder.add('MatMul', [rows, weight(4)], {}, 'boxes');
-  builder.add('Sigmoid', [builder.add('MatMul', [rows, weight(80)])], {}, 'scores');
-  builder.output('boxes', 'float32', ['n', 192, 4]);
-  builder.output('scores', 'float32', ['n', 192, 80]);
-  return writeModel(modelOf(builder.finish()));
-}
-
-/** A classifier of 200 MB, nearly all of it in one matrix. */
-function large(): Uint8Array {
-  const builder = graphBuilder({ opset: 13 });
-  const x = builder.input('x', 'float32', PICTURE);
-  const kernel = builder.constant(new Float32Array(8 * 27).fill(0.1), [8, 3, 3, 3]);
-  const conv = builder.add('Conv', [x, kernel], { strides: [4, 4], pads: [1, 1, 1, 1] });
-  const pixels = builder.add('Flatten', [builder.add('Relu', [conv])]);
-  const matrix = new Float32Array(2048 * 24_576);
-  for (let i = 0; i < matrix.length; i += 97) matrix[i] = 0.01;
-  const weights = builder.initializer({
-    name: 'weights',
-    type: 'float32',
-    dims: [2048, 24_576],
-    data: { kind: 'raw', bytes: new Uint8Array(matrix.buffer) }, // as it lies in a file
-    otherFields: [],
-  });
-  const hidden = builder.add('MatMul', [pixels, weights]);
-  const last = Float32Array.from({ length: 24_576 * 3 }, (_, i) => (i % 3 === 1 ? 0.001 : -0.001));
-  builder.add('MatMul', [hidden, builder.constant(last, [24_576, 3])], {}, 'y');
-  builder.output('y', 'float32', ['n', 3]);
-  return writeModel(modelOf(builder.finish()));
-}
 
 describe.skipIf(!canRun())('faults in a page', { timeout: 300_000 }, () => {
   const sites: Site[] = [];
@@ -137,7 +98,7 @@ describe.skipIf(!canRun())('faults in a page', { timeout: 300_000 }, () => {
   });
 
   it('explains with a model of 200 MB', async () => {
-    made.set('/large.onnx', large());
+    made.set('/large.onnx', largeModel());
     expect(await tryAndGoOn('/large.onnx')).toMatchObject({ label: '1', pixels: 64 * 64 });
   });
 

@@ -98,40 +98,110 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
     }
   });
 
-  it('works with the keyboard alone', async () => {
+  /** Presses Tab, or Shift and Tab, until the focus is on something with a name that fits. */
+  async function tabTo(name: RegExp, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
+    const { page } = visit;
+    for (let i = 0; i < 150; i++) {
+      await page.keyboard.press(key);
+      const text = await page.evaluate(() => {
+        const active = document.activeElement as HTMLInputElement | null;
+        const label = active?.labels?.[0]?.innerText;
+        return active?.getAttribute('aria-label') || label || active?.title || active?.innerText;
+      });
+      if (name.test(text ?? '')) return;
+    }
+    throw new Error(`the keyboard does not reach ${name}`);
+  }
+
+  /** Goes to something and presses it. */
+  async function pressOn(name: RegExp, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
+    await tabTo(name, key);
+    await visit.page.keyboard.press('Enter');
+  }
+
+  const viewByKeyboard = (title: string) => pressOn(new RegExp(`^${title}$`), 'Shift+Tab');
+
+  it('works with the keyboard alone: pictures, classes, maps and what can be taken away', async () => {
     const page = await visit.open();
     await mapIsMade(page);
-    const press = async (key: string, name: RegExp) => {
-      for (let i = 0; i < 150; i++) {
-        await page.keyboard.press(key);
-        const text = await page.evaluate(() => {
-          const active = document.activeElement as HTMLElement | null;
-          return active?.getAttribute('aria-label') || active?.title || active?.innerText || '';
-        });
-        if (name.test(text)) return;
-      }
-      throw new Error(`the keyboard does not reach ${name}`);
-    };
-    await press('Tab', /^panda$/);
-    await page.keyboard.press('Enter');
+    await pressOn(/^panda$/);
     await page.getByTitle('Explain panda').waitFor();
-    await press('Tab', /^vs/);
-    await page.keyboard.press('Enter');
+    await pressOn(/^vs/);
     await page.getByText(/^Why panda and not/).waitFor();
-    await press('Tab', /^Two models|Arrow keys move the cursor/);
+    await tabTo(/Arrow keys move the cursor/);
     await page.keyboard.press('ArrowDown');
     await page.locator('.cursor').waitFor();
-    await press('Shift+Tab', /^Paint$/);
-    await page.keyboard.press('Enter');
-    await press('Tab', /^Picture to paint on/);
+    await tabTo(/^Method$/);
+    await page.keyboard.type('RISE');
+    await pressOn(/^Good enough, stop$/);
+    await mapIsMade(page);
+    await pressOn(/^Take it away$/);
+    const download = page.waitForEvent('download');
+    await pressOn(/^Numbers/);
+    expect((await download).suggestedFilename()).toBe('03-panda.rise.npy');
+    await pressOn(/^vs/, 'Shift+Tab');
+  });
+
+  it('works with the keyboard alone: painting, hiding and sets of patches', async () => {
+    const { page } = visit;
+    await viewByKeyboard('Paint');
+    await tabTo(/^Picture to paint on/);
     await page.keyboard.press('Space');
-    await press('Tab', /^Undo$/);
-    await press('Shift+Tab', /^Enough$/);
-    await page.keyboard.press('Enter');
+    await pressOn(/^Undo$/);
+    await viewByKeyboard('Hide and show');
+    await tabTo(/^Hidden: the 0.0%/);
+    await page.keyboard.press('End');
+    await page.getByText('Hidden: the 100% that the map calls most important').waitFor();
+    await pressOn(/^Show first$/);
+    await page.getByText('Shown: the 100%').waitFor();
+    await viewByKeyboard('Enough');
     await page.locator('.verdict', { hasText: 'of its confidence in panda' }).waitFor();
-    await press('Tab', /^Patch 1$/);
+    await tabTo(/^Patch 1$/);
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
+    const patch = page.getByRole('button', { name: 'Patch 9', exact: true });
+    expect(await patch.evaluate((button) => button === document.activeElement)).toBe(true);
     await page.getByText('Your own set').waitFor();
+    await pressOn(/^Find another way$/);
+    await pressOn(/^Patches [\d, ]+: /); // a set of the graph
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.getByText('The second set lacks').waitFor();
+  });
+
+  it('works with the keyboard alone: comparing, testing, the inside and many pictures', async () => {
+    const { page } = visit;
+    await viewByKeyboard('Compare');
+    await tabTo(/^Difference of the first two classes$/);
+    await page.keyboard.press('Space');
+    await page.getByText('First minus second').waitFor();
+    await pressOn(/^Two models$/, 'Shift+Tab');
+    await pressOn(/^A network with a secret$/);
+    await page.locator('.verdict', { hasText: 'say' }).waitFor();
+    await viewByKeyboard('Trust');
+    await tabTo(/^Method$/);
+    await page.keyboard.type('Random');
+    await page.locator('.verdict', { hasText: '0 of 3' }).waitFor();
+    await viewByKeyboard('Sanity lab');
+    await tabTo(/^Random numbers in/);
+    await page.keyboard.press('End');
+    await page.locator('.isStuck').first().waitFor();
+    await viewByKeyboard('Inside');
+    await tabTo(/^Stage \d of/);
+    await page.keyboard.press('Home');
+    await pressOn(/^Channel \d+: 1.00$/);
+    await page.getByRole('application', { name: /^Channel \d+ of stage 1/ }).waitFor();
+    await viewByKeyboard('Many pictures');
+    await page.getByText('Average map of these 24').waitFor();
+    await tabTo(/^First$/);
+    await page.keyboard.press('End');
+    await pressOn(/^Look closer at/);
+    await viewByKeyboard('Look');
+    await mapIsMade(page);
+    await pressOn(/^Find the cheat$/, 'Shift+Tab');
+    await pressOn(/^Load it with a picture of an owl$/);
+    await page.getByTitle('Explain teapot').waitFor();
   });
 
   it('keeps the page free while a method runs, and moves nothing for those who ask for it', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../src/tensor/random.ts';
 import { tensor } from '../../src/tensor/tensor.ts';
+import { nearest } from '../../studio/src/lib/graph.ts';
 import { aligned, difference, likeness, pixelOrder, ranksOf } from '../../studio/src/lib/maths.ts';
 
 describe('the sums of the studio', () => {
@@ -34,5 +35,20 @@ describe('the sums of the studio', () => {
       map.data.map((value) => -value),
     );
     expect(likeness(map, reversed)).toBeCloseTo(-1, 12);
+  });
+
+  it('finds the nearest point in a direction, and prefers what lies straight ahead', () => {
+    const points = [
+      { x: 0, y: 0 },
+      { x: 50, y: 0 },
+      { x: 20, y: 30 },
+      { x: -10, y: 5 },
+    ];
+    const [middle, right, aside, left] = points as [(typeof points)[0], ...typeof points];
+    expect(nearest(points, middle, [1, 0])).toBe(right); // 50 is less than 20 + 3 · 30
+    expect(nearest(points, middle, [0, 1])).toBe(left); // 5 + 3 · 10 is less than 30 + 3 · 20
+    expect(nearest(points, middle, [-1, 0])).toBe(left);
+    expect(nearest(points, right as typeof middle, [1, 0])).toBeUndefined();
+    expect(nearest(points, aside as typeof middle, [0, 1])).toBeUndefined();
   });
 });

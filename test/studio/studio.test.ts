@@ -5,6 +5,13 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Page } from 'playwright-core';
 import { describe, expect, it } from 'vitest';
+import { explain } from '../../src/explain.ts';
+import { deletion } from '../../src/metrics/deletion.ts';
+import { insertion } from '../../src/metrics/insertion.ts';
+import { singleDeletion } from '../../src/metrics/single-deletion.ts';
+import { loadModel } from '../../src/node/load-model.ts';
+import { readImage } from '../../src/node/read-image.ts';
+import { prepareInput } from '../../src/prepare-input.ts';
 import { decodeNpy } from '../../src/tensor/npy.ts';
 import { pearson } from '../../src/tensor/statistics.ts';
 import { ROOT } from '../browser/modules.ts';
@@ -210,10 +217,13 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
   });
 
   it('finds sets of patches that are enough, draws their graph, and lets patches be switched', async () => {
+    const drawing = page.waitForEvent('worker', (worker) => /layout-worker/.test(worker.url()));
     await openView(page, 'Enough');
+    await drawing; // the graph is placed off the page's own thread
     const board = page.locator('.verdict', { hasText: 'of its confidence in pizza' });
     await board.waitFor();
     const nodes = page.getByRole('region', { name: 'Graph of sets' }).getByRole('button');
+    await nodes.first().waitFor();
     expect(await nodes.count()).toBeGreaterThan(3);
     const label = (await nodes.first().getAttribute('aria-label')) ?? '';
     const [, patches = '', confidence = ''] = /^Patches (.*): (.*)$/.exec(label) ?? [];
@@ -232,12 +242,67 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.getByRole('button', { name: 'Larger' }).click();
   });
 
+  it('takes a patch out of the picture if it is dragged out, and by a key', async () => {
+    const tiles = page.getByRole('group', { name: 'Patches of the picture' }).getByRole('button');
+    const shown = tiles.and(page.locator('[aria-pressed="true"]'));
+    const [before, grid] = [await shown.count(), await tiles.count()];
+    expect(before).toBeGreaterThan(1);
+    const verdict = (count: number) =>
+      page.locator('.verdict', { hasText: `With ${count} of ${grid} patches` });
+    const board = await page.getByRole('group', { name: 'Patches of the picture' }).boundingBox();
+    const take = async () => {
+      const box = await shown.first().boundingBox();
+      if (!box || !board) throw new Error('the patches have no place');
+      await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+      await page.mouse.down();
+      await page.mouse.move(board.x + board.width / 2, board.y + board.height / 2, { steps: 3 });
+      return board;
+    };
+    const { x, y } = await take();
+    await page.mouse.up(); // within the picture: it is put back
+    await verdict(before).waitFor();
+    await take();
+    await page.mouse.move(x - 30, y + 40, { steps: 3 });
+    await page.locator('.held').waitFor();
+    await verdict(before - 1).waitFor();
+    await page.keyboard.press('Escape');
+    await verdict(before).waitFor();
+    await page.mouse.up();
+    await take();
+    await page.mouse.move(x - 30, y + 40);
+    await page.mouse.up();
+    await verdict(before - 1).waitFor();
+    await page.getByText('Your own set').waitFor();
+    expect(await page.locator('.held').count()).toBe(0);
+    await shown.first().focus();
+    await page.keyboard.press('Delete');
+    await verdict(before - 2).waitFor();
+  });
+
   it('tests the map against maps that know nothing', async () => {
     await openView(page, 'Trust');
     await page.getByText(/This map passes/).waitFor();
     expect(await page.locator('.tests .isBetter').count()).toBeGreaterThanOrEqual(2);
     await page.getByRole('combobox', { name: 'Method' }).selectOption('random');
     await page.locator('.verdict', { hasText: '0 of 3' }).waitFor();
+    const shown = await page.locator('.tests .mine dd').allInnerTexts();
+    const model = await loadModel('demo-cnn');
+    const { input } = await prepareInput(
+      model,
+      await readImage(join(ROOT, 'dist/studio/scenes/01-pizza.png')),
+    );
+    const { map, target } = await explain(model, input, { method: 'random', seed: 0 });
+    const given = { map, model, input, target };
+    const area = async (metric: Pick<typeof insertion, 'score'>) =>
+      (await metric.score({ ...given, preset: 'torch-cam' })).value ?? 0;
+    const gap = (await area(insertion)) - (await area(deletion));
+    const { value } = await singleDeletion.score({ ...given, options: { grid: 7 } });
+    await model.dispose();
+    expect(shown.map(Number)).toEqual([
+      expect.closeTo(gap, 1.9),
+      expect.closeTo(value ?? 9, 1.9),
+      0,
+    ]);
     await page.getByRole('combobox', { name: 'Method' }).selectOption('grad-cam');
   });
 

@@ -1,4 +1,4 @@
-import dagre from '@dagrejs/dagre';
+import type { Direction } from './arrows.ts';
 
 /** A structured attention graph, as `manifest.extras.sag` holds it. */
 export interface Sag {
@@ -43,32 +43,26 @@ export interface Layout {
 
 export const NODE = { width: 84, height: 104 } as const;
 
-/** Places the nodes in layers, roots on top. */
-export function layoutOf(sag: Sag): Layout {
-  const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: 'TB', nodesep: 14, ranksep: 44, marginx: 8, marginy: 8 });
-  graph.setDefaultEdgeLabel(() => ({}));
-  for (const { id } of sag.nodes) graph.setNode(String(id), { ...NODE });
-  for (const { from, to } of sag.edges) graph.setEdge(String(from), String(to));
-  dagre.layout(graph);
-  const { width = 0, height = 0 } = graph.graph();
-  const placed = new Map(
-    sag.nodes.map((node) => {
-      const { x, y } = graph.node(String(node.id));
-      return [node.id, { ...node, x, y }] as const;
-    }),
-  );
-  const edges = sag.edges.flatMap(({ from, to, removed }) => {
-    const [a, b] = [placed.get(from), placed.get(to)];
-    if (!a || !b) return [];
-    const [top, bottom] = [a.y + NODE.height / 2, b.y - NODE.height / 2];
-    const middle = (top + bottom) / 2;
-    const path = `M${a.x} ${top}C${a.x} ${middle} ${b.x} ${middle} ${b.x} ${bottom}`;
-    return [{ key: `${from}-${to}`, path, x: b.x, y: bottom - 6, removed }];
-  });
-  return { width, height, nodes: [...placed.values()], edges };
-}
-
 /** The patches of one set that another lacks. */
 export const lacks = (a: readonly number[], b: readonly number[]): number[] =>
   a.filter((patch) => !b.includes(patch));
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+/** The nearest point in a direction: what lies aside counts three times as far. */
+export function nearest<P extends Point>(
+  points: readonly P[],
+  from: Point,
+  [dx, dy]: Direction,
+): P | undefined {
+  const distance = ({ x, y }: Point): number => {
+    const [right, down] = [x - from.x, y - from.y];
+    const ahead = dx * right + dy * down;
+    return ahead > 1 ? ahead + 3 * Math.abs(dx * down + dy * right) : Number.POSITIVE_INFINITY;
+  };
+  const near = points.filter((point) => distance(point) < Number.POSITIVE_INFINITY);
+  return near.sort((a, b) => distance(a) - distance(b))[0];
+}

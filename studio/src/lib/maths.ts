@@ -61,9 +61,6 @@ function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return squareA > 0 && squareB > 0 ? product / Math.sqrt(squareA * squareB) : 0;
 }
 
-export const spearman = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
-  pearson(ranks(a), ranks(b));
-
 const COARSE = 28;
 
 const coarseMaps = new WeakMap<Tensor, Float64Array>();
@@ -120,16 +117,6 @@ export function tiles(height: number, width: number, rows: number, columns: numb
       labels[y * width + x] =
         Math.floor((y * rows) / height) * columns + Math.floor((x * columns) / width);
   return labels;
-}
-
-/** Sums of a map over parts. */
-export function sumsOver(labels: Int32Array, parts: number, data: Float32Array): Float64Array {
-  const sums = new Float64Array(parts);
-  for (let i = 0; i < labels.length; i++) {
-    const label = labels[i] ?? 0;
-    sums[label] = (sums[label] ?? 0) + (data[i] ?? 0);
-  }
-  return sums;
 }
 
 /**

@@ -178,7 +178,7 @@ class Studio {
 
   /** The options that a method gets: what the page and the user set. */
   optionsOf(method: string): Record<string, unknown> {
-    return { ...PAGE_OPTIONS[method], ...this.options[method] };
+    return { ...PAGE_OPTIONS[method], ...$state.snapshot(this.options[method]) };
   }
 
   /** The request for the map that is looked at. */

@@ -1,7 +1,6 @@
 import type { Tensor } from 'fovea/web';
-import type { Explainer } from 'fovea/worker';
+import type { Explainer, WorkerMeasureRequest } from 'fovea/worker';
 import { type MapRun, messageOf } from './map-run.svelte.ts';
-import { likeness, pixelOrder, ranksOf, spearman, sumsOver, tiles } from './maths.ts';
 import type { Picture } from './pictures.ts';
 import { studio } from './studio.svelte.ts';
 
@@ -60,7 +59,9 @@ export const trustOf = (run: MapRun): readonly TrustRow[] | undefined => tested.
 
 /** Tiles along each side that are hidden one by one. */
 const GRID = 7;
-const STEPS = 20;
+
+/** Insertion and deletion in 20 steps over one color, so that both hide and show the same. */
+const CURVE = { preset: 'torch-cam' } as const;
 
 const CONTROLS = ['random', 'centre'] as const;
 
@@ -78,15 +79,12 @@ export class TrustRun {
       const { explanation } = run;
       if (!explanation) return;
       const { request } = run;
-      const losses = await this.#losses(explainer, picture, request.target);
-      await this.#add(explainer, picture, request, explanation.map, losses, false);
+      await this.#add(explainer, picture, request, explanation.map, false);
       for (const method of CONTROLS) {
         const control = { method, options: {}, target: request.target, seed: 0 };
-        const { map } = await explainer.explain(picture.image, {
-          ...control,
-          signal: this.#signal,
-        });
-        await this.#add(explainer, picture, control, map, losses, true);
+        const { signal } = this.#controller;
+        const { map } = await explainer.explain(picture.image, { ...control, signal });
+        await this.#add(explainer, picture, control, map, true);
       }
       tested.set(run, this.rows);
       this.isDone = true;
@@ -95,74 +93,34 @@ export class TrustRun {
     }
   }
 
-  get #signal(): AbortSignal {
-    return this.#controller.signal;
-  }
-
-  /** What hiding each tile alone costs. */
-  async #losses(explainer: Explainer, { image }: Picture, target: number): Promise<Float64Array> {
-    const [height, width] = explainer.model.preprocessing.size;
-    const bits = new Float32Array((GRID * GRID + 1) * GRID * GRID).fill(1);
-    for (let tile = 0; tile < GRID * GRID; tile++) bits[tile * GRID * GRID + tile] = 0;
-    const { data } = await explainer.perturb(image, {
-      perturbation: {
-        kind: 'segments',
-        labels: tiles(height, width, GRID, GRID),
-        bits: { shape: [GRID * GRID + 1, GRID * GRID], data: bits },
-      },
-      targets: [target],
-      signal: this.#signal,
-    });
-    const whole = data[GRID * GRID] ?? 0;
-    return Float64Array.from({ length: GRID * GRID }, (_, tile) => whole - (data[tile] ?? 0));
-  }
-
-  async #gap(explainer: Explainer, { image }: Picture, map: Tensor, target: number) {
-    const ranks = ranksOf(pixelOrder(map));
-    const total = ranks.length;
-    const counts = Array.from({ length: STEPS + 1 }, (_, i) => Math.round((total * i) / STEPS));
-    const bounds = [
-      ...counts.flatMap((count) => [0, count]),
-      ...counts.flatMap((count) => [count, total]),
-    ];
-    const { data } = await explainer.perturb(image, {
-      perturbation: { kind: 'ranks', ranks, bounds: Int32Array.from(bounds) },
-      targets: [target],
-      signal: this.#signal,
-    });
-    let gap = 0;
-    for (let i = 0; i <= STEPS; i++)
-      gap += ((data[i] ?? 0) - (data[STEPS + 1 + i] ?? 0)) * (i % STEPS === 0 ? 0.5 : 1);
-    return gap / STEPS;
-  }
-
+  /** The scores of a map, one after the other, so that each is shown as soon as it is known. */
   async #add(
     explainer: Explainer,
-    picture: Picture,
-    request: MapRun['request'],
+    { image }: Picture,
+    { method, options, target, seed }: MapRun['request'],
     map: Tensor,
-    losses: Float64Array,
     isControl: boolean,
   ): Promise<void> {
-    const { method, target } = request;
-    const [height, width] = explainer.model.preprocessing.size;
+    const { signal } = this.#controller;
+    const measure = async (metric: string, more: Partial<WorkerMeasureRequest>) => {
+      const { value } = await explainer.measure(image, metric, { map, target, signal, ...more });
+      return value ?? undefined;
+    };
     const name = studio.methodNamed(method)?.title ?? method;
-    const sums = sumsOver(tiles(height, width, GRID, GRID), GRID * GRID, map.data);
-    let row: TrustRow = { name, isControl, single: spearman(sums, losses) };
+    let row: TrustRow = { name, isControl };
     const before = this.rows;
     const show = (more: Partial<TrustRow>) => {
       row = { ...row, ...more };
       this.rows = [...before, row];
     };
-    show({ gap: await this.#gap(explainer, picture, map, target) });
-    const layers = explainer.model.weightLayers.length;
-    if (layers === 0) return;
-    const random = await explainer.explain(picture.image, {
-      method: method as 'rise',
-      options: request.options,
-      ...{ target, seed: request.seed, randomizedLayers: layers, signal: this.#signal },
-    });
-    show({ change: 1 - likeness(map, random.map) });
+    const insertion = await measure('insertion', CURVE);
+    const deletion = await measure('deletion', CURVE);
+    show({ gap: (insertion ?? 0) - (deletion ?? 0) });
+    show({ single: await measure('single-deletion', { options: { grid: GRID } }) });
+    if (explainer.model.weightLayers.length === 0) return;
+    const made = { method, options, seed };
+    const alike = await measure('model-randomization', { made, options: { steps: 1 } });
+    show({ change: 1 - (alike ?? 0) });
   }
 
   cancel(): void {
