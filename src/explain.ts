@@ -211,7 +211,11 @@ async function explainTargets(
       targets: asked.targets,
       options,
       progress: request.onProgress ?? (() => {}),
-      offer: (map) => request.onMap?.({ ...map, calls: calls() }) === true,
+      offer: (partial) => {
+        const i = asked.targets.findIndex(({ index }) => index === partial.target.index);
+        const target = targets[i] ?? partial.target; // as the caller named it
+        return request.onMap?.({ ...partial, target, calls: calls() }) === true;
+      },
     });
     const seconds = (performance.now() - started) / 1000;
     const shared = manifestFor(model, run, request, prepared);

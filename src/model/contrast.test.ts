@@ -120,6 +120,22 @@ describe('a target with against', () => {
     await model.dispose();
   }, 60_000);
 
+  it('is the target of the maps on the way', async () => {
+    const model = await loadModel('demo-cnn');
+    const input = await prepareInput(model, scene.image);
+    const offered: unknown[] = [];
+    const { target } = await explain(model, input, {
+      method: 'rise',
+      options: { N: 64 },
+      target: { class: a, against: b },
+      onMap: (partial) => void offered.push(partial.target),
+    });
+    expect(offered.length).toBeGreaterThan(0);
+    expect(offered).toEqual(offered.map(() => target));
+    expect(target).toMatchObject({ index: a, against: [{ index: b }] });
+    await model.dispose();
+  }, 60_000);
+
   it('works with every method that runs on the model', async () => {
     const model = await loadModel('demo-cnn');
     const input = await prepareInput(model, scene.image);

@@ -132,7 +132,8 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
     await page.keyboard.press('ArrowDown');
     await page.locator('.cursor').waitFor();
     await tabTo(/^Method$/);
-    await page.keyboard.type('RISE');
+    await page.keyboard.press('r'); // RISE
+    await page.getByText(/^\d+ samples/).waitFor();
     await pressOn(/^Good enough, stop$/);
     await mapIsMade(page);
     await pressOn(/^Take it away$/);
