@@ -2,6 +2,7 @@ import { ruleSets } from '../autodiff/index.ts';
 import { ablationCam } from './ablation-cam.ts';
 import { attentionGradient } from './attention-gradient.ts';
 import { attentionRollout } from './attention-rollout.ts';
+import { auto } from './auto.ts';
 import { blurIg } from './blur-ig.ts';
 import { centre } from './centre.ts';
 import { deconvnet } from './deconvnet.ts';
@@ -50,6 +51,7 @@ import { xrai } from './xrai.ts';
  * Every method of Fovea. A new method needs a file, a line here, a test and a page in docs/methods.
  */
 const BUILT_IN = {
+  auto: auto,
   iassa: iassa,
   iia: iia,
   rise: rise,

@@ -180,6 +180,26 @@ describe('files', () => {
     expect(names).toContain('one.occlusion.3.npy');
   });
 
+  test('--budget is shared by the maps of a local model, and --resume keeps the results', async () => {
+    const args = ['explain', 'one.png', '--model', 'demo-cnn', '--methods', 'auto,lime'];
+    const run = (...more: string[]) =>
+      fovea([...args, '--json', '--budget', '82', '--out', 'shared', ...more], folder);
+    expect(await run()).toMatchObject({ code: 0 });
+    for (const method of ['auto', 'lime']) {
+      const { budget, modelCalls } = await manifestOf(`shared/one.${method}.json`);
+      expect(budget).toBe(40); // 82, without the probe and the classification, for two maps
+      expect(modelCalls.forward).toBeLessThanOrEqual(40);
+    }
+    expect((await manifestOf('shared/one.auto.json')).extras.method).toBe('fullgrad');
+    expect(records((await run('--resume')).stdout).map(({ kept }) => kept === true)).toEqual([
+      true,
+      true,
+    ]);
+    const none = await fovea([...args, '--budget', '3'], folder);
+    expect(none).toMatchObject({ code: 2 });
+    expect(none.stderr).toContain('--budget 3: expected at least 4 for 2 maps of 1 picture');
+  });
+
   test('--resume keeps results of the same request, and makes all others', async () => {
     const again = async (...more: string[]) => {
       const args = ['explain', 'one.png', 'two.png', ...QUICK, '--out', 'kept', '--json'];

@@ -3,6 +3,7 @@
  * cost: what a method needs and uses is what it needs and uses by default.
  */
 export const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  auto: { calls: 16 },
   iassa: { iterations: 1, window: 112, stride: 56 },
   iia: { steps: 1 },
   rise: { N: 16 },
