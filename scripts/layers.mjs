@@ -50,16 +50,16 @@ export const LAYERS = {
   autodiff: { paths: ['autodiff/'], imports: ['ground', 'tensor', 'onnx'] },
   runtime: { paths: ['runtime/'], imports: ['ground', 'tensor', 'onnx'] },
   model: { paths: ['model/'], imports: BELOW_MODEL },
-  methods: { paths: ['methods/'], imports: METHODS },
-  metrics: { paths: ['metrics/'], imports: ['ground', 'tensor', 'image', 'superpixels', 'model'] },
   checks: { paths: ['checks/'], imports: ['ground', 'tensor', 'model'] },
+  methods: { paths: ['methods/'], imports: [...METHODS, 'checks'] },
+  metrics: { paths: ['metrics/'], imports: ['ground', 'tensor', 'image', 'superpixels', 'model'] },
   alternates: {
     paths: ['alternates/'],
     imports: ['ground', 'tensor', 'image', 'superpixels', 'onnx', 'runtime', 'model'],
   },
   explain: {
     paths: ['explain.ts', 'explanation.ts', 'map-warnings.ts', 'prepare-input.ts'],
-    imports: [...METHODS, 'methods'],
+    imports: [...METHODS, 'checks', 'methods'],
   },
   visualize: {
     paths: ['visualize/'],
@@ -94,7 +94,7 @@ export const LAYERS = {
     paths: ['cli/'],
     imports: [
       ...MODELS,
-      ...['superpixels', 'methods', 'metrics', 'alternates', 'explain', 'visualize'],
+      ...['superpixels', 'checks', 'methods', 'metrics', 'alternates', 'explain', 'visualize'],
       ...['demo', 'node', 'datasets', 'evaluate', 'plugin'],
     ],
     node: true,

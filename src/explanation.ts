@@ -1,3 +1,4 @@
+import type { Sufficiency } from './checks/sufficiency.ts';
 import type { Json } from './json.ts';
 import type { LayerMap } from './methods/method.ts';
 import type { Preprocessing, Region } from './model/input/preprocessing.ts';
@@ -45,6 +46,8 @@ export interface Manifest {
   readonly standardError?: number;
   readonly warnings: readonly string[];
   readonly extras: { readonly [key: string]: Json };
+  /** What `checkSufficiency` found for the map; only if the caller checked it (`--check`). */
+  readonly checks?: Sufficiency;
 }
 
 /** The result of one method for one class of one picture. */

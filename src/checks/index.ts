@@ -1,6 +1,6 @@
+export { type CheckedSet, STATEMENTS, type Statement } from './statements.ts';
 export {
   type CheckedMap,
-  type CheckedSet,
   checkSufficiency,
   type Sufficiency,
   type SufficiencyOptions,

@@ -1,36 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createFunctionModel } from '../model/function-model.ts';
-import { IMAGENET_PREPROCESSING } from '../model/input/preprocessing.ts';
 import { tensor } from '../tensor/tensor.ts';
-import { checkSufficiency } from './sufficiency.ts';
-
-/**
- * Side of the pictures. They consist of ones, and the baseline consists of zeros. In a grid of 8 ×
- * 8 cells, each cell is one pixel.
- */
-const SIDE = 8;
-const input = tensor([1, 3, SIDE, SIDE], new Float32Array(3 * SIDE ** 2).fill(1));
-
-/**
- * A model in which `score` computes the probability of class 0 from the pixels of the first
- * channel.
- */
-const modelOf = (score: (shown: (pixel: number) => boolean) => number) =>
-  createFunctionModel({
-    name: 'known',
-    labels: ['it', 'other'],
-    preprocessing: { ...IMAGENET_PREPROCESSING, size: [SIDE, SIDE] },
-    output: 'probabilities',
-    classify: async ({ shape: [n = 0], data }) =>
-      tensor(
-        [n, 2],
-        Float32Array.from({ length: 2 * n }, (_, i) => {
-          const first = 3 * SIDE ** 2 * Math.floor(i / 2);
-          const p = score((pixel) => (data[first + pixel] ?? 0) > 0.5);
-          return i % 2 === 0 ? p : 1 - p;
-        }),
-      ),
-  });
+import { type IsShown, knownModel, ones, SIDE } from './fixtures/known-model.ts';
+import { checkSufficiency, type SufficiencyOptions } from './sufficiency.ts';
 
 /** A map that ranks the pixels of `top` first, in that order. */
 const mapOf = (...top: number[]) => {
@@ -40,58 +11,85 @@ const mapOf = (...top: number[]) => {
   });
   return map;
 };
+/** In the grid of 8 × 8 cells, each cell is one pixel. */
 const check = (
-  score: Parameters<typeof modelOf>[0],
+  score: (shown: IsShown) => number,
   map: ReturnType<typeof mapOf>,
-  maxCalls?: number,
+  options: SufficiencyOptions = {},
 ) =>
   checkSufficiency(
-    { model: modelOf(score), input, map, target: { index: 0, label: 'it' } },
-    { grid: SIDE, baseline: 'zero', ...(maxCalls !== undefined && { maxCalls }) },
+    { model: knownModel(score), input: ones, map, target: { index: 0, label: 'it' } },
+    { grid: SIDE, baseline: 'zero', ...options },
   );
+
+const and = (shown: IsShown) => (shown(9) && shown(30) ? 0.9 : 0.2);
+const or = (shown: IsShown) => (shown(9) || shown(30) ? 0.9 : 0.2);
 
 describe('checkSufficiency', () => {
   it('finds both pixels of an AND sufficient, and one of them necessary', async () => {
-    const both = (shown: (pixel: number) => boolean) => (shown(9) && shown(30) ? 0.9 : 0.2);
-    const { whole, sufficient, necessary } = await check(both, mapOf(9, 30));
+    const { whole, grid, baseline, ...found } = await check(and, mapOf(9, 30));
+    expect({ grid, baseline }).toEqual({ grid: SIDE, baseline: 'zero' });
     expect(whole).toBeCloseTo(0.9, 6);
-    expect(sufficient).toMatchObject({ cells: [9, 30], share: 2 / 64, isMinimal: true });
-    expect(sufficient?.shown).toBeCloseTo(0.9, 6);
-    expect(sufficient?.hidden).toBeCloseTo(0.2, 6);
-    expect(necessary).toMatchObject({ cells: [9], isMinimal: true });
-    expect(necessary?.hidden).toBeCloseTo(0.2, 6);
+    expect(found.sufficient).toMatchObject({ cells: [9, 30], share: 2 / 64, isMinimal: true });
+    expect(found.sufficient?.shown).toBeCloseTo(0.9, 6);
+    expect(found.sufficient?.hidden).toBeCloseTo(0.2, 6);
+    expect(found.necessary).toMatchObject({ cells: [9], isMinimal: true });
+    expect(found.necessary?.shown).toBeCloseTo(0.2, 6);
+    expect(found.necessary?.hidden).toBeCloseTo(0.2, 6);
+    expect(found).not.toHaveProperty('contrastive');
   });
 
   it('finds one pixel of an OR sufficient, and both of them necessary', async () => {
-    const either = (shown: (pixel: number) => boolean) => (shown(9) || shown(30) ? 0.9 : 0.2);
-    const { sufficient, necessary } = await check(either, mapOf(30, 9));
-    expect(sufficient?.cells).toEqual([30]);
-    expect(necessary?.cells).toEqual([30, 9]);
+    const { sufficient, necessary } = await check(or, mapOf(30, 9));
+    expect(sufficient).toMatchObject({ cells: [30], isMinimal: true });
+    expect(necessary).toMatchObject({ cells: [30, 9], isMinimal: true });
     expect(necessary?.shown).toBeCloseTo(0.9, 6);
+    expect(necessary?.hidden).toBeCloseTo(0.2, 6);
+  });
+
+  it.each([
+    ['AND', and],
+    ['OR', or],
+  ])('finds both pixels of an %s contrastive, and checks only this statement', async (_, score) => {
+    const statements = ['contrastive'] as const;
+    const found = await check(score, mapOf(1, 9, 2, 30), { statements });
+    expect(found.contrastive).toMatchObject({ cells: [9, 30], isMinimal: true });
+    expect(found.contrastive?.shown).toBeCloseTo(0.9, 6);
+    expect(found.contrastive?.hidden).toBeCloseTo(0.2, 6);
+    expect(Object.keys(found)).toEqual(['grid', 'baseline', 'whole', 'contrastive', 'modelCalls']);
+  });
+
+  it('finds the largest terms of a sum sufficient, and 4 of 8 necessary', async () => {
+    // p = 0.1 · (number of shown pixels among 8). With 5 of them there is a tie, in which the class
+    // is still a most probable one.
+    const eight = [3, 8, 12, 20, 33, 41, 50, 63];
+    const sum = (shown: IsShown) => 0.1 * eight.filter(shown).length;
+    const { sufficient, necessary } = await check(sum, mapOf(...eight));
+    expect(sufficient).toMatchObject({ cells: eight.slice(0, 5), isMinimal: true });
+    expect(necessary).toMatchObject({ cells: eight.slice(0, 4), isMinimal: true });
   });
 
   it('leaves out cells that the model does not need, even if the map ranks them high', async () => {
-    const both = (shown: (pixel: number) => boolean) => (shown(9) && shown(30) ? 0.9 : 0.2);
-    const { sufficient, modelCalls } = await check(both, mapOf(1, 9, 2, 3, 4, 30, 5), 200);
+    const { sufficient, modelCalls } = await check(and, mapOf(1, 9, 2, 3, 4, 30, 5));
     expect(sufficient).toMatchObject({ cells: [9, 30], isMinimal: true });
-    expect(modelCalls).toBeLessThanOrEqual(200);
+    expect(modelCalls).toBeLessThanOrEqual(120);
   });
 
   it('does not exceed its budget, and reports that a set may not be minimal', async () => {
-    const many = (shown: (pixel: number) => boolean) =>
-      [...Array(20).keys()].every((i) => shown(3 * i)) ? 0.9 : 0.2;
+    const many = (shown: IsShown) => ([...Array(20).keys()].every((i) => shown(3 * i)) ? 0.9 : 0.2);
     const top = [...Array(60).keys()];
-    const { sufficient, modelCalls } = await check(many, mapOf(...top), 60);
+    const { sufficient, modelCalls } = await check(many, mapOf(...top), { maxCalls: 30 });
     expect(modelCalls).toBeLessThanOrEqual(60);
     expect(sufficient?.isMinimal).toBe(false);
     expect(sufficient?.shown).toBeCloseTo(0.9, 6);
+    const enough = await check(many, mapOf(...top), { maxCalls: 300 });
+    expect(enough.sufficient).toMatchObject({ isMinimal: true, share: 20 / 64 });
   });
 
   it('returns all cells as sufficient if any hidden cell changes the class', async () => {
-    const whole = (shown: (pixel: number) => boolean) =>
-      [...Array(SIDE ** 2).keys()].every(shown) ? 0.9 : 0.2;
-    const { sufficient, necessary } = await check(whole, mapOf(0));
-    expect(sufficient?.share).toBe(1);
+    const every = (shown: IsShown) => ([...Array(SIDE ** 2).keys()].every(shown) ? 0.9 : 0.2);
+    const { sufficient, necessary } = await check(every, mapOf(0), { maxCalls: 100 });
+    expect(sufficient).toMatchObject({ share: 1, isMinimal: true });
     expect(necessary?.cells).toEqual([0]);
   });
 

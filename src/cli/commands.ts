@@ -81,6 +81,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: [
       { ...shared.methods, group: 'Explanation:' },
       shared.against,
+      shared.check,
       ...explaining,
       shared.out('where results go', 'fovea-results'),
       ...mapOutput,

@@ -6,6 +6,7 @@ import { resolveTargets } from '../model/target.ts';
 import { readImage } from '../node/read-image.ts';
 import { type PreparedInput, prepareInput } from '../prepare-input.ts';
 import { decodeNpy } from '../tensor/npy.ts';
+import { withChecks } from './map-checks.ts';
 import { keptResult, type Result, type ResultSource, saveResult } from './result-files.ts';
 import { isInterruption, type Run, type RunItem, reportFailure } from './run.ts';
 
@@ -64,7 +65,8 @@ async function* explainFile(
     onProgress,
   });
   const known = model.warnings.length;
-  for (const explanation of explanations) {
+  for (const each of explanations) {
+    const explanation = await withChecks(run, item.file, prepared, each);
     const result = await saveResult(run, source, explanation);
     for (const warning of explanation.manifest.warnings.slice(known))
       run.output.note(`${item.file}: ${warning}`);

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
+import { STATEMENTS } from '../checks/statements.ts';
 import { findPictures, naturalOrder, PICTURE_EXTENSIONS, stemOf } from '../datasets/files.ts';
 import { at } from '../tensor/at.ts';
 
@@ -31,9 +32,9 @@ const slashes = (path: string): string => (sep === '\\' ? path.replaceAll('\\', 
  * Whether a name is that of a result of `explain`, such as `cat.rise.png` or `cat.rise.281.npy`.
  */
 function isResult(path: string, methodNames: readonly string[]): boolean {
-  const match = /\.([a-z0-9-]+)(\.\d+(-[a-z0-9-]+)?)?(\.layer\d*|\.graph)?\.(npy|png|json)$/.exec(
-    path,
-  );
+  const parts = `layer\\d*|graph|top|${STATEMENTS.join('|')}`;
+  const result = `\\.([a-z0-9-]+)(\\.\\d+(-[a-z0-9-]+)?)?(\\.(${parts}))?\\.(npy|png|json)$`;
+  const match = new RegExp(result).exec(path);
   return match !== null && [...methodNames, 'alternates'].includes(match[1] ?? '');
 }
 

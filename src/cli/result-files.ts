@@ -1,5 +1,8 @@
 import { access, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { rankOf } from '../checks/cell-game.ts';
+import type { Statement } from '../checks/statements.ts';
+import type { Sufficiency } from '../checks/sufficiency.ts';
 import type { MethodRun } from '../explain.ts';
 import type { Explanation, Manifest } from '../explanation.ts';
 import type { Image } from '../image/image.ts';
@@ -13,16 +16,17 @@ import { encodePng } from '../node/write-image.ts';
 import type { PreparedInput } from '../prepare-input.ts';
 import { decodeNpy, encodeNpy } from '../tensor/npy.ts';
 import { VERSION } from '../version.ts';
-import { annotate, colorBarOf } from '../visualize/annotate.ts';
+import { type AnnotatedPicture, annotate, colorBarOf } from '../visualize/annotate.ts';
 import { cutOut } from '../visualize/cut-out.ts';
 import { overlay } from '../visualize/overlay.ts';
+import { checkedSets, claimOf, maskOf } from './map-checks.ts';
 import { formatShare } from './output.ts';
 import type { Run } from './run.ts';
 import type { Format } from './shared-options.ts';
 import { shortLabel } from './table.ts';
 
 /** Paths of the files of a result, by format; `layer` (`layer1`, …) for maps of layers. */
-type ResultFiles = Partial<Record<Format | 'layer' | 'top' | `layer${number}`, string>>;
+type ResultFiles = Partial<Record<Format | Statement | 'layer' | 'top' | `layer${number}`, string>>;
 
 /** A result as `--json` prints it. */
 export interface ResultRecord {
@@ -34,6 +38,8 @@ export interface ResultRecord {
   readonly seconds: number;
   readonly modelCalls: ModelCalls;
   readonly extras: { readonly [key: string]: Json };
+  /** What `--check` found. */
+  readonly checks?: Sufficiency;
   /** Whether an earlier run made it, and `--resume` kept it. */
   readonly kept?: true;
 }
@@ -92,8 +98,19 @@ async function encode(
   return run.annotate ? annotated(run, source, explanation, picture) : encodePng(picture);
 }
 
+/** A PNG of a picture at its own size, with text above it and a color bar below it. */
+async function annotatedPng(
+  picture: Image,
+  words: Pick<AnnotatedPicture, 'title' | 'detail' | 'bar'>,
+): Promise<Uint8Array> {
+  const { width, height } = picture;
+  const png = Buffer.from(await encodePng(picture)).toString('base64');
+  const source = `data:image/png;base64,${png}`;
+  return svgToPng(annotate({ source, width, height, ...words }), 1);
+}
+
 /** A PNG with the class, the method and a color bar around the picture, at the picture's size. */
-async function annotated(
+function annotated(
   { model, colormap }: Run,
   { file, method }: ResultSource,
   explanation: Explanation,
@@ -102,17 +119,39 @@ async function annotated(
   const { label, probability, against = [] } = explanation.target;
   const others = against.map((other) => shortLabel(other.label)).join(', ');
   const contrast = others === '' ? '' : `, not ${others}`;
-  const { width, height } = picture;
-  const png = Buffer.from(await encodePng(picture)).toString('base64');
-  const svg = annotate({
-    source: `data:image/png;base64,${png}`,
-    width,
-    height,
+  return annotatedPng(picture, {
     title: `${shortLabel(label)} ${formatShare(probability)}${contrast}`,
     detail: `${method.method.name} · ${model.name} · ${basename(file)}`,
     bar: colorBarOf(explanation, colormap),
   });
-  return svgToPng(svg, 1);
+}
+
+/**
+ * Writes a picture per checked statement. `….sufficient.png` and `….contrastive.png` show only the
+ * cells of the set, `….necessary.png` all other cells. The rest is dark and grey.
+ */
+async function saveChecks(
+  run: Run,
+  { file, method, prepared }: ResultSource,
+  stem: string,
+  { map, target, manifest }: Explanation,
+): Promise<ResultFiles> {
+  const files: ResultFiles = {};
+  const { checks } = manifest;
+  if (!checks) return files;
+  for (const [statement, set] of checkedSets(checks)) {
+    const mask = maskOf(map, set, checks.grid, statement === 'necessary');
+    const picture = cutOut(pictureOf(prepared, run.model), mask, manifest.image.region);
+    const detail =
+      `shown alone ${formatShare(set.shown)}, hidden ${formatShare(set.hidden)} · ` +
+      `${method.method.name} · ${run.model.name} · ${basename(file)}`;
+    const title = claimOf(statement, target.label, set);
+    const path = `${stem}.${statement}.png`;
+    const png = run.annotate ? annotatedPng(picture, { title, detail }) : encodePng(picture);
+    await writeFileAtomic(path, await png);
+    files[statement] = path;
+  }
+  return files;
 }
 
 /** Writes the maps of layers, if the method has some: `….layer.npy`, or `….layer1.npy`, … */
@@ -156,6 +195,7 @@ function recordOf(
     seconds: Math.round(1000 * seconds) / 1000,
     modelCalls: manifest.modelCalls,
     extras: manifest.extras,
+    ...(manifest.checks && { checks: manifest.checks }),
   };
 }
 
@@ -175,7 +215,11 @@ export async function saveResult(
   }
   if (run.formats.includes('npy')) Object.assign(files, await saveLayers(stem, explanation));
   if (run.formats.includes('png'))
-    Object.assign(files, await saveTop(run, stem, explanation, prepared));
+    Object.assign(
+      files,
+      await saveTop(run, stem, explanation, prepared),
+      await saveChecks(run, source, stem, explanation),
+    );
   const record = recordOf(run, source, explanation, files);
   return { record, explanation, prepared, stem };
 }
@@ -192,6 +236,21 @@ function identityOf(parts: {
   readonly target: unknown;
 }): string {
   return JSON.stringify(Object.entries(parts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Whether a manifest has the checks of a run; only the most probable class has any. */
+const hasChecks = (run: Run, { probabilities }: PreparedInput, manifest: Manifest): boolean =>
+  rankOf(probabilities, manifest.target.index) > 0 ||
+  run.checks.every((statement) => statement in (manifest.checks ?? {}));
+
+/** The pictures of the checks of a manifest, which must exist. */
+async function keptChecks(stem: string, { checks }: Manifest): Promise<ResultFiles> {
+  const files: ResultFiles = {};
+  for (const [statement] of checks ? checkedSets(checks) : []) {
+    files[statement] = `${stem}.${statement}.png`;
+    await access(`${stem}.${statement}.png`);
+  }
+  return files;
 }
 
 /**
@@ -226,7 +285,7 @@ export async function keptResult(
       sha256: prepared.sha256,
       target,
     });
-    if (before !== now) return undefined;
+    if (before !== now || !hasChecks(run, prepared, manifest)) return undefined;
     const map = decodeNpy(await readFile(`${stem}.npy`), stem);
     if (map.shape.length !== 2) return undefined;
     const files: ResultFiles = {};
@@ -234,6 +293,7 @@ export async function keptResult(
       files[format] = `${stem}.${format}`;
       await access(`${stem}.${format}`);
     }
+    if (run.formats.includes('png')) Object.assign(files, await keptChecks(stem, manifest));
     const { signed } = manifest;
     const explanation: Explanation = { map, signed, target, manifest, seconds: 0 };
     const record = recordOf(run, source, explanation, files);

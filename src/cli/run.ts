@@ -1,3 +1,4 @@
+import type { Statement } from '../checks/statements.ts';
 import { stemOf } from '../datasets/files.ts';
 import { FoveaError } from '../errors.ts';
 import type { MethodRun } from '../explain.ts';
@@ -30,6 +31,8 @@ export interface RunFlags extends ModelFlags {
   /** Opacity of the strongest color, 0 … 1; that of `overlay` if not given. */
   readonly opacity?: number;
   readonly annotate?: boolean;
+  /** The statements to check about each map; none if not given. */
+  readonly check?: readonly Statement[];
   readonly resume?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -66,6 +69,8 @@ export interface Run {
   readonly opacity?: number;
   /** Whether class, method and a color bar are drawn around the pictures. */
   readonly annotate: boolean;
+  /** The statements that are checked about each map. */
+  readonly checks: readonly Statement[];
   /** Whether the names of results always end in the class: `NAME.METHOD.INDEX-LABEL`. */
   readonly hasClassNames: boolean;
   /** Whether to keep results of the same request in the folder. */
@@ -216,6 +221,7 @@ async function openRun(request: RunRequest, tally: Tally): Promise<Run | undefin
     colormap: flags.colormap,
     opacity: flags.opacity,
     annotate: flags.annotate === true,
+    checks: flags.check ?? [],
     hasClassNames,
     resume: flags.resume === true,
     output,

@@ -1,3 +1,4 @@
+import { STATEMENTS } from '../checks/statements.ts';
 import { DEVICES } from '../runtime/runtime.ts';
 import { collect, integerFrom, names, namesOf, numberFrom, oneOf } from './parsers.ts';
 import type { ArgumentSpec, OptionSpec } from './spec.ts';
@@ -34,6 +35,14 @@ export const against: OptionSpec = {
     'explain why the target and not this class: an index, a label, or top:N for the N most ' +
     'probable other classes; may be given several times',
   parse: collect,
+};
+
+export const check: OptionSpec = {
+  flags: '--check <statements>',
+  description:
+    'test statements about each map by showing and hiding parts of the picture, with up to 60 ' +
+    `model calls each: ${STATEMENTS.join(', ')}, separated by commas`,
+  parse: namesOf(STATEMENTS),
 };
 
 export const set: OptionSpec = {

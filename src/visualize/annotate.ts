@@ -51,7 +51,8 @@ export interface AnnotatedPicture {
   readonly title: string;
   /** Second line above the picture, such as method, model and file. */
   readonly detail: string;
-  readonly bar: ColorBar;
+  /** The color bar below the picture; none if left out. */
+  readonly bar?: ColorBar;
 }
 
 /** Least width of the drawing, so that a title has room above a small picture. */
@@ -82,7 +83,7 @@ function barSvg(bar: ColorBar, x: number, y: number, width: number, unit: number
 }
 
 /**
- * A picture at its own size with two lines of text above it and a color bar below it, as an SVG
+ * A picture at its own size with two lines of text above it and its color bar below it, as an SVG
  * file. The text grows with the picture, so that it can be read when a large picture is shown
  * smaller. Runs in Node and browsers.
  */
@@ -93,7 +94,8 @@ export function annotate({ source, width, height, title, detail, bar }: Annotate
   const inner = whole - 2 * margin;
   const top = Math.round(2.8 * unit);
   const left = Math.round((whole - width) / 2);
-  return svgFile(`${title}: ${detail}`, whole, top + height + Math.round(2.4 * unit), [
+  const below = bar ? Math.round(2.4 * unit) : margin;
+  return svgFile(`${title}: ${detail}`, whole, top + height + below, [
     text(margin, unit, cutText(title, 0.85 * unit, inner), {
       size: 0.9 * unit,
       weight: 700,
@@ -101,6 +103,6 @@ export function annotate({ source, width, height, title, detail, bar }: Annotate
     }),
     text(margin, 2.15 * unit, cutText(detail, 0.7 * unit, inner), { size: 0.72 * unit }),
     drawPicture(source, { x: left, y: top, width, height }),
-    ...barSvg(bar, margin, top + height + 0.5 * unit, inner, unit),
+    ...(bar ? barSvg(bar, margin, top + height + 0.5 * unit, inner, unit) : []),
   ]);
 }

@@ -131,6 +131,67 @@ describe('files', () => {
     expect(refused.stderr).toContain('expected a number from 0 to 1');
   });
 
+  test('--check writes what is sufficient and necessary, in words, as JSON and as pictures', async () => {
+    const args = ['explain', 'one.png', ...QUICK, '--check', 'sufficient,necessary'];
+    const first = await fovea([...args, '--out', 'checked'], folder);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    const { checks, modelCalls, target } = await manifestOf('checked/one.occlusion.json');
+    expect(modelCalls.forward).toBe(17); // of the map only
+    expect(checks).toMatchObject({ grid: 8, baseline: 'blur' });
+    expect(checks?.modelCalls).toBeLessThanOrEqual(122);
+    expect(checks?.whole).toBeCloseTo(target.probability, 3);
+    for (const statement of ['sufficient', 'necessary'] as const) {
+      const { cells = [], share, shown = 0, hidden = 0 } = checks?.[statement] ?? {};
+      expect(share).toBe(cells.length / 64);
+      const percent = (value: number) => `${(100 * value).toFixed(1)}%`;
+      const words = first.stdout.replace(/\s+/g, ' ');
+      expect(words).toMatch(new RegExp(` ${statement}: .*${cells.length} of 64 cells`));
+      expect(words).toContain(
+        `${percent(shown)} with only these cells, ${percent(hidden)} without them`,
+      );
+    }
+
+    // The picture of the sufficient cells shows them unchanged, and that of the necessary ones hides
+    // them.
+    const { data } = await readImage(at('one.png'));
+    for (const [statement, isKept] of [
+      ['sufficient', true],
+      ['necessary', false],
+    ] as const) {
+      const drawn = await readImage(at(`checked/one.occlusion.${statement}.png`));
+      const [cell = 0] = checks?.[statement]?.cells ?? [];
+      const middle = (index: number) => 28 * index + 14;
+      const pixel = 3 * (middle(Math.floor(cell / 8)) * 224 + middle(cell % 8));
+      const isSame = [0, 1, 2].every((c) => drawn.data[pixel + c] === data[pixel + c]);
+      expect(isSame, statement).toBe(isKept);
+    }
+
+    const again = await fovea([...args, '--out', 'checked', '--resume', '--json'], folder);
+    const [record] = records(again.stdout);
+    expect(record).toMatchObject({ kept: true, checks: JSON.parse(JSON.stringify(checks)) });
+    expect(record.files).toMatchObject({
+      sufficient: join('checked', 'one.occlusion.sufficient.png'),
+      necessary: join('checked', 'one.occlusion.necessary.png'),
+    });
+  });
+
+  test('--check notes a class that cannot be checked, and draws its words with --annotate', async () => {
+    const args = ['explain', 'one.png', ...QUICK, '--check', 'contrastive', '--out', 'noted'];
+    const other = await fovea([...args, '--target', 'top:2', '--annotate'], folder);
+    expect(other.code).toBe(0);
+    expect(other.stderr).toMatch(
+      /^fovea: one.png: "[^"]+" is not the most probable class[^\n]+\n$/,
+    );
+    expect(other.stdout).toMatch(/\n {4}contrastive: /);
+    const [name = ''] = (await readdir(at('noted'))).filter((file) => /contrastive/.test(file));
+    const picture = await readImage(at('noted', name));
+    expect(picture.width).toBe(320);
+    expect(picture.height).toBeGreaterThan(224 + 50);
+    const wrong = await fovea([...args, '--check', 'enough'], folder);
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain('expected one of sufficient, necessary, contrastive');
+  });
+
   test('--against explains the difference of two classes, in files of its own', async () => {
     const against = ['--target', 'top1', '--against', 'top:2', '--out', 'contrast', '--json'];
     const { code, stdout } = await fovea(['explain', 'one.png', ...QUICK, ...against], folder);

@@ -1,5 +1,6 @@
 import { explainFiles } from '../explain-files.ts';
-import { createOutput, formatCount, formatShare } from '../output.ts';
+import { checkLines } from '../map-checks.ts';
+import { createOutput, formatCount, formatShare, terminalWidth } from '../output.ts';
 import type { Result } from '../result-files.ts';
 import { findItems, type Run, type RunFlags, type RunRequest, targetsOf, withRun } from '../run.ts';
 import { type Cell, type Column, columnOf, numbersOf, rowPrinter, shortLabel } from '../table.ts';
@@ -52,6 +53,7 @@ export async function listResults(request: RunRequest): Promise<number> {
       for await (const result of explainFiles(run)) {
         output.record(result.record);
         rows.add(rowOf(result));
+        for (const line of checkLines(result.explanation, terminalWidth())) output.print(line);
         isEmpty = false;
       }
     },
