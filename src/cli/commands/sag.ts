@@ -7,7 +7,7 @@ import { writeFileAtomic } from '../../node/write-file.ts';
 import { sagToDot } from '../../visualize/sag-dot.ts';
 import { smallestSet } from '../../visualize/sag-part.ts';
 import { explainFiles } from '../explain-files.ts';
-import { createOutput, formatCount, formatShare, wrapText } from '../output.ts';
+import { createOutput, formatCount, formatShare } from '../output.ts';
 import type { Result, ResultRecord } from '../result-files.ts';
 import { attempt, findItems, oneTargetOf, type Run, type RunFlags, withRun } from '../run.ts';
 import { FORMATS } from '../shared-options.ts';
@@ -74,9 +74,8 @@ const SETS = [
 /** Printed below the table. */
 const LEGEND = `sets: sets of patches found; each of them suffices alone.
 smallest: number of patches of the smallest set.
-drawn: number of patches of each set that is drawn. The sets that are drawn differ as
-much as possible. If the smallest set is not among them, its patches are named below
-the row. The .json lists all sets.
+drawn: number of patches of each set that is drawn. A smallest set comes first, and the
+others differ from it and from each other as much as possible. The .json lists all sets.
 calls: model calls.`;
 
 /** How many patches each root has: `5 6 11`. */
@@ -95,17 +94,6 @@ function rowOf({ image, modelCalls, seconds, kept }: ResultRecord, sag: Sag): Ce
     kept ? '–' : seconds.toFixed(1),
   ];
 }
-
-/** A line that names the smallest set, if it is not drawn. */
-function smallestLine(sag: Sag): string | undefined {
-  const smallest = smallestSet(sag);
-  if (!smallest || smallest.isRoot) return undefined;
-  const names = smallest.patches.map((patch) => `P${patch}`).join(' ');
-  return wrapText(`smallest set, not drawn: ${names}`, TABLE_WIDTH, '    ');
-}
-
-/** Columns that the table fits, except for long names of pictures. */
-const TABLE_WIDTH = 100;
 
 /** `fovea sag`. Returns the exit code. */
 export async function sagCommand(
@@ -130,8 +118,6 @@ export async function sagCommand(
           const smallest = smallestSet(sag)?.patches ?? null;
           output.record({ ...record, files: { ...record.files, ...files }, smallest });
           rows.add(rowOf(record, sag));
-          const line = smallestLine(sag);
-          if (line !== undefined) output.print(line);
         });
       }
     },

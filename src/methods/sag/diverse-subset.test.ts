@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
 import { diverseSubset } from './diverse-subset.ts';
-import { overlapOf, patchSetOf } from './patch-set.ts';
+import { overlapOf, patchSetOf, sizeOfSet } from './patch-set.ts';
 import type { SufficientSet } from './search.ts';
 
 const random = createRandom(4);
@@ -11,7 +11,11 @@ const candidates = (count: number, patches: number, size: number): SufficientSet
     probability: random.uniform(),
   }));
 
-/** Tries every subset. */
+/** The size of the smallest set. */
+const least = (sets: readonly SufficientSet[]) =>
+  Math.min(...sets.map(({ set }) => sizeOfSet(set)));
+
+/** Tries every subset that has one of the smallest sets. */
 function bruteForce(
   sets: readonly SufficientSet[],
   maxOverlap: number,
@@ -21,6 +25,7 @@ function bruteForce(
     const chosen = sets.filter((_, i) => (bits >> i) & 1);
     if (chosen.some((a, i) => chosen.some((b, j) => i < j && overlapOf(a.set, b.set) > maxOverlap)))
       continue;
+    if (chosen.length === 0 || least(chosen) > least(sets)) continue;
     const probability = chosen.reduce((sum, each) => sum + each.probability, 0);
     if (chosen.length > best[0] || (chosen.length === best[0] && probability > best[1]))
       best = [chosen.length, probability];
@@ -29,7 +34,7 @@ function bruteForce(
 }
 
 describe('diverseSubset', () => {
-  it('is the largest choice, and the most probable one of several', () => {
+  it('is the largest choice with a smallest set, and the most probable one of several', () => {
     for (let round = 0; round < 40; round++) {
       const sets = candidates(9, 12, 3);
       const { sets: chosen, exact } = diverseSubset(sets, round % 3);
@@ -37,9 +42,9 @@ describe('diverseSubset', () => {
       expect(exact).toBe(true);
       expect(chosen.length).toBe(size);
       expect(chosen.reduce((sum, each) => sum + each.probability, 0)).toBeCloseTo(probability, 9);
-      chosen.forEach((each, i) =>
-        expect(each.probability).toBeLessThanOrEqual(chosen[Math.max(0, i - 1)].probability),
-      );
+      expect(sizeOfSet(chosen[0].set)).toBe(least(sets));
+      const [, ...others] = chosen.map((each) => [sizeOfSet(each.set), -each.probability]);
+      expect(others).toEqual([...others].sort((a, b) => a[0] - b[0] || a[1] - b[1]));
     }
   });
 
@@ -53,15 +58,17 @@ describe('diverseSubset', () => {
     expect(sets.every(({ probability }) => probability === 0.9)).toBe(true);
   });
 
-  it('is greedy above the exact size, and reaches its bound', () => {
+  it('is greedy above the exact size, and reaches its bound beside the smallest set', () => {
     const sets = candidates(70, 49, 4);
     const { sets: chosen, exact } = diverseSubset(sets, 0);
     expect(exact).toBe(false);
-    const conflicts = sets.map(
-      (a) => sets.filter((b) => a !== b && overlapOf(a.set, b.set) > 0).length,
+    const first = chosen[0];
+    const rest = sets.filter((each) => each !== first && overlapOf(each.set, first.set) === 0);
+    const conflicts = rest.map(
+      (a) => rest.filter((b) => a !== b && overlapOf(a.set, b.set) > 0).length,
     );
     expect(chosen.length).toBeGreaterThanOrEqual(
-      70 / (1 + conflicts.reduce((sum, d) => sum + d, 0) / 70),
+      1 + rest.length / (1 + conflicts.reduce((sum, d) => sum + d, 0) / rest.length),
     );
     chosen.forEach((a, i) =>
       chosen.slice(i + 1).forEach((b) => expect(overlapOf(a.set, b.set)).toBe(0)),

@@ -1,10 +1,14 @@
-import { overlapOf, type PatchSet } from './patch-set.ts';
-import type { SufficientSet } from './search.ts';
+import { at } from '../../tensor/at.ts';
+import { overlapOf, type PatchSet, sizeOfSet } from './patch-set.ts';
+import { inOrder, type SufficientSet } from './search.ts';
 
 /** The largest number of candidates for which the largest diverse subset is found exactly. */
 const EXACT_CANDIDATES = 64;
 
-/** The diverse sets, most probable first, and whether no larger choice exists. */
+/**
+ * The diverse sets, a smallest one first, then by size and probability; and whether no larger
+ * choice with a smallest set exists.
+ */
 export interface DiverseSubset {
   readonly sets: readonly SufficientSet[];
   /**
@@ -138,30 +142,51 @@ function greedyChoice(beside: readonly bigint[], probabilities: readonly number[
   return { members, probability: members.reduce((sum, i) => sum + probabilities[i], 0) };
 }
 
+/** Sorts sets: the more probable ones last, so that they are tried first. */
+const tryOrder = (a: SufficientSet, b: SufficientSet): number =>
+  a.probability - b.probability || (a.set < b.set ? -1 : 1);
+
+/** The largest choice that contains `first`, and its sum of probabilities. */
+function choiceWith(
+  first: SufficientSet,
+  found: readonly SufficientSet[],
+  maxOverlap: number,
+  isExact: boolean,
+): { sets: SufficientSet[]; probability: number } {
+  const candidates = found.filter(
+    (each) => each !== first && overlapOf(each.set, first.set) <= maxOverlap,
+  );
+  const beside = compatibility(
+    candidates.map(({ set }) => set),
+    maxOverlap,
+  );
+  const probabilities = candidates.map(({ probability }) => probability);
+  const choose = isExact ? largestChoice : greedyChoice;
+  const { members, probability } = choose(beside, probabilities);
+  return {
+    sets: [first, ...inOrder(members.map((i) => at(candidates, i)))],
+    probability: first.probability + probability,
+  };
+}
+
 /**
- * The largest choice of explanations in which no two share more than `maxOverlap` patches. Of
- * several largest choices it returns the most probable one. Above `exactUpTo` candidates the choice
- * is greedy.
+ * The largest choice of explanations that contains one of the smallest, and in which no two share
+ * more than `maxOverlap` patches. Of several largest choices it returns the most probable one. The
+ * smallest set comes first. Above `exactUpTo` candidates the choice is greedy.
  */
 export function diverseSubset(
   found: readonly SufficientSet[],
   maxOverlap: number,
   exactUpTo: number = EXACT_CANDIDATES,
 ): DiverseSubset {
-  const candidates = [...found].sort(
-    (a, b) => a.probability - b.probability || (a.set < b.set ? -1 : 1),
-  ); // the last candidates are tried first
-  const beside = compatibility(
-    candidates.map(({ set }) => set),
-    maxOverlap,
-  );
-  const probabilities = candidates.map(({ probability }) => probability);
+  const candidates = [...found].sort(tryOrder);
   const exact = candidates.length <= exactUpTo;
-  const { members } = exact
-    ? largestChoice(beside, probabilities)
-    : greedyChoice(beside, probabilities);
-  const sets = members
-    .map((i) => candidates[i])
-    .sort((a, b) => b.probability - a.probability || (a.set < b.set ? -1 : 1));
-  return { sets, exact };
+  const least = Math.min(...candidates.map(({ set }) => sizeOfSet(set)));
+  let best: { sets: SufficientSet[]; probability: number } = { sets: [], probability: 0 };
+  for (const first of candidates.filter(({ set }) => sizeOfSet(set) === least)) {
+    const choice = choiceWith(first, candidates, maxOverlap, exact);
+    const more = choice.sets.length - best.sets.length;
+    if (more > 0 || (more === 0 && choice.probability > best.probability)) best = choice;
+  }
+  return { sets: best.sets, exact };
 }

@@ -8,16 +8,16 @@ import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext, methods } from '../method.ts';
 import { requireBudget } from '../shared/budget.ts';
-import { weightedMaskSum } from '../shared/grid-sums.ts';
+import { upsampleGrid } from '../shared/grid-sums.ts';
 import { findExplanations } from './explanations.ts';
 import { buildGraph, type SagGraph } from './graph.ts';
 import {
   createPatchScorer,
   type PatchLayout,
   type PatchScorer,
-  patchGrids,
+  patchUpsampling,
 } from './patch-scorer.ts';
-import { allPatches, type PatchSet, patchesOf, patchSetOf } from './patch-set.ts';
+import { allPatches, type PatchSet, patchesOf, patchSetOf, withoutPatch } from './patch-set.ts';
 import { rankByMap, rankShown } from './ranking.ts';
 import { formulaOf, type Sag } from './schema.ts';
 import type { SufficientSet } from './search.ts';
@@ -82,7 +82,8 @@ const options = v.object({
   maxOverlap: option(
     v.pipe(integer, v.minValue(0), v.maxValue(1024)),
     1,
-    'largest number of patches that two of the shown explanations may share',
+    'largest number of patches that two of the shown explanations may share; if only one ' +
+      'can be shown so, the others may share as many as are needed',
   ),
   restarts: option(
     v.pipe(integer, v.minValue(0), v.maxValue(64)),
@@ -132,23 +133,45 @@ const EXPECTED_SIZE = 8;
 const pair = (grid: Options['grid']): [number, number] =>
   typeof grid === 'number' ? [grid, grid] : grid;
 
-/** map[p] = max over the roots r of confidence_r · up(r)[p] */
-function unionMap(
+/**
+ * The confidence that a root loses without each of its patches, by patch [patches]. The graph below
+ * a root has these values already, so they cost no model call, except for searches that did not try
+ * the deletions. If too few calls remain for these, the confidence of the root is shared equally.
+ */
+async function losses(
+  scorer: PatchScorer,
+  { set, probability }: SufficientSet,
+  whole: number,
+): Promise<Float64Array> {
+  const patches = patchesOf(set);
+  const without = patches.map((patch) => withoutPatch(set, patch));
+  const isAffordable = scorer.room(without) === without.length;
+  const rest = isAffordable ? await scorer.score(without) : [];
+  const values = new Float64Array(scorer.count);
+  patches.forEach((patch, i) => {
+    const loss = isAffordable ? probability - at(rest, i) : probability / patches.length;
+    values[patch] = Math.max(0, loss) / whole;
+  });
+  return values;
+}
+
+/**
+ * map[p] = max over the roots r of sum_i loss_ri · up(i)[p]
+ *
+ * loss_ri is the confidence that root r loses without its patch i, and up(i) is the mask of patch i.
+ */
+async function unionMap(
   roots: readonly SufficientSet[],
   whole: number,
-  layout: PatchLayout,
+  scorer: PatchScorer,
   height: number,
   width: number,
-): Tensor {
+): Promise<Tensor> {
   const map = new Float32Array(height * width);
-  for (const { set, probability } of roots) {
-    const mask = weightedMaskSum(
-      patchGrids([set], layout, height, width),
-      [probability / whole],
-      height,
-      width,
-    );
-    mask.forEach((value, i) => {
+  const { rows, columns } = patchUpsampling(scorer.layout, height, width);
+  for (const root of roots) {
+    const values = await losses(scorer, root, whole);
+    upsampleGrid(values, rows.data, columns.data, scorer.layout.grid).forEach((value, i) => {
       map[i] = Math.max(at(map, i), value);
     });
   }
@@ -178,23 +201,6 @@ async function wholeOf(scorer: PatchScorer, { label }: Target, threshold: number
     'unexplained',
     `"${label}" keeps ${percent(hidden)} of its ${percent(whole)} if all patches are hidden, ` +
       'so no patch is needed: choose a class that the picture shows, or another baseline',
-  );
-}
-
-/** @throws FoveaError `unexplained` if the search ended before it found an explanation. */
-function checkFound(
-  found: readonly SufficientSet[],
-  scorer: PatchScorer,
-  { label }: Target,
-  whole: number,
-  { threshold, maxCalls }: Options,
-): void {
-  if (found.length > 0 || !scorer.exhausted()) return;
-  throw new FoveaError(
-    'unexplained',
-    `within maxCalls = ${maxCalls}, no set of patches was found that keeps ` +
-      `${Math.round(100 * threshold)}% of the ${percent(whole)} for "${label}": increase ` +
-      'maxCalls, lower the threshold, or choose a class that the picture shows more clearly',
   );
 }
 
@@ -236,7 +242,7 @@ async function explainTarget(
   position: number,
 ): Promise<Attribution> {
   const { model, input, options, batchSize, targets, progress } = context;
-  const { patches, baseline, maxCalls, maxOverlap } = options;
+  const { patches, baseline, maxCalls } = options;
   const layout: PatchLayout = { grid: pair(options.grid), patches, baseline };
   const request = { ...layout, target: target.index, maxCalls, batchSize };
   const scorer = createPatchScorer(model, input, request);
@@ -245,8 +251,13 @@ async function explainTarget(
   const onRound = (size: number) =>
     progress((position + 0.9 * Math.min(1, size / EXPECTED_SIZE)) / targets.length);
   const threshold = options.threshold * whole;
-  const { found, diverse } = await findExplanations(scorer, ranking, options, threshold, onRound);
-  checkFound(found, scorer, target, whole, options);
+  const { found, diverse, overlap } = await findExplanations(
+    scorer,
+    ranking,
+    options,
+    threshold,
+    onRound,
+  );
   const roots = diverse.sets.slice(0, options.roots);
   const graph = await buildGraph(scorer, roots, whole, options);
   progress((position + 1) / targets.length);
@@ -254,19 +265,21 @@ async function explainTarget(
     target: { index: target.index, label: target.label },
     probability: whole,
     ranking,
-    explanations: found.map(({ set, probability }) => ({
+    explanations: found.map(({ set, probability, isMinimal = true }) => ({
       patches: patchesOf(set),
       probability,
       confidence: probability / whole,
+      minimal: isMinimal,
     })),
-    diverse: { maxOverlap, size: diverse.sets.length, exact: diverse.exact },
+    diverse: { maxOverlap: overlap, size: diverse.sets.length, exact: diverse.exact },
   };
   const [, , height = 0, width = 0] = input.shape;
+  const isMinimal = found.every((each) => each.isMinimal !== false);
   const ended =
-    `the search for "${target.label}" ended at maxCalls = ${maxCalls}, so there may be more ` +
-    'explanations';
+    `the search for "${target.label}" ended at maxCalls = ${maxCalls}, so ` +
+    (isMinimal ? 'there may be more explanations' : 'its explanation may have spare patches');
   return {
-    map: unionMap(roots, whole, layout, height, width),
+    map: await unionMap(roots, whole, scorer, height, width),
     warnings: scorer.exhausted() ? [ended] : [],
     extras: { sag: sagOf(scorer, options, known, roots, graph), evaluations: scorer.evaluated() },
   };
@@ -307,10 +320,9 @@ export const layoutOf = ({ grid, patches, baseline }: Sag): PatchLayout => ({
 /**
  * Structured attention graphs (Shitole et al. 2021): minimal sets of patches that are sufficient
  * for the class on their own, and the confidence that remains if their patches are deleted one by
- * one. The map [H, W] is the union of the roots, weighted by their confidence; it is 0 or positive.
- * `extras.sag` is the graph.
- * @throws FoveaError `unexplained` if the class needs no patch, or if no sufficient set was found
- * within `maxCalls`.
+ * one. The map [H, W] has the confidence that the roots lose without each patch; it is 0 or
+ * positive. `extras.sag` is the graph.
+ * @throws FoveaError `unexplained` if the class needs no patch.
  */
 export const sag = defineMethod({
   name: 'sag',
@@ -321,13 +333,13 @@ export const sag = defineMethod({
     'Attention Graphs for Image Classification, NeurIPS 2021, arXiv:2011.06733',
   needs: ['black-box'],
   signed: false,
-  cost: 'depends on the picture: 100 to 700 at 7×7 patches, at most maxCalls: 2000',
+  cost: 'depends on the picture: 150 to 1,200 at 7×7 patches, at most maxCalls: 2000',
   options,
-  /** The first calls rank the patches and score each of the best patches alone. */
+  /** The first calls score the whole picture and the baseline, and rank the patches. */
   withBudget(options, budget, { targets }) {
     const [rows, columns] = pair(options.grid);
     const ranking = options.ranking === 'shown' ? Math.ceil(rows / 2) * Math.ceil(columns / 2) : 0;
-    requireBudget('sag', budget, targets * (2 + ranking + options.successors));
+    requireBudget('sag', budget, targets * (2 + ranking));
     return { ...options, maxCalls: Math.min(options.maxCalls, Math.floor(budget / targets)) };
   },
 

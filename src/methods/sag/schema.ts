@@ -49,6 +49,11 @@ export const sagSchema = v.object({
         patches,
         probability,
         confidence,
+        minimal: option(
+          v.boolean(),
+          true,
+          'whether each of the patches is needed; false only if maxCalls was too small to find out',
+        ),
       }),
     ),
     v.description(
@@ -63,13 +68,15 @@ export const sagSchema = v.object({
       exact: v.boolean(),
     }),
     v.description(
-      'the largest number of explanations such that any two share at most maxOverlap ' +
-        'patches, and whether this number is proved',
+      'the largest number of explanations, one of the smallest among them, such that any two ' +
+        'share at most maxOverlap patches, and whether this number is proved',
     ),
   ),
   roots: v.pipe(
     v.array(integer),
-    v.description('ids of the root nodes, the diverse explanations that are shown'),
+    v.description(
+      'ids of the root nodes, the diverse explanations that are shown: a smallest one first',
+    ),
   ),
   nodes: v.array(
     v.object({

@@ -17,6 +17,8 @@ import {
 export interface SufficientSet {
   readonly set: PatchSet;
   readonly probability: number;
+  /** False if too few model calls remained to make the set minimal; true if left out. */
+  readonly isMinimal?: boolean;
 }
 
 /** The options that both searches share. */
@@ -43,10 +45,12 @@ export interface BeamOptions extends SearchOptions {
   readonly successors: number;
 }
 
-const byProbability = (a: SufficientSet, b: SufficientSet): number => b.probability - a.probability;
+/** Sorts sets by falling probability. */
+export const byProbability = (a: SufficientSet, b: SufficientSet): number =>
+  b.probability - a.probability;
 
 /** The largest number of model calls that are needed to make a set of `size` patches minimal. */
-const minimizingCalls = (size: number): number => size * (size + 1);
+export const minimizingCalls = (size: number): number => size * (size + 1);
 
 /** The subsets of a set that lack one patch and are still sufficient, the most probable first. */
 function spareParts(set: PatchSet, scores: readonly number[], threshold: number): SufficientSet[] {
@@ -70,9 +74,9 @@ function cuts(parts: readonly SufficientSet[]): PatchSet[] {
 }
 
 /**
- * Scores several lists of sets in one batch. The first list is always scored. The others are scored
- * only if enough calls remain to continue with the first list. Scores that do not fit are missing
- * at the end.
+ * Scores several lists of sets in one batch. The lists after the first one are scored only if
+ * `reserve` further calls remain to continue with the first list. Scores that do not fit are
+ * missing at the end.
  */
 async function scoreLists(
   scorer: PatchScorer,
@@ -80,9 +84,9 @@ async function scoreLists(
   reserve: number,
 ): Promise<number[][]> {
   const sets = lists.flat();
-  const scores = await scorer.score(
-    sets.slice(0, Math.max(lists[0]?.length ?? 0, scorer.room(sets, reserve))),
-  );
+  const own = scorer.room(lists[0] ?? []);
+  const fitting = lists.length > 1 ? Math.max(own, scorer.room(sets, reserve)) : own;
+  const scores = await scorer.score(sets.slice(0, fitting));
   let end = 0;
   return lists.map(({ length }) => {
     end += length;
@@ -90,10 +94,37 @@ async function scoreLists(
   });
 }
 
+/** A set that is being made minimal, and its smaller sufficient subsets that lack one patch. */
+interface Step {
+  readonly whole: SufficientSet;
+  readonly spare: readonly SufficientSet[];
+}
+
+/**
+ * Deletes each patch of each set. Sets whose deletions do not all fit into the remaining calls are
+ * missing at the end.
+ */
+async function deletions(
+  scorer: PatchScorer,
+  open: readonly SufficientSet[],
+  threshold: number,
+  reserve: number,
+): Promise<Step[]> {
+  const parts = open.map(({ set }) => patchesOf(set).map((patch) => withoutPatch(set, patch)));
+  const scores = await scoreLists(scorer, parts, reserve);
+  return open.flatMap((whole, i) => {
+    const own = at(scores, i);
+    return own.length === at(parts, i).length
+      ? [{ whole, spare: spareParts(whole.set, own, threshold) }]
+      : [];
+  });
+}
+
 /**
  * Deletes patches from sufficient sets until each remaining patch is needed. Several spare patches
  * of a set are deleted together, the cheapest first, while the rest is sufficient. All sets are
- * processed in parallel. If too few calls remain for all sets, the last sets are dropped first.
+ * processed in parallel. If too few calls remain for all sets, the last sets are dropped first. If
+ * too few remain for the first set, the result has what is left of it, with `isMinimal: false`.
  */
 export async function minimizeSets(
   scorer: PatchScorer,
@@ -102,17 +133,15 @@ export async function minimizeSets(
 ): Promise<SufficientSet[]> {
   const minimal = new Map<PatchSet, SufficientSet>();
   for (let open = sets; open.length > 0; ) {
-    const reserve = minimizingCalls(sizeOfSet(at(open, 0).set) - 1);
-    const parts = open.map(({ set }) => patchesOf(set).map((patch) => withoutPatch(set, patch)));
-    const scores = await scoreLists(scorer, parts, reserve);
-    const scored = open.flatMap((whole, i) => {
-      const own = at(scores, i);
-      return own.length === at(parts, i).length
-        ? [{ whole, spare: spareParts(whole.set, own, threshold) }]
-        : [];
-    });
-    for (const { whole, spare } of scored) if (spare.length === 0) minimal.set(whole.set, whole);
-    const spares = scored.map(({ spare }) => spare).filter(({ length }) => length > 0);
+    const first = at(open, 0);
+    const reserve = minimizingCalls(sizeOfSet(first.set) - 1);
+    const steps = await deletions(scorer, open, threshold, reserve);
+    if (steps.length === 0) {
+      if (minimal.size === 0) minimal.set(first.set, { ...first, isMinimal: false });
+      break;
+    }
+    for (const { whole, spare } of steps) if (spare.length === 0) minimal.set(whole.set, whole);
+    const spares = steps.map(({ spare }) => spare).filter(({ length }) => length > 0);
     const rests = spares.map(cuts);
     const left = await scoreLists(scorer, rests, reserve);
     const smaller = spares.map((spare, i) => {

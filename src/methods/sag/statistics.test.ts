@@ -11,7 +11,7 @@ const graph = (sets: number[][], diverse: number): Sag => ({
   probability: 1,
   threshold: 0.9,
   ranking: [],
-  explanations: sets.map((patches) => ({ patches, probability: 1, confidence: 1 })),
+  explanations: sets.map((patches) => ({ patches, probability: 1, confidence: 1, minimal: true })),
   diverse: { maxOverlap: 1, size: diverse, exact: true },
   roots: [],
   nodes: [],
