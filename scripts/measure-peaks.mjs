@@ -24,6 +24,7 @@ const OPTIONS = {
   lima: { segments: 20 },
   phasewin: { segments: 25 },
   sag: { maxCalls: 600 },
+  rex: { maxCalls: 600, sets: 1, setCalls: 40 },
   'i-gos': { iterations: 3, steps: 10 },
   'integrated-gradients': { steps: 20 },
   'expected-gradients': { samples: 20 },

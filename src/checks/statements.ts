@@ -38,7 +38,7 @@ function scoresFor(game: CellGame, statement: Statement): ScoreSets {
 }
 
 /** Pictures that a statement scores for one set of cells. */
-const CALLS = { sufficient: 1, necessary: 1, contrastive: 2 } as const;
+export const CALLS = { sufficient: 1, necessary: 1, contrastive: 2 } as const;
 
 /**
  * A small set of cells for which a statement is true: the smallest top part of the order, made

@@ -4,7 +4,16 @@ import type { Model } from '../model/model.ts';
 import { at } from '../tensor/at.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { cellOrder, createCellGame, squareCells } from './cell-game.ts';
-import { type CheckedSet, checkStatement, STATEMENTS, type Statement } from './statements.ts';
+import {
+  CALLS,
+  type CheckedSet,
+  checkStatement,
+  STATEMENTS,
+  type Statement,
+} from './statements.ts';
+
+/** The default budget of a statement: so many sets are tested. */
+const MAX_CALLS = 60;
 
 /** Options of `checkSufficiency`: the statements, the grid, the baseline and the budget. */
 export interface SufficiencyOptions {
@@ -71,6 +80,21 @@ export interface CheckedMap {
   readonly target: { readonly index: number; readonly label: string };
 }
 
+/** The error for a class that is not the most probable one, so that no part can keep it so. */
+export const notMostProbable = ({ label }: CheckedMap['target']): FoveaError =>
+  new FoveaError(
+    'usage',
+    `"${label}" is not the most probable class of the picture, so no part of the picture can keep ` +
+      'it: check the most probable class',
+  );
+
+/**
+ * The largest number of model calls of `checkSufficiency` with default options: one for the whole
+ * picture, and those of each statement.
+ */
+export const mostCalls = (statements: readonly Statement[]): number =>
+  statements.reduce((sum, statement) => sum + CALLS[statement] * MAX_CALLS, 1);
+
 /**
  * Derives statements from a map: which cells are sufficient for the class, and which are necessary.
  * The sets are built in the order of the map, so the statements judge the map: a good map needs few
@@ -85,7 +109,11 @@ export async function checkSufficiency(
   options: SufficiencyOptions = {},
 ): Promise<Sufficiency> {
   const { input, map, target } = checked;
-  const { statements = ['sufficient', 'necessary'], baseline = 'blur', maxCalls = 60 } = options;
+  const {
+    statements = ['sufficient', 'necessary'],
+    baseline = 'blur',
+    maxCalls = MAX_CALLS,
+  } = options;
   const [, , height = 0, width = 0] = input.shape;
   const grid = Math.max(1, Math.min(options.grid ?? 8, height, width));
   const cells = squareCells(height, width, grid);
@@ -93,13 +121,7 @@ export async function checkSufficiency(
   const { batchSize, signal } = options;
   const game = createCellGame({ ...checked, batchSize, signal }, cells, hiddenPicture);
   const all = cellOrder(map, cells);
-  if (at(await game.keeps([all]), 0) < 0) {
-    throw new FoveaError(
-      'usage',
-      `"${target.label}" is not the most probable class of the picture, so no part of the ` +
-        'picture can keep it: check the most probable class',
-    );
-  }
+  if (at(await game.keeps([all]), 0) < 0) throw notMostProbable(target);
   const found: Partial<Record<Statement, CheckedSet | null>> = {};
   for (const statement of STATEMENTS.filter((each) => statements.includes(each)))
     found[statement] = await checkStatement(game, all, statement, maxCalls);

@@ -17,6 +17,12 @@ function ladder(most: number): number[] {
   return [...sizes, most];
 }
 
+/** The most sets between two sizes that are tested in the second batch. */
+const BETWEEN = 4;
+
+/** The largest number of sets that `smallestTopPart` tests for an order of `parts` parts. */
+export const mostTopParts = (parts: number): number => ladder(parts).length + BETWEEN;
+
 /**
  * The smallest tested top part of an order of parts for which a statement is true, found in two
  * batches. The first batch tests sizes that grow by half, the second batch up to 4 sizes below the
@@ -36,7 +42,7 @@ export async function smallestTopPart(
   const found = await firstOf(sizes);
   if (found < 0) return null;
   const [above, below] = [at(sizes, found), found === 0 ? 0 : at(sizes, found - 1)];
-  const step = Math.max(1, Math.ceil((above - below) / 5));
+  const step = Math.max(1, Math.ceil((above - below) / (BETWEEN + 1)));
   const between = Array.from(
     { length: Math.max(0, Math.ceil((above - below) / step) - 1) },
     (_, i) => below + (i + 1) * step,

@@ -1,7 +1,6 @@
-import { squareCells } from '../checks/cell-game.ts';
+import { rankOf, squareCells } from '../checks/cell-game.ts';
 import { type CheckedSet, STATEMENTS, type Statement } from '../checks/statements.ts';
-import { checkSufficiency, type Sufficiency } from '../checks/sufficiency.ts';
-import { FoveaError } from '../errors.ts';
+import { checkSufficiency, notMostProbable, type Sufficiency } from '../checks/sufficiency.ts';
 import type { Explanation } from '../explanation.ts';
 import type { PreparedInput } from '../prepare-input.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
@@ -16,20 +15,18 @@ import { shortLabel } from './table.ts';
 export async function withChecks(
   { model, checks, batchSize, signal, output }: Run,
   file: string,
-  { input }: PreparedInput,
+  { input, probabilities }: PreparedInput,
   explanation: Explanation,
 ): Promise<Explanation> {
   if (checks.length === 0) return explanation;
   const { map, target, manifest } = explanation;
-  try {
-    const options = { statements: checks, batchSize, signal };
-    const found = await checkSufficiency({ model, input, map, target }, options);
-    return { ...explanation, manifest: { ...manifest, checks: found } };
-  } catch (error) {
-    if (!(error instanceof FoveaError && error.code === 'usage')) throw error;
-    output.note(`${file}: ${error.message}`);
+  if (rankOf(probabilities, target.index) > 0) {
+    output.note(`${file}: ${notMostProbable(target).message}`);
     return explanation;
   }
+  const options = { statements: checks, batchSize, signal };
+  const found = await checkSufficiency({ model, input, map, target }, options);
+  return { ...explanation, manifest: { ...manifest, checks: found } };
 }
 
 /** The statements that were checked about a map, with the set of each that has one. */

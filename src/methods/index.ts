@@ -37,6 +37,7 @@ import { oise } from './oise/oise.ts';
 import { phasewin } from './phasewin.ts';
 import { random } from './random.ts';
 import { reciproCam } from './recipro-cam.ts';
+import { rex } from './rex/rex.ts';
 import { rise } from './rise.ts';
 import { builtInRules } from './rule-sets.ts';
 import { sag } from './sag/sag.ts';
@@ -64,6 +65,7 @@ const BUILT_IN = {
   lima: lima,
   phasewin: phasewin,
   sag: sag,
+  rex: rex,
   'grad-cam': gradCam,
   'grad-cam-plus-plus': gradCamPlusPlus,
   'xgrad-cam': xgradCam,

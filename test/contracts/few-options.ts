@@ -11,6 +11,7 @@ export const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = 
   lime: { N: 16, segmentation: 'slic', segments: 8 },
   'kernel-shap': { segments: 4 },
   sag: { grid: 2, restarts: 0 },
+  rex: { iterations: 1, minSide: 112, grid: 2, sets: 1 },
   sobol: { s: 2, design: 4 },
   hsic: { s: 2, N: 16 },
   lima: { segments: 4 },

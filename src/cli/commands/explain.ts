@@ -1,3 +1,4 @@
+import { mostCalls } from '../../checks/sufficiency.ts';
 import { explainFiles } from '../explain-files.ts';
 import { checkLines } from '../map-checks.ts';
 import { createOutput, formatCount, formatShare, terminalWidth } from '../output.ts';
@@ -71,5 +72,8 @@ export async function explainCommand(
 ): Promise<number> {
   const output = createOutput(flags);
   const find = () => findItems(inputs, targetsOf(flags), output);
-  return listResults({ flags, output, signal, methods: ['iassa'], find });
+  const methods = ['iassa'];
+  const maps = (flags.methods ?? methods).length;
+  const otherCalls = flags.check ? maps * mostCalls(flags.check) : 0;
+  return listResults({ flags, output, signal, methods, find, otherCalls });
 }

@@ -21,6 +21,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   lima: { segments: 16 },
   phasewin: { segments: 16 },
   sag: { restarts: 0, successors: 8, maxSize: 8 },
+  rex: { maxCalls: 600, sets: 1, setCalls: 40 },
   'blur-ig': { steps: 20 },
   'guided-ig': { steps: 50 },
 };
