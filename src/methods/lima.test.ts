@@ -37,6 +37,14 @@ describe('bidirectionalGreedy', () => {
     expect([0, 3]).toContain(first);
   });
 
+  it('keeps the order of the last round for the regions that it has no room to compare', async () => {
+    const { game, counted } = countingGame(6, additive, 6 + 5);
+    const order = await bidirectionalGreedy(game, 3);
+    expect(counted.calls).toBeLessThanOrEqual(11);
+    // One round finds the best region and values each region; then there is no room for a round.
+    expect(order.map((region) => weights[region])).toEqual([0.3, 0.25, 0.2, 0.1, 0.1, 0.05]);
+  });
+
   it('orders a single region', async () => {
     expect(await bidirectionalGreedy(countingGame(1, () => 1).game, 8)).toEqual([0]);
   });

@@ -36,6 +36,16 @@ const run = (options: Record<string, unknown>) =>
   });
 
 describe('occlusion', () => {
+  it.each([2, 5, 10, 17, 50])('covers each pixel within a budget of %i calls', async (budget) => {
+    const options = { window: 1, stride: 1 };
+    const { map, manifest } = await explain(linear, input, {
+      ...{ method: 'occlusion', target: 0, budget },
+      options: { ...options, score: 'logit' },
+    });
+    expect(manifest.modelCalls.forward).toBeLessThanOrEqual(budget);
+    expect(map.data.every((value) => value !== 0)).toBe(true);
+  });
+
   it('equals weight times (input - baseline) for single pixels and a linear model', async () => {
     const { map, manifest } = await run({ window: 1, stride: 1, baseline: 'grey' });
     const grey = IMAGENET_PREPROCESSING.mean.map(

@@ -41,6 +41,18 @@ describe('phaseWindowSearch', () => {
     expect(order.at(-1)).toBe(0);
   });
 
+  it.each([7, 10, 20, 40])('lists every region once with room for %i sets', async (most) => {
+    const { game, counted } = countingGame(
+      7,
+      (set) => set.reduce((s, on, i) => s + on * i, 0),
+      most,
+    );
+    const order = await phaseWindowSearch(game, options);
+    expect(order[0]).toBe(6);
+    expect(order.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(counted.calls).toBeLessThanOrEqual(most);
+  });
+
   it('ends if all values are 0 or below', async () => {
     expect(await phaseWindowSearch(countingGame(5, () => 0).game, options)).toHaveLength(5);
     expect(await phaseWindowSearch(countingGame(5, () => -1).game, options)).toHaveLength(5);

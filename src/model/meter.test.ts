@@ -28,6 +28,17 @@ it('counts the calls of a randomized copy too, and changes nothing else', async 
   expect(meter.calls()).toEqual({ forward: 3, backward: 0 });
 });
 
+it('refuses a call after which there would be more forward passes than the budget', async () => {
+  const meter = createMeter(undefined, 5);
+  const wrapped = meter.wrap(plain);
+  await wrapped.classify(tensor([3, 3, 2, 2]));
+  await expect(wrapped.classify(tensor([3, 3, 2, 2]))).rejects.toThrow(
+    'the budget of 5 model calls is used up (3 made, 3 more wanted)',
+  );
+  await wrapped.classify(tensor([2, 3, 2, 2]));
+  expect(meter.calls().forward).toBe(5);
+});
+
 it('has no network if the model has none; one sentence says so', () => {
   const wrapped = createMeter().wrap(plain);
   expect(wrapped.inside).toBeUndefined();

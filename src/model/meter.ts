@@ -108,7 +108,7 @@ export function createMeter(signal?: AbortSignal, budget = Number.POSITIVE_INFIN
   const slopes = createComparison();
   const wrapInside = (inside: ModelInside): ModelInside => ({
     ...inside,
-    activations(names, batch, options = {}) {
+    async activations(names, batch, options = {}) {
       count(rowsOf(batch));
       return inside.activations(names, batch, stoppable(options));
     },
@@ -121,7 +121,7 @@ export function createMeter(signal?: AbortSignal, budget = Number.POSITIVE_INFIN
       if (first && wrt[0] === INPUT && at === undefined && !rules) slopes.note(request, first);
       return found;
     },
-    pathIntegral(request) {
+    async pathIntegral(request) {
       const passes = rowsOf(request.batch) * request.points.length;
       count(passes, passes);
       return inside.pathIntegral(stoppable(request));
@@ -131,7 +131,7 @@ export function createMeter(signal?: AbortSignal, budget = Number.POSITIVE_INFIN
   const wrap = (model: Model): Model => ({
     ...model,
     inside: model.inside && wrapInside(model.inside),
-    classify(batch, options = {}) {
+    async classify(batch, options = {}) {
       count(rowsOf(batch));
       return model.classify(batch, stoppable(options));
     },

@@ -327,6 +327,17 @@ describe('a name', () => {
     expect(shares.at(-1)).toBeGreaterThan(0);
   });
 
+  it('scores no more pictures than its budget', async () => {
+    const model = await load('demo-cnn', { budget: 2 });
+    const pictures = (count: number) => tensor([count, 3, 224, 224]);
+    await model.classify(pictures(1));
+    await expect(model.classify(pictures(2))).rejects.toThrow(
+      'the budget of 2 model calls is used up (1 made, 2 more wanted)',
+    );
+    await model.classify(pictures(1));
+    expect(await errorOf(load('demo-cnn', { budget: 0 }))).toMatch(/^usage: budget 0: expected/);
+  });
+
   it('can be cancelled', async () => {
     expect(await errorOf(load('demo-cnn', { signal: AbortSignal.abort() }))).toMatch(
       /^cancelled: /,
