@@ -154,8 +154,12 @@ const SHOTS = {
   },
   guide: {
     hash: '',
-    act: (page) => page.getByRole('button', { name: 'Find the cheat' }).click(),
+    async act(page) {
+      await page.getByRole('button', { name: 'Find the cheat' }).click();
+      await page.getByText(/^Made in/).waitFor();
+    },
   },
+  start: { hash: '', act: (page) => page.getByText('Loading demo-cnn').waitFor() },
   broken: {
     hash: '#model=/icon.svg',
     act: (page) => page.locator('.problem').first().waitFor(),

@@ -189,6 +189,7 @@ describe.skipIf(!canRun())('bringing pictures and models to the studio', PATIENC
     const { page } = visit;
     await drop(page, [{ name: 'broken.onnx', bytes: Buffer.from('not a model at all') }]);
     await page.locator('.problem', { hasText: 'broken' }).waitFor();
+    await page.getByText('Choose another one in step 2').waitFor();
     await drop(page, [{ name: 'strange.onnx', bytes: await withUnknownOperator() }]);
     await page.locator('.problem', { hasText: 'Kunv' }).waitFor();
     await drop(page, [{ name: 'notes.png', bytes: Buffer.from('no picture'), type: 'image/png' }]);
