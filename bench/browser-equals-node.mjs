@@ -107,8 +107,9 @@ for (const name of values.models.split(',')) {
     if (isError || !found.map) {
       const isAgreed = isError && here.message === found.error;
       isSame &&= isAgreed;
-      if (isAgreed) refused.push([name, method, found.error]);
-      else rows.push([name, method, `${found.error ?? 'a map'} | ${here}`, '']);
+      const why = isAgreed ? found.error : `${found.error ?? 'a map'} | ${here}`;
+      (isAgreed ? refused : rows).push([name, method, why, '']);
+      process.stderr.write(`${name} ${method} ${isAgreed ? 'refused' : why}\n`);
     } else {
       const r = pearson(found.map, here.map.data);
       const differences = here.map.data.map(
@@ -119,15 +120,19 @@ for (const name of values.models.split(',')) {
       isSame &&= r > (described ? STILL_ALIKE : SAME);
       const text = described ? `${r.toFixed(7)} (amplifies rounding: ${described})` : r.toFixed(7);
       rows.push([name, method, text, share.toExponential(1)]);
+      process.stderr.write(`${name} ${method} ${text}\n`);
     }
-    process.stderr.write(`${name} ${method}\n`);
   }
   await model.dispose();
 }
 machine(`Chromium ${version}`);
 table(['model', 'method', 'correlation', 'largest difference / largest value'], rows);
 if (refused.length > 0) console.log('\nRefused on both sides:\n');
-if (refused.length > 0) table(['model', 'method', 'why'], refused);
+if (refused.length > 0)
+  table(
+    ['model', 'method', 'why'],
+    refused.map((row) => row.slice(0, 3)),
+  );
 const compared = values.models
   .split(',')
   .map((name) => `${name} ${rows.filter(([model]) => model === name).length}`);
