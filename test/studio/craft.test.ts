@@ -144,7 +144,8 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
   });
 
   it('works with the keyboard alone: painting, hiding and sets of patches', async () => {
-    const { page } = visit;
+    const page = await visit.open();
+    await mapIsMade(page);
     await viewByKeyboard('Paint');
     await tabTo(/^Picture to paint on/);
     await page.keyboard.press('Space');
@@ -156,7 +157,7 @@ describe.skipIf(!canRun())('the craft of the studio', PATIENCE, () => {
     await pressOn(/^Show first$/);
     await page.getByText('Shown: the 100%').waitFor();
     await viewByKeyboard('Enough');
-    await page.locator('.verdict', { hasText: 'of its confidence in panda' }).waitFor();
+    await page.locator('.verdict', { hasText: 'of its confidence in pizza' }).waitFor();
     await tabTo(/^Patch 1$/);
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowDown');
