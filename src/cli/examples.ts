@@ -16,7 +16,7 @@ Examples:
   fovea explain photos/ "more/**/*.png" -t "tabby cat" -t lynx --out maps --json
       Every picture below photos/ and of a pattern; two classes of each.
   fovea explain cat.jpg -m mobilenet_v2.onnx --check sufficient,necessary
-      Tests which part of the picture is enough for the class, and which it needs.
+      Tests which parts are enough for the class, and which it needs.
   fovea explain cat.jpg --methods rise --set rise.N=8000 --seed 7
       An option of a method (list them with: fovea methods rise).
   fovea explain cat.jpg --plugin ./mine.js --methods mine,rise
@@ -26,9 +26,9 @@ Files, for each picture, method and class:
   NAME.METHOD.npy      the raw map, float32, size of the model's input
   NAME.METHOD.png      the picture, at its own size, with the map over it
   NAME.METHOD.json     everything that is needed to make the map again
-  NAME.METHOD.top.png  for lime, kernel-shap and rex: only the parts that they select
-  With --check: NAME.METHOD.sufficient.png, which shows only the sufficient part,
-  and NAME.METHOD.necessary.png, in which the necessary part is hidden
+  NAME.METHOD.top.png  for lime, kernel-shap and rex: only the selected parts
+  With --check: NAME.METHOD.sufficient.png shows only the sufficient part, and
+  NAME.METHOD.necessary.png all but the necessary part
   With several classes: NAME.METHOD.CLASS-INDEX.npy, …
 
 With --resume, a map is kept if its .json has the same picture, model, options
