@@ -187,6 +187,9 @@ describe('files', () => {
     const picture = await readImage(at('noted', name));
     expect(picture.width).toBe(320);
     expect(picture.height).toBeGreaterThan(224 + 50);
+    const few = await fovea([...args, '--budget', '100'], folder);
+    expect(few.code).toBe(2);
+    expect(few.stderr).toContain('--budget 100: expected at least 124'); // 120 for the check
     const wrong = await fovea([...args, '--check', 'enough'], folder);
     expect(wrong.code).toBe(2);
     expect(wrong.stderr).toContain('expected one of sufficient, necessary, contrastive');
