@@ -24,47 +24,47 @@ import {
 } from './search.ts';
 
 /**
- * The patches of an explanation in the order in which a further explanation should share them. The
- * first ones are those that the rest of the picture gains most from, and misses most if they alone
- * are hidden. Undefined if too few model calls remain.
+ * Two orders in which a further explanation may share the patches of an explanation: first those
+ * that the rest of the picture gains most from; or first those that the rest gains most from and
+ * the whole picture misses most. Undefined if too few model calls remain.
  */
-async function sharingOrder(
+async function sharingOrders(
   scorer: PatchScorer,
   { set }: SufficientSet,
-): Promise<number[] | undefined> {
+): Promise<number[][] | undefined> {
   const patches = patchesOf(set);
   const all = allPatches(scorer.count);
   const beside = patches.map((patch) => withPatch(all & ~set, patch));
   const without = patches.map((patch) => withoutPatch(all, patch));
   const sets = [...beside, ...without];
-  if (scorer.room(sets, 1) < sets.length) return undefined;
+  if (scorer.room(sets, 2) < sets.length) return undefined;
   const scores = await scorer.score(sets);
-  const values = Float64Array.from(
-    patches,
-    (_, i) => at(scores, i) - at(scores, patches.length + i),
-  );
-  return [...argsortDescending(values)].map((i) => at(patches, i));
+  const gains = Float64Array.from(patches, (_, i) => at(scores, i));
+  const both = gains.map((gain, i) => gain - at(scores, patches.length + i));
+  return [gains, both].map((values) => [...argsortDescending(values)].map((i) => at(patches, i)));
 }
 
 /**
  * The patches that a further explanation may use: all but those of the chosen explanations, of which
- * it may share the first `overlap` ones each. Returns undefined if the allowed patches are not
- * sufficient, or if too few model calls remain.
+ * it may share the first `overlap` ones each, in one of two orders. Returns undefined if the allowed
+ * patches are not sufficient in either order, or if too few model calls remain.
  */
 async function freePatches(
   { scorer, threshold }: Search,
   chosen: readonly SufficientSet[],
   overlap: number,
 ): Promise<PatchSet | undefined> {
-  let free = allPatches(scorer.count);
+  const frees = [allPatches(scorer.count), allPatches(scorer.count)];
   for (const each of chosen) {
-    const order = await sharingOrder(scorer, each);
-    if (order === undefined) return undefined;
-    for (const patch of order.slice(overlap)) free = withoutPatch(free, patch);
+    const orders = await sharingOrders(scorer, each);
+    if (orders === undefined) return undefined;
+    orders.forEach((order, i) => {
+      for (const patch of order.slice(overlap)) frees[i] = withoutPatch(at(frees, i), patch);
+    });
   }
-  return scorer.room([free]) === 1 && at(await scorer.score([free]), 0) >= threshold
-    ? free
-    : undefined;
+  if (scorer.room(frees) < frees.length) return undefined;
+  const scores = await scorer.score(frees);
+  return frees.find((_, i) => at(scores, i) >= threshold);
 }
 
 /** The options of the search for explanations. */
