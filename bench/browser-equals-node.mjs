@@ -37,7 +37,8 @@ const CHAOTIC = { 'guided-ig': 'docs/methods/guided-ig.md' };
 /** Fewer samples and steps for methods whose defaults take minutes. */
 /** @type {Readonly<Record<string, Readonly<Record<string, unknown>>>>} */
 const OPTIONS = {
-  iassa: { iterations: 2, window: 64, stride: 32 },
+  iassa: { calls: 120 },
+  'iassa-2020': { iterations: 2, window: 64, stride: 32 },
   iia: { steps: 4 },
   rise: { N: 100 },
   oise: { N: 96, chains: 4 },

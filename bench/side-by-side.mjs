@@ -17,7 +17,7 @@ const OPTIONS = {
   rise: { N: 500 },
   oise: { N: 500 },
   lime: { N: 200 },
-  iassa: { iterations: 1 },
+  iassa: { calls: 300 },
 };
 
 const HELP = `node bench/side-by-side.mjs --other FOLDER [options]

@@ -14,7 +14,7 @@ import { explain, loadModel, methods, prepareInput } from '../dist/node.js';
  * time.
  */
 const OPTIONS = {
-  iassa: { stride: 16, iterations: 2 },
+  'iassa-2020': { stride: 16, iterations: 2 },
   rise: { N: 500 },
   oise: { N: 1000 },
   lime: { N: 200, segmentation: 'slic' },

@@ -90,7 +90,11 @@ function parseJson(/** @type {string} */ text, /** @type {string} */ where) {
 
 /** @returns {Variant[]} */
 export function readVariants(
-  /** @type {ReturnType<typeof readArguments>} */ { variant, variants, only },
+  /** @type {{ variant: string[], variants?: string, only?: string }} */ {
+    variant,
+    variants,
+    only,
+  },
 ) {
   if (variants !== undefined && !existsSync(variants))
     usage(`--variants ${variants}: there is no such file`);

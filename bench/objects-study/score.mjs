@@ -22,10 +22,7 @@ export async function loadSample(
   return { index, mask, prepared: await fovea.prepareInput(model, picture) };
 }
 
-/**
- * A mask picture at the input size of the model, [H·W], as 0 and 1. Each value comes from the
- * mask's pixel under the centre of an input pixel. It is 1 if the red channel is at least 128.
- */
+/** A mask picture at the input size of the model: 1 if the red channel is at least 128. */
 async function readMask(
   /** @type {any} */ fovea,
   /** @type {any} */ model,
@@ -39,12 +36,30 @@ async function readMask(
       `its mask is ${mask.width}x${mask.height}, the picture ${picture.width}x${picture.height}`,
     );
   }
+  return maskAtInput(fovea, model, {
+    width: mask.width,
+    height: mask.height,
+    data: Uint8Array.from({ length: mask.width * mask.height }, (_, i) =>
+      mask.data[3 * i] >= 128 ? 1 : 0,
+    ),
+  });
+}
+
+/**
+ * A mask at the input size of the model, [H·W], as 0 and 1. Each value comes from the mask's pixel
+ * under the centre of an input pixel.
+ */
+export function maskAtInput(
+  /** @type {any} */ fovea,
+  /** @type {any} */ model,
+  /** @type {{ width: number, height: number, data: Uint8Array }} */ mask,
+) {
   const [height, width] = model.preprocessing.size;
   const region = fovea.inputRegion(mask.width, mask.height, model.preprocessing);
   return Uint8Array.from({ length: height * width }, (_, i) => {
     const y = Math.floor(region.top + ((Math.floor(i / width) + 0.5) * region.height) / height);
     const x = Math.floor(region.left + (((i % width) + 0.5) * region.width) / width);
-    return mask.data[3 * (y * mask.width + x)] >= 128 ? 1 : 0;
+    return mask.data[y * mask.width + x] ? 1 : 0;
   });
 }
 

@@ -22,6 +22,7 @@ import { hiresCam } from './hires-cam.ts';
 import { hsic } from './hsic.ts';
 import { iGos } from './i-gos.ts';
 import { iassa } from './iassa/iassa.ts';
+import { iassa2020 } from './iassa-2020/iassa-2020.ts';
 import { iia } from './iia/iia.ts';
 import { integratedGradients } from './integrated-gradients.ts';
 import { kernelShap } from './kernel-shap.ts';
@@ -54,6 +55,7 @@ import { xrai } from './xrai.ts';
 const BUILT_IN = {
   auto: auto,
   iassa: iassa,
+  'iassa-2020': iassa2020,
   iia: iia,
   rise: rise,
   occlusion: occlusion,

@@ -11,7 +11,7 @@ import { type Site, serve } from './site.ts';
 /** Long enough that other tasks have something to wait for. */
 const REQUESTS: readonly ExplainOptions[] = [
   { method: 'rise', options: { N: 120 } },
-  { method: 'iassa', options: { window: 64, stride: 48, iterations: 1, tolerance: 0 } },
+  { method: 'iassa', options: { calls: 120 } },
   { method: 'sag', options: { grid: 4, restarts: 0 } },
   { method: 'iia', options: { steps: 5 } },
   { method: 'integrated-gradients', options: { steps: 40 } },

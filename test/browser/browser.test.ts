@@ -28,7 +28,7 @@ const REQUESTS: readonly ExplainOptions[] = [
   { method: 'rise', options: { N: 80 }, seed: 3 },
   {
     method: 'iassa',
-    options: { window: 64, stride: 24, windowStep: 6, iterations: 2, tolerance: 0 },
+    options: { calls: 120 },
   },
   { method: 'grad-cam' },
   { method: 'iia', options: { steps: 5 } },

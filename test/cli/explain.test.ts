@@ -414,8 +414,8 @@ test('--json: one object per line on stdout, and nothing else', async () => {
 describe('the same request gives the same result', () => {
   const args = [
     ...['explain', 'one.png', '--methods', 'iassa,rise,occlusion,random', '--seed', '7'],
-    ...['--set', 'rise.N=60', '--set', 'iassa.window=60', '--set', 'iassa.stride=40'],
-    ...['--set', 'iassa.iterations=2', '--set', 'occlusion.stride=56'],
+    ...['--set', 'rise.N=60', '--set', 'iassa.calls=60'],
+    ...['--set', 'occlusion.stride=56'],
   ];
 
   test('two runs write identical files', async () => {

@@ -93,7 +93,7 @@ describe('wrong usage: one sentence, exit code 2, nothing written', () => {
   test.each([
     [
       ['--methods', 'gradcam'],
-      'unknown method "gradcam": did you mean "grad-cam"? expected one of iassa',
+      'unknown method "gradcam": did you mean "grad-cam"? expected one of auto, iassa',
     ],
     [['--methods', 'rise', '--set', 'rise.masks=5'], 'rise has no option "masks"'],
     [['--methods', 'rise', '--set', 'rise.N=-5'], 'rise.N = -5'],

@@ -4,7 +4,8 @@
  */
 export const FEW: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   auto: { calls: 16 },
-  iassa: { iterations: 1, window: 112, stride: 56 },
+  iassa: { calls: 16 },
+  'iassa-2020': { iterations: 1, window: 112, stride: 56 },
   iia: { steps: 1 },
   rise: { N: 16 },
   oise: { N: 16, chains: 4 },

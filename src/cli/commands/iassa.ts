@@ -147,7 +147,7 @@ export async function iassaCommand(
   const measured: Measured[] = [];
   const find = () => findItems(inputs, targets, output);
   return withRun(
-    { flags, output, signal, methods: ['iassa'], find },
+    { flags, output, signal, methods: ['iassa-2020'], find },
     async (run) => {
       const rows = rowPrinter(
         [

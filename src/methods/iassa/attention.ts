@@ -4,7 +4,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /**
  * The largest number of cells of the attention. A finer grid costs seconds and gains almost nothing
- * (docs/methods/iassa.md).
+ * (docs/methods/iassa-2020.md).
  */
 const MAX_CELLS = 28 * 28;
 /** The paper concatenates the features of four levels (eq. 9). */

@@ -1,84 +1,38 @@
 import * as v from 'valibot';
+import { interpolate } from '../../image/interpolate.ts';
+import { upsamplingMatrix } from '../../image/upsampling.ts';
 import type { Json } from '../../json.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
-import { withEmptyWindow } from '../../model/perturbation.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
 import { at } from '../../tensor/at.ts';
+import type { Random } from '../../tensor/random.ts';
+import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
-import type { Attention } from './attention.ts';
+import { requireBudget } from '../shared/budget.ts';
+import type { CellGrid } from '../shared/smooth-regression.ts';
 import { chooseAttention } from './choose-attention.ts';
-import { adjust, correlation, highestActivatedRegion } from './region.ts';
-import {
-  createEvidence,
-  type Evidence,
-  type Geometry,
-  iterationGeometry,
-  perArea,
-  type Schedule,
-  sampledMap,
-  scheduleFor,
-  shownGeometry,
-  slidingWindowsOverBorder,
-  touching,
-} from './sampling.ts';
+import { type CellMap, Estimate } from './estimate.ts';
+import { logProbability } from './log-probability.ts';
+import { cellGridOf, hiddenWindows, highestActivatedRegion, randomMask } from './masks.ts';
 
 const options = v.object({
-  window: v.pipe(
-    v.optional(v.pipe(integer, v.minValue(2))),
-    v.description(
-      'side W0 of the first windows, in pixels; if not given: 45 for inputs of 224 pixels, ' +
-        'in proportion to the shorter side',
-    ),
-  ),
-  stride: v.pipe(
-    v.optional(v.pipe(integer, v.minValue(1))),
-    v.description(
-      'step S0 between the first windows, in pixels; if not given: 8 for inputs of 224 ' +
-        'pixels, in proportion',
-    ),
-  ),
-  shownScale: option(
-    v.pipe(number, v.minValue(1)),
-    1.4,
-    'side and stride of the windows that are shown alone, as a multiple of the side and ' +
-      'stride of the hidden windows',
-  ),
-  windowStep: v.pipe(
-    v.optional(v.pipe(number, v.minValue(0))),
-    v.description(
-      'how much the window shrinks per iteration, in pixels; if not given: 1.5 for inputs of ' +
-        '224 pixels, in proportion',
-    ),
-  ),
-  strideStep: v.pipe(
-    v.optional(v.pipe(number, v.minValue(0))),
-    v.description(
-      'how much the stride shrinks per iteration, in pixels; if not given: 0.2 for inputs of ' +
-        '224 pixels, in proportion',
-    ),
-  ),
-  iterations: option(
-    v.pipe(integer, v.minValue(0), v.maxValue(1000)),
-    25,
-    'largest number of iterations after the first sweep',
+  calls: option(
+    v.pipe(integer, v.minValue(16), v.maxValue(1_000_000)),
+    600,
+    'number of model calls, for all classes together',
   ),
   tolerance: option(
     v.pipe(number, v.minValue(0), v.maxValue(1)),
-    0.005,
-    'stop if an iteration changes the map by less than this, measured as 1 - correlation ' +
-      'with the previous map; 0: never stop',
-  ),
-  beta: option(
-    v.pipe(number, v.minValue(0), v.maxValue(1)),
-    0.5,
-    "weight of the sampled map S against the attended map A S: S' = beta S + (1 - beta) A S",
+    0,
+    'stop when the mean standard error is below this share of the range of the map; 0: use all ' +
+      'calls',
   ),
   threshold: option(
     v.pipe(number, v.minValue(0), v.ltValue(1)),
-    0.3,
-    'the windows of the next iteration touch the pixels above this share of the range of the map',
+    0.15,
+    'half of the later masks show only pixels above this share of the range of the map',
   ),
   features: option(
     v.pipe(v.string(), v.minLength(1)),
@@ -100,259 +54,208 @@ const options = v.object({
   score: option(
     v.picklist(['log-probability', 'probability', 'logit']),
     'log-probability',
-    'the effect of a window is the change of this score of the class: log(p + 0.001), the ' +
-      'probability p, or the logit',
+    'the map explains this score of the class: log(p + 0.001), the probability p, or the logit',
   ),
   baseline: baselineOption,
 });
 
 type Context = MethodContext<v.InferOutput<typeof options>>;
 
-/** Everything about one picture that does not change from iteration to iteration. */
+/** Pictures of one round. After each round the maps are updated. */
+const ROUND = 100;
+/** The share of the calls that hide one window each. */
+const WINDOW_CALLS = 1 / 6;
+/** After this share of the calls, half of the masks show parts of the high region only. */
+const BEFORE_FOCUS = 1 / 3;
+/** Random masks: cells along the shorter side, and the shares of cells that they show. */
+const COARSE = 7;
+const FINE = 8;
+const SHARES = [0.3, 0.5];
+/** The side of the paper's first windows, W0, as a share of the shorter side. */
+const WINDOW = 45 / 224;
+
+/** Everything about one picture that does not change. */
 interface Setting {
   readonly context: Context;
   readonly baseline: Tensor;
-  readonly attention: Attention | undefined;
-  readonly schedule: Schedule;
+  readonly random: Random;
+  readonly grid: CellGrid;
   readonly height: number;
   readonly width: number;
+  /** The number of model calls so far, without those before this method. */
+  calls(): number;
 }
 
-/** Floor added before the log, so that probabilities below 0.001 are treated as equal. */
-const PROBABILITY_FLOOR = 1e-3;
-
-/**
- * log(p + f) for a probability p. The score of a contrast is a difference of probabilities, so it
- * may be negative. Below 0 the curve is its own mirror image through the point at 0:
- *
- *   l(-p) = 2 log f - l(p)
- */
-function logProbability(p: number): number {
-  if (p >= 0) return Math.log(p + PROBABILITY_FLOOR);
-  return 2 * Math.log(PROBABILITY_FLOOR) - Math.log(PROBABILITY_FLOOR - p);
-}
-
-/**
- * The scores of windows, each hidden (`keep: 'outside'`) or shown alone (`'inside'`). One array
- * [windows] per target.
- */
-async function scoreWindows(
-  { context, baseline }: Setting,
-  windows: Int32Array,
-  keep: 'inside' | 'outside',
-  targets: readonly Target[],
-  onShare: (share: number) => void,
+/** The scores of pictures that show masks on the grid of cells. One array [masks] per target. */
+async function scoresOf(
+  { context, baseline, grid, height, width, calls }: Setting,
+  masks: readonly Float32Array[],
 ): Promise<Float64Array[]> {
-  const { model, input, options, batchSize } = context;
+  const { model, input, targets, options, batchSize, progress } = context;
+  const grids = tensor([masks.length, grid.height, grid.width]);
+  masks.forEach((mask, i) => grids.data.set(mask, i * mask.length));
+  const before = calls();
   const { data } = await model.perturb({
     input,
     baseline,
-    perturbation: { kind: 'windows', windows, keep },
+    perturbation: {
+      kind: 'grids',
+      grids,
+      rows: upsamplingMatrix('reflect', grid.height, height),
+      columns: upsamplingMatrix('reflect', grid.width, width),
+      shifts: new Int32Array(2 * masks.length),
+    },
     targets: targets.map((target) => target.index),
     score: options.score === 'logit' ? 'logit' : 'probability',
     batchSize,
-    onProgress: (done, total) => onShare(done / total),
+    onProgress: (done) => progress(Math.min(1, (before + done) / options.calls)),
   });
   const scale = options.score === 'log-probability' ? logProbability : (score: number) => score;
   return targets.map((_, t) =>
-    Float64Array.from({ length: windows.length / 4 }, (_, n) =>
-      scale(at(data, n * targets.length + t)),
-    ),
+    Float64Array.from(masks, (__, n) => scale(at(data, n * targets.length + t))),
   );
-}
-
-/** The first sweep of one target. */
-interface Sweep {
-  /** The windows that are shown alone, and how much each raises the score of the baseline. */
-  readonly shown: Int32Array;
-  readonly gains: Float64Array;
-  /** The windows that are hidden, and how much each lowers the score of the whole picture. */
-  readonly hidden: Int32Array;
-  readonly losses: Float64Array;
-  readonly whole: number;
-}
-
-/** Shows and hides the first windows, for all targets together. */
-async function firstSweep(
-  setting: Setting,
-  targets: readonly Target[],
-  onShare: (share: number) => void,
-): Promise<Sweep[]> {
-  const { context, schedule, height, width } = setting;
-  const sweep = ({ window, stride }: Geometry) =>
-    slidingWindowsOverBorder(height, width, window, stride);
-  const shown = sweep(shownGeometry(schedule, context.options.shownScale));
-  const hidden = sweep(schedule);
-  const scoresShown = await scoreWindows(
-    setting,
-    withEmptyWindow(shown),
-    'inside',
-    targets,
-    (share) => onShare(share / 2),
-  );
-  const scoresHidden = await scoreWindows(
-    setting,
-    withEmptyWindow(hidden),
-    'outside',
-    targets,
-    (share) => onShare((1 + share) / 2),
-  );
-  return targets.map((_, t) => {
-    const [own, rest] = [at(scoresShown, t), at(scoresHidden, t)];
-    const [nothing, whole] = [at(own, 0), at(rest, 0)];
-    return {
-      shown,
-      gains: own.subarray(1).map((score) => score - nothing),
-      hidden,
-      losses: rest.subarray(1).map((score) => whole - score),
-      whole,
-    };
-  });
-}
-
-/** Why the iterations ended. */
-type Stop = 'iterations' | 'converged' | 'content' | 'window' | 'region';
-
-/** The current map of one target, and the evidence behind it. */
-class Refinement {
-  readonly history: { [key: string]: Json }[] = [];
-  map: Tensor;
-  private readonly gains: Evidence;
-  private readonly losses: Evidence;
-  private readonly setting: Setting;
-  private readonly target: Target;
-  private readonly sweep: Sweep;
-  private calls: number;
-
-  constructor(setting: Setting, target: Target, sweep: Sweep) {
-    const { context, schedule, height, width } = setting;
-    this.setting = setting;
-    this.target = target;
-    this.sweep = sweep;
-    this.map = tensor([height, width]);
-    this.calls = sweep.shown.length / 4 + 2;
-    this.gains = createEvidence(height, width);
-    this.losses = createEvidence(height, width);
-    const { window } = shownGeometry(schedule, context.options.shownScale);
-    this.gains.add(sweep.shown, perArea(sweep.gains, window, schedule.window));
-  }
-
-  /** The hidden windows of iteration `n` that touch the high part of the map. */
-  windowsOf({ window, stride }: Geometry): Int32Array {
-    const { context, height, width } = this.setting;
-    const region = highestActivatedRegion(this.map, context.options.threshold);
-    const windows = slidingWindowsOverBorder(height, width, window, stride);
-    return touching(windows, region, height, width);
-  }
-
-  /**
-   * Adds the losses of hidden windows and updates the map. Returns the reason to stop, or undefined
-   * to continue.
-   */
-  learn(windows: Int32Array, lost: Float64Array, geometry: Geometry): Stop | undefined {
-    const { context, attention, schedule, height, width } = this.setting;
-    const { beta, tolerance } = context.options;
-    this.losses.add(windows, perArea(lost, geometry.window, schedule.window));
-    const sampled = sampledMap(this.gains.map(), this.losses.map(), height, width);
-    const next = attention ? adjust(sampled, attention.apply(sampled), beta) : sampled;
-    const iteration = this.history.length;
-    const change = iteration > 0 ? 1 - correlation(next.data, this.map.data) : null;
-    this.map = next;
-    this.calls += windows.length / 4;
-    const detail = { iteration, ...geometry, windows: windows.length / 4, change };
-    this.history.push(detail);
-    const { target, map, calls } = this;
-    if (context.offer({ target, map, calls, detail })) return 'content';
-    return change !== null && change < tolerance ? 'converged' : undefined;
-  }
-
-  /** How much each hidden window lowers the score of the whole picture. */
-  async lossesOf(windows: Int32Array, onShare: (share: number) => void): Promise<Float64Array> {
-    const scores = await scoreWindows(this.setting, windows, 'outside', [this.target], onShare);
-    return at(scores, 0).map((score) => this.sweep.whole - score);
-  }
-}
-
-/** Refines the map of one target, iteration by iteration, until it no longer changes. */
-async function refine(
-  setting: Setting,
-  target: Target,
-  sweep: Sweep,
-  onShare: (share: number) => void,
-): Promise<Attribution> {
-  const { context, attention, schedule } = setting;
-  const { iterations } = context.options;
-  const state = new Refinement(setting, target, sweep);
-  let stopped = state.learn(sweep.hidden, sweep.losses, iterationGeometry(0, schedule));
-  for (let n = 1; stopped === undefined && n <= iterations; n++) {
-    const geometry = iterationGeometry(n, schedule);
-    const windows = state.windowsOf(geometry);
-    if (windows.length === 0) {
-      stopped = geometry.window < 2 ? 'window' : 'region';
-      break;
-    }
-    const lost = await state.lossesOf(windows, (share) => onShare((n - 1 + share) / iterations));
-    stopped = state.learn(windows, lost, geometry);
-  }
-  return {
-    map: state.map,
-    extras: {
-      stopped: stopped ?? 'iterations',
-      iterations: state.history,
-      attention: attention ? [...attention.layers] : [],
-    },
-  };
 }
 
 /**
- * IASSA (Vasu & Long 2020) measures how the score changes if sliding windows are shown alone or
- * hidden. Long-range attention over the network's features spreads the map over regions that look
- * alike. Each further iteration uses finer windows, only on the high part of the map. The map [H,
- * W] is signed and in the unit of `score`; 0 means no effect. `extras.iterations` lists every
- * iteration with its window, stride, number of windows and change of the map; `extras.stopped` is
- * the reason for the end.
+ * The masks of a later round. Odd masks show random parts of the high region of one target, if there
+ * is one: they tell apart what matters. The others show random parts of the whole picture.
+ */
+function drawMasks(
+  { grid, random, context }: Setting,
+  count: number,
+  maps: readonly CellMap[] | undefined,
+): Float32Array[] {
+  const regions = maps?.map(({ values }) =>
+    highestActivatedRegion(values, context.options.threshold),
+  );
+  return Array.from({ length: count }, (_, i) => {
+    const share = at(SHARES, i % SHARES.length);
+    if (!regions || i % 2 === 0) return randomMask(grid, COARSE, share, random);
+    const region = at(regions, Math.floor(i / 2) % regions.length);
+    return randomMask(grid, FINE, 0.5, random).map((shown, cell) => shown * at(region, cell));
+  });
+}
+
+/** A map of cells as a map of pixels: the effect of showing a window of side W0 around each. */
+function toPixels(cells: ArrayLike<number>, { grid, height, width }: Setting): Tensor {
+  const unit = (WINDOW * Math.min(grid.height, grid.width)) ** 2;
+  const map = tensor(
+    [grid.height, grid.width],
+    Float32Array.from(cells, (value) => unit * value),
+  );
+  return interpolate(map, height, width, { mode: 'bilinear', alignCorners: false });
+}
+
+/** The current state of the search for one target. */
+interface Progress {
+  readonly target: Target;
+  readonly estimate: Estimate;
+  readonly history: { [key: string]: Json }[];
+  map: CellMap;
+  errors: Float64Array;
+  stopped?: 'content' | 'converged';
+}
+
+/** The mean standard error, as a share of the range of the map. */
+function relativeError(values: ArrayLike<number>, errors: ArrayLike<number>): number {
+  const [min, max] = extent(values);
+  return max > min ? mean(errors) / (max - min) : 0;
+}
+
+/** Updates the map of one target, and offers it. */
+function update(setting: Setting, state: Progress): void {
+  const { context } = setting;
+  state.map = state.estimate.map();
+  state.errors = state.map.standardErrors();
+  const error = relativeError(state.map.values, state.errors);
+  const detail = { relativeError: error, beta: state.map.beta };
+  state.history.push({ calls: setting.calls(), ...detail });
+  const isContent = context.offer({
+    target: state.target,
+    map: toPixels(state.map.values, setting),
+    standardError: toPixels(state.errors, setting),
+    detail,
+  });
+  if (isContent) state.stopped = 'content';
+  else if (error < context.options.tolerance) state.stopped = 'converged';
+}
+
+/** Adds the scores of masks to the evidence of all targets. */
+async function learn(
+  setting: Setting,
+  states: readonly Progress[],
+  masks: readonly Float32Array[],
+  group: string,
+): Promise<void> {
+  const scores = await scoresOf(setting, masks);
+  states.forEach(({ estimate }, t) => estimate.add(masks, at(scores, t), group));
+}
+
+/**
+ * IASSA, after Vasu & Long 2020: iterative and adaptive sampling with spatial attention. Windows
+ * are hidden, and random masks are shown alone. After each round of 100 pictures, a Bayesian
+ * regression with a smooth prior estimates the effect of every part of the picture from all scores
+ * so far, and half of the next masks go to the region where the map is high. Attention over the
+ * network's features spreads the map over regions that look alike, as far as this predicts the
+ * scores of other masks. The map [H, W] is signed: the change of `score` if a window of side W0 (45
+ * of 224 pixels) around the pixel is shown. It comes with its standard error. All targets share all
+ * model calls. `iassa-2020` is the published algorithm.
  */
 export const iassa = defineMethod({
   name: 'iassa',
   title: 'IASSA',
   family: 'perturbation',
   paper:
-    'Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model ' +
+    'after Vasu & Long, Iterative and Adaptive Sampling with Spatial Attention for Black-Box Model ' +
     'Explanations, WACV 2020, arXiv:1912.08387',
   needs: ['black-box'],
   uses: ['features'],
   signed: true,
-  cost: '1767 for the first sweep, then 400 to 800 per iteration until the map no longer changes',
+  cost: 'calls: 600',
   options,
+  withBudget(given, budget) {
+    requireBudget('iassa', budget, 16);
+    return { ...given, calls: Math.min(given.calls, budget) };
+  },
 
   async explain(context) {
-    const {
-      model,
-      input,
-      targets,
-      options: { baseline },
-      progress,
-    } = context;
+    const { model, input, targets, options } = context;
     const [, , height = 0, width = 0] = input.shape;
-    const attention = await chooseAttention(context);
-    const schedule = scheduleFor(context.options, height, width);
-    const setting = {
+    const start = context.calls();
+    const attention = await chooseAttention('iassa', context);
+    const grid = cellGridOf(height, width);
+    const setting: Setting = {
       context,
-      baseline: createBaseline(baseline, model, input),
-      attention,
-      schedule,
+      baseline: createBaseline(options.baseline, model, input),
+      random: context.random.fork('masks'),
+      grid,
       height,
       width,
+      calls: () => context.calls() - start,
     };
-    const sweeps = await firstSweep(setting, targets, (share) => progress(0.4 * share));
-    const attributions: Attribution[] = [];
-    for (const [t, target] of targets.entries()) {
-      attributions.push(
-        await refine(setting, target, at(sweeps, t), (share) =>
-          progress(0.4 + (0.6 * (t + share)) / targets.length),
-        ),
-      );
+    const states = targets.map((target): Progress => {
+      const estimate = new Estimate(grid, attention);
+      const map = estimate.map();
+      return { target, estimate, history: [], map, errors: map.standardErrors() };
+    });
+    const constant = (value: number) => new Float32Array(grid.height * grid.width).fill(value);
+    const windows = hiddenWindows(grid, options.calls * WINDOW_CALLS);
+    await learn(setting, states, [constant(1), ...windows], 'hidden');
+    await learn(setting, states, [constant(0), ...drawMasks(setting, 9, undefined)], 'shown');
+    while (true) {
+      for (const state of states) update(setting, state);
+      const left = options.calls - setting.calls();
+      if (left <= 0 || states.every(({ stopped }) => stopped !== undefined)) break;
+      const isFocused = setting.calls() >= BEFORE_FOCUS * options.calls;
+      const maps = isFocused ? states.map(({ map }) => map) : undefined;
+      await learn(setting, states, drawMasks(setting, Math.min(ROUND, left), maps), 'shown');
     }
-    return attributions;
+    return states.map(
+      ({ map, errors, history, stopped = 'calls' }): Attribution => ({
+        map: toPixels(map.values, setting),
+        standardError: toPixels(errors, setting),
+        extras: { stopped, rounds: history, attention: attention ? [...attention.layers] : [] },
+      }),
+    );
   },
 });
