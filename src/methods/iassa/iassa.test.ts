@@ -135,6 +135,22 @@ describe('iassa', () => {
     expect(manifest.modelCalls.forward).toBeLessThan(150);
   });
 
+  it('returns the map that the caller accepts for a class, and goes on for the others', async () => {
+    const accepted: Tensor[] = [];
+    const onMap = ({ target, map }: PartialMap) => {
+      if (target.index === 1) accepted.push(map);
+      return target.index === 1;
+    };
+    const options = { calls: 200 };
+    const request = { method: 'iassa', target: 'top:2', options, onMap } as const;
+    const both = await explainAll(onlyLeft(), ones, request);
+    const [yes, no] = [0, 1].map((index) => both.find(({ target }) => target.index === index));
+    expect(accepted).toHaveLength(1);
+    expect(no?.map).toEqual(accepted[0]);
+    expect(no?.manifest.extras.stopped).toBe('content');
+    expect(yes?.manifest.extras.stopped).toBe('calls');
+  });
+
   it('gives the same map for every batch size, and another one for another seed', async () => {
     const [one, seven, other] = await Promise.all([
       run(onlyLeft(), { calls: 150 }, { batchSize: 1 }),

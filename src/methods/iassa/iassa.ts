@@ -242,12 +242,14 @@ export const iassa = defineMethod({
     const windows = hiddenWindows(grid, options.calls * WINDOW_CALLS);
     await learn(setting, states, [constant(1), ...windows], 'hidden');
     await learn(setting, states, [constant(0), ...drawMasks(setting, 9, undefined)], 'shown');
+    /** Targets whose map is still improved. The caller may have accepted the maps of others. */
+    const open = () => states.filter(({ stopped }) => stopped === undefined);
     while (true) {
-      for (const state of states) update(setting, state);
+      for (const state of open()) update(setting, state);
       const left = options.calls - setting.calls();
-      if (left <= 0 || states.every(({ stopped }) => stopped !== undefined)) break;
+      if (left <= 0 || open().length === 0) break;
       const isFocused = setting.calls() >= BEFORE_FOCUS * options.calls;
-      const maps = isFocused ? states.map(({ map }) => map) : undefined;
+      const maps = isFocused ? open().map(({ map }) => map) : undefined;
       await learn(setting, states, drawMasks(setting, Math.min(ROUND, left), maps), 'shown');
     }
     return states.map(
