@@ -111,7 +111,7 @@ describe.skipIf(!canRun())('bringing pictures and models to the studio', PATIENC
     await page.getByRole('button', { name: 'Camera', exact: true }).click();
     await page.getByRole('button', { name: 'Take the picture' }).click();
     await page.getByRole('button', { name: 'camera-1.png' }).waitFor();
-    expect(await page.locator('video').count()).toBe(0);
+    await page.locator('video').waitFor({ state: 'detached' });
   });
 
   it('reads a model that is dropped and lets its assumptions be corrected', async () => {

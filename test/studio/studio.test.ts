@@ -273,7 +273,7 @@ describe.skipIf(!canRun())('the studio, in Chromium on WebAssembly', PATIENCE, (
     await page.mouse.up();
     await verdict(before - 1).waitFor();
     await page.getByText('Your own set').waitFor();
-    expect(await page.locator('.held').count()).toBe(0);
+    await page.locator('.held').waitFor({ state: 'detached' });
     await shown.first().focus();
     await page.keyboard.press('Delete');
     await verdict(before - 2).waitFor();
