@@ -45,6 +45,20 @@ it('knows the loss by the message of a call, and leaves other errors as they are
   await expect(watched.createSession(new Uint8Array())).rejects.toThrow(/^out of memory$/);
 });
 
+it('waits a moment after an error, because the browser may report the loss later', async () => {
+  const { runtime, device, lose } = onDevice();
+  const failing: Runtime = {
+    ...runtime,
+    createSession: () => {
+      setTimeout(() => lose({ message: 'Device was destroyed.' }), 30);
+      return Promise.reject(new Error('Buffer was unmapped before mapping was resolved'));
+    },
+  };
+  await expect(watchDevice(failing, device).createSession(new Uint8Array())).rejects.toThrow(
+    'the graphics device was lost (Device was destroyed): reload the page',
+  );
+});
+
 it('watches nothing if there is no device', () => {
   const { runtime } = onDevice();
   expect(watchDevice(runtime, undefined)).toBe(runtime);

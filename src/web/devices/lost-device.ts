@@ -4,6 +4,9 @@ import type { Runtime } from '../../runtime/runtime.ts';
 /** How the message of every call starts once the graphics device is lost. */
 export const LOST_DEVICE = 'the graphics device was lost';
 
+/** After a call fails, the browser has this long to say that the device is lost. */
+const GRACE_MS = 300;
+
 /** What Fovea uses of a `GPUDevice`. */
 interface Device {
   readonly lost: Promise<{ readonly message: string }>;
@@ -40,9 +43,10 @@ export function watchDevice(runtime: Runtime, device: unknown): Runtime {
         call().then(resolve, reject);
       });
     } catch (error) {
-      // A call may fail before the browser says that the device is lost.
       if (isLostError(error)) throw lost ?? lostError('while a model ran');
-      throw error;
+      // A call may fail before the browser says that the device is lost.
+      await Promise.race([device.lost, new Promise((resolve) => setTimeout(resolve, GRACE_MS))]);
+      throw lost ?? error;
     } finally {
       if (fail) waiting.delete(fail);
     }
