@@ -82,145 +82,138 @@ declare const open: (
 declare const readImage: typeof import('../../src/web/read-image.ts').readImage;
 declare const loseDevice: () => void;
 
-/** A graphics device computed in software takes minutes, too long for every run of the tests. */
-const IS_ASKED_FOR = process.env.WEBGPU !== undefined;
+describe.skipIf(!canRun())('WebGPU in software', { timeout: 400_000 }, () => {
+  let site: Site;
+  let browser: Browser;
+  let page: Page;
+  let selfTest: SelfTest | undefined;
+  const fetched: string[] = [];
 
-describe.skipIf(!canRun() || !IS_ASKED_FOR)(
-  'WebGPU in software (WEBGPU=1)',
-  { timeout: 400_000 },
-  () => {
-    let site: Site;
-    let browser: Browser;
-    let page: Page;
-    let selfTest: SelfTest | undefined;
-    const fetched: string[] = [];
+  /** The files of ONNX Runtime's build with WebGPU that the page has fetched. */
+  const webGpuFiles = () => fetched.filter((path) => path.includes('asyncify'));
 
-    /** The files of ONNX Runtime's build with WebGPU that the page has fetched. */
-    const webGpuFiles = () => fetched.filter((path) => path.includes('asyncify'));
-
-    beforeAll(async () => {
-      const { image } = createScene(await loadSprites(), 88_000_100, { className: 'teapot' });
-      const made = new Map<string, string | Uint8Array>([
-        ['/', PAGE],
-        ['/worker.js', WORKER],
-        ['/model.onnx', network()],
-        ['/scene.png', await encodePng(image)],
-      ]);
-      site = await serve(['dist', 'node_modules'], made);
-      browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: ['--no-sandbox', '--disable-gpu', '--enable-unsafe-webgpu'],
-      });
+  beforeAll(async () => {
+    const { image } = createScene(await loadSprites(), 88_000_100, { className: 'teapot' });
+    const made = new Map<string, string | Uint8Array>([
+      ['/', PAGE],
+      ['/worker.js', WORKER],
+      ['/model.onnx', network()],
+      ['/scene.png', await encodePng(image)],
+    ]);
+    site = await serve(['dist', 'node_modules'], made);
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: ['--no-sandbox', '--disable-gpu', '--enable-unsafe-webgpu'],
     });
+  });
 
-    beforeEach(async () => {
-      await page?.close();
-      page = await browser.newPage();
-      page.setDefaultTimeout(300_000);
-      fetched.length = 0;
-      page.on('request', (request) => fetched.push(new URL(request.url()).pathname));
-      await page.goto(site.address);
-      await page.waitForFunction(() => 'open' in globalThis);
-    });
+  beforeEach(async () => {
+    await page?.close();
+    page = await browser.newPage();
+    page.setDefaultTimeout(300_000);
+    fetched.length = 0;
+    page.on('request', (request) => fetched.push(new URL(request.url()).pathname));
+    await page.goto(site.address);
+    await page.waitForFunction(() => 'open' in globalThis);
+  });
 
-    afterAll(async () => {
-      await browser?.close();
-      await site?.close();
-    });
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
 
-    it('makes the maps of WebAssembly, says what was compared, and survives a lost device', async () => {
-      const found = await page.evaluate(async () => {
-        const picture = await readImage('/scene.png');
-        const requests = [{ method: 'grad-cam' }, { method: 'rise', options: { N: 8 } }] as const;
-        const mapsOf = async (explainer: Awaited<ReturnType<typeof open>>) => {
-          const maps: Float32Array[] = [];
-          for (const request of requests)
-            maps.push((await explainer.explain(picture, request)).map.data);
-          return maps;
-        };
-        const cpu = await open({ device: 'cpu' });
-        const wanted = await mapsOf(cpu);
-        cpu.dispose();
-        const reloads: (string | undefined)[] = [];
-        const gpu = await open({ onReload: ({ device }) => reloads.push(device?.reason) });
-        const { device } = gpu.model;
-        const maps = await mapsOf(gpu);
-        const { manifest } = await gpu.explain(picture, { method: 'grad-cam' });
-        loseDevice();
-        const again = await mapsOf(gpu);
-        const second = gpu.model.device?.device;
-        loseDevice();
-        const atLast = await gpu.explain(picture, { method: 'grad-cam' });
-        return {
-          ...{ wanted, device, maps, again, reloads, second, cpu: cpu.model.device },
-          ...{ recorded: manifest.model.device, atLast: atLast.manifest.model },
-        };
-      });
-      const { wanted, device, maps, again, reloads, second } = found;
-      selfTest = device?.selfTest;
-      expect(found.cpu).toBeUndefined();
-      expect(device).toMatchObject({
-        device: 'webgpu',
-        adapter: 'google swiftshader',
-        reason: 'WebGPU computes what WebAssembly computes',
-      });
-      const differences = Object.values({ ...device?.selfTest?.differences, ...device?.model });
-      expect(differences).toHaveLength(testGraphs.length + 3);
-      for (const difference of differences) expect(difference).toBeLessThan(1e-4);
-      expect(found.recorded).toEqual(device);
-      for (const [i, expected] of wanted.entries()) {
-        const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        expect(maps[i]).toBeAllClose(expected, { rtol: 0, atol: 1e-3 * largest });
-        expect(again[i]).toBeAllClose(expected, { rtol: 0, atol: 1e-3 * largest });
-      }
-      expect(second).toBe('webgpu');
-      const reason = 'the graphics device was lost 2 times';
-      expect(reloads).toEqual([device?.reason, reason]);
-      expect(found.atLast).toMatchObject({
-        runtime: expect.stringContaining('(wasm)'),
-        device: { device: 'wasm', adapter: 'google swiftshader', reason },
-      });
-      expect(webGpuFiles()).not.toEqual([]);
+  it('makes the maps of WebAssembly, says what was compared, and survives a lost device', async () => {
+    const found = await page.evaluate(async () => {
+      const picture = await readImage('/scene.png');
+      const requests = [{ method: 'grad-cam' }, { method: 'rise', options: { N: 8 } }] as const;
+      const mapsOf = async (explainer: Awaited<ReturnType<typeof open>>) => {
+        const maps: Float32Array[] = [];
+        for (const request of requests)
+          maps.push((await explainer.explain(picture, request)).map.data);
+        return maps;
+      };
+      const cpu = await open({ device: 'cpu' });
+      const wanted = await mapsOf(cpu);
+      cpu.dispose();
+      const reloads: (string | undefined)[] = [];
+      const gpu = await open({ onReload: ({ device }) => reloads.push(device?.reason) });
+      const { device } = gpu.model;
+      const maps = await mapsOf(gpu);
+      const { manifest } = await gpu.explain(picture, { method: 'grad-cam' });
+      loseDevice();
+      const again = await mapsOf(gpu);
+      const second = gpu.model.device?.device;
+      loseDevice();
+      const atLast = await gpu.explain(picture, { method: 'grad-cam' });
+      return {
+        ...{ wanted, device, maps, again, reloads, second, cpu: cpu.model.device },
+        ...{ recorded: manifest.model.device, atLast: atLast.manifest.model },
+      };
     });
+    const { wanted, device, maps, again, reloads, second } = found;
+    selfTest = device?.selfTest;
+    expect(found.cpu).toBeUndefined();
+    expect(device).toMatchObject({
+      device: 'webgpu',
+      adapter: 'google swiftshader',
+      reason: 'WebGPU computes what WebAssembly computes',
+    });
+    const differences = Object.values({ ...device?.selfTest?.differences, ...device?.model });
+    expect(differences).toHaveLength(testGraphs.length + 3);
+    for (const difference of differences) expect(difference).toBeLessThan(1e-4);
+    expect(found.recorded).toEqual(device);
+    for (const [i, expected] of wanted.entries()) {
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      expect(maps[i]).toBeAllClose(expected, { rtol: 0, atol: 1e-3 * largest });
+      expect(again[i]).toBeAllClose(expected, { rtol: 0, atol: 1e-3 * largest });
+    }
+    expect(second).toBe('webgpu');
+    const reason = 'the graphics device was lost 2 times';
+    expect(reloads).toEqual([device?.reason, reason]);
+    expect(found.atLast).toMatchObject({
+      runtime: expect.stringContaining('(wasm)'),
+      device: { device: 'wasm', adapter: 'google swiftshader', reason },
+    });
+    expect(webGpuFiles()).not.toEqual([]);
+  });
 
-    it('refuses a device that computes wrong scores', async () => {
-      const found = await page.evaluate(async (known) => {
-        const options = { selfTest: known };
-        const error = await open(options, 'wrong').catch(({ code, message }) => [code, message]);
-        const explainer = await open({ ...options, device: 'auto' }, 'wrong,hardware');
-        const { probabilities } = await explainer.classify(await readImage('/scene.png'));
-        const { device, runtime } = explainer.model;
-        return { error, device, runtime, sum: probabilities.reduce((a, b) => a + b) };
-      }, selfTest);
-      const reason =
-        'WebGPU and WebAssembly do not agree on scores and altered copies and gradient of this model';
-      expect(found.error).toEqual([
-        'runtime',
-        `the device webgpu is not available: ${reason}; use the device cpu`,
-      ]);
-      expect(found.runtime).toMatch(/\(wasm\)$/);
-      expect(found.device).toMatchObject({ device: 'wasm', reason, selfTest });
-      expect(found.device?.model?.scores).toBeCloseTo(0.02, 3);
-      expect(found.sum).toBeCloseTo(1, 4);
-    });
+  it('refuses a device that computes wrong scores', async () => {
+    const found = await page.evaluate(async (known) => {
+      const options = { selfTest: known };
+      const error = await open(options, 'wrong').catch(({ code, message }) => [code, message]);
+      const explainer = await open({ ...options, device: 'auto' }, 'wrong,hardware');
+      const { probabilities } = await explainer.classify(await readImage('/scene.png'));
+      const { device, runtime } = explainer.model;
+      return { error, device, runtime, sum: probabilities.reduce((a, b) => a + b) };
+    }, selfTest);
+    const reason =
+      'WebGPU and WebAssembly do not agree on scores and altered copies and gradient of this model';
+    expect(found.error).toEqual([
+      'runtime',
+      `the device webgpu is not available: ${reason}; use the device cpu`,
+    ]);
+    expect(found.runtime).toMatch(/\(wasm\)$/);
+    expect(found.device).toMatchObject({ device: 'wasm', reason, selfTest });
+    expect(found.device?.model?.scores).toBeCloseTo(0.02, 3);
+    expect(found.sum).toBeCloseTo(1, 4);
+  });
 
-    it('does not fetch the build with WebGPU for a device that it will not use', async () => {
-      const found = await page.evaluate(async (known) => {
-        const wrong = { ...known, differences: { ...known?.differences, Conv: 0.5 } } as SelfTest;
-        const software = await open({ device: 'auto' });
-        const tested = await open({ device: 'auto', selfTest: wrong }, 'hardware');
-        return [software.model.device, tested.model.device];
-      }, selfTest);
-      expect(found[0]).toEqual({
-        device: 'wasm',
-        adapter: 'google swiftshader',
-        reason: 'the WebGPU adapter of this browser is software',
-      });
-      expect(found[1]).toMatchObject({
-        device: 'wasm',
-        reason: 'WebGPU does not compute what WebAssembly computes on this device (Conv)',
-      });
-      expect(webGpuFiles()).toEqual([]);
+  it('does not fetch the build with WebGPU for a device that it will not use', async () => {
+    const found = await page.evaluate(async (known) => {
+      const wrong = { ...known, differences: { ...known?.differences, Conv: 0.5 } } as SelfTest;
+      const software = await open({ device: 'auto' });
+      const tested = await open({ device: 'auto', selfTest: wrong }, 'hardware');
+      return [software.model.device, tested.model.device];
+    }, selfTest);
+    expect(found[0]).toEqual({
+      device: 'wasm',
+      adapter: 'google swiftshader',
+      reason: 'the WebGPU adapter of this browser is software',
     });
-  },
-);
+    expect(found[1]).toMatchObject({
+      device: 'wasm',
+      reason: 'WebGPU does not compute what WebAssembly computes on this device (Conv)',
+    });
+    expect(webGpuFiles()).toEqual([]);
+  });
+});
