@@ -5,10 +5,9 @@
  *
  * Usage: node bench/studio.mjs [--runs 3] [--seconds 8]
  */
-import { spawn } from 'node:child_process';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
+import { openStudio } from '../scripts/open-studio.mjs';
 import { count, usage } from './harness.mjs';
 
 const { values } = parseArgs({
@@ -28,18 +27,7 @@ const VIEWS = [
 ];
 
 const load = () => loadavg()[0].toFixed(1);
-const main = new URL('../dist/cli/main.js', import.meta.url).pathname;
-const server = spawn(process.execPath, [main, 'studio', '--port', '0', '--no-open']);
-const address = await new Promise((resolve) => {
-  server.stdout.on('data', (chunk) => {
-    const found = /Fovea studio: (\S+)/.exec(String(chunk));
-    if (found) resolve(found[1]);
-  });
-});
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const { address, browser, close } = await openStudio();
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, load average ${load()}`);
 
 /**
@@ -84,5 +72,4 @@ for (let run = 0; run < runs; run++) {
   }
   await context.close();
 }
-await browser.close();
-server.kill('SIGINT');
+await close();

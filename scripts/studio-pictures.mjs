@@ -4,12 +4,11 @@
 //
 // Usage: node scripts/studio-pictures.mjs [--out .cache/studio] [--only look,paint] [--docs]
 //   --docs  writes the pictures of docs/studio/ again, instead of all of them
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
 import sharp from 'sharp';
+import { openStudio } from './open-studio.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -175,18 +174,7 @@ const LOOKS = [
 /** The pictures of docs/studio/README.md. */
 const DOCS = ['look', 'compare', 'paint', 'enough', 'inside', 'trust', 'many'];
 
-const main = `${root}dist/cli/main.js`;
-const server = spawn(process.execPath, [main, 'studio', '--port', '0', '--no-open']);
-const address = await new Promise((resolve) => {
-  server.stdout.on('data', (chunk) => {
-    const found = /Fovea studio: (\S+)/.exec(String(chunk));
-    if (found) resolve(found[1]);
-  });
-});
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu'],
-});
+const { address, browser, close } = await openStudio();
 const wanted = values.docs ? DOCS : (values.only?.split(',') ?? Object.keys(SHOTS));
 for (const name of wanted) {
   const shot = SHOTS[name];
@@ -213,5 +201,4 @@ for (const name of wanted) {
   console.log(name);
   await page.close();
 }
-await browser.close();
-server.kill('SIGINT');
+await close();

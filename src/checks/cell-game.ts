@@ -50,18 +50,6 @@ export interface CellGame {
   calls(): number;
 }
 
-/** The model, the preprocessed picture [1, C, H, W] and the class of a game. */
-export interface GameRequest extends Pick<RunOptions, 'batchSize' | 'signal'> {
-  readonly model: Model;
-  readonly input: Tensor;
-  readonly target: { readonly index: number };
-  /**
-   * The class is kept if at most this many other classes are more probable; 0 by default: if it is
-   * the most probable one.
-   */
-  readonly rank?: number;
-}
-
 /**
  * When a class counts as kept: if at most `rank` other classes are more probable (0: if it is the
  * most probable one), or if its probability is at least `level`.
@@ -103,25 +91,46 @@ export interface GameRequest extends Pick<RunOptions, 'batchSize' | 'signal'> {
   readonly criterion?: Criterion;
 }
 
+/** A picture whose parts are shown and hidden, and what replaces hidden parts. */
+export interface PartsRequest extends Pick<RunOptions, 'batchSize' | 'signal'> {
+  readonly model: Model;
+  readonly input: Tensor;
+  readonly baseline: Tensor;
+}
+
+/**
+ * The probabilities of all classes for copies of a picture that keep some of its parts, one row of
+ * [classes] per row of `kept` (see `keptParts`).
+ */
+export async function classProbabilities(
+  { model, input, baseline, batchSize, signal }: PartsRequest,
+  { labels, count }: Cells,
+  kept: readonly ArrayLike<number>[],
+): Promise<Float32Array[]> {
+  const targets = model.labels.map((_, index) => index);
+  const perturbation = keptParts(labels, count, kept);
+  const request = { input, baseline, perturbation, targets, batchSize, signal };
+  const { data } = await model.perturb(request);
+  return kept.map((_, i) => data.subarray(i * targets.length, (i + 1) * targets.length));
+}
+
 /** Creates a game. `baseline` replaces hidden cells. */
 export function createCellGame(
   { model, input, target, criterion = { rank: 0 }, batchSize, signal }: GameRequest,
-  { labels, count }: Cells,
+  cells: Cells,
   baseline: Tensor,
 ): CellGame {
+  const { count } = cells;
   const known = new Map<string, Outcome>();
-  const targets = model.labels.map((_, index) => index);
+  const request = { model, input, baseline, batchSize, signal };
   const score = async (rows: readonly Uint8Array[]): Promise<Outcome[]> => {
     const missing = new Map(
       rows.flatMap((row) => (known.has(String(row)) ? [] : [[String(row), row] as const])),
     );
     if (missing.size > 0) {
-      const perturbation = keptParts(labels, count, [...missing.values()]);
-      const request = { input, baseline, perturbation, targets, batchSize, signal };
-      const { data } = await model.perturb(request);
+      const found = await classProbabilities(request, cells, [...missing.values()]);
       [...missing.keys()].forEach((key, i) => {
-        const row = data.subarray(i * targets.length, (i + 1) * targets.length);
-        known.set(key, outcomeOf(row, target.index, criterion));
+        known.set(key, outcomeOf(at(found, i), target.index, criterion));
       });
     }
     return rows.map((row) => known.get(String(row)) as Outcome);

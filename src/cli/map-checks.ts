@@ -2,8 +2,9 @@ import { rankOf, squareCells } from '../checks/cell-game.ts';
 import { type CheckedSet, STATEMENTS, type Statement } from '../checks/statements.ts';
 import { checkSufficiency, notMostProbable, type Sufficiency } from '../checks/sufficiency.ts';
 import type { Explanation } from '../explanation.ts';
+import { regionOf } from '../methods/shared/segment-maps.ts';
 import type { PreparedInput } from '../prepare-input.ts';
-import { type Tensor, tensor } from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts';
 import { formatShare, wrapText } from './output.ts';
 import type { Run } from './run.ts';
 import { shortLabel } from './table.ts';
@@ -47,12 +48,8 @@ export function maskOf(
   isHidden: boolean,
 ): Tensor {
   const [height = 0, width = 0] = shape;
-  const members = new Set(cells);
-  const { labels } = squareCells(height, width, grid);
-  return tensor(
-    shape,
-    Float32Array.from(labels, (cell) => (members.has(cell) === isHidden ? 0 : 1)),
-  );
+  const region = regionOf({ ...squareCells(height, width, grid), height, width }, cells);
+  return isHidden ? { ...region, data: region.data.map((inside) => 1 - inside) } : region;
 }
 
 /** What a statement says about a set: `17 of 100 cells are enough for "tank"`. */

@@ -21,7 +21,7 @@ export interface PartialMap {
 }
 
 /** An intermediate map as a method offers it. `explain` counts the calls itself. */
-export type OfferedMap = Omit<PartialMap, 'calls'> & Partial<Pick<PartialMap, 'calls'>>;
+export type OfferedMap = Omit<PartialMap, 'calls'>;
 
 /** The size of one request: the picture [height, width] and the number of classes. */
 export interface RequestSize {

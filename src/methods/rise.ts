@@ -4,11 +4,11 @@ import { baselineOption, createBaseline } from '../model/input/baseline.ts';
 import type { Grids } from '../model/perturbation.ts';
 import { integer, number, option } from '../options.ts';
 import type { Random } from '../tensor/random.ts';
-import { extent, mean } from '../tensor/statistics.ts';
 import { type Tensor, tensor } from '../tensor/tensor.ts';
 import { type Attribution, defineMethod } from './method.ts';
 import { requireBudget } from './shared/budget.ts';
 import { gridOption, weightedMaskSum } from './shared/grid-sums.ts';
+import { relativeError } from './shared/relative-error.ts';
 
 const options = v.object({
   N: option(v.pipe(integer, v.minValue(2), v.maxValue(1_000_000)), 4000, 'number of masks'),
@@ -129,9 +129,7 @@ class GroupMaps {
 
   /** The mean standard error, divided by the range of the map. */
   relativeError(): number {
-    const [min, max] = extent(this.mean);
-    const error = this.standardError().data;
-    return max > min ? mean(error) / (max - min) : 0;
+    return relativeError(this.mean, this.standardError().data);
   }
 }
 

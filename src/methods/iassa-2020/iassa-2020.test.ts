@@ -12,9 +12,9 @@ import {
 } from '../../model/model.ts';
 import type { Windows } from '../../model/perturbation.ts';
 import { argmax, type Tensor, tensor } from '../../tensor/tensor.ts';
+import { adjust, highestActivatedRegion } from '../iassa/region.ts';
 import { methods } from '../index.ts';
 import type { PartialMap } from '../method.ts';
-import { adjust, highestActivatedRegion } from './region.ts';
 import { createEvidence, slidingWindowsOverBorder } from './sampling.ts';
 
 const SIDE = 96;
@@ -175,10 +175,10 @@ describe('iassa-2020 on a pure black box', () => {
 
   it('shrinks the region above half of the range with further iterations', async () => {
     const size = async (iterations: number) =>
-      highestActivatedRegion((await run(boxes(), { iterations, tolerance: 0 })).map, 0.5).reduce(
-        (a, b) => a + b,
-        0,
-      );
+      highestActivatedRegion(
+        (await run(boxes(), { iterations, tolerance: 0 })).map.data,
+        0.5,
+      ).reduce((a, b) => a + b, 0);
     const [first, last] = [await size(0), await size(8)];
     expect(last).toBeLessThan(first);
     expect(last).toBeGreaterThan(200);
@@ -194,7 +194,7 @@ describe('iassa-2020 on a pure black box', () => {
     expect([...shown].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 34, 8)]);
     expect([...hidden[0]].slice(4)).toEqual([...slidingWindowsOverBorder(SIDE, SIDE, 24, 6)]);
     for (let n = 1; n < hidden.length; n++) {
-      const region = highestActivatedRegion(maps[n - 1], 0.3);
+      const region = highestActivatedRegion(maps[n - 1].data, 0.3);
       for (let w = 0; w < hidden[n].length; w += 4) {
         const [t, l, b, r] = hidden[n].subarray(w, w + 4);
         let hit = false;

@@ -7,10 +7,10 @@ import { integer, number, option } from '../../options.ts';
 import { at } from '../../tensor/at.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import type { Attention } from '../iassa/attention.ts';
-import { chooseAttention } from '../iassa/choose-attention.ts';
-import { logProbability } from '../iassa/log-probability.ts';
+import { attentionOptions, chooseAttention } from '../iassa/choose-attention.ts';
+import { adjust, correlation, highestActivatedRegion } from '../iassa/region.ts';
+import { scoreKindOf, scoreOption, scoresPerTarget } from '../iassa/score.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
-import { adjust, correlation, highestActivatedRegion } from './region.ts';
 import {
   createEvidence,
   type Evidence,
@@ -81,26 +81,8 @@ const options = v.object({
     0.3,
     'the windows of the next iteration touch the pixels above this share of the range of the map',
   ),
-  features: option(
-    v.pipe(v.string(), v.minLength(1)),
-    'model',
-    'which features the attention compares: "model" (those of the explained model), "none" ' +
-      '(no attention, for a black box), or the name of another ONNX model',
-  ),
-  layers: option(
-    v.array(v.string()),
-    [],
-    'feature maps for the attention, by tensor name; if the list is empty: the last map at ' +
-      'each of the four coarsest resolutions of at most 28 x 28',
-  ),
-  temperature: option(
-    v.pipe(number, v.gtValue(0)),
-    0.15,
-    'cosine similarities are divided by this before the softmax',
-  ),
-  score: option(
-    v.picklist(['log-probability', 'probability', 'logit']),
-    'log-probability',
+  ...attentionOptions,
+  score: scoreOption(
     'the effect of a window is the change of this score of the class: log(p + 0.001), the ' +
       'probability p, or the logit',
   ),
@@ -136,16 +118,11 @@ async function scoreWindows(
     baseline,
     perturbation: { kind: 'windows', windows, keep },
     targets: targets.map((target) => target.index),
-    score: options.score === 'logit' ? 'logit' : 'probability',
+    score: scoreKindOf(options.score),
     batchSize,
     onProgress: (done, total) => onShare(done / total),
   });
-  const scale = options.score === 'log-probability' ? logProbability : (score: number) => score;
-  return targets.map((_, t) =>
-    Float64Array.from({ length: windows.length / 4 }, (_, n) =>
-      scale(at(data, n * targets.length + t)),
-    ),
-  );
+  return scoresPerTarget(data, targets.length, options.score);
 }
 
 /** The first sweep of one target. */
@@ -209,7 +186,6 @@ class Refinement {
   private readonly setting: Setting;
   private readonly target: Target;
   private readonly sweep: Sweep;
-  private calls: number;
 
   constructor(setting: Setting, target: Target, sweep: Sweep) {
     const { context, schedule, height, width } = setting;
@@ -217,7 +193,6 @@ class Refinement {
     this.target = target;
     this.sweep = sweep;
     this.map = tensor([height, width]);
-    this.calls = sweep.shown.length / 4 + 2;
     this.gains = createEvidence(height, width);
     this.losses = createEvidence(height, width);
     const { window } = shownGeometry(schedule, context.options.shownScale);
@@ -227,7 +202,7 @@ class Refinement {
   /** The hidden windows of iteration `n` that touch the high part of the map. */
   windowsOf({ window, stride }: Geometry): Int32Array {
     const { context, height, width } = this.setting;
-    const region = highestActivatedRegion(this.map, context.options.threshold);
+    const region = highestActivatedRegion(this.map.data, context.options.threshold);
     const windows = slidingWindowsOverBorder(height, width, window, stride);
     return touching(windows, region, height, width);
   }
@@ -245,11 +220,10 @@ class Refinement {
     const iteration = this.history.length;
     const change = iteration > 0 ? 1 - correlation(next.data, this.map.data) : null;
     this.map = next;
-    this.calls += windows.length / 4;
     const detail = { iteration, ...geometry, windows: windows.length / 4, change };
     this.history.push(detail);
-    const { target, map, calls } = this;
-    if (context.offer({ target, map, calls, detail })) return 'content';
+    const { target, map } = this;
+    if (context.offer({ target, map, detail })) return 'content';
     return change !== null && change < tolerance ? 'converged' : undefined;
   }
 

@@ -1,17 +1,34 @@
+import * as v from 'valibot';
 import { FoveaError } from '../../errors.ts';
 import { inputRegion, preprocess } from '../../model/input/preprocessing.ts';
 import type { FeatureMap, Model } from '../../model/model.ts';
+import { number, option } from '../../options.ts';
 import type { MethodContext } from '../method.ts';
 import { type Attention, createAttention } from './attention.ts';
 
 /** The options that choose the features of the attention. */
-interface AttentionOptions {
-  readonly features: string;
-  readonly layers: readonly string[];
-  readonly temperature: number;
-}
+export const attentionOptions = {
+  features: option(
+    v.pipe(v.string(), v.minLength(1)),
+    'model',
+    'which features the attention compares: "model" (those of the explained model), "none" ' +
+      '(no attention, for a black box), or the name of another ONNX model',
+  ),
+  layers: option(
+    v.array(v.string()),
+    [],
+    'feature maps for the attention, by tensor name; if the list is empty: the last map at ' +
+      'each of the four coarsest resolutions of at most 28 x 28',
+  ),
+  temperature: option(
+    v.pipe(number, v.gtValue(0)),
+    0.15,
+    'cosine similarities are divided by this before the softmax',
+  ),
+};
 
-type Context = MethodContext<AttentionOptions>;
+const schema = v.object(attentionOptions);
+type Context = MethodContext<v.InferOutput<typeof schema>>;
 
 /** The feature maps that the option `layers` names; undefined if it names none. */
 function chosenLayers(

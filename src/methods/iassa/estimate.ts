@@ -1,8 +1,9 @@
 import { at } from '../../tensor/at.ts';
-import { extent, mean, sum } from '../../tensor/statistics.ts';
+import { mean, sum } from '../../tensor/statistics.ts';
 import { tensor } from '../../tensor/tensor.ts';
 import { type CellGrid, type SmoothFit, SmoothRegression } from '../shared/smooth-regression.ts';
 import type { Attention } from './attention.ts';
+import { stretched } from './region.ts';
 
 /** Effects of cells at this distance are alike: 3 of 28 cells, 24 of 224 pixels. */
 const LENGTH = 3 / 28;
@@ -22,22 +23,13 @@ export interface CellMap extends SmoothFit {
   readonly beta: number;
 }
 
-/**
- * S' = beta S + (1 - beta) A S (Vasu & Long 2020, eq. 6, with the plus sign that their text and code
- * imply)
- *
- * The average over similar cells flattens a map. So A S is first stretched to the range of S, about
- * its mean, which becomes the mean of S.
- */
+/** A S, stretched to the range of S (see `adjust`). */
 function attend(attention: Attention, { height, width }: CellGrid, sampled: Float64Array) {
   const map = tensor([height, width], Float32Array.from(sampled));
-  const attended = attention.apply(map).data;
-  const [[low, high], [from, to]] = [extent(map.data), extent(attended)];
-  const gain = to > from ? (high - low) / (to - from) : 0;
-  const [middle, attendedMiddle] = [mean(map.data), mean(attended)];
-  return Float64Array.from(attended, (value) => middle + gain * (value - attendedMiddle));
+  return stretched(attention.apply(map).data, map.data);
 }
 
+/** S' = beta S + (1 - beta) A S (Vasu & Long 2020, eq. 6). */
 const blend = (own: Float64Array, other: Float64Array, beta: number) =>
   own.map((value, i) => beta * value + (1 - beta) * at(other, i));
 

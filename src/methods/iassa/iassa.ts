@@ -7,15 +7,16 @@ import type { Target } from '../../model/target.ts';
 import { integer, number, option } from '../../options.ts';
 import { at } from '../../tensor/at.ts';
 import type { Random } from '../../tensor/random.ts';
-import { extent, mean } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { requireBudget } from '../shared/budget.ts';
+import { relativeError } from '../shared/relative-error.ts';
 import type { CellGrid } from '../shared/smooth-regression.ts';
-import { chooseAttention } from './choose-attention.ts';
+import { attentionOptions, chooseAttention } from './choose-attention.ts';
 import { type CellMap, Estimate } from './estimate.ts';
-import { logProbability } from './log-probability.ts';
-import { cellGridOf, hiddenWindows, highestActivatedRegion, randomMask } from './masks.ts';
+import { cellGridOf, hiddenWindows, randomMask, WINDOW } from './masks.ts';
+import { highestActivatedRegion } from './region.ts';
+import { scoreKindOf, scoreOption, scoresPerTarget } from './score.ts';
 
 const options = v.object({
   calls: option(
@@ -34,26 +35,8 @@ const options = v.object({
     0.15,
     'half of the later masks show only pixels above this share of the range of the map',
   ),
-  features: option(
-    v.pipe(v.string(), v.minLength(1)),
-    'model',
-    'which features the attention compares: "model" (those of the explained model), "none" ' +
-      '(no attention, for a black box), or the name of another ONNX model',
-  ),
-  layers: option(
-    v.array(v.string()),
-    [],
-    'feature maps for the attention, by tensor name; if the list is empty: the last map at ' +
-      'each of the four coarsest resolutions of at most 28 x 28',
-  ),
-  temperature: option(
-    v.pipe(number, v.gtValue(0)),
-    0.15,
-    'cosine similarities are divided by this before the softmax',
-  ),
-  score: option(
-    v.picklist(['log-probability', 'probability', 'logit']),
-    'log-probability',
+  ...attentionOptions,
+  score: scoreOption(
     'the map explains this score of the class: log(p + 0.001), the probability p, or the logit',
   ),
   baseline: baselineOption,
@@ -71,8 +54,6 @@ const BEFORE_FOCUS = 1 / 3;
 const COARSE = 7;
 const FINE = 8;
 const SHARES = [0.3, 0.5];
-/** The side of the paper's first windows, W0, as a share of the shorter side. */
-const WINDOW = 45 / 224;
 
 /** Everything about one picture that does not change. */
 interface Setting {
@@ -106,14 +87,11 @@ async function scoresOf(
       shifts: new Int32Array(2 * masks.length),
     },
     targets: targets.map((target) => target.index),
-    score: options.score === 'logit' ? 'logit' : 'probability',
+    score: scoreKindOf(options.score),
     batchSize,
     onProgress: (done) => progress(Math.min(1, (before + done) / options.calls)),
   });
-  const scale = options.score === 'log-probability' ? logProbability : (score: number) => score;
-  return targets.map((_, t) =>
-    Float64Array.from(masks, (__, n) => scale(at(data, n * targets.length + t))),
-  );
+  return scoresPerTarget(data, targets.length, options.score);
 }
 
 /**
@@ -154,12 +132,6 @@ interface Progress {
   map: CellMap;
   errors: Float64Array;
   stopped?: 'content' | 'converged';
-}
-
-/** The mean standard error, as a share of the range of the map. */
-function relativeError(values: ArrayLike<number>, errors: ArrayLike<number>): number {
-  const [min, max] = extent(values);
-  return max > min ? mean(errors) / (max - min) : 0;
 }
 
 /** Updates the map of one target, and offers it. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../tensor/random.ts';
-import { cellGridOf, hiddenWindows, highestActivatedRegion, randomMask } from './masks.ts';
+import { cellGridOf, hiddenWindows, randomMask } from './masks.ts';
 
 describe('cellGridOf', () => {
   it.each([
@@ -49,16 +49,5 @@ describe('randomMask', () => {
     for (const mask of masks.slice(0, 20))
       for (let i = 0; i < 784; i++)
         if (i % 28 > 0) expect(Math.abs(mask[i] - mask[i - 1])).toBeLessThanOrEqual(0.2501);
-  });
-});
-
-describe('highestActivatedRegion', () => {
-  it('has the values above min + threshold · range', () => {
-    expect([...highestActivatedRegion([-1, 0, 1, 3], 0.5)]).toEqual([0, 0, 0, 1]);
-    expect([...highestActivatedRegion([-1, 0, 1, 3], 0.25)]).toEqual([0, 0, 1, 1]);
-  });
-
-  it('is empty for a constant map', () => {
-    expect([...highestActivatedRegion([2, 2], 0.1)]).toEqual([0, 0]);
   });
 });

@@ -4,7 +4,7 @@ import type { CellGrid } from '../shared/smooth-regression.ts';
 /** A picture of 224 pixels has 28 × 28 cells of 8 pixels: the first stride S0 of the paper. */
 const CELLS = 28;
 /** The side of the first windows, as a share of the shorter side: the paper's W0 of 45 in 224. */
-const WINDOW = 45 / 224;
+export const WINDOW = 45 / 224;
 
 /**
  * The grid on which effects are estimated: 28 cells along the shorter side, or one per pixel if
@@ -73,15 +73,4 @@ export function randomMask(
     const bottom = at(columns) * (1 - u) + at(columns + 1) * u;
     return top * (1 - v) + bottom * v;
   });
-}
-
-/**
- * The highest activated region of a map, S > min + threshold · (max - min) (Vasu & Long 2020, eq.
- * 8, relative to the range): 1 inside, 0 outside. A constant map has none.
- */
-export function highestActivatedRegion(map: ArrayLike<number>, threshold: number): Float32Array {
-  const values = Float64Array.from(map);
-  const min = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const max = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return Float32Array.from(values, (value) => (value > min + threshold * (max - min) ? 1 : 0));
 }

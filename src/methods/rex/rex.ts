@@ -3,16 +3,16 @@ import {
   type CellGame,
   type Criterion,
   cellOrder,
+  classProbabilities,
   createCellGame,
   outcomeOf,
   rankOf,
   squareCells,
 } from '../../checks/cell-game.ts';
-import { type CheckedSet, checkStatement, disjointSets } from '../../checks/statements.ts';
+import { checkStatement, disjointSets } from '../../checks/statements.ts';
 import { mostTopParts } from '../../checks/top-part.ts';
 import { FoveaError } from '../../errors.ts';
 import { baselineOption, createBaseline } from '../../model/input/baseline.ts';
-import { keptParts } from '../../model/perturbation.ts';
 import type { Target } from '../../model/target.ts';
 import { integer, option } from '../../options.ts';
 import { at } from '../../tensor/at.ts';
@@ -20,6 +20,7 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
 import { type Attribution, defineMethod, type MethodContext } from '../method.ts';
 import { requireBudget } from '../shared/budget.ts';
 import { scaledLength } from '../shared/scale.ts';
+import { regionOf } from '../shared/segment-maps.ts';
 import { type Box, eachPixel, segmentsOf } from './boxes.ts';
 import { type TestParts, walk } from './responsibility.ts';
 
@@ -116,18 +117,13 @@ interface Subject {
 function tester({ context, target, criterion, baseline, calls }: Subject): TestParts {
   const { model, input, batchSize } = context;
   const [, , height = 0, width = 0] = input.shape;
-  const targets = model.labels.map((_, index) => index);
+  const request = { model, input, baseline, batchSize };
   return async (around, parts, sets) => {
-    const labels = segmentsOf(around, parts, height, width);
+    const cells = { labels: segmentsOf(around, parts, height, width), count: 2 + parts.length };
     const kept = sets.map((shown) => [0, 1, ...parts.map((_, i) => (shown >> i) & 1)]);
     calls.count += sets.length;
-    const perturbation = keptParts(labels, 2 + parts.length, kept);
-    const request = { input, baseline, perturbation, targets, batchSize };
-    const { data } = await model.perturb(request);
-    return sets.map((_, i) => {
-      const row = data.subarray(i * targets.length, (i + 1) * targets.length);
-      return outcomeOf(row, target.index, criterion).behind <= 0;
-    });
+    const found = await classProbabilities(request, cells, kept);
+    return found.map((row) => outcomeOf(row, target.index, criterion).behind <= 0);
   };
 }
 
@@ -195,10 +191,9 @@ async function criterionOf(
   baseline: Tensor,
 ): Promise<Criterion> {
   const [, , height = 0, width = 0] = input.shape;
-  const targets = model.labels.map((_, each) => each);
-  const perturbation = keptParts(new Int32Array(height * width), 1, [[1], [0]]);
-  const { data } = await model.perturb({ input, baseline, perturbation, targets });
-  const [whole, hidden] = [data.subarray(0, targets.length), data.subarray(targets.length)];
+  const one = { labels: new Int32Array(height * width), count: 1 };
+  const found = await classProbabilities({ model, input, baseline }, one, [[1], [0]]);
+  const [whole, hidden] = [at(found, 0), at(found, 1)];
   const rank = rankOf(whole, index);
   if (outcomeOf(hidden, index, { rank }).behind > 0) return { rank };
   const [p, least] = [at(whole, index), at(hidden, index)];
@@ -233,7 +228,7 @@ async function explainTarget(
   progress((position + 1) / targets.length);
   return {
     map,
-    ...(sufficient && { region: regionOf(sufficient, cells.labels, height, width) }),
+    ...(sufficient && { region: regionOf({ ...cells, height, width }, sufficient.cells) }),
     extras: {
       rex: {
         version: 1,
@@ -247,15 +242,6 @@ async function explainTarget(
       },
     },
   };
-}
-
-/** The pixels of a set of cells, [H, W]: 1 inside, 0 outside. */
-function regionOf({ cells }: CheckedSet, labels: Int32Array, height: number, width: number) {
-  const members = new Set(cells);
-  return tensor(
-    [height, width],
-    Float32Array.from(labels, (cell) => (members.has(cell) ? 1 : 0)),
-  );
 }
 
 /**

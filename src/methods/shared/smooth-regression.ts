@@ -139,7 +139,7 @@ export class SmoothRegression {
     }
   }
 
-  /** XᵀX, Xᵀy and yᵀy after the means of each group are subtracted. */
+  /** XᵀX, its trace, Xᵀy and yᵀy after the means of each group are subtracted. */
   private centered() {
     const [gram, moments] = [this.gram.slice(), this.moments.slice()];
     const size = moments.length;
@@ -151,17 +151,17 @@ export class SmoothRegression {
         for (let j = 0; j <= i; j++) gram[i * size + j] -= (features[i] * features[j]) / count;
       }
     }
-    return { gram, moments, squares };
+    let trace = 0;
+    for (let i = 0; i < size; i++) trace += gram[i * size + i];
+    return { gram, moments, squares, trace };
   }
 
   /** The solution for λ = noise · trace / n, where trace / n makes `noise` independent of units. */
   private solutionFor(
     noise: number,
-    { gram, moments, squares }: ReturnType<SmoothRegression['centered']>,
+    { gram, moments, squares, trace }: ReturnType<SmoothRegression['centered']>,
   ): Solution {
     const size = moments.length;
-    let trace = 0;
-    for (let i = 0; i < size; i++) trace += gram[i * size + i];
     const lambda = Math.max((noise * trace) / this.count, Number.MIN_VALUE);
     const matrix = gram.slice();
     for (let i = 0; i < size; i++) matrix[i * size + i] += lambda;

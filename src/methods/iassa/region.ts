@@ -3,6 +3,17 @@ import { extent, mean, pearson } from '../../tensor/statistics.ts';
 import { type Tensor, tensor } from '../../tensor/tensor.ts';
 
 /**
+ * A S, stretched to the range of S about its mean, which becomes the mean of S. If A S is constant,
+ * the result is the mean of S everywhere.
+ */
+export function stretched(attended: Float32Array, sampled: Float32Array): Float64Array {
+  const [[low, high], [from, to]] = [extent(sampled), extent(attended)];
+  const gain = to > from ? (high - low) / (to - from) : 0;
+  const [middle, attendedMiddle] = [mean(sampled), mean(attended)];
+  return Float64Array.from(attended, (value) => middle + gain * (value - attendedMiddle));
+}
+
+/**
  * S' = beta S + (1 - beta) A S, [H, W] (Vasu & Long 2020, eq. 6, with the plus sign that their text
  * and code imply)
  *
@@ -12,15 +23,10 @@ import { type Tensor, tensor } from '../../tensor/tensor.ts';
  * means no effect. If A S is constant, the result is S up to its scale.
  */
 export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor {
-  const [low, high] = extent(sampled.data);
-  const [attendedLow, attendedHigh] = extent(attended.data);
-  const gain = attendedHigh > attendedLow ? (high - low) / (attendedHigh - attendedLow) : 0;
-  const [middle, attendedMiddle] = [mean(sampled.data), mean(attended.data)];
+  const other = stretched(attended.data, sampled.data);
   return tensor(
     sampled.shape,
-    sampled.data.map(
-      (s, i) => beta * s + (1 - beta) * (middle + gain * (at(attended.data, i) - attendedMiddle)),
-    ),
+    sampled.data.map((s, i) => beta * s + (1 - beta) * at(other, i)),
   );
 }
 
@@ -28,10 +34,10 @@ export function adjust(sampled: Tensor, attended: Tensor, beta: number): Tensor 
  * The highest activated region, S' > min + threshold · (max - min) (eq. 8, relative to the range),
  * [H · W]: 1 inside, 0 outside.
  */
-export function highestActivatedRegion(map: Tensor, threshold: number): Uint8Array {
-  const [min, max] = extent(map.data);
+export function highestActivatedRegion(map: ArrayLike<number>, threshold: number): Uint8Array {
+  const [min, max] = extent(map);
   const level = min + threshold * (max - min);
-  return Uint8Array.from(map.data, (value) => (value > level ? 1 : 0));
+  return Uint8Array.from(map, (value) => (value > level ? 1 : 0));
 }
 
 /**
